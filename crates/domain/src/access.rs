@@ -1,0 +1,133 @@
+//! Who may do what: users, their sessions and their API keys, as values. How a password is hashed and a token signed is
+//! the web's business; what is kept of either stands here.
+
+use jiff::Timestamp;
+
+use crate::id::{ApiKeyId, UserId};
+
+/// Somebody who owns triggers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    /// Their number.
+    pub id: UserId,
+    /// Their e-mail address as they typed it.
+    pub email: String,
+    /// Whether the server as a whole is theirs: the first account's.
+    pub is_operator: bool,
+    /// When they were made.
+    pub created_at: Timestamp,
+    /// Since when they may not enter any more.
+    pub disabled_at: Option<Timestamp>,
+}
+
+/// What an e-mail address is compared by: without case and without the white space around it.
+pub fn email_key(email: &str) -> String {
+    email.trim().to_lowercase()
+}
+
+/// Whether `email` has the form of an address (RFC 5321 lengths; one `@`, something on both sides, no white space).
+pub fn is_email(email: &str) -> bool {
+    let Some((local, host)) = email.rsplit_once('@') else { return false };
+    let plain = |part: &str| !part.is_empty() && part.chars().all(|c| !c.is_whitespace() && !c.is_control() && !"@<>(),;:\"[]\\".contains(c));
+    email.len() <= 254
+        && local.len() <= 64
+        && plain(local)
+        && plain(host)
+        && host.split('.').all(|label| !label.is_empty() && !label.starts_with('-') && !label.ends_with('-'))
+}
+
+/// Who may register.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Registration {
+    /// Anybody.
+    Open,
+    /// Only while there is no user.
+    First,
+    /// Nobody.
+    Closed,
+}
+
+/// A login: what a token refers to and logout ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// 128 random bits in hexadecimal digits.
+    pub id: String,
+    /// Whose it is.
+    pub user: UserId,
+    /// When it began.
+    pub created_at: Timestamp,
+    /// When it ends by itself.
+    pub expires_at: Timestamp,
+}
+
+/// One thing an API key may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Scope {
+    /// See triggers and events.
+    Read,
+    /// Fire and test triggers.
+    Fire,
+    /// Make, change and delete triggers and keys.
+    Manage,
+}
+
+impl Scope {
+    /// Every scope.
+    pub const ALL: [Scope; 3] = [Scope::Read, Scope::Fire, Scope::Manage];
+
+    /// The word in the API and in the stores.
+    pub fn word(self) -> &'static str {
+        match self {
+            Scope::Read => "read",
+            Scope::Fire => "fire",
+            Scope::Manage => "manage",
+        }
+    }
+
+    /// The scope of that word.
+    pub fn from_word(word: &str) -> Option<Scope> {
+        Scope::ALL.into_iter().find(|scope| scope.word() == word)
+    }
+}
+
+/// What is kept of an API key; the key itself is shown once and never stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApiKey {
+    /// Its number.
+    pub id: ApiKeyId,
+    /// Whose it is.
+    pub owner: UserId,
+    /// What its owner calls it.
+    pub name: String,
+    /// The beginning of the key, to tell keys apart by.
+    pub prefix: String,
+    /// What it may do.
+    pub scopes: Vec<Scope>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it ends by itself.
+    pub expires_at: Option<Timestamp>,
+    /// When it was last used, to the minute.
+    pub last_used_at: Option<Timestamp>,
+}
+
+/// The SHA-256 of an API key. A fast hash is enough for 256 random bits (OWASP ASVS 5.0, 6.5.2 and 11.4).
+pub type KeyHash = [u8; 32];
+
+/// How many keys one user may have.
+pub const API_KEYS_MAX: usize = 50;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_have_a_local_part_and_a_host() {
+        for good in ["a@b.co", "first.last+tag@example.com", "root@localhost", "ü@bücher.example"] {
+            assert!(is_email(good), "{good}");
+        }
+        for bad in ["", "a", "@b", "a@", "a b@c.d", "a@b..c", "a@-b.c", "a@b@c", "a\n@b.c", "a@b.c ", "<a@b.c>"] {
+            assert!(!is_email(bad), "{bad}");
+        }
+    }
+}

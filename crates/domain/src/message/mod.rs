@@ -1,0 +1,387 @@
+//! What a delivery says: an event and a destination's format in, one request out. Nothing here sends, and nothing here
+//! asks what time it is. Whoever adds a format promises two things for any name and any payload: the receiver's limits
+//! hold, and what a user wrote stays text: it pings nobody, and it breaks out of nothing.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::destination::{Format, Webhook};
+use crate::event::{Event, Origin};
+use crate::outbound::{Request, Trust};
+
+mod discord;
+mod slack;
+
+/// The CloudEvents `type` of every event.
+pub const EVENT_TYPE: &str = "dev.oncue.trigger.fired";
+
+/// Who is speaking: what receivers are told about this oncue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// The address users type for this oncue, with or without a trailing slash.
+    pub public_url: String,
+    /// The version of the program, as in `0.1.0`; visible ASCII.
+    pub version: &'static str,
+}
+
+impl Source {
+    fn user_agent(&self) -> String {
+        format!("oncue/{}", self.version)
+    }
+
+    fn trigger(&self, event: &Event) -> String {
+        format!("{}/api/v1/triggers/{}", self.public_url.trim_end_matches('/'), event.trigger)
+    }
+}
+
+/// Writes an event down for the receiver at `webhook`, for the attempt that begins at `attempt_at`.
+///
+/// All attempts of one event carry the same body and the same `webhook-id`; only `webhook-timestamp`, in whole Unix seconds,
+/// is the attempt's own (Standard Webhooks 1.0.0).
+pub fn render(event: &Event, webhook: &Webhook, trust: Trust, source: &Source, attempt_at: Timestamp) -> Request {
+    let (content_type, body) = match webhook.format {
+        Format::Json => ("application/cloudevents+json", to_json(&Envelope::new(event, source))),
+        Format::Discord => ("application/json", to_json(&discord::Message::new(event))),
+        Format::Slack => ("application/json", to_json(&slack::Message::new(event))),
+    };
+    let headers = vec![
+        ("content-type", content_type.to_owned()),
+        ("user-agent", source.user_agent()),
+        ("webhook-id", event.message_id.to_string()),
+        ("webhook-timestamp", attempt_at.as_second().to_string()),
+    ];
+    Request { url: webhook.url.clone(), headers, body, trust }
+}
+
+fn to_json(message: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(message)
+        .expect("a message has no map with keys that are not strings, and memory does not fail to be written to")
+}
+
+/// A CloudEvents 1.0 event in the structured JSON format, with the `recordedtime` extension.
+#[derive(Serialize)]
+struct Envelope<'a> {
+    specversion: &'static str,
+    id: String,
+    source: String,
+    #[serde(rename = "type")]
+    event_type: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subject: Option<String>,
+    time: Timestamp,
+    recordedtime: Timestamp,
+    datacontenttype: &'static str,
+    data: Data<'a>,
+}
+
+#[derive(Serialize)]
+struct Data<'a> {
+    trigger: TriggerPart<'a>,
+    firing: Firing,
+    payload: Box<RawValue>,
+}
+
+#[derive(Serialize)]
+struct TriggerPart<'a> {
+    id: i64,
+    name: &'a str,
+    #[serde(rename = "type")]
+    kind: &'static str,
+}
+
+#[derive(Serialize)]
+struct Firing {
+    origin: &'static str,
+    scheduled_at: Option<Timestamp>,
+    fired_at: Timestamp,
+    lateness_ms: Option<i64>,
+    is_test: bool,
+}
+
+impl<'a> Envelope<'a> {
+    fn new(event: &'a Event, source: &Source) -> Envelope<'a> {
+        Envelope {
+            specversion: "1.0",
+            id: event.message_id.to_string(),
+            source: source.trigger(event),
+            event_type: EVENT_TYPE,
+            subject: subject(&event.name),
+            time: event.scheduled_at.unwrap_or(event.fired_at),
+            recordedtime: event.fired_at,
+            datacontenttype: "application/json",
+            data: Data {
+                trigger: TriggerPart { id: event.trigger.0, name: &event.name, kind: event.kind.word() },
+                firing: Firing::new(event),
+                payload: event.payload.to_raw(),
+            },
+        }
+    }
+}
+
+impl Firing {
+    fn new(event: &Event) -> Firing {
+        let in_ms = |lateness: jiff::SignedDuration| {
+            i64::try_from(lateness.as_millis()).expect("two timestamps lie less than 20 000 years apart")
+        };
+        Firing {
+            origin: event.origin.word(),
+            scheduled_at: event.scheduled_at,
+            fired_at: event.fired_at,
+            lateness_ms: event.lateness().map(in_ms),
+            is_test: event.is_test(),
+        }
+    }
+}
+
+/// A CloudEvents attribute must not be empty nor hold controls or noncharacters (CloudEvents 1.0.2, type system); the name
+/// as it is stands in the data.
+fn subject(name: &str) -> Option<String> {
+    let is_noncharacter = |c: char| matches!(c, '\u{fdd0}'..='\u{fdef}') || u32::from(c) & 0xfffe == 0xfffe;
+    let allowed: String = name.chars().filter(|c| !c.is_control() && !is_noncharacter(*c)).collect();
+    (!allowed.is_empty()).then_some(allowed)
+}
+
+/// One line for people: a sign, the trigger's name written by `escape`, and what happened. The name is cut so that the line
+/// has at most `units_max` units.
+fn headline(event: &Event, units_max: usize, escape: fn(char, &mut String)) -> String {
+    let (sign, happened) = match event.origin {
+        Origin::Schedule => ("⏰", "fired"),
+        Origin::CatchUp => ("⏰", "fired late"),
+        Origin::Api => ("⚡", "was fired by a call"),
+        Origin::Test => ("🧪", "was tried out"),
+    };
+    let around = units(sign) + units(happened) + 2;
+    format!("{sign} {} {happened}", fit(&shown_name(event), units_max - around, escape))
+}
+
+/// The name on one line; a trigger without a visible name goes by its number.
+fn shown_name(event: &Event) -> String {
+    // Line ends would make two lines of one; overrides of the writing direction would let a name rewrite its neighbours.
+    let calm = |c: char| match c {
+        '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => ' ',
+        c if c.is_control() => ' ',
+        c => c,
+    };
+    let name: String = event.name.chars().map(calm).collect();
+    match name.trim() {
+        "" => format!("Trigger {}", event.trigger),
+        name => name.to_owned(),
+    }
+}
+
+/// When it fired, and how late if that is worth a word.
+fn shown_firing(event: &Event) -> String {
+    match event.lateness().map(|lateness| lateness.as_secs()) {
+        Some(late_s @ 1..) => format!("{} ({:#} late)", event.fired_at, jiff::SignedDuration::from_secs(late_s)),
+        _ => event.fired_at.to_string(),
+    }
+}
+
+/// Writes `text` through `escape` into at most `units_max` units, with an ellipsis where it had to be cut. An escape is
+/// never cut in two.
+fn fit(text: &str, units_max: usize, escape: fn(char, &mut String)) -> String {
+    let mut written = String::new();
+    let mut used = 0;
+    let mut last_cut = 0;
+    for c in text.chars() {
+        let before = written.len();
+        escape(c, &mut written);
+        used += units(&written[before..]);
+        if used > units_max {
+            written.truncate(last_cut);
+            written.push('…');
+            return written;
+        }
+        if used < units_max {
+            last_cut = written.len();
+        }
+    }
+    written
+}
+
+/// The length as the chat services count it: in UTF-16 code units, which are never fewer than characters.
+fn units(text: &str) -> usize {
+    text.encode_utf16().count()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::id::{EventId, Ids, TriggerId, UserId};
+    use crate::payload::Payload;
+    use crate::trigger::Kind;
+
+    pub(super) fn event(name: &str, payload: &str) -> Event {
+        let scheduled_at = at("2027-02-15T08:30:00Z");
+        Event {
+            id: EventId(29),
+            owner: UserId(1),
+            trigger: TriggerId(7),
+            revision: 3,
+            name: name.to_owned(),
+            kind: Kind::Scheduled,
+            origin: Origin::Schedule,
+            scheduled_at: Some(scheduled_at),
+            fired_at: at("2027-02-15T08:30:02.5Z"),
+            message_id: Ids::from_seed([1; 32]).message(scheduled_at),
+            payload: Payload::parse(payload).expect("a payload"),
+        }
+    }
+
+    pub(super) fn body(event: &Event, format: Format) -> Value {
+        serde_json::from_slice(&request(event, format).body).expect("JSON")
+    }
+
+    /// Any string, with what the chat services treat specially more often than chance would have it.
+    pub(super) fn text() -> impl Strategy<Value = String> {
+        let special = proptest::sample::select(vec![
+            "`",
+            "``",
+            "```",
+            "\\",
+            "*",
+            "_",
+            "~~",
+            "||",
+            "<",
+            ">",
+            "&",
+            "&lt;",
+            "<!channel>",
+            "<@1>",
+            "@everyone",
+            "https://a.example",
+            "\n",
+            "\r",
+            "\u{202e}",
+            "\u{0}",
+            "😀",
+            "é",
+            " ",
+        ])
+        .prop_map(str::to_owned);
+        let piece = prop_oneof![special, any::<String>(), "[a-z]{0,300}"];
+        proptest::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat())
+    }
+
+    pub(super) fn payload(text: &str) -> String {
+        serde_json::to_string(&json!({ "text": text, "😀": [1, null] })).expect("JSON")
+    }
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().expect("a timestamp")
+    }
+
+    fn request(event: &Event, format: Format) -> Request {
+        let webhook = Webhook::parse("https://example.com/hook", Some(format)).expect("an address");
+        let source = Source { public_url: "https://oncue.example/".to_owned(), version: "0.1.0" };
+        render(event, &webhook, Trust::Guarded, &source, at("2027-02-15T08:30:07.9Z"))
+    }
+
+    #[test]
+    fn a_json_delivery_is_a_cloudevents_envelope() {
+        let event = event("nightly", r#"{"key": 1e400, "b": [1, 2]}"#);
+        let id = event.message_id.to_string();
+        let expected = format!(
+            "{}{}{}{}{}{}",
+            format_args!(r#"{{"specversion":"1.0","id":"{id}","source":"https://oncue.example/api/v1/triggers/7","#),
+            r#""type":"dev.oncue.trigger.fired","subject":"nightly","time":"2027-02-15T08:30:00Z","#,
+            r#""recordedtime":"2027-02-15T08:30:02.5Z","datacontenttype":"application/json","#,
+            r#""data":{"trigger":{"id":7,"name":"nightly","type":"scheduled"},"#,
+            r#""firing":{"origin":"schedule","scheduled_at":"2027-02-15T08:30:00Z","fired_at":"2027-02-15T08:30:02.5Z","lateness_ms":2500,"#,
+            r#""is_test":false},"payload":{"key": 1e400, "b": [1, 2]}}}"#,
+        );
+        assert_eq!(String::from_utf8(request(&event, Format::Json).body).expect("UTF-8"), expected);
+    }
+
+    #[test]
+    fn what_no_schedule_made_has_no_scheduled_time() {
+        let event = Event { origin: Origin::Test, kind: Kind::Api, scheduled_at: None, ..event("", "[]") };
+        let body = body(&event, Format::Json);
+        assert_eq!(body.get("subject"), None);
+        assert_eq!(body["time"], body["recordedtime"]);
+        let firing = json!({
+            "origin": "test",
+            "scheduled_at": null,
+            "fired_at": "2027-02-15T08:30:02.5Z",
+            "lateness_ms": null,
+            "is_test": true,
+        });
+        assert_eq!(body["data"]["firing"], firing);
+        assert_eq!(body["data"]["trigger"], json!({"id": 7, "name": "", "type": "api"}));
+        assert_eq!(body["data"]["payload"], json!([]));
+    }
+
+    #[test]
+    fn the_headers_name_the_event_and_the_attempt() {
+        let event = event("nightly", "{}");
+        for (format, content_type) in [
+            (Format::Json, "application/cloudevents+json"),
+            (Format::Discord, "application/json"),
+            (Format::Slack, "application/json"),
+        ] {
+            let request = request(&event, format);
+            let expected = [
+                ("content-type", content_type.to_owned()),
+                ("user-agent", "oncue/0.1.0".to_owned()),
+                ("webhook-id", event.message_id.to_string()),
+                ("webhook-timestamp", "1802680207".to_owned()),
+            ];
+            assert_eq!(request.headers, expected);
+            assert_eq!(request.url.as_str(), "https://example.com/hook");
+            assert_eq!(request.trust, Trust::Guarded);
+        }
+    }
+
+    #[test]
+    fn a_trigger_without_a_visible_name_goes_by_its_number() {
+        assert_eq!(shown_name(&event(" \n", "{}")), "Trigger 7");
+        assert_eq!(shown_name(&event("a\nb", "{}")), "a b");
+    }
+
+    #[test]
+    fn text_is_cut_only_where_it_must_be() {
+        let plain = |c: char, out: &mut String| out.push(c);
+        let doubled = |c: char, out: &mut String| out.extend([c, c]);
+        assert_eq!(fit("abcd", 4, plain), "abcd");
+        assert_eq!(fit("abcde", 4, plain), "abc…");
+        assert_eq!(fit("a😀bc", 4, plain), "a😀…");
+        assert_eq!(fit("abc😀", 4, plain), "abc…");
+        assert_eq!(fit("abc", 4, doubled), "aa…");
+        assert_eq!(fit("", 4, plain), "");
+    }
+
+    #[test]
+    fn attempts_differ_in_their_timestamp_alone() {
+        let event = event("nightly", "{}");
+        let webhook = Webhook::parse("https://example.com/hook", Some(Format::Json)).expect("an address");
+        let source = Source { public_url: "https://oncue.example".to_owned(), version: "0.1.0" };
+        let attempt = |started_at: &str| render(&event, &webhook, Trust::Operator, &source, at(started_at));
+        let (first, second) = (attempt("2027-02-15T08:30:07Z"), attempt("2027-02-15T09:30:07Z"));
+        assert_eq!(first.body, second.body);
+        assert_eq!(first.headers[..3], second.headers[..3]);
+        assert_ne!(first.headers[3], second.headers[3]);
+        assert_eq!(first.trust, Trust::Operator);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn an_envelope_carries_any_name_and_payload_unharmed(name in text(), text in text()) {
+            let event = event(&name, &payload(&text));
+            let sent = request(&event, Format::Json).body;
+            #[derive(serde::Deserialize)]
+            struct Received<'a> { #[serde(borrow)] data: ReceivedData<'a> }
+            #[derive(serde::Deserialize)]
+            struct ReceivedData<'a> { #[serde(borrow)] payload: &'a RawValue, trigger: Value }
+            let received: Received<'_> = serde_json::from_slice(&sent).expect("JSON");
+            prop_assert_eq!(received.data.payload.get(), event.payload.as_str());
+            prop_assert_eq!(&received.data.trigger["name"], &json!(name));
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! What became of occurrences that did not fire. Ranges, not rows: a year of absence is one record. Which occurrences these
+//! are is decided in `plan` and in `trigger`; how a firing looks stands in `event`.
+
+use jiff::Timestamp;
+
+use crate::schedule::Schedule;
+
+/// Why occurrences did not fire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// They fell due while oncue did not run, and a later one took their place or they came too late.
+    Missed,
+    /// They fell due while the trigger was paused.
+    Paused,
+    /// They were due, but an edit came first.
+    Superseded,
+}
+
+impl Reason {
+    /// The word in the API and in the stores.
+    pub fn word(self) -> &'static str {
+        match self {
+            Reason::Missed => "missed",
+            Reason::Paused => "paused",
+            Reason::Superseded => "superseded",
+        }
+    }
+
+    /// The reason of that word.
+    pub fn from_word(word: &str) -> Option<Reason> {
+        [Reason::Missed, Reason::Paused, Reason::Superseded].into_iter().find(|reason| reason.word() == word)
+    }
+}
+
+/// A run of consecutive occurrences that did not fire, for one reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Skipped {
+    /// Why.
+    pub reason: Reason,
+    /// The nominal time of the first.
+    pub first: Timestamp,
+    /// The nominal time of the last.
+    pub last: Timestamp,
+    /// How many.
+    pub count: u64,
+}
+
+impl Skipped {
+    /// The occurrences in (after, until], or none if there are none. Costs the same for a million as for one.
+    pub fn range(schedule: &Schedule, after: Timestamp, until: Timestamp, reason: Reason) -> Option<Skipped> {
+        if until <= after {
+            return None;
+        }
+        let first = schedule.next_after(after).filter(|first| *first <= until)?;
+        let last = schedule.latest_in(after, until)?;
+        Some(Skipped { reason, first, last, count: schedule.count_in(after, until) })
+    }
+}

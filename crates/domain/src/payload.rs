@@ -1,0 +1,70 @@
+//! The JSON that travels with an event. It is kept as the text its author wrote, because numbers and key order are theirs;
+//! what stands here is only the promise that it is JSON of a bounded size.
+
+use std::sync::{Arc, LazyLock};
+
+use serde_json::value::RawValue;
+
+use crate::error::Invalid;
+
+/// The longest payload in bytes of JSON text.
+pub const PAYLOAD_BYTES_MAX: usize = 256 * 1024;
+
+/// JSON text that was checked: it parses, nests at most 128 deep, and has at most [`PAYLOAD_BYTES_MAX`] bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Payload(Arc<str>);
+
+static EMPTY: LazyLock<Payload> = LazyLock::new(|| Payload(Arc::from("{}")));
+
+impl Payload {
+    /// Checks JSON text.
+    ///
+    /// # Errors
+    /// When it is not JSON, nests too deep or is too long; the field of the error is left empty for the caller to fill.
+    pub fn parse(text: &str) -> Result<Payload, Invalid> {
+        if text.len() > PAYLOAD_BYTES_MAX {
+            return Err(Invalid::new("", format!("The payload has {} bytes; at most {PAYLOAD_BYTES_MAX} are allowed.", text.len())));
+        }
+        let parsed: Result<&RawValue, _> = serde_json::from_str(text);
+        match parsed {
+            // RawValue leaves the surrounding white space out.
+            Ok(raw) => Ok(Payload(Arc::from(raw.get()))),
+            Err(error) => Err(Invalid::new("", format!("The payload is not valid JSON: {error}."))),
+        }
+    }
+
+    /// Takes back what a store has kept; it was checked when it came in.
+    pub fn from_stored(text: &str) -> Payload {
+        Payload(Arc::from(text))
+    }
+
+    /// `{}`, the payload of a firing for which nobody named one.
+    pub fn empty() -> Payload {
+        EMPTY.clone()
+    }
+
+    /// The JSON text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The JSON text as a value that serialises to itself.
+    pub fn to_raw(&self) -> Box<RawValue> {
+        RawValue::from_string(self.0.to_string()).expect("the text was checked when the payload was made")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_json_of_a_bounded_size_is_a_payload() {
+        assert_eq!(Payload::parse(" {\"a\": 1e400} ").expect("JSON").as_str(), "{\"a\": 1e400}");
+        assert!(Payload::parse("{a}").is_err());
+        assert!(Payload::parse("").is_err());
+        assert!(Payload::parse(&"[".repeat(200)).is_err());
+        let long = format!("\"{}\"", "x".repeat(PAYLOAD_BYTES_MAX));
+        assert!(Payload::parse(&long).is_err());
+    }
+}

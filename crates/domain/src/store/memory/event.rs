@@ -1,0 +1,193 @@
+//! Events in the reference model: how they come to be, together with everything they entail, how they are read, and how
+//! they go. An event holds its own name and payload here, so no later edit can reach it.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::{Kept, draw};
+use crate::event::{Event, Origin};
+use crate::id::{EventId, MessageId, TriggerId, UserId};
+use crate::payload::Payload;
+use crate::store::{
+    Call, Committed, DeliveryView, EventCount, EventFilter, EventPage, EventPlace, Fired, Planned, SkippedView,
+};
+use crate::trigger::{Definition, Trigger};
+
+/// An event to be logged.
+pub(super) struct NewEvent {
+    pub(super) origin: Origin,
+    pub(super) scheduled_at: Option<Timestamp>,
+    /// None means the trigger's own.
+    pub(super) payload: Option<Payload>,
+    pub(super) message_id: MessageId,
+}
+
+/// Where an event stands in every listing.
+fn place(event: &Event) -> (Timestamp, EventId) {
+    (event.fired_at, event.id)
+}
+
+fn of(place: EventPlace) -> (Timestamp, EventId) {
+    (place.fired_at, place.id)
+}
+
+impl Kept {
+    /// Logs an event and what it owes. None when its occurrence has an event already (invariant 1).
+    pub(super) fn log(&mut self, trigger: &Trigger, new: NewEvent, now: Timestamp) -> Option<EventId> {
+        if let Some(scheduled_at) = new.scheduled_at
+            && !self.occurrences.insert((trigger.id, scheduled_at))
+        {
+            return None;
+        }
+        let definition = &trigger.definition;
+        let id = EventId(draw(&mut self.last_ids.event));
+        let event = Event {
+            id,
+            owner: trigger.owner,
+            trigger: trigger.id,
+            revision: trigger.revision,
+            name: definition.name.clone().unwrap_or_default(),
+            kind: definition.kind(),
+            origin: new.origin,
+            scheduled_at: new.scheduled_at,
+            fired_at: now,
+            message_id: new.message_id,
+            payload: new.payload.or_else(|| definition.payload.clone()).unwrap_or_else(Payload::empty),
+        };
+        self.events.insert(id, Arc::new(event));
+        self.owe(id, definition.webhook.as_ref(), now);
+        Some(id)
+    }
+
+    pub(super) fn commit_plans(&mut self, plans: &[Planned], now: Timestamp) -> Committed {
+        let mut committed = Committed::default();
+        for planned in plans {
+            if self.commit_plan(planned, now, &mut committed.events) {
+                committed.plans += 1;
+            } else {
+                committed.stale += 1;
+            }
+        }
+        committed
+    }
+
+    /// False when the trigger was edited or deleted, or waits for something else, since the plan was made.
+    fn commit_plan(&mut self, planned: &Planned, now: Timestamp, events: &mut usize) -> bool {
+        let Some(kept) = self.triggers.get_mut(&planned.trigger.id) else { return false };
+        if kept.trigger.revision != planned.trigger.revision || kept.next_at != Some(planned.armed) {
+            return false;
+        }
+        kept.next_at = planned.plan.next_at;
+        kept.skipped
+            .extend(planned.plan.skipped.iter().map(|skipped| SkippedView { skipped: *skipped, recorded_at: now }));
+        for (firing, message_id) in planned.plan.firings.iter().zip(&planned.message_ids) {
+            let origin = if firing.caught_up { Origin::CatchUp } else { Origin::Schedule };
+            let scheduled_at = Some(firing.scheduled_at);
+            let new = NewEvent { origin, scheduled_at, payload: None, message_id: *message_id };
+            *events += usize::from(self.log(&planned.trigger, new, now).is_some());
+        }
+        true
+    }
+
+    pub(super) fn fire(&mut self, owner: UserId, id: TriggerId, call: &Call, now: Timestamp) -> Fired {
+        let Some(trigger) = self.trigger_of(owner, id).map(|kept| Arc::clone(&kept.trigger)) else {
+            return Fired::NotFound;
+        };
+        if call.origin == Origin::Api
+            && let Err(refusal) = trigger.may_fire(now)
+        {
+            return Fired::Refused(refusal);
+        }
+        let (origin, payload, message_id) = (call.origin, call.payload.clone(), call.message_id);
+        let event = self.log(&trigger, NewEvent { origin, scheduled_at: None, payload, message_id }, now);
+        Fired::Event(event.expect("only an occurrence can meet an event of its own"))
+    }
+
+    pub(super) fn fire_unkept(
+        &mut self,
+        owner: UserId,
+        definition: Definition,
+        message_id: MessageId,
+        now: Timestamp,
+    ) -> TriggerId {
+        let id = TriggerId(-draw(&mut self.last_ids.tried_out));
+        let trigger = Trigger { id, owner, revision: 1, definition, created_at: now, standing_since: now };
+        self.log(&trigger, NewEvent { origin: Origin::Test, scheduled_at: None, payload: None, message_id }, now);
+        self.former_names.insert(id, trigger.definition.name.unwrap_or_default());
+        id
+    }
+
+    pub(super) fn event_of(
+        &self,
+        owner: UserId,
+        id: EventId,
+        gone_until: Timestamp,
+    ) -> Option<(Event, Vec<DeliveryView>)> {
+        let event = self.events.get(&id).filter(|event| event.owner == owner && event.fired_at > gone_until)?;
+        Some((Event::clone(event), self.deliveries_of(id)))
+    }
+
+    pub(super) fn events_of(&self, owner: UserId, filter: EventFilter, page: EventPage, limit: usize) -> Vec<Event> {
+        let is_meant = |event: &&Arc<Event>| {
+            event.owner == owner
+                && filter.trigger.is_none_or(|trigger| event.trigger == trigger)
+                && filter.fired_after.is_none_or(|after| event.fired_at > after)
+                && filter.fired_until.is_none_or(|until| event.fired_at <= until)
+        };
+        let mut events: Vec<&Arc<Event>> = self.events.values().filter(is_meant).collect();
+        events.sort_by_key(|event| place(event));
+        match page {
+            EventPage::NewestFirst(below) => {
+                events.retain(|event| below.is_none_or(|below| place(event) < of(below)));
+                events.reverse();
+            }
+            EventPage::OldestFirst(above) => events.retain(|event| above.is_none_or(|above| place(event) > of(above))),
+        }
+        events.into_iter().take(limit).map(|event| Event::clone(event)).collect()
+    }
+
+    pub(super) fn event_counts(&self, owner: UserId, gone_until: Timestamp) -> Vec<EventCount> {
+        let mut counts: Vec<EventCount> = Vec::new();
+        let mut events: Vec<&Arc<Event>> =
+            self.events.values().filter(|event| event.owner == owner && event.fired_at > gone_until).collect();
+        events.sort_by_key(|event| event.trigger);
+        for event in events {
+            match counts.last_mut().filter(|last| last.trigger == event.trigger) {
+                Some(last) => last.count += 1,
+                None => counts.push(EventCount { trigger: event.trigger, name: self.name_of(event.trigger), count: 1 }),
+            }
+        }
+        counts
+    }
+
+    /// What the trigger is called, or was called last.
+    fn name_of(&self, id: TriggerId) -> String {
+        match self.triggers.get(&id) {
+            Some(kept) => kept.trigger.definition.name.clone().unwrap_or_default(),
+            None => self.former_names.get(&id).cloned().unwrap_or_default(),
+        }
+    }
+
+    pub(super) fn expire(&mut self, gone_until: Timestamp, now: Timestamp, limit: usize) -> usize {
+        let mut gone: Vec<Arc<Event>> =
+            self.events.values().filter(|event| event.fired_at <= gone_until).cloned().collect();
+        gone.sort_by_key(|event| place(event));
+        gone.truncate(limit);
+        for event in &gone {
+            self.events.remove(&event.id);
+            self.deliveries.remove(&event.id);
+            self.owed.remove(&event.id);
+            if let Some(scheduled_at) = event.scheduled_at {
+                self.occurrences.remove(&(event.trigger, scheduled_at));
+            }
+        }
+        let events = &self.events;
+        self.former_names.retain(|id, _| events.values().any(|event| event.trigger == *id));
+        self.sessions.retain(|_, session| session.expires_at > now);
+        for kept in self.triggers.values_mut() {
+            kept.skipped.retain(|view| view.recorded_at > gone_until);
+        }
+        gone.len()
+    }
+}

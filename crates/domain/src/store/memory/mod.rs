@@ -1,0 +1,291 @@
+//! The reference model: what the sentences of `Store` mean, executable. Plain collections behind one lock, one file for each
+//! noun, simple and obviously right rather than fast. Both databases are compared with it, and the simulator runs on it; so
+//! it must never be clever: no index that could be wrong, no SQL, no thread, and no reading of the clock.
+
+mod access;
+mod delivery;
+mod event;
+mod presence;
+mod trigger;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use crate::access::{ApiKey, KeyHash, Registration, Session, User};
+use crate::delivery::{Claim, Settlement};
+use crate::event::Event;
+use crate::id::{ApiKeyId, EventId, MessageId, TriggerId, UserId};
+use crate::plan::Absence;
+use crate::store::{
+    Backlog, Call, Change, Committed, DeliveryView, Edited, EventCount, EventFilter, EventPage, Fired, Listener,
+    NewApiKey, NewTrigger, NewUser, Planned, Registered, Result, SkippedView, Store,
+};
+use crate::trigger::{Armed, Definition, Edit, Trigger};
+
+/// A store that forgets everything when it is dropped.
+pub struct Memory {
+    kept: Mutex<Kept>,
+    listeners: Mutex<Vec<Listener>>,
+}
+
+/// Everything that is remembered.
+struct Kept {
+    has_default_destination: bool,
+
+    users: BTreeMap<UserId, access::KeptUser>,
+    sessions: BTreeMap<String, Session>,
+    api_keys: BTreeMap<ApiKeyId, access::KeptKey>,
+
+    triggers: BTreeMap<TriggerId, trigger::KeptTrigger>,
+    /// What the triggers without a place in `triggers` were called last: the deleted ones and those only tried out.
+    former_names: BTreeMap<TriggerId, String>,
+
+    events: BTreeMap<EventId, Arc<Event>>,
+    /// The occurrences of `events` (invariant 1).
+    occurrences: BTreeSet<(TriggerId, Timestamp)>,
+    deliveries: BTreeMap<EventId, delivery::KeptDelivery>,
+    /// Exactly those of `deliveries` that are owed.
+    owed: BTreeMap<EventId, delivery::Owed>,
+
+    sign_of_life: Option<Timestamp>,
+    /// From the last sign of life to the return.
+    absences: BTreeMap<Timestamp, Timestamp>,
+
+    /// The highest ids that were ever given out; none is given out twice.
+    last_ids: LastIds,
+    /// What the listeners are still to be told about the change at hand.
+    changes: Vec<Change>,
+}
+
+#[derive(Default)]
+struct LastIds {
+    user: i64,
+    api_key: i64,
+    trigger: i64,
+    tried_out: i64,
+    event: i64,
+}
+
+/// The next id of a sort.
+fn draw(last: &mut i64) -> i64 {
+    *last += 1;
+    *last
+}
+
+impl Memory {
+    /// An empty store. `has_default_destination`: whether events of triggers without a destination of their own are owed to
+    /// the operator's default one.
+    pub fn new(has_default_destination: bool) -> Memory {
+        let kept = Kept {
+            has_default_destination,
+            users: BTreeMap::new(),
+            sessions: BTreeMap::new(),
+            api_keys: BTreeMap::new(),
+            triggers: BTreeMap::new(),
+            former_names: BTreeMap::new(),
+            events: BTreeMap::new(),
+            occurrences: BTreeSet::new(),
+            deliveries: BTreeMap::new(),
+            owed: BTreeMap::new(),
+            sign_of_life: None,
+            absences: BTreeMap::new(),
+            last_ids: LastIds::default(),
+            changes: Vec::new(),
+        };
+        Memory { kept: Mutex::new(kept), listeners: Mutex::default() }
+    }
+
+    /// What a new server process does to a database: claims belong to the process that made them, so what the former one
+    /// held is owed at once. Retries that wait for their time go on waiting.
+    pub fn restart(&self) {
+        self.kept().let_go();
+    }
+
+    /// A poisoned lock means that a thread panicked while it held plain data; the data is still whole.
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes what is kept, and then, with the lock given back, tells the listeners.
+    fn change<T>(&self, change: impl FnOnce(&mut Kept) -> T) -> T {
+        let mut kept = self.kept();
+        let outcome = change(&mut kept);
+        let changes = std::mem::take(&mut kept.changes);
+        drop(kept);
+        if !changes.is_empty() {
+            let listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            for listener in listeners {
+                changes.iter().for_each(|change| listener(*change));
+            }
+        }
+        outcome
+    }
+}
+
+#[async_trait]
+impl Store for Memory {
+    fn subscribe(&self, listener: Listener) {
+        self.listeners.lock().unwrap_or_else(PoisonError::into_inner).push(listener);
+    }
+
+    async fn check(&self) -> Result<()> {
+        Ok(())
+    }
+
+    async fn register(&self, user: NewUser, rule: Registration, now: Timestamp) -> Result<Registered> {
+        Ok(self.kept().register(&user, rule, now))
+    }
+
+    async fn local_user(&self, now: Timestamp) -> Result<User> {
+        Ok(self.kept().local_user(now))
+    }
+
+    async fn user_by_email(&self, email: &str) -> Result<Option<(User, String)>> {
+        Ok(self.kept().user_by_email(email))
+    }
+
+    async fn users(&self) -> Result<Vec<User>> {
+        Ok(self.kept().users())
+    }
+
+    async fn set_password(&self, user: UserId, password_hash: &str) -> Result<bool> {
+        Ok(self.kept().set_password(user, password_hash))
+    }
+
+    async fn disable_user(&self, user: UserId, now: Timestamp) -> Result<bool> {
+        Ok(self.kept().disable_user(user, now))
+    }
+
+    async fn open_session(&self, session: Session) -> Result<()> {
+        self.kept().open_session(session)
+    }
+
+    async fn session_user(&self, id: &str, now: Timestamp) -> Result<Option<User>> {
+        Ok(self.kept().session_user(id, now))
+    }
+
+    async fn end_session(&self, id: &str) -> Result<()> {
+        self.kept().sessions.remove(id);
+        Ok(())
+    }
+
+    async fn create_api_key(&self, key: NewApiKey, now: Timestamp) -> Result<Option<ApiKey>> {
+        self.kept().create_api_key(key, now)
+    }
+
+    async fn api_keys(&self, owner: UserId) -> Result<Vec<ApiKey>> {
+        Ok(self.kept().api_keys_of(owner))
+    }
+
+    async fn delete_api_key(&self, owner: UserId, id: ApiKeyId) -> Result<bool> {
+        Ok(self.kept().delete_api_key(owner, id))
+    }
+
+    async fn api_key_user(&self, hash: &KeyHash, now: Timestamp) -> Result<Option<(User, ApiKey)>> {
+        Ok(self.kept().api_key_user(hash, now))
+    }
+
+    async fn touch_api_key(&self, id: ApiKeyId, now: Timestamp) -> Result<()> {
+        self.kept().touch_api_key(id, now);
+        Ok(())
+    }
+
+    async fn create_trigger(&self, trigger: NewTrigger, now: Timestamp) -> Result<Armed> {
+        Ok(self.change(|kept| kept.create_trigger(trigger, now)))
+    }
+
+    async fn trigger(&self, owner: UserId, id: TriggerId) -> Result<Option<Armed>> {
+        Ok(self.kept().trigger_of(owner, id).map(trigger::KeptTrigger::armed))
+    }
+
+    async fn triggers(&self, owner: UserId, after: Option<TriggerId>, limit: usize) -> Result<Vec<Armed>> {
+        Ok(self.kept().triggers_of(owner, after, limit))
+    }
+
+    async fn edit_trigger(&self, edit: Edit, seen: Option<Timestamp>, now: Timestamp) -> Result<Edited> {
+        Ok(self.change(|kept| kept.edit_trigger(edit, seen, now)))
+    }
+
+    async fn delete_trigger(&self, owner: UserId, id: TriggerId, _now: Timestamp) -> Result<bool> {
+        Ok(self.kept().delete_trigger(owner, id))
+    }
+
+    async fn fire(&self, owner: UserId, id: TriggerId, call: Call, now: Timestamp) -> Result<Fired> {
+        Ok(self.change(|kept| kept.fire(owner, id, &call, now)))
+    }
+
+    async fn fire_unkept(
+        &self,
+        owner: UserId,
+        definition: Definition,
+        message_id: MessageId,
+        now: Timestamp,
+    ) -> Result<TriggerId> {
+        Ok(self.change(|kept| kept.fire_unkept(owner, definition, message_id, now)))
+    }
+
+    async fn skipped(&self, owner: UserId, id: TriggerId, limit: usize) -> Result<Vec<SkippedView>> {
+        Ok(self.kept().skipped(owner, id, limit))
+    }
+
+    async fn begin_presence(&self, now: Timestamp) -> Result<Vec<Absence>> {
+        Ok(self.kept().begin_presence(now))
+    }
+
+    fn sign_of_life(&self, now: Timestamp) {
+        self.kept().sign_of_life = Some(now);
+    }
+
+    async fn next_due(&self) -> Result<Option<Timestamp>> {
+        Ok(self.kept().next_due())
+    }
+
+    async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<Armed<Arc<Trigger>>>> {
+        Ok(self.kept().due(now, limit))
+    }
+
+    async fn commit_plans(&self, plans: Vec<Planned>, now: Timestamp) -> Result<Committed> {
+        Ok(self.change(|kept| kept.commit_plans(&plans, now)))
+    }
+
+    async fn next_owed(&self) -> Result<Option<Timestamp>> {
+        Ok(self.kept().next_owed())
+    }
+
+    async fn claim_deliveries(&self, now: Timestamp, limit: usize) -> Result<Vec<Claim>> {
+        Ok(self.kept().claim_deliveries(now, limit))
+    }
+
+    async fn settle(&self, settlements: Vec<Settlement>) -> Result<()> {
+        self.change(|kept| settlements.into_iter().for_each(|settlement| kept.settle(settlement)));
+        Ok(())
+    }
+
+    async fn backlog(&self) -> Result<Backlog> {
+        Ok(Backlog { owed: self.kept().owed.len() as u64 })
+    }
+
+    async fn event(
+        &self,
+        owner: UserId,
+        id: EventId,
+        gone_until: Timestamp,
+    ) -> Result<Option<(Event, Vec<DeliveryView>)>> {
+        Ok(self.kept().event_of(owner, id, gone_until))
+    }
+
+    async fn events(&self, owner: UserId, filter: EventFilter, page: EventPage, limit: usize) -> Result<Vec<Event>> {
+        Ok(self.kept().events_of(owner, filter, page, limit))
+    }
+
+    async fn event_counts(&self, owner: UserId, gone_until: Timestamp) -> Result<Vec<EventCount>> {
+        Ok(self.kept().event_counts(owner, gone_until))
+    }
+
+    async fn expire(&self, gone_until: Timestamp, now: Timestamp, limit: usize) -> Result<usize> {
+        Ok(self.kept().expire(gone_until, now, limit))
+    }
+}

@@ -1,0 +1,19 @@
+//! Who was here, and when nobody was, in the reference model.
+
+use jiff::Timestamp;
+
+use super::Kept;
+use crate::plan::{Absence, absence};
+use crate::store::ABSENCES_KEPT;
+
+impl Kept {
+    pub(super) fn begin_presence(&mut self, now: Timestamp) -> Vec<Absence> {
+        let forgotten = now.checked_sub(ABSENCES_KEPT).unwrap_or(Timestamp::MIN);
+        self.absences.retain(|_, to| *to > forgotten);
+        if let Some(absence) = absence(self.sign_of_life, self.next_due(), now) {
+            self.absences.insert(absence.from, absence.to);
+        }
+        self.sign_of_life = Some(now);
+        self.absences.iter().map(|(from, to)| Absence { from: *from, to: *to }).collect()
+    }
+}

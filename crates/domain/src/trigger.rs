@@ -1,0 +1,311 @@
+//! A trigger: what a user makes. Its definition is what they said, checked; its constructors are the only way to one, so
+//! inside the house nobody checks again. What an edit does to what is armed is decided here too; what fires when the time
+//! has come is `plan`'s business.
+
+use jiff::Timestamp;
+
+use crate::destination::Webhook;
+use crate::error::Invalid;
+use crate::id::{TriggerId, UserId};
+use crate::occurrence::{Reason, Skipped};
+use crate::payload::Payload;
+use crate::schedule::cron::CronExpression;
+use crate::schedule::every::Period;
+use crate::schedule::zone::Zone;
+use crate::schedule::{FirstFiring, Schedule};
+
+/// The longest name, in characters.
+pub const NAME_CHARS_MAX: usize = 200;
+
+/// What sort of trigger it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// It fires because its time has come.
+    Scheduled,
+    /// It fires because somebody called it.
+    Api,
+}
+
+impl Kind {
+    /// The word in the API, in the stores and on the pages.
+    pub fn word(self) -> &'static str {
+        match self {
+            Kind::Scheduled => "scheduled",
+            Kind::Api => "api",
+        }
+    }
+
+    /// The kind of that word.
+    pub fn from_word(word: &str) -> Option<Kind> {
+        match word {
+            "scheduled" => Some(Kind::Scheduled),
+            "api" => Some(Kind::Api),
+            _ => None,
+        }
+    }
+}
+
+/// A schedule together with the zone the user named for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScheduleDetails {
+    /// When it fires.
+    pub schedule: Schedule,
+    /// The zone as the user named it; none where the server's own was taken.
+    pub timezone: Option<Zone>,
+}
+
+/// What a user asks of a schedule, each part read already but not yet placed in time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ScheduleWish {
+    /// Once, at this instant.
+    RunAt(Timestamp),
+    /// Every so often; from `start_at`, which is then the first firing, else from the moment it is made.
+    Every {
+        /// How often.
+        period: Period,
+        /// The first firing.
+        start_at: Option<Timestamp>,
+    },
+    /// On a cron line.
+    Cron(CronExpression),
+}
+
+impl ScheduleWish {
+    /// Places the wish in time. One that asks for what `current` says already gives `current` back, grid and all: a change
+    /// that leaves the schedule alone leaves the grid alone, and what was read can be put back.
+    ///
+    /// # Errors
+    /// When a single time is asked for that does not lie in the future.
+    pub fn place(
+        self,
+        timezone: Option<Zone>,
+        server_zone: &Zone,
+        current: Option<&ScheduleDetails>,
+        now: Timestamp,
+    ) -> Result<ScheduleDetails, Invalid> {
+        if let Some(current) = current
+            && current.timezone == timezone
+            && self.is(&current.schedule)
+        {
+            return Ok(current.clone());
+        }
+        let schedule = match self {
+            ScheduleWish::RunAt(at) if at <= now => {
+                return Err(Invalid::new("schedule_details.run_at", "The time to run at must be in the future."));
+            }
+            ScheduleWish::RunAt(at) => Schedule::Once { at },
+            ScheduleWish::Every { period, start_at: Some(anchor) } => {
+                Schedule::Every { period, anchor, first: FirstFiring::AtAnchor }
+            }
+            ScheduleWish::Every { period, start_at: None } => {
+                Schedule::Every { period, anchor: now, first: FirstFiring::OnePeriodLater }
+            }
+            ScheduleWish::Cron(expression) => {
+                let zone = timezone.clone().unwrap_or_else(|| server_zone.clone());
+                Schedule::Cron { expression, zone }
+            }
+        };
+        Ok(ScheduleDetails { schedule, timezone })
+    }
+
+    fn is(&self, schedule: &Schedule) -> bool {
+        match (self, schedule) {
+            (ScheduleWish::RunAt(wished), Schedule::Once { at }) => wished == at,
+            (ScheduleWish::Every { period: wished, start_at }, Schedule::Every { period, anchor, first }) => {
+                let same_start = match (start_at, first) {
+                    (Some(start_at), FirstFiring::AtAnchor) => start_at == anchor,
+                    (None, FirstFiring::OnePeriodLater) => true,
+                    _ => false,
+                };
+                wished.micros() == period.micros() && same_start
+            }
+            (ScheduleWish::Cron(wished), Schedule::Cron { expression, .. }) => wished.as_str() == expression.as_str(),
+            _ => false,
+        }
+    }
+}
+
+/// What a user said about a trigger, checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Definition {
+    /// Its name, where it has one.
+    pub name: Option<String>,
+    /// When it fires; none for an API trigger.
+    pub schedule: Option<ScheduleDetails>,
+    /// What its events carry; none means `{}`.
+    pub payload: Option<Payload>,
+    /// Where its events go; none means the operator's default destination, or nowhere.
+    pub webhook: Option<Webhook>,
+    /// Kept, but never scheduled.
+    pub is_test: bool,
+    /// False pauses.
+    pub enabled: bool,
+    /// An occurrence at or after this instant does not fire, not even late.
+    pub expires_at: Option<Timestamp>,
+}
+
+impl Definition {
+    /// What sort of trigger it makes.
+    pub fn kind(&self) -> Kind {
+        if self.schedule.is_some() { Kind::Scheduled } else { Kind::Api }
+    }
+
+    /// The first occurrence after `after` that is to be waited for: none where there is nothing to wait for.
+    pub fn next_after(&self, after: Timestamp) -> Option<Timestamp> {
+        if !self.enabled || self.is_test {
+            return None;
+        }
+        let next = self.schedule.as_ref()?.schedule.next_after(after)?;
+        self.lives_at(next).then_some(next)
+    }
+
+    fn next_stays(&self, changed: &Definition) -> bool {
+        self.enabled && changed.enabled && !self.is_test && !changed.is_test
+    }
+
+    /// Whether an occurrence at `instant` comes before the expiry.
+    pub fn lives_at(&self, instant: Timestamp) -> bool {
+        self.expires_at.is_none_or(|end| instant < end)
+    }
+}
+
+/// Checks a trigger's name: at most [`NAME_CHARS_MAX`] characters, none of them a control character.
+///
+/// # Errors
+/// Says which of the two it is; the field is `name`.
+pub fn parse_name(name: &str) -> Result<Option<String>, Invalid> {
+    if name.chars().count() > NAME_CHARS_MAX {
+        return Err(Invalid::new("name", format!("A name has at most {NAME_CHARS_MAX} characters.")));
+    }
+    if name.chars().any(char::is_control) {
+        return Err(Invalid::new("name", "A name has no line breaks and no other control characters."));
+    }
+    Ok((!name.is_empty()).then(|| name.to_owned()))
+}
+
+/// A trigger as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trigger {
+    /// Its number.
+    pub id: TriggerId,
+    /// Whose it is.
+    pub owner: UserId,
+    /// Counts its edits; events name the revision that made them.
+    pub revision: i64,
+    /// What its user said.
+    pub definition: Definition,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Since when its schedule, expiry and pausing stand as they are. Occurrences of an armed trigger are accounted for
+    /// from here on; those of a paused one from here on become one record when it is resumed.
+    pub standing_since: Timestamp,
+}
+
+/// A trigger and the occurrence that it waits for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Armed<T = Trigger> {
+    /// The trigger.
+    pub trigger: T,
+    /// The occurrence it waits for; none where there is nothing to wait for.
+    pub next_at: Option<Timestamp>,
+}
+
+/// What an edit does to the occurrence that is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arm {
+    /// Nothing: the grid stays as it is.
+    Keep,
+    /// Wait for this one, or for none.
+    Set(Option<Timestamp>),
+}
+
+/// An edit, decided: the trigger as it will be, and what becomes of the occurrences around the moment of the edit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Edit {
+    /// The trigger afterwards.
+    pub trigger: Trigger,
+    /// The occurrence to wait for.
+    pub arm: Arm,
+    /// Occurrences that fell due before the edit and will not fire because of it.
+    pub skipped: Option<Skipped>,
+}
+
+/// Why a trigger cannot be fired by a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FireRefusal {
+    /// Only API triggers are fired by a call.
+    NotApi,
+    /// It is paused.
+    Paused,
+    /// It has expired.
+    Expired,
+}
+
+impl Trigger {
+    /// Decides what changing the definition to `definition` at `now` means, where `next_at` is the occurrence waited for so far.
+    ///
+    /// Nothing fires retroactively (invariant 6), and nothing due is silent (invariant 2): what was due and had not fired
+    /// yet, or fell due during a pause, becomes one record.
+    pub fn edit(&self, definition: Definition, next_at: Option<Timestamp>, now: Timestamp) -> Edit {
+        let old = &self.definition;
+        let stands = old.schedule == definition.schedule
+            && old.expires_at == definition.expires_at
+            && old.enabled == definition.enabled
+            && old.is_test == definition.is_test;
+        let mut trigger = self.clone();
+        trigger.revision += 1;
+        if stands {
+            trigger.definition = definition;
+            return Edit { trigger, arm: Arm::Keep, skipped: None };
+        }
+        // Only the expiry moved: what is due already and still lives is not lost to an edit that never meant it.
+        let waits_on = old.schedule == definition.schedule && old.next_stays(&definition);
+        if let Some(next) = next_at.filter(|next| waits_on && definition.lives_at(*next)) {
+            trigger.definition = definition;
+            return Edit { trigger, arm: Arm::Set(Some(next)), skipped: None };
+        }
+        let skipped = self.unfired_until(next_at, now);
+        let next = definition.next_after(now);
+        trigger.definition = definition;
+        trigger.standing_since = now;
+        Edit { trigger, arm: Arm::Set(next), skipped }
+    }
+
+    /// The occurrences up to `now` that this edit takes the chance to fire from.
+    fn unfired_until(&self, next_at: Option<Timestamp>, now: Timestamp) -> Option<Skipped> {
+        let schedule = &self.definition.schedule.as_ref()?.schedule;
+        let (after, reason) = match next_at {
+            Some(due) if due <= now => (just_before(due), Reason::Superseded),
+            Some(_) => return None,
+            None if !self.definition.enabled => (self.standing_since, Reason::Paused),
+            None => return None,
+        };
+        let until = match self.definition.expires_at {
+            Some(end) if end <= now => just_before(end),
+            _ => now,
+        };
+        Skipped::range(schedule, after, until, reason)
+    }
+
+    /// Whether a call may fire it at `now`.
+    ///
+    /// # Errors
+    /// Says why not.
+    pub fn may_fire(&self, now: Timestamp) -> Result<(), FireRefusal> {
+        if self.definition.kind() != Kind::Api {
+            return Err(FireRefusal::NotApi);
+        }
+        if !self.definition.enabled {
+            return Err(FireRefusal::Paused);
+        }
+        if !self.definition.lives_at(now) {
+            return Err(FireRefusal::Expired);
+        }
+        Ok(())
+    }
+}
+
+/// The last instant before `instant` that a store can tell from it.
+pub fn just_before(instant: Timestamp) -> Timestamp {
+    instant.checked_sub(jiff::SignedDuration::from_micros(1)).unwrap_or(Timestamp::MIN)
+}

@@ -1,0 +1,108 @@
+//! Every due occurrence becomes a row. One way through: take what is due, decide in `domain::plan`, commit in one
+//! transaction, look again. It never holds triggers in memory; the index of what is armed answers in microseconds.
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use oncue_domain::clock::Clock;
+use oncue_domain::id::Ids;
+use oncue_domain::plan::{Absence, plan};
+use oncue_domain::store::{Planned, Result, Store};
+
+/// How many due triggers are planned and committed together.
+const BATCH: usize = 512;
+
+/// A longer silence than this between two looks is an absence: the machine slept, or its clock was put forward.
+const SILENCE_MAX: SignedDuration = SignedDuration::from_secs(30);
+
+/// How long to wait when nothing that is due could be carried out.
+const STUCK_PAUSE: SignedDuration = SignedDuration::from_secs(1);
+
+/// When to look again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wake {
+    /// At once: there may be more.
+    Now,
+    /// At this instant, or when something is armed.
+    At(Timestamp),
+    /// When something is armed.
+    WhenArmed,
+}
+
+/// Turns due occurrences into events.
+pub struct Scheduler {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    ids: Arc<Ids>,
+    absences: Vec<Absence>,
+    seen_at: Timestamp,
+}
+
+impl Scheduler {
+    /// Begins: from now on somebody runs, and what lay before since the last sign of life is an absence.
+    ///
+    /// # Errors
+    /// When the store cannot answer.
+    pub async fn begin(store: Arc<dyn Store>, clock: Arc<dyn Clock>, ids: Arc<Ids>) -> Result<Scheduler> {
+        let now = clock.now();
+        let absences = store.begin_presence(now).await?;
+        Ok(Scheduler { store, clock, ids, absences, seen_at: now })
+    }
+
+    /// Carries out one batch of what is due and says when to look again.
+    ///
+    /// # Errors
+    /// When the store cannot answer; then nothing of the batch has happened.
+    pub async fn tick(&mut self) -> Result<Wake> {
+        let now = self.clock.now();
+        if now.duration_since(self.seen_at) > SILENCE_MAX {
+            self.absences = self.store.begin_presence(now).await?;
+        }
+        self.seen_at = now;
+        self.store.sign_of_life(now);
+        let due = self.store.due(now, BATCH).await?;
+        if due.is_empty() {
+            let next = self.store.next_due().await?;
+            // What is armed for the past and still not given out cannot be read; the others must not wait for it.
+            return Ok(next.map_or(Wake::WhenArmed, |next| Wake::At(if next <= now { now + STUCK_PAUSE } else { next })));
+        }
+        let plans: Vec<Planned> = due
+            .into_iter()
+            .filter_map(|armed| {
+                let next_at = armed.next_at?;
+                let plan = plan(&armed.trigger, next_at, now, &self.absences);
+                let message_ids = plan.firings.iter().map(|_| self.ids.message(now)).collect();
+                Some(Planned { trigger: armed.trigger, armed: next_at, plan, message_ids })
+            })
+            .collect();
+        let observed = observe(&plans, now);
+        let committed = self.store.commit_plans(plans, now).await?;
+        observed.report(committed.events);
+        Ok(if committed.plans > 0 || committed.stale > 0 { Wake::Now } else { Wake::At(now + STUCK_PAUSE) })
+    }
+}
+
+/// What the metrics will say once the commit stands.
+struct Observed {
+    lateness_s: Vec<f64>,
+    skipped: u64,
+}
+
+fn observe(plans: &[Planned], now: Timestamp) -> Observed {
+    let firings = plans.iter().flat_map(|planned| &planned.plan.firings).filter(|firing| !firing.caught_up);
+    Observed {
+        lateness_s: firings.map(|firing| now.duration_since(firing.scheduled_at).as_secs_f64()).collect(),
+        skipped: plans.iter().flat_map(|planned| &planned.plan.skipped).map(|skipped| skipped.count).sum(),
+    }
+}
+
+impl Observed {
+    fn report(&self, events: usize) {
+        let lateness = metrics::histogram!("oncue_firing_lateness_seconds");
+        for late_s in &self.lateness_s {
+            lateness.record(*late_s);
+        }
+        metrics::counter!("oncue_firings_total", "origin" => "schedule").increment(events as u64);
+        metrics::counter!("oncue_skipped_occurrences_total").increment(self.skipped);
+    }
+}

@@ -1,0 +1,3 @@
+//! The engine against the world outside, in one binary: one module for each door.
+
+mod http;

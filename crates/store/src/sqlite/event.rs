@@ -1,0 +1,330 @@
+//! Events in SQLite: how they come to be, together with everything they entail, how they are read, and how they go.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use oncue_domain::delivery::{CLAIM_FOR, Claim};
+use oncue_domain::destination::Target;
+use oncue_domain::event::{Event, Origin};
+use oncue_domain::id::{EventId, MessageId, TriggerId, UserId};
+use oncue_domain::payload::Payload;
+use oncue_domain::store::{Call, Committed, DeliveryView, EventCount, EventFilter, EventPage, Fired, Planned, Result};
+use oncue_domain::trigger::{Definition, Kind, Trigger};
+use rusqlite::{Connection, OptionalExtension, Row, ToSql};
+use uuid::Uuid;
+
+use super::writer::Effects;
+use super::{Shared, delivery, failed, trigger};
+use crate::codec::{broken, instant, origin_from_number, origin_to_number};
+
+/// An event to be logged.
+pub(super) struct NewEvent {
+    pub(super) origin: Origin,
+    pub(super) scheduled_at: Option<Timestamp>,
+    /// None means the trigger's own.
+    pub(super) payload: Option<Payload>,
+    pub(super) message_id: MessageId,
+}
+
+/// Logs an event and what it owes. None when its occurrence has an event already (invariant 1).
+pub(super) fn log(
+    connection: &Connection,
+    effects: &mut Effects,
+    shared: &Shared,
+    trigger: &Trigger,
+    new: &NewEvent,
+    now: Timestamp,
+) -> Result<Option<EventId>> {
+    let definition = &trigger.definition;
+    let own_payload = new.payload.as_ref().filter(|payload| definition.payload.as_ref() != Some(payload));
+    let written = connection
+        .prepare_cached(
+            "INSERT INTO events (owner, trigger_id, revision, origin, scheduled_at, fired_at, message_id, payload)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+             ON CONFLICT (trigger_id, scheduled_at) WHERE scheduled_at IS NOT NULL DO NOTHING",
+        )
+        .and_then(|mut statement| {
+            statement.execute((
+                trigger.owner.0,
+                trigger.id.0,
+                trigger.revision,
+                origin_to_number(new.origin),
+                new.scheduled_at.map(Timestamp::as_microsecond),
+                now.as_microsecond(),
+                new.message_id.0.as_bytes(),
+                own_payload.map(Payload::as_str),
+            ))
+        })
+        .map_err(failed)?;
+    if written == 0 {
+        return Ok(None);
+    }
+    let id = EventId(connection.last_insert_rowid());
+    let target = match &definition.webhook {
+        Some(webhook) => Target::Webhook(webhook.clone()),
+        None if shared.settings.has_default_destination => Target::Default,
+        None => return Ok(Some(id)),
+    };
+    // Written as claimed already, where there is room to hand it over in memory: the commit is then the only write before it is sent.
+    let claim_until = (effects.claims_left > 0).then(|| now + CLAIM_FOR);
+    delivery::owe(connection, id, claim_until.unwrap_or(now), claim_until.is_some(), !target.is_users_own())?;
+    effects.owed = true;
+    let Some(until) = claim_until else { return Ok(Some(id)) };
+    effects.claims_left -= 1;
+    let payload = new.payload.clone().or_else(|| definition.payload.clone()).unwrap_or_else(Payload::empty);
+    let event = Event {
+        id,
+        owner: trigger.owner,
+        trigger: trigger.id,
+        revision: trigger.revision,
+        name: definition.name.clone().unwrap_or_default(),
+        kind: definition.kind(),
+        origin: new.origin,
+        scheduled_at: new.scheduled_at,
+        fired_at: now,
+        message_id: new.message_id,
+        payload,
+    };
+    effects.claims.push(Claim { event: Arc::new(event), target, tried: 0, until, fence: 1 });
+    Ok(Some(id))
+}
+
+pub(super) fn commit_plans(
+    connection: &Connection,
+    effects: &mut Effects,
+    shared: &Shared,
+    plans: &[Planned],
+    now: Timestamp,
+) -> Result<Committed> {
+    let mut committed = Committed::default();
+    for planned in plans {
+        if !move_cursor(connection, planned)? {
+            committed.stale += 1;
+            continue;
+        }
+        committed.plans += 1;
+        for (firing, message_id) in planned.plan.firings.iter().zip(&planned.message_ids) {
+            let origin = if firing.caught_up { Origin::CatchUp } else { Origin::Schedule };
+            let event =
+                NewEvent { origin, scheduled_at: Some(firing.scheduled_at), payload: None, message_id: *message_id };
+            if log(connection, effects, shared, &planned.trigger, &event, now)?.is_some() {
+                committed.events += 1;
+            }
+        }
+        for skipped in &planned.plan.skipped {
+            trigger::record(connection, planned.trigger.owner, planned.trigger.id, skipped, now)?;
+        }
+    }
+    Ok(committed)
+}
+
+/// Compare and set: false when the trigger was edited or has fired since the plan was made.
+fn move_cursor(connection: &Connection, planned: &Planned) -> Result<bool> {
+    let (id, armed, revision) = (planned.trigger.id.0, planned.armed.as_microsecond(), planned.trigger.revision);
+    let moved = match planned.plan.next_at {
+        Some(next_at) => connection
+            .prepare_cached("UPDATE cursors SET next_at = ?4 WHERE trigger_id = ?1 AND next_at = ?2 AND revision = ?3")
+            .and_then(|mut statement| statement.execute((id, armed, revision, next_at.as_microsecond()))),
+        None => connection
+            .prepare_cached("DELETE FROM cursors WHERE trigger_id = ?1 AND next_at = ?2 AND revision = ?3")
+            .and_then(|mut statement| statement.execute((id, armed, revision))),
+    };
+    Ok(moved.map_err(failed)? > 0)
+}
+
+pub(super) fn fire(
+    connection: &Connection,
+    effects: &mut Effects,
+    shared: &Shared,
+    owner: UserId,
+    id: TriggerId,
+    call: &Call,
+    now: Timestamp,
+) -> Result<Fired> {
+    let Some(trigger) = trigger::get_parsed(connection, shared, owner, id)? else { return Ok(Fired::NotFound) };
+    if call.origin == Origin::Api
+        && let Err(refusal) = trigger.may_fire(now)
+    {
+        return Ok(Fired::Refused(refusal));
+    }
+    let event =
+        NewEvent { origin: call.origin, scheduled_at: None, payload: call.payload.clone(), message_id: call.message_id };
+    let logged = log(connection, effects, shared, &trigger, &event, now)?;
+    logged.map(Fired::Event).ok_or_else(|| broken("events", "an event without an occurrence met another"))
+}
+
+pub(super) fn fire_unkept(
+    connection: &Connection,
+    effects: &mut Effects,
+    shared: &Shared,
+    owner: UserId,
+    definition: &Definition,
+    message_id: MessageId,
+    now: Timestamp,
+) -> Result<TriggerId> {
+    let number: i64 = connection
+        .query_row("UPDATE counters SET value = value + 1 WHERE name = 'tried_out_triggers' RETURNING value", [], |row| row.get(0))
+        .map_err(failed)?;
+    let id = TriggerId(-number);
+    connection
+        .execute(
+            "INSERT INTO revisions (trigger_id, revision, kind, name, payload, webhook_url, webhook_format, ended_at)
+             VALUES (?, 1, ?, ?, ?, ?, ?, ?)",
+            (
+                id.0,
+                definition.kind().word(),
+                &definition.name,
+                definition.payload.as_ref().map(Payload::as_str),
+                definition.webhook.as_ref().map(|webhook| webhook.url.as_str()),
+                definition.webhook.as_ref().map(|webhook| webhook.format.word()),
+                now.as_microsecond(),
+            ),
+        )
+        .map_err(failed)?;
+    let trigger = Trigger { id, owner, revision: 1, definition: definition.clone(), created_at: now, standing_since: now };
+    let event = NewEvent { origin: Origin::Test, scheduled_at: None, payload: None, message_id };
+    log(connection, effects, shared, &trigger, &event, now)?;
+    Ok(id)
+}
+
+/// An event's columns with what its revision says, whether that is the present one or a former one.
+pub(super) const EVENT: &str = "events.id, events.owner, events.trigger_id, events.revision, events.origin, \
+     events.scheduled_at, events.fired_at, events.message_id, \
+     coalesce(events.payload, triggers.payload, revisions.payload), \
+     coalesce(triggers.name, revisions.name), \
+     iif(triggers.id IS NULL, revisions.kind, iif(triggers.schedule IS NULL, 'api', 'scheduled')), \
+     coalesce(triggers.webhook_url, revisions.webhook_url), \
+     coalesce(triggers.webhook_format, revisions.webhook_format)";
+
+/// The tables behind [`EVENT`].
+pub(super) const EVENT_FROM: &str = "events \
+     LEFT JOIN triggers ON triggers.id = events.trigger_id AND triggers.revision = events.revision \
+     LEFT JOIN revisions ON revisions.trigger_id = events.trigger_id AND revisions.revision = events.revision";
+
+/// Reads an event from columns that begin with [`EVENT`].
+pub(super) fn event(row: &Row<'_>) -> Result<Event> {
+    let scheduled_at: Option<i64> = row.get(5).map_err(failed)?;
+    let message_id: [u8; 16] = row.get(7).map_err(failed)?;
+    let payload: Option<String> = row.get(8).map_err(failed)?;
+    let name: Option<String> = row.get(9).map_err(failed)?;
+    let kind: Option<String> = row.get(10).map_err(failed)?;
+    Ok(Event {
+        id: EventId(row.get(0).map_err(failed)?),
+        owner: UserId(row.get(1).map_err(failed)?),
+        trigger: TriggerId(row.get(2).map_err(failed)?),
+        revision: row.get(3).map_err(failed)?,
+        origin: origin_from_number(row.get(4).map_err(failed)?)?,
+        scheduled_at: scheduled_at.map(instant).transpose()?,
+        fired_at: instant(row.get(6).map_err(failed)?)?,
+        message_id: MessageId(Uuid::from_bytes(message_id)),
+        payload: payload.map_or_else(Payload::empty, |text| Payload::from_stored(&text)),
+        name: name.unwrap_or_default(),
+        kind: kind.as_deref().and_then(Kind::from_word).ok_or_else(|| broken("kind", "the event's revision is gone"))?,
+    })
+}
+
+pub(super) fn get(
+    connection: &Connection,
+    owner: UserId,
+    id: EventId,
+    gone_until: Timestamp,
+) -> Result<Option<(Event, Vec<DeliveryView>)>> {
+    let sql = format!("SELECT {EVENT} FROM {EVENT_FROM} WHERE events.id = ? AND events.owner = ? AND events.fired_at > ?");
+    let mut statement = connection.prepare_cached(&sql).map_err(failed)?;
+    let mut rows = statement.query((id.0, owner.0, gone_until.as_microsecond())).map_err(failed)?;
+    let Some(row) = rows.next().map_err(failed)? else { return Ok(None) };
+    Ok(Some((event(row)?, delivery::of_event(connection, row, id)?)))
+}
+
+pub(super) fn list(
+    connection: &Connection,
+    owner: UserId,
+    filter: EventFilter,
+    page: EventPage,
+    limit: usize,
+) -> Result<Vec<Event>> {
+    let after = filter.fired_after.map_or(i64::MIN, Timestamp::as_microsecond);
+    let until = filter.fired_until.map_or(i64::MAX, Timestamp::as_microsecond);
+    let trigger = filter.trigger.map(|id| id.0);
+    let by_trigger = if trigger.is_some() { "AND events.trigger_id = ?4" } else { "AND ?4 IS NULL" };
+    let (past, order, place) = match page {
+        EventPage::NewestFirst(place) => ("<", "DESC", place),
+        EventPage::OldestFirst(place) => (">", "ASC", place),
+    };
+    let below = if place.is_some() { format!("AND (events.fired_at, events.id) {past} (?5, ?6)") } else { "AND ?5 = ?6".to_owned() };
+    let sql = format!(
+        "SELECT {EVENT} FROM {EVENT_FROM}
+         WHERE events.owner = ?1 AND events.fired_at > ?2 AND events.fired_at <= ?3 {by_trigger} {below}
+         ORDER BY events.fired_at {order}, events.id {order}
+         LIMIT ?7"
+    );
+    let (place_at, place_id) = place.map_or((0, 0), |place| (place.fired_at.as_microsecond(), place.id.0));
+    let params: [&dyn ToSql; 7] = [&owner.0, &after, &until, &trigger, &place_at, &place_id, &limit];
+    let mut statement = connection.prepare_cached(&sql).map_err(failed)?;
+    let mut rows = statement.query(params).map_err(failed)?;
+    let mut events = Vec::new();
+    while let Some(row) = rows.next().map_err(failed)? {
+        events.push(event(row)?);
+    }
+    Ok(events)
+}
+
+pub(super) fn counts(connection: &Connection, owner: UserId, gone_until: Timestamp) -> Result<Vec<EventCount>> {
+    let mut statement = connection
+        .prepare_cached(
+            "SELECT counted.trigger_id, counted.count,
+                    coalesce(triggers.name,
+                             (SELECT name FROM revisions
+                              WHERE revisions.trigger_id = counted.trigger_id AND triggers.id IS NULL
+                              ORDER BY revision DESC
+                              LIMIT 1))
+             FROM (SELECT trigger_id, count(*) AS count
+                   FROM events
+                   WHERE owner = ? AND fired_at > ?
+                   GROUP BY trigger_id) AS counted
+             LEFT JOIN triggers ON triggers.id = counted.trigger_id
+             ORDER BY counted.trigger_id",
+        )
+        .map_err(failed)?;
+    let mut rows = statement.query((owner.0, gone_until.as_microsecond())).map_err(failed)?;
+    let mut counts = Vec::new();
+    while let Some(row) = rows.next().map_err(failed)? {
+        let name: Option<String> = row.get(2).map_err(failed)?;
+        counts.push(EventCount {
+            trigger: TriggerId(row.get(0).map_err(failed)?),
+            count: row.get(1).map_err(failed)?,
+            name: name.unwrap_or_default(),
+        });
+    }
+    Ok(counts)
+}
+
+pub(super) fn expire(connection: &Connection, gone_until: Timestamp, now: Timestamp, limit: usize) -> Result<usize> {
+    let gone_until = gone_until.as_microsecond();
+    let mut statement = connection
+        .prepare_cached("SELECT id FROM events WHERE fired_at <= ? ORDER BY fired_at LIMIT ?")
+        .map_err(failed)?;
+    let ids: Vec<i64> =
+        statement.query_map((gone_until, limit), |row| row.get(0)).and_then(Iterator::collect).map_err(failed)?;
+    for id in &ids {
+        for sql in
+            ["DELETE FROM attempts WHERE event_id = ?", "DELETE FROM outbox WHERE event_id = ?", "DELETE FROM events WHERE id = ?"]
+        {
+            connection.prepare_cached(sql).and_then(|mut statement| statement.execute([id])).map_err(failed)?;
+        }
+    }
+    let mut old = vec!["DELETE FROM skipped WHERE id IN (SELECT id FROM skipped WHERE recorded_at <= ? LIMIT ?)"];
+    // A revision goes after the last event that names it.
+    if ids.len() < limit {
+        old.push("DELETE FROM revisions WHERE rowid IN (SELECT rowid FROM revisions WHERE ended_at <= ? LIMIT ?)");
+    }
+    for sql in old {
+        connection.prepare_cached(sql).and_then(|mut statement| statement.execute((gone_until, limit))).map_err(failed)?;
+    }
+    connection
+        .prepare_cached("DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires_at <= ? LIMIT ?)")
+        .and_then(|mut statement| statement.execute((now.as_microsecond(), limit)))
+        .optional()
+        .map_err(failed)?;
+    Ok(ids.len())
+}

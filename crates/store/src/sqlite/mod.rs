@@ -1,0 +1,419 @@
+//! The embedded database. One thread owns the only writing connection; everything that writes is a job in its queue, and
+//! whatever is queued is committed together (`writer`). Reads go to a few read-only connections. A second oncue on the same
+//! file is refused, so claims need no more than this process.
+
+mod access;
+mod delivery;
+mod event;
+mod presence;
+mod trigger;
+mod writer;
+
+use std::collections::{HashMap, VecDeque};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use oncue_domain::access::{ApiKey, KeyHash, Registration, Session, User};
+use oncue_domain::delivery::{Claim, Settlement};
+use oncue_domain::event::Event;
+use oncue_domain::id::{ApiKeyId, EventId, MessageId, TriggerId, UserId};
+use oncue_domain::plan::Absence;
+use oncue_domain::schedule::zone::Zones;
+use oncue_domain::store::{
+    Backlog, Call, Committed, DeliveryView, Edited, Error, EventCount, EventFilter, EventPage, Fired, Listener, NewApiKey,
+    NewTrigger, NewUser, Planned, Registered, Result, SkippedView, Store,
+};
+use oncue_domain::trigger::{Armed, Definition, Edit, Trigger};
+use rusqlite::{Connection, OpenFlags};
+
+use crate::migrations::SQLITE;
+use presence::Presence;
+use writer::Writer;
+
+/// How many connections read at once.
+const READERS: usize = 4;
+
+/// How many triggers are kept parsed between ticks.
+const PARSED_MAX: usize = 8192;
+
+/// Where the database lives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In this file, and a few beside it.
+    File(PathBuf),
+    /// In memory: gone when the program ends.
+    Memory,
+}
+
+/// What this process is to the database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// The one server.
+    Server,
+    /// A short visit of the operator's command line, which may happen while the server runs.
+    Visitor,
+}
+
+/// What the store must know about the configuration.
+#[derive(Clone)]
+pub struct Settings {
+    /// Zone data for reading schedules back.
+    pub zones: Arc<Zones>,
+    /// Whether events of triggers without a destination of their own are owed to the operator's default one.
+    pub has_default_destination: bool,
+}
+
+/// The embedded database.
+pub struct Sqlite {
+    writer: Writer,
+    readers: Readers,
+    shared: Arc<Shared>,
+}
+
+/// What the writer's jobs and the readers share.
+struct Shared {
+    settings: Settings,
+    presence: Presence,
+    /// Deliveries that were committed already claimed for this process and wait to be fetched.
+    fresh: Mutex<VecDeque<Claim>>,
+    /// Triggers that were read lately, by id, valid for their revision only.
+    parsed: Mutex<HashMap<TriggerId, Arc<Trigger>>>,
+    listeners: Mutex<Vec<Listener>>,
+}
+
+enum Readers {
+    /// Connections of their own.
+    Pool { connections: Vec<Mutex<Connection>>, next: AtomicUsize },
+    /// A database in memory belongs to the one connection that made it.
+    ThroughWriter,
+}
+
+impl Sqlite {
+    /// Opens the database, making or migrating it first.
+    ///
+    /// # Errors
+    /// In words for the operator: the path cannot be used, another oncue serves it, or it is newer than this program.
+    pub fn open(place: &Place, role: Role, settings: Settings) -> std::result::Result<Sqlite, String> {
+        let presence = match (place, role) {
+            (Place::File(path), Role::Server) => Presence::lock(path)?,
+            _ => Presence::in_memory(),
+        };
+        let mut connection = match place {
+            Place::File(path) => connect(path, role)?,
+            Place::Memory => Connection::open_in_memory().map_err(in_words)?,
+        };
+        prepare(&connection).map_err(|error| format!("The database {} cannot be used: {error}.", name_of(place)))?;
+        migrate(&mut connection).map_err(|error| format!("The database {} cannot be used: {error}", name_of(place)))?;
+        if role == Role::Server {
+            // Claims belong to the process that made them: what the former one left is owed at once.
+            connection.execute("UPDATE outbox SET due_at = 0, is_held = 0 WHERE is_held", []).map_err(in_words)?;
+        }
+        let readers = match place {
+            Place::Memory => Readers::ThroughWriter,
+            Place::File(path) => Readers::Pool {
+                connections: (0..READERS).map(|_| connect_reader(path).map(Mutex::new)).collect::<std::result::Result<_, _>>()?,
+                next: AtomicUsize::new(0),
+            },
+        };
+        let shared = Arc::new(Shared {
+            settings,
+            presence,
+            fresh: Mutex::default(),
+            parsed: Mutex::default(),
+            listeners: Mutex::default(),
+        });
+        Ok(Sqlite { writer: Writer::start(connection, Arc::clone(&shared)), readers, shared })
+    }
+
+    /// Runs a quick read on the calling thread: a few index probes, microseconds, cheaper than handing it over.
+    async fn peek<T: Send + 'static>(
+        &self,
+        read: impl Fn(&Connection, &Shared) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        match &self.readers {
+            Readers::Pool { connections, next } => {
+                let start = next.fetch_add(1, Ordering::Relaxed);
+                let free = (0..connections.len()).find_map(|i| connections[(start + i) % connections.len()].try_lock().ok());
+                let connection = free.unwrap_or_else(|| lock(&connections[start % connections.len()]));
+                read(&connection, &self.shared)
+            }
+            Readers::ThroughWriter => {
+                let shared = Arc::clone(&self.shared);
+                self.writer.submit(move |connection, _| read(connection, &shared)).await
+            }
+        }
+    }
+}
+
+impl Shared {
+    fn fresh(&self) -> MutexGuard<'_, VecDeque<Claim>> {
+        lock(&self.fresh)
+    }
+}
+
+/// A poisoned lock means that a thread panicked while it held plain data; the data is still whole.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn name_of(place: &Place) -> String {
+    match place {
+        Place::File(path) => path.display().to_string(),
+        Place::Memory => "in memory".to_owned(),
+    }
+}
+
+fn in_words(error: rusqlite::Error) -> String {
+    format!("The database cannot be opened: {error}.")
+}
+
+fn connect(path: &Path, role: Role) -> std::result::Result<Connection, String> {
+    let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    if role == Role::Server {
+        flags |= OpenFlags::SQLITE_OPEN_CREATE;
+    }
+    Connection::open_with_flags(path, flags).map_err(|error| format!("The database {} cannot be opened: {error}.", path.display()))
+}
+
+fn connect_reader(path: &Path) -> std::result::Result<Connection, String> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(in_words)?;
+    connection.busy_timeout(std::time::Duration::from_secs(5)).map_err(in_words)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    connection.pragma_update(None, "cache_size", -4000).map_err(in_words)?;
+    Ok(connection)
+}
+
+/// Durable on every commit: the write-ahead log is synchronised before anyone is told (invariant 3). The log is never
+/// shortened, because overwriting allocated blocks synchronises several times faster than appending.
+fn prepare(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(std::time::Duration::from_secs(5))?;
+    connection.set_prepared_statement_cache_capacity(128);
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "fullfsync", true)?;
+    connection.pragma_update(None, "checkpoint_fullfsync", true)?;
+    connection.pragma_update(None, "cache_size", -16_000)?;
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    connection.pragma_update(None, "wal_autocheckpoint", 4000)
+}
+
+fn migrate(connection: &mut Connection) -> std::result::Result<(), String> {
+    let words = |error: rusqlite::Error| format!("{error}.");
+    let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(words)?;
+    transaction
+        .execute_batch("CREATE TABLE IF NOT EXISTS migrations (version INTEGER PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL) STRICT")
+        .map_err(words)?;
+    let applied: Vec<(i64, String)> = transaction
+        .prepare("SELECT version, checksum FROM migrations ORDER BY version")
+        .and_then(|mut statement| statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect())
+        .map_err(words)?;
+    for (version, checksum) in &applied {
+        match SQLITE.iter().find(|migration| migration.version == *version) {
+            None => return Err(format!("it has migration {version}, which this oncue does not know; use the newer oncue that made it.")),
+            Some(known) if known.checksum() != *checksum => {
+                return Err(format!("its migration {version} ({}) is not the one of this oncue.", known.name));
+            }
+            Some(_) => {}
+        }
+    }
+    for migration in SQLITE.iter().filter(|migration| applied.iter().all(|(version, _)| *version != migration.version)) {
+        transaction.execute_batch(migration.sql).map_err(words)?;
+        transaction
+            .execute(
+                "INSERT INTO migrations (version, name, checksum) VALUES (?, ?, ?)",
+                (migration.version, migration.name, migration.checksum()),
+            )
+            .map_err(words)?;
+    }
+    transaction.commit().map_err(words)
+}
+
+/// What an SQLite error means to whoever asked.
+fn failed(error: rusqlite::Error) -> Error {
+    use rusqlite::ErrorCode::{CannotOpen, DatabaseBusy, DatabaseLocked, DiskFull, OutOfMemory, ReadOnly, SystemIoFailure};
+    match error.sqlite_error_code() {
+        Some(CannotOpen | DatabaseBusy | DatabaseLocked | DiskFull | OutOfMemory | ReadOnly | SystemIoFailure) => {
+            Error::Unavailable(error.to_string())
+        }
+        _ => Error::Broken(error.to_string()),
+    }
+}
+
+#[async_trait]
+impl Store for Sqlite {
+    fn subscribe(&self, listener: Listener) {
+        lock(&self.shared.listeners).push(listener);
+    }
+
+    async fn check(&self) -> Result<()> {
+        // A write that changes nothing still takes the writer's way, so a dead writer or a full disk is noticed.
+        self.peek(|connection, _| connection.query_row("SELECT max(version) FROM migrations", [], |_| Ok(())).map_err(failed)).await
+    }
+
+    async fn register(&self, user: NewUser, rule: Registration, now: Timestamp) -> Result<Registered> {
+        self.writer.submit(move |connection, _| access::register(connection, &user, rule, now)).await
+    }
+
+    async fn local_user(&self, now: Timestamp) -> Result<User> {
+        self.writer.submit(move |connection, _| access::local_user(connection, now)).await
+    }
+
+    async fn user_by_email(&self, email: &str) -> Result<Option<(User, String)>> {
+        let email = email.to_owned();
+        self.peek(move |connection, _| access::user_by_email(connection, &email)).await
+    }
+
+    async fn users(&self) -> Result<Vec<User>> {
+        self.peek(|connection, _| access::users(connection)).await
+    }
+
+    async fn set_password(&self, user: UserId, password_hash: &str) -> Result<bool> {
+        let hash = password_hash.to_owned();
+        self.writer.submit(move |connection, _| access::set_password(connection, user, &hash)).await
+    }
+
+    async fn disable_user(&self, user: UserId, now: Timestamp) -> Result<bool> {
+        self.writer.submit(move |connection, _| access::disable_user(connection, user, now)).await
+    }
+
+    async fn open_session(&self, session: Session) -> Result<()> {
+        self.writer.submit(move |connection, _| access::open_session(connection, &session)).await
+    }
+
+    async fn session_user(&self, id: &str, now: Timestamp) -> Result<Option<User>> {
+        let id = id.to_owned();
+        self.peek(move |connection, _| access::session_user(connection, &id, now)).await
+    }
+
+    async fn end_session(&self, id: &str) -> Result<()> {
+        let id = id.to_owned();
+        self.writer.submit(move |connection, _| access::end_session(connection, &id)).await
+    }
+
+    async fn create_api_key(&self, key: NewApiKey, now: Timestamp) -> Result<Option<ApiKey>> {
+        self.writer.submit(move |connection, _| access::create_api_key(connection, &key, now)).await
+    }
+
+    async fn api_keys(&self, owner: UserId) -> Result<Vec<ApiKey>> {
+        self.peek(move |connection, _| access::api_keys(connection, owner)).await
+    }
+
+    async fn delete_api_key(&self, owner: UserId, id: ApiKeyId) -> Result<bool> {
+        self.writer.submit(move |connection, _| access::delete_api_key(connection, owner, id)).await
+    }
+
+    async fn api_key_user(&self, hash: &KeyHash, now: Timestamp) -> Result<Option<(User, ApiKey)>> {
+        let hash = *hash;
+        self.peek(move |connection, _| access::api_key_user(connection, &hash, now)).await
+    }
+
+    async fn touch_api_key(&self, id: ApiKeyId, now: Timestamp) -> Result<()> {
+        self.writer.submit(move |connection, _| access::touch_api_key(connection, id, now)).await
+    }
+
+    async fn create_trigger(&self, new: NewTrigger, now: Timestamp) -> Result<Armed> {
+        let shared = Arc::clone(&self.shared);
+        self.writer.submit(move |connection, effects| trigger::create(connection, effects, &shared, &new, now)).await
+    }
+
+    async fn trigger(&self, owner: UserId, id: TriggerId) -> Result<Option<Armed>> {
+        self.peek(move |connection, shared| trigger::get(connection, shared, owner, id)).await
+    }
+
+    async fn triggers(&self, owner: UserId, after: Option<TriggerId>, limit: usize) -> Result<Vec<Armed>> {
+        self.peek(move |connection, shared| trigger::list(connection, shared, owner, after, limit)).await
+    }
+
+    async fn edit_trigger(&self, edit: Edit, seen: Option<Timestamp>, now: Timestamp) -> Result<Edited> {
+        self.writer.submit(move |connection, effects| trigger::edit(connection, effects, &edit, seen, now)).await
+    }
+
+    async fn delete_trigger(&self, owner: UserId, id: TriggerId, now: Timestamp) -> Result<bool> {
+        self.writer.submit(move |connection, _| trigger::delete(connection, owner, id, now)).await
+    }
+
+    async fn fire(&self, owner: UserId, id: TriggerId, call: Call, now: Timestamp) -> Result<Fired> {
+        let shared = Arc::clone(&self.shared);
+        self.writer.submit(move |connection, effects| event::fire(connection, effects, &shared, owner, id, &call, now)).await
+    }
+
+    async fn fire_unkept(&self, owner: UserId, definition: Definition, message_id: MessageId, now: Timestamp) -> Result<TriggerId> {
+        let shared = Arc::clone(&self.shared);
+        self.writer
+            .submit(move |connection, effects| event::fire_unkept(connection, effects, &shared, owner, &definition, message_id, now))
+            .await
+    }
+
+    async fn skipped(&self, owner: UserId, id: TriggerId, limit: usize) -> Result<Vec<SkippedView>> {
+        self.peek(move |connection, _| trigger::skipped(connection, owner, id, limit)).await
+    }
+
+    async fn begin_presence(&self, now: Timestamp) -> Result<Vec<Absence>> {
+        let last = self.shared.presence.last_sign_of_life();
+        let absences = self.writer.submit(move |connection, _| presence::begin(connection, last, now)).await?;
+        self.shared.presence.note(now);
+        Ok(absences)
+    }
+
+    fn sign_of_life(&self, now: Timestamp) {
+        self.shared.presence.note(now);
+    }
+
+    async fn next_due(&self) -> Result<Option<Timestamp>> {
+        self.peek(|connection, _| trigger::next_due(connection)).await
+    }
+
+    async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<Armed<Arc<Trigger>>>> {
+        self.peek(move |connection, shared| trigger::due(connection, shared, now, limit)).await
+    }
+
+    async fn commit_plans(&self, plans: Vec<Planned>, now: Timestamp) -> Result<Committed> {
+        let shared = Arc::clone(&self.shared);
+        self.writer.submit(move |connection, effects| event::commit_plans(connection, effects, &shared, &plans, now)).await
+    }
+
+    async fn next_owed(&self) -> Result<Option<Timestamp>> {
+        if let Some(claim) = self.shared.fresh().front() {
+            return Ok(Some(claim.event.fired_at));
+        }
+        self.peek(|connection, _| delivery::next_owed(connection)).await
+    }
+
+    async fn claim_deliveries(&self, now: Timestamp, limit: usize) -> Result<Vec<Claim>> {
+        let mut claims = delivery::take_fresh(&self.shared, now, limit);
+        if claims.len() == limit || !self.peek(move |connection, _| delivery::is_any_due(connection, now)).await? {
+            return Ok(claims);
+        }
+        let left = limit - claims.len();
+        claims.extend(self.writer.submit(move |connection, _| delivery::claim(connection, now, left)).await?);
+        Ok(claims)
+    }
+
+    async fn settle(&self, settlements: Vec<Settlement>) -> Result<()> {
+        self.writer.submit(move |connection, effects| delivery::settle(connection, effects, &settlements)).await
+    }
+
+    async fn backlog(&self) -> Result<Backlog> {
+        self.peek(|connection, _| delivery::backlog(connection)).await
+    }
+
+    async fn event(&self, owner: UserId, id: EventId, gone_until: Timestamp) -> Result<Option<(Event, Vec<DeliveryView>)>> {
+        self.peek(move |connection, _| event::get(connection, owner, id, gone_until)).await
+    }
+
+    async fn events(&self, owner: UserId, filter: EventFilter, page: EventPage, limit: usize) -> Result<Vec<Event>> {
+        self.peek(move |connection, _| event::list(connection, owner, filter, page, limit)).await
+    }
+
+    async fn event_counts(&self, owner: UserId, gone_until: Timestamp) -> Result<Vec<EventCount>> {
+        self.peek(move |connection, _| event::counts(connection, owner, gone_until)).await
+    }
+
+    async fn expire(&self, gone_until: Timestamp, now: Timestamp, limit: usize) -> Result<usize> {
+        self.writer.submit(move |connection, _| event::expire(connection, gone_until, now, limit)).await
+    }
+}

@@ -1,0 +1,92 @@
+//! Who is here, and when nobody was. The lock file keeps a second server away from the same database; in its first bytes
+//! stands the last sign of life, renewed several times a second without synchronising: a killed process leaves it exact,
+//! a power failure leaves it at worst half a minute old, and then the occurrences of that half minute are recorded as missed.
+
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use jiff::Timestamp;
+use oncue_domain::plan::{Absence, absence};
+use oncue_domain::store::{ABSENCES_KEPT, Result};
+use rusqlite::Connection;
+
+use super::failed;
+use crate::codec::instant;
+
+/// The lock and the last sign of life.
+pub(super) struct Presence {
+    file: Option<File>,
+    last: AtomicI64,
+}
+
+/// There has been none.
+const NEVER: i64 = i64::MIN;
+
+impl Presence {
+    /// Takes the lock beside the database file.
+    pub(super) fn lock(database: &Path) -> std::result::Result<Presence, String> {
+        let mut path = database.as_os_str().to_owned();
+        path.push(".lock");
+        let path = Path::new(&path);
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(|error| {
+            format!("The file {} beside the database cannot be written: {error}. Does its folder exist, and may oncue write there?", path.display())
+        })?;
+        if file.try_lock().is_err() {
+            return Err(format!(
+                "Another oncue serves the database {} already. Stop it first, or give this one another database with --database-url.",
+                database.display()
+            ));
+        }
+        let mut bytes = [0; 8];
+        let last = match file.read_exact_at(&mut bytes, 0) {
+            Ok(()) => i64::from_le_bytes(bytes),
+            Err(_) => NEVER,
+        };
+        Ok(Presence { file: Some(file), last: AtomicI64::new(last) })
+    }
+
+    /// For a database that no other process can reach, and for visitors.
+    pub(super) fn in_memory() -> Presence {
+        Presence { file: None, last: AtomicI64::new(NEVER) }
+    }
+
+    /// The last sign of life, of this process or of the one before.
+    pub(super) fn last_sign_of_life(&self) -> Option<Timestamp> {
+        let last = self.last.load(Ordering::Relaxed);
+        if last == NEVER { None } else { Timestamp::from_microsecond(last).ok() }
+    }
+
+    /// Renews the sign of life.
+    pub(super) fn note(&self, now: Timestamp) {
+        self.last.store(now.as_microsecond(), Ordering::Relaxed);
+        if let Some(file) = &self.file
+            && let Err(error) = file.write_all_at(&now.as_microsecond().to_le_bytes(), 0)
+        {
+            tracing::warn!(%error, "the sign of life could not be written");
+        }
+    }
+}
+
+/// Records the absence that ends now and gives every one that may still matter.
+pub(super) fn begin(connection: &Connection, last: Option<Timestamp>, now: Timestamp) -> Result<Vec<Absence>> {
+    let forgotten = now.checked_sub(ABSENCES_KEPT).unwrap_or(Timestamp::MIN);
+    connection.execute("DELETE FROM absences WHERE to_at <= ?", [forgotten.as_microsecond()]).map_err(failed)?;
+    let earliest = super::trigger::next_due(connection)?;
+    if let Some(absence) = absence(last, earliest, now) {
+        connection
+            .execute(
+                "INSERT INTO absences (from_at, to_at) VALUES (?1, ?2) ON CONFLICT (from_at) DO UPDATE SET to_at = ?2",
+                (absence.from.as_microsecond(), absence.to.as_microsecond()),
+            )
+            .map_err(failed)?;
+    }
+    let mut statement = connection.prepare_cached("SELECT from_at, to_at FROM absences ORDER BY from_at").map_err(failed)?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).map_err(failed)?;
+    rows.map(|row| {
+        let (from, to): (i64, i64) = row.map_err(failed)?;
+        Ok(Absence { from: instant(from)?, to: instant(to)? })
+    })
+    .collect()
+}

@@ -1,0 +1,351 @@
+//! Triggers, their cursors and their records of what did not fire, in SQLite.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use oncue_domain::event::Origin;
+use oncue_domain::id::{TriggerId, UserId};
+use oncue_domain::occurrence::{Reason, Skipped};
+use oncue_domain::payload::Payload;
+use oncue_domain::store::{Edited, NewTrigger, Result, SkippedView};
+use oncue_domain::trigger::{Arm, Armed, Definition, Edit, Trigger};
+use rusqlite::{Connection, OptionalExtension, Row};
+
+use super::event::{NewEvent, log};
+use super::writer::Effects;
+use super::{PARSED_MAX, Shared, failed, lock};
+use crate::codec::{broken, instant, schedule_from_text, schedule_to_text, webhook};
+
+const TRIGGER: &str = "triggers.id, triggers.owner, triggers.revision, triggers.name, triggers.schedule, triggers.payload, \
+                       triggers.webhook_url, triggers.webhook_format, triggers.is_test, triggers.enabled, triggers.expires_at, \
+                       triggers.created_at, triggers.standing_since";
+
+fn trigger(row: &Row<'_>, shared: &Shared) -> Result<Trigger> {
+    let schedule: Option<String> = row.get(4).map_err(failed)?;
+    let payload: Option<String> = row.get(5).map_err(failed)?;
+    let expires_at: Option<i64> = row.get(10).map_err(failed)?;
+    Ok(Trigger {
+        id: TriggerId(row.get(0).map_err(failed)?),
+        owner: UserId(row.get(1).map_err(failed)?),
+        revision: row.get(2).map_err(failed)?,
+        definition: Definition {
+            name: row.get(3).map_err(failed)?,
+            schedule: schedule.map(|text| schedule_from_text(&text, &shared.settings.zones)).transpose()?,
+            payload: payload.map(|text| Payload::from_stored(&text)),
+            webhook: webhook(row.get(6).map_err(failed)?, row.get(7).map_err(failed)?)?,
+            is_test: row.get(8).map_err(failed)?,
+            enabled: row.get(9).map_err(failed)?,
+            expires_at: expires_at.map(instant).transpose()?,
+        },
+        created_at: instant(row.get(11).map_err(failed)?)?,
+        standing_since: instant(row.get(12).map_err(failed)?)?,
+    })
+}
+
+fn armed(row: &Row<'_>, shared: &Shared) -> Result<Armed> {
+    let next_at: Option<i64> = row.get(13).map_err(failed)?;
+    Ok(Armed { trigger: trigger(row, shared)?, next_at: next_at.map(instant).transpose()? })
+}
+
+/// The trigger from the parsed ones, or from its row; a revision is never parsed twice while it is hot.
+fn parsed(row: &Row<'_>, shared: &Shared) -> Result<Arc<Trigger>> {
+    let id = TriggerId(row.get(0).map_err(failed)?);
+    let revision: i64 = row.get(2).map_err(failed)?;
+    if let Some(known) = lock(&shared.parsed).get(&id).filter(|known| known.revision == revision) {
+        return Ok(Arc::clone(known));
+    }
+    let trigger = Arc::new(trigger(row, shared)?);
+    let mut parsed = lock(&shared.parsed);
+    if parsed.len() >= PARSED_MAX {
+        parsed.clear();
+    }
+    parsed.insert(id, Arc::clone(&trigger));
+    Ok(trigger)
+}
+
+/// The owner's trigger as the writer sees it, parsed at most once a revision.
+pub(super) fn get_parsed(connection: &Connection, shared: &Shared, owner: UserId, id: TriggerId) -> Result<Option<Arc<Trigger>>> {
+    let sql = format!("SELECT {TRIGGER} FROM triggers WHERE id = ? AND owner = ?");
+    let mut statement = connection.prepare_cached(&sql).map_err(failed)?;
+    let mut rows = statement.query((id.0, owner.0)).map_err(failed)?;
+    rows.next().map_err(failed)?.map(|row| parsed(row, shared)).transpose()
+}
+
+pub(super) fn create(
+    connection: &Connection,
+    effects: &mut Effects,
+    shared: &Shared,
+    new: &NewTrigger,
+    now: Timestamp,
+) -> Result<Armed> {
+    let definition = &new.definition;
+    connection
+        .prepare_cached(
+            "INSERT INTO triggers (owner, revision, name, schedule, payload, webhook_url, webhook_format,
+                                   is_test, enabled, expires_at, created_at, standing_since)
+             VALUES (?1, 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10)",
+        )
+        .and_then(|mut statement| {
+            statement.execute((
+                new.owner.0,
+                &definition.name,
+                definition.schedule.as_ref().map(schedule_to_text),
+                definition.payload.as_ref().map(Payload::as_str),
+                definition.webhook.as_ref().map(|webhook| webhook.url.as_str()),
+                definition.webhook.as_ref().map(|webhook| webhook.format.word()),
+                definition.is_test,
+                definition.enabled,
+                definition.expires_at.map(Timestamp::as_microsecond),
+                now.as_microsecond(),
+            ))
+        })
+        .map_err(failed)?;
+    let trigger = Trigger {
+        id: TriggerId(connection.last_insert_rowid()),
+        owner: new.owner,
+        revision: 1,
+        definition: definition.clone(),
+        created_at: now,
+        standing_since: now,
+    };
+    arm(connection, effects, trigger.id, trigger.revision, new.next_at)?;
+    if let Some(message_id) = new.test_event {
+        let event = NewEvent { origin: Origin::Test, scheduled_at: None, payload: None, message_id };
+        log(connection, effects, shared, &trigger, &event, now)?;
+    }
+    Ok(Armed { trigger, next_at: new.next_at })
+}
+
+/// Makes the trigger wait for `next_at`, or for nothing (invariant 2: exactly one armed occurrence, or none to wait for).
+fn arm(connection: &Connection, effects: &mut Effects, id: TriggerId, revision: i64, next_at: Option<Timestamp>) -> Result<()> {
+    let Some(next_at) = next_at else {
+        connection.prepare_cached("DELETE FROM cursors WHERE trigger_id = ?").and_then(|mut s| s.execute([id.0])).map_err(failed)?;
+        return Ok(());
+    };
+    connection
+        .prepare_cached(
+            "INSERT INTO cursors (trigger_id, next_at, revision)
+             VALUES (?1, ?2, ?3)
+             ON CONFLICT (trigger_id) DO UPDATE SET next_at = ?2, revision = ?3",
+        )
+        .and_then(|mut statement| statement.execute((id.0, next_at.as_microsecond(), revision)))
+        .map_err(failed)?;
+    effects.armed = true;
+    Ok(())
+}
+
+pub(super) fn get(connection: &Connection, shared: &Shared, owner: UserId, id: TriggerId) -> Result<Option<Armed>> {
+    let sql = format!(
+        "SELECT {TRIGGER}, cursors.next_at
+         FROM triggers LEFT JOIN cursors ON cursors.trigger_id = triggers.id
+         WHERE triggers.id = ? AND triggers.owner = ?"
+    );
+    let mut statement = connection.prepare_cached(&sql).map_err(failed)?;
+    let mut rows = statement.query((id.0, owner.0)).map_err(failed)?;
+    rows.next().map_err(failed)?.map(|row| armed(row, shared)).transpose()
+}
+
+pub(super) fn list(
+    connection: &Connection,
+    shared: &Shared,
+    owner: UserId,
+    after: Option<TriggerId>,
+    limit: usize,
+) -> Result<Vec<Armed>> {
+    let sql = format!(
+        "SELECT {TRIGGER}, cursors.next_at
+         FROM triggers LEFT JOIN cursors ON cursors.trigger_id = triggers.id
+         WHERE triggers.owner = ? AND triggers.id > ?
+         ORDER BY triggers.id
+         LIMIT ?"
+    );
+    let mut statement = connection.prepare_cached(&sql).map_err(failed)?;
+    let mut rows = statement.query((owner.0, after.map_or(0, |id| id.0), limit)).map_err(failed)?;
+    let mut triggers = Vec::new();
+    while let Some(row) = rows.next().map_err(failed)? {
+        triggers.push(armed(row, shared)?);
+    }
+    Ok(triggers)
+}
+
+pub(super) fn edit(
+    connection: &Connection,
+    effects: &mut Effects,
+    edit: &Edit,
+    seen: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<Edited> {
+    let trigger = &edit.trigger;
+    let stands: Option<(i64, Option<i64>)> = connection
+        .prepare_cached(
+            "SELECT triggers.revision, cursors.next_at
+             FROM triggers LEFT JOIN cursors ON cursors.trigger_id = triggers.id
+             WHERE triggers.id = ? AND triggers.owner = ?",
+        )
+        .and_then(|mut statement| {
+            statement.query_row((trigger.id.0, trigger.owner.0), |row| Ok((row.get(0)?, row.get(1)?))).optional()
+        })
+        .map_err(failed)?;
+    let Some((revision, next_at)) = stands else { return Ok(Edited::NotFound) };
+    let moved = edit.arm != Arm::Keep && next_at != seen.map(Timestamp::as_microsecond);
+    if revision + 1 != trigger.revision || moved {
+        return Ok(Edited::Stale);
+    }
+    end_revision(connection, trigger.id, now)?;
+    let definition = &trigger.definition;
+    connection
+        .prepare_cached(
+            "UPDATE triggers
+             SET revision = ?2, name = ?3, schedule = ?4, payload = ?5, webhook_url = ?6, webhook_format = ?7,
+                 is_test = ?8, enabled = ?9, expires_at = ?10, standing_since = ?11
+             WHERE id = ?1",
+        )
+        .and_then(|mut statement| {
+            statement.execute((
+                trigger.id.0,
+                trigger.revision,
+                &definition.name,
+                definition.schedule.as_ref().map(schedule_to_text),
+                definition.payload.as_ref().map(Payload::as_str),
+                definition.webhook.as_ref().map(|webhook| webhook.url.as_str()),
+                definition.webhook.as_ref().map(|webhook| webhook.format.word()),
+                definition.is_test,
+                definition.enabled,
+                definition.expires_at.map(Timestamp::as_microsecond),
+                trigger.standing_since.as_microsecond(),
+            ))
+        })
+        .map_err(failed)?;
+    match edit.arm {
+        Arm::Set(next_at) => arm(connection, effects, trigger.id, trigger.revision, next_at)?,
+        Arm::Keep => {
+            connection
+                .prepare_cached("UPDATE cursors SET revision = ?2 WHERE trigger_id = ?1")
+                .and_then(|mut statement| statement.execute((trigger.id.0, trigger.revision)))
+                .map_err(failed)?;
+        }
+    }
+    if let Some(skipped) = &edit.skipped {
+        record(connection, trigger.owner, trigger.id, skipped, now)?;
+    }
+    Ok(Edited::Done)
+}
+
+/// Keeps what the present revision says, for the events that name it. It ends after the last of them, even where the clock
+/// was put back since: what it says must not expire before they do.
+fn end_revision(connection: &Connection, id: TriggerId, now: Timestamp) -> Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO revisions (trigger_id, revision, kind, name, payload, webhook_url, webhook_format, ended_at)
+             SELECT id, revision, iif(schedule IS NULL, 'api', 'scheduled'), name, payload, webhook_url, webhook_format,
+                    max(?2, coalesce((SELECT max(fired_at) FROM events
+                                      WHERE events.owner = triggers.owner AND events.trigger_id = triggers.id), ?2))
+             FROM triggers
+             WHERE id = ?1",
+        )
+        .and_then(|mut statement| statement.execute((id.0, now.as_microsecond())))
+        .map_err(failed)?;
+    Ok(())
+}
+
+pub(super) fn delete(connection: &Connection, owner: UserId, id: TriggerId, now: Timestamp) -> Result<bool> {
+    let is_there: bool = connection
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM triggers WHERE id = ? AND owner = ?)")
+        .and_then(|mut statement| statement.query_row((id.0, owner.0), |row| row.get(0)))
+        .map_err(failed)?;
+    if !is_there {
+        return Ok(false);
+    }
+    end_revision(connection, id, now)?;
+    for sql in [
+        "DELETE FROM triggers WHERE id = ?",
+        "DELETE FROM cursors WHERE trigger_id = ?",
+        "DELETE FROM skipped WHERE trigger_id = ?",
+    ] {
+        connection.prepare_cached(sql).and_then(|mut statement| statement.execute([id.0])).map_err(failed)?;
+    }
+    Ok(true)
+}
+
+/// Writes down occurrences that will not fire.
+pub(super) fn record(connection: &Connection, owner: UserId, id: TriggerId, skipped: &Skipped, now: Timestamp) -> Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO skipped (owner, trigger_id, reason, first_at, last_at, count, recorded_at)
+             VALUES (?, ?, ?, ?, ?, ?, ?)",
+        )
+        .and_then(|mut statement| {
+            statement.execute((
+                owner.0,
+                id.0,
+                skipped.reason.word(),
+                skipped.first.as_microsecond(),
+                skipped.last.as_microsecond(),
+                i64::try_from(skipped.count).unwrap_or(i64::MAX),
+                now.as_microsecond(),
+            ))
+        })
+        .map_err(failed)?;
+    Ok(())
+}
+
+pub(super) fn skipped(connection: &Connection, owner: UserId, id: TriggerId, limit: usize) -> Result<Vec<SkippedView>> {
+    let mut statement = connection
+        .prepare_cached(
+            "SELECT reason, first_at, last_at, count, recorded_at
+             FROM skipped
+             WHERE trigger_id = ? AND owner = ?
+             ORDER BY id DESC
+             LIMIT ?",
+        )
+        .map_err(failed)?;
+    let mut rows = statement.query((id.0, owner.0, limit)).map_err(failed)?;
+    let mut views = Vec::new();
+    while let Some(row) = rows.next().map_err(failed)? {
+        let word: String = row.get(0).map_err(failed)?;
+        let count: i64 = row.get(3).map_err(failed)?;
+        views.push(SkippedView {
+            skipped: Skipped {
+                reason: Reason::from_word(&word).ok_or_else(|| broken("reason", &word))?,
+                first: instant(row.get(1).map_err(failed)?)?,
+                last: instant(row.get(2).map_err(failed)?)?,
+                count: u64::try_from(count).map_err(|error| broken("count", error))?,
+            },
+            recorded_at: instant(row.get(4).map_err(failed)?)?,
+        });
+    }
+    Ok(views)
+}
+
+pub(super) fn next_due(connection: &Connection) -> Result<Option<Timestamp>> {
+    let next: Option<i64> = connection
+        .prepare_cached("SELECT next_at FROM cursors ORDER BY next_at LIMIT 1")
+        .and_then(|mut statement| statement.query_row([], |row| row.get(0)).optional())
+        .map_err(failed)?;
+    next.map(instant).transpose()
+}
+
+pub(super) fn due(connection: &Connection, shared: &Shared, now: Timestamp, limit: usize) -> Result<Vec<Armed<Arc<Trigger>>>> {
+    let sql = format!(
+        "SELECT {TRIGGER}, cursors.next_at
+         FROM cursors JOIN triggers ON triggers.id = cursors.trigger_id
+         WHERE cursors.next_at <= ?
+         ORDER BY cursors.next_at
+         LIMIT ?"
+    );
+    let mut statement = connection.prepare_cached(&sql).map_err(failed)?;
+    let mut rows = statement.query((now.as_microsecond(), limit)).map_err(failed)?;
+    let mut due = Vec::new();
+    while let Some(row) = rows.next().map_err(failed)? {
+        let next_at: i64 = row.get(13).map_err(failed)?;
+        match parsed(row, shared) {
+            Ok(trigger) => due.push(Armed { trigger, next_at: Some(instant(next_at)?) }),
+            // One row that cannot be read must not hold up the others.
+            Err(error) => {
+                let id: i64 = row.get(0).map_err(failed)?;
+                tracing::error!(trigger.id = id, %error, "trigger {id} cannot be read and does not fire");
+            }
+        }
+    }
+    Ok(due)
+}

@@ -1,0 +1,217 @@
+//! A store on the bench, whichever it is, and what it takes to write a test about it: instants, definitions, message ids.
+//! Time is passed in and never waited for.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use oncue_domain::access::Registration;
+use oncue_domain::delivery::{Claim, Settlement, settle};
+use oncue_domain::destination::Webhook;
+use oncue_domain::event::{Event, Origin};
+use oncue_domain::id::{EventId, Ids, MessageId, TriggerId, UserId};
+use oncue_domain::outbound::{Answer, Exchange, Failure};
+use oncue_domain::payload::Payload;
+use oncue_domain::schedule::every::Period;
+use oncue_domain::schedule::zone::Zones;
+use oncue_domain::schedule::{FirstFiring, Schedule};
+use oncue_domain::store::memory::Memory;
+use oncue_domain::store::{Call, EventFilter, EventPage, Fired, NewTrigger, NewUser, Planned, Registered, Store};
+use oncue_domain::trigger::{Armed, Definition, ScheduleDetails, Trigger};
+use oncue_store::sqlite::{Place, Role, Settings, Sqlite};
+use tempfile::TempDir;
+
+/// The stores that must behave alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// The reference model.
+    Memory,
+    /// SQLite in a file.
+    SqliteFile,
+    /// SQLite in memory.
+    SqliteMemory,
+}
+
+/// A store under test.
+pub(crate) struct Bench {
+    pub(crate) kind: Kind,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) ids: Ids,
+    /// The same store, where it is the reference model.
+    memory: Option<Arc<Memory>>,
+    folder: Option<TempDir>,
+}
+
+/// Runs a test on every store.
+pub(crate) async fn everywhere(test: impl AsyncFn(Bench)) {
+    for kind in [Kind::Memory, Kind::SqliteFile, Kind::SqliteMemory] {
+        println!("on {kind:?}");
+        test(Bench::new(kind, true)).await;
+    }
+}
+
+/// Runs a test on every store that outlives its server.
+pub(crate) async fn wherever_it_lasts(test: impl AsyncFn(Bench)) {
+    for kind in [Kind::Memory, Kind::SqliteFile] {
+        println!("on {kind:?}");
+        test(Bench::new(kind, true)).await;
+    }
+}
+
+/// What SQLite is told about the configuration.
+pub(crate) fn settings(has_default_destination: bool) -> Settings {
+    Settings { zones: Arc::new(Zones::bundled()), has_default_destination }
+}
+
+impl Bench {
+    /// An empty store.
+    pub(crate) fn new(kind: Kind, has_default_destination: bool) -> Bench {
+        let ids = Ids::from_seed([1; 32]);
+        match kind {
+            Kind::Memory => {
+                let memory = Arc::new(Memory::new(has_default_destination));
+                Bench { kind, store: memory.clone(), ids, memory: Some(memory), folder: None }
+            }
+            Kind::SqliteFile => {
+                let folder = tempfile::tempdir().expect("a folder for the database");
+                let place = Place::File(folder.path().join("oncue.db"));
+                let store = Sqlite::open(&place, Role::Server, settings(has_default_destination)).expect("a database");
+                Bench { kind, store: Arc::new(store), ids, memory: None, folder: Some(folder) }
+            }
+            Kind::SqliteMemory => {
+                let store = Sqlite::open(&Place::Memory, Role::Server, settings(has_default_destination));
+                Bench { kind, store: Arc::new(store.expect("a database")), ids, memory: None, folder: None }
+            }
+        }
+    }
+
+    /// Where the database file is.
+    pub(crate) fn path(&self) -> PathBuf {
+        self.folder.as_ref().expect("this store is in a file").path().join("oncue.db")
+    }
+
+    /// The server ends without a word, and a new one opens the same store.
+    pub(crate) fn reopen(self) -> Bench {
+        self.reopen_with(true)
+    }
+
+    /// The same, with or without a default destination.
+    pub(crate) fn reopen_with(self, has_default_destination: bool) -> Bench {
+        let Bench { kind, store, ids, memory, folder } = self;
+        if let Some(memory) = memory {
+            memory.restart();
+            return Bench { kind, store, ids, memory: Some(memory), folder };
+        }
+        drop(store);
+        let folder = folder.expect("a store that lasts is in a file");
+        let place = Place::File(folder.path().join("oncue.db"));
+        let store = Sqlite::open(&place, Role::Server, settings(has_default_destination)).expect("the same database");
+        Bench { kind, store: Arc::new(store), ids, memory: None, folder: Some(folder) }
+    }
+
+    /// A user by that name, registered.
+    pub(crate) async fn user(&self, name: &str) -> UserId {
+        let email = format!("{name}@example.com");
+        let new = NewUser { email, password_hash: "hash".to_owned() };
+        match self.store.register(new, Registration::Open, t(0)).await.expect("a store that answers") {
+            Registered::Done(user) => user.id,
+            other => panic!("nobody stands against {name}, yet {other:?}"),
+        }
+    }
+
+    /// A message id.
+    pub(crate) fn message(&self) -> MessageId {
+        self.ids.message(t(0))
+    }
+
+    /// A trigger made at `t(0)` that waits for its first occurrence.
+    pub(crate) async fn trigger(&self, owner: UserId, definition: Definition) -> Trigger {
+        let next_at = definition.next_after(t(0));
+        let new = NewTrigger { owner, definition, next_at, test_event: None };
+        self.store.create_trigger(new, t(0)).await.expect("a store that answers").trigger
+    }
+
+    /// The owner's trigger, which is there.
+    pub(crate) async fn get(&self, owner: UserId, id: TriggerId) -> Armed {
+        self.store.trigger(owner, id).await.expect("a store that answers").expect("the trigger is there")
+    }
+
+    /// An event by a call, at `now`.
+    pub(crate) async fn fire(&self, owner: UserId, id: TriggerId, payload: Option<&str>, now: Timestamp) -> EventId {
+        match self.store.fire(owner, id, self.call(Origin::Api, payload), now).await.expect("a store that answers") {
+            Fired::Event(id) => id,
+            other => panic!("the trigger may be fired, yet {other:?}"),
+        }
+    }
+
+    /// A call.
+    pub(crate) fn call(&self, origin: Origin, payload: Option<&str>) -> Call {
+        let payload = payload.map(|text| Payload::parse(text).expect("a test writes its JSON well"));
+        Call { origin, payload, message_id: self.message() }
+    }
+
+    /// All the owner's events, oldest first.
+    pub(crate) async fn events(&self, owner: UserId) -> Vec<Event> {
+        let page = EventPage::OldestFirst(None);
+        self.store.events(owner, EventFilter::default(), page, 1000).await.expect("a store that answers")
+    }
+
+    /// The plan for the trigger as it stands at `now`, with nobody ever away.
+    pub(crate) async fn planned(&self, owner: UserId, id: TriggerId, now: Timestamp) -> Planned {
+        let armed = self.get(owner, id).await;
+        let next_at = armed.next_at.expect("the trigger waits for something");
+        let plan = oncue_domain::plan::plan(&armed.trigger, next_at, now, &[]);
+        let message_ids = plan.firings.iter().map(|_| self.message()).collect();
+        Planned { trigger: Arc::new(armed.trigger), armed: next_at, plan, message_ids }
+    }
+
+    /// Everything that may be claimed at `now`, in the order of events.
+    pub(crate) async fn claim_all(&self, now: Timestamp) -> Vec<Claim> {
+        let mut claims = self.store.claim_deliveries(now, 1000).await.expect("a store that answers");
+        claims.sort_by_key(|claim| claim.event.id);
+        claims
+    }
+}
+
+/// So many seconds into the year 2027.
+pub(crate) fn t(seconds: i64) -> Timestamp {
+    let start: Timestamp = "2027-01-01T00:00:00Z".parse().expect("an instant");
+    start + SignedDuration::from_secs(seconds)
+}
+
+/// An API trigger.
+pub(crate) fn api(name: &str) -> Definition {
+    Definition {
+        name: Some(name.to_owned()),
+        schedule: None,
+        payload: None,
+        webhook: None,
+        is_test: false,
+        enabled: true,
+        expires_at: None,
+    }
+}
+
+/// A trigger on the grid of whole periods after `t(0)`.
+pub(crate) fn every(period: &str) -> Definition {
+    let period = Period::parse(period).expect("a test writes its periods well");
+    let schedule = Schedule::Every { period, anchor: t(0), first: FirstFiring::OnePeriodLater };
+    Definition { schedule: Some(ScheduleDetails { schedule, timezone: None }), ..api("every") }
+}
+
+/// A destination.
+pub(crate) fn webhook(url: &str) -> Webhook {
+    Webhook::parse(url, None).expect("a test writes its addresses well")
+}
+
+/// The receiver answered `status` to the claim at `now`.
+pub(crate) fn answered(claim: &Claim, status: u16, now: Timestamp) -> Settlement {
+    let answer = Answer { status, body: b"answer".to_vec() };
+    settle(claim.clone(), Exchange { result: Ok(answer), took: std::time::Duration::from_millis(12) }, now, now)
+}
+
+/// The receiver did not answer the claim at `now`.
+pub(crate) fn unanswered(claim: &Claim, now: Timestamp) -> Settlement {
+    let result = Err(Failure("nobody is there".to_owned()));
+    settle(claim.clone(), Exchange { result, took: std::time::Duration::from_millis(7) }, now, now)
+}

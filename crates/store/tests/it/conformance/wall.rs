@@ -1,0 +1,79 @@
+//! The tenant wall (invariant 7): for every operation that takes an owner, another's row and a missing row look the same,
+//! and nothing of it changes.
+
+use oncue_domain::access::Scope;
+use oncue_domain::event::Origin;
+use oncue_domain::id::{ApiKeyId, EventId, TriggerId};
+use oncue_domain::store::{Edited, EventFilter, EventPage, EventPlace, Fired, NewApiKey};
+use oncue_domain::trigger::Trigger;
+
+use crate::bench::{api, every, everywhere, t};
+
+#[tokio::test]
+async fn anothers_trigger_looks_like_none() {
+    everywhere(async |bench| {
+        let (anna, ben) = (bench.user("anna").await, bench.user("ben").await);
+        let hers = bench.trigger(anna, every("1m")).await;
+        let edit = hers.edit(every("2m"), Some(t(60)), t(70));
+        bench.store.edit_trigger(edit, Some(t(60)), t(70)).await.expect("an edit");
+        let before = bench.get(anna, hers.id).await;
+        for id in [hers.id, TriggerId(999)] {
+            assert_eq!(bench.store.trigger(ben, id).await.expect("an answer"), None);
+            assert_eq!(bench.store.skipped(ben, id, 10).await.expect("an answer"), []);
+            assert!(!bench.store.delete_trigger(ben, id, t(80)).await.expect("an answer"));
+            for origin in [Origin::Api, Origin::Test] {
+                let call = bench.call(origin, None);
+                assert_eq!(bench.store.fire(ben, id, call, t(80)).await.expect("an answer"), Fired::NotFound);
+            }
+            let stolen = Trigger { id, owner: ben, ..before.trigger.clone() };
+            let edit = stolen.edit(api("stolen"), before.next_at, t(80));
+            let edited = bench.store.edit_trigger(edit, before.next_at, t(80)).await.expect("an answer");
+            assert_eq!(edited, Edited::NotFound);
+        }
+        assert_eq!(bench.store.triggers(ben, None, 10).await.expect("a list"), []);
+        assert_eq!(bench.get(anna, hers.id).await, before);
+        assert_eq!(bench.store.skipped(anna, hers.id, 10).await.expect("an answer").len(), 1);
+        assert_eq!(bench.events(anna).await, []);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn anothers_event_looks_like_none() {
+    everywhere(async |bench| {
+        let (anna, ben) = (bench.user("anna").await, bench.user("ben").await);
+        let hers = bench.trigger(anna, api("hers")).await.id;
+        let his = bench.trigger(ben, api("his")).await.id;
+        let her_event = bench.fire(anna, hers, None, t(1)).await;
+        let his_event = bench.fire(ben, his, None, t(2)).await;
+        let her_late_event = bench.fire(anna, hers, None, t(3)).await;
+        for id in [her_event, her_late_event, EventId(999)] {
+            assert_eq!(bench.store.event(ben, id, t(0)).await.expect("an answer"), None);
+        }
+        let hers_only = EventFilter { trigger: Some(hers), ..EventFilter::default() };
+        let from_hers = Some(EventPlace { fired_at: t(3), id: her_late_event });
+        let newest = EventPage::NewestFirst(from_hers);
+        assert_eq!(bench.store.events(ben, hers_only, newest, 10).await.expect("a page"), []);
+        let his_page = bench.store.events(ben, EventFilter::default(), newest, 10).await.expect("a page");
+        assert_eq!(his_page.iter().map(|event| event.id).collect::<Vec<_>>(), [his_event]);
+        let counts = bench.store.event_counts(ben, t(0)).await.expect("counts");
+        assert_eq!(counts.iter().map(|count| count.trigger).collect::<Vec<_>>(), [his]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn anothers_key_looks_like_none() {
+    everywhere(async |bench| {
+        let (anna, ben) = (bench.user("anna").await, bench.user("ben").await);
+        let (name, prefix) = ("hers".to_owned(), "oncue_ab".to_owned());
+        let new = NewApiKey { owner: anna, name, prefix, hash: [1; 32], scopes: vec![Scope::Read], expires_at: None };
+        let hers = bench.store.create_api_key(new, t(0)).await.expect("an answer").expect("room for a key");
+        for id in [hers.id, ApiKeyId(999)] {
+            assert!(!bench.store.delete_api_key(ben, id).await.expect("an answer"));
+        }
+        assert_eq!(bench.store.api_keys(ben).await.expect("a list"), []);
+        assert_eq!(bench.store.api_keys(anna).await.expect("a list"), [hers]);
+    })
+    .await;
+}

@@ -1,0 +1,207 @@
+//! Random operations on SQLite and on the reference model alike: the outcomes and everything that can be observed must be
+//! the same after every step. A run is known by its seed; a failure says how to repeat it.
+
+mod definition;
+mod operation;
+mod side;
+
+use std::collections::BTreeSet;
+
+use jiff::{SignedDuration, Timestamp};
+use oncue_domain::id::{Ids, MessageId, TriggerId, UserId};
+use oncue_domain::plan::Absence;
+use oncue_domain::store::Planned;
+use oncue_domain::trigger::Armed;
+
+use crate::bench::{Bench, Kind, t};
+use operation::Operation;
+use side::Side;
+
+/// How many seeds a run tries.
+const RUNS: u64 = 40;
+
+/// How many operations a seed is good for.
+const STEPS: usize = 300;
+
+/// Every operation of the trait: a run in which one of them never did anything says nothing about it.
+const OPERATIONS: [&str; 36] = [
+    "api_key_user",
+    "api_keys",
+    "backlog",
+    "begin_presence",
+    "check",
+    "claim_deliveries",
+    "commit_plans",
+    "create_api_key",
+    "create_trigger",
+    "delete_api_key",
+    "delete_trigger",
+    "disable_user",
+    "due",
+    "edit_trigger",
+    "end_session",
+    "event",
+    "event_counts",
+    "events",
+    "expire",
+    "fire",
+    "fire_unkept",
+    "local_user",
+    "next_due",
+    "next_owed",
+    "open_session",
+    "register",
+    "session_user",
+    "set_password",
+    "settle",
+    "sign_of_life",
+    "skipped",
+    "touch_api_key",
+    "trigger",
+    "triggers",
+    "user_by_email",
+    "users",
+];
+
+/// Numbers from a seed (SplitMix64).
+pub(crate) struct Chance(u64);
+
+impl Chance {
+    fn number(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// From 0 to below `end`.
+    fn below(&mut self, end: usize) -> usize {
+        usize::try_from(self.number() % end as u64).expect("below a number that fits")
+    }
+
+    /// Once in so many times.
+    fn once_in(&mut self, times: usize) -> bool {
+        self.below(times) == 0
+    }
+
+    fn pick<T: Clone>(&mut self, of: &[T]) -> T {
+        of[self.below(of.len())].clone()
+    }
+}
+
+/// What the run knows about both sides, because they agreed on it.
+struct Known {
+    now: Timestamp,
+    ids: Ids,
+    users: Vec<UserId>,
+    triggers: Vec<(UserId, TriggerId)>,
+    /// Triggers as they were read at some time; edits of them may be stale.
+    read: Vec<Armed>,
+    /// Plans that were made; committing them again must do nothing.
+    plans: Vec<Planned>,
+    absences: Vec<Absence>,
+    session: usize,
+    key: u8,
+    /// Claims that were given out; some of them lost by now.
+    claims: usize,
+}
+
+impl Known {
+    fn message(&self) -> MessageId {
+        self.ids.message(self.now)
+    }
+
+    fn remember(&mut self, armed: Armed) {
+        self.read.push(armed);
+        if self.read.len() > 30 {
+            self.read.remove(0);
+        }
+    }
+}
+
+/// Says on the way out of a failed test how to see it again.
+struct Replay(u64);
+
+impl Drop for Replay {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("repeat it with: ONCUE_SEED={} cargo test -p oncue-store --test it differential", self.0);
+        }
+    }
+}
+
+fn number_from_environment(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|text| text.parse().expect("a number in the environment"))
+}
+
+#[tokio::test]
+async fn sqlite_does_what_the_reference_model_does() {
+    let mut done = BTreeSet::new();
+    if let Some(seed) = number_from_environment("ONCUE_SEED") {
+        run(seed, &mut done).await;
+        return;
+    }
+    for seed in 0..number_from_environment("ONCUE_DIFFERENTIAL_RUNS").unwrap_or(RUNS) {
+        run(seed, &mut done).await;
+    }
+    let missing: Vec<&str> = OPERATIONS.into_iter().filter(|operation| !done.contains(operation)).collect();
+    assert!(missing.is_empty(), "these never did anything, so nothing is known about them: {missing:?}");
+}
+
+async fn run(seed: u64, done: &mut BTreeSet<&'static str>) {
+    let _replay = Replay(seed);
+    let mut chance = Chance(seed);
+    let has_default = chance.once_in(2);
+    // A file can be opened again; in memory there are more steps in a second.
+    let kind = if seed.is_multiple_of(4) { Kind::SqliteFile } else { Kind::SqliteMemory };
+    let mut model = Side::new(Bench::new(Kind::Memory, has_default), has_default);
+    let mut sqlite = Side::new(Bench::new(kind, has_default), has_default);
+    let mut known = Known {
+        now: t(0) + SignedDuration::from_micros(i64::try_from(chance.below(1_000_000)).expect("small")),
+        ids: Ids::from_seed([u8::try_from(seed % 256).expect("small"); 32]),
+        users: Vec::new(),
+        triggers: Vec::new(),
+        read: Vec::new(),
+        plans: Vec::new(),
+        absences: Vec::new(),
+        session: 0,
+        key: 0,
+        claims: 0,
+    };
+    for step in 0..STEPS {
+        let operation = match Operation::draw(&mut chance, &mut known, &model).await {
+            Operation::Restart if kind == Kind::SqliteMemory => Operation::Check,
+            operation => operation,
+        };
+        if matches!(operation, Operation::Move(_)) {
+            // SQLite counts the claim of what was just committed from the commit, the model from the handing over: at the
+            // same instant that is the same.
+            both(&mut model, &mut sqlite, &Operation::Claim, &mut known, done, step).await;
+        }
+        both(&mut model, &mut sqlite, &operation, &mut known, done, step).await;
+        let (expected, seen) = (model.observe(&known, done).await, sqlite.observe(&known, done).await);
+        assert_eq!(seen, expected, "seed {seed}, step {step}: after {operation:?}");
+    }
+}
+
+async fn both(
+    model: &mut Side,
+    sqlite: &mut Side,
+    operation: &Operation,
+    known: &mut Known,
+    done: &mut BTreeSet<&'static str>,
+    step: usize,
+) {
+    if let Operation::Move(by) = operation {
+        known.now += *by;
+    }
+    let expected = model.apply(operation, known).await;
+    let outcome = sqlite.apply(operation, known).await;
+    assert_eq!(outcome, expected, "step {step}: {operation:?}");
+    if outcome.did_something {
+        done.insert(operation.method());
+    }
+    known.claims = model.claims();
+    operation.learn(known, &outcome);
+}

@@ -1,0 +1,49 @@
+//! Definitions by chance: every kind of schedule, with and without everything that may be left out.
+
+use jiff::{SignedDuration, Timestamp};
+use oncue_domain::payload::Payload;
+use oncue_domain::schedule::cron::CronExpression;
+use oncue_domain::schedule::every::Period;
+use oncue_domain::schedule::zone::Zones;
+use oncue_domain::schedule::{FirstFiring, Schedule};
+use oncue_domain::trigger::{Definition, ScheduleDetails};
+
+use super::Chance;
+use crate::bench::webhook;
+
+/// A definition as it might be made at `now`.
+pub(super) fn draw(chance: &mut Chance, now: Timestamp) -> Definition {
+    let name = chance.pick(&[None, Some("nightly"), Some("Grüße ⏰"), Some("'; DROP TABLE events; --")]);
+    let payload = chance.pick(&[None, None, Some("{}"), Some("{\"n\": 1e400}"), Some("\"text\"")]);
+    let url = chance.pick(&[None, Some("https://example.com/a?b=c"), Some("https://discord.com/api/webhooks/1/x")]);
+    let expires_in = chance.pick(&[None, None, None, Some(200), Some(20_000)]);
+    Definition {
+        name: name.map(str::to_owned),
+        schedule: if chance.once_in(3) { None } else { Some(schedule(chance, now)) },
+        payload: payload.map(|text| Payload::parse(text).expect("JSON")),
+        webhook: url.map(webhook),
+        is_test: chance.once_in(12),
+        enabled: !chance.once_in(6),
+        expires_at: expires_in.map(|seconds| now + SignedDuration::from_secs(seconds)),
+    }
+}
+
+fn schedule(chance: &mut Chance, now: Timestamp) -> ScheduleDetails {
+    let zones = Zones::bundled();
+    let zone = zones.get(chance.pick(&["UTC", "Europe/Riga", "America/New_York"])).expect("a zone");
+    let ahead = SignedDuration::from_secs(i64::try_from(chance.below(4000)).expect("small"));
+    let schedule = match chance.below(3) {
+        0 => Schedule::Once { at: now + ahead },
+        1 => {
+            let period = Period::parse(chance.pick(&["40s", "5m", "1h 30m"])).expect("a period");
+            let first = chance.pick(&[FirstFiring::AtAnchor, FirstFiring::OnePeriodLater]);
+            let anchor = if first == FirstFiring::AtAnchor { now + ahead } else { now };
+            Schedule::Every { period, anchor, first }
+        }
+        _ => {
+            let line = chance.pick(&["*/3 * * * *", "0 * * * *", "15,45 9-17 * * MON-FRI", "*/20 * * * * *"]);
+            Schedule::Cron { expression: CronExpression::parse(line).expect("a line"), zone: zone.clone() }
+        }
+    };
+    ScheduleDetails { schedule, timezone: if chance.once_in(2) { Some(zone) } else { None } }
+}

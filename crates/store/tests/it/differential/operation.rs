@@ -1,0 +1,268 @@
+//! What may be asked of a store, drawn by chance from what is known, so that most of it makes sense and some does not.
+
+use jiff::SignedDuration;
+use oncue_domain::access::{Registration, Scope, Session};
+use oncue_domain::event::Origin;
+use oncue_domain::id::{ApiKeyId, MessageId, TriggerId, UserId};
+use oncue_domain::payload::Payload;
+use oncue_domain::plan::plan;
+use oncue_domain::store::{Call, EventFilter, NewApiKey, NewTrigger, NewUser, Planned};
+use oncue_domain::trigger::{Arm, Definition, Edit};
+
+use super::side::{Outcome, Side};
+use super::{Chance, Known, definition};
+
+/// One thing to ask of both stores.
+#[derive(Clone, Debug)]
+pub(super) enum Operation {
+    /// The clock moves, forward or back.
+    Move(SignedDuration),
+    Restart,
+    Check,
+    Register(NewUser, Registration),
+    LocalUser,
+    SetPassword(UserId, String),
+    DisableUser(UserId),
+    OpenSession(Session),
+    EndSession(String),
+    CreateApiKey(NewApiKey),
+    DeleteApiKey(UserId, ApiKeyId),
+    TouchApiKey(ApiKeyId),
+    CreateTrigger(NewTrigger),
+    EditTrigger(Edit, Option<jiff::Timestamp>),
+    DeleteTrigger(UserId, TriggerId),
+    Fire(UserId, TriggerId, Call),
+    FireUnkept(UserId, Definition, MessageId),
+    BeginPresence,
+    SignOfLife,
+    CommitPlans(Vec<Planned>),
+    Claim,
+    /// Claims by their place, and whether the receiver was content.
+    Settle(Vec<(usize, bool)>),
+    /// Whose, which, newest first or not, after the event at this place of the whole listing, at most so many.
+    Events(UserId, EventFilter, bool, Option<usize>, usize),
+    Expire(SignedDuration, usize),
+}
+
+impl Operation {
+    /// The method that it calls.
+    pub(super) fn method(&self) -> &'static str {
+        match self {
+            Operation::Move(_) | Operation::Restart | Operation::Check => "check",
+            Operation::Register(..) => "register",
+            Operation::LocalUser => "local_user",
+            Operation::SetPassword(..) => "set_password",
+            Operation::DisableUser(_) => "disable_user",
+            Operation::OpenSession(_) => "open_session",
+            Operation::EndSession(_) => "end_session",
+            Operation::CreateApiKey(_) => "create_api_key",
+            Operation::DeleteApiKey(..) => "delete_api_key",
+            Operation::TouchApiKey(_) => "touch_api_key",
+            Operation::CreateTrigger(_) => "create_trigger",
+            Operation::EditTrigger(..) => "edit_trigger",
+            Operation::DeleteTrigger(..) => "delete_trigger",
+            Operation::Fire(..) => "fire",
+            Operation::FireUnkept(..) => "fire_unkept",
+            Operation::BeginPresence => "begin_presence",
+            Operation::SignOfLife => "sign_of_life",
+            Operation::CommitPlans(_) => "commit_plans",
+            Operation::Claim => "claim_deliveries",
+            Operation::Settle(_) => "settle",
+            Operation::Events(..) => "events",
+            Operation::Expire(..) => "expire",
+        }
+    }
+
+    /// Draws the next one.
+    pub(super) async fn draw(chance: &mut Chance, known: &mut Known, model: &Side) -> Operation {
+        if known.users.is_empty() || chance.once_in(60) {
+            return register(chance);
+        }
+        let owner = chance.pick(&known.users);
+        match chance.below(100) {
+            0..16 => Operation::Move(distance(chance)),
+            16 => Operation::Restart,
+            17 => Operation::LocalUser,
+            18 => Operation::SetPassword(owner, format!("hash {}", chance.below(9))),
+            19 if chance.once_in(4) => Operation::DisableUser(owner),
+            19..22 => open_session(chance, known, owner),
+            22 => Operation::EndSession(session_id(chance, known)),
+            23..25 => create_api_key(chance, known, owner),
+            25 => Operation::DeleteApiKey(owner, ApiKeyId(number(chance, 12))),
+            26 => Operation::TouchApiKey(ApiKeyId(number(chance, 12))),
+            27..35 => create_trigger(chance, known, owner),
+            35..47 => edit(chance, known, model).await,
+            47..51 => {
+                let (owner, id) = trigger(chance, known);
+                Operation::DeleteTrigger(owner, id)
+            }
+            51..61 => {
+                let (owner, id) = trigger(chance, known);
+                Operation::Fire(owner, id, call(chance, known))
+            }
+            61..63 => Operation::FireUnkept(owner, definition::draw(chance, known.now), known.message()),
+            63 => Operation::BeginPresence,
+            64 => Operation::SignOfLife,
+            65..80 => commit(chance, known, model).await,
+            80..85 => Operation::Claim,
+            85..92 => settle(chance, known),
+            92..96 => events(chance, known, owner),
+            96..99 => {
+                let age = SignedDuration::from_mins(chance.pick(&[61, 61, 61, 600, 2880]));
+                Operation::Expire(age, chance.pick(&[1, 3, 1000, 1000]))
+            }
+            _ => Operation::Check,
+        }
+    }
+
+    /// Keeps in mind what came of it.
+    pub(super) fn learn(&self, known: &mut Known, outcome: &Outcome) {
+        match self {
+            Operation::Register(..) | Operation::LocalUser => {
+                known.users.extend(outcome.user.filter(|user| !known.users.contains(user)));
+            }
+            Operation::CreateTrigger(new) => known.triggers.extend(outcome.trigger.map(|id| (new.owner, id))),
+            Operation::DeleteTrigger(..) if outcome.did_something && known.triggers.len() > 12 => {
+                known.triggers.remove(0);
+            }
+            Operation::BeginPresence => known.absences.clone_from(&outcome.absences),
+            _ => {}
+        }
+    }
+}
+
+fn number(chance: &mut Chance, end: usize) -> i64 {
+    i64::try_from(chance.below(end)).expect("small")
+}
+
+fn register(chance: &mut Chance) -> Operation {
+    let rule = chance.pick(&[Registration::Open, Registration::Open, Registration::First, Registration::Closed]);
+    let email = (chance.pick(&["anna@example.com", " ANNA@Example.com", "ben@example.com", "Çelik@example.com"])).to_owned();
+    Operation::Register(NewUser { email, password_hash: "first hash".to_owned() }, rule)
+}
+
+/// Mostly seconds and minutes; now and then hours, or back. Never so far back that something expired becomes young again.
+fn distance(chance: &mut Chance) -> SignedDuration {
+    match chance.below(10) {
+        0..3 => SignedDuration::from_micros(number(chance, 90_000_000)),
+        3..7 => SignedDuration::from_secs(number(chance, 600)),
+        7 => SignedDuration::from_mins(90),
+        8 if chance.once_in(3) => SignedDuration::from_hours(30),
+        8 => SignedDuration::from_secs(number(chance, 7200)),
+        _ => -SignedDuration::from_secs(number(chance, 500)),
+    }
+}
+
+fn session_id(chance: &mut Chance, known: &Known) -> String {
+    format!("session {}", chance.below(known.session + 1))
+}
+
+fn open_session(chance: &mut Chance, known: &mut Known, user: UserId) -> Operation {
+    if !chance.once_in(5) {
+        known.session += 1;
+    }
+    let expires_at = known.now + SignedDuration::from_secs(number(chance, 9000));
+    Operation::OpenSession(Session { id: format!("session {}", known.session), user, created_at: known.now, expires_at })
+}
+
+fn create_api_key(chance: &mut Chance, known: &mut Known, owner: UserId) -> Operation {
+    if !chance.once_in(5) {
+        known.key = known.key.wrapping_add(1);
+    }
+    let ends_in = chance.pick(&[None, Some(500), Some(50_000)]);
+    Operation::CreateApiKey(NewApiKey {
+        owner,
+        name: "ci".to_owned(),
+        prefix: "oncue_ab".to_owned(),
+        hash: [known.key; 32],
+        scopes: chance.pick(&[vec![], vec![Scope::Manage], vec![Scope::Fire, Scope::Read]]),
+        expires_at: ends_in.map(|seconds| known.now + SignedDuration::from_secs(seconds)),
+    })
+}
+
+fn create_trigger(chance: &mut Chance, known: &Known, owner: UserId) -> Operation {
+    let definition = definition::draw(chance, known.now);
+    let next_at = definition.next_after(known.now);
+    let test_event = definition.is_test.then(|| known.message());
+    Operation::CreateTrigger(NewTrigger { owner, definition, next_at, test_event })
+}
+
+/// Mostly somebody's own trigger; now and then another's, or none at all.
+fn trigger(chance: &mut Chance, known: &Known) -> (UserId, TriggerId) {
+    if known.triggers.is_empty() || chance.once_in(20) {
+        return (known.users[0], TriggerId(999));
+    }
+    let (owner, id) = chance.pick(&known.triggers);
+    if chance.once_in(12) { (chance.pick(&known.users), id) } else { (owner, id) }
+}
+
+async fn edit(chance: &mut Chance, known: &mut Known, model: &Side) -> Operation {
+    let (owner, id) = trigger(chance, known);
+    let read = model.store().trigger(owner, id).await.expect("the model answers");
+    let Some(armed) = (if chance.once_in(5) && !known.read.is_empty() { Some(chance.pick(&known.read)) } else { read })
+    else {
+        return Operation::DeleteTrigger(owner, id);
+    };
+    known.remember(armed.clone());
+    let drawn = definition::draw(chance, known.now);
+    let old = armed.trigger.definition.clone();
+    let changed = match chance.below(5) {
+        0 => Definition { name: drawn.name, payload: drawn.payload, webhook: drawn.webhook, ..old },
+        1 => Definition { enabled: !old.enabled, ..old },
+        2 => Definition { expires_at: drawn.expires_at, ..old },
+        _ => drawn,
+    };
+    let mut edit = armed.trigger.edit(changed, armed.next_at, known.now);
+    if chance.once_in(6) && edit.trigger.definition.schedule.is_some() {
+        // Arms what may have fired already, as a clock that was put back does.
+        let schedule = &edit.trigger.definition.schedule.as_ref().expect("just seen").schedule;
+        edit.arm = Arm::Set(schedule.next_after(known.now - SignedDuration::from_mins(20)));
+    }
+    let seen = if chance.once_in(12) { None } else { armed.next_at };
+    Operation::EditTrigger(edit, seen)
+}
+
+fn call(chance: &mut Chance, known: &Known) -> Call {
+    let origin = chance.pick(&[Origin::Api, Origin::Api, Origin::Test]);
+    let payload = chance.pick(&[None, None, Some("{}"), Some("{\"n\": 1e400}"), Some("[3]")]);
+    Call { origin, payload: payload.map(|text| Payload::parse(text).expect("JSON")), message_id: known.message() }
+}
+
+async fn commit(chance: &mut Chance, known: &mut Known, model: &Side) -> Operation {
+    if chance.once_in(6) && !known.plans.is_empty() {
+        return Operation::CommitPlans(vec![chance.pick(&known.plans)]);
+    }
+    let limit = chance.pick(&[1, 3, 100]);
+    let due = model.store().due(known.now, limit).await.expect("the model answers");
+    let plans: Vec<Planned> = due
+        .into_iter()
+        .filter_map(|armed| {
+            let next_at = armed.next_at?;
+            let plan = plan(&armed.trigger, next_at, known.now, &known.absences);
+            let message_ids = plan.firings.iter().map(|_| known.message()).collect();
+            Some(Planned { trigger: armed.trigger, armed: next_at, plan, message_ids })
+        })
+        .collect();
+    known.plans.extend(plans.iter().cloned());
+    known.plans.truncate(40);
+    Operation::CommitPlans(plans)
+}
+
+fn settle(chance: &mut Chance, known: &Known) -> Operation {
+    if known.claims == 0 {
+        return Operation::Claim;
+    }
+    let count = chance.below(6);
+    Operation::Settle((0..count).map(|_| (chance.below(known.claims), chance.once_in(3))).collect())
+}
+
+fn events(chance: &mut Chance, known: &Known, owner: UserId) -> Operation {
+    let ago = |seconds: i64| known.now - SignedDuration::from_secs(seconds);
+    let filter = EventFilter {
+        trigger: if chance.once_in(2) { None } else { Some(trigger(chance, known).1) },
+        fired_after: chance.pick(&[None, Some(3000), Some(60)]).map(ago),
+        fired_until: chance.pick(&[None, Some(600), Some(0)]).map(ago),
+    };
+    let place = if chance.once_in(2) { None } else { Some(chance.below(40)) };
+    Operation::Events(owner, filter, chance.once_in(2), place, chance.pick(&[1, 5, 1000]))
+}

@@ -1,0 +1,278 @@
+//! One of the two stores: what an operation does to it and everything that can be observed of it. Events are told apart by
+//! their message ids here, because the numbers of events only promise to ascend.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use oncue_domain::access::{ApiKey, User};
+use oncue_domain::delivery::{Claim, State};
+use oncue_domain::destination::Target;
+use oncue_domain::event::Event;
+use oncue_domain::id::{EventId, TriggerId, UserId};
+use oncue_domain::plan::Absence;
+use oncue_domain::store::{
+    Backlog, DeliveryView, Edited, EventCount, EventFilter, EventPage, EventPlace, Fired, Registered, Result, SkippedView,
+    Store,
+};
+use oncue_domain::trigger::{Armed, Trigger};
+
+use super::Known;
+use super::operation::Operation;
+use crate::bench::{Bench, answered};
+
+/// A store and the claims that it gave out.
+pub(super) struct Side {
+    bench: Option<Bench>,
+    has_default: bool,
+    claims: Vec<Claim>,
+}
+
+/// What came of an operation.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Outcome {
+    /// In words that must be the same on both sides.
+    text: String,
+    pub(super) did_something: bool,
+    pub(super) user: Option<UserId>,
+    pub(super) trigger: Option<TriggerId>,
+    pub(super) absences: Vec<Absence>,
+}
+
+/// Everything that can be observed.
+#[derive(Debug, PartialEq)]
+pub(super) struct Seen {
+    users: Vec<User>,
+    hashes: Vec<Option<(User, String)>>,
+    sessions: Vec<Option<User>>,
+    keys: Vec<Option<(User, ApiKey)>>,
+    next_due: Option<jiff::Timestamp>,
+    next_owed: Option<jiff::Timestamp>,
+    backlog: Backlog,
+    due: Vec<Armed<Arc<Trigger>>>,
+    owned: Vec<Owned>,
+}
+
+/// Everything that one user can observe.
+#[derive(Debug, PartialEq)]
+struct Owned {
+    triggers: Vec<Armed>,
+    skipped: Vec<Vec<SkippedView>>,
+    events: Vec<(Event, Vec<Delivery>)>,
+    counts: Vec<EventCount>,
+    keys: Vec<ApiKey>,
+}
+
+#[derive(Debug, PartialEq)]
+struct Delivery {
+    target: Target,
+    /// Before the first attempt only the word: whether it waits for its handing over is the store's own business.
+    state: std::result::Result<State, &'static str>,
+    attempts: Vec<oncue_domain::delivery::Attempt>,
+}
+
+impl Side {
+    pub(super) fn new(bench: Bench, has_default: bool) -> Side {
+        Side { bench: Some(bench), has_default, claims: Vec::new() }
+    }
+
+    pub(super) fn store(&self) -> &dyn Store {
+        &*self.bench.as_ref().expect("there is a store between two operations").store
+    }
+
+    pub(super) fn claims(&self) -> usize {
+        self.claims.len()
+    }
+
+    /// Does what is asked.
+    pub(super) async fn apply(&mut self, operation: &Operation, known: &Known) -> Outcome {
+        let (store, now) = (self.store(), known.now);
+        match operation.clone() {
+            Operation::Move(_) | Operation::Check => told(store.check().await, |()| true),
+            Operation::Restart => {
+                let bench = self.bench.take().expect("there is a store between two operations");
+                self.bench = Some(bench.reopen_with(self.has_default));
+                Outcome::default()
+            }
+            Operation::Register(new, rule) => {
+                let registered = store.register(new, rule, now).await;
+                let user = match &registered {
+                    Ok(Registered::Done(user)) => Some(user.id),
+                    _ => None,
+                };
+                Outcome { user, ..told(registered, |registered| matches!(registered, Registered::Done(_))) }
+            }
+            Operation::LocalUser => {
+                let user = store.local_user(now).await;
+                Outcome { user: user.as_ref().ok().map(|user| user.id), ..told(user, |_| true) }
+            }
+            Operation::SetPassword(user, hash) => told(store.set_password(user, &hash).await, |done| *done),
+            Operation::DisableUser(user) => told(store.disable_user(user, now).await, |done| *done),
+            Operation::OpenSession(session) => told(store.open_session(session).await, |()| true),
+            Operation::EndSession(id) => told(store.end_session(&id).await, |()| true),
+            Operation::CreateApiKey(new) => told(store.create_api_key(new, now).await, Option::is_some),
+            Operation::DeleteApiKey(owner, id) => told(store.delete_api_key(owner, id).await, |done| *done),
+            Operation::TouchApiKey(id) => told(store.touch_api_key(id, now).await, |()| true),
+            Operation::CreateTrigger(new) => {
+                let made = store.create_trigger(new, now).await;
+                Outcome { trigger: made.as_ref().ok().map(|armed| armed.trigger.id), ..told(made, |_| true) }
+            }
+            Operation::EditTrigger(edit, seen) => {
+                told(store.edit_trigger(edit, seen, now).await, |edited| *edited == Edited::Done)
+            }
+            Operation::DeleteTrigger(owner, id) => told(store.delete_trigger(owner, id, now).await, |done| *done),
+            Operation::Fire(owner, id, call) => {
+                let fired = store.fire(owner, id, call, now).await;
+                let fired = fired.map(|fired| if let Fired::Event(_) = fired { Fired::Event(EventId(0)) } else { fired });
+                told(fired, |fired| matches!(fired, Fired::Event(_)))
+            }
+            Operation::FireUnkept(owner, definition, message_id) => {
+                told(store.fire_unkept(owner, definition, message_id, now).await, |_| true)
+            }
+            Operation::BeginPresence => {
+                let absences = store.begin_presence(now).await;
+                let known = absences.clone().unwrap_or_default();
+                Outcome { absences: known, ..told(absences, |absences| !absences.is_empty()) }
+            }
+            Operation::SignOfLife => {
+                store.sign_of_life(now);
+                Outcome { did_something: true, ..Outcome::default() }
+            }
+            Operation::CommitPlans(plans) => {
+                told(store.commit_plans(plans, now).await, |committed| committed.events > 0 && committed.plans > 0)
+            }
+            Operation::Claim => self.claim(now).await,
+            Operation::Settle(of) => {
+                let settlement = |(place, is_content): (usize, bool)| {
+                    answered(&self.claims[place], if is_content { 200 } else { 500 }, now)
+                };
+                told(store.settle(of.into_iter().map(settlement).collect()).await, |()| true)
+            }
+            Operation::Events(owner, filter, newest_first, place, limit) => {
+                let all = self.events(owner).await;
+                let place = place.and_then(|place| all.get(place));
+                let place = place.map(|event| EventPlace { fired_at: event.fired_at, id: event.id });
+                let page = if newest_first { EventPage::NewestFirst(place) } else { EventPage::OldestFirst(place) };
+                let events = store.events(owner, filter, page, limit).await;
+                told(events.map(|events| events.into_iter().map(without_number).collect()), |list: &Vec<_>| !list.is_empty())
+            }
+            Operation::Expire(age, limit) => told(store.expire(now - age, now, limit).await, |gone| *gone > 0),
+        }
+    }
+
+    async fn claim(&mut self, now: jiff::Timestamp) -> Outcome {
+        let mut claims = self.store().claim_deliveries(now, 100_000).await.expect("a store that answers");
+        claims.sort_by_key(|claim| claim.event.id);
+        let shown: Vec<_> = claims
+            .iter()
+            .map(|claim| (without_number(Event::clone(&claim.event)), claim.target.clone(), claim.tried, claim.until))
+            .collect();
+        self.claims.extend(claims);
+        let forgotten = self.claims.len().saturating_sub(25);
+        self.claims.drain(..forgotten);
+        told(Ok(shown), |shown| !shown.is_empty())
+    }
+
+    async fn events(&self, owner: UserId) -> Vec<Event> {
+        let page = EventPage::OldestFirst(None);
+        self.store().events(owner, EventFilter::default(), page, 100_000).await.expect("a store that answers")
+    }
+
+    /// Looks at everything.
+    pub(super) async fn observe(&self, known: &Known, done: &mut BTreeSet<&'static str>) -> Seen {
+        let (store, now) = (self.store(), known.now);
+        let mut seen = Seen {
+            users: store.users().await.expect("users"),
+            hashes: Vec::new(),
+            sessions: Vec::new(),
+            keys: Vec::new(),
+            next_due: store.next_due().await.expect("an answer"),
+            // How long ago it fell due does not matter to whoever waits for it.
+            next_owed: store.next_owed().await.expect("an answer").map(|at| at.max(now)),
+            backlog: store.backlog().await.expect("an answer"),
+            due: store.due(now, 100_000).await.expect("a list"),
+            owned: Vec::new(),
+        };
+        for email in ["Anna@example.com", "ben@example.com", "çelik@example.com", "nobody@example.com"] {
+            seen.hashes.push(store.user_by_email(email).await.expect("a look-up"));
+        }
+        for number in 0..=known.session {
+            seen.sessions.push(store.session_user(&format!("session {number}"), now).await.expect("a look-up"));
+        }
+        for number in 0..=known.key {
+            seen.keys.push(store.api_key_user(&[number; 32], now).await.expect("a look-up"));
+        }
+        for owner in &known.users {
+            seen.owned.push(self.owned(*owner, known).await);
+        }
+        seen.note(done);
+        seen
+    }
+
+    async fn owned(&self, owner: UserId, known: &Known) -> Owned {
+        let store = self.store();
+        let gone_until = known.now - jiff::SignedDuration::from_hours(1);
+        let mut owned = Owned {
+            triggers: store.triggers(owner, None, 1000).await.expect("a list"),
+            skipped: Vec::new(),
+            events: Vec::new(),
+            counts: store.event_counts(owner, gone_until).await.expect("counts"),
+            keys: store.api_keys(owner).await.expect("a list"),
+        };
+        for armed in &owned.triggers {
+            let id = armed.trigger.id;
+            assert_eq!(store.trigger(owner, id).await.expect("an answer").as_ref(), Some(armed));
+            owned.skipped.push(store.skipped(owner, id, 1000).await.expect("records"));
+        }
+        for event in self.events(owner).await {
+            let found = store.event(owner, event.id, jiff::Timestamp::MIN).await.expect("an answer");
+            let (shown, deliveries) = found.expect("what is listed is there");
+            assert_eq!(shown, event);
+            owned.events.push((without_number(event), deliveries.into_iter().map(delivery).collect()));
+        }
+        owned
+    }
+}
+
+impl Seen {
+    /// What of the reading was more than "nothing".
+    fn note(&self, done: &mut BTreeSet<&'static str>) {
+        let owned = |is: fn(&Owned) -> bool| self.owned.iter().any(is);
+        for (method, is_done) in [
+            ("users", !self.users.is_empty()),
+            ("user_by_email", self.hashes.iter().any(Option::is_some)),
+            ("session_user", self.sessions.iter().any(Option::is_some)),
+            ("api_key_user", self.keys.iter().any(Option::is_some)),
+            ("next_due", self.next_due.is_some()),
+            ("next_owed", self.next_owed.is_some()),
+            ("backlog", self.backlog.owed > 0),
+            ("due", !self.due.is_empty()),
+            ("triggers", owned(|owned| !owned.triggers.is_empty())),
+            ("trigger", owned(|owned| !owned.triggers.is_empty())),
+            ("skipped", owned(|owned| owned.skipped.iter().any(|records| !records.is_empty()))),
+            ("event", owned(|owned| owned.events.iter().any(|(_, deliveries)| !deliveries.is_empty()))),
+            ("event_counts", owned(|owned| !owned.counts.is_empty())),
+            ("api_keys", owned(|owned| !owned.keys.is_empty())),
+        ] {
+            if is_done {
+                done.insert(method);
+            }
+        }
+    }
+}
+
+fn told<T: std::fmt::Debug>(answer: Result<T>, did_something: impl Fn(&T) -> bool) -> Outcome {
+    match answer {
+        Ok(answer) => Outcome { text: format!("{answer:?}"), did_something: did_something(&answer), ..Outcome::default() },
+        // Each store has its own words for what it cannot do.
+        Err(_) => Outcome { text: "an error".to_owned(), ..Outcome::default() },
+    }
+}
+
+fn without_number(event: Event) -> Event {
+    Event { id: EventId(0), ..event }
+}
+
+fn delivery(view: DeliveryView) -> Delivery {
+    let state = if view.attempts.is_empty() { Err(view.state.word()) } else { Ok(view.state) };
+    Delivery { target: view.target, state, attempts: view.attempts }
+}

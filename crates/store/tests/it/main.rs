@@ -1,0 +1,7 @@
+//! The stores, in one binary: what every store must do (`conformance`), that SQLite does it like the reference model in any
+//! order (`differential`), and what is SQLite's alone (`sqlite`).
+
+mod bench;
+mod conformance;
+mod differential;
+mod sqlite;

@@ -1,0 +1,204 @@
+//! What is SQLite's alone: one server for one file, visitors beside it, migrations, and jobs that are committed together.
+
+use oncue_domain::access::{Registration, Session};
+use oncue_domain::store::{Error, NewTrigger, NewUser, Store};
+use oncue_store::sqlite::{Place, Role, Sqlite};
+use rusqlite::Connection;
+
+use crate::bench::{Bench, Kind, answered, api, every, settings, t};
+
+fn bench() -> Bench {
+    Bench::new(Kind::SqliteFile, true)
+}
+
+fn open(bench: &Bench, role: Role) -> Result<Sqlite, String> {
+    Sqlite::open(&Place::File(bench.path()), role, settings(true))
+}
+
+/// Why the database is not opened.
+fn refusal(place: &Place, role: Role) -> String {
+    match Sqlite::open(place, role, settings(true)) {
+        Ok(_) => panic!("{place:?} must not be opened as {role:?}"),
+        Err(words) => words,
+    }
+}
+
+#[tokio::test]
+async fn a_second_server_on_the_same_file_is_refused_with_words() {
+    let bench = bench();
+    let place = Place::File(bench.path());
+    let words = refusal(&place, Role::Server);
+    assert!(words.contains("Another oncue serves the database") && words.contains("oncue.db"), "{words}");
+    assert!(words.contains("--database-url"), "it says what to do: {words}");
+    assert_eq!(bench.store.check().await, Ok(()), "the first one does not mind");
+    // A server that has gone leaves the way free.
+    let bench = bench.reopen();
+    assert_eq!(bench.store.check().await, Ok(()));
+}
+
+#[tokio::test]
+async fn a_visitor_writes_beside_the_server() {
+    let bench = bench();
+    let user = bench.user("a").await;
+    let session = Session { id: "one".to_owned(), user, created_at: t(0), expires_at: t(100) };
+    bench.store.open_session(session).await.expect("a session");
+    let visitor = open(&bench, Role::Visitor).expect("a visitor may enter");
+    assert_eq!(visitor.users().await.expect("a list").len(), 1);
+    assert!(visitor.set_password(user, "new hash").await.expect("a visitor may write"));
+    drop(visitor);
+    let (_, hash) = bench.store.user_by_email("a@example.com").await.expect("a look-up").expect("a is there");
+    assert_eq!(hash, "new hash");
+    assert_eq!(bench.store.session_user("one", t(1)).await.expect("a look-up"), None);
+    bench.user("b").await;
+}
+
+#[tokio::test]
+async fn a_visitor_takes_no_delivery_from_the_server() {
+    let bench = bench();
+    let owner = bench.user("a").await;
+    let id = bench.trigger(owner, api("api")).await.id;
+    bench.fire(owner, id, None, t(0)).await;
+    let [claim] = bench.claim_all(t(0)).await.try_into().expect("one claim");
+    let visitor = open(&bench, Role::Visitor).expect("a visitor may enter");
+    assert_eq!(visitor.claim_deliveries(t(1), 10).await.expect("claims").len(), 0);
+    bench.store.settle(vec![answered(&claim, 200, t(1))]).await.expect("a settlement");
+    assert_eq!(visitor.backlog().await.expect("an answer").owed, 0);
+}
+
+#[tokio::test]
+async fn a_visitor_makes_no_database() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("none.db");
+    let words = refusal(&Place::File(path.clone()), Role::Visitor);
+    assert!(words.contains("none.db"), "{words}");
+    assert!(!path.exists());
+}
+
+#[tokio::test]
+async fn a_newer_database_is_refused_and_left_alone() {
+    let bench = bench();
+    change(&bench, "INSERT INTO migrations VALUES (999, 'later', 'x')");
+    assert_eq!(bench.store.check().await, Ok(()), "whoever has it open goes on");
+    for role in [Role::Visitor, Role::Server] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let copy = folder.path().join("copy.db");
+        copy_to(&bench.path(), &copy);
+        let words = refusal(&Place::File(copy.clone()), role);
+        assert!(words.contains("migration 999") && words.contains("newer oncue"), "{words}");
+    }
+}
+
+#[tokio::test]
+async fn a_database_that_took_another_road_is_refused() {
+    let bench = bench();
+    change(&bench, "UPDATE migrations SET checksum = 'other' WHERE version = 1");
+    let words = refusal(&Place::File(bench.path()), Role::Visitor);
+    assert!(words.contains("migration 1") && words.contains("not the one of this oncue"), "{words}");
+}
+
+fn change(bench: &Bench, sql: &str) {
+    let connection = Connection::open(bench.path()).expect("the same file");
+    connection.execute_batch(sql).expect("SQL");
+}
+
+/// A whole copy, as an operator's backup would be.
+fn copy_to(from: &std::path::Path, to: &std::path::Path) {
+    let connection = Connection::open(from).expect("the same file");
+    connection.execute("VACUUM INTO ?", [to.to_str().expect("a path in UTF-8")]).expect("a copy");
+}
+
+#[tokio::test]
+async fn what_is_no_database_is_refused_with_words() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("letter.db");
+    std::fs::write(&path, "Dear operator, this is a letter and not a database. ".repeat(100)).expect("a file");
+    let words = refusal(&Place::File(path.clone()), Role::Server);
+    assert!(words.contains("letter.db") && words.contains("cannot be used"), "{words}");
+    let left = std::fs::read_to_string(path).expect("the file");
+    assert!(left.starts_with("Dear operator"), "and nobody wrote into it");
+    let words = refusal(&Place::File(folder.path().join("no/such/folder/oncue.db")), Role::Server);
+    assert!(words.contains("folder"), "{words}");
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_is_there_after_a_restart() {
+    let bench = bench();
+    let owner = bench.user("a").await;
+    let (called, timed) = (bench.trigger(owner, api("api")).await, bench.trigger(owner, every("1m")).await);
+    bench.fire(owner, called.id, Some("[1]"), t(1)).await;
+    let planned = bench.planned(owner, timed.id, t(60)).await;
+    bench.store.commit_plans(vec![planned], t(60)).await.expect("a commit");
+    let (events, triggers) = (bench.events(owner).await, bench.store.triggers(owner, None, 10).await);
+    let bench = bench.reopen();
+    assert_eq!(bench.events(owner).await, events);
+    assert_eq!(events.len(), 2);
+    assert_eq!(bench.store.triggers(owner, None, 10).await, triggers);
+    // Ids go on where they were.
+    assert!(bench.fire(owner, called.id, None, t(61)).await > events[1].id);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_job_that_fails_does_not_take_the_others_of_its_batch_with_it() {
+    let bench = bench();
+    let owner = bench.user("a").await;
+    let id = bench.trigger(owner, api("api")).await.id;
+    let session = Session { id: "taken".to_owned(), user: owner, created_at: t(0), expires_at: t(100) };
+    bench.store.open_session(session.clone()).await.expect("a session");
+    // Far more jobs than one transaction takes while the disk is busy, so that most of them share one.
+    let mut jobs = Vec::new();
+    for i in 0..200 {
+        let (store, session) = (bench.store.clone(), session.clone());
+        let call = bench.call(oncue_domain::event::Origin::Api, Some(&i.to_string()));
+        jobs.push(tokio::spawn(async move {
+            if i % 10 == 0 {
+                let failed = store.open_session(session).await;
+                assert!(matches!(failed, Err(Error::Broken(_))), "{failed:?}");
+            } else {
+                store.fire(owner, id, call, t(1)).await.expect("a call that may be made");
+            }
+        }));
+    }
+    for job in jobs {
+        job.await.expect("no panic");
+    }
+    let events = bench.events(owner).await;
+    assert_eq!(events.len(), 180, "every call has its event, and none has two");
+    assert_eq!(bench.claim_all(t(1)).await.len(), 180);
+}
+
+#[tokio::test]
+async fn two_databases_in_memory_are_two() {
+    let (one, two) = (Bench::new(Kind::SqliteMemory, true), Bench::new(Kind::SqliteMemory, true));
+    one.user("a").await;
+    assert_eq!(two.store.users().await.expect("a list"), []);
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_does_not_hold_up_the_others() {
+    let bench = bench();
+    let owner = bench.user("a").await;
+    let broken = bench.trigger(owner, every("1m")).await;
+    let sound = bench.trigger(owner, every("1m")).await;
+    let text = "{\"cron\":{\"expression\":\"no cron line\",\"zone\":\"UTC\"}}";
+    change(&bench, &format!("UPDATE triggers SET schedule = '{text}' WHERE id = {}", broken.id));
+    let due = bench.store.due(t(60), 10).await.expect("a list");
+    assert_eq!(due.iter().map(|armed| armed.trigger.id).collect::<Vec<_>>(), [sound.id]);
+    let answer = bench.store.trigger(owner, broken.id).await;
+    assert!(matches!(&answer, Err(Error::Broken(words)) if words.contains("schedule")), "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_full_rewrite_of_the_file_by_the_operator_keeps_everything() {
+    let bench = bench();
+    let owner = bench.user("a").await;
+    let new = NewTrigger { owner, definition: every("1m"), next_at: Some(t(60)), test_event: None };
+    bench.store.create_trigger(new, t(0)).await.expect("a trigger");
+    let folder = tempfile::tempdir().expect("a folder");
+    let copy = folder.path().join("copy.db");
+    copy_to(&bench.path(), &copy);
+    let restored = Sqlite::open(&Place::File(copy), Role::Server, settings(true)).expect("a copy is a database");
+    assert_eq!(restored.triggers(owner, None, 10).await, bench.store.triggers(owner, None, 10).await);
+    let new = NewUser { email: "b@example.com".to_owned(), password_hash: "hash".to_owned() };
+    restored.register(new, Registration::Open, t(1)).await.expect("a copy can be written");
+    assert_eq!(bench.store.users().await.expect("a list").len(), 1, "a copy is another database");
+}
