@@ -95,8 +95,11 @@ pub(super) fn set_password(connection: &Connection, id: UserId, hash: &str) -> R
     let changed = connection
         .execute("UPDATE users SET password_hash = ? WHERE id = ? AND email_key <> ''", (hash, id.0))
         .map_err(failed)?;
+    if changed == 0 {
+        return Ok(false);
+    }
     connection.execute("DELETE FROM sessions WHERE user_id = ?", [id.0]).map_err(failed)?;
-    Ok(changed > 0)
+    Ok(true)
 }
 
 pub(super) fn disable_user(connection: &Connection, id: UserId, now: Timestamp) -> Result<bool> {
@@ -106,8 +109,11 @@ pub(super) fn disable_user(connection: &Connection, id: UserId, now: Timestamp) 
             (now.as_microsecond(), id.0),
         )
         .map_err(failed)?;
+    if changed == 0 {
+        return Ok(false);
+    }
     connection.execute("DELETE FROM sessions WHERE user_id = ?", [id.0]).map_err(failed)?;
-    Ok(changed > 0)
+    Ok(true)
 }
 
 pub(super) fn open_session(connection: &Connection, session: &Session) -> Result<()> {

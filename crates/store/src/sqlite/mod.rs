@@ -69,7 +69,7 @@ pub struct Settings {
 /// The embedded database.
 pub struct Sqlite {
     writer: Writer,
-    readers: Readers,
+    readers: Arc<Readers>,
     shared: Arc<Shared>,
 }
 
@@ -125,7 +125,7 @@ impl Sqlite {
             parsed: Mutex::default(),
             listeners: Mutex::default(),
         });
-        Ok(Sqlite { writer: Writer::start(connection, Arc::clone(&shared)), readers, shared })
+        Ok(Sqlite { writer: Writer::start(connection, Arc::clone(&shared)), readers: Arc::new(readers), shared })
     }
 
     /// Runs a quick read on the calling thread: a few index probes, microseconds, cheaper than handing it over.
@@ -133,18 +133,43 @@ impl Sqlite {
         &self,
         read: impl Fn(&Connection, &Shared) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        match &self.readers {
-            Readers::Pool { connections, next } => {
-                let start = next.fetch_add(1, Ordering::Relaxed);
-                let free = (0..connections.len()).find_map(|i| connections[(start + i) % connections.len()].try_lock().ok());
-                let connection = free.unwrap_or_else(|| lock(&connections[start % connections.len()]));
-                read(&connection, &self.shared)
-            }
-            Readers::ThroughWriter => {
-                let shared = Arc::clone(&self.shared);
-                self.writer.submit(move |connection, _| read(connection, &shared)).await
-            }
+        match self.readers.as_ref() {
+            Readers::Pool { .. } => self.readers.with(|connection| read(connection, &self.shared)),
+            Readers::ThroughWriter => self.read_through_writer(read).await,
         }
+    }
+
+    /// Runs a read of many rows where it holds up nobody.
+    async fn scan<T: Send + 'static>(
+        &self,
+        read: impl Fn(&Connection, &Shared) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        if matches!(self.readers.as_ref(), Readers::ThroughWriter) {
+            return self.read_through_writer(read).await;
+        }
+        let (readers, shared) = (Arc::clone(&self.readers), Arc::clone(&self.shared));
+        let done = tokio::task::spawn_blocking(move || readers.with(|connection| read(connection, &shared)));
+        done.await.unwrap_or_else(|error| Err(Error::Broken(format!("a read panicked: {error}"))))
+    }
+
+    async fn read_through_writer<T: Send + 'static>(
+        &self,
+        read: impl Fn(&Connection, &Shared) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let shared = Arc::clone(&self.shared);
+        self.writer.submit(move |connection, _| read(connection, &shared)).await
+    }
+}
+
+impl Readers {
+    /// Lends a connection that nobody uses, or waits for one.
+    fn with<T>(&self, read: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        let Readers::Pool { connections, next } = self else {
+            return Err(Error::Broken("a database in memory has no readers".to_owned()));
+        };
+        let start = next.fetch_add(1, Ordering::Relaxed);
+        let free = (0..connections.len()).find_map(|i| connections[(start + i) % connections.len()].try_lock().ok());
+        read(&free.unwrap_or_else(|| lock(&connections[start % connections.len()])))
     }
 }
 
@@ -325,7 +350,7 @@ impl Store for Sqlite {
     }
 
     async fn triggers(&self, owner: UserId, after: Option<TriggerId>, limit: usize) -> Result<Vec<Armed>> {
-        self.peek(move |connection, shared| trigger::list(connection, shared, owner, after, limit)).await
+        self.scan(move |connection, shared| trigger::list(connection, shared, owner, after, limit)).await
     }
 
     async fn edit_trigger(&self, edit: Edit, seen: Option<Timestamp>, now: Timestamp) -> Result<Edited> {
@@ -349,7 +374,7 @@ impl Store for Sqlite {
     }
 
     async fn skipped(&self, owner: UserId, id: TriggerId, limit: usize) -> Result<Vec<SkippedView>> {
-        self.peek(move |connection, _| trigger::skipped(connection, owner, id, limit)).await
+        self.scan(move |connection, _| trigger::skipped(connection, owner, id, limit)).await
     }
 
     async fn begin_presence(&self, now: Timestamp) -> Result<Vec<Absence>> {
@@ -368,7 +393,7 @@ impl Store for Sqlite {
     }
 
     async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<Armed<Arc<Trigger>>>> {
-        self.peek(move |connection, shared| trigger::due(connection, shared, now, limit)).await
+        self.scan(move |connection, shared| trigger::due(connection, shared, now, limit)).await
     }
 
     async fn commit_plans(&self, plans: Vec<Planned>, now: Timestamp) -> Result<Committed> {
@@ -398,7 +423,7 @@ impl Store for Sqlite {
     }
 
     async fn backlog(&self) -> Result<Backlog> {
-        self.peek(|connection, _| delivery::backlog(connection)).await
+        self.scan(|connection, _| delivery::backlog(connection)).await
     }
 
     async fn event(&self, owner: UserId, id: EventId, gone_until: Timestamp) -> Result<Option<(Event, Vec<DeliveryView>)>> {
@@ -406,11 +431,11 @@ impl Store for Sqlite {
     }
 
     async fn events(&self, owner: UserId, filter: EventFilter, page: EventPage, limit: usize) -> Result<Vec<Event>> {
-        self.peek(move |connection, _| event::list(connection, owner, filter, page, limit)).await
+        self.scan(move |connection, _| event::list(connection, owner, filter, page, limit)).await
     }
 
     async fn event_counts(&self, owner: UserId, gone_until: Timestamp) -> Result<Vec<EventCount>> {
-        self.peek(move |connection, _| event::counts(connection, owner, gone_until)).await
+        self.scan(move |connection, _| event::counts(connection, owner, gone_until)).await
     }
 
     async fn expire(&self, gone_until: Timestamp, now: Timestamp, limit: usize) -> Result<usize> {

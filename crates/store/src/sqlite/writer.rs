@@ -156,7 +156,7 @@ fn run_together(
     loop {
         while next < batch.len() {
             if !batch[next].run(connection, &mut effects) {
-                roll_back(connection);
+                roll_back(connection, shared);
                 return Some(std::mem::take(batch));
             }
             next += 1;
@@ -170,7 +170,7 @@ fn run_together(
         }
     }
     if connection.execute_batch("COMMIT").is_err() {
-        roll_back(connection);
+        roll_back(connection, shared);
         return Some(std::mem::take(batch));
     }
     announce(effects, shared);
@@ -181,18 +181,20 @@ fn run_alone(connection: &Connection, job: &mut dyn Job, shared: &Shared) -> Res
     let mut effects = Effects { claims_left: FRESH_MAX.saturating_sub(shared.fresh().len()), ..Effects::default() };
     connection.execute_batch("BEGIN IMMEDIATE").map_err(failed)?;
     if !job.run(connection, &mut effects) {
-        roll_back(connection);
+        roll_back(connection, shared);
         return Ok(());
     }
     if let Err(error) = connection.execute_batch("COMMIT") {
-        roll_back(connection);
+        roll_back(connection, shared);
         return Err(failed(error));
     }
     announce(effects, shared);
     Ok(())
 }
 
-fn roll_back(connection: &Connection) {
+fn roll_back(connection: &Connection, shared: &Shared) {
+    // A revision that was parsed and then rolled back may come again with another content.
+    lock(&shared.parsed).clear();
     // SQLite rolls back by itself after some errors; then there is nothing left to do.
     if !connection.is_autocommit() && let Err(error) = connection.execute_batch("ROLLBACK") {
         tracing::error!(%error, "a transaction could not be rolled back");

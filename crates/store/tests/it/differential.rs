@@ -101,6 +101,8 @@ struct Known {
     /// Plans that were made; committing them again must do nothing.
     plans: Vec<Planned>,
     absences: Vec<Absence>,
+    /// What is as old as this was told to go, though perhaps not at once.
+    gone_until: Timestamp,
     session: usize,
     key: u8,
     /// Claims that were given out; some of them lost by now.
@@ -165,10 +167,12 @@ async fn run(seed: u64, done: &mut BTreeSet<&'static str>) {
         read: Vec::new(),
         plans: Vec::new(),
         absences: Vec::new(),
+        gone_until: Timestamp::MIN,
         session: 0,
         key: 0,
         claims: 0,
     };
+    let began = std::time::Instant::now();
     for step in 0..STEPS {
         let operation = match Operation::draw(&mut chance, &mut known, &model).await {
             Operation::Restart if kind == Kind::SqliteMemory => Operation::Check,
@@ -181,6 +185,7 @@ async fn run(seed: u64, done: &mut BTreeSet<&'static str>) {
         }
         both(&mut model, &mut sqlite, &operation, &mut known, done, step).await;
         let (expected, seen) = (model.observe(&known, done).await, sqlite.observe(&known, done).await);
+        if step % 60 == 59 { eprintln!("DBG {seed} {step} {:?} {}", began.elapsed(), seen.size()); }
         assert_eq!(seen, expected, "seed {seed}, step {step}: after {operation:?}");
     }
 }

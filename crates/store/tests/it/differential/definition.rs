@@ -35,13 +35,13 @@ fn schedule(chance: &mut Chance, now: Timestamp) -> ScheduleDetails {
     let schedule = match chance.below(3) {
         0 => Schedule::Once { at: now + ahead },
         1 => {
-            let period = Period::parse(chance.pick(&["40s", "5m", "1h 30m"])).expect("a period");
+            let period = Period::parse(chance.pick(&["90s", "7m", "1h 30m"])).expect("a period");
             let first = chance.pick(&[FirstFiring::AtAnchor, FirstFiring::OnePeriodLater]);
             let anchor = if first == FirstFiring::AtAnchor { now + ahead } else { now };
             Schedule::Every { period, anchor, first }
         }
         _ => {
-            let line = chance.pick(&["*/3 * * * *", "0 * * * *", "15,45 9-17 * * MON-FRI", "*/20 * * * * *"]);
+            let line = chance.pick(&["*/6 * * * *", "0 * * * *", "15,45 9-17 * * MON-FRI", "30 */10 * * * *"]);
             Schedule::Cron { expression: CronExpression::parse(line).expect("a line"), zone: zone.clone() }
         }
     };

@@ -106,9 +106,9 @@ impl Operation {
             65..80 => commit(chance, known, model).await,
             80..85 => Operation::Claim,
             85..92 => settle(chance, known),
-            92..96 => events(chance, known, owner),
-            96..99 => {
-                let age = SignedDuration::from_mins(chance.pick(&[61, 61, 61, 600, 2880]));
+            92..95 => events(chance, known, owner),
+            95..99 => {
+                let age = SignedDuration::from_mins(chance.pick(&[61, 61, 61, 61, 600]));
                 Operation::Expire(age, chance.pick(&[1, 3, 1000, 1000]))
             }
             _ => Operation::Check,
@@ -126,6 +126,7 @@ impl Operation {
                 known.triggers.remove(0);
             }
             Operation::BeginPresence => known.absences.clone_from(&outcome.absences),
+            Operation::Expire(age, _) => known.gone_until = known.gone_until.max(known.now - *age),
             _ => {}
         }
     }
@@ -146,8 +147,8 @@ fn distance(chance: &mut Chance) -> SignedDuration {
     match chance.below(10) {
         0..3 => SignedDuration::from_micros(number(chance, 90_000_000)),
         3..7 => SignedDuration::from_secs(number(chance, 600)),
-        7 => SignedDuration::from_mins(90),
-        8 if chance.once_in(3) => SignedDuration::from_hours(30),
+        7 => SignedDuration::from_secs(number(chance, 1800)),
+        8 if chance.once_in(5) => SignedDuration::from_hours(30),
         8 => SignedDuration::from_secs(number(chance, 7200)),
         _ => -SignedDuration::from_secs(number(chance, 500)),
     }

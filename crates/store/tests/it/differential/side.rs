@@ -221,7 +221,9 @@ impl Side {
         for armed in &owned.triggers {
             let id = armed.trigger.id;
             assert_eq!(store.trigger(owner, id).await.expect("an answer").as_ref(), Some(armed));
-            owned.skipped.push(store.skipped(owner, id, 1000).await.expect("records"));
+            let mut skipped = store.skipped(owner, id, 1000).await.expect("records");
+            skipped.retain(|view| view.recorded_at > known.gone_until);
+            owned.skipped.push(skipped);
         }
         for event in self.events(owner).await {
             let found = store.event(owner, event.id, jiff::Timestamp::MIN).await.expect("an answer");
@@ -234,6 +236,7 @@ impl Side {
 }
 
 impl Seen {
+    pub(super) fn size(&self) -> String { format!("{:?}", self.owned.iter().map(|o| (o.triggers.len(), o.events.len(), o.skipped.iter().map(Vec::len).sum::<usize>())).collect::<Vec<_>>()) }
     /// What of the reading was more than "nothing".
     fn note(&self, done: &mut BTreeSet<&'static str>) {
         let owned = |is: fn(&Owned) -> bool| self.owned.iter().any(is);

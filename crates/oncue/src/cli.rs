@@ -1,0 +1,118 @@
+//! The command line: every command and flag, as data. What the flags mean is `config`'s business; here stands only what a
+//! person reads in `--help`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::command;
+use crate::config::Environment;
+use crate::serve;
+
+/// Exit code for a wrong command line or configuration.
+const USAGE: u8 = 2;
+
+/// Event triggers that fire on time or on call, and can prove it.
+#[derive(Parser)]
+#[command(name = "oncue", version, about, long_about = None, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run everything: API, pages, scheduler, delivery, retention
+    Serve(ServeFlags),
+    /// Manage users; works while the server runs
+    #[command(subcommand)]
+    User(command::user::UserCommand),
+    /// Ask a running server whether it is ready (for containers); exits 0 when it is
+    Healthcheck(ServeFlags),
+}
+
+/// The flags of `serve`. Each has an environment variable, which a flag overrides, and which overrides the config file.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct ServeFlags {
+    /// Address and port; port 0 picks a free one [env: ONCUE_LISTEN] [default: 127.0.0.1:8000]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) listen: Option<String>,
+    /// What users type; https makes cookies Secure [env: ONCUE_PUBLIC_URL] [default: http:// + listen address]
+    #[arg(long, value_name = "URL")]
+    pub(crate) public_url: Option<String>,
+    /// Networks whose X-Forwarded-For is believed, separated by commas [env: ONCUE_TRUSTED_PROXIES]
+    #[arg(long, value_name = "CIDRS")]
+    pub(crate) trusted_proxies: Option<String>,
+    /// sqlite:PATH or sqlite::memory: [env: DATABASE_URL] [default: sqlite:oncue.db]
+    #[arg(long, value_name = "URL")]
+    pub(crate) database_url: Option<String>,
+    /// No login: one built-in local user owns everything; loopback only [env: ONCUE_OPEN]
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
+    pub(crate) open: Option<String>,
+    /// Who may register: open, first, closed [env: ONCUE_REGISTRATION] [default: open on loopback, elsewhere first]
+    #[arg(long, value_name = "RULE")]
+    pub(crate) registration: Option<String>,
+    /// Key of the login tokens, at least 32 bytes [env: JWT_SECRET or JWT_SECRET_FILE] [default: made once beside the database]
+    #[arg(long, value_name = "SECRET")]
+    pub(crate) jwt_secret: Option<String>,
+    /// Life of a login [env: ONCUE_SESSION_FOR] [default: 7d]
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) session_for: Option<String>,
+    /// Destination of triggers that name none [env: HTTP_URL]
+    #[arg(long, value_name = "URL")]
+    pub(crate) default_webhook: Option<String>,
+    /// Statistics cache that several nodes share (not in this version) [env: CACHE_URL] [default: in-process]
+    #[arg(long, value_name = "URL")]
+    pub(crate) cache_url: Option<String>,
+    /// IANA zone for times and cron lines that carry none [env: ONCUE_TIMEZONE] [default: UTC]
+    #[arg(long, value_name = "ZONE")]
+    pub(crate) timezone: Option<String>,
+    /// An event is active until it is this old [env: ONCUE_ACTIVE_FOR] [default: 2h]
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) active_for: Option<String>,
+    /// An event is gone when it is this old [env: ONCUE_KEEP_FOR] [default: 48h]
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) keep_for: Option<String>,
+    /// Let webhooks go to loopback and private addresses [env: ONCUE_ALLOW_PRIVATE_DESTINATIONS]
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
+    pub(crate) allow_private_destinations: Option<String>,
+    /// Requests per minute and account [env: ONCUE_RATE_LIMIT] [default: off]
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) rate_limit: Option<String>,
+    /// Opens /metrics from anywhere [env: ONCUE_METRICS_TOKEN or ONCUE_METRICS_TOKEN_FILE]
+    #[arg(long, value_name = "TOKEN")]
+    pub(crate) metrics_token: Option<String>,
+    /// What is logged: error, warn, info, debug, or a filter [env: ONCUE_LOG_LEVEL] [default: info]
+    #[arg(long, value_name = "FILTER")]
+    pub(crate) log_level: Option<String>,
+    /// How it is logged: text or json [env: ONCUE_LOG_FORMAT] [default: text]
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) log_format: Option<String>,
+    /// A TOML file with the same keys [env: ONCUE_CONFIG]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+/// Reads the command line and does what it says.
+pub(crate) fn run() -> ExitCode {
+    let cli = Cli::parse();
+    let environment = match Environment::read() {
+        Ok(environment) => environment,
+        Err(error) => return fail(&error),
+    };
+    let outcome = match cli.command {
+        Command::Serve(flags) => serve::run(&flags, &environment),
+        Command::User(command) => command::user::run(&command, &environment),
+        Command::Healthcheck(flags) => command::healthcheck::run(&flags, &environment),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error),
+    }
+}
+
+fn fail(error: &anyhow::Error) -> ExitCode {
+    eprintln!("oncue: {error:#}");
+    if error.is::<crate::config::Wrong>() { ExitCode::from(USAGE) } else { ExitCode::FAILURE }
+}

@@ -1,0 +1,123 @@
+//! `oncue user …`: an operator's way back in. It visits the database beside a running server, which notices at once, because
+//! it looks every session up.
+
+use std::io::{BufRead, IsTerminal};
+use std::sync::Arc;
+
+use anyhow::{Context, anyhow, bail};
+use clap::{Args, Subcommand};
+use oncue_domain::access::User;
+use oncue_domain::clock::Clock;
+use oncue_domain::store::Store;
+use oncue_store::sqlite::{Place, Role, Settings, Sqlite};
+
+use crate::cli::ServeFlags;
+use crate::config::{Config, Environment};
+use crate::system::{SystemClock, zones};
+
+/// What can be done with users.
+#[derive(Subcommand)]
+pub(crate) enum UserCommand {
+    /// Show all users
+    List(Where),
+    /// Give a user a new password, read from the terminal or from standard input; ends all their logins
+    SetPassword {
+        /// The user's e-mail address
+        email: String,
+        #[command(flatten)]
+        place: Where,
+    },
+    /// Shut a user out: logins and API keys are refused from now on
+    Disable {
+        /// The user's e-mail address
+        email: String,
+        #[command(flatten)]
+        place: Where,
+    },
+}
+
+/// Which database is meant.
+#[derive(Args, Clone)]
+pub(crate) struct Where {
+    /// sqlite:PATH [env: DATABASE_URL] [default: sqlite:oncue.db]
+    #[arg(long, value_name = "URL")]
+    database_url: Option<String>,
+    /// A TOML file with the same keys as the server's flags [env: ONCUE_CONFIG]
+    #[arg(long, value_name = "FILE")]
+    config: Option<std::path::PathBuf>,
+}
+
+/// Does what the command says.
+pub(crate) fn run(command: &UserCommand, environment: &Environment) -> anyhow::Result<()> {
+    let place = match command {
+        UserCommand::List(place) | UserCommand::SetPassword { place, .. } | UserCommand::Disable { place, .. } => place,
+    };
+    let flags = ServeFlags { database_url: place.database_url.clone(), config: place.config.clone(), ..ServeFlags::default() };
+    let config = Config::read(&flags, environment)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("The runtime cannot be started")?;
+    runtime.block_on(async {
+        let store = visit(&config.database)?;
+        match command {
+            UserCommand::List(_) => list(&store).await,
+            UserCommand::SetPassword { email, .. } => set_password(&store, email).await,
+            UserCommand::Disable { email, .. } => disable(&store, email).await,
+        }
+    })
+}
+
+fn visit(place: &Place) -> anyhow::Result<Sqlite> {
+    match place {
+        Place::Memory => bail!("A database in memory can only be reached by the server that made it."),
+        Place::File(path) if !path.exists() => bail!("There is no database {}; name it with --database-url.", path.display()),
+        Place::File(_) => {}
+    }
+    let settings = Settings { zones: Arc::new(zones()), has_default_destination: false };
+    Sqlite::open(place, Role::Visitor, settings).map_err(|words| anyhow!(words))
+}
+
+async fn list(store: &impl Store) -> anyhow::Result<()> {
+    for user in store.users().await? {
+        let mut marks = Vec::new();
+        if user.is_operator {
+            marks.push("operator".to_owned());
+        }
+        if let Some(since) = user.disabled_at {
+            marks.push(format!("disabled since {since:.0}"));
+        }
+        println!("{}\t{}\t{:.0}\t{}", user.id, user.email, user.created_at, marks.join(", "));
+    }
+    Ok(())
+}
+
+async fn find(store: &impl Store, email: &str) -> anyhow::Result<User> {
+    let found = store.user_by_email(email).await?;
+    found.map(|(user, _)| user).ok_or_else(|| anyhow!("There is no user with the e-mail address {email}."))
+}
+
+async fn set_password(store: &impl Store, email: &str) -> anyhow::Result<()> {
+    let user = find(store, email).await?;
+    let password = read_password()?;
+    let length = password.chars().count();
+    if !(8..=256).contains(&length) {
+        bail!("A password has 8 to 256 characters; this one has {length}.");
+    }
+    store.set_password(user.id, &oncue_web::hash_password(&password)).await?;
+    println!("{} has a new password; all their logins have ended.", user.email);
+    Ok(())
+}
+
+fn read_password() -> anyhow::Result<String> {
+    if std::io::stdin().is_terminal() {
+        return rpassword::prompt_password("New password: ").context("The password cannot be read from the terminal");
+    }
+    let mut line = String::new();
+    std::io::stdin().lock().read_line(&mut line).context("The password cannot be read from standard input")?;
+    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+async fn disable(store: &impl Store, email: &str) -> anyhow::Result<()> {
+    let user = find(store, email).await?;
+    store.disable_user(user.id, SystemClock.now()).await?;
+    println!("{} is shut out: logins and API keys are refused from now on.", user.email);
+    Ok(())
+}

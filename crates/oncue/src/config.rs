@@ -1,0 +1,410 @@
+//! What the operator decided, in two stages: as written (flags, variables, file), then as meant. The second stage is a pure
+//! function of the first, says everything that is wrong at once, and gives values that need no further checking.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use ipnet::IpNet;
+use jiff::SignedDuration;
+use oncue_domain::access::Registration;
+use oncue_domain::destination::{Reach, Webhook};
+use oncue_domain::event::Retention;
+use oncue_domain::schedule::every::Period;
+use oncue_store::sqlite::Place;
+use url::Url;
+
+use crate::cli::ServeFlags;
+
+/// The shortest key of the login tokens, in bytes: as many as HS256's hash has (RFC 7518 §3.2).
+const JWT_SECRET_BYTES_MIN: usize = 32;
+
+/// What is wrong with the configuration, one sentence each.
+#[derive(Debug)]
+pub(crate) struct Wrong(Vec<String>);
+
+impl fmt::Display for Wrong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0.join("\noncue: "))
+    }
+}
+
+impl std::error::Error for Wrong {}
+
+/// The variables of the process, and behind them those of a `.env` file in the working directory.
+pub(crate) struct Environment(BTreeMap<String, String>);
+
+impl Environment {
+    /// Reads both. Real variables win.
+    pub(crate) fn read() -> anyhow::Result<Environment> {
+        let mut variables = BTreeMap::new();
+        match dotenvy::from_path_iter(".env") {
+            Ok(pairs) => {
+                for pair in pairs {
+                    let (name, value) = pair.map_err(|error| Wrong(vec![format!("The file .env cannot be read: {error}.")]))?;
+                    variables.insert(name, value);
+                }
+            }
+            Err(error) if error.not_found() => {}
+            Err(error) => return Err(Wrong(vec![format!("The file .env cannot be read: {error}.")]).into()),
+        }
+        variables.extend(std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))));
+        Ok(Environment(variables))
+    }
+
+    fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+}
+
+/// How logs are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LogFormat {
+    Text,
+    Json,
+}
+
+/// What the operator meant.
+#[derive(Debug)]
+pub(crate) struct Config {
+    pub(crate) listen: SocketAddr,
+    pub(crate) public_url: Option<Url>,
+    pub(crate) trusted_proxies: Vec<IpNet>,
+    pub(crate) database: Place,
+    pub(crate) open: bool,
+    pub(crate) registration: Registration,
+    pub(crate) jwt_secret: Option<Vec<u8>>,
+    pub(crate) session_for: SignedDuration,
+    pub(crate) default_webhook: Option<Webhook>,
+    pub(crate) timezone: String,
+    pub(crate) retention: Retention,
+    pub(crate) reach: Reach,
+    pub(crate) rate_limit: Option<u32>,
+    pub(crate) metrics_token: Option<String>,
+    pub(crate) log_level: String,
+    pub(crate) log_format: LogFormat,
+}
+
+impl Config {
+    /// What is written, as it is meant.
+    pub(crate) fn read(flags: &ServeFlags, environment: &Environment) -> anyhow::Result<Config> {
+        let path = flags.config.clone().or_else(|| environment.get("ONCUE_CONFIG").map(PathBuf::from));
+        let file = path.map(|path| read_file(&path)).transpose()?.unwrap_or_default();
+        Written { flags: flags_by_key(flags), environment, file, wrong: Vec::new() }.meant()
+    }
+}
+
+/// The keys of the configuration: as a flag and in the file, and as a variable.
+const KEYS: [(&str, &str); 18] = [
+    ("listen", "ONCUE_LISTEN"),
+    ("public-url", "ONCUE_PUBLIC_URL"),
+    ("trusted-proxies", "ONCUE_TRUSTED_PROXIES"),
+    ("database-url", "DATABASE_URL"),
+    ("open", "ONCUE_OPEN"),
+    ("registration", "ONCUE_REGISTRATION"),
+    ("jwt-secret", "JWT_SECRET"),
+    ("session-for", "ONCUE_SESSION_FOR"),
+    ("default-webhook", "HTTP_URL"),
+    ("cache-url", "CACHE_URL"),
+    ("timezone", "ONCUE_TIMEZONE"),
+    ("active-for", "ONCUE_ACTIVE_FOR"),
+    ("keep-for", "ONCUE_KEEP_FOR"),
+    ("allow-private-destinations", "ONCUE_ALLOW_PRIVATE_DESTINATIONS"),
+    ("rate-limit", "ONCUE_RATE_LIMIT"),
+    ("metrics-token", "ONCUE_METRICS_TOKEN"),
+    ("log-level", "ONCUE_LOG_LEVEL"),
+    ("log-format", "ONCUE_LOG_FORMAT"),
+];
+
+/// Keys whose values may hold secrets, and so may be read from a file that a variable ending in `_FILE` names.
+const SECRETS: [&str; 5] = ["jwt-secret", "metrics-token", "database-url", "default-webhook", "cache-url"];
+
+fn flags_by_key(flags: &ServeFlags) -> BTreeMap<&'static str, String> {
+    let values = [
+        &flags.listen,
+        &flags.public_url,
+        &flags.trusted_proxies,
+        &flags.database_url,
+        &flags.open,
+        &flags.registration,
+        &flags.jwt_secret,
+        &flags.session_for,
+        &flags.default_webhook,
+        &flags.cache_url,
+        &flags.timezone,
+        &flags.active_for,
+        &flags.keep_for,
+        &flags.allow_private_destinations,
+        &flags.rate_limit,
+        &flags.metrics_token,
+        &flags.log_level,
+        &flags.log_format,
+    ];
+    KEYS.iter().zip(values).filter_map(|((key, _), value)| Some((*key, value.clone()?))).collect()
+}
+
+fn read_file(path: &Path) -> anyhow::Result<BTreeMap<String, String>> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("The config file {} cannot be read", path.display()))?;
+    let table: toml::Table =
+        text.parse().map_err(|error| Wrong(vec![format!("The config file {} is not TOML: {error}", path.display())]))?;
+    let mut values = BTreeMap::new();
+    let mut wrong = Vec::new();
+    for (name, value) in table {
+        let key = name.replace('_', "-");
+        if !KEYS.iter().any(|(known, _)| *known == key) {
+            wrong.push(format!("The config file {} has the key \"{name}\", which oncue does not know.", path.display()));
+            continue;
+        }
+        let text = match value {
+            toml::Value::String(text) => text,
+            toml::Value::Integer(number) => number.to_string(),
+            toml::Value::Boolean(flag) => flag.to_string(),
+            toml::Value::Array(list) => list.iter().filter_map(toml::Value::as_str).collect::<Vec<_>>().join(","),
+            _ => {
+                wrong.push(format!("The key \"{name}\" in {} must be a string, a number or true/false.", path.display()));
+                continue;
+            }
+        };
+        values.insert(key, text);
+    }
+    if wrong.is_empty() { Ok(values) } else { Err(Wrong(wrong).into()) }
+}
+
+/// The configuration as it is written, and what was found wrong with it so far.
+struct Written<'a> {
+    flags: BTreeMap<&'static str, String>,
+    environment: &'a Environment,
+    file: BTreeMap<String, String>,
+    wrong: Vec<String>,
+}
+
+impl Written<'_> {
+    /// The value of a key, and the name under which its author knows it.
+    fn find(&mut self, key: &str) -> Option<(String, String)> {
+        let (_, variable) = KEYS.iter().find(|(known, _)| *known == key)?;
+        if let Some(value) = self.flags.get(key) {
+            return Some((value.clone(), format!("--{key}")));
+        }
+        let by_file = format!("{variable}_FILE");
+        let named_file = SECRETS.contains(&key).then(|| self.environment.get(&by_file)).flatten();
+        match (self.environment.get(variable), named_file) {
+            (Some(_), Some(_)) => {
+                self.wrong.push(format!("Both {variable} and {by_file} are set; unset one of them."));
+                None
+            }
+            (Some(value), None) => Some((value.to_owned(), (*variable).to_owned())),
+            (None, Some(path)) => match std::fs::read_to_string(path) {
+                Ok(text) => Some((text.trim_end_matches(['\r', '\n']).to_owned(), by_file)),
+                Err(error) => {
+                    self.wrong.push(format!("{by_file} names {path}, which cannot be read: {error}."));
+                    None
+                }
+            },
+            (None, None) => self.file.get(key).map(|value| (value.clone(), format!("{key} in the config file"))),
+        }
+    }
+
+    fn parse<T, E: fmt::Display>(&mut self, key: &str, parse: impl FnOnce(&str) -> Result<T, E>) -> Option<T> {
+        let (value, name) = self.find(key)?;
+        match parse(value.trim()) {
+            Ok(value) => Some(value),
+            Err(error) => {
+                // The value itself may be a secret; the name is enough to find it.
+                self.wrong.push(format!("{name}: {error}"));
+                None
+            }
+        }
+    }
+
+    fn meant(mut self) -> anyhow::Result<Config> {
+        let listen = self.parse("listen", parse_listen).unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8000)));
+        let open = self.parse("open", parse_bool).unwrap_or(false);
+        if open && !listen.ip().is_loopback() {
+            self.wrong.push(format!(
+                "--open means no login, so it listens on loopback only, and {listen} is not. Use 127.0.0.1, or drop --open."
+            ));
+        }
+        let default_rule = if listen.ip().is_loopback() { Registration::Open } else { Registration::First };
+        let allow_private = self.parse("allow-private-destinations", parse_bool);
+        let reach = match (allow_private, open) {
+            (Some(true), _) => Reach::Private,
+            (None, true) => Reach::Loopback,
+            _ => Reach::Public,
+        };
+        if let Some((_, name)) = self.find("cache-url") {
+            self.wrong.push(format!(
+                "{name}: this version of oncue keeps its statistics cache in the process; a memcached:// cache is not supported yet. Leave it out."
+            ));
+        }
+        let standard = Retention::STANDARD;
+        let retention = Retention {
+            active_for: self.parse("active-for", parse_duration).unwrap_or(standard.active_for),
+            keep_for: self.parse("keep-for", parse_duration).unwrap_or(standard.keep_for),
+        };
+        if retention.keep_for < retention.active_for {
+            self.wrong.push("--keep-for must not be shorter than --active-for: an event is active first and archived then.".to_owned());
+        }
+        let config = Config {
+            listen,
+            public_url: self.parse("public-url", parse_public_url),
+            trusted_proxies: self.parse("trusted-proxies", parse_networks).unwrap_or_default(),
+            database: self.parse("database-url", parse_database).unwrap_or_else(|| Place::File(PathBuf::from("oncue.db"))),
+            open,
+            registration: self.parse("registration", parse_registration).unwrap_or(default_rule),
+            jwt_secret: self.parse("jwt-secret", parse_jwt_secret),
+            session_for: self.parse("session-for", parse_duration).unwrap_or(SignedDuration::from_hours(7 * 24)),
+            default_webhook: self.parse("default-webhook", |text| Webhook::parse(text, None)),
+            timezone: self.parse("timezone", |text| Ok::<_, String>(text.to_owned())).unwrap_or_else(|| "UTC".to_owned()),
+            retention,
+            reach,
+            rate_limit: self.parse("rate-limit", parse_rate_limit).flatten(),
+            metrics_token: self.parse("metrics-token", parse_token),
+            log_level: self.parse("log-level", |text| Ok::<_, String>(text.to_owned())).unwrap_or_else(|| "info".to_owned()),
+            log_format: self.parse("log-format", parse_log_format).unwrap_or(LogFormat::Text),
+        };
+        if self.wrong.is_empty() { Ok(config) } else { Err(Wrong(self.wrong).into()) }
+    }
+}
+
+fn parse_listen(text: &str) -> Result<SocketAddr, String> {
+    let text = text.strip_prefix("localhost:").map_or_else(|| text.to_owned(), |port| format!("127.0.0.1:{port}"));
+    text.parse().map_err(|_| "this is not an address and a port, such as 127.0.0.1:8000 or [::1]:8000.".to_owned())
+}
+
+fn parse_bool(text: &str) -> Result<bool, &'static str> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "1" | "on" | "yes" => Ok(true),
+        "false" | "0" | "off" | "no" => Ok(false),
+        _ => Err("this is not one of true/false, 1/0, on/off, yes/no."),
+    }
+}
+
+fn parse_duration(text: &str) -> Result<SignedDuration, String> {
+    let period = Period::parse(text).map_err(|error| error.to_string())?;
+    let micros = i64::try_from(period.micros()).map_err(|_| "this is longer than oncue can count.".to_owned())?;
+    Ok(SignedDuration::from_micros(micros))
+}
+
+fn parse_public_url(text: &str) -> Result<Url, &'static str> {
+    let wrong = "this is not an http:// or https:// address without a path, such as https://oncue.example.com.";
+    let url = Url::parse(text).map_err(|_| wrong)?;
+    let is_plain = url.path() == "/" && url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+    if matches!(url.scheme(), "http" | "https") && url.host().is_some() && is_plain { Ok(url) } else { Err(wrong) }
+}
+
+fn parse_networks(text: &str) -> Result<Vec<IpNet>, String> {
+    let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+    parts
+        .map(|part| {
+            let network = part.parse::<IpNet>().or_else(|_| part.parse::<IpAddr>().map(IpNet::from));
+            network.map_err(|_| format!("\"{part}\" is not a network such as 10.0.0.0/8."))
+        })
+        .collect()
+}
+
+fn parse_database(text: &str) -> Result<Place, String> {
+    if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+        return Err("PostgreSQL is not supported by this version of oncue yet; use sqlite:PATH.".to_owned());
+    }
+    match text.strip_prefix("sqlite:") {
+        Some(":memory:") => Ok(Place::Memory),
+        Some(path) => match path.strip_prefix("//").unwrap_or(path) {
+            "" => Err("this names no file; use sqlite:PATH, such as sqlite:oncue.db.".to_owned()),
+            path => Ok(Place::File(PathBuf::from(path))),
+        },
+        None => Err("this is not a database that oncue knows; use sqlite:PATH or sqlite::memory:.".to_owned()),
+    }
+}
+
+fn parse_registration(text: &str) -> Result<Registration, &'static str> {
+    match text {
+        "open" => Ok(Registration::Open),
+        "first" => Ok(Registration::First),
+        "closed" => Ok(Registration::Closed),
+        _ => Err("this is not one of open, first, closed."),
+    }
+}
+
+fn parse_jwt_secret(text: &str) -> Result<Vec<u8>, String> {
+    if text.len() < JWT_SECRET_BYTES_MIN {
+        return Err(format!("the key of the login tokens has {} bytes; at least {JWT_SECRET_BYTES_MIN} are needed.", text.len()));
+    }
+    Ok(text.as_bytes().to_vec())
+}
+
+fn parse_rate_limit(text: &str) -> Result<Option<u32>, &'static str> {
+    match text.to_ascii_lowercase().as_str() {
+        "off" | "no" | "false" | "0" => Ok(None),
+        number => number.parse().map(Some).map_err(|_| "this is not a number of requests per minute, nor off."),
+    }
+}
+
+fn parse_token(text: &str) -> Result<String, &'static str> {
+    if text.len() < 16 { Err("a token of fewer than 16 characters can be guessed.") } else { Ok(text.to_owned()) }
+}
+
+fn parse_log_format(text: &str) -> Result<LogFormat, &'static str> {
+    match text {
+        "text" => Ok(LogFormat::Text),
+        "json" => Ok(LogFormat::Json),
+        _ => Err("this is not one of text, json."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(flags: &[(&'static str, &str)], variables: &[(&str, &str)]) -> Result<Config, String> {
+        let environment = Environment(variables.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect());
+        let flags = flags.iter().map(|(key, value)| (*key, (*value).to_owned())).collect();
+        let written = Written { flags, environment: &environment, file: BTreeMap::new(), wrong: Vec::new() };
+        written.meant().map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn nothing_said_means_the_defaults() {
+        let config = read(&[], &[]).expect("the defaults are right");
+        assert_eq!(config.listen.to_string(), "127.0.0.1:8000");
+        assert_eq!(config.database, Place::File(PathBuf::from("oncue.db")));
+        assert_eq!(config.registration, Registration::Open);
+        assert_eq!(config.retention, Retention::STANDARD);
+        assert_eq!(config.reach, Reach::Public);
+        assert_eq!(config.session_for, SignedDuration::from_hours(168));
+    }
+
+    #[test]
+    fn a_flag_wins_over_its_variable() {
+        let config = read(&[("listen", "127.0.0.1:1")], &[("ONCUE_LISTEN", "127.0.0.1:2")]).expect("both are right");
+        assert_eq!(config.listen.port(), 1);
+        let config = read(&[], &[("ONCUE_LISTEN", "127.0.0.1:2")]).expect("it is right");
+        assert_eq!(config.listen.port(), 2);
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_all_at_once_and_secrets_are_not_repeated() {
+        let wrong = read(&[("listen", "nowhere")], &[("JWT_SECRET", "short-secret"), ("ONCUE_OPEN", "perhaps")]).expect_err("three are wrong");
+        for part in ["--listen", "JWT_SECRET", "ONCUE_OPEN"] {
+            assert!(wrong.contains(part), "{wrong}");
+        }
+        assert!(!wrong.contains("short-secret"), "{wrong}");
+    }
+
+    #[test]
+    fn what_another_version_brings_is_refused_by_name() {
+        let wrong = read(&[("database-url", "postgres://localhost/x")], &[]).expect_err("not in this version");
+        assert!(wrong.contains("PostgreSQL"), "{wrong}");
+        let wrong = read(&[("cache-url", "memcached://localhost")], &[]).expect_err("not in this version");
+        assert!(wrong.contains("memcached"), "{wrong}");
+    }
+
+    #[test]
+    fn without_login_only_loopback_is_listened_on_and_reached() {
+        assert!(read(&[("open", "true"), ("listen", "0.0.0.0:8000")], &[]).is_err());
+        assert_eq!(read(&[("open", "true")], &[]).expect("loopback").reach, Reach::Loopback);
+        assert_eq!(read(&[("open", "yes"), ("allow-private-destinations", "no")], &[]).expect("loopback").reach, Reach::Public);
+        assert_eq!(read(&[("listen", "0.0.0.0:1")], &[]).expect("right").registration, Registration::First);
+    }
+}

@@ -1,0 +1,16 @@
+//! oncue: things happen on cue. This is the program; what it says on its command line stands in `cli`.
+
+mod cli;
+mod command;
+mod config;
+mod serve;
+mod system;
+
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    cli::run()
+}

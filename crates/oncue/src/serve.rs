@@ -1,0 +1,189 @@
+//! Running the server: the doors are opened, the engine and the web are started on them, and stopped in order.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use oncue_domain::clock::Clock;
+use oncue_domain::destination::Egress;
+use oncue_domain::id::Ids;
+use oncue_domain::message::Source as MessageSource;
+use oncue_domain::schedule::zone::{Source, Zones};
+use oncue_domain::store::Store;
+use oncue_engine::Engine;
+use oncue_engine::http::HttpOutbound;
+use oncue_store::sqlite::{Place, Role, Settings as StoreSettings, Sqlite};
+use oncue_web::{Doors, Mode, Settings};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
+use tracing_subscriber::EnvFilter;
+use url::Url;
+
+use crate::cli::ServeFlags;
+use crate::config::{Config, Environment, LogFormat};
+use crate::system::{SystemClock, fill_random, secret_beside, zones};
+
+/// What is in flight may take so long to finish after a signal.
+const DRAIN_FOR: Duration = Duration::from_secs(10);
+
+/// Runs until a signal says stop.
+pub(crate) fn run(flags: &ServeFlags, environment: &Environment) -> anyhow::Result<()> {
+    let config = Config::read(flags, environment)?;
+    start_log(&config)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("The runtime cannot be started")?;
+    let outcome = runtime.block_on(serve(config));
+    // What did not finish within its time is not waited for.
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    outcome
+}
+
+fn start_log(config: &Config) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(&config.log_level).with_context(|| format!("--log-level: \"{}\" is not a filter", config.log_level))?;
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    match config.log_format {
+        LogFormat::Text => log.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init(),
+        LogFormat::Json => log.json().init(),
+    }
+    Ok(())
+}
+
+fn start_metrics() -> anyhow::Result<PrometheusHandle> {
+    let seconds = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0];
+    let jobs = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0];
+    PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &seconds)
+        .and_then(|builder| builder.set_buckets_for_metric(Matcher::Suffix("_jobs".to_owned()), &jobs))
+        .context("The metrics cannot be set up")?
+        .install_recorder()
+        .context("The metrics cannot be set up")
+}
+
+async fn serve(config: Config) -> anyhow::Result<()> {
+    let zones = Arc::new(zones());
+    let zone = zones.get(&config.timezone).map_err(|error| anyhow!("--timezone: {error}"))?;
+    let metrics = start_metrics()?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let mut seed = [0; 32];
+    fill_random(&mut seed);
+    let ids = Arc::new(Ids::from_seed(seed));
+
+    let store_settings = StoreSettings { zones: Arc::clone(&zones), has_default_destination: config.default_webhook.is_some() };
+    let store = Sqlite::open(&config.database, Role::Server, store_settings).map_err(|words| anyhow!(words))?;
+    let store: Arc<dyn Store> = Arc::new(store);
+    let jwt_secret = jwt_secret(&config)?;
+    let mode = if config.open { Mode::Open(store.local_user(clock.now()).await?) } else { Mode::Login };
+
+    let listener = TcpListener::bind(config.listen).await.with_context(|| format!("oncue cannot listen on {}", config.listen))?;
+    let listen = listener.local_addr().context("The system does not say where oncue listens")?;
+    let public_url = match &config.public_url {
+        Some(url) => url.clone(),
+        None => Url::parse(&format!("http://{listen}")).context("The listening address makes no address to type")?,
+    };
+    let egress = Arc::new(Egress::new(config.reach, vec![listen]));
+    let source = MessageSource {
+        public_url: public_url.as_str().trim_end_matches('/').to_owned(),
+        version: env!("CARGO_PKG_VERSION"),
+    };
+    let engine = Engine::start(oncue_engine::Doors {
+        store: Arc::clone(&store),
+        outbound: Arc::new(HttpOutbound::new(Arc::clone(&egress))),
+        clock: Arc::clone(&clock),
+        ids: Arc::clone(&ids),
+        source: Arc::new(source),
+        default_webhook: config.default_webhook.clone().map(Arc::new),
+        retention: config.retention,
+    })
+    .await?;
+    announce(&config, &public_url, listen, &zones);
+    let doors = Doors { store, clock, ids, zones, entropy: Arc::new(fill_random), metrics: metrics.clone() };
+    let router = oncue_web::router(doors, Settings {
+        mode,
+        registration: config.registration,
+        public_url,
+        listen,
+        trusted_proxies: config.trusted_proxies,
+        session_for: config.session_for,
+        zone,
+        retention: config.retention,
+        egress,
+        rate_limit: config.rate_limit,
+        metrics_token: config.metrics_token,
+        jwt_secret,
+    });
+    let (stop, stopped) = oneshot::channel::<()>();
+    let web = tokio::spawn(oncue_web::serve(listener, router, async {
+        // A sender that is gone says stop as well.
+        let _ = stopped.await;
+    }));
+    let upkeep = tokio::spawn(upkeep(metrics));
+    stop_signal().await?;
+    tracing::info!("stopping: finishing what is in flight");
+    drop(stop);
+    upkeep.abort();
+    let drained = tokio::time::timeout(DRAIN_FOR, async {
+        let (web, ()) = tokio::join!(web, engine.stop());
+        web
+    });
+    if drained.await.is_err() {
+        tracing::warn!("some requests or deliveries did not finish in time; deliveries go on after the next start");
+    }
+    Ok(())
+}
+
+/// Histograms are drained now and then, so that they stay small when nobody asks for them.
+async fn upkeep(metrics: PrometheusHandle) {
+    loop {
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        metrics.run_upkeep();
+    }
+}
+
+async fn stop_signal() -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be listened for")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be listened for")?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
+
+fn jwt_secret(config: &Config) -> anyhow::Result<Vec<u8>> {
+    if let Some(secret) = &config.jwt_secret {
+        return Ok(secret.clone());
+    }
+    match &config.database {
+        Place::File(database) => {
+            let mut path = database.clone().into_os_string();
+            path.push(".jwt-secret");
+            secret_beside(&PathBuf::from(path))
+        }
+        Place::Memory => {
+            let mut secret = vec![0; 48];
+            fill_random(&mut secret);
+            Ok(secret)
+        }
+    }
+}
+
+/// Says where it is, where the data is, how long events live, and where to go next.
+fn announce(config: &Config, public_url: &Url, listen: SocketAddr, zones: &Zones) {
+    let data = match &config.database {
+        Place::File(path) => std::path::absolute(path).unwrap_or_else(|_| path.clone()).display().to_string(),
+        Place::Memory => "in memory, gone when oncue stops".to_owned(),
+    };
+    let source = match zones.source {
+        Source::System => "the system's",
+        Source::Bundled => "oncue's own",
+    };
+    let next = if config.open { "no login: whoever can reach this address owns everything" } else { "register there, or log in" };
+    println!("oncue {} listening on http://{listen}", env!("CARGO_PKG_VERSION"));
+    println!("  data    {data}");
+    println!("  events  active for {:#}, kept for {:#}, then gone", config.retention.active_for, config.retention.keep_for);
+    println!("  zones   tzdata {} ({source}), times without a zone are {}", zones.release, config.timezone);
+    println!("  next    open {public_url} ({next}); the API is described at {public_url}docs");
+}

@@ -1,0 +1,71 @@
+//! The machine, as the doors of the domain see it: its clock, its randomness, its zone data, its secrets on disk.
+
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use anyhow::{Context, bail};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD_NO_PAD;
+use jiff::Timestamp;
+use jiff::tz::TimeZoneDatabase;
+use oncue_domain::clock::{Clock, to_micros};
+use oncue_domain::schedule::zone::{Source, Zones};
+
+/// The system's clock.
+pub(crate) struct SystemClock;
+
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "this is the one door through which time enters")]
+    fn now(&self) -> Timestamp {
+        to_micros(Timestamp::now())
+    }
+}
+
+/// Fills a buffer from the system's source of randomness.
+pub(crate) fn fill_random(bytes: &mut [u8]) {
+    getrandom::fill(bytes).expect("a system without randomness cannot run a server");
+}
+
+/// Where systems keep their zone data.
+const ZONEINFO: &str = "/usr/share/zoneinfo";
+
+/// The newer of the system's zone data and the copy in this program.
+pub(crate) fn zones() -> Zones {
+    let system = TimeZoneDatabase::from_dir(ZONEINFO)
+        .ok()
+        .map(|database| Zones::with_database(database, system_release().unwrap_or_default(), Source::System));
+    Zones::newer_of(system, Zones::bundled())
+}
+
+/// The release of the system's copy: the first line of tzdata.zi ("# version 2026e"), or the file +VERSION.
+fn system_release() -> Option<String> {
+    let zoneinfo = Path::new(ZONEINFO);
+    let from_zi = std::fs::read_to_string(zoneinfo.join("tzdata.zi")).ok().and_then(|text| {
+        text.lines().next().and_then(|line| line.strip_prefix("# version ")).map(|release| release.trim().to_owned())
+    });
+    from_zi.or_else(|| std::fs::read_to_string(zoneinfo.join("+VERSION")).ok().map(|text| text.trim().to_owned()))
+}
+
+/// The key of the login tokens: the one in `path`, made when there is none. Only its owner may read the file.
+pub(crate) fn secret_beside(path: &Path) -> anyhow::Result<Vec<u8>> {
+    let mut bytes = [0; 48];
+    fill_random(&mut bytes);
+    let made = BASE64_STANDARD_NO_PAD.encode(bytes);
+    let created = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    match created {
+        Ok(mut file) => {
+            file.write_all(made.as_bytes()).and_then(|()| file.sync_all()).with_context(|| format!("{} cannot be written", path.display()))?;
+            Ok(made.into_bytes())
+        }
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            let kept = std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
+            let kept = kept.trim();
+            if kept.len() < 32 {
+                bail!("The key in {} is too short; remove the file to have a new one made (everybody logs in again then).", path.display());
+            }
+            Ok(kept.as_bytes().to_vec())
+        }
+        Err(error) => Err(error).with_context(|| format!("{} cannot be made", path.display())),
+    }
+}

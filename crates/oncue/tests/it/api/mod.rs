@@ -1,0 +1,12 @@
+//! Surface two, the account API (contract, section 3), a file for each noun of its routes.
+
+mod api_keys;
+mod deliveries;
+mod errors;
+mod events;
+mod fire;
+mod lists;
+mod pauses;
+mod preview;
+mod schedules;
+mod triggers;

@@ -1,0 +1,102 @@
+//! What a schedule may say and what is refused, at creation as in the preview.
+
+use serde_json::{Value, json};
+
+use crate::support::server::Server;
+
+/// Schedules that cannot be, and the word that must be in what is said to them.
+fn wrong_schedules() -> Vec<(Value, &'static str)> {
+    let cron = |line: &str| json!({"cron": line});
+    vec![
+        (json!({"run_at": "2020-01-01T00:00:00Z"}), "run_at"),
+        (json!({"run_at": "tomorrow"}), "run_at"),
+        (json!({"run_at": "2031-02-30T00:00:00Z"}), "run_at"),
+        (json!({"run_at": 1_924_992_000}), "run_at"),
+        (json!({"every": "500ms"}), "every"),
+        (json!({"every": "0s"}), "every"),
+        (json!({"every": "-5s"}), "every"),
+        (json!({"every": "often"}), "every"),
+        (json!({"every": 90}), "every"),
+        (json!({"every": "1h", "start_at": "whenever"}), "start_at"),
+        (json!({"every": "1h", "cron": "* * * * *"}), "schedule_details"),
+        (json!({"run_at": "2031-01-01T00:00:00Z", "every": "1h"}), "schedule_details"),
+        (json!({"timezone": "Europe/Riga"}), "schedule_details"),
+        (json!({}), "schedule_details"),
+        (json!({"cron": "* * * * *", "timezone": "Mars/Olympus"}), "timezone"),
+        (json!({"cron": "* * * * *", "timezone": "+02:00"}), "timezone"),
+        (json!({"cron": "* * * * *", "start_at": "2031-01-01T00:00:00Z"}), "start_at"),
+        (cron(""), "cron"),
+        (cron("* * * *"), "cron"),
+        (cron("* * * * * * *"), "cron"),
+        (cron("60 * * * *"), "cron"),
+        (cron("* 24 * * *"), "cron"),
+        (cron("* * 32 * *"), "cron"),
+        (cron("* * * 13 *"), "cron"),
+        (cron("* * * * 8"), "cron"),
+        (cron("5/15 * * * *"), "cron"),
+        (cron("* * * * FRI-MON"), "cron"),
+        (cron("*/60 * * * *"), "cron"),
+        (cron("@reboot"), "cron"),
+        (cron("@sometimes"), "cron"),
+        (cron("0 0 30 2 *"), "cron"),
+    ]
+}
+
+#[test]
+fn a_schedule_that_cannot_be_is_refused_where_it_is_wrong() {
+    let server = Server::start();
+    let ann = server.user();
+    for (details, named) in wrong_schedules() {
+        ann.post("/api/v1/triggers", &json!({"type": "scheduled", "schedule_details": details})).blames(named);
+    }
+    assert_eq!(ann.get("/api/v1/triggers").is(200).json(), json!([]), "nothing half-made");
+}
+
+#[test]
+fn the_preview_refuses_the_same() {
+    let server = Server::start();
+    let ann = server.user();
+    for (details, named) in wrong_schedules() {
+        ann.post("/api/v1/schedules/preview", &json!({"schedule_details": details})).blames(named);
+    }
+}
+
+#[test]
+fn an_edit_to_a_schedule_that_cannot_be_changes_nothing() {
+    let server = Server::start();
+    let ann = server.user();
+    let made = ann.post("/api/v1/triggers", &json!({"type": "scheduled", "schedule_details": {"every": "1h"}})).is(201).json();
+    let at = format!("/api/v1/triggers/{}", made["id"]);
+    for (details, named) in wrong_schedules() {
+        ann.patch(&at, &json!({"schedule_details": details, "name": "half"})).blames(named);
+        ann.put(&at, &json!({"schedule_details": details, "name": "half"})).blames(named);
+    }
+    assert_eq!(ann.get(&at).is(200).json(), made);
+}
+
+#[test]
+fn every_kind_of_schedule_is_taken() {
+    let server = Server::start();
+    let ann = server.user();
+    for details in [
+        json!({"run_at": "2031-02-15T14:00:00+05:30"}),
+        json!({"every": "90s"}),
+        json!({"every": "1h30m"}),
+        json!({"every": "1s", "start_at": "2031-01-01T00:00:00Z"}),
+        json!({"every": "1h", "start_at": "2020-01-01T00:00:00Z"}),
+        json!({"cron": "0 9 * * MON-FRI"}),
+        json!({"cron": "*/15 8-18 * JAN,JUL 1-5", "timezone": "America/New_York"}),
+        json!({"cron": "30 0 9 * * *"}),
+        json!({"cron": "0 0 L * *"}),
+        json!({"cron": "0 0 15W * *"}),
+        json!({"cron": "0 0 * * 5#2"}),
+        json!({"cron": "0 0 * * 7"}),
+        json!({"cron": "@daily"}),
+        json!({"cron": "@hourly"}),
+        json!({"cron": "@weekly"}),
+        json!({"cron": "@monthly"}),
+        json!({"cron": "@yearly"}),
+    ] {
+        ann.post("/api/v1/triggers", &json!({"type": "scheduled", "schedule_details": details})).is(201);
+    }
+}

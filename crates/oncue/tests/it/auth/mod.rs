@@ -1,0 +1,7 @@
+//! Getting in and staying out: forms for people, JSON and tokens for programs.
+
+mod forms;
+mod limits;
+mod registration;
+mod sessions;
+mod tokens;

@@ -1,0 +1,218 @@
+//! What survives an orderly end and a disorderly one. Many deaths in a row are the business of `kill`.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::support::client::Client;
+use crate::support::receiver::{OK, Receiver, Reply};
+use crate::support::server::{Server, Setup};
+use crate::support::time::{in_ms, instant};
+use crate::support::wait::until;
+
+fn make(ann: &Client, body: &Value) -> i64 {
+    ann.post("/api/v1/triggers", body).is(201).json()["id"].as_i64().expect("an integer")
+}
+
+fn events(ann: &Client, id: i64) -> Vec<Value> {
+    ann.get(&format!("/api/v1/event_logs?trigger_id={id}")).is(200).list()
+}
+
+#[test]
+fn what_was_acknowledged_is_there_after_kill_9() {
+    let server = Server::start();
+    let ann = server.user();
+    let id = make(&ann, &json!({"type": "api", "name": "first"}));
+    ann.patch(&format!("/api/v1/triggers/{id}"), &json!({"name": "second"})).is(200);
+    let fired = ann.post(&format!("/api/v1/triggers/{id}/fire"), &json!({"n": 1})).is(200).json();
+    let server = server.kill().serve();
+    let ann = ann.at(server.base());
+    assert_eq!(ann.get(&format!("/api/v1/triggers/{id}")).is(200).json()["name"], "second");
+    assert_eq!(ann.get(&format!("/api/v1/event_logs/{}", fired["event_id"])).is(200).json()["payload"], json!({"n": 1}));
+}
+
+#[test]
+fn what_is_owed_after_kill_9_is_attempted_within_three_seconds_of_readiness() {
+    let receiver = Receiver::scripted(|_, _| Reply::Slow(Duration::from_secs(60), 200));
+    let server = Server::start_delivering();
+    let ann = server.user();
+    let id = make(&ann, &json!({"type": "api", "webhook_url": receiver.url()}));
+    let mut events = Vec::new();
+    for n in 0..20 {
+        events.push(ann.post(&format!("/api/v1/triggers/{id}/fire"), &json!({"n": n})).is(200).json()["event_id"].clone());
+    }
+    receiver.wait_for(1);
+    let setup = server.kill();
+    let before = receiver.received().len();
+    let server = setup.serve();
+    let ready = Instant::now();
+    let ann = ann.at(server.base());
+    let again = receiver.wait_for(before + 1);
+    assert!(again[before].at.duration_since(ready.min(again[before].at)) < Duration::from_secs(3), "{:?}", again[before].at - ready);
+    assert!(again[..before].iter().any(|first| first.webhook_id() == again[before].webhook_id()), "what was under way is repeated under its id");
+    for event in events {
+        ann.get(&format!("/api/v1/event_logs/{event}")).is(200);
+    }
+}
+
+#[test]
+fn a_retry_pause_survives_a_restart() {
+    let receiver = Receiver::scripted(|_, before| if before == 0 { Reply::Answer(500, "", "") } else { OK });
+    let server = Server::start_delivering();
+    let ann = server.user();
+    let id = make(&ann, &json!({"type": "api", "webhook_url": receiver.url()}));
+    let fired = ann.post_nothing(&format!("/api/v1/triggers/{id}/fire")).is(200).json();
+    let at = format!("/api/v1/event_logs/{}", fired["event_id"]);
+    until("the failure is written down", || Some(()).filter(|()| ann.get(&at).is(200).json()["deliveries"][0]["attempts"] != json!([])));
+    let server = server.kill().serve();
+    let received = receiver.wait_for(2);
+    let pause = received[1].at - received[0].at;
+    assert!((Duration::from_secs(3)..Duration::from_secs(12)).contains(&pause), "{pause:?}");
+    assert_eq!(received[0].webhook_id(), received[1].webhook_id());
+    let ann = ann.at(server.base());
+    until("it is delivered", || Some(()).filter(|()| ann.get(&at).is(200).json()["deliveries"][0]["status"] == "delivered"));
+}
+
+#[test]
+fn a_one_shot_that_fell_due_meanwhile_fires_once_after_the_return() {
+    let server = Server::start();
+    let ann = server.user();
+    let due = in_ms(1500);
+    let id = make(&ann, &json!({"type": "scheduled", "schedule_details": {"run_at": due}}));
+    let setup = server.kill();
+    let due_at: jiff::Timestamp = due.parse().expect("an instant");
+    until("it falls due", || Some(()).filter(|()| jiff::Timestamp::now() > due_at));
+    let server = setup.serve();
+    let ann = ann.at(server.base());
+    let fired = until("it fires", || events(&ann, id).pop());
+    assert_eq!(fired["scheduled_at"], due);
+    let server = server.kill().serve();
+    let ann = ann.at(server.base());
+    let clock = make(&ann, &json!({"type": "scheduled", "schedule_details": {"every": "1s"}}));
+    until("the scheduler is at work", || events(&ann, clock).pop());
+    assert_eq!(events(&ann, id).len(), 1, "and not again");
+}
+
+#[test]
+fn of_what_fell_due_meanwhile_the_latest_fires_and_the_others_are_on_record() {
+    let server = Server::start();
+    let ann = server.user();
+    let id = make(&ann, &json!({"type": "scheduled", "schedule_details": {"every": "1s"}}));
+    until("it fires", || events(&ann, id).pop());
+    let setup = server.kill();
+    let gone_at = jiff::Timestamp::now();
+    until("some occurrences are missed", || Some(()).filter(|()| jiff::Timestamp::now().duration_since(gone_at).as_secs() >= 4));
+    let starting_at = jiff::Timestamp::now();
+    let server = setup.serve();
+    let back_at = jiff::Timestamp::now();
+    let ann = ann.at(server.base());
+    let is_late = |event: &Value| instant(&event["scheduled_at"]) > gone_at && instant(&event["scheduled_at"]) < starting_at;
+    until("it fires on time again", || events(&ann, id).into_iter().find(|event| instant(&event["scheduled_at"]) > back_at));
+    let fired = events(&ann, id);
+    let late: Vec<_> = fired.iter().filter(|event| is_late(event)).collect();
+    assert!(late.len() <= 1, "only the latest fires: {late:?}");
+    let skipped = ann.get(&format!("/api/v1/triggers/{id}/skipped")).is(200).list();
+    assert_eq!(skipped.len(), 1, "one record for all: {skipped:?}");
+    assert_eq!(skipped[0]["reason"], "missed");
+    let (first, last) = (instant(&skipped[0]["first"]), instant(&skipped[0]["last"]));
+    let count = skipped[0]["count"].as_i64().expect("a number");
+    assert!(count >= 2, "{skipped:?}");
+    assert_eq!(last.duration_since(first).as_secs() + 1, count, "one a second: {skipped:?}");
+    let caught_up = fired.iter().map(|event| instant(&event["scheduled_at"])).filter(|at| *at > last).min().expect("the latest fired");
+    assert_eq!(caught_up.duration_since(last).as_secs(), 1, "the latest one follows the skipped ones");
+}
+
+#[test]
+fn sigterm_finishes_what_is_in_flight() {
+    let receiver = Receiver::scripted(|_, _| Reply::Slow(Duration::from_secs(2), 200));
+    let server = Server::start_delivering();
+    let ann = server.user();
+    let id = make(&ann, &json!({"type": "api", "webhook_url": receiver.url()}));
+    let fired = ann.post_nothing(&format!("/api/v1/triggers/{id}/fire")).is(200).json();
+    receiver.wait_for(1);
+    let start = Instant::now();
+    let setup = server.stop();
+    assert!(start.elapsed() < Duration::from_secs(12), "within 10 s, not {:?}", start.elapsed());
+    let server = setup.serve();
+    let event = ann.at(server.base()).get(&format!("/api/v1/event_logs/{}", fired["event_id"])).is(200).json();
+    assert_eq!(event["deliveries"][0]["status"], "delivered", "the attempt was finished and written down: {event}");
+    assert_eq!(receiver.received().len(), 1);
+}
+
+#[test]
+fn sigterm_does_not_wait_for_ever() {
+    let receiver = Receiver::scripted(|_, _| Reply::Slow(Duration::from_secs(120), 200));
+    let server = Server::start_delivering();
+    let ann = server.user();
+    let id = make(&ann, &json!({"type": "api", "webhook_url": receiver.url()}));
+    ann.post_nothing(&format!("/api/v1/triggers/{id}/fire")).is(200);
+    receiver.wait_for(1);
+    let start = Instant::now();
+    server.stop();
+    assert!(start.elapsed() < Duration::from_secs(14), "{:?}", start.elapsed());
+}
+
+#[test]
+fn sigterm_under_load_loses_nothing_that_was_acknowledged() {
+    let server = Server::start();
+    let ann = server.user();
+    let id = make(&ann, &json!({"type": "api"}));
+    let path = format!("/api/v1/triggers/{id}/fire");
+    let acknowledged: Vec<i64> = thread::scope(|scope| {
+        let fire = |ann: Client| {
+            let mut events = Vec::new();
+            while let Ok(answer) = ann.call("POST", &path).json(&json!({})).try_send() {
+                match answer.status {
+                    200 => events.extend(answer.json()["event_id"].as_i64()),
+                    // Whoever is told to come back was not acknowledged.
+                    503 => break,
+                    status => panic!("{status}: {}", answer.text),
+                }
+            }
+            events
+        };
+        let firing: Vec<_> = (0..4).map(|_| scope.spawn(|| fire(ann.at(server.base())))).collect();
+        until("some are acknowledged", || Some(()).filter(|()| events(&ann, id).len() >= 100));
+        server.terminate();
+        firing.into_iter().flat_map(|thread| thread.join().expect("a load thread")).collect()
+    });
+    let (status, setup) = server.wait();
+    assert_eq!(status.code(), Some(0));
+    let server = setup.serve();
+    let ann = ann.at(server.base());
+    let mut kept = Vec::new();
+    let mut next = Some("/api/v1/event_logs?limit=200".to_owned());
+    while let Some(page) = next {
+        let page = ann.get(&page).is(200);
+        kept.extend(page.list().iter().filter_map(|event| event["id"].as_i64()));
+        next = page.next_page();
+    }
+    let lost: Vec<i64> = acknowledged.iter().copied().filter(|event| !kept.contains(event)).collect();
+    assert!(lost.is_empty(), "acknowledged and lost: {lost:?}");
+}
+
+#[test]
+fn a_pause_and_a_deletion_survive_kill_9() {
+    let server = Server::start();
+    let ann = server.user();
+    let every = json!({"type": "scheduled", "schedule_details": {"every": "1s"}});
+    let (paused, deleted, kept) = (make(&ann, &every), make(&ann, &every), make(&ann, &every));
+    ann.patch(&format!("/api/v1/triggers/{paused}"), &json!({"enabled": false})).is(200);
+    ann.delete(&format!("/api/v1/triggers/{deleted}")).is(204);
+    let before = (events(&ann, paused).len(), events(&ann, deleted).len());
+    let server = server.kill().serve();
+    let ann = ann.at(server.base());
+    let known = events(&ann, kept).len();
+    until("the scheduler is at work", || Some(()).filter(|()| events(&ann, kept).len() >= known + 2));
+    assert_eq!((events(&ann, paused).len(), events(&ann, deleted).len()), before);
+    ann.get(&format!("/api/v1/triggers/{deleted}")).is(404);
+}
+
+#[test]
+fn a_database_in_memory_works_like_any_other_while_it_lasts() {
+    let server = Setup::new().option("--database-url", "sqlite::memory:").serve();
+    let ann = server.user();
+    let id = make(&ann, &json!({"type": "scheduled", "schedule_details": {"every": "1s"}}));
+    until("it fires", || Some(()).filter(|()| events(&ann, id).len() >= 2));
+}

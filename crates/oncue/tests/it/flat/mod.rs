@@ -1,0 +1,5 @@
+//! Surface one, the flat API: its exact words and shapes (contract, section 2).
+
+mod errors;
+mod events;
+mod triggers;

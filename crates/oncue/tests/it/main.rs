@@ -1,0 +1,17 @@
+//! oncue from the outside: these tests start the real binary in an empty folder and speak HTTP to it, and nothing else.
+//! They know the contract and nothing of the crates behind it; whatever needs the inside belongs into that crate's tests.
+
+#![allow(clippy::disallowed_methods, reason = "outside of the house the only clock is the real one")]
+
+mod api;
+mod auth;
+mod delivery;
+mod durability;
+mod flat;
+mod health;
+mod kill;
+mod open_mode;
+mod program;
+mod requests;
+mod support;
+mod tenant_wall;

@@ -1,0 +1,243 @@
+//! Logging in and out, and registering: the same addresses for people, who send a form and get a page, and for programs,
+//! which send JSON and get a token. What either may try how often stands in `auth::limits`.
+
+use axum::Extension;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use oncue_domain::access::{Registration, Session, User, is_email};
+use oncue_domain::error::Invalid;
+use oncue_domain::store::{NewUser, Registered};
+use serde_json::json;
+
+use crate::app::{App, Mode};
+use crate::auth::password::PASSWORD_CHARS;
+use crate::auth::{COOKIE, Caller};
+use crate::extract::{Fields, is_json, parse_form, read_body};
+use crate::fault::{Fault, Problem};
+use crate::guard::ClientAddress;
+use crate::ui;
+
+/// The longest body with credentials in bytes.
+const CREDENTIALS_BYTES_MAX: usize = 16 * 1024;
+
+/// GET /auth/login
+pub(crate) async fn login_page(State(app): State<App>) -> Response {
+    if let Mode::Open(_) = app.settings.mode {
+        return ui::redirect("/");
+    }
+    ui::login_page(&app, "", None, StatusCode::OK).await
+}
+
+/// GET /auth/register
+pub(crate) async fn register_page(State(app): State<App>) -> Response {
+    if let Mode::Open(_) = app.settings.mode {
+        return ui::redirect("/");
+    }
+    ui::register_page(&app, "", None, StatusCode::OK).await
+}
+
+/// POST /auth/login
+pub(crate) async fn login(State(app): State<App>, Extension(client): Extension<ClientAddress>, request: Request) -> Response {
+    if let Mode::Open(_) = app.settings.mode {
+        return ui::redirect("/");
+    }
+    let credentials = match Credentials::read(request).await {
+        Ok(credentials) => credentials,
+        Err(fault) => return Problem::from(fault).into_response(),
+    };
+    match log_in(&app, &credentials, client).await {
+        Ok(session) => credentials.welcome(&app, &session),
+        Err(fault) if credentials.is_form => {
+            with_headers(ui::login_page(&app, &credentials.email, Some(&words(&fault)), form_status(&fault)).await, &fault)
+        }
+        Err(fault) => Problem::from(fault).into_response(),
+    }
+}
+
+/// POST /auth/register
+pub(crate) async fn register(State(app): State<App>, Extension(client): Extension<ClientAddress>, request: Request) -> Response {
+    if let Mode::Open(_) = app.settings.mode {
+        return ui::redirect("/");
+    }
+    let credentials = match Credentials::read(request).await {
+        Ok(credentials) => credentials,
+        Err(fault) => return Problem::from(fault).into_response(),
+    };
+    match sign_up(&app, &credentials, client).await {
+        Ok(session) => credentials.welcome(&app, &session),
+        Err(fault) if credentials.is_form => {
+            with_headers(ui::register_page(&app, &credentials.email, Some(&words(&fault)), form_status(&fault)).await, &fault)
+        }
+        Err(fault) => Problem::from(fault).into_response(),
+    }
+}
+
+/// GET /logout: a link that people follow. What the browser marks as another site's doing, or as a guess at what the
+/// person may want next, logs nobody out.
+pub(crate) async fn logout_by_get(State(app): State<App>, headers: HeaderMap) -> Response {
+    let says = |name: &'static str, words: &[&str]| {
+        let value = headers.get(HeaderName::from_static(name)).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        words.iter().any(|word| value.contains(word))
+    };
+    let is_unasked = says("sec-fetch-site", &["cross-site", "same-site"])
+        || says("sec-purpose", &["prefetch", "prerender"])
+        || says("purpose", &["prefetch", "prerender"])
+        || says("x-moz", &["prefetch"]);
+    if is_unasked { ui::logout_page() } else { logout(State(app), headers).await }
+}
+
+/// POST /logout
+pub(crate) async fn logout(State(app): State<App>, headers: HeaderMap) -> Response {
+    if let Mode::Open(_) = app.settings.mode {
+        return ui::redirect("/");
+    }
+    match Caller::find(&app, &headers).await {
+        Ok(Some(Caller { session: Some(session), .. })) => {
+            if let Err(error) = app.store.end_session(&session).await {
+                return Problem::from(error).into_response();
+            }
+        }
+        Ok(_) => {}
+        Err(fault) => return Problem::from(fault).into_response(),
+    }
+    let mut response = ui::redirect("/auth/login");
+    let cleared = format!("{COOKIE}=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0{}", secure(&app));
+    set_cookie(&mut response, &cleared);
+    response
+}
+
+/// What somebody sent to get in.
+struct Credentials {
+    email: String,
+    password: String,
+    is_form: bool,
+}
+
+impl Credentials {
+    async fn read(request: Request) -> Result<Credentials, Fault> {
+        let (parts, body): (_, Body) = request.into_parts();
+        let bytes = read_body(body, CREDENTIALS_BYTES_MAX).await?;
+        if is_json(&parts.headers) {
+            let mut fields = Fields::parse(&bytes)?;
+            let email: Option<String> = fields.take("email", "This must be a string.");
+            let password: Option<String> = fields.take("password", "This must be a string.");
+            for (name, is_there) in [("email", email.is_some()), ("password", password.is_some())] {
+                if !is_there && !fields.errors.iter().any(|error| error.field == name) {
+                    fields.fail(name, "This is needed.");
+                }
+            }
+            fields.finish()?;
+            let credentials =
+                Credentials { email: email.unwrap_or_default(), password: password.unwrap_or_default(), is_form: false };
+            credentials.check()?;
+            return Ok(credentials);
+        }
+        let named = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        if !named.to_ascii_lowercase().starts_with("application/x-www-form-urlencoded") {
+            let detail = "Send a form (application/x-www-form-urlencoded) or JSON (application/json).";
+            return Err(Fault::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
+        }
+        let mut form = parse_form(&bytes);
+        Ok(Credentials {
+            email: form.remove("email").unwrap_or_default(),
+            password: form.remove("password").unwrap_or_default(),
+            is_form: true,
+        })
+    }
+
+    /// Whether these can be anybody's credentials at all.
+    fn check(&self) -> Result<(), Fault> {
+        let mut errors = Vec::new();
+        if !is_email(self.email.trim()) {
+            errors.push(Invalid::new("email", "This is not an e-mail address."));
+        }
+        if !PASSWORD_CHARS.contains(&self.password.chars().count()) {
+            let (least, most) = (PASSWORD_CHARS.start(), PASSWORD_CHARS.end());
+            errors.push(Invalid::new("password", format!("A password has {least} to {most} characters.")));
+        }
+        if errors.is_empty() { Ok(()) } else { Err(Fault::Invalid(errors)) }
+    }
+
+    /// The answer to whoever got in.
+    fn welcome(&self, app: &App, session: &Session) -> Response {
+        let token = app.tokens.write(session);
+        let life_s = session.expires_at.duration_since(session.created_at).as_secs();
+        let cookie = format!("{COOKIE}={token}; Path=/; HttpOnly; SameSite=Lax; Max-Age={life_s}{}", secure(app));
+        let mut response = if self.is_form {
+            ui::redirect("/")
+        } else {
+            axum::Json(json!({"access_token": token, "token_type": "bearer"})).into_response()
+        };
+        set_cookie(&mut response, &cookie);
+        response
+    }
+}
+
+async fn log_in(app: &App, credentials: &Credentials, client: ClientAddress) -> Result<Session, Fault> {
+    let now = app.now();
+    let wrong = || Fault::new(StatusCode::BAD_REQUEST, "The e-mail address or the password is not right.");
+    app.login_limits.try_login(&credentials.email, client.ip, now)?;
+    let found = app.store.user_by_email(&credentials.email).await?;
+    let (user, hash) = found.filter(|(user, _)| user.disabled_at.is_none()).unzip();
+    let is_right = app.passwords.matches(credentials.password.clone(), hash).await?;
+    let user = user.filter(|_| is_right).ok_or_else(wrong)?;
+    app.login_limits.was_right(&credentials.email, client.ip, now);
+    open_session(app, &user).await
+}
+
+async fn sign_up(app: &App, credentials: &Credentials, client: ClientAddress) -> Result<Session, Fault> {
+    let closed = || Fault::new(StatusCode::FORBIDDEN, "Registration is closed on this server; ask its operator for an account.");
+    if app.settings.registration == Registration::Closed {
+        return Err(closed());
+    }
+    credentials.check()?;
+    let now = app.now();
+    app.login_limits.try_registration(client.ip, now)?;
+    let password_hash = app.passwords.hash(credentials.password.clone()).await?;
+    let user = NewUser { email: credentials.email.trim().to_owned(), password_hash };
+    match app.store.register(user, app.settings.registration, now).await? {
+        Registered::Done(user) => open_session(app, &user).await,
+        Registered::EmailTaken => Err(Fault::new(StatusCode::BAD_REQUEST, "There is an account with this e-mail address already.")),
+        Registered::Closed => Err(closed()),
+    }
+}
+
+async fn open_session(app: &App, user: &User) -> Result<Session, Fault> {
+    let now = app.now();
+    let id = app.random::<16>().iter().map(|byte| format!("{byte:02x}")).collect();
+    let session = Session { id, user: user.id, created_at: now, expires_at: now + app.settings.session_for };
+    app.store.open_session(session.clone()).await?;
+    Ok(session)
+}
+
+fn secure(app: &App) -> &'static str {
+    if app.settings.public_url.scheme() == "https" { "; Secure" } else { "" }
+}
+
+fn set_cookie(response: &mut Response, cookie: &str) {
+    let value = HeaderValue::from_str(cookie).expect("a token of base64 and dots is a header value");
+    response.headers_mut().append(header::SET_COOKIE, value);
+}
+
+fn with_headers(mut page: Response, fault: &Fault) -> Response {
+    page.headers_mut().extend(fault.headers());
+    page
+}
+
+/// A fault in one sentence for the form.
+fn words(fault: &Fault) -> String {
+    match fault {
+        Fault::Invalid(errors) => errors.iter().map(|error| error.message.as_str()).collect::<Vec<_>>().join(" "),
+        fault => fault.detail(),
+    }
+}
+
+/// A form that was filled in wrongly comes back with 400, whatever was wrong with it.
+fn form_status(fault: &Fault) -> StatusCode {
+    match fault {
+        Fault::Invalid(_) => StatusCode::BAD_REQUEST,
+        fault => fault.status(),
+    }
+}

@@ -1,0 +1,93 @@
+//! Firing by a call: the event is durable before the answer.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use oncue_domain::event::Origin;
+use oncue_domain::id::{EventId, TriggerId, UserId};
+use oncue_domain::payload::{PAYLOAD_BYTES_MAX, Payload};
+use oncue_domain::store::{Call, Fired};
+use oncue_domain::trigger::FireRefusal;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::trigger::trigger_id;
+use crate::app::{App, Shared};
+use crate::auth::Firer;
+use crate::extract::JsonBody;
+use crate::fault::{Fault, Problem};
+use crate::openapi::{Errors, FiringErrors};
+
+/// A trigger has fired.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Fired, example = json!({"message": "The trigger has fired.", "event_id": 29}))]
+pub(crate) struct FiredDocument {
+    message: &'static str,
+    event_id: i64,
+}
+
+impl FiredDocument {
+    pub(crate) fn new(event: EventId) -> FiredDocument {
+        FiredDocument { message: "The trigger has fired.", event_id: event.0 }
+    }
+}
+
+/// Fires a trigger, or tries it out.
+pub(crate) async fn fire_trigger(
+    app: &Shared,
+    owner: UserId,
+    id: TriggerId,
+    origin: Origin,
+    payload: Option<Payload>,
+) -> Result<EventId, Fault> {
+    let now = app.now();
+    let call = Call { origin, payload, message_id: app.ids.message(now) };
+    match app.store.fire(owner, id, call, now).await? {
+        Fired::Event(event) => {
+            metrics::counter!("oncue_firings_total", "origin" => origin.word()).increment(1);
+            Ok(event)
+        }
+        Fired::NotFound => Err(Fault::not_found("Trigger")),
+        Fired::Refused(FireRefusal::NotApi) => {
+            Err(Fault::new(StatusCode::BAD_REQUEST, "Only triggers of type api can be fired by a call; use test to try this one out."))
+        }
+        Fired::Refused(FireRefusal::Paused) => Err(Fault::new(StatusCode::CONFLICT, "This trigger is paused; enable it first.")),
+        Fired::Refused(FireRefusal::Expired) => Err(Fault::new(StatusCode::CONFLICT, "This trigger has expired; move its expires_at first.")),
+    }
+}
+
+/// Reads a payload from a body; no body is none.
+pub(crate) fn read_payload(body: &JsonBody) -> Result<Option<Payload>, Fault> {
+    let Some(bytes) = &body.0 else { return Ok(None) };
+    if bytes.len() > PAYLOAD_BYTES_MAX {
+        let detail = format!("A payload has at most {PAYLOAD_BYTES_MAX} bytes; this one has {}.", bytes.len());
+        return Err(Fault::new(StatusCode::PAYLOAD_TOO_LARGE, detail));
+    }
+    let text = std::str::from_utf8(bytes).map_err(|_| Fault::new(StatusCode::BAD_REQUEST, "The payload is not UTF-8."))?;
+    Payload::parse(text).map(Some).map_err(|error| Fault::new(StatusCode::BAD_REQUEST, error.message))
+}
+
+/// Fire an api trigger. The body is the payload; without one the trigger's own is sent.
+#[utoipa::path(post, path = "/api/v1/triggers/{id}/fire", tag = "Triggers", operation_id = "fire_trigger",
+    params(("id" = i64, Path)), request_body(content = Option<serde_json::Value>, description = "Any JSON value of up to 256 KiB."),
+    responses((status = 200, body = FiredDocument), FiringErrors))]
+pub(crate) async fn fire(
+    State(app): State<App>,
+    Firer(caller): Firer,
+    Path(id): Path<String>,
+    body: JsonBody,
+) -> Result<Response, Problem> {
+    let id = trigger_id(&id)?;
+    let payload = read_payload(&body)?;
+    let event = fire_trigger(&app, caller.owner(), id, Origin::Api, payload).await?;
+    Ok(Json(FiredDocument::new(event)).into_response())
+}
+
+/// Try a trigger out: one test event, logged and delivered like any other.
+#[utoipa::path(post, path = "/api/v1/triggers/{id}/test", tag = "Triggers", operation_id = "test_trigger",
+    params(("id" = i64, Path)), responses((status = 200, body = FiredDocument), Errors))]
+pub(crate) async fn test(State(app): State<App>, Firer(caller): Firer, Path(id): Path<String>) -> Result<Response, Problem> {
+    let event = fire_trigger(&app, caller.owner(), trigger_id(&id)?, Origin::Test, None).await?;
+    Ok(Json(FiredDocument { message: "A test event was logged.", event_id: event.0 }).into_response())
+}

@@ -1,0 +1,15 @@
+//! Surface two: the account API under `/api/v1`, one file for each noun.
+
+pub(crate) mod api_key;
+pub(crate) mod event;
+pub(crate) mod fire;
+pub(crate) mod page;
+pub(crate) mod schedule;
+pub(crate) mod trigger;
+
+use jiff::Timestamp;
+
+/// An instant as surface two writes it: RFC 3339, UTC, `Z`, a fraction only where there is one.
+pub(crate) fn time(instant: Timestamp) -> String {
+    instant.to_string()
+}

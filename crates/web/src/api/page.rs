@@ -1,0 +1,80 @@
+//! Pages of lists: how many, from where, and the link to the next one. Both surfaces page alike.
+
+use axum::Json;
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use jiff::Timestamp;
+use oncue_domain::id::EventId;
+use oncue_domain::store::EventPlace;
+use serde::Serialize;
+
+use crate::extract::Query;
+
+/// How many items a list has when nobody says.
+pub(crate) const ITEMS_UNASKED: usize = 1000;
+
+/// How many items a list has at most when somebody says.
+const ITEMS_MAX: usize = 200;
+
+/// What a list is asked for.
+pub(crate) struct PageQuery<C> {
+    /// How many items.
+    pub(crate) limit: usize,
+    /// Whether the limit was named.
+    pub(crate) is_limited: bool,
+    /// From where.
+    pub(crate) cursor: Option<C>,
+}
+
+/// Takes `limit` and `cursor` out of a query.
+pub(crate) fn take_page<C>(query: &mut Query, read: impl FnOnce(&str) -> Option<C>) -> PageQuery<C> {
+    let limit = query.take("limit", |text| match text.parse::<u64>() {
+        Ok(0) | Err(_) => Err("The limit is a number from 1 to 200."),
+        Ok(limit) => Ok(usize::try_from(limit).unwrap_or(ITEMS_MAX).min(ITEMS_MAX)),
+    });
+    let cursor = query.take("cursor", |text| read(text).ok_or("This cursor is not one that a Link header gave."));
+    PageQuery { limit: limit.unwrap_or(ITEMS_UNASKED), is_limited: limit.is_some(), cursor }
+}
+
+/// A list, and the link to its next page where there is one.
+pub(crate) fn respond<T: Serialize>(items: &[T], path: &str, next: Option<Vec<(&str, String)>>) -> Response {
+    let mut response = Json(items).into_response();
+    if let Some(query) = next {
+        let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish();
+        let link = format!("<{path}?{query}>; rel=\"next\"");
+        let value = HeaderValue::from_str(&link).expect("an encoded query is a header value");
+        response.headers_mut().insert(header::LINK, value);
+    }
+    response
+}
+
+/// A place in a list of events as an opaque cursor; `mark` keeps the cursors of different lists apart.
+pub(crate) fn write_place(mark: char, place: EventPlace) -> String {
+    BASE64_URL_SAFE_NO_PAD.encode(format!("{mark}{}.{}", place.fired_at.as_microsecond(), place.id))
+}
+
+/// The place that a cursor names, and its mark.
+pub(crate) fn read_place(cursor: &str) -> Option<(char, EventPlace)> {
+    let bytes = BASE64_URL_SAFE_NO_PAD.decode(cursor).ok()?;
+    let text = std::str::from_utf8(&bytes).ok()?;
+    let mark = text.chars().next()?;
+    let (fired_at, id) = text.get(mark.len_utf8()..)?.split_once('.')?;
+    let fired_at = Timestamp::from_microsecond(fired_at.parse().ok()?).ok()?;
+    Some((mark, EventPlace { fired_at, id: EventId(id.parse().ok()?) }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_names_its_place_and_nonsense_names_none() {
+        let place = EventPlace { fired_at: Timestamp::from_microsecond(1_700_000_000_123_456).expect("in range"), id: EventId(42) };
+        assert_eq!(read_place(&write_place('n', place)), Some(('n', place)));
+        for nonsense in ["", "n", "%", "bm9uc2Vuc2U", "bjEuMQ==", "bjk5OTk5OTk5OTk5OTk5OTk5OTkuMQ"] {
+            assert_eq!(read_place(nonsense), None, "{nonsense}");
+        }
+    }
+}

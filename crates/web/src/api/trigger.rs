@@ -1,0 +1,546 @@
+//! Triggers on surface two: what one looks like in JSON, and the calls that make, show, change and delete it.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use jiff::Timestamp;
+use oncue_domain::destination::{Format, Webhook};
+use oncue_domain::id::{TriggerId, UserId};
+use oncue_domain::payload::Payload;
+use oncue_domain::schedule::every::Period;
+use oncue_domain::schedule::zone::Zone;
+use oncue_domain::schedule::{FirstFiring, Schedule};
+use oncue_domain::schedule::cron::CronExpression;
+use oncue_domain::store::{Edited, NewTrigger, SkippedView};
+use oncue_domain::trigger::{Armed, Definition, Kind, ScheduleDetails, ScheduleWish, Trigger, parse_name};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+
+use super::page::{respond, take_page};
+use super::schedule::Preview;
+use super::time;
+use crate::app::{App, Shared};
+use crate::auth::Caller;
+use crate::extract::{Fields, JsonBody, Query, id_of};
+use crate::fault::{Fault, Problem};
+use crate::openapi::{Errors, MakingErrors};
+
+/// When a scheduled trigger fires: exactly one of `run_at`, `every` and `cron`.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[schema(as = ScheduleDetails, example = json!({"cron": "0 9 * * 1-5", "timezone": "Europe/Riga"}))]
+pub(crate) struct ScheduleDocument {
+    /// Once, at this time (RFC 3339; without an offset it is read in `timezone`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "2027-02-15T14:00:00+05:30")]
+    run_at: Option<String>,
+    /// Every so often, at least one second.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "1h30m")]
+    every: Option<String>,
+    /// The first firing of `every`; without it the first comes one period after the trigger was made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "2027-01-01T00:00:00Z")]
+    start_at: Option<String>,
+    /// A cron line of five fields, or of six with seconds first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "0 9 * * 1-5")]
+    cron: Option<String>,
+    /// An IANA time zone; without it the server's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "Europe/Riga")]
+    timezone: Option<String>,
+}
+
+impl ScheduleDocument {
+    fn of(details: &ScheduleDetails) -> ScheduleDocument {
+        let mut document = ScheduleDocument {
+            run_at: None,
+            every: None,
+            start_at: None,
+            cron: None,
+            timezone: details.timezone.as_ref().map(|zone| zone.name().to_owned()),
+        };
+        match &details.schedule {
+            Schedule::Once { at } => document.run_at = Some(time(*at)),
+            Schedule::Every { period, anchor, first } => {
+                document.every = Some(period.as_str().to_owned());
+                document.start_at = (*first == FirstFiring::AtAnchor).then(|| time(*anchor));
+            }
+            Schedule::Cron { expression, .. } => document.cron = Some(expression.as_str().to_owned()),
+        }
+        document
+    }
+}
+
+/// A trigger.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Trigger, example = json!({
+    "id": 7, "name": "nightly", "type": "scheduled", "schedule_details": {"cron": "0 9 * * 1-5", "timezone": "Europe/Riga"},
+    "api_payload": {"key": "value"}, "is_test": false, "enabled": true, "created_at": "2026-11-21T10:00:00Z",
+    "expires_at": "2027-12-31T00:00:00Z", "webhook_url": "https://example.com/hook", "format": "json", "revision": 1,
+    "next_at": "2026-11-23T07:00:00Z", "summary": "At 09:00, Monday to Friday", "timezone": "Europe/Riga"
+}))]
+pub(crate) struct TriggerDocument {
+    id: i64,
+    name: Option<String>,
+    /// `scheduled` or `api`.
+    r#type: &'static str,
+    schedule_details: Option<ScheduleDocument>,
+    /// What its events carry, any JSON value.
+    #[schema(value_type = Value)]
+    api_payload: Option<Box<RawValue>>,
+    is_test: bool,
+    enabled: bool,
+    created_at: String,
+    expires_at: Option<String>,
+    webhook_url: Option<String>,
+    /// `json`, `discord` or `slack`.
+    format: Option<&'static str>,
+    /// Counts its edits.
+    revision: i64,
+    /// The occurrence it waits for.
+    next_at: Option<String>,
+    /// Its schedule in words.
+    summary: Option<String>,
+    /// The zone its schedule is read in.
+    timezone: Option<String>,
+}
+
+/// The fields of a trigger that are shown and cannot be set.
+const READ_ONLY: [&str; 6] = ["id", "created_at", "revision", "next_at", "summary", "timezone"];
+
+impl TriggerDocument {
+    pub(crate) fn of(app: &Shared, armed: &Armed) -> TriggerDocument {
+        let Armed { trigger, next_at } = armed;
+        let definition = &trigger.definition;
+        TriggerDocument {
+            id: trigger.id.0,
+            name: definition.name.clone(),
+            r#type: definition.kind().word(),
+            schedule_details: definition.schedule.as_ref().map(ScheduleDocument::of),
+            api_payload: definition.payload.as_ref().map(Payload::to_raw),
+            is_test: definition.is_test,
+            enabled: definition.enabled,
+            created_at: time(trigger.created_at),
+            expires_at: definition.expires_at.map(time),
+            webhook_url: definition.webhook.as_ref().map(|webhook| webhook.url.to_string()),
+            format: definition.webhook.as_ref().map(|webhook| webhook.format.word()),
+            revision: trigger.revision,
+            next_at: next_at.map(time),
+            summary: definition.schedule.as_ref().map(|details| details.schedule.summary()),
+            timezone: definition.schedule.as_ref().map(|details| zone_of(app, details).name().to_owned()),
+        }
+    }
+}
+
+/// The zone that a schedule is read and shown in.
+pub(crate) fn zone_of<'a>(app: &'a Shared, details: &'a ScheduleDetails) -> &'a Zone {
+    match (&details.schedule, &details.timezone) {
+        (Schedule::Cron { zone, .. }, _) | (_, Some(zone)) => zone,
+        _ => &app.settings.zone,
+    }
+}
+
+/// What can be said about a trigger when it is made or changed; all but `type` may be left out.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = TriggerInput, example = json!({
+    "name": "nightly", "type": "scheduled", "schedule_details": {"cron": "0 9 * * 1-5", "timezone": "Europe/Riga"},
+    "api_payload": {"key": "value"}, "webhook_url": "https://example.com/hook"
+}))]
+#[expect(dead_code, reason = "the document of a body that is read field by field, so that every error can name its field")]
+pub(crate) struct TriggerInput {
+    /// At most 200 characters.
+    name: Option<String>,
+    /// `scheduled` or `api`; cannot be changed.
+    r#type: Option<String>,
+    schedule_details: Option<ScheduleDocument>,
+    /// Any JSON value of up to 256 KiB.
+    api_payload: Option<Value>,
+    /// Log one test event at once, keep the trigger, and never schedule it.
+    is_test: Option<bool>,
+    /// False pauses.
+    enabled: Option<bool>,
+    /// An occurrence at or after this time does not fire, not even late.
+    expires_at: Option<String>,
+    /// Where its events go.
+    webhook_url: Option<String>,
+    /// `json`, `discord` or `slack`; recognised from the address when left out.
+    format: Option<String>,
+}
+
+/// Reads a definition out of a body. `base` is what fields that are left out keep, `current` what the trigger is now.
+pub(crate) fn read_definition(
+    app: &Shared,
+    bytes: &[u8],
+    base: Option<&Definition>,
+    current: Option<&Definition>,
+    now: Timestamp,
+) -> Result<Definition, Fault> {
+    let mut fields = Fields::parse(bytes)?;
+    fields.ignore(&READ_ONLY);
+    let kind = read_kind(&mut fields, current);
+    let mut definition = base.cloned().unwrap_or(Definition {
+        name: None,
+        schedule: None,
+        payload: None,
+        webhook: None,
+        is_test: false,
+        enabled: true,
+        expires_at: None,
+    });
+    if fields.has("name") {
+        definition.name = fields.take_with("name", |text| parse_name(text).map_err(|error| error.message)).flatten();
+    }
+    let mut zone = app.settings.zone.clone();
+    if fields.has("schedule_details") {
+        let current = current.and_then(|current| current.schedule.as_ref());
+        let (details, named) = read_schedule(app, &mut fields, current, now);
+        definition.schedule = details;
+        zone = named.unwrap_or(zone);
+    } else if let Some(details) = &definition.schedule {
+        zone = zone_of(app, details).clone();
+    }
+    match kind {
+        Some(Kind::Scheduled) if definition.schedule.is_none() && fields.errors.is_empty() => {
+            fields.fail("schedule_details", "A scheduled trigger needs exactly one of run_at, every and cron here.");
+        }
+        Some(Kind::Api) if definition.schedule.is_some() => {
+            fields.fail("schedule_details", "An api trigger has no schedule; leave this out.");
+        }
+        _ => {}
+    }
+    if fields.has("api_payload") {
+        definition.payload = fields.take_raw("api_payload").and_then(|raw| match Payload::parse(raw.get()) {
+            Ok(payload) => Some(payload),
+            Err(error) => {
+                fields.fail("api_payload", error.message);
+                None
+            }
+        });
+    }
+    for (name, flag, default) in [("is_test", &mut definition.is_test, false), ("enabled", &mut definition.enabled, true)] {
+        if fields.has(name) {
+            *flag = fields.take(name, "This must be true or false.").unwrap_or(default);
+        }
+    }
+    if fields.has("expires_at") {
+        definition.expires_at = fields.take_instant("expires_at", &zone);
+        let is_unchanged = current.is_some_and(|current| current.expires_at == definition.expires_at);
+        if definition.expires_at.is_some_and(|end| end <= now) && !is_unchanged {
+            fields.fail("expires_at", "The expiry must be in the future.");
+        }
+    }
+    read_webhook(app, &mut fields, &mut definition, current);
+    fields.finish()?;
+    Ok(definition)
+}
+
+fn read_kind(fields: &mut Fields, current: Option<&Definition>) -> Option<Kind> {
+    let expected = "The type is \"scheduled\" or \"api\".";
+    let named = match fields.take::<String>("type", expected) {
+        Some(word) => match Kind::from_word(&word) {
+            Some(kind) => Some(kind),
+            None => {
+                fields.fail("type", expected);
+                return None;
+            }
+        },
+        None => None,
+    };
+    match (named, current.map(Definition::kind)) {
+        (Some(named), Some(kind)) if named != kind => {
+            fields.fail("type", format!("The type of a trigger cannot be changed; this one is \"{}\".", kind.word()));
+            None
+        }
+        (named, kind) => {
+            let kind = named.or(kind);
+            if kind.is_none() && fields.errors.is_empty() {
+                fields.fail("type", format!("This is needed. {expected}"));
+            }
+            kind
+        }
+    }
+}
+
+/// Reads `schedule_details`; null and `{}` count as none. Gives the zone that was named, too.
+fn read_schedule(
+    app: &Shared,
+    fields: &mut Fields,
+    current: Option<&ScheduleDetails>,
+    now: Timestamp,
+) -> (Option<ScheduleDetails>, Option<Zone>) {
+    let Some(mut inner) = fields.take_object("schedule_details") else { return (None, None) };
+    if inner.is_empty() {
+        return (None, None);
+    }
+    let read = read_wish(app, &mut inner);
+    let timezone = read.timezone.clone();
+    let details = match read.wish {
+        Some(wish) if inner.errors.is_empty() => match wish.place(read.timezone, &app.settings.zone, current, now) {
+            Ok(details) => Some(details),
+            Err(error) => {
+                fields.errors.push(error);
+                None
+            }
+        },
+        _ => None,
+    };
+    fields.absorb(inner);
+    (details, timezone)
+}
+
+/// A schedule as it was asked for.
+pub(crate) struct ReadWish {
+    pub(crate) wish: Option<ScheduleWish>,
+    pub(crate) timezone: Option<Zone>,
+}
+
+/// Reads the fields of a schedule; what is wrong stays in `inner`.
+pub(crate) fn read_wish(app: &Shared, inner: &mut Fields) -> ReadWish {
+    let timezone = inner.take_with("timezone", |name| app.zones.get(name));
+    let zone = timezone.clone().unwrap_or_else(|| app.settings.zone.clone());
+    let named: Vec<&str> = ["run_at", "every", "cron"].into_iter().filter(|name| inner.has(name)).collect();
+    let wish = match named.as_slice() {
+        ["run_at"] => inner.take_instant("run_at", &zone).map(ScheduleWish::RunAt),
+        ["every"] => inner.take_with("every", Period::parse).map(|period| {
+            ScheduleWish::Every { period, start_at: inner.take_instant("start_at", &zone) }
+        }),
+        ["cron"] => inner.take_with("cron", CronExpression::parse).map(ScheduleWish::Cron),
+        [] => {
+            inner.fail("", "A schedule has exactly one of run_at, every and cron.");
+            None
+        }
+        several => {
+            let several = several.join(" and ");
+            inner.ignore(&["run_at", "every", "cron"]);
+            inner.fail("", format!("A schedule has exactly one of run_at, every and cron; this one has {several}."));
+            None
+        }
+    };
+    if wish.is_none() && inner.errors.is_empty() {
+        inner.fail("", "A schedule has exactly one of run_at, every and cron; null is none of them.");
+    }
+    if inner.has("start_at") && !matches!(wish, Some(ScheduleWish::Every { .. })) && inner.errors.is_empty() {
+        inner.fail("start_at", "Only every has a start_at.");
+    }
+    inner.ignore(&["start_at"]);
+    ReadWish { wish, timezone }
+}
+
+fn read_webhook(app: &Shared, fields: &mut Fields, definition: &mut Definition, current: Option<&Definition>) {
+    let format = fields.take_with("format", |word| {
+        Format::from_word(word).ok_or("The format is \"json\", \"discord\" or \"slack\".")
+    });
+    if fields.has("webhook_url") {
+        let read = |text: &str| {
+            let webhook = Webhook::parse(text, format)?;
+            // What stood before stays, even where the operator has since drawn the line elsewhere; the dial will be judged.
+            let stood = current.and_then(|current| current.webhook.as_ref()).is_some_and(|old| old.url == webhook.url);
+            if !stood {
+                app.settings.egress.judge_url(&webhook.url)?;
+            }
+            Ok::<_, oncue_domain::destination::Refusal>(webhook)
+        };
+        definition.webhook = fields.take_with("webhook_url", read);
+    } else if let (Some(format), Some(webhook)) = (format, &mut definition.webhook) {
+        webhook.format = format;
+    }
+    if format.is_some() && definition.webhook.is_none() && fields.errors.is_empty() {
+        fields.fail("format", "A format goes with a webhook_url.");
+    }
+}
+
+fn body_of(body: &JsonBody) -> Result<&[u8], Fault> {
+    body.0.as_deref().ok_or_else(|| Fault::Invalid(vec![oncue_domain::error::Invalid::new("", "A JSON body is needed.")]))
+}
+
+/// Makes a trigger of a checked definition.
+pub(crate) async fn make(app: &Shared, owner: UserId, definition: Definition, now: Timestamp) -> Result<Armed, Fault> {
+    let next_at = definition.next_after(now);
+    let test_event = definition.is_test.then(|| app.ids.message(now));
+    Ok(app.store.create_trigger(NewTrigger { owner, definition, next_at, test_event }, now).await?)
+}
+
+/// How often an edit is decided again because the trigger fired or was edited meanwhile.
+const EDIT_TRIES: usize = 16;
+
+/// Changes a trigger to what `decide` makes of it; decided again when it changed meanwhile.
+pub(crate) async fn change(
+    app: &Shared,
+    owner: UserId,
+    id: TriggerId,
+    decide: impl Fn(&Definition, Timestamp) -> Result<Definition, Fault>,
+) -> Result<Armed, Fault> {
+    for _ in 0..EDIT_TRIES {
+        let now = app.now();
+        let Armed { trigger, next_at } = app.store.trigger(owner, id).await?.ok_or_else(|| Fault::not_found("Trigger"))?;
+        let definition = decide(&trigger.definition, now)?;
+        let edit = trigger.edit(definition, next_at, now);
+        match app.store.edit_trigger(edit, next_at, now).await? {
+            Edited::Done => return app.store.trigger(owner, id).await?.ok_or_else(|| Fault::not_found("Trigger")),
+            Edited::NotFound => return Err(Fault::not_found("Trigger")),
+            Edited::Stale => {}
+        }
+    }
+    Err(Fault::new(StatusCode::CONFLICT, "This trigger changes too fast right now; try again."))
+}
+
+pub(crate) fn trigger_id(text: &str) -> Result<TriggerId, Fault> {
+    id_of(text).map(TriggerId).ok_or_else(|| Fault::not_found("Trigger"))
+}
+
+/// List your triggers, in ascending order of their ids.
+#[utoipa::path(get, path = "/api/v1/triggers", tag = "Triggers", operation_id = "list_triggers",
+    params(
+        ("limit" = Option<u32>, Query, minimum = 1, description = "How many items, at most 200; without it up to 1 000."),
+        ("cursor" = Option<String>, Query, description = "Where to go on, from the Link header of the page before."),
+    ),
+    responses((status = 200, body = [TriggerDocument]), Errors))]
+pub(crate) async fn list(State(app): State<App>, caller: Caller, mut query: Query) -> Result<Response, Problem> {
+    let page = take_page(&mut query, id_of);
+    query.finish()?;
+    let mut triggers = app.store.triggers(caller.owner(), page.cursor.map(TriggerId), page.limit + 1).await?;
+    let more = triggers.len() > page.limit;
+    triggers.truncate(page.limit);
+    let next = triggers.last().filter(|_| more).map(|last| {
+        vec![("limit", page.limit.min(200).to_string()), ("cursor", last.trigger.id.to_string())]
+    });
+    let items: Vec<_> = triggers.iter().map(|armed| TriggerDocument::of(&app, armed)).collect();
+    Ok(respond(&items, "/api/v1/triggers", next))
+}
+
+/// List your triggers as an HTML table.
+#[utoipa::path(get, path = "/api/v1/triggers/triggers_html", tag = "Triggers", operation_id = "triggers_table",
+    responses((status = 200, content_type = "text/html", body = String), Errors))]
+pub(crate) async fn table(state: State<App>, caller: Caller) -> Response {
+    crate::ui::triggers_table(caller, state).await
+}
+
+/// Make a trigger.
+#[utoipa::path(post, path = "/api/v1/triggers", tag = "Triggers", operation_id = "create_trigger", request_body = TriggerInput,
+    responses((status = 201, body = TriggerDocument), MakingErrors))]
+pub(crate) async fn create(State(app): State<App>, caller: Caller, body: JsonBody) -> Result<Response, Problem> {
+    let now = app.now();
+    let definition = read_definition(&app, body_of(&body)?, None, None, now)?;
+    let armed = make(&app, caller.owner(), definition, now).await?;
+    let location = [(axum::http::header::LOCATION, format!("/api/v1/triggers/{}", armed.trigger.id))];
+    Ok((StatusCode::CREATED, location, Json(TriggerDocument::of(&app, &armed))).into_response())
+}
+
+/// Show one trigger.
+#[utoipa::path(get, path = "/api/v1/triggers/{id}", tag = "Triggers", operation_id = "get_trigger",
+    params(("id" = i64, Path)), responses((status = 200, body = TriggerDocument), Errors))]
+pub(crate) async fn get(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Result<Response, Problem> {
+    let armed = load(&app, caller.owner(), &id).await?;
+    Ok(Json(TriggerDocument::of(&app, &armed)).into_response())
+}
+
+pub(crate) async fn load(app: &Shared, owner: UserId, id: &str) -> Result<Armed<Trigger>, Fault> {
+    app.store.trigger(owner, trigger_id(id)?).await?.ok_or_else(|| Fault::not_found("Trigger"))
+}
+
+/// Replace a trigger: what is left out takes its default.
+#[utoipa::path(put, path = "/api/v1/triggers/{id}", tag = "Triggers", operation_id = "replace_trigger",
+    params(("id" = i64, Path)), request_body = TriggerInput,
+    responses((status = 200, body = TriggerDocument), MakingErrors))]
+pub(crate) async fn replace(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+    body: JsonBody,
+) -> Result<Response, Problem> {
+    let bytes = body_of(&body)?;
+    let decide = |current: &Definition, now| read_definition(&app, bytes, None, Some(current), now);
+    let armed = change(&app, caller.owner(), trigger_id(&id)?, decide).await?;
+    Ok(Json(TriggerDocument::of(&app, &armed)).into_response())
+}
+
+/// Change a trigger in part.
+#[utoipa::path(patch, path = "/api/v1/triggers/{id}", tag = "Triggers", operation_id = "change_trigger",
+    params(("id" = i64, Path)), request_body = TriggerInput,
+    responses((status = 200, body = TriggerDocument), MakingErrors))]
+pub(crate) async fn patch(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+    body: JsonBody,
+) -> Result<Response, Problem> {
+    let bytes = body_of(&body)?;
+    let decide = |current: &Definition, now| read_definition(&app, bytes, Some(current), Some(current), now);
+    let armed = change(&app, caller.owner(), trigger_id(&id)?, decide).await?;
+    Ok(Json(TriggerDocument::of(&app, &armed)).into_response())
+}
+
+/// Delete a trigger; its events stay until age ends them.
+#[utoipa::path(delete, path = "/api/v1/triggers/{id}", tag = "Triggers", operation_id = "delete_trigger",
+    params(("id" = i64, Path)), responses((status = 204), Errors))]
+pub(crate) async fn delete(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Result<StatusCode, Problem> {
+    let now = app.now();
+    if app.store.delete_trigger(caller.owner(), trigger_id(&id)?, now).await? {
+        Ok(StatusCode::NO_CONTENT)
+    } else {
+        Err(Fault::not_found("Trigger").into())
+    }
+}
+
+/// Show the next occurrences of a trigger.
+#[utoipa::path(get, path = "/api/v1/triggers/{id}/upcoming", tag = "Triggers", operation_id = "upcoming_occurrences",
+    params(("id" = i64, Path), ("count" = Option<u32>, Query, minimum = 1, maximum = 100)),
+    responses((status = 200, body = Preview), Errors))]
+pub(crate) async fn upcoming(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+    mut query: Query,
+) -> Result<Response, Problem> {
+    let count = query.take("count", |text| match text.parse() {
+        Ok(count @ 1..=100) => Ok(count),
+        _ => Err("The count is a number from 1 to 100."),
+    });
+    query.finish()?;
+    let armed = load(&app, caller.owner(), &id).await?;
+    Ok(Json(Preview::upcoming(&app, &armed, count.unwrap_or(5), app.now())).into_response())
+}
+
+/// Occurrences of a trigger that did not fire.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Skipped, example = json!({
+    "reason": "missed", "first": "2026-11-21T02:00:00Z", "last": "2026-11-21T04:59:00Z", "count": 180,
+    "recorded_at": "2026-11-21T05:00:02Z"
+}))]
+pub(crate) struct SkippedDocument {
+    /// `missed`: nobody ran; `paused`; `superseded`: an edit came first.
+    reason: &'static str,
+    /// The first of them.
+    first: String,
+    /// The last of them.
+    last: String,
+    /// How many.
+    count: u64,
+    /// When that was written down.
+    recorded_at: String,
+}
+
+impl SkippedDocument {
+    fn of(view: &SkippedView) -> SkippedDocument {
+        SkippedDocument {
+            reason: view.skipped.reason.word(),
+            first: time(view.skipped.first),
+            last: time(view.skipped.last),
+            count: view.skipped.count,
+            recorded_at: time(view.recorded_at),
+        }
+    }
+}
+
+/// List a trigger's occurrences that did not fire, and why; newest records first.
+#[utoipa::path(get, path = "/api/v1/triggers/{id}/skipped", tag = "Triggers", operation_id = "skipped_occurrences",
+    params(("id" = i64, Path)), responses((status = 200, body = [SkippedDocument]), Errors))]
+pub(crate) async fn skipped(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Result<Response, Problem> {
+    let armed = load(&app, caller.owner(), &id).await?;
+    let views = app.store.skipped(caller.owner(), armed.trigger.id, super::page::ITEMS_UNASKED).await?;
+    Ok(Json(views.iter().map(SkippedDocument::of).collect::<Vec<_>>()).into_response())
+}

@@ -1,0 +1,145 @@
+//! What every handler can reach: the doors, and what the operator decided. It is made once by the binary and never changes;
+//! whatever changes lives in the store, or behind one of the small locks here.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use ipnet::IpNet;
+use jiff::{SignedDuration, Timestamp};
+use metrics_exporter_prometheus::PrometheusHandle;
+use oncue_domain::access::{Registration, User};
+use oncue_domain::clock::Clock;
+use oncue_domain::destination::Egress;
+use oncue_domain::event::Retention;
+use oncue_domain::id::{Ids, UserId};
+use oncue_domain::limit::{Buckets, Rate};
+use oncue_domain::schedule::zone::{Zone, Zones};
+use oncue_domain::store::Store;
+use url::Url;
+
+use crate::auth::limits::LoginLimits;
+use crate::auth::password::Passwords;
+use crate::auth::token::Tokens;
+use crate::flat::statistics::Statistics;
+
+/// Fills a buffer with random bytes from the system.
+pub type Entropy = Arc<dyn Fn(&mut [u8]) + Send + Sync>;
+
+/// Who may come in.
+#[derive(Clone, Debug)]
+pub enum Mode {
+    /// Everybody logs in.
+    Login,
+    /// Nobody does: this built-in user owns everything.
+    Open(User),
+}
+
+/// What the operator decided about the web.
+pub struct Settings {
+    /// Who may come in.
+    pub mode: Mode,
+    /// Who may register.
+    pub registration: Registration,
+    /// What users type.
+    pub public_url: Url,
+    /// Where the server listens, the real port included.
+    pub listen: SocketAddr,
+    /// Whose word about the client's address is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// How long a login lasts.
+    pub session_for: SignedDuration,
+    /// The zone of times and cron lines that carry none.
+    pub zone: Zone,
+    /// How long events live.
+    pub retention: Retention,
+    /// Where users' destinations may lie.
+    pub egress: Arc<Egress>,
+    /// Requests a minute and account.
+    pub rate_limit: Option<u32>,
+    /// A token that opens `/metrics` from anywhere.
+    pub metrics_token: Option<String>,
+    /// The key of the login tokens, at least 32 bytes.
+    pub jwt_secret: Vec<u8>,
+}
+
+/// The doors, as the binary opened them.
+pub struct Doors {
+    /// What is remembered.
+    pub store: Arc<dyn Store>,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// Message ids.
+    pub ids: Arc<Ids>,
+    /// Zone data.
+    pub zones: Arc<Zones>,
+    /// Randomness for sessions and keys.
+    pub entropy: Entropy,
+    /// What `/metrics` shows.
+    pub metrics: PrometheusHandle,
+}
+
+/// Everything that handlers share.
+pub(crate) struct Shared {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) ids: Arc<Ids>,
+    pub(crate) zones: Arc<Zones>,
+    pub(crate) entropy: Entropy,
+    pub(crate) metrics: PrometheusHandle,
+    pub(crate) settings: Settings,
+    pub(crate) tokens: Tokens,
+    pub(crate) passwords: Passwords,
+    pub(crate) login_limits: LoginLimits,
+    pub(crate) statistics: Statistics,
+    request_limits: Option<Mutex<Buckets<UserId>>>,
+}
+
+/// A handle on [`Shared`], cheap to clone.
+pub(crate) type App = Arc<Shared>;
+
+impl Shared {
+    pub(crate) fn new(doors: Doors, settings: Settings) -> Shared {
+        let request_limits = settings.rate_limit.map(|per_minute| {
+            let per_minute = per_minute.max(1);
+            let refill_every = std::time::Duration::from_secs(60) / per_minute;
+            Mutex::new(Buckets::new(Rate { burst: per_minute, refill_every }))
+        });
+        Shared {
+            tokens: Tokens::new(&settings.jwt_secret),
+            passwords: Passwords::new(),
+            login_limits: LoginLimits::new(),
+            statistics: Statistics::default(),
+            store: doors.store,
+            clock: doors.clock,
+            ids: doors.ids,
+            zones: doors.zones,
+            entropy: doors.entropy,
+            metrics: doors.metrics,
+            settings,
+            request_limits,
+        }
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Counts a request of `user` against the operator's limit.
+    pub(crate) fn count_request(&self, user: UserId) -> Result<(), std::time::Duration> {
+        match &self.request_limits {
+            Some(limits) => lock(limits).take(&user, self.now()),
+            None => Ok(()),
+        }
+    }
+
+    pub(crate) fn random<const N: usize>(&self) -> [u8; N] {
+        let mut bytes = [0; N];
+        (self.entropy)(&mut bytes);
+        bytes
+    }
+}
+
+/// A poisoned lock means that a thread panicked while it held plain numbers; they are still whole.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

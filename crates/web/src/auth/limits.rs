@@ -1,0 +1,73 @@
+//! How often logging in and registering may be tried. Only failures count against a login: a token is taken before the
+//! password is checked, so that parallel guesses cannot slip past, and given back when it was right. Nobody is locked out
+//! for good, and nobody can lock a victim out for longer than one refill.
+
+use std::net::IpAddr;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use oncue_domain::access::email_key;
+use oncue_domain::limit::{Buckets, Rate};
+
+use crate::app::lock;
+use crate::fault::Fault;
+
+/// Wrong passwords for one account.
+const ACCOUNT: Rate = Rate { burst: 10, refill_every: Duration::from_secs(60) };
+
+/// Wrong passwords from one address.
+const ADDRESS: Rate = Rate { burst: 40, refill_every: Duration::from_secs(20) };
+
+/// Registrations from one address, successful ones included.
+const REGISTRATION: Rate = Rate { burst: 60, refill_every: Duration::from_secs(2) };
+
+/// The buckets.
+pub(crate) struct LoginLimits {
+    accounts: Mutex<Buckets<String>>,
+    addresses: Mutex<Buckets<IpAddr>>,
+    registrations: Mutex<Buckets<IpAddr>>,
+}
+
+impl LoginLimits {
+    pub(crate) fn new() -> LoginLimits {
+        LoginLimits {
+            accounts: Mutex::new(Buckets::new(ACCOUNT)),
+            addresses: Mutex::new(Buckets::new(ADDRESS)),
+            registrations: Mutex::new(Buckets::new(REGISTRATION)),
+        }
+    }
+
+    /// Counts an attempt to log in as wrong, until [`LoginLimits::was_right`] says otherwise.
+    pub(crate) fn try_login(&self, email: &str, address: IpAddr, now: Timestamp) -> Result<(), Fault> {
+        let address = network_of(address);
+        lock(&self.addresses).take(&address, now).map_err(Fault::TooMany)?;
+        lock(&self.accounts).take(&email_key(email), now).map_err(|wait| {
+            // It was not tried, so it does not count against the address.
+            lock(&self.addresses).refund(&address, now);
+            Fault::TooMany(wait)
+        })
+    }
+
+    /// The attempt was right after all.
+    pub(crate) fn was_right(&self, email: &str, address: IpAddr, now: Timestamp) {
+        lock(&self.addresses).refund(&network_of(address), now);
+        lock(&self.accounts).refund(&email_key(email), now);
+    }
+
+    /// Counts an attempt to register.
+    pub(crate) fn try_registration(&self, address: IpAddr, now: Timestamp) -> Result<(), Fault> {
+        lock(&self.registrations).take(&network_of(address), now).map_err(Fault::TooMany)
+    }
+}
+
+/// One household has one IPv4 address, but a whole /64 of IPv6 ones.
+fn network_of(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => {
+            let [a, b, c, d, ..] = v6.segments();
+            IpAddr::from([a, b, c, d, 0, 0, 0, 0])
+        }
+        v4 => v4,
+    }
+}

@@ -1,0 +1,159 @@
+//! Who is asking. A handler that wants to know takes a [`Caller`], and cannot get one without credentials; what it may do
+//! with an object is said by the store, where every method takes the owner.
+
+pub(crate) mod limits;
+pub(crate) mod password;
+pub(crate) mod token;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::response::Response;
+use jiff::SignedDuration;
+use oncue_domain::access::{ApiKey, Scope, User};
+use oncue_domain::id::UserId;
+use sha2::{Digest, Sha256};
+
+use crate::app::{App, Mode};
+use crate::extract::is_safe;
+use crate::fault::{Fault, respond_at};
+
+/// The cookie that carries a login.
+pub(crate) const COOKIE: &str = "access_token";
+
+/// What every API key begins with.
+pub(crate) const KEY_PREFIX: &str = "oncue_";
+
+/// How fresh `last_used_at` is kept: a write for every request would cost more than it tells.
+const TOUCH_EVERY: SignedDuration = SignedDuration::from_mins(1);
+
+/// Somebody we know, and what they came with.
+#[derive(Clone, Debug)]
+pub(crate) struct Caller {
+    pub(crate) user: User,
+    /// The session of a login.
+    pub(crate) session: Option<String>,
+    /// The key of a program.
+    pub(crate) key: Option<ApiKey>,
+}
+
+impl Caller {
+    /// Whose data this caller sees.
+    pub(crate) fn owner(&self) -> UserId {
+        self.user.id
+    }
+
+    /// Whether the caller may do this at all. Logins may do everything; keys what they were made for.
+    pub(crate) fn require(&self, scope: Scope) -> Result<(), Fault> {
+        match &self.key {
+            Some(key) if !key.scopes.contains(&scope) => Err(Fault::new(
+                StatusCode::FORBIDDEN,
+                format!("This API key has not the scope \"{}\" that the call needs.", scope.word()),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Finds out who asks.
+    pub(crate) async fn find(app: &App, headers: &HeaderMap) -> Result<Option<Caller>, Fault> {
+        if let Mode::Open(user) = &app.settings.mode {
+            return Ok(Some(Caller { user: user.clone(), session: None, key: None }));
+        }
+        let now = app.now();
+        let Some(credential) = credential(headers) else { return Ok(None) };
+        if credential.starts_with(KEY_PREFIX) {
+            let hash = Sha256::digest(credential.as_bytes()).into();
+            let Some((user, key)) = app.store.api_key_user(&hash, now).await? else { return Ok(None) };
+            if key.last_used_at.is_none_or(|used| now.duration_since(used) >= TOUCH_EVERY) {
+                app.store.touch_api_key(key.id, now).await?;
+            }
+            return Ok(Some(Caller { user, session: None, key: Some(key) }));
+        }
+        let Some(claims) = app.tokens.read(&credential, now) else { return Ok(None) };
+        let user = app.store.session_user(&claims.sid, now).await?.filter(|user| user.id.to_string() == claims.sub);
+        Ok(user.map(|user| Caller { user, session: Some(claims.sid), key: None }))
+    }
+}
+
+/// What a request proves itself with: the Authorization header where there is one, and only else the cookie.
+fn credential(headers: &HeaderMap) -> Option<String> {
+    if let Some(authorization) = headers.get(header::AUTHORIZATION) {
+        let (scheme, token) = authorization.to_str().ok()?.split_once(' ')?;
+        return scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned());
+    }
+    // A key in a cookie would be sent by browsers on their own; only logins travel so.
+    cookie(headers, COOKIE).filter(|token| !token.starts_with(KEY_PREFIX))
+}
+
+/// The value of a cookie.
+pub(crate) fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
+    headers
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .find_map(|(key, value)| (key == name).then(|| value.to_owned()))
+}
+
+impl FromRequestParts<App> for Caller {
+    type Rejection = Response;
+
+    /// Gives the caller if they may do what the method of the request implies: reading needs `read`, and everything else
+    /// `manage`. Handlers that fire ask for [`Firer`] instead.
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Caller, Response> {
+        let scope = if is_safe(&parts.method) { Scope::Read } else { Scope::Manage };
+        admit(parts, app, scope).await
+    }
+}
+
+/// A caller who may fire and test triggers.
+pub(crate) struct Firer(pub(crate) Caller);
+
+impl FromRequestParts<App> for Firer {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Firer, Response> {
+        admit(parts, app, Scope::Fire).await.map(Firer)
+    }
+}
+
+/// A caller who may read, whatever the method: some questions have bodies.
+pub(crate) struct Reader;
+
+impl FromRequestParts<App> for Reader {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Reader, Response> {
+        admit(parts, app, Scope::Read).await.map(|_| Reader)
+    }
+}
+
+async fn admit(parts: &mut Parts, app: &App, scope: Scope) -> Result<Caller, Response> {
+    let admitted = async {
+        let caller = Caller::find(app, &parts.headers).await?.ok_or(Fault::Unauthenticated)?;
+        app.count_request(caller.owner()).map_err(Fault::TooMany)?;
+        caller.require(scope)?;
+        Ok(caller)
+    };
+    admitted.await.map_err(|fault| respond_at(parts.uri.path(), fault))
+}
+
+/// Somebody who looks at a page for people; without a login they are sent to the form.
+pub(crate) struct Visitor(pub(crate) Caller);
+
+impl FromRequestParts<App> for Visitor {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Visitor, Response> {
+        let found = Caller::find(app, &parts.headers).await.map_err(|fault| respond_at("", fault))?;
+        match found.filter(|caller| caller.key.is_none()) {
+            Some(caller) => {
+                app.count_request(caller.owner()).map_err(|wait| respond_at("", Fault::TooMany(wait)))?;
+                Ok(Visitor(caller))
+            }
+            None if parts.method == Method::GET || parts.method == Method::HEAD => Err(crate::ui::redirect("/auth/login")),
+            None => Err(respond_at("", Fault::Unauthenticated)),
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! What comes in, read with limits: bodies, JSON objects field by field, ids in paths, queries. Every refusal says which
+//! limit or which field it was. Nothing here knows a trigger from an event.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::response::Response;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use jiff::Timestamp;
+use oncue_domain::error::Invalid;
+use oncue_domain::payload::PAYLOAD_BYTES_MAX;
+use oncue_domain::schedule::zone::{Zone, parse_instant};
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+
+use crate::fault::{Fault, respond_at};
+
+/// The longest body of any request in bytes: the largest payload twice over, since a flat one comes escaped in a string.
+const BODY_BYTES_MAX: usize = 2 * PAYLOAD_BYTES_MAX + 64 * 1024;
+
+/// A body must have arrived by then.
+const BODY_DEADLINE: Duration = Duration::from_secs(30);
+
+/// Reads a whole body within `limit` bytes.
+pub(crate) async fn read_body(body: Body, limit: usize) -> Result<Bytes, Fault> {
+    let too_large = || Fault::new(StatusCode::PAYLOAD_TOO_LARGE, format!("The body is too large; at most {limit} bytes are taken."));
+    match tokio::time::timeout(BODY_DEADLINE, Limited::new(body, limit).collect()).await {
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
+        Ok(Err(_)) => Err(Fault::new(StatusCode::BAD_REQUEST, "The body ended before it was complete.")),
+        Err(_) => Err(Fault::new(StatusCode::REQUEST_TIMEOUT, "The body took too long to arrive.")),
+    }
+}
+
+/// Whether the headers name a JSON media type.
+pub(crate) fn is_json(headers: &HeaderMap) -> bool {
+    let named = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = named.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
+}
+
+/// A body of JSON text, or none; checked for its media type and its size, not for its syntax.
+pub(crate) struct JsonBody(pub(crate) Option<Bytes>);
+
+impl<S: Send + Sync> FromRequest<S> for JsonBody {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, _: &S) -> Result<JsonBody, Response> {
+        let path = request.uri().path().to_owned();
+        let is_json = is_json(request.headers());
+        let bytes = read_body(request.into_body(), BODY_BYTES_MAX).await.map_err(|fault| respond_at(&path, fault))?;
+        if bytes.is_empty() {
+            return Ok(JsonBody(None));
+        }
+        if !is_json {
+            let fault = Fault::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "A body must come with the header Content-Type: application/json.");
+            return Err(respond_at(&path, fault));
+        }
+        Ok(JsonBody(Some(bytes)))
+    }
+}
+
+/// The fields of a JSON object, taken one by one; whatever is wrong with any of them is gathered, so that all is said at once.
+pub(crate) struct Fields {
+    fields: BTreeMap<String, Box<RawValue>>,
+    at: String,
+    /// What is wrong so far.
+    pub(crate) errors: Vec<Invalid>,
+}
+
+impl Fields {
+    /// Reads the object.
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Fields, Fault> {
+        let text = std::str::from_utf8(bytes).map_err(|_| Fault::new(StatusCode::BAD_REQUEST, "The body is not UTF-8."))?;
+        if let Err(error) = serde_json::from_str::<&RawValue>(text) {
+            return Err(Fault::new(StatusCode::BAD_REQUEST, format!("The body is not valid JSON: {error}.")));
+        }
+        Fields::of(text, String::new()).map_err(Fault::from)
+    }
+
+    fn of(text: &str, at: String) -> Result<Fields, Invalid> {
+        match serde_json::from_str(text) {
+            Ok(fields) => Ok(Fields { fields, at, errors: Vec::new() }),
+            Err(_) => Err(Invalid::new(at, "This must be a JSON object.")),
+        }
+    }
+
+    /// Whether the field is there, null or not.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.fields.contains_key(name)
+    }
+
+    /// The raw JSON of a field, if it is there and not null.
+    pub(crate) fn take_raw(&mut self, name: &str) -> Option<Box<RawValue>> {
+        self.fields.remove(name).filter(|raw| raw.get() != "null")
+    }
+
+    /// A field as a `T`; none where it is missing, null, or wrong, and then `expected` says what it should be.
+    pub(crate) fn take<T: DeserializeOwned>(&mut self, name: &str, expected: &str) -> Option<T> {
+        let raw = self.take_raw(name)?;
+        match serde_json::from_str(raw.get()) {
+            Ok(value) => Some(value),
+            Err(_) => {
+                self.fail(name, expected);
+                None
+            }
+        }
+    }
+
+    /// A field as something that `read` makes of a string.
+    pub(crate) fn take_with<T, E: std::fmt::Display>(&mut self, name: &str, read: impl FnOnce(&str) -> Result<T, E>) -> Option<T> {
+        let text: String = self.take(name, "This must be a string.")?;
+        match read(&text) {
+            Ok(value) => Some(value),
+            Err(error) => {
+                self.fail(name, error.to_string());
+                None
+            }
+        }
+    }
+
+    /// A field as an instant; without an offset it is read in `zone`.
+    pub(crate) fn take_instant(&mut self, name: &str, zone: &Zone) -> Option<Timestamp> {
+        self.take_with(name, |text| parse_instant(text, zone))
+    }
+
+    /// A field as an object of its own; its errors must be brought back by [`Fields::absorb`].
+    pub(crate) fn take_object(&mut self, name: &str) -> Option<Fields> {
+        let raw = self.take_raw(name)?;
+        match Fields::of(raw.get(), self.path(name)) {
+            Ok(fields) => Some(fields),
+            Err(error) => {
+                self.errors.push(error);
+                None
+            }
+        }
+    }
+
+    /// Takes the errors of an object inside this one.
+    pub(crate) fn absorb(&mut self, mut inner: Fields) {
+        inner.refuse_unknown();
+        self.errors.append(&mut inner.errors);
+    }
+
+    /// Leaves fields aside that are shown but cannot be set, so that what was read can be put back.
+    pub(crate) fn ignore(&mut self, names: &[&str]) {
+        for name in names {
+            self.fields.remove(*name);
+        }
+    }
+
+    /// Whether no field is left.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.fields.is_empty()
+    }
+
+    /// Says that a field is wrong.
+    pub(crate) fn fail(&mut self, name: &str, message: impl Into<String>) {
+        let path = self.path(name);
+        self.errors.push(Invalid::new(path, message));
+    }
+
+    fn path(&self, name: &str) -> String {
+        match (self.at.as_str(), name) {
+            ("", name) => name.to_owned(),
+            (at, "") => at.to_owned(),
+            (at, name) => format!("{at}.{name}"),
+        }
+    }
+
+    fn refuse_unknown(&mut self) {
+        let unknown: Vec<String> = std::mem::take(&mut self.fields).into_keys().collect();
+        for name in unknown {
+            let shown: String = name.chars().take(100).collect();
+            self.fail(&shown, format!("There is no field \"{shown}\" here."));
+        }
+    }
+
+    /// Every field was taken and none was wrong.
+    pub(crate) fn finish(mut self) -> Result<(), Fault> {
+        self.refuse_unknown();
+        if self.errors.is_empty() { Ok(()) } else { Err(Fault::Invalid(self.errors)) }
+    }
+}
+
+/// The integer at the end of a path such as `/triggers/{id}`; anything else names nothing.
+pub(crate) fn id_of(text: &str) -> Option<i64> {
+    text.parse().ok()
+}
+
+/// The values of a query, each name once.
+pub(crate) struct Query {
+    values: BTreeMap<String, String>,
+    errors: Vec<Invalid>,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Query {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Query, Response> {
+        let query = parts.uri.query().unwrap_or_default();
+        let values = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+        Ok(Query { values, errors: Vec::new() })
+    }
+}
+
+impl Query {
+    /// A value as whatever `read` makes of it.
+    pub(crate) fn take<T, E: std::fmt::Display>(&mut self, name: &str, read: impl FnOnce(&str) -> Result<T, E>) -> Option<T> {
+        let text = self.values.remove(name)?;
+        match read(&text) {
+            Ok(value) => Some(value),
+            Err(error) => {
+                self.errors.push(Invalid::new(name, error.to_string()));
+                None
+            }
+        }
+    }
+
+    /// A value as it stands.
+    pub(crate) fn take_text(&mut self, name: &str) -> Option<String> {
+        self.values.remove(name)
+    }
+
+    /// Nothing that was taken was wrong. Names that nobody asked for are let be, as browsers and proxies add their own.
+    pub(crate) fn finish(self) -> Result<(), Fault> {
+        if self.errors.is_empty() { Ok(()) } else { Err(Fault::Invalid(self.errors)) }
+    }
+}
+
+/// The fields of a submitted HTML form.
+pub(crate) type Form = BTreeMap<String, String>;
+
+/// Reads a form's body.
+pub(crate) fn parse_form(bytes: &[u8]) -> Form {
+    url::form_urlencoded::parse(bytes).into_owned().collect()
+}
+
+/// Whether a method only reads.
+pub(crate) fn is_safe(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
+}

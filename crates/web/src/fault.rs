@@ -1,0 +1,201 @@
+//! What goes wrong on the way through a handler, and how each surface says it: surface two as problem details (RFC 9457),
+//! surface one as `{"detail": …}`. The kind picks the status here and nowhere else; what the machine's failures really were
+//! goes to the log, once.
+
+use std::time::Duration;
+
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use oncue_domain::error::Invalid;
+use oncue_domain::store;
+use serde::Serialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+/// Why a request is not answered with what it asked for.
+#[derive(Debug)]
+pub(crate) enum Fault {
+    /// The request is wrong as a whole: this status, and a sentence that says why.
+    Refused(StatusCode, String),
+    /// Fields of the body or of the query are wrong.
+    Invalid(Vec<Invalid>),
+    /// Nobody, or nobody we know.
+    Unauthenticated,
+    /// Too often; come back after this.
+    TooMany(Duration),
+    /// The store cannot answer.
+    Store(store::Error),
+}
+
+impl Fault {
+    pub(crate) fn new(status: StatusCode, detail: impl Into<String>) -> Fault {
+        Fault::Refused(status, detail.into())
+    }
+
+    pub(crate) fn not_found(what: &str) -> Fault {
+        Fault::new(StatusCode::NOT_FOUND, format!("{what} not found"))
+    }
+
+    pub(crate) fn status(&self) -> StatusCode {
+        match self {
+            Fault::Refused(status, _) => *status,
+            Fault::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Fault::Unauthenticated => StatusCode::UNAUTHORIZED,
+            Fault::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
+            Fault::Store(store::Error::Unavailable(_)) => StatusCode::SERVICE_UNAVAILABLE,
+            Fault::Store(store::Error::Broken(_)) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    pub(crate) fn detail(&self) -> String {
+        match self {
+            Fault::Refused(_, detail) => detail.clone(),
+            Fault::Invalid(errors) => match errors.as_slice() {
+                [only] => only.to_string(),
+                several => format!("{} fields are not right; see errors.", several.len()),
+            },
+            Fault::Unauthenticated => "Not authenticated".to_owned(),
+            Fault::TooMany(wait) => format!("Too many requests; try again in {} seconds.", seconds(*wait)),
+            Fault::Store(store::Error::Unavailable(_)) => "The database cannot be written right now; try again soon.".to_owned(),
+            Fault::Store(store::Error::Broken(_)) => "Something went wrong inside oncue; its log says what.".to_owned(),
+        }
+    }
+
+    /// The response around a body in one surface's shape.
+    fn respond(&self, content_type: &'static str, body: &Value) -> Response {
+        if let Fault::Store(error) = self {
+            tracing::error!(%error, "a request could not be answered");
+        }
+        let mut response = (self.status(), body.to_string()).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+        for (name, value) in self.headers() {
+            headers.insert(name, value);
+        }
+        response
+    }
+
+    pub(crate) fn headers(&self) -> Vec<(HeaderName, HeaderValue)> {
+        match self {
+            Fault::Unauthenticated => vec![(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))],
+            Fault::TooMany(wait) => vec![(header::RETRY_AFTER, HeaderValue::from(seconds(*wait)))],
+            Fault::Store(store::Error::Unavailable(_)) => vec![(header::RETRY_AFTER, HeaderValue::from_static("1"))],
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// Whole seconds, rounded up: who waits as long as told must not come too early.
+fn seconds(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
+}
+
+impl From<store::Error> for Fault {
+    fn from(error: store::Error) -> Fault {
+        Fault::Store(error)
+    }
+}
+
+impl From<Invalid> for Fault {
+    fn from(error: Invalid) -> Fault {
+        Fault::Invalid(vec![error])
+    }
+}
+
+/// A fault as surface two says it.
+#[derive(Debug)]
+pub(crate) struct Problem(Fault);
+
+impl<F: Into<Fault>> From<F> for Problem {
+    fn from(fault: F) -> Problem {
+        Problem(fault.into())
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = self.0.status();
+        let mut body = json!({
+            "type": "about:blank",
+            "title": status.canonical_reason().unwrap_or("Error"),
+            "status": status.as_u16(),
+            "detail": self.0.detail(),
+        });
+        if let Fault::Invalid(errors) = &self.0 {
+            body["errors"] = errors.iter().map(|error| json!({"field": error.field, "detail": error.message})).collect();
+        }
+        self.0.respond("application/problem+json", &body)
+    }
+}
+
+/// A fault as surface one says it.
+#[derive(Debug)]
+pub(crate) struct FlatFault(Fault);
+
+impl<F: Into<Fault>> From<F> for FlatFault {
+    fn from(fault: F) -> FlatFault {
+        FlatFault(fault.into())
+    }
+}
+
+impl IntoResponse for FlatFault {
+    fn into_response(self) -> Response {
+        let detail = match &self.0 {
+            Fault::Invalid(errors) => errors
+                .iter()
+                .map(|error| {
+                    let at = error.field.split('.').filter(|part| !part.is_empty());
+                    let loc: Vec<&str> = std::iter::once("body").chain(at).collect();
+                    json!({"loc": loc, "msg": error.message, "type": "value_error"})
+                })
+                .collect(),
+            fault => Value::String(fault.detail()),
+        };
+        self.0.respond("application/json", &json!({"detail": detail}))
+    }
+}
+
+/// Says a fault in the words of the surface that `path` belongs to.
+pub(crate) fn respond_at(path: &str, fault: Fault) -> Response {
+    let is_flat = ["/triggers", "/logs"].iter().any(|flat| {
+        path.strip_prefix(flat).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    });
+    if is_flat { FlatFault(fault).into_response() } else { Problem(fault).into_response() }
+}
+
+/// The document of surface two's errors, RFC 9457.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem, example = json!({
+    "type": "about:blank", "title": "Unprocessable Entity", "status": 422,
+    "detail": "schedule_details.cron: The hour field says 25; hours run from 0 to 23.",
+    "errors": [{"field": "schedule_details.cron", "detail": "The hour field says 25; hours run from 0 to 23."}]
+}))]
+pub(crate) struct ProblemDocument {
+    r#type: String,
+    title: String,
+    status: u16,
+    /// A sentence for a person: what is wrong and what would be right.
+    detail: String,
+    /// The fields that are wrong, where fields are.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    errors: Vec<FieldProblem>,
+}
+
+/// One field that is wrong.
+#[derive(Serialize, ToSchema)]
+#[schema(example = json!({"field": "name", "detail": "A name has at most 200 characters."}))]
+pub(crate) struct FieldProblem {
+    /// A dotted path from the top of the body.
+    field: String,
+    detail: String,
+}
+
+/// The document of surface one's errors.
+#[derive(Serialize, ToSchema)]
+#[schema(as = FlatError, example = json!({"detail": "Trigger not found"}))]
+pub(crate) struct FlatErrorDocument {
+    /// A sentence, or, where the body is not the JSON of a trigger, a list of what is wrong with it.
+    #[schema(value_type = Value)]
+    detail: Value,
+}

@@ -1,0 +1,101 @@
+//! How the server is: for load balancers, for monitoring, and for a person who wonders.
+
+use axum::Extension;
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use serde_json::{Value, json};
+use subtle::ConstantTimeEq;
+use utoipa::ToSchema;
+
+use crate::app::App;
+use crate::auth::Caller;
+use crate::fault::{Fault, Problem};
+use crate::guard::ClientAddress;
+use crate::openapi::Errors;
+
+/// Whether the server can do its work.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Readiness, example = json!({"status": "ready", "database": "ok", "tzdata": "2026e", "version": "0.1.0"}))]
+pub(crate) struct Readiness {
+    /// `ready` or `unavailable`.
+    status: &'static str,
+    /// `ok`, or that it cannot be reached.
+    database: &'static str,
+    /// The release of the zone data in use.
+    tzdata: String,
+    version: &'static str,
+}
+
+/// Answers.
+#[utoipa::path(get, path = "/ping", tag = "Server", operation_id = "ping",
+    responses((status = 200, body = Value, example = json!({"ping": "pong"}))))]
+pub(crate) async fn ping() -> Json<Value> {
+    Json(json!({"ping": "pong"}))
+}
+
+/// The process is alive.
+#[utoipa::path(get, path = "/healthz", tag = "Server", operation_id = "healthz",
+    responses((status = 200, body = Value, example = json!({"status": "alive"}))))]
+pub(crate) async fn alive() -> Json<Value> {
+    Json(json!({"status": "alive"}))
+}
+
+/// The database is reachable and migrated.
+#[utoipa::path(get, path = "/readyz", tag = "Server", operation_id = "readyz",
+    responses((status = 200, body = Readiness), (status = 503, body = Readiness)))]
+pub(crate) async fn ready(State(app): State<App>) -> Response {
+    let is_ready = match app.store.check().await {
+        Ok(()) => true,
+        Err(error) => {
+            tracing::error!(%error, "not ready");
+            false
+        }
+    };
+    let readiness = Readiness {
+        status: if is_ready { "ready" } else { "unavailable" },
+        database: if is_ready { "ok" } else { "unreachable" },
+        tzdata: app.zones.release.clone(),
+        version: env!("CARGO_PKG_VERSION"),
+    };
+    let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(readiness)).into_response()
+}
+
+/// What happened, for Prometheus. Open on loopback; from elsewhere it takes an operator's login or key, or the token.
+#[utoipa::path(get, path = "/metrics", tag = "Server", operation_id = "metrics",
+    responses((status = 200, content_type = "text/plain", body = String), Errors))]
+pub(crate) async fn metrics(
+    State(app): State<App>,
+    Extension(client): Extension<ClientAddress>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    permit(&app, client, &headers).await?;
+    if let Ok(backlog) = app.store.backlog().await {
+        metrics::gauge!("oncue_deliveries_owed").set(u32::try_from(backlog.owed).unwrap_or(u32::MAX));
+    }
+    let content_type = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
+    Ok((content_type, app.metrics.render()).into_response())
+}
+
+async fn permit(app: &App, client: ClientAddress, headers: &HeaderMap) -> Result<(), Fault> {
+    // Behind a proxy on the same machine everybody comes from loopback; then loopback proves nothing.
+    let is_local = app.settings.listen.ip().is_loopback() && client.ip.is_loopback() && !client.is_forwarded;
+    if is_local || has_token(app, headers) {
+        return Ok(());
+    }
+    match Caller::find(app, headers).await? {
+        Some(caller) if caller.user.is_operator => caller.require(oncue_domain::access::Scope::Read),
+        Some(_) => Err(Fault::new(StatusCode::FORBIDDEN, "Metrics are for the operator.")),
+        None => Err(Fault::Unauthenticated),
+    }
+}
+
+fn has_token(app: &App, headers: &HeaderMap) -> bool {
+    let Some(token) = &app.settings.metrics_token else { return false };
+    let sent = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let sent = sent.strip_prefix("Bearer ").unwrap_or_default();
+    sent.as_bytes().ct_eq(token.as_bytes()).into()
+}

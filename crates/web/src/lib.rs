@@ -1,0 +1,104 @@
+//! Requests in, pages and JSON out. Here is the complete map of addresses; each noun has its file in `api` (surface two),
+//! `flat` (surface one) and `ui` (pages). Handlers are checklists: extract, permit, decide, store, answer. No SQL, no
+//! outgoing HTTP and no background tasks; what must happen later is written to the store, and the engine finds it there.
+
+mod access;
+mod api;
+mod app;
+mod auth;
+mod extract;
+mod fault;
+mod flat;
+mod guard;
+mod health;
+mod openapi;
+mod server;
+mod ui;
+
+use std::sync::Arc;
+
+use axum::extract::OriginalUri;
+use axum::http::StatusCode;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::response::Response;
+use axum::routing::get;
+use axum::Router;
+use tower_http::catch_panic::CatchPanicLayer;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+pub use app::{Doors, Entropy, Mode, Settings};
+pub use auth::password::hash as hash_password;
+pub use server::serve;
+
+use app::{App, Shared};
+use fault::{Fault, respond_at};
+
+/// Everything that can be asked of this server.
+pub fn router(doors: Doors, settings: Settings) -> Router {
+    let app: App = Arc::new(Shared::new(doors, settings));
+    let (documented, document) = documented().split_for_parts();
+    let all = documented
+        .merge(ui::router())
+        .route("/auth/login", get(access::login_page).post(access::login))
+        .route("/auth/register", get(access::register_page).post(access::register))
+        .route("/logout", get(access::logout_by_get).post(access::logout))
+        .route("/docs", get(openapi::docs))
+        .route("/docs/{file}", get(openapi::docs_file))
+        .route("/openapi.json", get({
+            let document: Arc<str> = openapi::finish(document).into();
+            move || openapi::document(Arc::clone(&document))
+        }))
+        .fallback(unknown)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(CatchPanicLayer::custom(after_panic))
+        .layer(from_fn(guard::count))
+        .with_state(Arc::clone(&app));
+    // The guard may rewrite an address, so it must come before any route is chosen.
+    Router::new().fallback_service(all).layer(from_fn_with_state(app, guard::guard))
+}
+
+/// The addresses that stand in the OpenAPI document: both surfaces and the server's own health.
+fn documented() -> OpenApiRouter<App> {
+    OpenApiRouter::with_openapi(openapi::head())
+        .routes(routes!(flat::trigger::list, flat::trigger::create))
+        .routes(routes!(flat::trigger::test))
+        .routes(routes!(flat::trigger::get, flat::trigger::edit, flat::trigger::delete))
+        .routes(routes!(flat::trigger::fire))
+        .routes(routes!(flat::event::active))
+        .routes(routes!(flat::event::archived))
+        .routes(routes!(flat::statistics::stats))
+        .routes(routes!(api::trigger::list, api::trigger::create))
+        .routes(routes!(api::trigger::table))
+        .routes(routes!(api::trigger::get, api::trigger::replace, api::trigger::patch, api::trigger::delete))
+        .routes(routes!(api::trigger::upcoming))
+        .routes(routes!(api::trigger::skipped))
+        .routes(routes!(api::fire::test))
+        .routes(routes!(api::fire::fire))
+        .routes(routes!(api::event::list))
+        .routes(routes!(api::event::table))
+        .routes(routes!(api::event::aggregated))
+        .routes(routes!(api::event::get))
+        .routes(routes!(api::schedule::preview))
+        .routes(routes!(api::api_key::list, api::api_key::create))
+        .routes(routes!(api::api_key::delete))
+        .routes(routes!(health::ping))
+        .routes(routes!(health::alive))
+        .routes(routes!(health::ready))
+        .routes(routes!(health::metrics))
+}
+
+async fn unknown(OriginalUri(uri): OriginalUri) -> Response {
+    respond_at(uri.path(), Fault::not_found("Page"))
+}
+
+async fn wrong_method(OriginalUri(uri): OriginalUri) -> Response {
+    respond_at(uri.path(), Fault::new(StatusCode::METHOD_NOT_ALLOWED, "This address does not take that method."))
+}
+
+fn after_panic(cause: Box<dyn std::any::Any + Send>) -> Response {
+    let cause = cause.downcast_ref::<&str>().map(ToString::to_string).or_else(|| cause.downcast_ref::<String>().cloned());
+    let cause = cause.unwrap_or_default();
+    tracing::error!(cause, "a handler panicked");
+    respond_at("", Fault::new(StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong inside oncue; its log says what."))
+}

@@ -1,0 +1,169 @@
+//! The OpenAPI document of both surfaces, made from the handlers, and Swagger UI to read it with, from inside the binary.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::extract::Path;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use utoipa::openapi::response::{Response as Documented, ResponseBuilder};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{Components, ContentBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, Ref, RefOr};
+use utoipa::openapi::{PathsBuilder, SecurityRequirement};
+use utoipa::{IntoResponses, PartialSchema};
+
+use crate::fault::{FieldProblem, FlatErrorDocument, Fault, ProblemDocument, respond_at};
+
+/// What the document says before the handlers add theirs.
+pub(crate) fn head() -> OpenApi {
+    let mut components = Components::new();
+    components.schemas.insert("Problem".to_owned(), ProblemDocument::schema());
+    components.schemas.insert("FieldProblem".to_owned(), FieldProblem::schema());
+    components.schemas.insert("FlatError".to_owned(), FlatErrorDocument::schema());
+    components.add_security_scheme("bearer", SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build()));
+    components.add_security_scheme(
+        "cookie",
+        SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new(crate::auth::COOKIE))),
+    );
+    let licence = LicenseBuilder::new().name("MIT OR Apache-2.0").identifier(Some("MIT OR Apache-2.0")).build();
+    let info = InfoBuilder::new()
+        .title("oncue")
+        .version(env!("CARGO_PKG_VERSION"))
+        .description(Some(
+            "Triggers that fire on time or on call, and the events they make. Two surfaces over the same triggers: the \
+             account API under /api/v1, and the flat API under /triggers and /logs.",
+        ))
+        .license(Some(licence))
+        .build();
+    OpenApiBuilder::new()
+        .info(info)
+        .paths(PathsBuilder::new())
+        .components(Some(components))
+        .security(Some([
+            SecurityRequirement::new("bearer", Vec::<String>::new()),
+            SecurityRequirement::new("cookie", Vec::<String>::new()),
+        ]))
+        .build()
+}
+
+/// The whole document as JSON.
+pub(crate) fn finish(document: OpenApi) -> String {
+    document.to_json().expect("a document of strings and maps is always JSON")
+}
+
+/// GET /openapi.json
+pub(crate) async fn document(document: Arc<str>) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], document.to_string()).into_response()
+}
+
+/// The page around Swagger UI; its own has inline scripts and looks for its files beside itself.
+const DOCS_PAGE: &str = include_str!("../static/docs.html");
+
+/// Starts Swagger UI on our document.
+const DOCS_START: &str = include_str!("../static/docs.js");
+
+/// GET /docs
+pub(crate) async fn docs() -> Response {
+    ([(header::CONTENT_TYPE, "text/html; charset=utf-8")], DOCS_PAGE).into_response()
+}
+
+/// GET /docs/{file}
+pub(crate) async fn docs_file(Path(file): Path<String>) -> Response {
+    if file == "start.js" {
+        return ([(header::CONTENT_TYPE, "text/javascript; charset=utf-8")], DOCS_START).into_response();
+    }
+    let config = Arc::new(utoipa_swagger_ui::Config::from("/openapi.json"));
+    match utoipa_swagger_ui::serve(&file, config) {
+        Ok(Some(asset)) => ([(header::CONTENT_TYPE, asset.content_type)], asset.bytes.into_owned()).into_response(),
+        _ => respond_at("/docs", Fault::not_found("Page")),
+    }
+}
+
+type Responses = BTreeMap<String, RefOr<Documented>>;
+
+fn errors(schema: &str, content_type: &str, kinds: &[(&str, &str)]) -> Responses {
+    let reference = Ref::from_schema_name(schema);
+    kinds
+        .iter()
+        .map(|(status, description)| {
+            let content = ContentBuilder::new().schema(Some(RefOr::Ref(reference.clone()))).build();
+            let response = ResponseBuilder::new().description(*description).content(content_type, content).build();
+            ((*status).to_owned(), RefOr::T(response))
+        })
+        .collect()
+}
+
+/// What any call may answer besides what it is for.
+const ANY: [(&str, &str); 11] = [
+    ("400", "The request makes no sense as it stands"),
+    ("401", "No credentials, or none that are known"),
+    ("403", "The key has not the scope, or another site sent this"),
+    ("404", "There is no such thing, or it is somebody else's"),
+    ("405", "The address does not take this method"),
+    ("408", "The body took too long to arrive"),
+    ("413", "The body is too large"),
+    ("421", "The server does not answer to that name"),
+    ("422", "A field is wrong; it is named"),
+    ("429", "Too often; Retry-After says when to come back"),
+    ("503", "The database cannot be reached or written right now"),
+];
+
+/// What only calls with a body answer.
+const WITH_BODY: [(&str, &str); 2] =
+    [("409", "It conflicts with how things stand"), ("415", "The body is not marked as JSON")];
+
+/// The errors of any call of surface two.
+pub(crate) struct Errors;
+
+/// The errors of a call of surface two with a body.
+pub(crate) struct MakingErrors;
+
+/// The errors of firing on surface two.
+pub(crate) type FiringErrors = MakingErrors;
+
+/// The errors of any call of surface one.
+pub(crate) struct FlatErrors;
+
+/// The errors of a call of surface one with a body.
+pub(crate) struct FlatMakingErrors;
+
+impl IntoResponses for Errors {
+    fn responses() -> Responses {
+        errors("Problem", "application/problem+json", &ANY)
+    }
+}
+
+impl IntoResponses for MakingErrors {
+    fn responses() -> Responses {
+        let mut all = Errors::responses();
+        all.extend(errors("Problem", "application/problem+json", &WITH_BODY));
+        all
+    }
+}
+
+impl IntoResponses for FlatErrors {
+    fn responses() -> Responses {
+        errors("FlatError", "application/json", &ANY)
+    }
+}
+
+impl IntoResponses for FlatMakingErrors {
+    fn responses() -> Responses {
+        let mut all = FlatErrors::responses();
+        all.extend(errors("FlatError", "application/json", &WITH_BODY));
+        all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use utoipa::ToSchema;
+
+    use super::*;
+
+    #[test]
+    fn errors_are_documented_under_the_names_they_are_registered_by() {
+        assert_eq!(ProblemDocument::name(), "Problem");
+        assert_eq!(FlatErrorDocument::name(), "FlatError");
+    }
+}

@@ -1,0 +1,323 @@
+//! The form for making and changing a trigger: its fields as texts, the JSON of surface two that they amount to, and the
+//! way back from that surface's errors to the fields. What is right and wrong is decided where the JSON is read.
+
+use std::collections::BTreeMap;
+
+use axum::extract::Request;
+use axum::http::{StatusCode, header};
+use jiff::civil::DateTime;
+use jiff::Timestamp;
+use oncue_domain::destination::Format;
+use oncue_domain::error::Invalid;
+use oncue_domain::payload::{PAYLOAD_BYTES_MAX, Payload};
+use oncue_domain::schedule::zone::Zone;
+use oncue_domain::schedule::{FirstFiring, Schedule};
+use oncue_domain::trigger::Definition;
+use serde_json::value::{RawValue, to_raw_value};
+use serde_json::{Map, Value};
+
+use crate::api::trigger::{read_definition, zone_of};
+use crate::app::Shared;
+use crate::extract::{Form, parse_form, read_body};
+use crate::fault::Fault;
+
+/// The longest form in bytes: the largest payload with every byte escaped, and room for the rest.
+const FORM_BYTES_MAX: usize = 3 * PAYLOAD_BYTES_MAX + 64 * 1024;
+
+/// The fields, as they were typed or as they are shown.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct TriggerForm {
+    pub(crate) name: String,
+    /// `once`, `every`, `cron` or `api`.
+    pub(crate) kind: String,
+    pub(crate) run_at: String,
+    pub(crate) every: String,
+    pub(crate) start_at: String,
+    pub(crate) cron: String,
+    pub(crate) timezone: String,
+    pub(crate) payload: String,
+    pub(crate) webhook_url: String,
+    pub(crate) format: String,
+    pub(crate) expires_at: String,
+    pub(crate) is_test: bool,
+}
+
+impl TriggerForm {
+    /// An empty form.
+    pub(crate) fn fresh() -> TriggerForm {
+        TriggerForm { kind: "every".to_owned(), ..TriggerForm::default() }
+    }
+
+    /// The form that shows `definition`, with its times on the wall clock of `zone`.
+    pub(crate) fn of(definition: &Definition, zone: &Zone) -> TriggerForm {
+        let mut form = TriggerForm {
+            name: definition.name.clone().unwrap_or_default(),
+            kind: "api".to_owned(),
+            payload: definition.payload.as_ref().map(|payload| payload.as_str().to_owned()).unwrap_or_default(),
+            expires_at: definition.expires_at.map(|end| wall(end, zone)).unwrap_or_default(),
+            is_test: definition.is_test,
+            ..TriggerForm::default()
+        };
+        if let Some(webhook) = &definition.webhook {
+            form.webhook_url = webhook.url.to_string();
+            if webhook.format != Format::recognise(&webhook.url) {
+                form.format = webhook.format.word().to_owned();
+            }
+        }
+        let Some(details) = &definition.schedule else { return form };
+        form.timezone = details.timezone.as_ref().map(|zone| zone.name().to_owned()).unwrap_or_default();
+        match &details.schedule {
+            Schedule::Once { at } => {
+                form.kind = "once".to_owned();
+                form.run_at = wall(*at, zone);
+            }
+            Schedule::Every { period, anchor, first } => {
+                form.kind = "every".to_owned();
+                form.every = period.as_str().to_owned();
+                if *first == FirstFiring::AtAnchor {
+                    form.start_at = wall(*anchor, zone);
+                }
+            }
+            Schedule::Cron { expression, .. } => {
+                form.kind = "cron".to_owned();
+                form.cron = expression.as_str().to_owned();
+            }
+        }
+        form
+    }
+
+    /// Reads a submitted form.
+    pub(crate) async fn read(request: Request) -> Result<TriggerForm, Fault> {
+        let named = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        if !named.to_ascii_lowercase().starts_with("application/x-www-form-urlencoded") {
+            return Err(Fault::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Send a form (application/x-www-form-urlencoded)."));
+        }
+        let bytes = read_body(request.into_body(), FORM_BYTES_MAX).await?;
+        Ok(TriggerForm::from_fields(parse_form(&bytes)))
+    }
+
+    fn from_fields(mut fields: Form) -> TriggerForm {
+        let mut take = |name: &str| fields.remove(name).unwrap_or_default().trim().to_owned();
+        TriggerForm {
+            name: take("name"),
+            kind: take("kind"),
+            run_at: take("run_at"),
+            every: take("every"),
+            start_at: take("start_at"),
+            cron: take("cron"),
+            timezone: take("timezone"),
+            // Browsers end the lines of a text field their own way.
+            payload: take("payload").replace("\r\n", "\n"),
+            webhook_url: take("webhook_url"),
+            format: take("format"),
+            expires_at: take("expires_at"),
+            is_test: !take("is_test").is_empty(),
+        }
+    }
+
+    /// What the form says about a trigger that is `before` so far, checked; everything that is wrong at once.
+    pub(crate) fn define(&self, app: &Shared, before: Option<&Definition>, now: Timestamp) -> Result<Definition, Fault> {
+        let shown = before.map(|definition| (TriggerForm::of(definition, shown_zone(app, definition)), definition));
+        let (json, wrong_payload) = self.to_json(shown.as_ref().map(|(form, definition)| (form, *definition)));
+        let read = read_definition(app, json.as_bytes(), before, before, now);
+        match (wrong_payload, read) {
+            (None, read) => read,
+            (Some(wrong), Ok(_)) => Err(wrong.into()),
+            (Some(wrong), Err(Fault::Invalid(mut errors))) => {
+                errors.push(wrong);
+                Err(Fault::Invalid(errors))
+            }
+            (Some(_), Err(fault)) => Err(fault),
+        }
+    }
+
+    /// The form as surface two's JSON. Of a trigger that exists only what differs from what its form shows is said: a form
+    /// shows less than a trigger holds (no microseconds, no second pass of a repeated hour), and what nobody touched must
+    /// not lose it. JSON cannot hold a payload that is not JSON; that error comes beside it.
+    fn to_json(&self, before: Option<(&TriggerForm, &Definition)>) -> (String, Option<Invalid>) {
+        let mut json: BTreeMap<&str, Box<RawValue>> = BTreeMap::new();
+        let shown = before.map(|(form, _)| form);
+        let touched = |field: fn(&TriggerForm) -> &str| shown.is_none_or(|shown| field(self) != field(shown));
+        json.insert("type", raw(&self.kind_word()));
+        if touched(|form| &form.name) {
+            json.insert("name", raw(&self.name));
+        }
+        if let Some(schedule) = self.schedule(before) {
+            json.insert("schedule_details", raw(&schedule));
+        }
+        let mut wrong_payload = None;
+        if touched(|form| &form.payload) {
+            match (self.payload.as_str(), Payload::parse(&self.payload)) {
+                ("", _) => drop(json.insert("api_payload", raw(&Value::Null))),
+                (_, Ok(payload)) => drop(json.insert("api_payload", payload.to_raw())),
+                (_, Err(error)) => wrong_payload = Some(Invalid::new("api_payload", error.message)),
+            }
+        }
+        if touched(|form| &form.webhook_url) || touched(|form| &form.format) {
+            json.insert("webhook_url", raw(&some(&self.webhook_url)));
+            json.insert("format", raw(&some(&self.format)));
+        }
+        if shown.is_none_or(|shown| !is_same_wall(&self.expires_at, &shown.expires_at)) {
+            json.insert("expires_at", raw(&some(&self.expires_at)));
+        }
+        if shown.is_none_or(|shown| self.is_test != shown.is_test) {
+            json.insert("is_test", raw(&self.is_test));
+        }
+        (raw(&json).get().to_owned(), wrong_payload)
+    }
+
+    fn kind_word(&self) -> Value {
+        match self.kind.as_str() {
+            "once" | "every" | "cron" => "scheduled".into(),
+            other => some(other),
+        }
+    }
+
+    /// The schedule as JSON; none where there is none or where it stays as it is.
+    fn schedule(&self, before: Option<(&TriggerForm, &Definition)>) -> Option<Value> {
+        let fields: &[(&str, &str)] = match self.kind.as_str() {
+            "once" => &[("run_at", &self.run_at)],
+            "every" if self.start_at.is_empty() => &[("every", &self.every)],
+            "every" => &[("every", &self.every), ("start_at", &self.start_at)],
+            "cron" => &[("cron", &self.cron)],
+            _ => return None,
+        };
+        if before.is_some_and(|(shown, _)| self.shows_same_schedule(shown)) {
+            return None;
+        }
+        let mut schedule: Map<String, Value> =
+            fields.iter().map(|(name, text)| ((*name).to_owned(), Value::from(*text))).collect();
+        if !self.timezone.is_empty() {
+            schedule.insert("timezone".to_owned(), self.timezone.clone().into());
+        }
+        // The start that nobody touched keeps its microseconds when the period changes.
+        if let Some((shown, definition)) = before
+            && shown.timezone == self.timezone
+            && is_same_wall(&shown.start_at, &self.start_at)
+            && let Some(Schedule::Every { anchor, first: FirstFiring::AtAnchor, .. }) =
+                definition.schedule.as_ref().map(|details| &details.schedule)
+            && schedule.contains_key("start_at")
+        {
+            schedule.insert("start_at".to_owned(), anchor.to_string().into());
+        }
+        Some(Value::Object(schedule))
+    }
+
+    fn shows_same_schedule(&self, shown: &TriggerForm) -> bool {
+        let fits = match self.kind.as_str() {
+            "once" => is_same_wall(&self.run_at, &shown.run_at),
+            "every" => self.every == shown.every && is_same_wall(&self.start_at, &shown.start_at),
+            _ => self.cron == shown.cron,
+        };
+        self.kind == shown.kind && self.timezone == shown.timezone && fits
+    }
+
+    /// How finely the browser's date and time fields count: to the second, unless what they show is finer.
+    pub(crate) fn step(text: &str) -> &'static str {
+        if text.contains('.') { "0.001" } else { "1" }
+    }
+}
+
+/// The zone that a trigger's times are read and shown in.
+pub(crate) fn shown_zone<'a>(app: &'a Shared, definition: &'a Definition) -> &'a Zone {
+    definition.schedule.as_ref().map_or(&app.settings.zone, |details| zone_of(app, details))
+}
+
+/// A text as JSON, null where it is empty.
+fn some(text: &str) -> Value {
+    if text.is_empty() { Value::Null } else { text.into() }
+}
+
+fn raw(value: &impl serde::Serialize) -> Box<RawValue> {
+    to_raw_value(value).expect("texts, flags and maps of them are JSON")
+}
+
+/// An instant on the wall clock of `zone`, in the shortest form that a browser's field takes: it cuts to milliseconds.
+fn wall(instant: Timestamp, zone: &Zone) -> String {
+    let local = instant.to_zoned(zone.time_zone().clone());
+    let format = match (local.subsec_nanosecond() / 1_000_000, local.second()) {
+        (0, 0) => "%Y-%m-%dT%H:%M",
+        (0, _) => "%Y-%m-%dT%H:%M:%S",
+        _ => "%Y-%m-%dT%H:%M:%S%.3f",
+    };
+    local.strftime(format).to_string()
+}
+
+/// Whether two texts name the same wall time; browsers leave out seconds, or add zeros, as they please.
+fn is_same_wall(one: &str, other: &str) -> bool {
+    let read = |text: &str| text.parse::<DateTime>().ok();
+    one == other || read(one).is_some_and(|one| read(other) == Some(one))
+}
+
+/// One thing that is wrong with a form.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct FieldError {
+    /// The field, by its name in the form; empty where it is none of them.
+    pub(crate) field: &'static str,
+    /// What the form calls it.
+    pub(crate) label: &'static str,
+    pub(crate) message: String,
+}
+
+/// Everything that is wrong with a form, in the order of its fields.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct FormErrors(pub(crate) Vec<FieldError>);
+
+/// Surface two's path of a field, the form's name for it and its label, in the order of the form.
+const FIELDS: [(&str, &str, &str); 14] = [
+    ("name", "name", "Name"),
+    ("api_payload", "payload", "Payload"),
+    ("is_test", "is_test", "Only a test"),
+    ("type", "kind", "Fires"),
+    ("schedule_details", "kind", "Fires"),
+    ("schedule_details.run_at", "run_at", "At"),
+    ("schedule_details.every", "every", "Period"),
+    ("schedule_details.start_at", "start_at", "First firing"),
+    ("schedule_details.cron", "cron", "Cron line"),
+    ("schedule_details.timezone", "timezone", "Time zone"),
+    ("expires_at", "expires_at", "Expires"),
+    ("webhook_url", "webhook_url", "Webhook address"),
+    ("format", "format", "Format"),
+    ("", "", ""),
+];
+
+impl FormErrors {
+    pub(crate) fn of(errors: Vec<Invalid>) -> FormErrors {
+        let place = |error: &Invalid| FIELDS.iter().position(|(path, ..)| *path == error.field).unwrap_or(FIELDS.len() - 1);
+        let mut placed: Vec<(usize, String)> = errors.into_iter().map(|error| (place(&error), error.message)).collect();
+        placed.sort_by_key(|(place, _)| *place);
+        let errors = placed.into_iter().map(|(place, message)| {
+            let (_, field, label) = FIELDS[place];
+            FieldError { field, label, message }
+        });
+        FormErrors(errors.collect())
+    }
+
+    /// What is wrong with one field.
+    pub(crate) fn at(&self, field: &str) -> Option<&str> {
+        self.0.iter().find(|error| error.field == field).map(|error| error.message.as_str())
+    }
+
+    /// Whether this is the first wrong field, where the typing should go on.
+    pub(crate) fn begin_at(&self, field: &str) -> bool {
+        self.0.iter().find(|error| !error.field.is_empty()).is_some_and(|error| error.field == field)
+    }
+}
+
+/// The zones that the form proposes: those named after a place, and UTC. Any other name that the zone data knows is taken too.
+pub(crate) fn proposed_zones(app: &Shared) -> Vec<String> {
+    let beside = ["Etc/", "posix/", "right/", "SystemV/"];
+    let mut names: Vec<String> = app
+        .zones
+        .database
+        .available()
+        .map(|name| name.as_str().to_owned())
+        .filter(|name| name == "UTC" || (name.contains('/') && !beside.iter().any(|prefix| name.starts_with(prefix))))
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+#[cfg(test)]
+mod tests;

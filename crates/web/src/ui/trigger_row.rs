@@ -1,0 +1,93 @@
+//! A trigger in a line of a table: what people tell it by, when it fires next, where its events go, what can be done with it.
+
+use jiff::Timestamp;
+use oncue_domain::destination::{Format, Webhook};
+use oncue_domain::id::TriggerId;
+use oncue_domain::schedule::Schedule;
+use oncue_domain::trigger::{Armed, Kind};
+
+use super::badge::Badge;
+use super::moment::Moment;
+use super::trigger_form::shown_zone;
+use crate::app::Shared;
+
+/// One line.
+pub(crate) struct TriggerRow {
+    pub(crate) id: TriggerId,
+    pub(crate) label: String,
+    /// The schedule in a sentence; none for a trigger that is called.
+    pub(crate) schedule: Option<String>,
+    /// The zone of a cron line; other schedules look the same in every zone.
+    pub(crate) zone: Option<String>,
+    pub(crate) state: Badge,
+    pub(crate) next: Option<Moment>,
+    pub(crate) expires: Option<Moment>,
+    pub(crate) created: Moment,
+    /// The host its events go to; none for the operator's default.
+    pub(crate) host: Option<String>,
+    /// How they are written, where that is not the usual envelope.
+    pub(crate) format: Option<&'static str>,
+    pub(crate) is_api: bool,
+    pub(crate) is_enabled: bool,
+}
+
+impl TriggerRow {
+    pub(crate) fn of(app: &Shared, armed: &Armed, now: Timestamp) -> TriggerRow {
+        let Armed { trigger, next_at } = armed;
+        let definition = &trigger.definition;
+        let details = definition.schedule.as_ref();
+        let zone = shown_zone(app, definition);
+        let webhook = definition.webhook.as_ref();
+        TriggerRow {
+            id: trigger.id,
+            label: label(definition.name.as_deref().unwrap_or_default(), trigger.id),
+            schedule: details.map(|details| details.schedule.summary()),
+            zone: details
+                .filter(|details| matches!(details.schedule, Schedule::Cron { .. }))
+                .map(|_| zone.name().to_owned()),
+            state: Badge::of_trigger(armed, now),
+            next: next_at.map(|next| Moment::due(next, now, zone)),
+            expires: definition.expires_at.map(|end| Moment::new(end, now, zone)),
+            created: Moment::new(trigger.created_at, now, zone),
+            host: webhook.map(host),
+            format: webhook.map(|webhook| webhook.format).filter(|format| *format != Format::Json).map(Format::word),
+            is_api: definition.kind() == Kind::Api,
+            is_enabled: definition.enabled,
+        }
+    }
+}
+
+/// What a trigger is called on a page, also where it has no name.
+pub(crate) fn label(name: &str, id: TriggerId) -> String {
+    match name.trim() {
+        "" => format!("Trigger {id}"),
+        name => name.to_owned(),
+    }
+}
+
+/// The host of an address and its port where it is not the usual one. The path stays out of lists: with many receivers it
+/// is the secret.
+pub(crate) fn host(webhook: &Webhook) -> String {
+    let host = webhook.url.host_str().unwrap_or_default();
+    webhook.url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_shows_the_host_of_an_address_and_not_its_path() {
+        let host_of = |url| host(&Webhook::parse(url, None).expect("an address"));
+        assert_eq!(host_of("https://hooks.slack.com/services/T0/B0/secret"), "hooks.slack.com");
+        assert_eq!(host_of("http://127.0.0.1:9000/hook"), "127.0.0.1:9000");
+        assert_eq!(host_of("https://example.com:443/"), "example.com");
+    }
+
+    #[test]
+    fn a_trigger_without_a_name_is_called_by_its_number() {
+        assert_eq!(label("", TriggerId(7)), "Trigger 7");
+        assert_eq!(label(" ", TriggerId(-3)), "Trigger -3");
+        assert_eq!(label("nightly", TriggerId(7)), "nightly");
+    }
+}
