@@ -4,16 +4,15 @@
 
 FROM rust:1.95-bookworm AS build
 WORKDIR /src
-COPY Cargo.toml Cargo.lock rustfmt.toml clippy.toml ./
+COPY Cargo.toml Cargo.lock ./
 COPY crates crates
-RUN cargo build --release --locked --package oncue \
-    && install -d -o 65532 -g 65532 /data
+RUN cargo build --release --locked --package oncue
 
-# Holds glibc and nothing else; zone data and TLS roots are in the binary.
-FROM gcr.io/distroless/cc-debian12:nonroot
-COPY --from=build /src/target/release/oncue /usr/local/bin/oncue
+# Only glibc is needed from here: zone data and TLS roots are in the binary.
+FROM debian:bookworm-slim
 # A volume takes over the owner of the folder that it covers.
-COPY --from=build --chown=65532:65532 /data /data
+RUN install -d -o 65532 -g 65532 /data
+COPY --from=build /src/target/release/oncue /usr/local/bin/oncue
 ENV ONCUE_LISTEN=0.0.0.0:8000 \
     DATABASE_URL=sqlite:/data/oncue.db
 USER 65532:65532

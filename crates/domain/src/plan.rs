@@ -87,7 +87,12 @@ pub fn plan(trigger: &Trigger, armed: Timestamp, now: Timestamp, absences: &[Abs
                 if is_too_late(latest, now) {
                     plan.skipped.extend(Skipped::range(schedule, just_before(due), latest, Reason::Missed));
                 } else {
-                    plan.skipped.extend(Skipped::range(schedule, just_before(due), just_before(latest), Reason::Missed));
+                    plan.skipped.extend(Skipped::range(
+                        schedule,
+                        just_before(due),
+                        just_before(latest),
+                        Reason::Missed,
+                    ));
                     plan.firings.push(Firing { scheduled_at: latest, caught_up: true });
                 }
                 latest
@@ -95,7 +100,8 @@ pub fn plan(trigger: &Trigger, armed: Timestamp, now: Timestamp, absences: &[Abs
             None if is_too_late(due, now) => {
                 // Only a store that could not write for a day brings us here; the bound keeps the way back short.
                 let expiry = definition.expires_at.unwrap_or(Timestamp::MAX);
-                let absent = absences.iter().map(|absence| absence.from).find(|from| *from >= due).unwrap_or(Timestamp::MAX);
+                let absent =
+                    absences.iter().map(|absence| absence.from).find(|from| *from >= due).unwrap_or(Timestamp::MAX);
                 let until = just_before(now - LATE_AT_MOST).min(absent).min(just_before(expiry));
                 let latest = schedule.latest_in(just_before(due), until).unwrap_or(due);
                 plan.skipped.extend(Skipped::range(schedule, just_before(due), latest, Reason::Missed));
@@ -114,4 +120,166 @@ pub fn plan(trigger: &Trigger, armed: Timestamp, now: Timestamp, absences: &[Abs
 
 fn is_too_late(due: Timestamp, now: Timestamp) -> bool {
     now.duration_since(due) > LATE_AT_MOST
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::id::{TriggerId, UserId};
+    use crate::schedule::cron::CronExpression;
+    use crate::schedule::every::Period;
+    use crate::schedule::zone::Zones;
+    use crate::schedule::{FirstFiring, Schedule};
+    use crate::trigger::{Definition, ScheduleDetails};
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + seconds).expect("in range")
+    }
+
+    fn every(period_s: u64) -> Schedule {
+        let period = Period::from_seconds(period_s).expect("a period");
+        Schedule::Every { period, anchor: at(0), first: FirstFiring::AtAnchor }
+    }
+
+    fn trigger(schedule: Schedule) -> Trigger {
+        Trigger {
+            id: TriggerId(1),
+            owner: UserId(1),
+            revision: 1,
+            definition: Definition {
+                name: None,
+                schedule: Some(ScheduleDetails { schedule, timezone: None }),
+                payload: None,
+                webhook: None,
+                is_test: false,
+                enabled: true,
+                expires_at: None,
+            },
+            created_at: at(0),
+            standing_since: at(0),
+        }
+    }
+
+    fn times(plan: &Plan) -> Vec<Timestamp> {
+        plan.firings.iter().map(|firing| firing.scheduled_at).collect()
+    }
+
+    #[test]
+    fn nothing_fires_before_its_time() {
+        let plan = plan(&trigger(every(10)), at(10), just_before(at(10)), &[]);
+        assert_eq!(plan, Plan { firings: vec![], skipped: vec![], next_at: Some(at(10)) });
+    }
+
+    #[test]
+    fn whoever_runs_late_fires_every_occurrence_all_the_same() {
+        let plan = plan(&trigger(every(10)), at(10), at(35), &[]);
+        assert_eq!(times(&plan), [at(10), at(20), at(30)]);
+        assert!(plan.firings.iter().all(|firing| !firing.caught_up));
+        assert_eq!((plan.skipped.len(), plan.next_at), (0, Some(at(40))));
+    }
+
+    #[test]
+    fn of_an_absence_the_latest_fires_and_the_others_are_one_record() {
+        let absence = Absence { from: at(15), to: at(58) };
+        let plan = plan(&trigger(every(10)), at(10), at(61), &[absence]);
+        assert_eq!(times(&plan), [at(10), at(50), at(60)], "before, in, and after the absence");
+        assert_eq!(plan.firings.iter().map(|firing| firing.caught_up).collect::<Vec<_>>(), [false, true, false]);
+        assert_eq!(plan.skipped, [Skipped { reason: Reason::Missed, first: at(20), last: at(40), count: 3 }]);
+        assert_eq!(plan.next_at, Some(at(70)));
+    }
+
+    #[test]
+    fn what_is_more_than_a_day_late_does_not_fire() {
+        let day = 24 * 3600;
+        let once = trigger(Schedule::Once { at: at(0) });
+        let absence = [Absence { from: at(-5), to: at(2 * day) }];
+        assert_eq!(times(&plan(&once, at(0), at(day), &absence)), [at(0)], "exactly a day is not too late");
+        let late = plan(&once, at(0), at(day) + SignedDuration::from_micros(1), &absence);
+        assert_eq!(late.skipped, [Skipped { reason: Reason::Missed, first: at(0), last: at(0), count: 1 }]);
+        assert_eq!((late.firings.len(), late.next_at), (0, None));
+    }
+
+    #[test]
+    fn a_year_of_absence_is_one_record_and_one_firing() {
+        let year = 365 * 24 * 3600;
+        let minutely =
+            Schedule::Cron { expression: CronExpression::parse("* * * * *").expect("cron"), zone: Zones::utc() };
+        let armed = minutely.next_after(at(0)).expect("every minute");
+        let back = at(year + 30);
+        let plan = plan(&trigger(minutely.clone()), armed, back, &[Absence { from: at(0), to: back }]);
+        assert_eq!(plan.firings.len(), 1);
+        assert_eq!(plan.skipped.len(), 1);
+        assert_eq!(plan.skipped[0].count + 1, minutely.count_in(at(0), just_before(back)));
+    }
+
+    #[test]
+    fn nothing_fires_at_or_after_the_expiry_not_even_late() {
+        let mut trigger = trigger(every(10));
+        trigger.definition.expires_at = Some(at(30));
+        let late = plan(&trigger, at(10), at(100), &[]);
+        assert_eq!(times(&late), [at(10), at(20)]);
+        assert_eq!(late.next_at, None);
+        let absent = plan(&trigger, at(10), at(100), &[Absence { from: at(5), to: at(95) }]);
+        assert_eq!(times(&absent), [at(20)], "the latest that may fire");
+        assert_eq!(absent.skipped, [Skipped { reason: Reason::Missed, first: at(10), last: at(10), count: 1 }]);
+    }
+
+    #[test]
+    fn one_trigger_fires_so_many_at_once_and_the_rest_next_time() {
+        let first = plan(&trigger(every(1)), at(1), at(1000), &[]);
+        assert_eq!(first.firings.len(), FIRINGS_MAX);
+        let next = first.next_at.expect("there are more");
+        assert!(next <= at(1000), "it is still due");
+        assert_eq!(plan(&trigger(every(1)), next, at(1000), &[]).firings[0].scheduled_at, next);
+    }
+
+    #[test]
+    fn an_absence_is_counted_from_the_last_sign_of_life_unless_the_database_is_older() {
+        let now = at(10_000);
+        assert_eq!(absence(None, None, now), None, "a new database");
+        assert_eq!(absence(Some(at(9_000)), Some(at(8_990)), now), Some(Absence { from: at(9_000), to: now }));
+        assert_eq!(absence(Some(at(9_000)), Some(at(9_500)), now), Some(Absence { from: at(9_000), to: now }));
+        let restored = absence(Some(at(9_000)), Some(at(1_000)), now);
+        assert_eq!(restored, Some(Absence { from: just_before(at(1_000)), to: now }));
+        assert_eq!(absence(Some(at(20_000)), None, now), None, "the clock was put back");
+    }
+
+    proptest! {
+        /// Invariant 2 as arithmetic: fired and skipped together are exactly what the schedule names, in order, once each.
+        #[test]
+        fn every_occurrence_is_fired_or_skipped_exactly_once(
+            period_s in 1u64..5000,
+            armed_k in 1i64..50,
+            lag_s in 0i64..200_000,
+            absent_from in -10_000i64..100_000,
+            absent_for in 1i64..200_000,
+            expires_s in proptest::option::of(0i64..300_000),
+        ) {
+            let schedule = every(period_s);
+            let armed = at(armed_k * i64::try_from(period_s).expect("small"));
+            let now = armed + SignedDuration::from_secs(lag_s);
+            let absences = [Absence { from: at(absent_from), to: at(absent_from + absent_for) }];
+            let mut trigger = trigger(schedule.clone());
+            trigger.definition.expires_at = expires_s.map(at);
+            let (mut fired, mut skipped, mut next) = (0u64, 0u64, Some(armed));
+            let mut last = Timestamp::MIN;
+            while let Some(due) = next.filter(|due| *due <= now) {
+                let plan = plan(&trigger, due, now, &absences);
+                for firing in &plan.firings {
+                    prop_assert!(firing.scheduled_at > last && firing.scheduled_at <= now);
+                    prop_assert!(trigger.definition.lives_at(firing.scheduled_at));
+                    last = firing.scheduled_at;
+                }
+                fired += plan.firings.len() as u64;
+                skipped += plan.skipped.iter().map(|skipped| skipped.count).sum::<u64>();
+                prop_assert!(plan.next_at.is_none_or(|next| next > due), "a plan moves on");
+                next = plan.next_at;
+            }
+            let expiry = trigger.definition.expires_at.map_or(now, |end| just_before(end).min(now));
+            let named = if expiry < armed { 0 } else { schedule.count_in(just_before(armed), expiry) };
+            prop_assert_eq!(fired + skipped, named);
+        }
+    }
 }

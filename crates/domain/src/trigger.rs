@@ -309,3 +309,114 @@ impl Trigger {
 pub fn just_before(instant: Timestamp) -> Timestamp {
     instant.checked_sub(jiff::SignedDuration::from_micros(1)).unwrap_or(Timestamp::MIN)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schedule::zone::Zones;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + seconds).expect("in range")
+    }
+
+    fn every(text: &str, now: Timestamp, current: Option<&ScheduleDetails>) -> ScheduleDetails {
+        let wish = ScheduleWish::Every { period: Period::parse(text).expect("a period"), start_at: None };
+        wish.place(None, &Zones::utc(), current, now).expect("it can be placed")
+    }
+
+    fn trigger() -> Trigger {
+        Trigger {
+            id: TriggerId(1),
+            owner: UserId(1),
+            revision: 1,
+            definition: Definition {
+                name: None,
+                schedule: Some(every("10s", at(0), None)),
+                payload: None,
+                webhook: None,
+                is_test: false,
+                enabled: true,
+                expires_at: None,
+            },
+            created_at: at(0),
+            standing_since: at(0),
+        }
+    }
+
+    #[test]
+    fn an_edit_that_leaves_the_schedule_alone_leaves_the_grid_alone() {
+        let trigger = trigger();
+        let mut renamed = trigger.definition.clone();
+        renamed.name = Some("new".to_owned());
+        let edit = trigger.edit(renamed, Some(at(10)), at(7));
+        assert_eq!((edit.arm, edit.skipped, edit.trigger.revision), (Arm::Keep, None, 2));
+        let again = every("10s", at(7), trigger.definition.schedule.as_ref());
+        assert_eq!(Some(&again), trigger.definition.schedule.as_ref(), "what was read can be put back");
+    }
+
+    #[test]
+    fn a_new_schedule_counts_from_the_edit_and_fires_nothing_of_before() {
+        let trigger = trigger();
+        let changed = Definition {
+            schedule: Some(every("30s", at(7), trigger.definition.schedule.as_ref())),
+            ..trigger.definition.clone()
+        };
+        let edit = trigger.edit(changed, Some(at(10)), at(7));
+        assert_eq!((edit.arm, edit.skipped), (Arm::Set(Some(at(37))), None));
+    }
+
+    #[test]
+    fn what_was_due_when_an_edit_came_first_is_recorded() {
+        let trigger = trigger();
+        let paused = Definition { enabled: false, ..trigger.definition.clone() };
+        let edit = trigger.edit(paused, Some(at(10)), at(21));
+        assert_eq!(edit.arm, Arm::Set(None));
+        assert_eq!(edit.skipped, Some(Skipped { reason: Reason::Superseded, first: at(10), last: at(20), count: 2 }));
+    }
+
+    #[test]
+    fn resuming_fires_nothing_retroactively_and_records_the_pause() {
+        let trigger = trigger();
+        let paused =
+            trigger.edit(Definition { enabled: false, ..trigger.definition.clone() }, Some(at(10)), at(5)).trigger;
+        let resumed = paused.edit(Definition { enabled: true, ..paused.definition.clone() }, None, at(45));
+        assert_eq!(resumed.arm, Arm::Set(Some(at(50))), "the grid is still the old one");
+        assert_eq!(resumed.skipped, Some(Skipped { reason: Reason::Paused, first: at(10), last: at(40), count: 4 }));
+    }
+
+    #[test]
+    fn moving_the_expiry_does_not_lose_what_is_due() {
+        let trigger = trigger();
+        let later = Definition { expires_at: Some(at(100)), ..trigger.definition.clone() };
+        let edit = trigger.edit(later, Some(at(10)), at(11));
+        assert_eq!((edit.arm, edit.skipped), (Arm::Set(Some(at(10))), None));
+    }
+
+    #[test]
+    fn a_single_time_must_lie_in_the_future_unless_it_stood_there_before() {
+        let utc = Zones::utc();
+        let placed = ScheduleWish::RunAt(at(10)).place(None, &utc, None, at(0)).expect("in the future");
+        assert!(ScheduleWish::RunAt(at(10)).place(None, &utc, None, at(10)).is_err());
+        assert!(ScheduleWish::RunAt(at(10)).place(None, &utc, Some(&placed), at(20)).is_ok());
+    }
+
+    #[test]
+    fn only_a_living_api_trigger_is_fired_by_a_call() {
+        let mut trigger = trigger();
+        assert_eq!(trigger.may_fire(at(0)), Err(FireRefusal::NotApi));
+        trigger.definition.schedule = None;
+        assert_eq!(trigger.may_fire(at(0)), Ok(()));
+        trigger.definition.expires_at = Some(at(5));
+        assert_eq!(trigger.may_fire(at(5)), Err(FireRefusal::Expired));
+        trigger.definition.enabled = false;
+        assert_eq!(trigger.may_fire(at(0)), Err(FireRefusal::Paused));
+    }
+
+    #[test]
+    fn names_are_short_lines() {
+        assert_eq!(parse_name(""), Ok(None));
+        assert_eq!(parse_name(&"é".repeat(200)).map(|name| name.is_some()), Ok(true));
+        assert!(parse_name(&"é".repeat(201)).is_err());
+        assert!(parse_name("a\nb").is_err());
+    }
+}

@@ -128,7 +128,9 @@ impl Credentials {
                     fields.fail(name, "This is needed.");
                 }
             }
-            fields.finish()?;
+            if !fields.errors.is_empty() {
+                return Err(Fault::Invalid(fields.errors));
+            }
             let credentials =
                 Credentials { email: email.unwrap_or_default(), password: password.unwrap_or_default(), is_form: false };
             credentials.check()?;
