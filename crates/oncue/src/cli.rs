@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::bench;
 use crate::command;
 use crate::config::Environment;
 use crate::serve;
@@ -30,6 +31,8 @@ enum Command {
     User(command::user::UserCommand),
     /// Ask a running server whether it is ready (for containers); exits 0 when it is
     Healthcheck(ServeFlags),
+    /// Measure how fast this oncue is on this machine
+    Bench(bench::BenchFlags),
 }
 
 /// The flags of `serve`. Each has an environment variable, which a flag overrides, and which overrides the config file.
@@ -48,7 +51,7 @@ pub(crate) struct ServeFlags {
     #[arg(long, value_name = "URL")]
     pub(crate) database_url: Option<String>,
     /// No login: one built-in local user owns everything; loopback only [env: ONCUE_OPEN]
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
+    #[arg(long, num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
     pub(crate) open: Option<String>,
     /// Who may register: open, first, closed [env: ONCUE_REGISTRATION] [default: open on loopback, elsewhere first]
     #[arg(long, value_name = "RULE")]
@@ -75,7 +78,7 @@ pub(crate) struct ServeFlags {
     #[arg(long, value_name = "DURATION")]
     pub(crate) keep_for: Option<String>,
     /// Let webhooks go to loopback and private addresses [env: ONCUE_ALLOW_PRIVATE_DESTINATIONS]
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
+    #[arg(long, num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
     pub(crate) allow_private_destinations: Option<String>,
     /// Requests per minute and account [env: ONCUE_RATE_LIMIT] [default: off]
     #[arg(long, value_name = "NUMBER")]
@@ -105,6 +108,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Serve(flags) => serve::run(&flags, &environment),
         Command::User(command) => command::user::run(&command, &environment),
         Command::Healthcheck(flags) => command::healthcheck::run(&flags, &environment),
+        Command::Bench(flags) => bench::run(&flags),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -110,6 +110,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         zone,
         retention: config.retention,
         egress,
+        has_default_destination: config.default_webhook.is_some(),
         rate_limit: config.rate_limit,
         metrics_token: config.metrics_token,
         jwt_secret,

@@ -9,7 +9,8 @@ use axum::response::{IntoResponse, Response};
 use oncue_domain::access::{Registration, Session, User, is_email};
 use oncue_domain::error::Invalid;
 use oncue_domain::store::{NewUser, Registered};
-use serde_json::json;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::app::{App, Mode};
 use crate::auth::password::PASSWORD_CHARS;
@@ -17,6 +18,7 @@ use crate::auth::{COOKIE, Caller};
 use crate::extract::{Fields, is_json, parse_form, read_body};
 use crate::fault::{Fault, Problem};
 use crate::guard::ClientAddress;
+use crate::openapi::AccessErrors;
 use crate::ui;
 
 /// The longest body with credentials in bytes.
@@ -38,7 +40,30 @@ pub(crate) async fn register_page(State(app): State<App>) -> Response {
     ui::register_page(&app, "", None, StatusCode::OK).await
 }
 
-/// POST /auth/login
+/// What somebody logs in or registers with.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = Credentials, example = json!({"email": "ada@example.com", "password": "correct horse battery"}))]
+#[expect(dead_code, reason = "the document of a body that is read as a form or as JSON")]
+pub(crate) struct CredentialsInput {
+    email: String,
+    /// 8 to 256 characters.
+    #[schema(min_length = 8, max_length = 256)]
+    password: String,
+}
+
+/// A login, for programs.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Token, example = json!({"access_token": "eyJhbGciOiJIUzI1NiJ9.e30.c2lnbmF0dXJl", "token_type": "bearer"}))]
+pub(crate) struct TokenDocument {
+    /// Send it as `Authorization: Bearer …`.
+    access_token: String,
+    token_type: &'static str,
+}
+
+/// Log in. JSON gets a token and the cookie; a form gets the cookie and is sent to the dashboard.
+#[utoipa::path(post, path = "/auth/login", tag = "Access", operation_id = "login", security(()),
+    request_body(content((CredentialsInput = "application/json"), (CredentialsInput = "application/x-www-form-urlencoded"))),
+    responses((status = 200, body = TokenDocument), (status = 302, description = "A form was right"), AccessErrors))]
 pub(crate) async fn login(State(app): State<App>, Extension(client): Extension<ClientAddress>, request: Request) -> Response {
     if let Mode::Open(_) = app.settings.mode {
         return ui::redirect("/");
@@ -56,7 +81,10 @@ pub(crate) async fn login(State(app): State<App>, Extension(client): Extension<C
     }
 }
 
-/// POST /auth/register
+/// Register, and log in. JSON gets a token and the cookie; a form gets the cookie and is sent to the dashboard.
+#[utoipa::path(post, path = "/auth/register", tag = "Access", operation_id = "register", security(()),
+    request_body(content((CredentialsInput = "application/json"), (CredentialsInput = "application/x-www-form-urlencoded"))),
+    responses((status = 200, body = TokenDocument), (status = 302, description = "A form was right"), AccessErrors))]
 pub(crate) async fn register(State(app): State<App>, Extension(client): Extension<ClientAddress>, request: Request) -> Response {
     if let Mode::Open(_) = app.settings.mode {
         return ui::redirect("/");
@@ -170,7 +198,7 @@ impl Credentials {
         let mut response = if self.is_form {
             ui::redirect("/")
         } else {
-            axum::Json(json!({"access_token": token, "token_type": "bearer"})).into_response()
+            axum::Json(TokenDocument { access_token: token, token_type: "bearer" }).into_response()
         };
         set_cookie(&mut response, &cookie);
         response

@@ -54,6 +54,8 @@ pub struct Settings {
     pub retention: Retention,
     /// Where users' destinations may lie.
     pub egress: Arc<Egress>,
+    /// Whether there is a default destination for triggers that name none.
+    pub has_default_destination: bool,
     /// Requests a minute and account.
     pub rate_limit: Option<u32>,
     /// A token that opens `/metrics` from anywhere.

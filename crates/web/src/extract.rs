@@ -161,7 +161,7 @@ impl Fields {
     /// Says that a field is wrong.
     pub(crate) fn fail(&mut self, name: &str, message: impl Into<String>) {
         let path = self.path(name);
-        self.errors.push(Invalid::new(path, message));
+        self.errors.push(Invalid::new(path, sentence(message.into())));
     }
 
     fn path(&self, name: &str) -> String {
@@ -185,6 +185,17 @@ impl Fields {
         self.refuse_unknown();
         if self.errors.is_empty() { Ok(()) } else { Err(Fault::Invalid(self.errors)) }
     }
+}
+
+/// Errors of parsers are fragments, so that they can stand in a sentence; here each stands alone.
+fn sentence(mut message: String) -> String {
+    if let Some(first) = message.get_mut(..1) {
+        first.make_ascii_uppercase();
+    }
+    if !message.ends_with(['.', '!', '?']) {
+        message.push('.');
+    }
+    message
 }
 
 /// The integer at the end of a path such as `/triggers/{id}`; anything else names nothing.

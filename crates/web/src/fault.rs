@@ -72,6 +72,7 @@ impl Fault {
         for (name, value) in self.headers() {
             headers.insert(name, value);
         }
+        response.extensions_mut().insert(FaultDetail(self.detail()));
         response
     }
 
@@ -84,6 +85,10 @@ impl Fault {
         }
     }
 }
+
+/// What an answer says is wrong, kept beside it for those who read pages instead of JSON.
+#[derive(Clone, Debug)]
+pub(crate) struct FaultDetail(pub(crate) String);
 
 /// Whole seconds, rounded up: who waits as long as told must not come too early.
 fn seconds(wait: Duration) -> u64 {
@@ -157,10 +162,16 @@ impl IntoResponse for FlatFault {
 
 /// Says a fault in the words of the surface that `path` belongs to.
 pub(crate) fn respond_at(path: &str, fault: Fault) -> Response {
-    let is_flat = ["/triggers", "/logs"].iter().any(|flat| {
-        path.strip_prefix(flat).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    });
-    if is_flat { FlatFault(fault).into_response() } else { Problem(fault).into_response() }
+    if is_under(path, &["/triggers", "/logs"]) { FlatFault(fault).into_response() } else { Problem(fault).into_response() }
+}
+
+/// Whether a path belongs to one of the surfaces for programs.
+pub(crate) fn is_for_programs(path: &str) -> bool {
+    is_under(path, &["/triggers", "/logs", "/api"])
+}
+
+fn is_under(path: &str, roots: &[&str]) -> bool {
+    roots.iter().any(|root| path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
 }
 
 /// The document of surface two's errors, RFC 9457.

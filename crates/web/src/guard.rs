@@ -15,7 +15,8 @@ use url::{Host, Url};
 use crate::app::{App, Mode, Settings};
 use crate::auth::KEY_PREFIX;
 use crate::extract::is_safe;
-use crate::fault::{Fault, respond_at};
+use crate::fault::{Fault, FaultDetail, is_for_programs, respond_at};
+use crate::ui;
 
 /// Who is at the other end: the peer, or whom a trusted proxy names.
 #[derive(Clone, Copy, Debug)]
@@ -36,6 +37,7 @@ const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 pub(crate) async fn guard(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let path = request.uri().path().to_owned();
     let is_page_for_people = !path.starts_with("/docs");
+    let reads_pages = wants_page(request.headers()) && !is_for_programs(&path);
     let mut response = match judge(&app, &request) {
         Ok(()) => {
             let client = client_address(&app.settings, &request);
@@ -45,8 +47,20 @@ pub(crate) async fn guard(State(app): State<App>, mut request: Request, next: Ne
         }
         Err(fault) => respond_at(&path, fault),
     };
+    if reads_pages && let Some(FaultDetail(detail)) = response.extensions().get() {
+        let mut page = ui::error_page(response.status(), detail);
+        for name in [header::RETRY_AFTER, header::WWW_AUTHENTICATE] {
+            page.headers_mut().extend(response.headers().get(&name).cloned().map(|value| (name, value)));
+        }
+        response = page;
+    }
     dress(&app.settings, response.headers_mut(), is_page_for_people);
     response
+}
+
+/// Whether whoever asks is a person with a browser.
+fn wants_page(headers: &HeaderMap) -> bool {
+    headers.get_all(header::ACCEPT).iter().filter_map(|accept| accept.to_str().ok()).any(|accept| accept.contains("text/html"))
 }
 
 fn judge(app: &App, request: &Request) -> Result<(), Fault> {
@@ -181,7 +195,8 @@ fn dress(settings: &Settings, headers: &mut HeaderMap, is_page_for_people: bool)
         (header::CONTENT_SECURITY_POLICY, policy),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::X_FRAME_OPTIONS, "DENY"),
-        (header::REFERRER_POLICY, "no-referrer"),
+        // With no-referrer, browsers send our own forms with `Origin: null`, which nobody can tell from a foreign one.
+        (header::REFERRER_POLICY, "same-origin"),
         (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
         (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
         (HeaderName::from_static("permissions-policy"), "camera=(), microphone=(), geolocation=(), payment=()"),

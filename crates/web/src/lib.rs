@@ -40,8 +40,8 @@ pub fn router(doors: Doors, settings: Settings) -> Router {
     let (documented, document) = documented().split_for_parts();
     let all = documented
         .merge(ui::router())
-        .route("/auth/login", get(access::login_page).post(access::login))
-        .route("/auth/register", get(access::register_page).post(access::register))
+        .route("/auth/login", get(access::login_page))
+        .route("/auth/register", get(access::register_page))
         .route("/logout", get(access::logout_by_get).post(access::logout))
         .route("/docs", get(openapi::docs))
         .route("/docs/{file}", get(openapi::docs_file))
@@ -82,6 +82,8 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(api::schedule::preview))
         .routes(routes!(api::api_key::list, api::api_key::create))
         .routes(routes!(api::api_key::delete))
+        .routes(routes!(access::login))
+        .routes(routes!(access::register))
         .routes(routes!(health::ping))
         .routes(routes!(health::alive))
         .routes(routes!(health::ready))

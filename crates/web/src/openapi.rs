@@ -121,6 +121,9 @@ pub(crate) struct MakingErrors;
 /// The errors of firing on surface two.
 pub(crate) type FiringErrors = MakingErrors;
 
+/// The errors of logging in and registering: a form gets its page again, JSON gets a problem.
+pub(crate) struct AccessErrors;
+
 /// The errors of any call of surface one.
 pub(crate) struct FlatErrors;
 
@@ -141,6 +144,19 @@ impl IntoResponses for MakingErrors {
     }
 }
 
+impl IntoResponses for AccessErrors {
+    fn responses() -> Responses {
+        let mut all = MakingErrors::responses();
+        let page = || ContentBuilder::new().schema(Some(String::schema())).build();
+        for response in all.values_mut() {
+            if let RefOr::T(response) = response {
+                response.content.insert("text/html".to_owned(), RefOr::T(page()));
+            }
+        }
+        all
+    }
+}
+
 impl IntoResponses for FlatErrors {
     fn responses() -> Responses {
         errors("FlatError", "application/json", &ANY)
@@ -157,13 +173,56 @@ impl IntoResponses for FlatMakingErrors {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
     use utoipa::ToSchema;
 
     use super::*;
+
+    fn document() -> Value {
+        let (_, document) = crate::documented().split_for_parts();
+        serde_json::from_str(&finish(document)).expect("it is JSON")
+    }
 
     #[test]
     fn errors_are_documented_under_the_names_they_are_registered_by() {
         assert_eq!(ProblemDocument::name(), "Problem");
         assert_eq!(FlatErrorDocument::name(), "FlatError");
+    }
+
+    #[test]
+    fn every_schema_has_an_example() {
+        let document = document();
+        let schemas = document["components"]["schemas"].as_object().expect("there are schemas");
+        for (name, schema) in schemas {
+            let parts: Vec<&Value> = schema["allOf"].as_array().map_or_else(|| vec![schema], |parts| parts.iter().collect());
+            let has_example = |part: &&Value| {
+                let properties = part["properties"].as_object();
+                part.get("example").is_some()
+                    || part.get("examples").is_some()
+                    || part.get("$ref").is_some()
+                    || properties.is_some_and(|all| all.values().any(|property| property.get("example").is_some()))
+            };
+            assert!(schema.get("example").is_some() || parts.iter().all(has_example), "{name} has no example: {schema}");
+        }
+    }
+
+    #[test]
+    fn every_reference_leads_somewhere_and_every_call_has_a_name_of_its_own() {
+        let document = document();
+        let text = document.to_string();
+        for reference in text.split("\"#/components/schemas/").skip(1).map(|rest| rest.split('"').next().expect("it ends")) {
+            assert!(document["components"]["schemas"].get(reference).is_some(), "{reference} is not defined");
+        }
+        let mut names = std::collections::BTreeSet::new();
+        for (path, calls) in document["paths"].as_object().expect("there are paths") {
+            for (method, call) in calls.as_object().expect("there are methods") {
+                let name = call["operationId"].as_str().expect("it has a name");
+                assert!(names.insert(name.to_owned()), "{method} {path} shares the name {name}");
+                assert!(!call["tags"].as_array().expect("it has a tag").is_empty());
+                let words = call["summary"].as_str().or(call["description"].as_str());
+                assert!(words.is_some_and(|words| !words.is_empty()), "{method} {path} is not described");
+            }
+        }
+        assert_eq!(document["openapi"], "3.1.0");
     }
 }

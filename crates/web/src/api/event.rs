@@ -83,6 +83,10 @@ pub(crate) struct EventDetails {
     #[serde(flatten)]
     event: EventDocument,
     /// One for each destination; none where the event is only logged.
+    #[schema(example = json!([{
+        "destination": "https://example.com/hook", "format": "json", "message_id": "evt_019aa5c0f0007d5e8a3b1c2d3e4f5061",
+        "status": "delivered", "next_attempt_at": null, "attempts": []
+    }]))]
     deliveries: Vec<DeliveryDocument>,
 }
 

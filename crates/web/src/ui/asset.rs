@@ -26,7 +26,8 @@ impl Asset {
 static STYLESHEET: LazyLock<Asset> =
     LazyLock::new(|| Asset::new("oncue", "css", "text/css; charset=utf-8", include_bytes!("../../static/oncue.css")));
 
-static ICON: LazyLock<Asset> = LazyLock::new(|| Asset::new("icon", "svg", "image/svg+xml", include_bytes!("../../static/icon.svg")));
+static ICON: LazyLock<Asset> =
+    LazyLock::new(|| Asset::new("icon", "svg", "image/svg+xml", include_bytes!("../../static/icon.svg")));
 
 /// Where the stylesheet is.
 pub(crate) fn stylesheet() -> &'static str {
@@ -45,7 +46,8 @@ pub(super) async fn serve(Path(file): Path<String>) -> Response {
     let Some(asset) = assets.into_iter().find(|asset| asset.path == asked) else {
         return error_page(StatusCode::NOT_FOUND, "There is no such file here.");
     };
-    let headers = [(header::CONTENT_TYPE, asset.media_type), (header::CACHE_CONTROL, "public, max-age=31536000, immutable")];
+    let headers =
+        [(header::CONTENT_TYPE, asset.media_type), (header::CACHE_CONTROL, "public, max-age=31536000, immutable")];
     (headers, asset.bytes).into_response()
 }
 

@@ -67,9 +67,47 @@ impl Badge {
 mod tests {
     use super::*;
     use oncue_domain::destination::Target;
+    use oncue_domain::id::{TriggerId, UserId};
+    use oncue_domain::schedule::Schedule;
+    use oncue_domain::trigger::{Definition, ScheduleDetails, Trigger};
 
     fn view(state: State) -> DeliveryView {
         DeliveryView { target: Target::Default, state, attempts: Vec::new() }
+    }
+
+    #[test]
+    fn a_trigger_says_what_keeps_it_from_firing_before_it_says_that_it_waits() {
+        let now = Timestamp::from_second(1_800_000_000).expect("in range");
+        let later = Timestamp::from_second(1_900_000_000).expect("in range");
+        let schedule = ScheduleDetails { schedule: Schedule::Once { at: later }, timezone: None };
+        let plain = Definition {
+            name: None,
+            schedule: Some(schedule),
+            payload: None,
+            webhook: None,
+            is_test: false,
+            enabled: true,
+            expires_at: None,
+        };
+        let word = |definition: &Definition, next_at| {
+            let definition = definition.clone();
+            let trigger = Trigger {
+                id: TriggerId(1),
+                owner: UserId(1),
+                revision: 1,
+                definition,
+                created_at: now,
+                standing_since: now,
+            };
+            Badge::of_trigger(&Armed { trigger, next_at }, now).word
+        };
+        assert_eq!(word(&plain, Some(later)), "waiting");
+        assert_eq!(word(&plain, None), "finished");
+        let paused = Definition { enabled: false, ..plain.clone() };
+        assert_eq!(word(&paused, None), "paused");
+        assert_eq!(word(&Definition { expires_at: Some(now), ..paused }, None), "expired");
+        assert_eq!(word(&Definition { schedule: None, ..plain.clone() }, None), "api");
+        assert_eq!(word(&Definition { is_test: true, ..plain }, None), "test");
     }
 
     #[test]

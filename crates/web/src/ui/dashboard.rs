@@ -65,7 +65,11 @@ impl View {
 }
 
 /// GET /
-pub(super) async fn show(State(app): State<App>, Visitor(caller): Visitor, mut query: Query) -> Result<Response, PageFault> {
+pub(super) async fn show(
+    State(app): State<App>,
+    Visitor(caller): Visitor,
+    mut query: Query,
+) -> Result<Response, PageFault> {
     let now = app.now();
     let status = match query.take_text("status") {
         Some(word) => read_status(&word).map_err(|detail| Fault::from(Invalid::new("status", detail)))?,

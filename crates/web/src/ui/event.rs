@@ -43,7 +43,13 @@ pub(crate) struct EventRow {
 }
 
 impl EventRow {
-    pub(crate) fn of(event: &Event, deliveries: &[DeliveryView], retention: Retention, now: Timestamp, zone: &Zone) -> EventRow {
+    pub(crate) fn of(
+        event: &Event,
+        deliveries: &[DeliveryView],
+        retention: Retention,
+        now: Timestamp,
+        zone: &Zone,
+    ) -> EventRow {
         let status = retention.status(event.fired_at, now).unwrap_or(Status::Archived);
         EventRow {
             id: event.id.0,
@@ -65,7 +71,9 @@ impl EventRow {
 fn fate(fired_at: Timestamp, status: Status, retention: Retention, now: Timestamp) -> String {
     let age = now.duration_since(fired_at);
     match status {
-        Status::Active if retention.active_for < retention.keep_for => format!("archived in {}", span(retention.active_for - age)),
+        Status::Active if retention.active_for < retention.keep_for => {
+            format!("archived in {}", span(retention.active_for - age))
+        }
         _ => format!("deleted in {}", span(retention.keep_for - age)),
     }
 }
@@ -143,7 +151,11 @@ struct EventPage {
 }
 
 /// GET /events/{id}
-pub(super) async fn show(State(app): State<App>, Visitor(caller): Visitor, Path(id): Path<String>) -> Result<Response, PageFault> {
+pub(super) async fn show(
+    State(app): State<App>,
+    Visitor(caller): Visitor,
+    Path(id): Path<String>,
+) -> Result<Response, PageFault> {
     let now = app.now();
     let (event, deliveries) = load(&app, &caller, &id, now).await?;
     let has_trigger = app.store.trigger(caller.owner(), event.trigger).await?.is_some();
@@ -226,7 +238,8 @@ mod tests {
             answer: Some(NASTY.as_bytes().to_vec()),
         };
         let webhook = Webhook::parse("https://example.com/?q=<script>", None).expect("an address");
-        let view = DeliveryView { target: Target::Webhook(webhook), state: DeliveryState::Failed, attempts: vec![attempt] };
+        let view =
+            DeliveryView { target: Target::Webhook(webhook), state: DeliveryState::Failed, attempts: vec![attempt] };
         let html = EventPage {
             frame: Frame::bare(),
             fired_exactly: event.fired_at.to_string(),
@@ -240,7 +253,10 @@ mod tests {
         };
         let html = html.render().expect("it renders");
         assert!(!html.contains("<script") && !html.contains("<img src=x"), "{html}");
-        assert!(html.contains("500 Internal Server Error") && html.contains("12 ms") && html.contains("failed"), "{html}");
+        assert!(
+            html.contains("500 Internal Server Error") && html.contains("12 ms") && html.contains("failed"),
+            "{html}"
+        );
     }
 
     #[test]

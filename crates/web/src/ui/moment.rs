@@ -44,7 +44,8 @@ pub(crate) fn absolute(instant: Timestamp, zone: &Zone) -> String {
     let wall = local.strftime("%a %Y-%m-%d %H:%M:%S");
     match zone.name() {
         "UTC" => format!("{wall} UTC"),
-        name => format!("{wall} {name} (UTC{})", local.strftime("%:z")),
+        // A minus sign, because browsers break lines after hyphens.
+        name => format!("{wall} {name} (UTC{})", local.strftime("%:z").to_string().replace('-', "\u{2212}")),
     }
 }
 
@@ -156,5 +157,7 @@ mod tests {
              <span class=\"absolute\">Mon 2026-11-23 09:00:00 Europe/Riga (UTC+02:00)</span></time>"
         );
         assert_eq!(absolute(instant, &Zones::utc()), "Mon 2026-11-23 07:00:00 UTC");
+        let new_york = Zones::bundled().get("America/New_York").expect("it exists");
+        assert_eq!(absolute(instant, &new_york), "Mon 2026-11-23 02:00:00 America/New_York (UTC\u{2212}05:00)");
     }
 }

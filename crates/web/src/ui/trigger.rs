@@ -21,7 +21,11 @@ use crate::auth::Visitor;
 use crate::fault::Fault;
 
 /// POST /ui/triggers
-pub(super) async fn create(State(app): State<App>, Visitor(caller): Visitor, request: Request) -> Result<Response, PageFault> {
+pub(super) async fn create(
+    State(app): State<App>,
+    Visitor(caller): Visitor,
+    request: Request,
+) -> Result<Response, PageFault> {
     let form = TriggerForm::read(request).await?;
     let now = app.now();
     let definition = match form.define(&app, None, now) {
@@ -65,7 +69,11 @@ impl EditPage {
 }
 
 /// GET /ui/triggers/{id}/edit
-pub(super) async fn edit_page(State(app): State<App>, Visitor(caller): Visitor, Path(id): Path<String>) -> Result<Response, PageFault> {
+pub(super) async fn edit_page(
+    State(app): State<App>,
+    Visitor(caller): Visitor,
+    Path(id): Path<String>,
+) -> Result<Response, PageFault> {
     let armed = load(&app, caller.owner(), &id).await?;
     let definition = &armed.trigger.definition;
     let form = TriggerForm::of(definition, shown_zone(&app, definition));
@@ -96,27 +104,43 @@ pub(super) async fn edit(
 }
 
 /// POST /ui/triggers/{id}/pause
-pub(super) async fn pause(State(app): State<App>, Visitor(caller): Visitor, Path(id): Path<String>) -> Result<Response, PageFault> {
+pub(super) async fn pause(
+    State(app): State<App>,
+    Visitor(caller): Visitor,
+    Path(id): Path<String>,
+) -> Result<Response, PageFault> {
     let decide = |current: &Definition, _| Ok(Definition { enabled: false, ..current.clone() });
     change(&app, caller.owner(), trigger_id(&id)?, decide).await?;
     Ok(see_other(&Done::Paused.address()))
 }
 
 /// POST /ui/triggers/{id}/resume
-pub(super) async fn resume(State(app): State<App>, Visitor(caller): Visitor, Path(id): Path<String>) -> Result<Response, PageFault> {
+pub(super) async fn resume(
+    State(app): State<App>,
+    Visitor(caller): Visitor,
+    Path(id): Path<String>,
+) -> Result<Response, PageFault> {
     let decide = |current: &Definition, _| Ok(Definition { enabled: true, ..current.clone() });
     change(&app, caller.owner(), trigger_id(&id)?, decide).await?;
     Ok(see_other(&Done::Resumed.address()))
 }
 
 /// POST /ui/triggers/{id}/fire
-pub(super) async fn fire(State(app): State<App>, Visitor(caller): Visitor, Path(id): Path<String>) -> Result<Response, PageFault> {
+pub(super) async fn fire(
+    State(app): State<App>,
+    Visitor(caller): Visitor,
+    Path(id): Path<String>,
+) -> Result<Response, PageFault> {
     let event = fire_trigger(&app, caller.owner(), trigger_id(&id)?, Origin::Api, None).await?;
     Ok(see_other(&Done::Fired.address_with_event(event)))
 }
 
 /// POST /ui/triggers/{id}/test
-pub(super) async fn test(State(app): State<App>, Visitor(caller): Visitor, Path(id): Path<String>) -> Result<Response, PageFault> {
+pub(super) async fn test(
+    State(app): State<App>,
+    Visitor(caller): Visitor,
+    Path(id): Path<String>,
+) -> Result<Response, PageFault> {
     let event = fire_trigger(&app, caller.owner(), trigger_id(&id)?, Origin::Test, None).await?;
     Ok(see_other(&Done::Tested.address_with_event(event)))
 }
@@ -129,7 +153,11 @@ struct DeletePage {
 }
 
 /// GET /ui/triggers/{id}/delete
-pub(super) async fn delete_page(State(app): State<App>, Visitor(caller): Visitor, Path(id): Path<String>) -> Result<Response, PageFault> {
+pub(super) async fn delete_page(
+    State(app): State<App>,
+    Visitor(caller): Visitor,
+    Path(id): Path<String>,
+) -> Result<Response, PageFault> {
     let now = app.now();
     let armed = load(&app, caller.owner(), &id).await?;
     let trigger = TriggerRow::of(&app, &armed, now);
@@ -137,7 +165,11 @@ pub(super) async fn delete_page(State(app): State<App>, Visitor(caller): Visitor
 }
 
 /// POST /ui/triggers/{id}/delete
-pub(super) async fn delete(State(app): State<App>, Visitor(caller): Visitor, Path(id): Path<String>) -> Result<Response, PageFault> {
+pub(super) async fn delete(
+    State(app): State<App>,
+    Visitor(caller): Visitor,
+    Path(id): Path<String>,
+) -> Result<Response, PageFault> {
     let now = app.now();
     if app.store.delete_trigger(caller.owner(), trigger_id(&id)?, now).await? {
         Ok(see_other(&Done::Deleted.address()))

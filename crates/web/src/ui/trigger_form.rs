@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use axum::extract::Request;
 use axum::http::{StatusCode, header};
-use jiff::civil::DateTime;
 use jiff::Timestamp;
+use jiff::civil::DateTime;
 use oncue_domain::destination::Format;
 use oncue_domain::error::Invalid;
 use oncue_domain::payload::{PAYLOAD_BYTES_MAX, Payload};
@@ -88,9 +88,13 @@ impl TriggerForm {
 
     /// Reads a submitted form.
     pub(crate) async fn read(request: Request) -> Result<TriggerForm, Fault> {
-        let named = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let named =
+            request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         if !named.to_ascii_lowercase().starts_with("application/x-www-form-urlencoded") {
-            return Err(Fault::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Send a form (application/x-www-form-urlencoded)."));
+            return Err(Fault::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "Send a form (application/x-www-form-urlencoded).",
+            ));
         }
         let bytes = read_body(request.into_body(), FORM_BYTES_MAX).await?;
         Ok(TriggerForm::from_fields(parse_form(&bytes)))
@@ -116,7 +120,12 @@ impl TriggerForm {
     }
 
     /// What the form says about a trigger that is `before` so far, checked; everything that is wrong at once.
-    pub(crate) fn define(&self, app: &Shared, before: Option<&Definition>, now: Timestamp) -> Result<Definition, Fault> {
+    pub(crate) fn define(
+        &self,
+        app: &Shared,
+        before: Option<&Definition>,
+        now: Timestamp,
+    ) -> Result<Definition, Fault> {
         let shown = before.map(|definition| (TriggerForm::of(definition, shown_zone(app, definition)), definition));
         let (json, wrong_payload) = self.to_json(shown.as_ref().map(|(form, definition)| (form, *definition)));
         let read = read_definition(app, json.as_bytes(), before, before, now);
@@ -283,7 +292,8 @@ const FIELDS: [(&str, &str, &str); 14] = [
 
 impl FormErrors {
     pub(crate) fn of(errors: Vec<Invalid>) -> FormErrors {
-        let place = |error: &Invalid| FIELDS.iter().position(|(path, ..)| *path == error.field).unwrap_or(FIELDS.len() - 1);
+        let place =
+            |error: &Invalid| FIELDS.iter().position(|(path, ..)| *path == error.field).unwrap_or(FIELDS.len() - 1);
         let mut placed: Vec<(usize, String)> = errors.into_iter().map(|error| (place(&error), error.message)).collect();
         placed.sort_by_key(|(place, _)| *place);
         let errors = placed.into_iter().map(|(place, message)| {

@@ -23,8 +23,10 @@ pub(crate) struct TriggerRow {
     pub(crate) next: Option<Moment>,
     pub(crate) expires: Option<Moment>,
     pub(crate) created: Moment,
-    /// The host its events go to; none for the operator's default.
+    /// The host its events go to; none where it names no destination.
     pub(crate) host: Option<String>,
+    /// Where events go that have no destination of their own: to the operator's default, or nowhere.
+    pub(crate) elsewhere: &'static str,
     /// How they are written, where that is not the usual envelope.
     pub(crate) format: Option<&'static str>,
     pub(crate) is_api: bool,
@@ -50,6 +52,7 @@ impl TriggerRow {
             expires: definition.expires_at.map(|end| Moment::new(end, now, zone)),
             created: Moment::new(trigger.created_at, now, zone),
             host: webhook.map(host),
+            elsewhere: if app.settings.has_default_destination { "default" } else { "only logged" },
             format: webhook.map(|webhook| webhook.format).filter(|format| *format != Format::Json).map(Format::word),
             is_api: definition.kind() == Kind::Api,
             is_enabled: definition.enabled,

@@ -37,7 +37,13 @@ fn shown(definition: &Definition) -> TriggerForm {
 
 #[test]
 fn each_kind_says_its_own_fields_and_no_others() {
-    let typed = [("run_at", "2027-02-15T14:00"), ("every", "90s"), ("start_at", "2027-01-01T00:00"), ("cron", "0 9 * * 1-5"), ("timezone", "Europe/Riga")];
+    let typed = [
+        ("run_at", "2027-02-15T14:00"),
+        ("every", "90s"),
+        ("start_at", "2027-01-01T00:00"),
+        ("cron", "0 9 * * 1-5"),
+        ("timezone", "Europe/Riga"),
+    ];
     let of_kind = |kind| said(&form(&[&typed[..], &[("kind", kind)]].concat()));
     assert_eq!(of_kind("once")["schedule_details"], json!({"run_at": "2027-02-15T14:00", "timezone": "Europe/Riga"}));
     assert_eq!(

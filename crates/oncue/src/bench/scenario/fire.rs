@@ -1,0 +1,90 @@
+//! How many calls of fire are accepted in a second: each is durable before it is answered. Once without a destination, so
+//! that nothing but accepting is measured, on many connections and on one; and once with one, where every event is also
+//! delivered and the outcome logged.
+
+use std::time::{Duration, Instant};
+
+use oncue_store::sqlite::Role;
+use serde_json::json;
+
+use super::losses;
+use crate::bench::Bench;
+use crate::bench::load::{Answered, Client, fire, make_triggers};
+use crate::bench::receiver::Receiver;
+use crate::bench::report::{Measure, Sorted};
+use crate::bench::server::{Server, wait_until_settled};
+
+/// How many programs call at once.
+const CONNECTIONS: usize = 64;
+
+/// Calls before the measuring begins.
+const WARM_UP: Duration = Duration::from_millis(500);
+
+/// How long nothing may come before the rest counts as lost.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+pub(super) async fn run(bench: &Bench) -> anyhow::Result<Vec<Measure>> {
+    let mut measures = accept(bench).await?;
+    measures.extend(deliver(bench).await?);
+    Ok(measures)
+}
+
+async fn accept(bench: &Bench) -> anyhow::Result<Vec<Measure>> {
+    let lasts = bench.size.pick(Duration::from_secs(5), Duration::from_secs(1));
+    let folder = bench.folder()?;
+    let server = Server::start(&folder)?;
+    let token = Client::register(&server.address).await?;
+    let bodies = (0..CONNECTIONS).map(|number| json!({"name": format!("bench {number}"), "type": "api"})).collect();
+    let triggers = make_triggers(&server.address, &token, bodies).await?;
+    fire(&server.address, &token, &triggers, WARM_UP).await?;
+    let mut measures = Vec::new();
+    for connections in [CONNECTIONS, 1] {
+        let before = server.cost()?;
+        let answered = fire(&server.address, &token, &triggers[..connections], lasts).await?;
+        let cpu = server.cost()?.cpu_since(&before);
+        let heading = if connections == 1 { "1 connection".to_owned() } else { format!("{connections} connections") };
+        measures.extend(report(&heading, answered, cpu));
+    }
+    Ok(measures)
+}
+
+fn report(heading: &str, answered: Answered, cpu: Duration) -> Vec<Measure> {
+    let mut measures = vec![Measure::more(format!("{heading}: accepted"), "1/s", answered.per_second())];
+    measures.push(Measure::less(format!("{heading}: refused"), "", answered.refused as f64));
+    measures.push(Measure::less(
+        format!("{heading}: server's CPU per call"),
+        "µs",
+        cpu.as_secs_f64() * 1e6 / answered.accepted() as f64,
+    ));
+    measures.extend(Sorted::of(answered.took_ms).measures(&format!("{heading}: answer"), "ms"));
+    measures
+}
+
+async fn deliver(bench: &Bench) -> anyhow::Result<Vec<Measure>> {
+    let lasts = bench.size.pick(Duration::from_secs(5), Duration::from_secs(1));
+    let folder = bench.folder()?;
+    let server = Server::start(&folder)?;
+    let store = folder.open(Role::Visitor)?;
+    let receiver = Receiver::start(bench.size.pick(400_000, 50_000))?;
+    let token = Client::register(&server.address).await?;
+    let body = |number| json!({"name": format!("bench {number}"), "type": "api", "webhook_url": receiver.url()});
+    let triggers = make_triggers(&server.address, &token, (0..CONNECTIONS).map(body).collect()).await?;
+    let (started, before) = (Instant::now(), server.cost()?);
+    let answered = fire(&server.address, &token, &triggers, lasts).await?;
+    let accepted = answered.accepted();
+    receiver.wait(accepted, PATIENCE).await;
+    wait_until_settled(&store, PATIENCE).await?;
+    let (took, cpu) = (started.elapsed(), server.cost()?.cpu_since(&before));
+    let mut measures = vec![
+        Measure::more("with a destination: accepted", "1/s", answered.per_second()),
+        Measure::more("with a destination: delivered and logged", "1/s", accepted as f64 / took.as_secs_f64()),
+        Measure::less("with a destination: server's CPU per event", "µs", cpu.as_secs_f64() * 1e6 / accepted as f64),
+        Measure::less(
+            "with a destination: last one after the last call",
+            "ms",
+            (took - answered.lasted).as_secs_f64() * 1e3,
+        ),
+    ];
+    measures.extend(losses("with a destination: ", accepted, &receiver.arrivals()));
+    Ok(measures)
+}

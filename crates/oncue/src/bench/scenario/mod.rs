@@ -1,0 +1,115 @@
+//! What is measured, one file for each question that somebody who runs oncue would ask. A scenario starts its own server
+//! on an empty database, and gives numbers; it neither prints results nor knows what they should be.
+
+mod burst;
+mod fire;
+mod footprint;
+mod idle;
+mod page;
+mod restart;
+mod steady;
+
+use clap::ValueEnum;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use super::receiver::Arrival;
+use super::report::{Measure, Sorted};
+use super::{Bench, receiver};
+
+/// A question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Scenario {
+    /// How many calls of fire are accepted in a second
+    Fire,
+    /// How late the last of many triggers is that are due at one instant
+    Burst,
+    /// Whether a thousand triggers every second keep their time
+    Steady,
+    /// How late one trigger is on an idle server, and what the idle server costs
+    Idle,
+    /// How long a start takes with a million triggers stored, and how much memory
+    Restart,
+    /// How long a page of a million events takes
+    Page,
+    /// What a server for one person needs in memory and on disk
+    Footprint,
+}
+
+impl Scenario {
+    /// All, in the order in which they are measured.
+    pub(super) const ALL: [Scenario; 7] = [
+        Scenario::Footprint,
+        Scenario::Idle,
+        Scenario::Fire,
+        Scenario::Burst,
+        Scenario::Steady,
+        Scenario::Restart,
+        Scenario::Page,
+    ];
+
+    /// The name on the command line.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Scenario::Fire => "fire",
+            Scenario::Burst => "burst",
+            Scenario::Steady => "steady",
+            Scenario::Idle => "idle",
+            Scenario::Restart => "restart",
+            Scenario::Page => "page",
+            Scenario::Footprint => "footprint",
+        }
+    }
+
+    /// Measures.
+    pub(super) async fn run(self, bench: &Bench) -> anyhow::Result<Vec<Measure>> {
+        match self {
+            Scenario::Fire => fire::run(bench).await,
+            Scenario::Burst => burst::run(bench).await,
+            Scenario::Steady => steady::run(bench).await,
+            Scenario::Idle => idle::run(bench).await,
+            Scenario::Restart => restart::run(bench).await,
+            Scenario::Page => page::run(bench).await,
+            Scenario::Footprint => footprint::run(bench).await,
+        }
+    }
+}
+
+/// The first whole second that is at least `lead` away.
+fn whole_second(now: Timestamp, lead: SignedDuration) -> Timestamp {
+    let at = (now + lead).as_second() + 1;
+    Timestamp::from_second(at).expect("a time shortly after now is a time")
+}
+
+/// A scheduled trigger as a user would write it, with a small payload.
+fn scheduled(number: usize, schedule: &Value, webhook_url: &str) -> Value {
+    json!({
+        "name": format!("bench {number}"), "type": "scheduled", "schedule_details": schedule,
+        "api_payload": {"number": number, "text": "a small payload, as most are"}, "webhook_url": webhook_url,
+    })
+}
+
+/// How late webhooks were, at the receiver and in the log, in milliseconds.
+fn lateness(arrivals: &[Arrival], of: impl Fn(&Arrival) -> i64) -> Sorted {
+    Sorted::of(arrivals.iter().filter_map(|arrival| Some((of(arrival) - arrival.scheduled_at?) as f64 / 1e3)))
+}
+
+/// The lateness of webhooks at the receiver and in the log, under a heading.
+fn lateness_measures(heading: &str, arrivals: &[Arrival]) -> Vec<Measure> {
+    let mut measures =
+        lateness(arrivals, |arrival| arrival.arrived_at).measures(&format!("{heading}lateness at the receiver"), "ms");
+    measures.extend(
+        lateness(arrivals, |arrival| arrival.fired_at).measures(&format!("{heading}lateness in the log"), "ms"),
+    );
+    measures
+}
+
+/// How many of `expected` firings never came, and how many webhooks brought one again.
+fn losses(heading: &str, expected: usize, arrivals: &[Arrival]) -> Vec<Measure> {
+    let twice = receiver::repeats(arrivals);
+    let lost = expected.saturating_sub(arrivals.len() - twice);
+    vec![
+        Measure::less(format!("{heading}lost"), "", lost as f64),
+        Measure::less(format!("{heading}twice"), "", twice as f64),
+    ]
+}
