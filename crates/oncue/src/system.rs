@@ -48,24 +48,34 @@ fn system_release() -> Option<String> {
 }
 
 /// The key of the login tokens: the one in `path`, made when there is none. Only its owner may read the file.
+///
+/// It is written whole under another name first: a start that is killed half-way leaves no half of a key behind. Two starts
+/// at once cannot meet here, because the database is locked before.
 pub(crate) fn secret_beside(path: &Path) -> anyhow::Result<Vec<u8>> {
-    let mut bytes = [0; 48];
-    fill_random(&mut bytes);
-    let made = BASE64_STANDARD_NO_PAD.encode(bytes);
-    let created = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-    match created {
-        Ok(mut file) => {
-            file.write_all(made.as_bytes()).and_then(|()| file.sync_all()).with_context(|| format!("{} cannot be written", path.display()))?;
-            Ok(made.into_bytes())
-        }
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            let kept = std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
+    match std::fs::read_to_string(path) {
+        Ok(kept) => {
             let kept = kept.trim();
             if kept.len() < 32 {
                 bail!("The key in {} is too short; remove the file to have a new one made (everybody logs in again then).", path.display());
             }
             Ok(kept.as_bytes().to_vec())
         }
-        Err(error) => Err(error).with_context(|| format!("{} cannot be made", path.display())),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let mut bytes = [0; 48];
+            fill_random(&mut bytes);
+            let made = BASE64_STANDARD_NO_PAD.encode(bytes);
+            write_secret(path, &made).with_context(|| format!("{} cannot be written", path.display()))?;
+            Ok(made.into_bytes())
+        }
+        Err(error) => Err(error).with_context(|| format!("{} cannot be read", path.display())),
     }
+}
+
+fn write_secret(path: &Path, secret: &str) -> std::io::Result<()> {
+    let mut draft = path.as_os_str().to_owned();
+    draft.push(".draft");
+    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
+    file.write_all(secret.as_bytes())?;
+    file.sync_all()?;
+    std::fs::rename(&draft, path)
 }

@@ -2,13 +2,17 @@
 //! a timer; and nothing that comes in is without a limit.
 
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::Request;
-use hyper::body::Incoming;
+use axum::http::{HeaderValue, header};
+use http_body_util::BodyExt;
+use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -17,6 +21,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tower::ServiceExt;
 
+use crate::app::lock;
 use crate::guard::Peer;
 
 /// A request's head must have arrived by then.
@@ -83,7 +88,62 @@ async fn answer(
     request: hyper::Request<Incoming>,
     peer: std::net::SocketAddr,
 ) -> Result<axum::response::Response, Infallible> {
-    let mut request: Request = request.map(Body::new);
+    let awaits_go_ahead = request.headers().contains_key(header::EXPECT);
+    let (parts, body) = request.into_parts();
+    let body = SharedBody(Arc::new(Mutex::new(body)));
+    let mut request = Request::from_parts(parts, Body::new(body.clone()));
     request.extensions_mut().insert(Peer(peer));
-    router.oneshot(request).await
+    let mut response = router.oneshot(request).await?;
+    if !body.is_over() && (awaits_go_ahead || !body.drain().await) {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    Ok(response)
+}
+
+/// How much of a body that nobody wanted is read away, so that its sender comes to read the answer.
+const DRAIN_BYTES_MAX: usize = 2 * 1024 * 1024;
+
+/// And how long that may take.
+const DRAIN_DEADLINE: Duration = Duration::from_secs(1);
+
+/// A request's body that can still be read when the answer is ready: an answer to an unread body is lost where the
+/// connection is closed under its sender.
+#[derive(Clone)]
+struct SharedBody(Arc<Mutex<Incoming>>);
+
+impl SharedBody {
+    fn is_over(&self) -> bool {
+        lock(&self.0).is_end_stream()
+    }
+
+    /// Reads the rest away. False when there was too much of it.
+    async fn drain(mut self) -> bool {
+        let rest = async {
+            let mut left = DRAIN_BYTES_MAX;
+            while let Some(frame) = self.frame().await {
+                let Ok(frame) = frame else { return false };
+                let Some(less) = left.checked_sub(frame.data_ref().map_or(0, Bytes::len)) else { return false };
+                left = less;
+            }
+            true
+        };
+        tokio::time::timeout(DRAIN_DEADLINE, rest).await.unwrap_or(false)
+    }
+}
+
+impl HttpBody for SharedBody {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        Pin::new(&mut *lock(&self.0)).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.is_over()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        lock(&self.0).size_hint()
+    }
 }

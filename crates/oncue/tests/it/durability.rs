@@ -1,12 +1,14 @@
 //! What survives an orderly end and a disorderly one. Many deaths in a row are the business of `kill`.
 
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use crate::support::client::Client;
-use crate::support::receiver::{OK, Receiver, Reply};
+use crate::support::receiver::{OK, Received, Receiver, Reply};
 use crate::support::server::{Server, Setup};
 use crate::support::time::{in_ms, instant};
 use crate::support::wait::until;
@@ -29,31 +31,42 @@ fn what_was_acknowledged_is_there_after_kill_9() {
     let server = server.kill().serve();
     let ann = ann.at(server.base());
     assert_eq!(ann.get(&format!("/api/v1/triggers/{id}")).is(200).json()["name"], "second");
-    assert_eq!(ann.get(&format!("/api/v1/event_logs/{}", fired["event_id"])).is(200).json()["payload"], json!({"n": 1}));
+    assert_eq!(
+        ann.get(&format!("/api/v1/event_logs/{}", fired["event_id"])).is(200).json()["payload"],
+        json!({"n": 1})
+    );
 }
 
 #[test]
 fn what_is_owed_after_kill_9_is_attempted_within_three_seconds_of_readiness() {
-    let receiver = Receiver::scripted(|_, _| Reply::Slow(Duration::from_secs(60), 200));
+    static IS_HANGING: AtomicBool = AtomicBool::new(true);
+    let receiver = Receiver::scripted(|_, _| match IS_HANGING.load(Ordering::SeqCst) {
+        true => Reply::Slow(Duration::from_secs(60), 200),
+        false => OK,
+    });
     let server = Server::start_delivering();
     let ann = server.user();
     let id = make(&ann, &json!({"type": "api", "webhook_url": receiver.url()}));
-    let mut events = Vec::new();
-    for n in 0..20 {
-        events.push(ann.post(&format!("/api/v1/triggers/{id}/fire"), &json!({"n": n})).is(200).json()["event_id"].clone());
+    for n in 0..40 {
+        ann.post(&format!("/api/v1/triggers/{id}/fire"), &json!({"n": n})).is(200);
     }
-    receiver.wait_for(1);
+    let under_way = receiver.wait_for(1)[0].webhook_id().to_owned();
     let setup = server.kill();
+    IS_HANGING.store(false, Ordering::SeqCst);
     let before = receiver.received().len();
     let server = setup.serve();
-    let ready = Instant::now();
-    let ann = ann.at(server.base());
-    let again = receiver.wait_for(before + 1);
-    assert!(again[before].at.duration_since(ready.min(again[before].at)) < Duration::from_secs(3), "{:?}", again[before].at - ready);
-    assert!(again[..before].iter().any(|first| first.webhook_id() == again[before].webhook_id()), "what was under way is repeated under its id");
-    for event in events {
-        ann.get(&format!("/api/v1/event_logs/{event}")).is(200);
-    }
+    let ready_at = Instant::now();
+    receiver.wait_for(before + 40);
+    let again = receiver.received().split_off(before);
+    let latest = again.iter().map(|request| request.at).max().expect("deliveries");
+    assert!(latest.saturating_duration_since(ready_at) < Duration::from_secs(3), "{:?}", latest - ready_at);
+    assert!(
+        again.iter().any(|request| request.webhook_id() == under_way),
+        "what was under way is repeated under its id"
+    );
+    let ids: BTreeSet<&str> = again.iter().map(Received::webhook_id).collect();
+    assert_eq!(ids.len(), 40);
+    drop(server);
 }
 
 #[test]
@@ -64,14 +77,18 @@ fn a_retry_pause_survives_a_restart() {
     let id = make(&ann, &json!({"type": "api", "webhook_url": receiver.url()}));
     let fired = ann.post_nothing(&format!("/api/v1/triggers/{id}/fire")).is(200).json();
     let at = format!("/api/v1/event_logs/{}", fired["event_id"]);
-    until("the failure is written down", || Some(()).filter(|()| ann.get(&at).is(200).json()["deliveries"][0]["attempts"] != json!([])));
+    until("the failure is written down", || {
+        Some(()).filter(|()| ann.get(&at).is(200).json()["deliveries"][0]["attempts"] != json!([]))
+    });
     let server = server.kill().serve();
     let received = receiver.wait_for(2);
     let pause = received[1].at - received[0].at;
     assert!((Duration::from_secs(3)..Duration::from_secs(12)).contains(&pause), "{pause:?}");
     assert_eq!(received[0].webhook_id(), received[1].webhook_id());
     let ann = ann.at(server.base());
-    until("it is delivered", || Some(()).filter(|()| ann.get(&at).is(200).json()["deliveries"][0]["status"] == "delivered"));
+    until("it is delivered", || {
+        Some(()).filter(|()| ann.get(&at).is(200).json()["deliveries"][0]["status"] == "delivered")
+    });
 }
 
 #[test]
@@ -102,13 +119,18 @@ fn of_what_fell_due_meanwhile_the_latest_fires_and_the_others_are_on_record() {
     until("it fires", || events(&ann, id).pop());
     let setup = server.kill();
     let gone_at = jiff::Timestamp::now();
-    until("some occurrences are missed", || Some(()).filter(|()| jiff::Timestamp::now().duration_since(gone_at).as_secs() >= 4));
+    until("some occurrences are missed", || {
+        Some(()).filter(|()| jiff::Timestamp::now().duration_since(gone_at).as_secs() >= 4)
+    });
     let starting_at = jiff::Timestamp::now();
     let server = setup.serve();
     let back_at = jiff::Timestamp::now();
     let ann = ann.at(server.base());
-    let is_late = |event: &Value| instant(&event["scheduled_at"]) > gone_at && instant(&event["scheduled_at"]) < starting_at;
-    until("it fires on time again", || events(&ann, id).into_iter().find(|event| instant(&event["scheduled_at"]) > back_at));
+    let is_late =
+        |event: &Value| instant(&event["scheduled_at"]) > gone_at && instant(&event["scheduled_at"]) < starting_at;
+    until("it fires on time again", || {
+        events(&ann, id).into_iter().find(|event| instant(&event["scheduled_at"]) > back_at)
+    });
     let fired = events(&ann, id);
     let late: Vec<_> = fired.iter().filter(|event| is_late(event)).collect();
     assert!(late.len() <= 1, "only the latest fires: {late:?}");
@@ -119,7 +141,12 @@ fn of_what_fell_due_meanwhile_the_latest_fires_and_the_others_are_on_record() {
     let count = skipped[0]["count"].as_i64().expect("a number");
     assert!(count >= 2, "{skipped:?}");
     assert_eq!(last.duration_since(first).as_secs() + 1, count, "one a second: {skipped:?}");
-    let caught_up = fired.iter().map(|event| instant(&event["scheduled_at"])).filter(|at| *at > last).min().expect("the latest fired");
+    let caught_up = fired
+        .iter()
+        .map(|event| instant(&event["scheduled_at"]))
+        .filter(|at| *at > last)
+        .min()
+        .expect("the latest fired");
     assert_eq!(caught_up.duration_since(last).as_secs(), 1, "the latest one follows the skipped ones");
 }
 
@@ -153,6 +180,20 @@ fn sigterm_does_not_wait_for_ever() {
     assert!(start.elapsed() < Duration::from_secs(14), "{:?}", start.elapsed());
 }
 
+/// Fires as fast as acknowledgements come, and gives the events that were acknowledged.
+fn fire_until_the_end(ann: &Client, path: &str) -> Vec<i64> {
+    let mut events = Vec::new();
+    while let Ok(answer) = ann.call("POST", path).json(&json!({})).try_send() {
+        match answer.status {
+            200 => events.extend(answer.json()["event_id"].as_i64()),
+            // Whoever is told to come back was not acknowledged.
+            503 => break,
+            status => panic!("{status}: {}", answer.text),
+        }
+    }
+    events
+}
+
 #[test]
 fn sigterm_under_load_loses_nothing_that_was_acknowledged() {
     let server = Server::start();
@@ -160,19 +201,8 @@ fn sigterm_under_load_loses_nothing_that_was_acknowledged() {
     let id = make(&ann, &json!({"type": "api"}));
     let path = format!("/api/v1/triggers/{id}/fire");
     let acknowledged: Vec<i64> = thread::scope(|scope| {
-        let fire = |ann: Client| {
-            let mut events = Vec::new();
-            while let Ok(answer) = ann.call("POST", &path).json(&json!({})).try_send() {
-                match answer.status {
-                    200 => events.extend(answer.json()["event_id"].as_i64()),
-                    // Whoever is told to come back was not acknowledged.
-                    503 => break,
-                    status => panic!("{status}: {}", answer.text),
-                }
-            }
-            events
-        };
-        let firing: Vec<_> = (0..4).map(|_| scope.spawn(|| fire(ann.at(server.base())))).collect();
+        let firing: Vec<_> =
+            (0..4).map(|_| scope.spawn(|| fire_until_the_end(&ann.at(server.base()), &path))).collect();
         until("some are acknowledged", || Some(()).filter(|()| events(&ann, id).len() >= 100));
         server.terminate();
         firing.into_iter().flat_map(|thread| thread.join().expect("a load thread")).collect()
@@ -215,4 +245,16 @@ fn a_database_in_memory_works_like_any_other_while_it_lasts() {
     let ann = server.user();
     let id = make(&ann, &json!({"type": "scheduled", "schedule_details": {"every": "1s"}}));
     until("it fires", || Some(()).filter(|()| events(&ann, id).len() >= 2));
+}
+
+#[test]
+fn a_first_start_that_is_killed_can_be_repeated() {
+    for delay_ms in (0..60).step_by(3) {
+        let setup = Setup::new();
+        let mut process = setup.launch();
+        thread::sleep(Duration::from_millis(delay_ms));
+        process.kill();
+        let server = setup.serve();
+        server.user().get("/api/v1/triggers").is(200);
+    }
 }

@@ -38,7 +38,8 @@ fn elsewhere_metrics_take_an_operators_key_or_the_token() {
     let server = setup.variable("ONCUE_METRICS_TOKEN", "a token for the monitoring").serve();
     let nobody = Client::new(&format!("http://127.0.0.1:{}", server.port()));
     let enter = |email: &str| {
-        let token = nobody.post("/auth/register", &json!({"email": email, "password": "correct horse battery"})).is(200).json();
+        let token =
+            nobody.post("/auth/register", &json!({"email": email, "password": "correct horse battery"})).is(200).json();
         nobody.bearer(token["access_token"].as_str().expect("a token"))
     };
     let (operator, guest) = (enter("ann@example.com"), enter("bob@example.com"));
@@ -68,7 +69,11 @@ fn the_documentation_is_served_offline() {
     for attribute in ["src=\"", "href=\""] {
         for rest in page.text.split(attribute).skip(1) {
             let target = rest.split('"').next().expect("the attribute ends");
-            let path = if target.starts_with('/') { target.to_owned() } else { format!("/docs/{}", target.trim_start_matches("./").trim_start_matches("docs/")) };
+            let path = if target.starts_with('/') {
+                target.to_owned()
+            } else {
+                format!("/docs/{}", target.trim_start_matches("./").trim_start_matches("docs/"))
+            };
             let file = server.nobody().get(&path);
             assert_eq!(file.status, 200, "{target} in /docs leads to {path}");
             files += 1;

@@ -41,7 +41,9 @@ fn the_root_is_the_dashboard_and_the_login_pages_lead_there() {
 #[test]
 fn what_comes_through_a_proxy_is_refused() {
     let (_server, nobody) = start();
-    for (name, value) in [("x-forwarded-for", "203.0.113.7"), ("x-forwarded-for", "127.0.0.1"), ("forwarded", "for=203.0.113.7")] {
+    for (name, value) in
+        [("x-forwarded-for", "203.0.113.7"), ("x-forwarded-for", "127.0.0.1"), ("forwarded", "for=203.0.113.7")]
+    {
         for path in ["/", "/triggers", "/api/v1/triggers", "/docs"] {
             let answer = nobody.with(name, value).get(path);
             assert!((400..500).contains(&answer.status), "{name} {path}: {}", answer.status);
@@ -56,9 +58,19 @@ fn what_comes_through_a_proxy_is_refused() {
 fn names_and_browsers_from_elsewhere_are_refused_here_too() {
     let (_server, nobody) = start();
     nobody.call("GET", "/api/v1/triggers").header("host", "evil.example").send().is(421);
-    for (name, value) in [("sec-fetch-site", "cross-site"), ("sec-fetch-site", "same-site"), ("origin", "https://evil.example"), ("origin", "null")] {
+    for (name, value) in [
+        ("sec-fetch-site", "cross-site"),
+        ("sec-fetch-site", "same-site"),
+        ("origin", "https://evil.example"),
+        ("origin", "null"),
+    ] {
         nobody.call("POST", "/api/v1/triggers").header(name, value).json(&json!({"type": "api"})).send().is(403);
-        nobody.call("POST", "/triggers").header(name, value).json(&json!({"name": "t", "trigger_type": "api"})).send().is(403);
+        nobody
+            .call("POST", "/triggers")
+            .header(name, value)
+            .json(&json!({"name": "t", "trigger_type": "api"}))
+            .send()
+            .is(403);
     }
     assert_eq!(nobody.get("/api/v1/triggers").is(200).json(), json!([]));
 }
@@ -80,7 +92,10 @@ fn webhooks_may_go_to_loopback_and_no_further() {
 #[test]
 fn what_was_made_is_still_there_after_a_restart() {
     let (server, nobody) = start();
-    let made = nobody.post("/api/v1/triggers", &json!({"type": "scheduled", "schedule_details": {"every": "1s"}})).is(201).json();
+    let made = nobody
+        .post("/api/v1/triggers", &json!({"type": "scheduled", "schedule_details": {"every": "1s"}}))
+        .is(201)
+        .json();
     let server = server.kill().serve();
     let nobody = server.nobody();
     assert_eq!(nobody.get("/api/v1/triggers").is(200).list()[0]["id"], made["id"]);

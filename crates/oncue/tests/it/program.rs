@@ -13,11 +13,22 @@ fn help_names_every_command_flag_and_variable() {
     let (status, help) = setup.run(&["serve", "--help"], "");
     assert!(status.success());
     for (flag, variable) in [
-        ("--listen", "ONCUE_LISTEN"), ("--public-url", "ONCUE_PUBLIC_URL"), ("--trusted-proxies", "ONCUE_TRUSTED_PROXIES"),
-        ("--database-url", "DATABASE_URL"), ("--open", "ONCUE_OPEN"), ("--registration", "ONCUE_REGISTRATION"), ("--jwt-secret", "JWT_SECRET"),
-        ("--session-for", "ONCUE_SESSION_FOR"), ("--default-webhook", "HTTP_URL"), ("--cache-url", "CACHE_URL"), ("--timezone", "ONCUE_TIMEZONE"),
-        ("--active-for", "ONCUE_ACTIVE_FOR"), ("--keep-for", "ONCUE_KEEP_FOR"),
-        ("--allow-private-destinations", "ONCUE_ALLOW_PRIVATE_DESTINATIONS"), ("--rate-limit", "ONCUE_RATE_LIMIT"), ("--config", "ONCUE_CONFIG"),
+        ("--listen", "ONCUE_LISTEN"),
+        ("--public-url", "ONCUE_PUBLIC_URL"),
+        ("--trusted-proxies", "ONCUE_TRUSTED_PROXIES"),
+        ("--database-url", "DATABASE_URL"),
+        ("--open", "ONCUE_OPEN"),
+        ("--registration", "ONCUE_REGISTRATION"),
+        ("--jwt-secret", "JWT_SECRET"),
+        ("--session-for", "ONCUE_SESSION_FOR"),
+        ("--default-webhook", "HTTP_URL"),
+        ("--cache-url", "CACHE_URL"),
+        ("--timezone", "ONCUE_TIMEZONE"),
+        ("--active-for", "ONCUE_ACTIVE_FOR"),
+        ("--keep-for", "ONCUE_KEEP_FOR"),
+        ("--allow-private-destinations", "ONCUE_ALLOW_PRIVATE_DESTINATIONS"),
+        ("--rate-limit", "ONCUE_RATE_LIMIT"),
+        ("--config", "ONCUE_CONFIG"),
     ] {
         assert!(help.contains(flag) && help.contains(variable), "{flag} and {variable} in {help}");
     }
@@ -49,7 +60,8 @@ fn a_wrong_command_line_is_refused_and_named() {
         (vec!["--open=perhaps"], "--open"),
         (vec!["--config", "no-such-file.toml"], "no-such-file.toml"),
     ] {
-        let setup = flags.iter().fold(Setup::bare().variable("ONCUE_LISTEN", "127.0.0.1:0"), |setup, flag| setup.flag(flag));
+        let setup =
+            flags.iter().fold(Setup::bare().variable("ONCUE_LISTEN", "127.0.0.1:0"), |setup, flag| setup.flag(flag));
         let said = setup.refused();
         assert!(said.contains(named), "{named}: {said}");
     }
@@ -57,7 +69,12 @@ fn a_wrong_command_line_is_refused_and_named() {
 
 #[test]
 fn a_wrong_variable_is_refused_and_named() {
-    for (variable, value) in [("ONCUE_OPEN", "perhaps"), ("ONCUE_LISTEN", "nowhere"), ("ONCUE_ALLOW_PRIVATE_DESTINATIONS", "maybe"), ("ONCUE_KEEP_FOR", "x")] {
+    for (variable, value) in [
+        ("ONCUE_OPEN", "perhaps"),
+        ("ONCUE_LISTEN", "nowhere"),
+        ("ONCUE_ALLOW_PRIVATE_DESTINATIONS", "maybe"),
+        ("ONCUE_KEEP_FOR", "x"),
+    ] {
         let said = Setup::bare().variable(variable, value).refused();
         assert!(said.contains(variable), "{variable}: {said}");
     }
@@ -96,7 +113,11 @@ fn the_key_is_made_once_beside_the_database_and_only_its_owner_may_read_it() {
     use std::os::unix::fs::PermissionsExt;
     let server = Server::start();
     let setup = server.stop();
-    let secrets: Vec<_> = std::fs::read_dir(setup.path(".")).expect("the folder").flatten().filter(|entry| entry.file_name().to_string_lossy().contains("secret")).collect();
+    let secrets: Vec<_> = std::fs::read_dir(setup.path("."))
+        .expect("the folder")
+        .flatten()
+        .filter(|entry| entry.file_name().to_string_lossy().contains("secret"))
+        .collect();
     assert_eq!(secrets.len(), 1);
     let mode = secrets[0].metadata().expect("metadata").permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
@@ -109,13 +130,17 @@ fn the_key_is_made_once_beside_the_database_and_only_its_owner_may_read_it() {
 fn a_dot_env_is_read_and_real_variables_and_flags_win() {
     let listens_in = |server: &Server, zone: &str| {
         let ann = server.user();
-        let shown = ann.post("/api/v1/schedules/preview", &json!({"schedule_details": {"cron": "@daily"}})).is(200).json();
+        let shown =
+            ann.post("/api/v1/schedules/preview", &json!({"schedule_details": {"cron": "@daily"}})).is(200).json();
         assert_eq!(shown["timezone"], zone);
     };
     let file = "# a comment\nONCUE_LISTEN=127.0.0.1:0\nONCUE_TIMEZONE=\"Europe/Riga\"\n";
     listens_in(&Setup::bare().file(".env", file).serve(), "Europe/Riga");
     listens_in(&Setup::bare().file(".env", file).variable("ONCUE_TIMEZONE", "Asia/Kolkata").serve(), "Asia/Kolkata");
-    let flagged = Setup::bare().file(".env", file).variable("ONCUE_TIMEZONE", "Asia/Kolkata").option("--timezone", "America/New_York");
+    let flagged = Setup::bare()
+        .file(".env", file)
+        .variable("ONCUE_TIMEZONE", "Asia/Kolkata")
+        .option("--timezone", "America/New_York");
     listens_in(&flagged.serve(), "America/New_York");
     let config = "timezone = \"Asia/Tokyo\"\nlisten = \"127.0.0.1:0\"\nopen = false\n";
     listens_in(&Setup::bare().file("oncue.toml", config).option("--config", "oncue.toml").serve(), "Asia/Tokyo");
@@ -149,7 +174,17 @@ fn a_secret_can_come_from_a_file() {
 
 #[test]
 fn booleans_are_written_in_four_ways() {
-    for (word, is_open) in [("true", true), ("1", true), ("on", true), ("yes", true), ("TRUE", true), ("false", false), ("0", false), ("off", false), ("no", false)] {
+    for (word, is_open) in [
+        ("true", true),
+        ("1", true),
+        ("on", true),
+        ("yes", true),
+        ("TRUE", true),
+        ("false", false),
+        ("0", false),
+        ("off", false),
+        ("no", false),
+    ] {
         let server = Setup::new().variable("ONCUE_OPEN", word).serve();
         assert_eq!(server.nobody().get("/api/v1/triggers").status, if is_open { 200 } else { 401 }, "{word}");
     }
@@ -219,7 +254,9 @@ fn an_operator_sets_a_password_while_the_server_runs_and_every_login_ends() {
     assert!(!said.contains(new), "{said}");
     ann.get("/api/v1/triggers").is(401);
     bob.get("/api/v1/triggers").is(200);
-    let login = |password: &str| server.nobody().post("/auth/login", &json!({"email": "ann@example.com", "password": password}));
+    let login = |password: &str| {
+        server.nobody().post("/auth/login", &json!({"email": "ann@example.com", "password": password}))
+    };
     login(PASSWORD).is(400);
     login(new).is(200);
     let (status, said) = server.setup().run(&["user", "set-password", "ann@example.com"], "short\n");

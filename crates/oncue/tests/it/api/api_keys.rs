@@ -18,14 +18,20 @@ fn a_key_is_shown_once() {
     let server = Server::start();
     let ann = server.user();
     let (made, program) = make(&ann, &json!({"name": "deploy", "scopes": ["read", "fire"], "expires_at": FAR}));
-    assert_eq!((&made["name"], &made["scopes"], &made["expires_at"]), (&json!("deploy"), &json!(["read", "fire"]), &json!(FAR)));
+    assert_eq!(
+        (&made["name"], &made["scopes"], &made["expires_at"]),
+        (&json!("deploy"), &json!(["read", "fire"]), &json!(FAR))
+    );
     let listed = ann.get("/api/v1/api_keys").is(200);
     assert_eq!(listed.list().len(), 1);
     assert_eq!((&listed.list()[0]["id"], &listed.list()[0]["name"]), (&made["id"], &made["name"]));
     assert!(!listed.text.contains(program.token()), "only its hash is kept");
-    assert!(!std::fs::read(server.setup().path("oncue.db")).expect("the database").windows(20).any(|bytes| {
-        bytes == &program.token().as_bytes()[program.token().len() - 20..]
-    }));
+    assert!(
+        !std::fs::read(server.setup().path("oncue.db"))
+            .expect("the database")
+            .windows(20)
+            .any(|bytes| { bytes == &program.token().as_bytes()[program.token().len() - 20..] })
+    );
     assert!(!server.log().contains(program.token()), "no key in the log");
 }
 
@@ -54,7 +60,10 @@ fn a_key_may_do_what_its_scopes_say_and_no_more() {
     assert_eq!(statuses(&fire), [403, 403, 200, 200, 200, 403, 403, 403]);
     let managed = statuses(&manage);
     assert_eq!(managed[2..7], [403, 403, 403, 200, 200]);
-    assert!(manage.post("/api/v1/api_keys", &json!({"name": "more", "scopes": ["fire"]})).status == 403, "no key gives more than it has");
+    assert!(
+        manage.post("/api/v1/api_keys", &json!({"name": "more", "scopes": ["fire"]})).status == 403,
+        "no key gives more than it has"
+    );
 }
 
 #[test]

@@ -17,14 +17,19 @@ fn an_event_shows_its_delivery_and_the_attempts() {
     assert_eq!((&made["webhook_url"], &made["format"]), (&json!(receiver.url()), &json!("json")));
     let fired = ann.post_nothing(&format!("/api/v1/triggers/{}/fire", made["id"])).is(200).json();
     let at = format!("/api/v1/event_logs/{}", fired["event_id"]);
-    let event = until("it is delivered", || Some(ann.get(&at).is(200).json()).filter(|event| event["deliveries"][0]["attempts"] != json!([])));
+    let event = until("it is delivered", || {
+        Some(ann.get(&at).is(200).json()).filter(|event| event["deliveries"][0]["attempts"] != json!([]))
+    });
     assert_eq!(event["deliveries"].as_array().map(Vec::len), Some(1), "{event}");
     let delivery = &event["deliveries"][0];
     assert_eq!(delivery["status"], "delivered");
     assert_eq!(delivery["message_id"], event["message_id"]);
     assert!(delivery.to_string().contains(&receiver.url()), "its address is the user's own: {delivery}");
     let attempt = &delivery["attempts"][0];
-    assert_eq!((&attempt["status"], &attempt["error"], &attempt["answer"]), (&json!(202), &Value::Null, &json!("thank you")));
+    assert_eq!(
+        (&attempt["status"], &attempt["error"], &attempt["answer"]),
+        (&json!(202), &Value::Null, &json!("thank you"))
+    );
     assert!(attempt["duration_ms"].as_f64().is_some_and(|ms| ms > 0.0 && ms < 30_000.0), "{attempt}");
     assert!(instant(&attempt["started_at"]) >= instant(&event["created_at"]), "{event}");
 }
@@ -37,10 +42,15 @@ fn a_failed_attempt_shows_why_and_when_the_next_is_due() {
     let made = ann.post("/api/v1/triggers", &json!({"type": "api", "webhook_url": receiver.url()})).is(201).json();
     let fired = ann.post_nothing(&format!("/api/v1/triggers/{}/fire", made["id"])).is(200).json();
     let at = format!("/api/v1/event_logs/{}", fired["event_id"]);
-    let event = until("an attempt", || Some(ann.get(&at).is(200).json()).filter(|event| event["deliveries"][0]["attempts"] != json!([])));
+    let event = until("an attempt", || {
+        Some(ann.get(&at).is(200).json()).filter(|event| event["deliveries"][0]["attempts"] != json!([]))
+    });
     let delivery = &event["deliveries"][0];
     assert_eq!(delivery["status"], "pending");
-    assert_eq!((&delivery["attempts"][0]["status"], &delivery["attempts"][0]["answer"]), (&json!(503), &json!("not now")));
+    assert_eq!(
+        (&delivery["attempts"][0]["status"], &delivery["attempts"][0]["answer"]),
+        (&json!(503), &json!("not now"))
+    );
     assert!(instant(&delivery["next_attempt_at"]) > instant(&delivery["attempts"][0]["started_at"]), "{delivery}");
 }
 
@@ -53,7 +63,9 @@ fn only_the_first_bytes_of_an_answer_are_kept() {
     let made = ann.post("/api/v1/triggers", &json!({"type": "api", "webhook_url": receiver.url()})).is(201).json();
     let fired = ann.post_nothing(&format!("/api/v1/triggers/{}/fire", made["id"])).is(200).json();
     let at = format!("/api/v1/event_logs/{}", fired["event_id"]);
-    let event = until("an attempt", || Some(ann.get(&at).is(200).json()).filter(|event| event["deliveries"][0]["attempts"] != json!([])));
+    let event = until("an attempt", || {
+        Some(ann.get(&at).is(200).json()).filter(|event| event["deliveries"][0]["attempts"] != json!([]))
+    });
     let answer = event["deliveries"][0]["attempts"][0]["answer"].as_str().expect("the answer").to_owned();
     assert!(answer.starts_with("éé") && answer.len() < 20_000, "{} bytes", answer.len());
 }
@@ -69,5 +81,7 @@ fn deliveries_of_a_deleted_trigger_are_still_made() {
     ann.delete(&format!("/api/v1/triggers/{}", made["id"])).is(204);
     receiver.wait_for(2);
     let at = format!("/api/v1/event_logs/{}", fired["event_id"]);
-    until("it is delivered", || Some(()).filter(|()| ann.get(&at).is(200).json()["deliveries"][0]["status"] == "delivered"));
+    until("it is delivered", || {
+        Some(()).filter(|()| ann.get(&at).is(200).json()["deliveries"][0]["status"] == "delivered")
+    });
 }

@@ -8,7 +8,9 @@ use crate::support::time::instant;
 use crate::support::wait::until;
 
 fn api_trigger(ann: &Client, name: &str) -> i64 {
-    ann.post("/api/v1/triggers", &json!({"name": name, "type": "api"})).is(201).json()["id"].as_i64().expect("an integer")
+    ann.post("/api/v1/triggers", &json!({"name": name, "type": "api"})).is(201).json()["id"]
+        .as_i64()
+        .expect("an integer")
 }
 
 fn fire(ann: &Client, id: i64) -> i64 {
@@ -26,9 +28,16 @@ fn an_event_has_this_shape() {
     let trigger = api_trigger(&ann, "shaped");
     let fire = ann.post(&format!("/api/v1/triggers/{trigger}/fire"), &json!({"a": [1, null]})).is(200).json();
     let event = ann.get("/api/v1/event_logs").is(200).list().remove(0);
-    for (field, value) in [("id", fire["event_id"].clone()), ("trigger_id", json!(trigger)), ("trigger_type", json!("api")),
-                           ("name", json!("shaped")), ("payload", json!({"a": [1, null]})), ("is_manual_test", json!(false)),
-                           ("status", json!("active")), ("scheduled_at", Value::Null)] {
+    for (field, value) in [
+        ("id", fire["event_id"].clone()),
+        ("trigger_id", json!(trigger)),
+        ("trigger_type", json!("api")),
+        ("name", json!("shaped")),
+        ("payload", json!({"a": [1, null]})),
+        ("is_manual_test", json!(false)),
+        ("status", json!("active")),
+        ("scheduled_at", Value::Null),
+    ] {
         assert_eq!(event[field], value, "{field} in {event}");
     }
     assert!(jiff::Timestamp::now().duration_since(instant(&event["created_at"])).as_secs().abs() < 30, "{event}");
@@ -90,17 +99,19 @@ fn events_are_filtered_by_trigger_and_time() {
     let ann = server.user();
     let (one, two) = (api_trigger(&ann, "one"), api_trigger(&ann, "two"));
     let (a, b, c) = (fire(&ann, one), fire(&ann, two), fire(&ann, one));
-    let created = |id: i64| ann.get(&format!("/api/v1/event_logs/{id}")).is(200).json()["created_at"].as_str().map(str::to_owned);
+    let created =
+        |id: i64| ann.get(&format!("/api/v1/event_logs/{id}")).is(200).json()["created_at"].as_str().map(str::to_owned);
     let (at_a, at_b, at_c) = (created(a).expect("a time"), created(b).expect("a time"), created(c).expect("a time"));
+    const NONE: [i64; 0] = [];
     let listed = |query: String| ids(&ann.get(&format!("/api/v1/event_logs?{query}")).is(200).list());
     assert_eq!(listed(format!("trigger_id={one}")), [c, a]);
     assert_eq!(listed(format!("trigger_id={two}&status=all")), [b]);
-    assert_eq!(listed("trigger_id=4711".to_owned()), []);
+    assert_eq!(listed("trigger_id=4711".to_owned()), NONE);
     assert_eq!(listed(format!("since={at_b}")), [c, b], "since includes");
     assert!(listed(format!("until={at_b}")).contains(&a) && !listed(format!("until={at_b}")).contains(&c));
     assert_eq!(listed(format!("since={at_a}&until={at_c}&trigger_id={one}")), [c, a]);
-    assert_eq!(listed("since=2099-01-01T00:00:00Z".to_owned()), []);
-    assert_eq!(listed("until=2001-01-01T00:00:00Z".to_owned()), []);
+    assert_eq!(listed("since=2099-01-01T00:00:00Z".to_owned()), NONE);
+    assert_eq!(listed("until=2001-01-01T00:00:00Z".to_owned()), NONE);
 }
 
 #[test]
@@ -142,7 +153,8 @@ fn a_table_shows_the_same_events_and_no_markup_of_theirs() {
 fn an_event_keeps_what_it_fired_with() {
     let server = Server::start();
     let ann = server.user();
-    let made = ann.post("/api/v1/triggers", &json!({"name": "old", "type": "api", "api_payload": {"was": 1}})).is(201).json();
+    let made =
+        ann.post("/api/v1/triggers", &json!({"name": "old", "type": "api", "api_payload": {"was": 1}})).is(201).json();
     let id = made["id"].as_i64().expect("an integer");
     let event = fire(&ann, id);
     let (at, event_at) = (format!("/api/v1/triggers/{id}"), format!("/api/v1/event_logs/{event}"));

@@ -8,13 +8,17 @@ use crate::support::client::Client;
 use crate::support::server::Server;
 
 fn api_trigger(ann: &Client, name: &str) -> i64 {
-    ann.post("/api/v1/triggers", &json!({"name": name, "type": "api"})).is(201).json()["id"].as_i64().expect("an integer")
+    ann.post("/api/v1/triggers", &json!({"name": name, "type": "api"})).is(201).json()["id"]
+        .as_i64()
+        .expect("an integer")
 }
 
 fn fire(ann: &Client, id: i64, times: usize) {
     thread::scope(|scope| {
         for _ in 0..8 {
-            scope.spawn(|| (0..times / 8).for_each(|_| drop(ann.post_nothing(&format!("/api/v1/triggers/{id}/fire")).is(200))));
+            scope.spawn(|| {
+                (0..times / 8).for_each(|_| drop(ann.post_nothing(&format!("/api/v1/triggers/{id}/fire")).is(200)))
+            });
         }
     });
 }
@@ -72,7 +76,10 @@ fn pages_of_events_show_each_once_and_keep_their_filter() {
     let of_one = ids(&ann.get(&format!("/api/v1/event_logs?trigger_id={one}")).is(200).list());
     assert_eq!(of_one.len(), 56);
     assert_eq!(pages(&ann, &format!("/api/v1/event_logs?trigger_id={one}&status=all&limit=20")).concat(), of_one);
-    assert_eq!(pages(&ann, &format!("/api/v1/event_logs?trigger_id={one}&since=2020-01-01T00:00:00Z&limit=20")).concat(), of_one);
+    assert_eq!(
+        pages(&ann, &format!("/api/v1/event_logs?trigger_id={one}&since=2020-01-01T00:00:00Z&limit=20")).concat(),
+        of_one
+    );
     assert_eq!(newest_first(pages(&ann, "/logs/active?limit=50").concat()), newest_first(all));
 }
 
@@ -106,7 +113,11 @@ fn a_list_has_a_thousand_items_unasked_and_two_hundred_asked() {
     for list in ["/api/v1/event_logs", "/logs/active"] {
         let asked = ann.get(&format!("{list}?limit=500"));
         assert!(asked.status == 422 || asked.list().len() == 200, "{list}: {} items", asked.list().len());
-        assert_eq!(newest_first(pages(&ann, &format!("{list}?limit=200")).concat()), newest_first(all.clone()), "{list}");
+        assert_eq!(
+            newest_first(pages(&ann, &format!("{list}?limit=200")).concat()),
+            newest_first(all.clone()),
+            "{list}"
+        );
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod api_keys;
 mod deliveries;
+mod edits;
 mod errors;
 mod events;
 mod fire;

@@ -64,14 +64,19 @@ fn what_falls_due_during_a_pause_does_not_fire_later_and_is_on_record() {
     ann.patch(&at, &json!({"enabled": true})).is(200);
     let after = until("it fires again", || Some(events(&ann, id)).filter(|events| events.len() > before.len()));
     let newly: Vec<&Value> = after.iter().filter(|event| !before.contains(event)).collect();
-    assert!(newly.iter().all(|event| instant(&event["scheduled_at"]) >= resuming_at), "nothing fires retroactively: {newly:?}");
+    assert!(
+        newly.iter().all(|event| instant(&event["scheduled_at"]) >= resuming_at),
+        "nothing fires retroactively: {newly:?}"
+    );
     let skipped = ann.get(&format!("{at}/skipped")).is(200).list();
     assert_eq!(skipped.len(), 1, "{skipped:?}");
     assert_eq!(skipped[0]["reason"], "paused");
     assert!(skipped[0]["count"].as_u64().is_some_and(|count| (2..=10).contains(&count)), "{skipped:?}");
     assert!(instant(&skipped[0]["first"]) <= paused_at + jiff::SignedDuration::from_secs(1), "{skipped:?}");
     assert!(instant(&skipped[0]["first"]) <= instant(&skipped[0]["last"]), "{skipped:?}");
-    let lies_in = |event: &&Value| (instant(&skipped[0]["first"])..=instant(&skipped[0]["last"])).contains(&instant(&event["scheduled_at"]));
+    let lies_in = |event: &&Value| {
+        (instant(&skipped[0]["first"])..=instant(&skipped[0]["last"])).contains(&instant(&event["scheduled_at"]))
+    };
     assert!(!after.iter().any(|event| lies_in(&event)), "fired or on record, never both");
 }
 
@@ -102,7 +107,10 @@ fn an_occurrence_at_or_after_the_expiry_does_not_fire() {
 fn a_test_trigger_logs_one_event_at_once_and_is_never_scheduled() {
     let server = Server::start();
     let ann = server.user();
-    let (id, made) = make(&ann, &json!({"name": "tried", "type": "scheduled", "schedule_details": {"every": "1s"}, "is_test": true}));
+    let (id, made) = make(
+        &ann,
+        &json!({"name": "tried", "type": "scheduled", "schedule_details": {"every": "1s"}, "is_test": true}),
+    );
     assert_eq!(made["is_test"], true);
     let fired = events(&ann, id);
     assert_eq!(fired.len(), 1, "at once");

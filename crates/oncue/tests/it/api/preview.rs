@@ -30,7 +30,8 @@ fn there_are_five_from_now_on_unless_somebody_says_otherwise() {
     let ann = server.user();
     let preview = |body: Value| ann.post("/api/v1/schedules/preview", &body);
     let shown = preview(json!({"schedule_details": {"every": "1h"}})).is(200).json();
-    let first: jiff::Timestamp = shown["occurrences"][0].as_str().and_then(|text| text.parse().ok()).expect("an instant");
+    let first: jiff::Timestamp =
+        shown["occurrences"][0].as_str().and_then(|text| text.parse().ok()).expect("an instant");
     let wait = first.duration_since(jiff::Timestamp::now());
     assert!((3500..=3600).contains(&wait.as_secs()), "{shown}");
     assert_eq!(shown["occurrences"].as_array().map(Vec::len), Some(5));
@@ -151,8 +152,10 @@ fn a_trigger_does_what_its_preview_showed() {
         json!({"every": "36h", "start_at": "2026-01-01T00:00:00Z"}),
         json!({"run_at": "2031-06-01T12:00:00"}),
     ] {
-        let shown = ann.post("/api/v1/schedules/preview", &json!({"schedule_details": details, "count": 10})).is(200).json();
-        let made = ann.post("/api/v1/triggers", &json!({"type": "scheduled", "schedule_details": details})).is(201).json();
+        let shown =
+            ann.post("/api/v1/schedules/preview", &json!({"schedule_details": details, "count": 10})).is(200).json();
+        let made =
+            ann.post("/api/v1/triggers", &json!({"type": "scheduled", "schedule_details": details})).is(201).json();
         let upcoming = ann.get(&format!("/api/v1/triggers/{}/upcoming?count=10", made["id"])).is(200).json();
         assert_eq!(upcoming, shown, "{details}");
     }

@@ -65,7 +65,8 @@ fn the_preview_refuses_the_same() {
 fn an_edit_to_a_schedule_that_cannot_be_changes_nothing() {
     let server = Server::start();
     let ann = server.user();
-    let made = ann.post("/api/v1/triggers", &json!({"type": "scheduled", "schedule_details": {"every": "1h"}})).is(201).json();
+    let made =
+        ann.post("/api/v1/triggers", &json!({"type": "scheduled", "schedule_details": {"every": "1h"}})).is(201).json();
     let at = format!("/api/v1/triggers/{}", made["id"]);
     for (details, named) in wrong_schedules() {
         ann.patch(&at, &json!({"schedule_details": details, "name": "half"})).blames(named);

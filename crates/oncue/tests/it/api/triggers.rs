@@ -13,8 +13,19 @@ fn make(ann: &Client, body: &Value) -> (String, Value) {
 
 /// The fields that the contract names; a server may show more, such as a revision, that an edit may move.
 fn promised(trigger: &Value) -> Value {
-    let names = ["id", "name", "type", "schedule_details", "api_payload", "is_test", "enabled", "created_at", "expires_at",
-                 "webhook_url", "format"];
+    let names = [
+        "id",
+        "name",
+        "type",
+        "schedule_details",
+        "api_payload",
+        "is_test",
+        "enabled",
+        "created_at",
+        "expires_at",
+        "webhook_url",
+        "format",
+    ];
     names.into_iter().map(|name| (name.to_owned(), trigger[name].clone())).collect::<serde_json::Map<_, _>>().into()
 }
 
@@ -30,11 +41,18 @@ fn a_trigger_is_shown_as_it_was_made() {
                       "api_payload": {"key": "value"}, "expires_at": "2031-12-31T00:00:00Z"});
     let (at, made) = make(&ann, &body);
     assert!(made["id"].as_i64().is_some_and(|id| id > 0), "{made}");
-    for (field, value) in [("name", json!("nightly")), ("type", json!("scheduled")), ("api_payload", json!({"key": "value"})),
-                           ("is_test", json!(false)), ("enabled", json!(true)), ("expires_at", json!("2031-12-31T00:00:00Z"))] {
+    for (field, value) in [
+        ("name", json!("nightly")),
+        ("type", json!("scheduled")),
+        ("api_payload", json!({"key": "value"})),
+        ("is_test", json!(false)),
+        ("enabled", json!(true)),
+        ("expires_at", json!("2031-12-31T00:00:00Z")),
+    ] {
         assert_eq!(made[field], value, "{field} in {made}");
     }
-    let run_at: jiff::Timestamp = made["schedule_details"]["run_at"].as_str().and_then(|text| text.parse().ok()).expect("an instant");
+    let run_at: jiff::Timestamp =
+        made["schedule_details"]["run_at"].as_str().and_then(|text| text.parse().ok()).expect("an instant");
     assert_eq!(run_at.to_string(), "2030-02-15T08:30:00Z");
     let age = jiff::Timestamp::now().duration_since(instant(&made["created_at"]));
     assert!(age.as_secs().abs() < 30, "{made}");
@@ -57,7 +75,8 @@ fn an_api_trigger_has_no_schedule_and_null_and_an_empty_object_count_as_none() {
         assert!(shown.is_null() || shown == &json!({}), "{made}");
         assert_eq!((&made["enabled"], &made["is_test"]), (&json!(true), &json!(false)));
     }
-    ann.post("/api/v1/triggers", &json!({"type": "api", "schedule_details": {"every": "1h"}})).blames("schedule_details");
+    ann.post("/api/v1/triggers", &json!({"type": "api", "schedule_details": {"every": "1h"}}))
+        .blames("schedule_details");
 }
 
 #[test]
@@ -79,7 +98,8 @@ fn the_list_is_ascending_and_of_this_user_only() {
         make(&bob, &json!({"type": "api", "name": "bobs"}));
         ids.push(make(&ann, &json!({"type": "api", "name": format!("ann {number}")})).1["id"].clone());
     }
-    let listed: Vec<Value> = ann.get("/api/v1/triggers").is(200).list().iter().map(|trigger| trigger["id"].clone()).collect();
+    let listed: Vec<Value> =
+        ann.get("/api/v1/triggers").is(200).list().iter().map(|trigger| trigger["id"].clone()).collect();
     assert_eq!(listed, ids);
 }
 
@@ -91,7 +111,10 @@ fn put_replaces_and_what_is_left_out_takes_its_default() {
                       "enabled": false, "expires_at": FAR, "webhook_url": "https://example.com/hook", "format": "slack"});
     let (at, made) = make(&ann, &body);
     let replaced = ann.put(&at, &json!({"schedule_details": {"every": "2m"}})).is(200).json();
-    assert_eq!((&replaced["id"], &replaced["type"], &replaced["created_at"]), (&made["id"], &made["type"], &made["created_at"]));
+    assert_eq!(
+        (&replaced["id"], &replaced["type"], &replaced["created_at"]),
+        (&made["id"], &made["type"], &made["created_at"])
+    );
     assert_eq!(replaced["schedule_details"]["every"], "2m");
     assert_eq!(replaced["enabled"], true);
     for field in ["api_payload", "expires_at", "webhook_url"] {
@@ -108,8 +131,13 @@ fn patch_changes_in_part() {
     let body = json!({"name": "full", "type": "scheduled", "schedule_details": {"every": "90s"}, "api_payload": [1], "expires_at": FAR});
     let (at, made) = make(&ann, &body);
     let mut expected = promised(&made);
-    for (field, value) in [("name", json!("renamed")), ("api_payload", json!({"a": null})), ("expires_at", Value::Null),
-                           ("webhook_url", json!("https://example.com/hook")), ("name", json!("again"))] {
+    for (field, value) in [
+        ("name", json!("renamed")),
+        ("api_payload", json!({"a": null})),
+        ("expires_at", Value::Null),
+        ("webhook_url", json!("https://example.com/hook")),
+        ("name", json!("again")),
+    ] {
         let changed = promised(&ann.patch(&at, &json!({field: value})).is(200).json());
         expected[field] = value;
         expected["format"] = changed["format"].clone();
@@ -145,13 +173,18 @@ fn what_was_read_can_be_put_back_and_the_grid_stays() {
         json!({"cron": "@daily"}),
         json!({"run_at": FAR}),
     ] {
-        let body = json!({"name": "round", "type": "scheduled", "schedule_details": details, "api_payload": {"n": 1.50}});
+        let body =
+            json!({"name": "round", "type": "scheduled", "schedule_details": details, "api_payload": {"n": 1.50}});
         let (at, made) = make(&ann, &body);
         let before = upcoming(&ann, &at);
         for answer in [ann.put(&at, &made), ann.patch(&at, &made)] {
             assert_eq!(promised(&answer.is(200).json()), promised(&made), "{details}");
         }
-        assert_eq!(upcoming(&ann, &at), before, "a change that leaves the schedule alone leaves the grid alone: {details}");
+        assert_eq!(
+            upcoming(&ann, &at),
+            before,
+            "a change that leaves the schedule alone leaves the grid alone: {details}"
+        );
         ann.patch(&at, &json!({"name": "other"})).is(200);
         assert_eq!(upcoming(&ann, &at), before, "{details}");
     }
@@ -163,7 +196,8 @@ fn what_was_read_can_be_put_back_and_the_grid_stays() {
 fn the_read_only_fields_are_accepted_and_ignored() {
     let server = Server::start();
     let ann = server.user();
-    let (at, made) = make(&ann, &json!({"type": "api", "name": "mine", "id": 4711, "created_at": "2001-01-01T00:00:00Z"}));
+    let (at, made) =
+        make(&ann, &json!({"type": "api", "name": "mine", "id": 4711, "created_at": "2001-01-01T00:00:00Z"}));
     assert_ne!(made["id"], 4711);
     assert!(instant(&made["created_at"]).as_second() > 1_700_000_000);
     let mut back = made.clone();
@@ -195,7 +229,13 @@ fn deleting_takes_it_away() {
     let ann = server.user();
     let (at, _) = make(&ann, &json!({"type": "api"}));
     assert_eq!(ann.delete(&at).is(204).text, "");
-    for answer in [ann.get(&at), ann.put(&at, &json!({})), ann.patch(&at, &json!({})), ann.delete(&at), ann.get(&format!("{at}/upcoming"))] {
+    for answer in [
+        ann.get(&at),
+        ann.put(&at, &json!({})),
+        ann.patch(&at, &json!({})),
+        ann.delete(&at),
+        ann.get(&format!("{at}/upcoming")),
+    ] {
         answer.problem(404);
     }
     assert_eq!(ann.get("/api/v1/triggers").is(200).json(), json!([]));
@@ -238,7 +278,10 @@ fn a_time_without_an_offset_is_read_in_its_zone_else_in_the_servers() {
     assert_eq!(run_at(json!({"run_at": "2031-02-15T14:00:00", "timezone": "Europe/Riga"})), "2031-02-15T12:00:00Z");
     assert_eq!(run_at(json!({"run_at": "2031-02-15T14:00:00Z", "timezone": "Europe/Riga"})), "2031-02-15T14:00:00Z");
     let (at, _) = make(&ann, &json!({"type": "scheduled", "schedule_details": {"cron": "0 14 15 2 *"}}));
-    assert!(upcoming(&ann, &at)[0].as_str().is_some_and(|next| next.ends_with("-02-15T08:30:00Z")), "the server's zone");
+    assert!(
+        upcoming(&ann, &at)[0].as_str().is_some_and(|next| next.ends_with("-02-15T08:30:00Z")),
+        "the server's zone"
+    );
 }
 
 #[test]
@@ -267,7 +310,10 @@ fn upcoming_shows_what_will_fire_and_nothing_of_what_will_not() {
     ann.get(&format!("{at}/upcoming?count=many")).blames("count");
     let (once, _) = make(&ann, &json!({"type": "scheduled", "schedule_details": {"run_at": in_ms(3_600_000)}}));
     assert_eq!(upcoming(&ann, &once).as_array().map(Vec::len), Some(1));
-    let (ends, _) = make(&ann, &json!({"type": "scheduled", "schedule_details": {"every": "1h", "start_at": FAR},
-                                       "expires_at": "2031-01-26T09:43:51.801Z"}));
+    let (ends, _) = make(
+        &ann,
+        &json!({"type": "scheduled", "schedule_details": {"every": "1h", "start_at": FAR},
+                                       "expires_at": "2031-01-26T09:43:51.801Z"}),
+    );
     assert_eq!(upcoming(&ann, &ends), json!([FAR]), "an occurrence at the expiry does not fire");
 }

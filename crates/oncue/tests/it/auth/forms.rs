@@ -39,7 +39,10 @@ fn registering_and_logging_in_lead_to_the_dashboard_with_the_cookie() {
         let answer = send(&nobody, path, ANN).is(302);
         assert_eq!(answer.header("location"), "/");
         let (token, attributes) = cookie(&answer);
-        assert!(attributes.contains(&"httponly".to_owned()) && attributes.contains(&"samesite=lax".to_owned()), "{attributes:?}");
+        assert!(
+            attributes.contains(&"httponly".to_owned()) && attributes.contains(&"samesite=lax".to_owned()),
+            "{attributes:?}"
+        );
         assert!(!attributes.contains(&"secure".to_owned()), "the public URL is http: {attributes:?}");
         assert!(!attributes.iter().any(|attribute| attribute.starts_with("domain")), "{attributes:?}");
         let ann = nobody.with("cookie", &format!("theme=dark; access_token={token}"));
@@ -66,7 +69,7 @@ fn who_fills_the_form_in_wrongly_gets_it_again_with_an_error() {
         ("/auth/login", "", ""),
         ("/auth/register", "ann@example.com", PASSWORD),
         ("/auth/register", "no address", PASSWORD),
-        ("/auth/register", "bob@example.com", "short"),
+        ("/auth/register", "bob@example.com", "2 few"),
     ] {
         let page = send(&nobody, path, &[("email", email), ("password", password)]).is(400);
         assert!(page.text.contains("<form") && page.header("content-type").starts_with("text/html"), "{path} {email}");
@@ -79,14 +82,18 @@ fn who_fills_the_form_in_wrongly_gets_it_again_with_an_error() {
 fn a_wrong_address_and_a_wrong_password_sound_the_same() {
     let server = Server::start();
     server.user();
-    let page = |email: &str| send(&server.nobody(), "/auth/login", &[("email", email), ("password", "not the password")]).is(400).text;
+    let page = |email: &str| {
+        send(&server.nobody(), "/auth/login", &[("email", email), ("password", "not the password")]).is(400).text
+    };
     assert_eq!(page("ann@example.com"), page("eve@example.com").replace("eve@", "ann@"));
 }
 
 #[test]
 fn what_was_typed_comes_back_as_text() {
     let server = Server::start();
-    let page = send(&server.nobody(), "/auth/login", &[("email", "\"><script>alert(1)</script>"), ("password", PASSWORD)]).is(400);
+    let page =
+        send(&server.nobody(), "/auth/login", &[("email", "\"><script>alert(1)</script>"), ("password", PASSWORD)])
+            .is(400);
     assert!(!page.text.contains("<script>alert"), "{}", page.text);
 }
 
@@ -94,7 +101,10 @@ fn what_was_typed_comes_back_as_text() {
 fn who_is_not_logged_in_is_led_to_the_form() {
     let server = Server::start();
     assert_eq!(server.nobody().get("/").is(302).header("location"), "/auth/login");
-    assert_eq!(server.nobody().with("cookie", "access_token=nonsense").get("/").is(302).header("location"), "/auth/login");
+    assert_eq!(
+        server.nobody().with("cookie", "access_token=nonsense").get("/").is(302).header("location"),
+        "/auth/login"
+    );
 }
 
 #[test]
@@ -109,11 +119,17 @@ fn the_table_routes_are_data_and_redirect_nobody() {
 fn a_form_that_a_browser_brings_from_elsewhere_logs_nobody_in() {
     let server = Server::start();
     server.user();
-    for (name, value) in [("sec-fetch-site", "cross-site"), ("sec-fetch-site", "same-site"), ("origin", "https://evil.example"), ("origin", "null")] {
+    for (name, value) in [
+        ("sec-fetch-site", "cross-site"),
+        ("sec-fetch-site", "same-site"),
+        ("origin", "https://evil.example"),
+        ("origin", "null"),
+    ] {
         let answer = server.nobody().call("POST", "/auth/login").header(name, value).form(ANN).send().is(403);
         assert!(answer.headers.get("set-cookie").is_none());
     }
     let nobody = server.nobody();
-    let same = nobody.call("POST", "/auth/login").header("origin", server.base()).header("sec-fetch-site", "same-origin");
+    let same =
+        nobody.call("POST", "/auth/login").header("origin", server.base()).header("sec-fetch-site", "same-origin");
     same.form(ANN).send().is(302);
 }

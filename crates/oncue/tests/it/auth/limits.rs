@@ -11,7 +11,10 @@ fn retry_after_s(answer: &Answer) -> u64 {
 
 /// Asks again and again until it is too often.
 fn until_limited(tries: usize, mut ask: impl FnMut(usize) -> Answer) -> Answer {
-    (0..tries).map(&mut ask).find(|answer| answer.status == 429).unwrap_or_else(|| panic!("{tries} tries were all taken"))
+    (0..tries)
+        .map(&mut ask)
+        .find(|answer| answer.status == 429)
+        .unwrap_or_else(|| panic!("{tries} tries were all taken"))
 }
 
 #[test]

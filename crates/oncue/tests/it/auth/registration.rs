@@ -4,7 +4,7 @@ use std::thread;
 
 use serde_json::json;
 
-use crate::support::client::Answer;
+use crate::support::client::{Answer, Client};
 use crate::support::server::{PASSWORD, Server, Setup};
 
 fn register(server: &Server, email: &str, password: &str) -> Answer {
@@ -52,7 +52,12 @@ fn what_can_be_no_account_is_422() {
         register(&server, email, password).problem(422);
         server.nobody().post("/auth/login", &json!({"email": email, "password": password})).problem(422);
     }
-    for body in [json!({}), json!({"email": "ann@example.com"}), json!({"password": PASSWORD}), json!({"email": 1, "password": 2})] {
+    for body in [
+        json!({}),
+        json!({"email": "ann@example.com"}),
+        json!({"password": PASSWORD}),
+        json!({"email": 1, "password": 2}),
+    ] {
         server.nobody().post("/auth/register", &body).problem(422);
     }
     register(&server, "eight@example.com", "12345678").is(200);
@@ -65,7 +70,8 @@ fn a_wrong_password_is_400() {
     let server = Server::start();
     server.user();
     for email in ["ann@example.com", "nobody@example.com"] {
-        let problem = server.nobody().post("/auth/login", &json!({"email": email, "password": "not the password"})).problem(400);
+        let problem =
+            server.nobody().post("/auth/login", &json!({"email": email, "password": "not the password"})).problem(400);
         assert_eq!(problem["detail"].as_str().map(|detail| detail.contains(email)), Some(false), "{problem}");
     }
 }
@@ -91,10 +97,12 @@ fn of_two_first_ones_at_once_one_wins() {
     let server = Setup::new().option("--registration", "first").serve();
     let statuses: Vec<u16> = thread::scope(|scope| {
         let racers: Vec<_> = (0..6)
-            .map(|number| scope.spawn({
-                let server = &server;
-                move || register(server, &format!("racer{number}@example.com"), PASSWORD).status
-            }))
+            .map(|number| {
+                scope.spawn({
+                    let server = &server;
+                    move || register(server, &format!("racer{number}@example.com"), PASSWORD).status
+                })
+            })
             .collect();
         racers.into_iter().map(|racer| racer.join().expect("a racer")).collect()
     });
@@ -106,7 +114,8 @@ fn of_two_first_ones_at_once_one_wins() {
 fn of_two_with_one_address_at_once_one_wins() {
     let server = Server::start();
     let statuses: Vec<u16> = thread::scope(|scope| {
-        let racers: Vec<_> = (0..4).map(|_| scope.spawn(|| register(&server, "ann@example.com", PASSWORD).status)).collect();
+        let racers: Vec<_> =
+            (0..4).map(|_| scope.spawn(|| register(&server, "ann@example.com", PASSWORD).status)).collect();
         racers.into_iter().map(|racer| racer.join().expect("a racer")).collect()
     });
     assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 1, "{statuses:?}");
@@ -117,17 +126,18 @@ fn of_two_with_one_address_at_once_one_wins() {
 fn closed_is_closed_for_everybody() {
     let server = Setup::new().option("--registration", "closed").serve();
     register(&server, "ann@example.com", PASSWORD).problem(403);
-    let form = server.nobody().call("POST", "/auth/register").form(&[("email", "ann@example.com"), ("password", PASSWORD)]).send();
+    let form = server
+        .nobody()
+        .call("POST", "/auth/register")
+        .form(&[("email", "ann@example.com"), ("password", PASSWORD)])
+        .send();
     assert_eq!(form.status, 403);
 }
 
 #[test]
 fn elsewhere_than_on_loopback_only_the_first_may() {
-    let server = Setup::bare().option("--listen", "0.0.0.0:0").launch();
-    let mut process = server;
-    let announced = process.ready().expect("the server starts");
-    let port = announced.rsplit_once(':').expect("a port").1.to_owned();
-    let client = crate::support::client::Client::new(&format!("http://127.0.0.1:{port}"));
+    let server = Setup::bare().option("--listen", "0.0.0.0:0").serve();
+    let client = Client::new(&format!("http://127.0.0.1:{}", server.port()));
     let register = |email: &str| client.post("/auth/register", &json!({"email": email, "password": PASSWORD}));
     register("ann@example.com").is(200);
     register("bob@example.com").problem(403);

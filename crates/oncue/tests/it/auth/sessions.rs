@@ -27,7 +27,12 @@ fn a_logout_that_nobody_asked_for_shows_a_confirming_form() {
     let server = Server::start();
     let ann = server.user();
     let cookie = server.nobody().with("cookie", &format!("access_token={}", ann.token()));
-    for (name, value) in [("sec-fetch-site", "cross-site"), ("sec-purpose", "prefetch"), ("sec-purpose", "prefetch;prerender"), ("purpose", "prefetch")] {
+    for (name, value) in [
+        ("sec-fetch-site", "cross-site"),
+        ("sec-purpose", "prefetch"),
+        ("sec-purpose", "prefetch;prerender"),
+        ("purpose", "prefetch"),
+    ] {
         let page = cookie.call("GET", "/logout").header(name, value).send().is(200);
         assert!(page.text.contains("<form") && page.text.contains("/logout"), "{name}: {}", page.text);
         assert!(page.headers.get("set-cookie").is_none());
@@ -69,7 +74,8 @@ fn in_memory_nothing_survives_and_nothing_is_written() {
     let server = Setup::new().option("--database-url", "sqlite::memory:").serve();
     let ann = server.user();
     let setup = server.stop();
-    let left: Vec<_> = std::fs::read_dir(setup.path(".")).expect("the folder").flatten().map(|entry| entry.file_name()).collect();
+    let left: Vec<_> =
+        std::fs::read_dir(setup.path(".")).expect("the folder").flatten().map(|entry| entry.file_name()).collect();
     assert!(left.is_empty(), "{left:?}");
     let server = setup.serve();
     ann.at(server.base()).get("/api/v1/triggers").is(401);
@@ -82,6 +88,10 @@ fn a_password_is_kept_nowhere_as_it_was_typed() {
     let setup = server.stop();
     for entry in std::fs::read_dir(setup.path(".")).expect("the folder").flatten() {
         let bytes = std::fs::read(entry.path()).expect("a file");
-        assert!(!bytes.windows(PASSWORD.len()).any(|window| window == PASSWORD.as_bytes()), "{}", entry.path().display());
+        assert!(
+            !bytes.windows(PASSWORD.len()).any(|window| window == PASSWORD.as_bytes()),
+            "{}",
+            entry.path().display()
+        );
     }
 }

@@ -37,8 +37,19 @@ fn a_token_is_signed_with_hs256_and_names_its_end() {
 fn no_other_algorithm_is_taken() {
     let (server, ann) = start();
     let (_, claims) = read(ann.token());
-    for algorithm in [json!("none"), json!("None"), json!("NONE"), json!("nOnE"), json!(""), json!("HS384"), json!("HS512"),
-                      json!("RS256"), json!("ES256"), json!("EdDSA"), Value::Null] {
+    for algorithm in [
+        json!("none"),
+        json!("None"),
+        json!("NONE"),
+        json!("nOnE"),
+        json!(""),
+        json!("HS384"),
+        json!("HS512"),
+        json!("RS256"),
+        json!("ES256"),
+        json!("EdDSA"),
+        Value::Null,
+    ] {
         let header = json!({"alg": algorithm, "typ": "JWT"});
         refused(&server, &sign(&header, &claims, SECRET.as_bytes()), "algorithm");
         refused(&server, &format!("{}.", unsigned(&header, &claims)), "algorithm without signature");
@@ -76,7 +87,14 @@ fn a_signature_covers_every_claim() {
 fn an_ended_token_is_refused_even_when_well_signed() {
     let (server, ann) = start();
     let (header, claims) = read(ann.token());
-    for exp in [json!(jiff::Timestamp::now().as_second() - 10), json!(0), json!(-1), Value::Null, json!("4000000000"), json!([4_000_000_000_i64])] {
+    for exp in [
+        json!(jiff::Timestamp::now().as_second() - 10),
+        json!(0),
+        json!(-1),
+        Value::Null,
+        json!("4000000000"),
+        json!([4_000_000_000_i64]),
+    ] {
         let mut forged = claims.clone();
         forged["exp"] = exp.clone();
         refused(&server, &sign(&header, &forged, SECRET.as_bytes()), "exp");
@@ -110,7 +128,12 @@ fn a_token_of_no_session_is_refused_even_when_well_signed() {
 fn nonsense_is_no_credential() {
     let (server, ann) = start();
     for token in ["", ".", "..", "...", "a.b.c", "null", "undefined", "%", "oncue_", &"a".repeat(20_000)] {
-        assert_eq!(server.nobody().bearer(token).get("/api/v1/triggers").status, 401, "{}", &token[..token.len().min(20)]);
+        assert_eq!(
+            server.nobody().bearer(token).get("/api/v1/triggers").status,
+            401,
+            "{}",
+            &token[..token.len().min(20)]
+        );
     }
     for scheme in ["Basic", "Token", "bearerx", ""] {
         let header = format!("{scheme} {}", ann.token());

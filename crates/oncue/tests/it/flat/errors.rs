@@ -14,19 +14,31 @@ fn wrong_bodies() -> Vec<(Value, &'static str)> {
         (json!({"name": "t", "trigger_type": "cron"}), "Trigger type must be either 'scheduled' or 'api'."),
         (json!({"name": "t", "trigger_type": ""}), "Trigger type must be either 'scheduled' or 'api'."),
         (scheduled(json!({"is_recurring": true})), "Recurring triggers must have 'interval_seconds' defined."),
-        (scheduled(json!({"is_recurring": true, "interval_seconds": 0})), "Recurring triggers must have 'interval_seconds' defined."),
-        (scheduled(json!({"is_recurring": true, "interval_seconds": -5})), "Recurring triggers must have 'interval_seconds' defined."),
+        (
+            scheduled(json!({"is_recurring": true, "interval_seconds": 0})),
+            "Recurring triggers must have 'interval_seconds' defined.",
+        ),
+        (
+            scheduled(json!({"is_recurring": true, "interval_seconds": -5})),
+            "Recurring triggers must have 'interval_seconds' defined.",
+        ),
         (
             scheduled(json!({"is_recurring": true, "schedule": future, "interval_seconds": null})),
             "Recurring triggers must have 'interval_seconds' defined.",
         ),
         (scheduled(json!({})), "Scheduled triggers must have 'schedule' or recurring enabled."),
-        (scheduled(json!({"schedule": null, "interval_seconds": 5})), "Scheduled triggers must have 'schedule' or recurring enabled."),
+        (
+            scheduled(json!({"schedule": null, "interval_seconds": 5})),
+            "Scheduled triggers must have 'schedule' or recurring enabled.",
+        ),
         (scheduled(json!({"schedule": "2020-01-26T08:43:51"})), "Scheduled time must be in the future."),
         (scheduled(json!({"schedule": future, "payload": "{oops"})), "Payload must be valid JSON."),
         (api(json!({"payload": ""})), "Payload must be valid JSON."),
         (api(json!({"schedule": future})), "API triggers must not have 'schedule' or recurring enabled."),
-        (api(json!({"is_recurring": true, "interval_seconds": 60})), "API triggers must not have 'schedule' or recurring enabled."),
+        (
+            api(json!({"is_recurring": true, "interval_seconds": 60})),
+            "API triggers must not have 'schedule' or recurring enabled.",
+        ),
     ]
 }
 
@@ -94,15 +106,24 @@ fn what_is_not_the_json_of_a_trigger_is_answered_with_a_list_of_what_is_wrong() 
         (r#"{"name": "t", "trigger_type": 5}"#, "trigger_type"),
         (r#"{"name": "t", "trigger_type": "api", "payload": {"a": 1}}"#, "payload"),
         (r#"{"name": "t", "trigger_type": "scheduled", "schedule": "tomorrow"}"#, "schedule"),
-        (r#"{"name": "t", "trigger_type": "scheduled", "is_recurring": true, "interval_seconds": "soon"}"#, "interval_seconds"),
-        (r#"{"name": "t", "trigger_type": "scheduled", "is_recurring": "perhaps", "interval_seconds": 5}"#, "is_recurring"),
+        (
+            r#"{"name": "t", "trigger_type": "scheduled", "is_recurring": true, "interval_seconds": "soon"}"#,
+            "interval_seconds",
+        ),
+        (
+            r#"{"name": "t", "trigger_type": "scheduled", "is_recurring": "perhaps", "interval_seconds": 5}"#,
+            "is_recurring",
+        ),
     ] {
         for path in ["/triggers", "/triggers/test"] {
             let refused = ann.call("POST", path).body("application/json", body).send().is(422).json();
             let details = refused["detail"].as_array().unwrap_or_else(|| panic!("{body}: a list in {refused}"));
             assert!(!details.is_empty(), "{body}");
             for detail in details {
-                assert!(detail["loc"].is_array() && detail["msg"].is_string() && detail["type"].is_string(), "{body}: {detail}");
+                assert!(
+                    detail["loc"].is_array() && detail["msg"].is_string() && detail["type"].is_string(),
+                    "{body}: {detail}"
+                );
             }
             if !at.is_empty() {
                 assert!(details.iter().any(|detail| detail["loc"].to_string().contains(at)), "{body}: {refused}");
@@ -117,8 +138,10 @@ fn numbers_and_names_beyond_all_bounds_are_refused_and_never_break_the_server() 
     let server = Server::start();
     let ann = server.user();
     for body in [
-        r#"{"name": "t", "trigger_type": "scheduled", "is_recurring": true, "interval_seconds": 99999999999999999999}"#.to_owned(),
-        r#"{"name": "t", "trigger_type": "scheduled", "is_recurring": true, "interval_seconds": 9223372036854775807}"#.to_owned(),
+        r#"{"name": "t", "trigger_type": "scheduled", "is_recurring": true, "interval_seconds": 99999999999999999999}"#
+            .to_owned(),
+        r#"{"name": "t", "trigger_type": "scheduled", "is_recurring": true, "interval_seconds": 9223372036854775807}"#
+            .to_owned(),
         r#"{"name": "t", "trigger_type": "scheduled", "schedule": "99999-01-01T00:00:00"}"#.to_owned(),
         format!(r#"{{"name": "{}", "trigger_type": "api"}}"#, "n".repeat(100_000)),
         format!(r#"{{"name": "t", "trigger_type": "api", "payload": "{}"}}"#, "[".repeat(100_000)),

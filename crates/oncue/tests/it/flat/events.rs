@@ -8,7 +8,9 @@ use crate::support::time::{flat_instant, in_ms};
 use crate::support::wait::until;
 
 fn api_trigger(ann: &Client, name: &str) -> i64 {
-    ann.post("/triggers", &json!({"name": name, "trigger_type": "api"})).is(200).json()["id"].as_i64().expect("an integer")
+    ann.post("/triggers", &json!({"name": name, "trigger_type": "api"})).is(200).json()["id"]
+        .as_i64()
+        .expect("an integer")
 }
 
 fn fire(ann: &Client, id: i64) -> i64 {
@@ -99,6 +101,10 @@ fn events_keep_the_name_and_payload_they_fired_with() {
     ann.put(&at, &json!({"name": "new", "payload": "{\"is\": 2}"})).is(200);
     assert_eq!((&events()[0]["name"], &events()[0]["payload"]), (&json!("old"), &json!("{\"was\": 1}")));
     ann.delete(&at).is(200);
-    assert_eq!((&events()[0]["name"], &events()[0]["payload"]), (&json!("old"), &json!("{\"was\": 1}")), "also when it is gone");
+    assert_eq!(
+        (&events()[0]["name"], &events()[0]["payload"]),
+        (&json!("old"), &json!("{\"was\": 1}")),
+        "also when it is gone"
+    );
     assert_eq!(events()[0]["trigger_id"], made["id"]);
 }

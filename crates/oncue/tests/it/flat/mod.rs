@@ -1,5 +1,6 @@
 //! Surface one, the flat API: its exact words and shapes (contract, section 2).
 
+mod both;
 mod errors;
 mod events;
 mod triggers;

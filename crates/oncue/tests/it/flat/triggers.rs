@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::support::server::{Server, Setup};
-use crate::support::time::{FAR, flat_instant, in_ms, instant};
+use crate::support::time::{flat_instant, in_ms};
 use crate::support::wait::until;
 
 fn one_shot(name: &str) -> Value {
@@ -93,7 +93,7 @@ fn put_changes_only_what_it_names() {
     body["payload"] = json!("{\"a\": 1}");
     let made = ann.post("/triggers", &body).is(200).json();
     let at = format!("/triggers/{}", made["id"]);
-    let mut expected = made.clone();
+    let mut expected = made;
     expected["name"] = json!("after");
     assert_eq!(ann.put(&at, &json!({"name": "after"})).is(200).json(), expected);
     expected["payload"] = json!("[2]");
@@ -161,7 +161,8 @@ fn a_tried_out_trigger_is_answered_as_read_and_leaves_one_event() {
     assert_eq!(events[0]["trigger_id"], id);
     assert_eq!(events[0]["name"], "trigger1");
     assert_eq!(events[0]["payload"], "{}");
-    let with_payload = ann.post("/triggers/test", &json!({"name": "b", "trigger_type": "api", "payload": "[1]"})).is(200);
+    let with_payload =
+        ann.post("/triggers/test", &json!({"name": "b", "trigger_type": "api", "payload": "[1]"})).is(200);
     assert_eq!(with_payload.json()["payload"], "[1]");
     assert_ne!(with_payload.json()["id"], id);
     assert_eq!(ann.get("/logs/active").is(200).list()[1]["payload"], "[1]");
@@ -171,7 +172,10 @@ fn a_tried_out_trigger_is_answered_as_read_and_leaves_one_event() {
 fn an_api_trigger_is_fired_by_a_call() {
     let server = Server::start();
     let ann = server.user();
-    let made = ann.post("/triggers", &json!({"name": "called", "trigger_type": "api", "payload": "{\"own\": 1}"})).is(200).json();
+    let made = ann
+        .post("/triggers", &json!({"name": "called", "trigger_type": "api", "payload": "{\"own\": 1}"}))
+        .is(200)
+        .json();
     let fire = format!("/triggers/{}/fire", made["id"]);
     let fired = ann.post(&fire, &json!({"given": 2})).is(200).json();
     assert!(fired["message"].is_string(), "{fired}");
@@ -192,71 +196,6 @@ fn a_scheduled_trigger_is_not_fired_by_a_call() {
     assert!(refused["detail"].is_string(), "{refused}");
     assert_eq!(ann.post_nothing("/triggers/4711/fire").is(404).json(), json!({"detail": "Trigger not found"}));
     assert!(ann.get("/logs/active").is(200).list().is_empty());
-}
-
-#[test]
-fn a_recurring_trigger_is_every_on_surface_two() {
-    let server = Server::start();
-    let ann = server.user();
-    let recurring = json!({"name": "r", "trigger_type": "scheduled", "is_recurring": true, "interval_seconds": 90});
-    let made = ann.post("/triggers", &recurring).is(200).json();
-    assert_eq!((&made["is_recurring"], &made["interval_seconds"], &made["schedule"]), (&json!(true), &json!(90), &Value::Null));
-    let seen = ann.get(&format!("/api/v1/triggers/{}", made["id"])).is(200).json();
-    assert_eq!(seen["schedule_details"]["every"], "90s");
-    let upcoming = ann.get(&format!("/api/v1/triggers/{}/upcoming?count=1", made["id"])).is(200).json();
-    let first = instant(&upcoming["occurrences"][0]);
-    let wait = first.duration_since(instant(&seen["created_at"]));
-    assert_eq!(wait, jiff::SignedDuration::from_secs(90), "one interval from now");
-
-    let mut starting = recurring;
-    starting["schedule"] = json!("2031-01-26T08:43:51.801000");
-    let made = ann.post("/triggers", &starting).is(200).json();
-    assert_eq!(made["schedule"], "2031-01-26T08:43:51.801000");
-    let seen = ann.get(&format!("/api/v1/triggers/{}", made["id"])).is(200).json();
-    assert_eq!(instant(&seen["schedule_details"]["start_at"]).to_string(), FAR);
-    let upcoming = ann.get(&format!("/api/v1/triggers/{}/upcoming?count=1", made["id"])).is(200).json();
-    assert_eq!(instant(&upcoming["occurrences"][0]).to_string(), FAR, "first at its schedule");
-}
-
-#[test]
-fn what_only_surface_two_can_say_is_shown_here_as_well_as_possible() {
-    let server = Server::start();
-    let ann = server.user();
-    let seen = |body: Value| {
-        let id = ann.post("/api/v1/triggers", &body).is(201).json()["id"].clone();
-        let flat = ann.get(&format!("/triggers/{id}")).is(200).json();
-        let upcoming = ann.get(&format!("/api/v1/triggers/{id}/upcoming?count=1"));
-        (flat, upcoming)
-    };
-
-    let (cron, upcoming) = seen(json!({"type": "scheduled", "schedule_details": {"cron": "0 9 1 1 *", "timezone": "Europe/Riga"}}));
-    assert_eq!((&cron["is_recurring"], &cron["interval_seconds"]), (&json!(true), &json!(0)));
-    assert_eq!(flat_instant(&cron["schedule"]), instant(&upcoming.is(200).json()["occurrences"][0]), "its next time");
-    assert_eq!(cron["name"], "", "no name");
-    assert_eq!(cron["payload"], "{}", "no payload");
-
-    let (every, _) = seen(json!({"name": "e", "type": "scheduled", "schedule_details": {"every": "1h30m"}}));
-    assert_eq!((&every["interval_seconds"], &every["schedule"]), (&json!(5400), &Value::Null));
-
-    let (started, _) = seen(json!({"type": "scheduled", "schedule_details": {"every": "1500ms", "start_at": FAR}}));
-    assert_eq!(started["interval_seconds"], 1, "its whole seconds");
-    assert_eq!(started["schedule"], "2031-01-26T08:43:51.801000");
-
-    let (called, _) = seen(json!({"type": "api", "api_payload": {"key": "value"}}));
-    let payload: Value = serde_json::from_str(called["payload"].as_str().expect("a string")).expect("JSON text");
-    assert_eq!(payload, json!({"key": "value"}));
-}
-
-#[test]
-fn what_this_surface_makes_the_other_lists_and_the_other_way_round() {
-    let server = Server::start();
-    let ann = server.user();
-    let flat = ann.post("/triggers", &one_shot("flat")).is(200).json();
-    let rich = ann.post("/api/v1/triggers", &json!({"name": "rich", "type": "api"})).is(201).json();
-    for list in ["/triggers", "/api/v1/triggers"] {
-        let ids: Vec<Value> = ann.get(list).is(200).list().iter().map(|trigger| trigger["id"].clone()).collect();
-        assert_eq!(ids, [flat["id"].clone(), rich["id"].clone()], "{list}");
-    }
 }
 
 #[test]

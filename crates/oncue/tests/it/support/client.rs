@@ -16,13 +16,24 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// Nobody in particular.
+    /// Nobody in particular. Every request has its own connection, so that no test feels how another request ended.
     pub(crate) fn new(base: &str) -> Client {
+        Client::with_connections(base, 0)
+    }
+
+    /// The same client, with connections that are kept for the next request: for load.
+    pub(crate) fn keeping_alive(&self) -> Client {
+        Client { headers: self.headers.clone(), ..Client::with_connections(&self.base, 16) }
+    }
+
+    fn with_connections(base: &str, idle_max: usize) -> Client {
         let config = ureq::Agent::config_builder()
             .max_redirects(0)
             .max_redirects_will_error(false)
             .http_status_as_error(false)
             .allow_non_standard_methods(true)
+            .max_idle_connections(idle_max)
+            .max_idle_connections_per_host(idle_max)
             .timeout_global(Some(Duration::from_secs(30)))
             .build();
         Client { agent: config.new_agent(), base: base.to_owned(), headers: Vec::new() }
@@ -148,7 +159,9 @@ impl Call<'_> {
             Some(body) => agent.run(request.body(body).expect("a well-formed request"))?,
             None => agent.run(request.body(()).expect("a well-formed request"))?,
         };
-        let text = response.body_mut().with_config().limit(64 * 1024 * 1024).read_to_string()?;
+        let bytes = response.body_mut().with_config().limit(64 * 1024 * 1024).read_to_vec()?;
+        let text =
+            String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
         let asked = format!("{} {}", self.method, self.path);
         Ok(Answer { asked, status: response.status().as_u16(), headers: response.headers().clone(), text })
     }
@@ -195,7 +208,8 @@ impl Answer {
     pub(crate) fn next_page(&self) -> Option<String> {
         let links = self.header("link");
         let next = links.split(',').find(|link| link.contains("rel=\"next\""))?;
-        let target = next.split_once('<').and_then(|(_, rest)| rest.split_once('>')).expect("a link in angle brackets").0;
+        let target =
+            next.split_once('<').and_then(|(_, rest)| rest.split_once('>')).expect("a link in angle brackets").0;
         let path = target.find("://").map_or(target, |scheme| {
             let rest = &target[scheme + 3..];
             &rest[rest.find('/').expect("a path in the link")..]
@@ -226,6 +240,11 @@ impl Answer {
     }
 }
 
+/// The status of an answer as it stands on the wire.
+pub(crate) fn status_of(answer: &str) -> Option<u16> {
+    answer.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok()
+}
+
 /// Sends bytes as they are and gives back the status and the whole answer; for requests that no client would send.
 pub(crate) fn raw(base: &str, request: &str) -> (u16, String) {
     let address = base.strip_prefix("http://").expect("an http address");
@@ -236,6 +255,5 @@ pub(crate) fn raw(base: &str, request: &str) -> (u16, String) {
     // A server that refuses early may reset the connection after its answer.
     let _ = stream.read_to_end(&mut answer);
     let answer = String::from_utf8_lossy(&answer).into_owned();
-    let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok());
-    (status.unwrap_or_else(|| panic!("an HTTP answer, not {answer:?}")), answer)
+    (status_of(&answer).unwrap_or_else(|| panic!("an HTTP answer, not {answer:?}")), answer)
 }

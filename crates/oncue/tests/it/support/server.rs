@@ -65,6 +65,11 @@ impl Setup {
         self
     }
 
+    /// Leaves the folder behind for somebody to look at, and says where it is.
+    pub(crate) fn keep(self) -> PathBuf {
+        self.folder.keep()
+    }
+
     /// Where a file of the folder is.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
@@ -203,12 +208,17 @@ impl Drop for Process {
     }
 }
 
-fn follow(pipe: impl Read + Send + 'static, log: &Arc<Mutex<String>>, announce: Option<Arc<OnceLock<String>>>) -> thread::JoinHandle<()> {
+fn follow(
+    pipe: impl Read + Send + 'static,
+    log: &Arc<Mutex<String>>,
+    announce: Option<Arc<OnceLock<String>>>,
+) -> thread::JoinHandle<()> {
     let log = Arc::clone(log);
     thread::spawn(move || {
         for line in BufReader::new(pipe).lines().map_while(Result::ok) {
             if let (Some(announce), Some((_, rest))) = (&announce, line.split_once("listening on http://")) {
-                let address = rest.split(|c: char| c.is_whitespace() || "/,\"'\u{1b}".contains(c)).next().unwrap_or_default();
+                let address =
+                    rest.split(|c: char| c.is_whitespace() || "/,\"'\u{1b}".contains(c)).next().unwrap_or_default();
                 // Said twice, the first time counts.
                 let _ = announce.set(format!("http://{address}"));
             }

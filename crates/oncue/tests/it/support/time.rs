@@ -29,6 +29,9 @@ pub(crate) fn instant(value: &Value) -> Timestamp {
 pub(crate) fn flat_instant(value: &Value) -> Timestamp {
     let text = value.as_str().unwrap_or_else(|| panic!("an instant, not {value}"));
     let (_, fraction) = text.split_once('.').unwrap_or_else(|| panic!("a fraction in {text}"));
-    assert!(fraction.len() == 6 && fraction.chars().all(|digit| digit.is_ascii_digit()), "six digits, no offset: {text}");
+    assert!(
+        fraction.len() == 6 && fraction.chars().all(|digit| digit.is_ascii_digit()),
+        "six digits, no offset: {text}"
+    );
     format!("{text}Z").parse().unwrap_or_else(|error| panic!("{text}: {error}"))
 }
