@@ -322,7 +322,7 @@ pub trait Store: Send + Sync {
 
     // Deliveries.
 
-    /// When the earliest owed delivery that nobody holds may be tried.
+    /// When the earliest owed delivery may be tried; one that somebody holds, when that claim lapses.
     async fn next_owed(&self) -> Result<Option<Timestamp>>;
 
     /// Owed deliveries that may be tried at `now` and that nobody holds are now held by the caller, at most `limit`.

@@ -1,3 +1,4 @@
 //! The engine against the world outside, in one binary: one module for each door.
 
 mod http;
+mod sim;

@@ -220,7 +220,7 @@ async fn a_key_comes_back_as_it_was_made() {
         assert_eq!((made.owner, made.name.as_str(), made.prefix.as_str()), (owner, "ci", "oncue_ab"));
         assert_eq!(made.scopes, [Scope::Fire, Scope::Read]);
         assert_eq!((made.created_at, made.expires_at, made.last_used_at), (t(3), Some(t(50)), None));
-        assert_eq!(bench.store.api_keys(owner).await.expect("a list"), [made.clone()]);
+        assert_eq!(bench.store.api_keys(owner).await.expect("a list"), std::slice::from_ref(&made));
         let (user, found) =
             bench.store.api_key_user(&[7; 32], t(49)).await.expect("a look-up").expect("it has not ended");
         assert_eq!((user.id, found), (owner, made.clone()));

@@ -138,7 +138,8 @@ fn number(chance: &mut Chance, end: usize) -> i64 {
 
 fn register(chance: &mut Chance) -> Operation {
     let rule = chance.pick(&[Registration::Open, Registration::Open, Registration::First, Registration::Closed]);
-    let email = (chance.pick(&["anna@example.com", " ANNA@Example.com", "ben@example.com", "Çelik@example.com"])).to_owned();
+    let email =
+        (chance.pick(&["anna@example.com", " ANNA@Example.com", "ben@example.com", "Çelik@example.com"])).to_owned();
     Operation::Register(NewUser { email, password_hash: "first hash".to_owned() }, rule)
 }
 
@@ -148,7 +149,7 @@ fn distance(chance: &mut Chance) -> SignedDuration {
         0..3 => SignedDuration::from_micros(number(chance, 90_000_000)),
         3..7 => SignedDuration::from_secs(number(chance, 600)),
         7 => SignedDuration::from_secs(number(chance, 1800)),
-        8 if chance.once_in(5) => SignedDuration::from_hours(30),
+        8 if chance.once_in(6) => SignedDuration::from_hours(30),
         8 => SignedDuration::from_secs(number(chance, 7200)),
         _ => -SignedDuration::from_secs(number(chance, 500)),
     }
@@ -163,7 +164,12 @@ fn open_session(chance: &mut Chance, known: &mut Known, user: UserId) -> Operati
         known.session += 1;
     }
     let expires_at = known.now + SignedDuration::from_secs(number(chance, 9000));
-    Operation::OpenSession(Session { id: format!("session {}", known.session), user, created_at: known.now, expires_at })
+    Operation::OpenSession(Session {
+        id: format!("session {}", known.session),
+        user,
+        created_at: known.now,
+        expires_at,
+    })
 }
 
 fn create_api_key(chance: &mut Chance, known: &mut Known, owner: UserId) -> Operation {
@@ -214,10 +220,9 @@ async fn edit(chance: &mut Chance, known: &mut Known, model: &Side) -> Operation
         _ => drawn,
     };
     let mut edit = armed.trigger.edit(changed, armed.next_at, known.now);
-    if chance.once_in(6) && edit.trigger.definition.schedule.is_some() {
+    if let Some(details) = edit.trigger.definition.schedule.as_ref().filter(|_| chance.once_in(6)) {
         // Arms what may have fired already, as a clock that was put back does.
-        let schedule = &edit.trigger.definition.schedule.as_ref().expect("just seen").schedule;
-        edit.arm = Arm::Set(schedule.next_after(known.now - SignedDuration::from_mins(20)));
+        edit.arm = Arm::Set(details.schedule.next_after(known.now - SignedDuration::from_mins(20)));
     }
     let seen = if chance.once_in(12) { None } else { armed.next_at };
     Operation::EditTrigger(edit, seen)

@@ -1,0 +1,244 @@
+//! A store that now and then refuses, or does what it is asked and loses the answer. It wraps the reference model and
+//! strikes only where the engine calls; what it does not strike passes unchanged.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use oncue_domain::access::{ApiKey, KeyHash, Registration, Session, User};
+use oncue_domain::delivery::{Claim, Settlement};
+use oncue_domain::event::Event;
+use oncue_domain::id::{ApiKeyId, EventId, MessageId, TriggerId, UserId};
+use oncue_domain::plan::Absence;
+use oncue_domain::store::memory::Memory;
+use oncue_domain::store::{
+    Backlog, Call, Committed, DeliveryView, Edited, Error, EventCount, EventFilter, EventPage, Fired, Listener,
+    NewApiKey, NewTrigger, NewUser, Planned, Registered, Result, SkippedView, Store,
+};
+use oncue_domain::trigger::{Armed, Definition, Edit, Trigger};
+
+use super::chance::Chance;
+
+/// The reference model behind a bad connection.
+pub(super) struct Faults {
+    memory: Arc<Memory>,
+    chance: Mutex<Chance>,
+    is_calm: AtomicBool,
+    refused: AtomicU64,
+    lost: AtomicU64,
+}
+
+impl Faults {
+    pub(super) fn new(memory: Arc<Memory>, chance: Chance) -> Faults {
+        let (is_calm, refused, lost) = (AtomicBool::new(false), AtomicU64::new(0), AtomicU64::new(0));
+        Faults { memory, chance: Mutex::new(chance), is_calm, refused, lost }
+    }
+
+    /// Nothing goes wrong from now on.
+    pub(super) fn calm_down(&self) {
+        self.is_calm.store(true, Ordering::Relaxed);
+    }
+
+    /// How many calls were refused, and how many answers were lost.
+    pub(super) fn struck(&self) -> (u64, u64) {
+        (self.refused.load(Ordering::Relaxed), self.lost.load(Ordering::Relaxed))
+    }
+
+    fn strikes(&self, times: i64) -> bool {
+        !self.is_calm.load(Ordering::Relaxed) && self.chance.lock().expect("no panic").once_in(times)
+    }
+
+    /// Nothing happens.
+    fn refuse(&self) -> Result<()> {
+        if self.strikes(25) {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+            return Err(Error::Unavailable("refused by the simulation".to_owned()));
+        }
+        Ok(())
+    }
+
+    /// It happened, but who asked does not learn it.
+    fn lose<T>(&self, answer: Result<T>) -> Result<T> {
+        if self.strikes(25) {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+            return Err(Error::Unavailable("the simulation lost the answer".to_owned()));
+        }
+        answer
+    }
+}
+
+#[async_trait]
+impl Store for Faults {
+    async fn begin_presence(&self, now: Timestamp) -> Result<Vec<Absence>> {
+        self.refuse()?;
+        let answer = self.memory.begin_presence(now).await;
+        self.lose(answer)
+    }
+
+    fn sign_of_life(&self, now: Timestamp) {
+        self.memory.sign_of_life(now);
+    }
+
+    async fn next_due(&self) -> Result<Option<Timestamp>> {
+        self.refuse()?;
+        self.memory.next_due().await
+    }
+
+    async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<Armed<Arc<Trigger>>>> {
+        self.refuse()?;
+        self.memory.due(now, limit).await
+    }
+
+    async fn commit_plans(&self, plans: Vec<Planned>, now: Timestamp) -> Result<Committed> {
+        self.refuse()?;
+        let answer = self.memory.commit_plans(plans, now).await;
+        self.lose(answer)
+    }
+
+    async fn next_owed(&self) -> Result<Option<Timestamp>> {
+        self.refuse()?;
+        self.memory.next_owed().await
+    }
+
+    async fn claim_deliveries(&self, now: Timestamp, limit: usize) -> Result<Vec<Claim>> {
+        self.refuse()?;
+        let answer = self.memory.claim_deliveries(now, limit).await;
+        self.lose(answer)
+    }
+
+    async fn settle(&self, settlements: Vec<Settlement>) -> Result<()> {
+        self.refuse()?;
+        let answer = self.memory.settle(settlements).await;
+        self.lose(answer)
+    }
+
+    async fn expire(&self, gone_until: Timestamp, now: Timestamp, limit: usize) -> Result<usize> {
+        self.refuse()?;
+        let answer = self.memory.expire(gone_until, now, limit).await;
+        self.lose(answer)
+    }
+
+    fn subscribe(&self, listener: Listener) {
+        self.memory.subscribe(listener);
+    }
+
+    async fn check(&self) -> Result<()> {
+        self.memory.check().await
+    }
+
+    async fn register(&self, user: NewUser, rule: Registration, now: Timestamp) -> Result<Registered> {
+        self.memory.register(user, rule, now).await
+    }
+
+    async fn local_user(&self, now: Timestamp) -> Result<User> {
+        self.memory.local_user(now).await
+    }
+
+    async fn user_by_email(&self, email: &str) -> Result<Option<(User, String)>> {
+        self.memory.user_by_email(email).await
+    }
+
+    async fn users(&self) -> Result<Vec<User>> {
+        self.memory.users().await
+    }
+
+    async fn set_password(&self, user: UserId, password_hash: &str) -> Result<bool> {
+        self.memory.set_password(user, password_hash).await
+    }
+
+    async fn disable_user(&self, user: UserId, now: Timestamp) -> Result<bool> {
+        self.memory.disable_user(user, now).await
+    }
+
+    async fn open_session(&self, session: Session) -> Result<()> {
+        self.memory.open_session(session).await
+    }
+
+    async fn session_user(&self, id: &str, now: Timestamp) -> Result<Option<User>> {
+        self.memory.session_user(id, now).await
+    }
+
+    async fn end_session(&self, id: &str) -> Result<()> {
+        self.memory.end_session(id).await
+    }
+
+    async fn create_api_key(&self, key: NewApiKey, now: Timestamp) -> Result<Option<ApiKey>> {
+        self.memory.create_api_key(key, now).await
+    }
+
+    async fn api_keys(&self, owner: UserId) -> Result<Vec<ApiKey>> {
+        self.memory.api_keys(owner).await
+    }
+
+    async fn delete_api_key(&self, owner: UserId, id: ApiKeyId) -> Result<bool> {
+        self.memory.delete_api_key(owner, id).await
+    }
+
+    async fn api_key_user(&self, hash: &KeyHash, now: Timestamp) -> Result<Option<(User, ApiKey)>> {
+        self.memory.api_key_user(hash, now).await
+    }
+
+    async fn touch_api_key(&self, id: ApiKeyId, now: Timestamp) -> Result<()> {
+        self.memory.touch_api_key(id, now).await
+    }
+
+    async fn create_trigger(&self, trigger: NewTrigger, now: Timestamp) -> Result<Armed> {
+        self.memory.create_trigger(trigger, now).await
+    }
+
+    async fn trigger(&self, owner: UserId, id: TriggerId) -> Result<Option<Armed>> {
+        self.memory.trigger(owner, id).await
+    }
+
+    async fn triggers(&self, owner: UserId, after: Option<TriggerId>, limit: usize) -> Result<Vec<Armed>> {
+        self.memory.triggers(owner, after, limit).await
+    }
+
+    async fn edit_trigger(&self, edit: Edit, seen: Option<Timestamp>, now: Timestamp) -> Result<Edited> {
+        self.memory.edit_trigger(edit, seen, now).await
+    }
+
+    async fn delete_trigger(&self, owner: UserId, id: TriggerId, now: Timestamp) -> Result<bool> {
+        self.memory.delete_trigger(owner, id, now).await
+    }
+
+    async fn fire(&self, owner: UserId, id: TriggerId, call: Call, now: Timestamp) -> Result<Fired> {
+        self.memory.fire(owner, id, call, now).await
+    }
+
+    async fn fire_unkept(
+        &self,
+        owner: UserId,
+        definition: Definition,
+        message_id: MessageId,
+        now: Timestamp,
+    ) -> Result<TriggerId> {
+        self.memory.fire_unkept(owner, definition, message_id, now).await
+    }
+
+    async fn skipped(&self, owner: UserId, id: TriggerId, limit: usize) -> Result<Vec<SkippedView>> {
+        self.memory.skipped(owner, id, limit).await
+    }
+
+    async fn backlog(&self) -> Result<Backlog> {
+        self.memory.backlog().await
+    }
+
+    async fn event(
+        &self,
+        owner: UserId,
+        id: EventId,
+        gone_until: Timestamp,
+    ) -> Result<Option<(Event, Vec<DeliveryView>)>> {
+        self.memory.event(owner, id, gone_until).await
+    }
+
+    async fn events(&self, owner: UserId, filter: EventFilter, page: EventPage, limit: usize) -> Result<Vec<Event>> {
+        self.memory.events(owner, filter, page, limit).await
+    }
+
+    async fn event_counts(&self, owner: UserId, gone_until: Timestamp) -> Result<Vec<EventCount>> {
+        self.memory.event_counts(owner, gone_until).await
+    }
+}

@@ -1,0 +1,88 @@
+//! What the world remembers of its own, independently of the store: which definitions stood when, and every event it ever
+//! saw. The promises compare the store with this.
+
+use std::collections::{HashMap, HashSet};
+
+use jiff::Timestamp;
+use oncue_domain::event::Event;
+use oncue_domain::id::{EventId, MessageId, TriggerId};
+use oncue_domain::trigger::Definition;
+
+/// A time in which one definition stood: after `from`, up to and including `to`.
+#[derive(Clone, Debug)]
+pub(super) struct Span {
+    pub(super) definition: Definition,
+    pub(super) from: Timestamp,
+    /// None while it stands.
+    pub(super) to: Option<Timestamp>,
+    /// Up to here the promises were checked.
+    pub(super) checked_until: Timestamp,
+}
+
+/// An event, as it was first seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Known {
+    pub(super) id: EventId,
+    pub(super) message_id: MessageId,
+    pub(super) fired_at: Timestamp,
+}
+
+/// Everything remembered.
+#[derive(Default)]
+pub(super) struct Ledger {
+    /// The spans of the triggers that are there, oldest first.
+    pub(super) triggers: HashMap<TriggerId, Vec<Span>>,
+    /// By trigger and nominal time.
+    pub(super) occurrences: HashMap<(TriggerId, Timestamp), Known>,
+    pub(super) events: HashMap<EventId, Event>,
+    /// By what a request speaks of: the message id it was first sent under.
+    pub(super) sent: HashMap<(i64, Timestamp), String>,
+    /// Whose delivery was seen to have failed for good.
+    pub(super) failed: HashSet<EventId>,
+    /// How many records of skipped occurrences of a trigger were looked at.
+    pub(super) records: HashMap<TriggerId, usize>,
+    /// The latest the clock ever was.
+    pub(super) latest: Timestamp,
+    /// The earliest the clock was since events were looked at last.
+    pub(super) earliest: Timestamp,
+}
+
+impl Ledger {
+    /// The clock stands at `now`.
+    pub(super) fn note_time(&mut self, now: Timestamp) {
+        self.latest = self.latest.max(now);
+        self.earliest = self.earliest.min(now);
+    }
+
+    /// From `now` on the trigger is what `definition` says.
+    pub(super) fn begin(&mut self, id: TriggerId, definition: Definition, now: Timestamp) {
+        let spans = self.triggers.entry(id).or_default();
+        let mut from = now;
+        if let Some(last) = spans.last_mut() {
+            if falls_due_alike(&last.definition, &definition) {
+                last.definition = definition;
+                return;
+            }
+            if goes_on(&last.definition, &definition) {
+                // Where the clock was put back, what was not promised then is not promised now.
+                from = from.max(last.from);
+            }
+            last.to = Some(now);
+        }
+        spans.push(Span { definition, from, to: None, checked_until: from });
+    }
+}
+
+/// Whether two definitions differ only in what their events say and where they go.
+fn falls_due_alike(one: &Definition, other: &Definition) -> bool {
+    one.schedule == other.schedule
+        && one.expires_at == other.expires_at
+        && one.enabled == other.enabled
+        && one.is_test == other.is_test
+}
+
+/// Whether only the end of a running schedule moved.
+fn goes_on(one: &Definition, other: &Definition) -> bool {
+    let runs = |definition: &Definition| definition.enabled && !definition.is_test;
+    one.schedule == other.schedule && runs(one) && runs(other)
+}

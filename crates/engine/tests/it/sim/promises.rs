@@ -1,0 +1,258 @@
+//! What must hold whatever happens, one function each, numbered after the invariants of the design. They derive what should
+//! be from the ledger by stepping the schedules one occurrence at a time, and compare it with what the store shows.
+
+use jiff::Timestamp;
+use oncue_domain::delivery::{ATTEMPTS_MAX, State};
+use oncue_domain::event::{Event, Retention};
+use oncue_domain::id::{EventId, TriggerId};
+use oncue_domain::schedule::Schedule;
+use oncue_domain::store::{EventFilter, EventPage, SkippedView, Store};
+use oncue_domain::trigger::{Armed, just_before};
+
+use super::ledger::{Known, Ledger, Span};
+use super::network::Sent;
+use super::world::{OWNER, World, at_once};
+
+/// More occurrences than this are not stepped through one by one.
+const STEPPED_MAX: u64 = 3000;
+
+/// All the events there are after an instant, oldest first.
+pub(super) fn events_after(world: &World, after: Timestamp) -> Vec<Event> {
+    let filter = EventFilter { fired_after: Some(after), ..EventFilter::default() };
+    at_once(world.memory.events(OWNER, filter, EventPage::OldestFirst(None), 1_000_000)).expect("the model answers")
+}
+
+fn records(world: &World, id: TriggerId) -> Vec<SkippedView> {
+    at_once(world.memory.skipped(OWNER, id, 100_000)).expect("the model answers")
+}
+
+/// 1: no occurrence ever has two events. Gives the events that were new.
+pub(super) fn no_occurrence_has_two_events(world: &World, ledger: &mut Ledger) -> Vec<Event> {
+    let mut new = Vec::new();
+    for event in events_after(world, just_before(ledger.earliest)) {
+        if let Some(scheduled_at) = event.scheduled_at {
+            let known = Known { id: event.id, message_id: event.message_id, fired_at: event.fired_at };
+            let first = ledger.occurrences.entry((event.trigger, scheduled_at)).or_insert(known);
+            assert_eq!(*first, known, "promise 1: the occurrence at {scheduled_at} has two events");
+            assert!(scheduled_at <= event.fired_at, "promise 1: {event:?} fired before it was due");
+        }
+        if ledger.events.insert(event.id, event.clone()).is_none() {
+            new.push(event);
+        }
+    }
+    ledger.earliest = world.now();
+    new
+}
+
+/// 1: an occurrence that fell due while somebody ran has its event, and no excuse.
+pub(super) fn what_fell_due_while_somebody_ran_has_fired(ledger: &Ledger, now: Timestamp) {
+    for (id, spans) in &ledger.triggers {
+        let Some(Span { definition, from, .. }) = spans.last() else { continue };
+        if *from < now && definition.next_after(just_before(now)) == Some(now) {
+            assert!(ledger.occurrences.contains_key(&(*id, now)), "promise 1: nothing fired for {id} at {now}");
+        }
+    }
+}
+
+/// 2: every occurrence up to now is an event or lies within a record of why not.
+pub(super) fn nothing_due_is_silent(world: &World, ledger: &mut Ledger) {
+    let now = world.now();
+    // What could have fired before this is gone by its age, and so are the records.
+    let gone_until = Retention::STANDARD.gone_until(ledger.latest);
+    let Ledger { triggers, occurrences, .. } = ledger;
+    for (id, spans) in triggers {
+        let records = records(world, *id);
+        for span in spans.iter_mut() {
+            let definition = &span.definition;
+            let Some(schedule) = definition.schedule.as_ref().filter(|_| !definition.is_test) else { continue };
+            // What falls due during a pause is recorded when it ends.
+            if !definition.enabled && span.to.is_none() {
+                continue;
+            }
+            let until = span.to.unwrap_or(now).min(now);
+            let mut after = span.checked_until.max(gone_until);
+            while let Some(due) =
+                schedule.schedule.next_after(after).filter(|due| *due <= until && definition.lives_at(*due))
+            {
+                let has_fired = definition.enabled && occurrences.contains_key(&(*id, due));
+                let is_recorded = || records.iter().any(|view| view.skipped.first <= due && due <= view.skipped.last);
+                assert!(
+                    has_fired || is_recorded(),
+                    "promise 2: {id} was due at {due} and nobody says why not: {span:?}"
+                );
+                after = due;
+            }
+            span.checked_until = span.checked_until.max(until);
+        }
+        // What is checked and over is needed only to judge new records.
+        let keep_from = spans.len().saturating_sub(3);
+        spans.drain(..keep_from);
+    }
+}
+
+/// 2: a record counts what it spans, neither more nor less. Gives how many records were new.
+pub(super) fn a_record_counts_what_it_spans(world: &World, ledger: &mut Ledger) -> u64 {
+    let mut new = 0;
+    for (id, spans) in &ledger.triggers {
+        let records = records(world, *id);
+        let seen = ledger.records.entry(*id).or_default();
+        for view in records.iter().take(records.len().saturating_sub(*seen)) {
+            let counts = |span: &Span| {
+                span.definition.schedule.as_ref().is_some_and(|details| counts_as_it_says(&details.schedule, view))
+            };
+            assert!(spans.iter().any(counts), "promise 2: {view:?} of {id} is of none of its schedules: {spans:?}");
+            new += 1;
+        }
+        *seen = records.len();
+    }
+    new
+}
+
+/// Records go by age as events do: those that are left are the newer ones, and all of them were looked at.
+pub(super) fn forget_gone_records(world: &World, ledger: &mut Ledger) {
+    for (id, seen) in &mut ledger.records {
+        *seen = records(world, *id).len();
+    }
+}
+
+fn counts_as_it_says(schedule: &Schedule, view: &SkippedView) -> bool {
+    let skipped = &view.skipped;
+    let mut count = 0;
+    let mut after = just_before(skipped.first);
+    while let Some(due) = schedule.next_after(after).filter(|due| *due <= skipped.last) {
+        (count, after) = (count + 1, due);
+        if count > STEPPED_MAX {
+            return true;
+        }
+    }
+    count == skipped.count && after == skipped.last
+}
+
+/// 2: an enabled trigger that has not ended is armed for one of its occurrences, which lies ahead.
+pub(super) fn what_is_not_finished_is_armed(world: &World, ledger: &Ledger) {
+    let now = world.now();
+    for Armed { trigger, next_at } in at_once(world.memory.triggers(OWNER, None, 1000)).expect("the model answers") {
+        let definition = &trigger.definition;
+        match next_at {
+            Some(next_at) => {
+                assert!(next_at > now, "promise 2: {} waits at {now} for {next_at}, which is past", trigger.id);
+                let occurs = definition.next_after(just_before(next_at)) == Some(next_at);
+                assert!(occurs, "promise 2: {} waits for {next_at}, which is none of its occurrences", trigger.id);
+            }
+            // A clock that was put back does not revive what has fired.
+            None => {
+                let next = definition.next_after(ledger.latest);
+                assert_eq!(next, None, "promise 2: {} waits for nothing", trigger.id);
+            }
+        }
+    }
+}
+
+/// 3 and 5: what leaves speaks of an event that stands, always under its one message id. Gives how many were repeats.
+pub(super) fn every_attempt_carries_the_events_message_id(ledger: &mut Ledger, sent: &[Sent]) -> u64 {
+    let mut repeats = 0;
+    let known: std::collections::HashSet<String> =
+        ledger.events.values().map(|event| event.message_id.to_string()).collect();
+    for sent in sent {
+        assert!(known.contains(&sent.message_id), "promise 3: {sent:?} speaks of no event that was ever committed");
+        match ledger.sent.get(&sent.speaks_of) {
+            Some(first) => {
+                assert_eq!(*first, sent.message_id, "promise 5: two message ids for {:?}", sent.speaks_of);
+                repeats += 1;
+            }
+            None => {
+                let is_taken = ledger.sent.values().any(|taken| *taken == sent.message_id);
+                assert!(!is_taken, "promise 5: one message id for two events: {sent:?}");
+                ledger.sent.insert(sent.speaks_of, sent.message_id.clone());
+            }
+        }
+    }
+    repeats
+}
+
+/// 5 and 8: attempts are numbered without a gap, end with the first success, and are never more than the ladder has. Gives the
+/// events whose delivery has failed.
+pub(super) fn attempts_stay_on_the_ladder(world: &World, events: &[Event]) -> Vec<EventId> {
+    let mut failed = Vec::new();
+    for event in events {
+        let Some((_, deliveries)) = shown(world, event, Timestamp::MIN) else { continue };
+        for delivery in deliveries {
+            let numbers: Vec<u32> = delivery.attempts.iter().map(|attempt| attempt.number).collect();
+            let expected: Vec<u32> = (1..).take(numbers.len()).collect();
+            assert_eq!(numbers, expected, "promise 5: the attempts of {}", event.id);
+            assert!(numbers.len() <= ATTEMPTS_MAX as usize, "promise 8: too many attempts of {}", event.id);
+            let successes =
+                delivery.attempts.iter().filter(|attempt| attempt.status.is_some_and(|status| status < 300));
+            assert_eq!(successes.count(), usize::from(delivery.state == State::Delivered), "promise 5: {}", event.id);
+            if delivery.state == State::Failed {
+                assert_eq!(numbers.len(), ATTEMPTS_MAX as usize, "promise 5: {} gave up early", event.id);
+                failed.push(event.id);
+            }
+        }
+    }
+    failed
+}
+
+/// 5: once receivers answer, everything owed ends delivered or failed. Gives how many were delivered.
+pub(super) fn everything_owed_has_ended(world: &World) -> u64 {
+    let mut delivered = 0;
+    assert_eq!(
+        at_once(world.memory.backlog()).expect("the model answers").owed,
+        0,
+        "promise 5: something is still owed"
+    );
+    for event in events_after(world, Timestamp::MIN) {
+        for delivery in shown(world, &event, Timestamp::MIN).into_iter().flat_map(|(_, deliveries)| deliveries) {
+            match delivery.state {
+                State::Delivered => delivered += 1,
+                State::Failed => {}
+                other => panic!("promise 5: {} is neither delivered nor failed but {other:?}", event.id),
+            }
+        }
+    }
+    delivered
+}
+
+fn shown(
+    world: &World,
+    event: &Event,
+    gone_until: Timestamp,
+) -> Option<(Event, Vec<oncue_domain::store::DeliveryView>)> {
+    at_once(world.memory.event(OWNER, event.id, gone_until)).expect("the model answers")
+}
+
+/// 6: a call, a test or a trial moves nothing that a schedule waits for.
+pub(super) fn a_call_moves_no_cursor(before: &[Armed], after: &[Armed]) {
+    assert_eq!(before, after, "promise 6: firing by hand moved something");
+}
+
+/// 6: what fires is an occurrence of a definition that stood when it fell due: no edit and no resumption fires the past.
+pub(super) fn nothing_fires_retroactively(ledger: &Ledger, new: &[Event]) {
+    for event in new {
+        let (Some(due), Some(spans)) = (event.scheduled_at, ledger.triggers.get(&event.trigger)) else { continue };
+        let named = |span: &Span| {
+            let stood = span.from < due && span.to.is_none_or(|to| due <= to);
+            stood && span.definition.next_after(just_before(due)) == Some(due)
+        };
+        assert!(
+            spans.iter().any(named),
+            "promise 6: {} fired for {due}, which nothing named: {spans:?}",
+            event.trigger
+        );
+    }
+}
+
+/// 8 and 9: nothing can be read past its age, and nothing is lost before it. Whether the clean-up is behind does not matter.
+pub(super) fn events_live_exactly_as_long_as_they_should(world: &World, ledger: &Ledger) {
+    let now = world.now();
+    let gone_until = Retention::STANDARD.gone_until(now);
+    for event in ledger.events.values() {
+        let found = shown(world, event, gone_until);
+        if event.fired_at <= gone_until {
+            assert_eq!(found, None, "promise 9: {} can be read at {now}", event.id);
+        } else if event.fired_at > Retention::STANDARD.gone_until(ledger.latest) {
+            // Where the clock was put back, what was gone at its latest stays gone.
+            assert_eq!(found.map(|(event, _)| event).as_ref(), Some(event), "promise 8: {} is gone at {now}", event.id);
+        }
+    }
+}

@@ -1,0 +1,365 @@
+//! What happens next, as the seed wills it: the loops' steps in any order, users who make, change, fire and delete, clocks
+//! that jump, processes that die.
+
+use jiff::{SignedDuration, Timestamp};
+use oncue_domain::destination::Webhook;
+use oncue_domain::event::Origin;
+use oncue_domain::id::TriggerId;
+use oncue_domain::payload::Payload;
+use oncue_domain::schedule::cron::CronExpression;
+use oncue_domain::schedule::every::Period;
+use oncue_domain::schedule::zone::Zones;
+use oncue_domain::schedule::{FirstFiring, Schedule};
+use oncue_domain::store::{Call, Edited, Fired, NewTrigger, Store};
+use oncue_domain::trigger::{Armed, Definition, Kind, ScheduleDetails};
+
+use super::chance::Chance;
+use super::ledger::Ledger;
+use super::promises;
+use super::world::{OWNER, Tally, World, at_once};
+
+/// How many triggers there are at most.
+const TRIGGERS_MAX: usize = 10;
+
+/// Days with a daylight change in one of the zones, and one without.
+const STARTS: [&str; 5] = [
+    "2027-03-13T20:00:00Z",
+    "2027-03-27T12:00:00Z",
+    "2027-10-30T10:00:00Z",
+    "2027-11-06T21:00:00Z",
+    "2028-02-28T18:30:00.000007Z",
+];
+
+/// One run.
+pub(super) struct Workload {
+    chance: Chance,
+    world: World,
+    ledger: Ledger,
+    tally: Tally,
+    zones: Zones,
+    /// Whether the clock may be put back in this run.
+    is_clock_wild: bool,
+}
+
+impl Workload {
+    pub(super) fn new(seed: u64) -> Workload {
+        let mut chance = Chance::new(seed);
+        let start: Timestamp = chance.pick(&STARTS).parse().expect("an instant");
+        let world = World::new(seed, &mut chance, start);
+        let is_clock_wild = chance.once_in(2);
+        let ledger = Ledger { latest: start, earliest: start, ..Ledger::default() };
+        Workload { chance, world, ledger, tally: Tally::default(), zones: Zones::bundled(), is_clock_wild }
+    }
+
+    /// One thing happens.
+    pub(super) fn step(&mut self) {
+        match self.chance.below(100) {
+            0..30 => self.live_on(),
+            30..36 => drop(self.world.tick()),
+            36..42 => self.deliver(),
+            42..48 => self.world.claim(1 + usize::try_from(self.chance.below(20)).expect("small")),
+            48..62 => self.send_some(),
+            62..73 => self.world.settle(),
+            73 => self.check_attempts(),
+            74..80 => self.create(),
+            80..86 => self.edit(),
+            86 => self.delete(),
+            87..92 => self.fire(),
+            92 => self.try_out(),
+            93 => self.jump(),
+            94 | 95 => self.crash(),
+            96 | 97 => self.expire(),
+            _ if self.world.is_running() => drop(self.look()),
+            _ => self.start(),
+        }
+        self.ledger.note_time(self.world.now());
+    }
+
+    fn start(&mut self) {
+        if !self.world.is_running() {
+            self.world.start();
+        }
+    }
+
+    /// Time passes until the loops would wake, or until nothing is left to wait for; who runs gives signs of life.
+    fn live_on(&mut self) {
+        let now = self.world.now();
+        if !self.world.is_running() {
+            // Nobody runs: time passes all the same.
+            let quiet = SignedDuration::from_micros(self.chance.below(3_600_000_000));
+            self.move_to(now + quiet);
+            return self.start();
+        }
+        let furthest = now + SignedDuration::from_hours(3);
+        let wake = self.world.next_wake().unwrap_or(furthest).clamp(now, furthest);
+        self.world
+            .memory
+            .sign_of_life(wake.max(now + SignedDuration::from_millis(250)) - SignedDuration::from_millis(250));
+        self.move_to(wake);
+        let is_idle = self.look();
+        if is_idle && !self.is_clock_wild {
+            promises::what_fell_due_while_somebody_ran_has_fired(&self.ledger, wake);
+        }
+    }
+
+    /// The scheduler does what there is to do, and the promises are checked. False when it could not come to rest.
+    fn look(&mut self) -> bool {
+        let is_idle = self.world.tick_until_idle();
+        if is_idle {
+            self.check();
+        }
+        is_idle
+    }
+
+    fn check(&mut self) {
+        self.see_what_is_new();
+        promises::nothing_due_is_silent(&self.world, &mut self.ledger);
+        promises::what_is_not_finished_is_armed(&self.world, &self.ledger);
+        self.check_sent();
+    }
+
+    fn check_sent(&mut self) {
+        let sent = self.world.network.take_sent();
+        self.tally.sent += sent.len() as u64;
+        self.tally.repeated += promises::every_attempt_carries_the_events_message_id(&mut self.ledger, &sent);
+    }
+
+    fn check_attempts(&mut self) {
+        let events = promises::events_after(&self.world, Timestamp::MIN);
+        self.ledger.failed.extend(promises::attempts_stay_on_the_ladder(&self.world, &events));
+    }
+
+    fn move_to(&mut self, now: Timestamp) {
+        self.world.clock.set(now);
+        self.ledger.note_time(now);
+    }
+
+    /// The clock is put forward by up to three days, or back by up to two hours. Nobody is told.
+    fn jump(&mut self) {
+        self.see_what_is_new();
+        if self.is_clock_wild && self.chance.once_in(2) {
+            let back = SignedDuration::from_micros(self.chance.below(7_200_000_000));
+            self.move_to(self.world.now() - back);
+            return self.pause_and_resume();
+        }
+        let forward = SignedDuration::from_secs(self.chance.below(3 * 86_400));
+        self.move_to(self.world.now() + forward);
+    }
+
+    /// Somebody who saw the clock go wrong starts everything anew, and so arms again what has fired already.
+    fn pause_and_resume(&mut self) {
+        for armed in self.triggers() {
+            let (id, resumed) = (armed.trigger.id, armed.trigger.definition.clone());
+            self.change(armed, Definition { enabled: false, ..resumed.clone() });
+            let paused = self.triggers().into_iter().find(|paused| paused.trigger.id == id);
+            self.change(paused.expect("it was only paused"), resumed);
+        }
+    }
+
+    /// Takes note of what happened up to here, before the clock or the clean-up could hide it.
+    fn see_what_is_new(&mut self) {
+        let new = promises::no_occurrence_has_two_events(&self.world, &mut self.ledger);
+        promises::nothing_fires_retroactively(&self.ledger, &new);
+        for event in new {
+            match event.origin {
+                Origin::Schedule => self.tally.scheduled += 1,
+                Origin::CatchUp => self.tally.caught_up += 1,
+                Origin::Api => self.tally.called += 1,
+                Origin::Test => self.tally.tested += 1,
+            }
+        }
+        self.tally.skipped += promises::a_record_counts_what_it_spans(&self.world, &mut self.ledger);
+    }
+
+    fn crash(&mut self) {
+        if !self.world.is_running() {
+            return;
+        }
+        self.tally.crashes += 1;
+        self.world.crash();
+        let away = match self.chance.below(4) {
+            0 => SignedDuration::from_millis(self.chance.below(30_000)),
+            1 => SignedDuration::from_secs(self.chance.below(86_400 * 2)),
+            _ => SignedDuration::from_secs(self.chance.below(7200)),
+        };
+        self.move_to(self.world.now() + away);
+        self.start();
+    }
+
+    fn expire(&mut self) {
+        self.see_what_is_new();
+        self.check_attempts();
+        let before = promises::events_after(&self.world, Timestamp::MIN).len();
+        while let Ok(true) = self.world.expire() {}
+        self.tally.expired += (before - promises::events_after(&self.world, Timestamp::MIN).len()) as u64;
+        promises::events_live_exactly_as_long_as_they_should(&self.world, &self.ledger);
+        promises::forget_gone_records(&self.world, &mut self.ledger);
+    }
+
+    /// A courier that nothing comes between.
+    fn deliver(&mut self) {
+        self.see_what_is_new();
+        self.world.claim(1000);
+        while self.world.held() > 0 {
+            self.world.send(0);
+        }
+        self.world.settle();
+        self.check_sent();
+    }
+
+    fn send_some(&mut self) {
+        self.see_what_is_new();
+        for _ in 0..=self.chance.below(16) {
+            let place = usize::try_from(self.chance.below(64)).expect("small");
+            self.world.send(place);
+            // A receiver that hangs takes its time.
+            self.ledger.note_time(self.world.now());
+        }
+        self.check_sent();
+    }
+
+    fn triggers(&self) -> Vec<Armed> {
+        at_once(self.world.memory.triggers(OWNER, None, 1000)).expect("the model answers")
+    }
+
+    fn create(&mut self) {
+        if self.triggers().len() >= TRIGGERS_MAX {
+            return self.delete();
+        }
+        let now = self.world.now();
+        let definition = self.definition();
+        let next_at = definition.next_after(now);
+        let test_event = definition.is_test.then(|| self.world.ids.message(now));
+        let new = NewTrigger { owner: OWNER, definition: definition.clone(), next_at, test_event };
+        let made = at_once(self.world.memory.create_trigger(new, now)).expect("the model answers");
+        self.ledger.begin(made.trigger.id, definition, now);
+    }
+
+    fn edit(&mut self) {
+        let triggers = self.triggers();
+        if triggers.is_empty() {
+            return self.create();
+        }
+        let Armed { trigger, next_at } = self.chance.pick(&triggers);
+        let old = trigger.definition.clone();
+        let drawn = self.definition();
+        let changed = match self.chance.below(5) {
+            0 => Definition { name: drawn.name, payload: drawn.payload, webhook: drawn.webhook, ..old },
+            1 => Definition { enabled: !old.enabled, ..old },
+            2 => Definition { expires_at: drawn.expires_at, ..old },
+            3 => Definition { enabled: true, schedule: drawn.schedule, ..old },
+            _ => drawn,
+        };
+        self.change(Armed { trigger, next_at }, changed);
+    }
+
+    fn change(&mut self, Armed { trigger, next_at }: Armed, changed: Definition) {
+        let now = self.world.now();
+        let edit = trigger.edit(changed.clone(), next_at, now);
+        let edited = at_once(self.world.memory.edit_trigger(edit, next_at, now)).expect("the model answers");
+        assert_eq!(edited, Edited::Done);
+        self.ledger.begin(trigger.id, changed, now);
+    }
+
+    fn delete(&mut self) {
+        let triggers = self.triggers();
+        if triggers.is_empty() {
+            return;
+        }
+        let id = self.chance.pick(&triggers).trigger.id;
+        let now = self.world.now();
+        assert!(at_once(self.world.memory.delete_trigger(OWNER, id, now)).expect("the model answers"));
+        self.ledger.triggers.remove(&id);
+        self.ledger.records.remove(&id);
+    }
+
+    fn fire(&mut self) {
+        let before = self.triggers();
+        if before.is_empty() {
+            return;
+        }
+        let now = self.tell_apart();
+        let api: Vec<Armed> =
+            before.iter().filter(|armed| armed.trigger.definition.kind() == Kind::Api).cloned().collect();
+        let of = if api.is_empty() || self.chance.once_in(3) { &before } else { &api };
+        let id: TriggerId = self.chance.pick(of).trigger.id;
+        let origin = self.chance.pick(&[Origin::Api, Origin::Api, Origin::Test]);
+        let call = Call { origin, payload: None, message_id: self.world.ids.message(now) };
+        let fired = at_once(self.world.memory.fire(OWNER, id, call, now)).expect("the model answers");
+        assert!(origin == Origin::Api || matches!(fired, Fired::Event(_)), "anything may be tried out: {fired:?}");
+        promises::a_call_moves_no_cursor(&before, &self.triggers());
+    }
+
+    fn try_out(&mut self) {
+        let before = self.triggers();
+        let now = self.tell_apart();
+        let (definition, message_id) = (self.definition(), self.world.ids.message(now));
+        at_once(self.world.memory.fire_unkept(OWNER, definition, message_id, now)).expect("the model answers");
+        promises::a_call_moves_no_cursor(&before, &self.triggers());
+    }
+
+    /// Moves on by a moment, so that no two calls of one trigger have one instant.
+    fn tell_apart(&mut self) -> Timestamp {
+        let now = self.world.now() + SignedDuration::from_micros(1 + self.chance.below(1000));
+        self.move_to(now);
+        now
+    }
+
+    fn definition(&mut self) -> Definition {
+        let now = self.world.now();
+        let url = self.chance.pick(&[None, Some("https://one.example.com/"), Some("https://dead.example.com/hook")]);
+        let expires_in = self.chance.pick(&[None, None, None, Some(3), Some(40)]);
+        Definition {
+            name: Some("simulated".to_owned()),
+            schedule: if self.chance.once_in(4) { None } else { Some(self.schedule(now)) },
+            payload: self.chance.pick(&[None, Some("{\"n\":1}")]).map(|text| Payload::parse(text).expect("JSON")),
+            webhook: url.map(|url| Webhook::parse(url, None).expect("an address")),
+            is_test: self.chance.once_in(15),
+            enabled: !self.chance.once_in(8),
+            expires_at: expires_in.map(|hours| now + SignedDuration::from_hours(hours)),
+        }
+    }
+
+    fn schedule(&mut self, now: Timestamp) -> ScheduleDetails {
+        let zone = self.chance.pick(&["UTC", "Europe/Riga", "America/New_York", "Australia/Lord_Howe"]);
+        let zone = self.zones.get(zone).expect("a zone");
+        let ahead = SignedDuration::from_micros(1 + self.chance.below(20_000_000_000));
+        let schedule = match self.chance.below(4) {
+            0 => Schedule::Once { at: now + ahead },
+            1 => {
+                let first = self.chance.pick(&[FirstFiring::AtAnchor, FirstFiring::OnePeriodLater]);
+                let anchor = if first == FirstFiring::AtAnchor { now + ahead } else { now };
+                let period = Period::parse(self.chance.pick(&["17m", "1h 30m", "6h"])).expect("a period");
+                Schedule::Every { period, anchor, first }
+            }
+            _ => {
+                let lines = ["30 2 * * *", "0 9 * * MON-FRI", "15 * * * *", "*/40 * * * *", "5 1-3 * * *", "@daily"];
+                Schedule::Cron { expression: CronExpression::parse(self.chance.pick(&lines)).expect("a line"), zone }
+            }
+        };
+        ScheduleDetails { schedule, timezone: None }
+    }
+
+    /// The store answers and receivers listen from now on: everything owed comes to its end.
+    pub(super) fn heal(mut self) -> Tally {
+        self.world.faults.calm_down();
+        self.world.network.heal();
+        self.start();
+        assert!(self.look(), "with a store that answers the scheduler comes to rest");
+        for round in 0.. {
+            assert!(round < 1000, "promise 5: what is owed comes to no end");
+            self.deliver();
+            match at_once(self.world.memory.next_owed()).expect("the model answers") {
+                Some(next) => self.world.clock.set(next.max(self.world.now())),
+                None => break,
+            }
+        }
+        self.check_sent();
+        self.check_attempts();
+        self.tally.delivered = promises::everything_owed_has_ended(&self.world);
+        self.tally.failed = self.ledger.failed.len() as u64;
+        promises::events_live_exactly_as_long_as_they_should(&self.world, &self.ledger);
+        (self.tally.refused, self.tally.lost) = self.world.faults.struck();
+        self.tally
+    }
+}
