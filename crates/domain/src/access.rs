@@ -25,11 +25,16 @@ pub fn email_key(email: &str) -> String {
     email.trim().to_lowercase()
 }
 
+/// The longest e-mail address, in bytes (RFC 5321 §4.5.3.1.3, without the brackets).
+pub const EMAIL_BYTES_MAX: usize = 254;
+
 /// Whether `email` has the form of an address (RFC 5321 lengths; one `@`, something on both sides, no white space).
 pub fn is_email(email: &str) -> bool {
     let Some((local, host)) = email.rsplit_once('@') else { return false };
-    let plain = |part: &str| !part.is_empty() && part.chars().all(|c| !c.is_whitespace() && !c.is_control() && !"@<>(),;:\"[]\\".contains(c));
-    email.len() <= 254
+    let plain = |part: &str| {
+        !part.is_empty() && part.chars().all(|c| !c.is_whitespace() && !c.is_control() && !"@<>(),;:\"[]\\".contains(c))
+    };
+    email.len() <= EMAIL_BYTES_MAX
         && local.len() <= 64
         && plain(local)
         && plain(host)

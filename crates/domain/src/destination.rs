@@ -113,7 +113,9 @@ impl Webhook {
             return Err(too_long());
         }
         if url.chars().any(is_unseen) {
-            return Err(refusal("The webhook address holds white space or characters that cannot be seen; remove them."));
+            return Err(refusal(
+                "The webhook address holds white space or characters that cannot be seen; remove them.",
+            ));
         }
         let mut url = Url::parse(url).map_err(|error| {
             refusal(format!("The webhook address cannot be read ({error}); it looks like https://example.com/path."))
@@ -239,7 +241,11 @@ impl Egress {
             Host::Ipv4(ip) => self.judge_address(ip.into(), port),
             Host::Ipv6(ip) => self.judge_address(ip.into(), port),
             Host::Domain(name) => {
-                self.judge_reach(reach_of_name(name))?;
+                let reach = reach_of_name(name);
+                self.judge_reach(reach)?;
+                if reach == Reach::Loopback && self.own.iter().any(|own| own.port() == port) {
+                    return Err(own_port());
+                }
                 // Where the name leads is not known yet; only for the public reach is every possible answer held to the
                 // port rule.
                 self.judge_port(port, self.reach)
@@ -416,7 +422,8 @@ const NEVER_V4: &[Ipv4Net] = &[
 ];
 
 /// RFC 1918, and the shared range of RFC 6598 that mesh networks use.
-const PRIVATE_V4: &[Ipv4Net] = &[v4(10, 0, 0, 0, 8), v4(100, 64, 0, 0, 10), v4(172, 16, 0, 0, 12), v4(192, 168, 0, 0, 16)];
+const PRIVATE_V4: &[Ipv4Net] =
+    &[v4(10, 0, 0, 0, 8), v4(100, 64, 0, 0, 10), v4(172, 16, 0, 0, 12), v4(192, 168, 0, 0, 16)];
 
 /// The special ranges inside 2000::/3, and the metadata services inside fc00::/7.
 const NEVER_V6: &[Ipv6Net] = &[
@@ -439,10 +446,10 @@ const PUBLIC_V6: &[Ipv6Net] = &[v6([0x2000, 0, 0, 0, 0, 0, 0, 0], 3)];
 
 /// The Fetch standard, "bad port".
 const FETCH_BAD_PORTS: &[u16] = &[
-    0, 1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95, 101, 102, 103, 104, 109, 110,
-    111, 113, 115, 117, 119, 123, 135, 137, 139, 143, 161, 179, 389, 427, 465, 512, 513, 514, 515, 526, 530, 531, 532, 540,
-    548, 554, 556, 563, 587, 601, 636, 989, 990, 993, 995, 1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061, 6000, 6566,
-    6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080,
+    0, 1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95, 101, 102, 103, 104, 109,
+    110, 111, 113, 115, 117, 119, 123, 135, 137, 139, 143, 161, 179, 389, 427, 465, 512, 513, 514, 515, 526, 530, 531,
+    532, 540, 548, 554, 556, 563, 587, 601, 636, 989, 990, 993, 995, 1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060,
+    5061, 6000, 6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080,
 ];
 
 /// Docker, etcd, MySQL, RDP, PostgreSQL, CouchDB, Redis, Elasticsearch, memcached, MongoDB: services that trust whoever
@@ -576,7 +583,9 @@ mod tests {
         {
             assert!(judge_typed(Reach::Loopback, spelling).is_err(), "{spelling}");
         }
-        for spelling in ["http://intranet/", "http://printer.local/", "http://nas.home.arpa:81/", "http://10.0.0.1:5432/"] {
+        for spelling in
+            ["http://intranet/", "http://printer.local/", "http://nas.home.arpa:81/", "http://10.0.0.1:5432/"]
+        {
             assert_eq!(judge_typed(Reach::Private, spelling), Ok(()), "{spelling}");
         }
         for name in [

@@ -2,23 +2,24 @@
 //! Same input, same output. No runtime, no SQL, no HTTP types, no environment, no files, no clock reads and no randomness
 //! that was not handed in as a seed: whoever calls says what time it is.
 //!
-//! In reading order: time and names, then the nouns in the order in which they come to life, then the doors.
+//! To read it, begin with `schedule`, `trigger` and `plan`; go on with `event`, `delivery`, `destination` and `message`; the
+//! doors to the outside are `clock`, `id`, `outbound` and `store`.
 
 pub mod clock;
 pub mod error;
 pub mod id;
 
-pub mod schedule;
-pub mod payload;
-pub mod trigger;
-pub mod occurrence;
-pub mod plan;
-pub mod event;
-pub mod destination;
-pub mod message;
-pub mod delivery;
 pub mod access;
+pub mod delivery;
+pub mod destination;
+pub mod event;
 pub mod limit;
+pub mod message;
+pub mod occurrence;
+pub mod payload;
+pub mod plan;
+pub mod schedule;
+pub mod trigger;
 
 pub mod outbound;
 pub mod store;

@@ -79,7 +79,8 @@ impl<K: Eq + Hash + Clone> Buckets<K> {
 
     fn forget_full(&mut self, now: Timestamp) {
         let full = f64::from(self.rate.burst);
-        let keys: Vec<K> = self.levels.keys().filter(|key| self.level(key, now).tokens >= full - 0.5).cloned().collect();
+        let keys: Vec<K> =
+            self.levels.keys().filter(|key| self.level(key, now).tokens >= full - 0.5).cloned().collect();
         for key in keys {
             self.levels.remove(&key);
         }

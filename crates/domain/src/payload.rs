@@ -10,7 +10,10 @@ use crate::error::Invalid;
 /// The longest payload in bytes of JSON text.
 pub const PAYLOAD_BYTES_MAX: usize = 256 * 1024;
 
-/// JSON text that was checked: it parses, nests at most 128 deep, and has at most [`PAYLOAD_BYTES_MAX`] bytes.
+/// How deep a payload may nest; receivers' parsers commonly give up at as much.
+pub const PAYLOAD_DEPTH_MAX: usize = 128;
+
+/// JSON text that was checked: it parses, nests at most [`PAYLOAD_DEPTH_MAX`] deep, and has at most [`PAYLOAD_BYTES_MAX`] bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Payload(Arc<str>);
 
@@ -23,10 +26,16 @@ impl Payload {
     /// When it is not JSON, nests too deep or is too long; the field of the error is left empty for the caller to fill.
     pub fn parse(text: &str) -> Result<Payload, Invalid> {
         if text.len() > PAYLOAD_BYTES_MAX {
-            return Err(Invalid::new("", format!("The payload has {} bytes; at most {PAYLOAD_BYTES_MAX} are allowed.", text.len())));
+            return Err(Invalid::new(
+                "",
+                format!("The payload has {} bytes; at most {PAYLOAD_BYTES_MAX} are allowed.", text.len()),
+            ));
         }
         let parsed: Result<&RawValue, _> = serde_json::from_str(text);
         match parsed {
+            Ok(raw) if depth(raw.get()) > PAYLOAD_DEPTH_MAX => {
+                Err(Invalid::new("", format!("The payload nests deeper than {PAYLOAD_DEPTH_MAX} arrays and objects.")))
+            }
             // RawValue leaves the surrounding white space out.
             Ok(raw) => Ok(Payload(Arc::from(raw.get()))),
             Err(error) => Err(Invalid::new("", format!("The payload is not valid JSON: {error}."))),
@@ -54,6 +63,25 @@ impl Payload {
     }
 }
 
+/// How deep valid JSON nests. A raw value is skipped over without recursion, so nobody else has counted.
+fn depth(json: &str) -> usize {
+    let (mut deepest, mut depth, mut in_string, mut is_escaped) = (0, 0_usize, false, false);
+    for byte in json.bytes() {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' => is_escaped = in_string,
+            b'"' => in_string = !in_string,
+            b'[' | b'{' if !in_string => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b']' | b'}' if !in_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -63,7 +91,10 @@ mod tests {
         assert_eq!(Payload::parse(" {\"a\": 1e400} ").expect("JSON").as_str(), "{\"a\": 1e400}");
         assert!(Payload::parse("{a}").is_err());
         assert!(Payload::parse("").is_err());
-        assert!(Payload::parse(&"[".repeat(200)).is_err());
+        let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
+        assert!(Payload::parse(&nested(PAYLOAD_DEPTH_MAX)).is_ok());
+        assert!(Payload::parse(&nested(PAYLOAD_DEPTH_MAX + 1)).is_err());
+        assert!(Payload::parse(&format!("[\"{}\\\"[\"]", "[".repeat(500))).is_ok(), "brackets in strings do not nest");
         let long = format!("\"{}\"", "x".repeat(PAYLOAD_BYTES_MAX));
         assert!(Payload::parse(&long).is_err());
     }

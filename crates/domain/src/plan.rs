@@ -34,7 +34,7 @@ const SIGN_TRUSTED_FOR: SignedDuration = SignedDuration::from_mins(5);
 /// is fired again as if it had just been due. Without any sign of life it is counted from there too.
 pub fn absence(sign_of_life: Option<Timestamp>, earliest_armed: Option<Timestamp>, now: Timestamp) -> Option<Absence> {
     let from = match (sign_of_life, earliest_armed) {
-        (Some(sign), Some(armed)) if armed < sign - SIGN_TRUSTED_FOR => just_before(armed),
+        (Some(sign), Some(armed)) if sign.duration_since(armed) > SIGN_TRUSTED_FOR => just_before(armed),
         (Some(sign), _) => sign,
         (None, Some(armed)) => just_before(armed),
         (None, None) => return None,

@@ -82,7 +82,8 @@ fn report(settlement: &Settlement, now: Timestamp) {
     };
     let attempt = &settlement.attempt;
     metrics::counter!("oncue_delivery_attempts_total", "outcome" => outcome).increment(1);
-    metrics::histogram!("oncue_delivery_duration_seconds").record(Duration::from_micros(attempt.took_us.unsigned_abs()).as_secs_f64());
+    metrics::histogram!("oncue_delivery_duration_seconds")
+        .record(Duration::from_micros(attempt.took_us.unsigned_abs()).as_secs_f64());
     let event = settlement.claim.event.id;
     let (number, status) = (attempt.number, attempt.status);
     match settlement.verdict {

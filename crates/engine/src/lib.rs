@@ -13,16 +13,16 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use oncue_domain::clock::Clock;
-use oncue_domain::delivery::Settlement;
+use oncue_domain::delivery::{Claim, Settlement};
 use oncue_domain::destination::Webhook;
 use oncue_domain::event::Retention;
 use oncue_domain::id::Ids;
 use oncue_domain::message::Source;
 use oncue_domain::outbound::Outbound;
-use oncue_domain::store::{Change, Result, Store};
+use oncue_domain::store::{Change, Error, Result, Store};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep, sleep_until};
 
 use courier::Courier;
 use lanes::{LaneKey, Lanes};
@@ -36,7 +36,10 @@ const NAP: Duration = Duration::from_millis(250);
 const BACK_OFF: Duration = Duration::from_millis(500);
 
 /// How often old events are looked for.
-const EXPIRE_EVERY: Duration = Duration::from_secs(30);
+const EXPIRE_EVERY: Duration = Duration::from_secs(15);
+
+/// How many deliveries are claimed together: the first of many are under way before the rest is asked for.
+const CLAIM_TOGETHER: usize = 1024;
 
 /// How many settlements are written down together.
 const SETTLE_TOGETHER: usize = 512;
@@ -97,6 +100,16 @@ impl Engine {
         })
     }
 
+    /// Comes back only if a loop has ended by itself, which none should: then nothing would fire any more, or nothing be
+    /// delivered, and only a restart helps.
+    pub async fn broken(&mut self) -> &'static str {
+        tokio::select! {
+            _ = &mut self.scheduler => "the scheduler",
+            _ = &mut self.courier => "the courier",
+            _ = &mut self.retention => "retention",
+        }
+    }
+
     /// Stops: nothing new is fired or started; attempts under way are waited for and written down. The caller sets the deadline.
     pub async fn stop(self) {
         // The loops may have ended already; then there is nobody to tell.
@@ -109,7 +122,12 @@ impl Engine {
     }
 }
 
-async fn schedule(mut scheduler: Scheduler, clock: Arc<dyn Clock>, armed: Arc<Notify>, mut stopped: watch::Receiver<bool>) {
+async fn schedule(
+    mut scheduler: Scheduler,
+    clock: Arc<dyn Clock>,
+    armed: Arc<Notify>,
+    mut stopped: watch::Receiver<bool>,
+) {
     while !*stopped.borrow() {
         let wait = match scheduler.tick().await {
             Ok(Wake::Now) => continue,
@@ -135,45 +153,35 @@ fn until(instant: Timestamp, now: Timestamp) -> Duration {
 
 async fn deliver(courier: Courier, owed: Arc<Notify>, mut stopped: watch::Receiver<bool>) {
     let mut lanes = Lanes::default();
-    let (finished, mut finishing) = mpsc::unbounded_channel::<LaneKey>();
+    let (finished, mut finishing) = mpsc::unbounded_channel();
     let (settled, settling) = mpsc::unbounded_channel();
     let settler = tokio::spawn(settle(courier.clone(), settling));
+    let mut look_at = Instant::now();
     loop {
         let stopping = *stopped.borrow();
-        let mut wait = NAP;
-        if !stopping && lanes.room() > 0 {
-            match courier.claim(lanes.room()).await {
-                Ok(claims) => {
-                    if claims.is_empty()
-                        && let Ok(Some(next)) = courier.store.next_owed().await
-                    {
-                        wait = until(next, courier.clock.now()).max(Duration::from_millis(1));
-                    }
-                    claims.into_iter().for_each(|claim| lanes.push(claim));
-                }
-                Err(error) => {
-                    tracing::error!(%error, "owed deliveries cannot be claimed, trying again");
-                    wait = BACK_OFF;
-                }
-            }
+        if !stopping && lanes.room() > 0 && look_at <= Instant::now() {
+            look_at = Instant::now() + claim(&courier, &mut lanes).await;
         }
         while !stopping && let Some((lane, claim)) = lanes.start() {
-            tokio::spawn(attempt(courier.clone(), lane, claim, finished.clone(), settled.clone()));
+            let place = Place { lane, took: None, finished: finished.clone() };
+            tokio::spawn(attempt(courier.clone(), claim, place, settled.clone()));
         }
         metrics::gauge!("oncue_deliveries_running").set(u32::try_from(lanes.running()).unwrap_or(u32::MAX));
         metrics::gauge!("oncue_deliveries_waiting").set(u32::try_from(lanes.waiting()).unwrap_or(u32::MAX));
         if stopping && lanes.running() == 0 {
             break;
         }
+        // Without room, only an attempt that ends can change anything.
+        let wake_at = if lanes.room() > 0 { look_at } else { Instant::now() + NAP };
         tokio::select! {
-            Some(lane) = finishing.recv() => {
-                lanes.finish(&lane);
-                while let Ok(lane) = finishing.try_recv() {
-                    lanes.finish(&lane);
+            Some((lane, took)) = finishing.recv() => {
+                lanes.finish(&lane, took);
+                while let Ok((lane, took)) = finishing.try_recv() {
+                    lanes.finish(&lane, took);
                 }
             }
-            () = owed.notified(), if !stopping => {}
-            () = sleep(wait) => {}
+            () = owed.notified(), if !stopping => look_at = Instant::now(),
+            () = sleep_until(wake_at), if !stopping => {}
             _ = stopped.changed(), if !stopping => {}
         }
     }
@@ -183,31 +191,77 @@ async fn deliver(courier: Courier, owed: Arc<Notify>, mut stopped: watch::Receiv
     }
 }
 
-async fn attempt(
-    courier: Courier,
-    lane: LaneKey,
-    claim: oncue_domain::delivery::Claim,
-    finished: mpsc::UnboundedSender<LaneKey>,
-    settled: mpsc::UnboundedSender<Settlement>,
-) {
-    let settlement = courier.send(claim).await;
-    // The receivers live as long as any attempt runs.
-    if let Some(settlement) = settlement {
-        let _ = settled.send(settlement);
+/// Takes in what is owed, and says how long to wait before looking again.
+async fn claim(courier: &Courier, lanes: &mut Lanes) -> Duration {
+    match courier.claim(lanes.room().min(CLAIM_TOGETHER)).await {
+        Ok(claims) if claims.is_empty() => match courier.store.next_owed().await {
+            Ok(Some(next)) => until(next, courier.clock.now()).max(Duration::from_millis(1)),
+            _ => NAP,
+        },
+        Ok(claims) => {
+            claims.into_iter().for_each(|claim| lanes.push(claim));
+            // There may be more.
+            Duration::ZERO
+        }
+        Err(error) => {
+            tracing::error!(%error, "owed deliveries cannot be claimed, trying again");
+            BACK_OFF
+        }
     }
-    let _ = finished.send(lane);
+}
+
+async fn attempt(courier: Courier, claim: Claim, mut place: Place, settled: mpsc::UnboundedSender<Settlement>) {
+    let Some(settlement) = courier.send(claim).await else { return };
+    place.took = Some(Duration::from_micros(settlement.attempt.took_us.unsigned_abs()));
+    // The receiver lives as long as any attempt runs.
+    let _ = settled.send(settlement);
+}
+
+/// A place in a lane, given back when the attempt is over, however it ends.
+struct Place {
+    lane: LaneKey,
+    took: Option<Duration>,
+    finished: mpsc::UnboundedSender<(LaneKey, Option<Duration>)>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        // The receiver lives as long as any attempt runs.
+        let _ = self.finished.send((std::mem::take(&mut self.lane), self.took));
+    }
 }
 
 /// Writes attempts down, as many together as have gathered while the former ones were written.
 async fn settle(courier: Courier, mut settling: mpsc::UnboundedReceiver<Settlement>) {
     let mut batch = Vec::new();
     while settling.recv_many(&mut batch, SETTLE_TOGETHER).await > 0 {
-        while let Err(error) = courier.settle(batch.clone()).await {
-            // An attempt that is not written down would be repeated: keep it and try again.
-            tracing::error!(%error, attempts = batch.len(), "attempts cannot be written down, trying again");
-            sleep(BACK_OFF).await;
+        match write_down(&courier, &batch).await {
+            Ok(()) => {}
+            // One that makes no sense must not keep the others from being written down.
+            Err(_) if batch.len() > 1 => {
+                for settlement in &batch {
+                    if let Err(error) = write_down(&courier, std::slice::from_ref(settlement)).await {
+                        tracing::error!(event = %settlement.claim.event.id, %error, "an attempt cannot be written down");
+                    }
+                }
+            }
+            Err(error) => tracing::error!(%error, "an attempt cannot be written down"),
         }
         batch.clear();
+    }
+}
+
+/// Writes attempts down, however long the store takes to come back: one that is not written down would be repeated. Fails
+/// only when trying again cannot help.
+async fn write_down(courier: &Courier, settlements: &[Settlement]) -> Result<()> {
+    loop {
+        match courier.settle(settlements.to_vec()).await {
+            Err(error @ Error::Unavailable(_)) => {
+                tracing::error!(%error, attempts = settlements.len(), "attempts cannot be written down, trying again");
+                sleep(BACK_OFF).await;
+            }
+            outcome => return outcome,
+        }
     }
 }
 

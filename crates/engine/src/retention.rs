@@ -27,8 +27,8 @@ impl Expiry {
     /// When the store cannot answer.
     pub async fn tick(&self) -> Result<bool> {
         let now = self.clock.now();
-        let gone = self.store.expire(self.retention.gone_until(now), now, SLICE).await?;
-        metrics::counter!("oncue_events_expired_total").increment(gone as u64);
-        Ok(gone == SLICE)
+        let expired = self.store.expire(self.retention.gone_until(now), now, SLICE).await?;
+        metrics::counter!("oncue_events_expired_total").increment(expired.events as u64);
+        Ok(!expired.is_done)
     }
 }

@@ -58,13 +58,22 @@ impl Scheduler {
         if now.duration_since(self.seen_at) > SILENCE_MAX {
             self.absences = self.store.begin_presence(now).await?;
         }
-        self.seen_at = now;
+        let wake = self.look(now).await;
+        // However long the store took, somebody was there; only a silence between two looks is an absence.
+        self.seen_at = self.clock.now();
+        self.store.sign_of_life(self.seen_at);
+        wake
+    }
+
+    async fn look(&mut self, now: Timestamp) -> Result<Wake> {
         self.store.sign_of_life(now);
         let due = self.store.due(now, BATCH).await?;
         if due.is_empty() {
             let next = self.store.next_due().await?;
             // What is armed for the past and still not given out cannot be read; the others must not wait for it.
-            return Ok(next.map_or(Wake::WhenArmed, |next| Wake::At(if next <= now { now + STUCK_PAUSE } else { next })));
+            return Ok(
+                next.map_or(Wake::WhenArmed, |next| Wake::At(if next <= now { now + STUCK_PAUSE } else { next }))
+            );
         }
         let plans: Vec<Planned> = due
             .into_iter()
@@ -77,7 +86,7 @@ impl Scheduler {
             .collect();
         let observed = observe(&plans, now);
         let committed = self.store.commit_plans(plans, now).await?;
-        observed.report(committed.events);
+        observed.report();
         Ok(if committed.plans > 0 || committed.stale > 0 { Wake::Now } else { Wake::At(now + STUCK_PAUSE) })
     }
 }
@@ -85,24 +94,28 @@ impl Scheduler {
 /// What the metrics will say once the commit stands.
 struct Observed {
     lateness_s: Vec<f64>,
+    caught_up: u64,
     skipped: u64,
 }
 
 fn observe(plans: &[Planned], now: Timestamp) -> Observed {
-    let firings = plans.iter().flat_map(|planned| &planned.plan.firings).filter(|firing| !firing.caught_up);
+    let firings = || plans.iter().flat_map(|planned| &planned.plan.firings);
+    let on_cue = firings().filter(|firing| !firing.caught_up);
     Observed {
-        lateness_s: firings.map(|firing| now.duration_since(firing.scheduled_at).as_secs_f64()).collect(),
+        caught_up: firings().filter(|firing| firing.caught_up).count() as u64,
+        lateness_s: on_cue.map(|firing| now.duration_since(firing.scheduled_at).as_secs_f64()).collect(),
         skipped: plans.iter().flat_map(|planned| &planned.plan.skipped).map(|skipped| skipped.count).sum(),
     }
 }
 
 impl Observed {
-    fn report(&self, events: usize) {
+    fn report(&self) {
         let lateness = metrics::histogram!("oncue_firing_lateness_seconds");
         for late_s in &self.lateness_s {
             lateness.record(*late_s);
         }
-        metrics::counter!("oncue_firings_total", "origin" => "schedule").increment(events as u64);
+        metrics::counter!("oncue_firings_total", "origin" => "schedule").increment(self.lateness_s.len() as u64);
+        metrics::counter!("oncue_firings_total", "origin" => "catch-up").increment(self.caught_up);
         metrics::counter!("oncue_skipped_occurrences_total").increment(self.skipped);
     }
 }

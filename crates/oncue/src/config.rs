@@ -43,14 +43,17 @@ impl Environment {
         match dotenvy::from_path_iter(".env") {
             Ok(pairs) => {
                 for pair in pairs {
-                    let (name, value) = pair.map_err(|error| Wrong(vec![format!("The file .env cannot be read: {error}.")]))?;
+                    let (name, value) =
+                        pair.map_err(|error| Wrong(vec![format!("The file .env cannot be read: {error}.")]))?;
                     variables.insert(name, value);
                 }
             }
             Err(error) if error.not_found() => {}
             Err(error) => return Err(Wrong(vec![format!("The file .env cannot be read: {error}.")]).into()),
         }
-        variables.extend(std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))));
+        variables.extend(
+            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
+        );
         Ok(Environment(variables))
     }
 
@@ -146,15 +149,18 @@ fn flags_by_key(flags: &ServeFlags) -> BTreeMap<&'static str, String> {
 }
 
 fn read_file(path: &Path) -> anyhow::Result<BTreeMap<String, String>> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("The config file {} cannot be read", path.display()))?;
-    let table: toml::Table =
-        text.parse().map_err(|error| Wrong(vec![format!("The config file {} is not TOML: {error}", path.display())]))?;
+    let text =
+        std::fs::read_to_string(path).with_context(|| format!("The config file {} cannot be read", path.display()))?;
+    let table: toml::Table = text
+        .parse()
+        .map_err(|error| Wrong(vec![format!("The config file {} is not TOML: {error}", path.display())]))?;
     let mut values = BTreeMap::new();
     let mut wrong = Vec::new();
     for (name, value) in table {
         let key = name.replace('_', "-");
         if !KEYS.iter().any(|(known, _)| *known == key) {
-            wrong.push(format!("The config file {} has the key \"{name}\", which oncue does not know.", path.display()));
+            wrong
+                .push(format!("The config file {} has the key \"{name}\", which oncue does not know.", path.display()));
             continue;
         }
         let text = match value {
@@ -163,7 +169,10 @@ fn read_file(path: &Path) -> anyhow::Result<BTreeMap<String, String>> {
             toml::Value::Boolean(flag) => flag.to_string(),
             toml::Value::Array(list) => list.iter().filter_map(toml::Value::as_str).collect::<Vec<_>>().join(","),
             _ => {
-                wrong.push(format!("The key \"{name}\" in {} must be a string, a number or true/false.", path.display()));
+                wrong.push(format!(
+                    "The key \"{name}\" in {} must be a string, a number or true/false.",
+                    path.display()
+                ));
                 continue;
             }
         };
@@ -244,24 +253,33 @@ impl Written<'_> {
             keep_for: self.parse("keep-for", parse_duration).unwrap_or(standard.keep_for),
         };
         if retention.keep_for < retention.active_for {
-            self.wrong.push("--keep-for must not be shorter than --active-for: an event is active first and archived then.".to_owned());
+            self.wrong.push(
+                "--keep-for must not be shorter than --active-for: an event is active first and archived then."
+                    .to_owned(),
+            );
         }
         let config = Config {
             listen,
             public_url: self.parse("public-url", parse_public_url),
             trusted_proxies: self.parse("trusted-proxies", parse_networks).unwrap_or_default(),
-            database: self.parse("database-url", parse_database).unwrap_or_else(|| Place::File(PathBuf::from("oncue.db"))),
+            database: self
+                .parse("database-url", parse_database)
+                .unwrap_or_else(|| Place::File(PathBuf::from("oncue.db"))),
             open,
             registration: self.parse("registration", parse_registration).unwrap_or(default_rule),
             jwt_secret: self.parse("jwt-secret", parse_jwt_secret),
             session_for: self.parse("session-for", parse_duration).unwrap_or(SignedDuration::from_hours(7 * 24)),
             default_webhook: self.parse("default-webhook", |text| Webhook::parse(text, None)),
-            timezone: self.parse("timezone", |text| Ok::<_, String>(text.to_owned())).unwrap_or_else(|| "UTC".to_owned()),
+            timezone: self
+                .parse("timezone", |text| Ok::<_, String>(text.to_owned()))
+                .unwrap_or_else(|| "UTC".to_owned()),
             retention,
             reach,
             rate_limit: self.parse("rate-limit", parse_rate_limit).flatten(),
             metrics_token: self.parse("metrics-token", parse_token),
-            log_level: self.parse("log-level", |text| Ok::<_, String>(text.to_owned())).unwrap_or_else(|| "info".to_owned()),
+            log_level: self
+                .parse("log-level", |text| Ok::<_, String>(text.to_owned()))
+                .unwrap_or_else(|| "info".to_owned()),
             log_format: self.parse("log-format", parse_log_format).unwrap_or(LogFormat::Text),
         };
         if self.wrong.is_empty() { Ok(config) } else { Err(Wrong(self.wrong).into()) }
@@ -329,7 +347,10 @@ fn parse_registration(text: &str) -> Result<Registration, &'static str> {
 
 fn parse_jwt_secret(text: &str) -> Result<Vec<u8>, String> {
     if text.len() < JWT_SECRET_BYTES_MIN {
-        return Err(format!("the key of the login tokens has {} bytes; at least {JWT_SECRET_BYTES_MIN} are needed.", text.len()));
+        return Err(format!(
+            "the key of the login tokens has {} bytes; at least {JWT_SECRET_BYTES_MIN} are needed.",
+            text.len()
+        ));
     }
     Ok(text.as_bytes().to_vec())
 }
@@ -385,7 +406,8 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_named_all_at_once_and_secrets_are_not_repeated() {
-        let wrong = read(&[("listen", "nowhere")], &[("JWT_SECRET", "short-secret"), ("ONCUE_OPEN", "perhaps")]).expect_err("three are wrong");
+        let wrong = read(&[("listen", "nowhere")], &[("JWT_SECRET", "short-secret"), ("ONCUE_OPEN", "perhaps")])
+            .expect_err("three are wrong");
         for part in ["--listen", "JWT_SECRET", "ONCUE_OPEN"] {
             assert!(wrong.contains(part), "{wrong}");
         }
@@ -404,7 +426,10 @@ mod tests {
     fn without_login_only_loopback_is_listened_on_and_reached() {
         assert!(read(&[("open", "true"), ("listen", "0.0.0.0:8000")], &[]).is_err());
         assert_eq!(read(&[("open", "true")], &[]).expect("loopback").reach, Reach::Loopback);
-        assert_eq!(read(&[("open", "yes"), ("allow-private-destinations", "no")], &[]).expect("loopback").reach, Reach::Public);
+        assert_eq!(
+            read(&[("open", "yes"), ("allow-private-destinations", "no")], &[]).expect("loopback").reach,
+            Reach::Public
+        );
         assert_eq!(read(&[("listen", "0.0.0.0:1")], &[]).expect("right").registration, Registration::First);
     }
 }

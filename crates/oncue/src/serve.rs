@@ -1,11 +1,12 @@
 //! Running the server: the doors are opened, the engine and the web are started on them, and stopped in order.
 
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use oncue_domain::clock::Clock;
 use oncue_domain::destination::Egress;
@@ -27,6 +28,9 @@ use crate::cli::ServeFlags;
 use crate::config::{Config, Environment, LogFormat};
 use crate::system::{SystemClock, fill_random, secret_beside, zones};
 
+/// How many files may be open: as many connections as the web takes, and as many again.
+const OPEN_FILES_WANTED: u64 = 24_000;
+
 /// What is in flight may take so long to finish after a signal.
 const DRAIN_FOR: Duration = Duration::from_secs(10);
 
@@ -34,7 +38,12 @@ const DRAIN_FOR: Duration = Duration::from_secs(10);
 pub(crate) fn run(flags: &ServeFlags, environment: &Environment) -> anyhow::Result<()> {
     let config = Config::read(flags, environment)?;
     start_log(&config)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("The runtime cannot be started")?;
+    // Each connection is an open file, ours and the receivers'; systems commonly begin with 1 024.
+    if let Err(error) = rlimit::increase_nofile_limit(OPEN_FILES_WANTED) {
+        tracing::warn!(%error, "the limit of open files cannot be raised");
+    }
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().context("The runtime cannot be started")?;
     let outcome = runtime.block_on(serve(config));
     // What did not finish within its time is not waited for.
     runtime.shutdown_timeout(Duration::from_millis(100));
@@ -42,7 +51,8 @@ pub(crate) fn run(flags: &ServeFlags, environment: &Environment) -> anyhow::Resu
 }
 
 fn start_log(config: &Config) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&config.log_level).with_context(|| format!("--log-level: \"{}\" is not a filter", config.log_level))?;
+    let filter = EnvFilter::try_new(&config.log_level)
+        .with_context(|| format!("--log-level: \"{}\" is not a filter", config.log_level))?;
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
     match config.log_format {
         LogFormat::Text => log.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init(),
@@ -71,13 +81,15 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     fill_random(&mut seed);
     let ids = Arc::new(Ids::from_seed(seed));
 
-    let store_settings = StoreSettings { zones: Arc::clone(&zones), has_default_destination: config.default_webhook.is_some() };
+    let store_settings =
+        StoreSettings { zones: Arc::clone(&zones), has_default_destination: config.default_webhook.is_some() };
     let store = Sqlite::open(&config.database, Role::Server, store_settings).map_err(|words| anyhow!(words))?;
     let store: Arc<dyn Store> = Arc::new(store);
     let jwt_secret = jwt_secret(&config)?;
     let mode = if config.open { Mode::Open(store.local_user(clock.now()).await?) } else { Mode::Login };
 
-    let listener = TcpListener::bind(config.listen).await.with_context(|| format!("oncue cannot listen on {}", config.listen))?;
+    let listener =
+        TcpListener::bind(config.listen).await.with_context(|| format!("oncue cannot listen on {}", config.listen))?;
     let listen = listener.local_addr().context("The system does not say where oncue listens")?;
     let public_url = match &config.public_url {
         Some(url) => url.clone(),
@@ -88,7 +100,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         public_url: public_url.as_str().trim_end_matches('/').to_owned(),
         version: env!("CARGO_PKG_VERSION"),
     };
-    let engine = Engine::start(oncue_engine::Doors {
+    let mut engine = Engine::start(oncue_engine::Doors {
         store: Arc::clone(&store),
         outbound: Arc::new(HttpOutbound::new(Arc::clone(&egress))),
         clock: Arc::clone(&clock),
@@ -100,28 +112,35 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     .await?;
     announce(&config, &public_url, listen, &zones);
     let doors = Doors { store, clock, ids, zones, entropy: Arc::new(fill_random), metrics: metrics.clone() };
-    let router = oncue_web::router(doors, Settings {
-        mode,
-        registration: config.registration,
-        public_url,
-        listen,
-        trusted_proxies: config.trusted_proxies,
-        session_for: config.session_for,
-        zone,
-        retention: config.retention,
-        egress,
-        has_default_destination: config.default_webhook.is_some(),
-        rate_limit: config.rate_limit,
-        metrics_token: config.metrics_token,
-        jwt_secret,
-    });
+    let router = oncue_web::router(
+        doors,
+        Settings {
+            mode,
+            registration: config.registration,
+            public_url,
+            listen,
+            trusted_proxies: config.trusted_proxies,
+            session_for: config.session_for,
+            zone,
+            retention: config.retention,
+            egress,
+            has_default_destination: config.default_webhook.is_some(),
+            rate_limit: config.rate_limit,
+            metrics_token: config.metrics_token,
+            jwt_secret,
+        },
+    );
     let (stop, stopped) = oneshot::channel::<()>();
-    let web = tokio::spawn(oncue_web::serve(listener, router, async {
+    let mut web = tokio::spawn(oncue_web::serve(listener, router, async {
         // A sender that is gone says stop as well.
         let _ = stopped.await;
     }));
     let upkeep = tokio::spawn(upkeep(metrics));
-    stop_signal().await?;
+    tokio::select! {
+        signal = stop_signal() => signal?,
+        part = engine.broken() => bail!("{part} has ended by itself; its log says why. Start oncue again"),
+        _ = &mut web => bail!("the web server has ended by itself; its log says why. Start oncue again"),
+    }
     tracing::info!("stopping: finishing what is in flight");
     drop(stop);
     upkeep.abort();
@@ -181,10 +200,19 @@ fn announce(config: &Config, public_url: &Url, listen: SocketAddr, zones: &Zones
         Source::System => "the system's",
         Source::Bundled => "oncue's own",
     };
-    let next = if config.open { "no login: whoever can reach this address owns everything" } else { "register there, or log in" };
-    println!("oncue {} listening on http://{listen}", env!("CARGO_PKG_VERSION"));
-    println!("  data    {data}");
-    println!("  events  active for {:#}, kept for {:#}, then gone", config.retention.active_for, config.retention.keep_for);
-    println!("  zones   tzdata {} ({source}), times without a zone are {}", zones.release, config.timezone);
-    println!("  next    open {public_url} ({next}); the API is described at {public_url}docs");
+    let next = if config.open {
+        "no login: whoever can reach this address owns everything"
+    } else {
+        "register there, or log in"
+    };
+    let version = env!("CARGO_PKG_VERSION");
+    let (active, kept) = (config.retention.active_for, config.retention.keep_for);
+    let (release, timezone) = (&zones.release, &config.timezone);
+    let lines = format!(
+        "oncue {version} listening on http://{listen}\n  data    {data}\n  events  active for {active:#}, kept for {kept:#}, then gone\n  \
+         zones   tzdata {release} ({source}), times without a zone are {timezone}\n  \
+         next    open {public_url} ({next}); the API is described at {public_url}docs\n"
+    );
+    // Whoever started us may have stopped listening; that is no reason not to serve.
+    let _ = std::io::stdout().lock().write_all(lines.as_bytes());
 }

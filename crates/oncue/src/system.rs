@@ -56,7 +56,10 @@ pub(crate) fn secret_beside(path: &Path) -> anyhow::Result<Vec<u8>> {
         Ok(kept) => {
             let kept = kept.trim();
             if kept.len() < 32 {
-                bail!("The key in {} is too short; remove the file to have a new one made (everybody logs in again then).", path.display());
+                bail!(
+                    "The key in {} is too short; remove the file to have a new one made (everybody logs in again then).",
+                    path.display()
+                );
             }
             Ok(kept.as_bytes().to_vec())
         }

@@ -64,7 +64,8 @@ pub(crate) fn schedule_from_text(text: &str, zones: &Zones) -> Result<ScheduleDe
             zone: zones.get(&zone).map_err(|error| broken("schedule", error))?,
         },
     };
-    let timezone = stored.timezone.map(|name| zones.get(&name)).transpose().map_err(|error| broken("schedule", error))?;
+    let timezone =
+        stored.timezone.map(|name| zones.get(&name)).transpose().map_err(|error| broken("schedule", error))?;
     Ok(ScheduleDetails { schedule, timezone })
 }
 
@@ -77,7 +78,8 @@ pub(crate) fn instant(micros: i64) -> Result<Timestamp, Error> {
 pub(crate) fn webhook(url: Option<String>, format: Option<String>) -> Result<Option<Webhook>, Error> {
     let Some(url) = url else { return Ok(None) };
     let url = Url::from_str(&url).map_err(|error| broken("webhook_url", error))?;
-    let format = format.as_deref().and_then(Format::from_word).ok_or_else(|| broken("webhook_format", "unknown word"))?;
+    let format =
+        format.as_deref().and_then(Format::from_word).ok_or_else(|| broken("webhook_format", "unknown word"))?;
     Ok(Some(Webhook { url, format }))
 }
 

@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use oncue_domain::access::{Registration, Session, User, is_email};
+use oncue_domain::access::{EMAIL_BYTES_MAX, Registration, Session, User, is_email};
 use oncue_domain::error::Invalid;
 use oncue_domain::store::{NewUser, Registered};
 use serde::{Deserialize, Serialize};
@@ -64,7 +64,11 @@ pub(crate) struct TokenDocument {
 #[utoipa::path(post, path = "/auth/login", tag = "Access", operation_id = "login", security(()),
     request_body(content((CredentialsInput = "application/json"), (CredentialsInput = "application/x-www-form-urlencoded"))),
     responses((status = 200, body = TokenDocument), (status = 302, description = "A form was right"), AccessErrors))]
-pub(crate) async fn login(State(app): State<App>, Extension(client): Extension<ClientAddress>, request: Request) -> Response {
+pub(crate) async fn login(
+    State(app): State<App>,
+    Extension(client): Extension<ClientAddress>,
+    request: Request,
+) -> Response {
     if let Mode::Open(_) = app.settings.mode {
         return ui::redirect("/");
     }
@@ -74,9 +78,10 @@ pub(crate) async fn login(State(app): State<App>, Extension(client): Extension<C
     };
     match log_in(&app, &credentials, client).await {
         Ok(session) => credentials.welcome(&app, &session),
-        Err(fault) if credentials.is_form => {
-            with_headers(ui::login_page(&app, &credentials.email, Some(&words(&fault)), form_status(&fault)).await, &fault)
-        }
+        Err(fault) if credentials.is_form => with_headers(
+            ui::login_page(&app, &credentials.email, Some(&words(&fault)), form_status(&fault)).await,
+            &fault,
+        ),
         Err(fault) => Problem::from(fault).into_response(),
     }
 }
@@ -85,7 +90,11 @@ pub(crate) async fn login(State(app): State<App>, Extension(client): Extension<C
 #[utoipa::path(post, path = "/auth/register", tag = "Access", operation_id = "register", security(()),
     request_body(content((CredentialsInput = "application/json"), (CredentialsInput = "application/x-www-form-urlencoded"))),
     responses((status = 200, body = TokenDocument), (status = 302, description = "A form was right"), AccessErrors))]
-pub(crate) async fn register(State(app): State<App>, Extension(client): Extension<ClientAddress>, request: Request) -> Response {
+pub(crate) async fn register(
+    State(app): State<App>,
+    Extension(client): Extension<ClientAddress>,
+    request: Request,
+) -> Response {
     if let Mode::Open(_) = app.settings.mode {
         return ui::redirect("/");
     }
@@ -95,9 +104,10 @@ pub(crate) async fn register(State(app): State<App>, Extension(client): Extensio
     };
     match sign_up(&app, &credentials, client).await {
         Ok(session) => credentials.welcome(&app, &session),
-        Err(fault) if credentials.is_form => {
-            with_headers(ui::register_page(&app, &credentials.email, Some(&words(&fault)), form_status(&fault)).await, &fault)
-        }
+        Err(fault) if credentials.is_form => with_headers(
+            ui::register_page(&app, &credentials.email, Some(&words(&fault)), form_status(&fault)).await,
+            &fault,
+        ),
         Err(fault) => Problem::from(fault).into_response(),
     }
 }
@@ -106,7 +116,8 @@ pub(crate) async fn register(State(app): State<App>, Extension(client): Extensio
 /// person may want next, logs nobody out.
 pub(crate) async fn logout_by_get(State(app): State<App>, headers: HeaderMap) -> Response {
     let says = |name: &'static str, words: &[&str]| {
-        let value = headers.get(HeaderName::from_static(name)).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let value =
+            headers.get(HeaderName::from_static(name)).and_then(|value| value.to_str().ok()).unwrap_or_default();
         words.iter().any(|word| value.contains(word))
     };
     let is_unasked = says("sec-fetch-site", &["cross-site", "same-site"])
@@ -159,8 +170,11 @@ impl Credentials {
             if !fields.errors.is_empty() {
                 return Err(Fault::Invalid(fields.errors));
             }
-            let credentials =
-                Credentials { email: email.unwrap_or_default(), password: password.unwrap_or_default(), is_form: false };
+            let credentials = Credentials {
+                email: email.unwrap_or_default(),
+                password: password.unwrap_or_default(),
+                is_form: false,
+            };
             credentials.check()?;
             return Ok(credentials);
         }
@@ -208,6 +222,10 @@ impl Credentials {
 async fn log_in(app: &App, credentials: &Credentials, client: ClientAddress) -> Result<Session, Fault> {
     let now = app.now();
     let wrong = || Fault::new(StatusCode::BAD_REQUEST, "The e-mail address or the password is not right.");
+    // Longer than any address; it must not become a key that is remembered.
+    if credentials.email.len() > EMAIL_BYTES_MAX {
+        return Err(wrong());
+    }
     app.login_limits.try_login(&credentials.email, client.ip, now)?;
     let found = app.store.user_by_email(&credentials.email).await?;
     let (user, hash) = found.filter(|(user, _)| user.disabled_at.is_none()).unzip();
@@ -218,18 +236,21 @@ async fn log_in(app: &App, credentials: &Credentials, client: ClientAddress) -> 
 }
 
 async fn sign_up(app: &App, credentials: &Credentials, client: ClientAddress) -> Result<Session, Fault> {
-    let closed = || Fault::new(StatusCode::FORBIDDEN, "Registration is closed on this server; ask its operator for an account.");
+    let closed =
+        || Fault::new(StatusCode::FORBIDDEN, "Registration is closed on this server; ask its operator for an account.");
     if app.settings.registration == Registration::Closed {
         return Err(closed());
     }
     credentials.check()?;
     let now = app.now();
-    app.login_limits.try_registration(client.ip, now)?;
+    app.login_limits.try_registration(&credentials.email, client.ip, now)?;
     let password_hash = app.passwords.hash(credentials.password.clone()).await?;
     let user = NewUser { email: credentials.email.trim().to_owned(), password_hash };
     match app.store.register(user, app.settings.registration, now).await? {
         Registered::Done(user) => open_session(app, &user).await,
-        Registered::EmailTaken => Err(Fault::new(StatusCode::BAD_REQUEST, "There is an account with this e-mail address already.")),
+        Registered::EmailTaken => {
+            Err(Fault::new(StatusCode::BAD_REQUEST, "There is an account with this e-mail address already."))
+        }
         Registered::Closed => Err(closed()),
     }
 }

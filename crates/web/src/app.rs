@@ -145,3 +145,23 @@ impl Shared {
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+/// Settings for tests of what depends on nothing else.
+#[cfg(test)]
+pub(crate) fn test_settings() -> Settings {
+    Settings {
+        mode: Mode::Login,
+        registration: Registration::Open,
+        public_url: Url::parse("https://oncue.example.com").expect("an address"),
+        listen: SocketAddr::from(([0, 0, 0, 0], 8000)),
+        trusted_proxies: Vec::new(),
+        session_for: SignedDuration::from_hours(1),
+        zone: Zones::utc(),
+        retention: Retention::STANDARD,
+        egress: Arc::new(Egress::new(oncue_domain::destination::Reach::Public, Vec::new())),
+        has_default_destination: false,
+        rate_limit: None,
+        metrics_token: None,
+        jwt_secret: vec![0; 32],
+    }
+}

@@ -2,10 +2,11 @@
 //! limit or which field it was. Nothing here knows a trigger from an event.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::Response;
@@ -27,7 +28,9 @@ const BODY_DEADLINE: Duration = Duration::from_secs(30);
 
 /// Reads a whole body within `limit` bytes.
 pub(crate) async fn read_body(body: Body, limit: usize) -> Result<Bytes, Fault> {
-    let too_large = || Fault::new(StatusCode::PAYLOAD_TOO_LARGE, format!("The body is too large; at most {limit} bytes are taken."));
+    let too_large = || {
+        Fault::new(StatusCode::PAYLOAD_TOO_LARGE, format!("The body is too large; at most {limit} bytes are taken."))
+    };
     match tokio::time::timeout(BODY_DEADLINE, Limited::new(body, limit).collect()).await {
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
@@ -57,7 +60,10 @@ impl<S: Send + Sync> FromRequest<S> for JsonBody {
             return Ok(JsonBody(None));
         }
         if !is_json {
-            let fault = Fault::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "A body must come with the header Content-Type: application/json.");
+            let fault = Fault::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "A body must come with the header Content-Type: application/json.",
+            );
             return Err(respond_at(&path, fault));
         }
         Ok(JsonBody(Some(bytes)))
@@ -75,7 +81,8 @@ pub(crate) struct Fields {
 impl Fields {
     /// Reads the object.
     pub(crate) fn parse(bytes: &[u8]) -> Result<Fields, Fault> {
-        let text = std::str::from_utf8(bytes).map_err(|_| Fault::new(StatusCode::BAD_REQUEST, "The body is not UTF-8."))?;
+        let text =
+            std::str::from_utf8(bytes).map_err(|_| Fault::new(StatusCode::BAD_REQUEST, "The body is not UTF-8."))?;
         if let Err(error) = serde_json::from_str::<&RawValue>(text) {
             return Err(Fault::new(StatusCode::BAD_REQUEST, format!("The body is not valid JSON: {error}.")));
         }
@@ -112,7 +119,11 @@ impl Fields {
     }
 
     /// A field as something that `read` makes of a string.
-    pub(crate) fn take_with<T, E: std::fmt::Display>(&mut self, name: &str, read: impl FnOnce(&str) -> Result<T, E>) -> Option<T> {
+    pub(crate) fn take_with<T, E: std::fmt::Display>(
+        &mut self,
+        name: &str,
+        read: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<T> {
         let text: String = self.take(name, "This must be a string.")?;
         match read(&text) {
             Ok(value) => Some(value),
@@ -203,6 +214,18 @@ pub(crate) fn id_of(text: &str) -> Option<i64> {
     text.parse().ok()
 }
 
+/// What stands in the place of `{id}` in a path; empty where it is not text, and then it names nothing either.
+pub(crate) struct PathId(pub(crate) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for PathId {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<PathId, Infallible> {
+        let text = Path::<String>::from_request_parts(parts, state).await;
+        Ok(PathId(text.map(|Path(text)| text).unwrap_or_default()))
+    }
+}
+
 /// The values of a query, each name once.
 pub(crate) struct Query {
     values: BTreeMap<String, String>,
@@ -221,7 +244,11 @@ impl<S: Send + Sync> FromRequestParts<S> for Query {
 
 impl Query {
     /// A value as whatever `read` makes of it.
-    pub(crate) fn take<T, E: std::fmt::Display>(&mut self, name: &str, read: impl FnOnce(&str) -> Result<T, E>) -> Option<T> {
+    pub(crate) fn take<T, E: std::fmt::Display>(
+        &mut self,
+        name: &str,
+        read: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<T> {
         let text = self.values.remove(name)?;
         match read(&text) {
             Ok(value) => Some(value),

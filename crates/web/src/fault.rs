@@ -56,7 +56,9 @@ impl Fault {
             },
             Fault::Unauthenticated => "Not authenticated".to_owned(),
             Fault::TooMany(wait) => format!("Too many requests; try again in {} seconds.", seconds(*wait)),
-            Fault::Store(store::Error::Unavailable(_)) => "The database cannot be written right now; try again soon.".to_owned(),
+            Fault::Store(store::Error::Unavailable(_)) => {
+                "The database cannot be written right now; try again soon.".to_owned()
+            }
             Fault::Store(store::Error::Broken(_)) => "Something went wrong inside oncue; its log says what.".to_owned(),
         }
     }
@@ -127,7 +129,8 @@ impl IntoResponse for Problem {
             "detail": self.0.detail(),
         });
         if let Fault::Invalid(errors) = &self.0 {
-            body["errors"] = errors.iter().map(|error| json!({"field": error.field, "detail": error.message})).collect();
+            body["errors"] =
+                errors.iter().map(|error| json!({"field": error.field, "detail": error.message})).collect();
         }
         self.0.respond("application/problem+json", &body)
     }
@@ -162,7 +165,11 @@ impl IntoResponse for FlatFault {
 
 /// Says a fault in the words of the surface that `path` belongs to.
 pub(crate) fn respond_at(path: &str, fault: Fault) -> Response {
-    if is_under(path, &["/triggers", "/logs"]) { FlatFault(fault).into_response() } else { Problem(fault).into_response() }
+    if is_under(path, &["/triggers", "/logs"]) {
+        FlatFault(fault).into_response()
+    } else {
+        Problem(fault).into_response()
+    }
 }
 
 /// Whether a path belongs to one of the surfaces for programs.

@@ -17,12 +17,12 @@ mod ui;
 
 use std::sync::Arc;
 
+use axum::Router;
 use axum::extract::OriginalUri;
 use axum::http::StatusCode;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::get;
-use axum::Router;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -45,10 +45,13 @@ pub fn router(doors: Doors, settings: Settings) -> Router {
         .route("/logout", get(access::logout_by_get).post(access::logout))
         .route("/docs", get(openapi::docs))
         .route("/docs/{file}", get(openapi::docs_file))
-        .route("/openapi.json", get({
-            let document: Arc<str> = openapi::finish(document).into();
-            move || openapi::document(Arc::clone(&document))
-        }))
+        .route(
+            "/openapi.json",
+            get({
+                let document: Arc<str> = openapi::finish(document).into();
+                move || openapi::document(Arc::clone(&document))
+            }),
+        )
         .fallback(unknown)
         .method_not_allowed_fallback(wrong_method)
         .layer(CatchPanicLayer::custom(after_panic))
@@ -99,8 +102,12 @@ async fn wrong_method(OriginalUri(uri): OriginalUri) -> Response {
 }
 
 fn after_panic(cause: Box<dyn std::any::Any + Send>) -> Response {
-    let cause = cause.downcast_ref::<&str>().map(ToString::to_string).or_else(|| cause.downcast_ref::<String>().cloned());
+    let cause =
+        cause.downcast_ref::<&str>().map(ToString::to_string).or_else(|| cause.downcast_ref::<String>().cloned());
     let cause = cause.unwrap_or_default();
     tracing::error!(cause, "a handler panicked");
-    respond_at("", Fault::new(StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong inside oncue; its log says what."))
+    respond_at(
+        "",
+        Fault::new(StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong inside oncue; its log says what."),
+    )
 }

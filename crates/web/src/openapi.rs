@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::Path;
-use axum::http::header;
+use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use utoipa::openapi::response::{Response as Documented, ResponseBuilder};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -12,7 +12,7 @@ use utoipa::openapi::{Components, ContentBuilder, InfoBuilder, LicenseBuilder, O
 use utoipa::openapi::{PathsBuilder, SecurityRequirement};
 use utoipa::{IntoResponses, PartialSchema};
 
-use crate::fault::{FieldProblem, FlatErrorDocument, Fault, ProblemDocument, respond_at};
+use crate::fault::{Fault, FieldProblem, FlatErrorDocument, ProblemDocument, respond_at};
 
 /// What the document says before the handlers add theirs.
 pub(crate) fn head() -> OpenApi {
@@ -20,11 +20,10 @@ pub(crate) fn head() -> OpenApi {
     components.schemas.insert("Problem".to_owned(), ProblemDocument::schema());
     components.schemas.insert("FieldProblem".to_owned(), FieldProblem::schema());
     components.schemas.insert("FlatError".to_owned(), FlatErrorDocument::schema());
-    components.add_security_scheme("bearer", SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build()));
-    components.add_security_scheme(
-        "cookie",
-        SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new(crate::auth::COOKIE))),
-    );
+    components
+        .add_security_scheme("bearer", SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build()));
+    components
+        .add_security_scheme("cookie", SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new(crate::auth::COOKIE))));
     let licence = LicenseBuilder::new().name("MIT OR Apache-2.0").identifier(Some("MIT OR Apache-2.0")).build();
     let info = InfoBuilder::new()
         .title("oncue")
@@ -74,10 +73,21 @@ pub(crate) async fn docs_file(Path(file): Path<String>) -> Response {
     }
     let config = Arc::new(utoipa_swagger_ui::Config::from("/openapi.json"));
     match utoipa_swagger_ui::serve(&file, config) {
-        Ok(Some(asset)) => ([(header::CONTENT_TYPE, asset.content_type)], asset.bytes.into_owned()).into_response(),
+        Ok(Some(asset)) => {
+            let is_compressed = asset.bytes.starts_with(&GZIP_MAGIC);
+            let mut response = ([(header::CONTENT_TYPE, asset.content_type)], asset.bytes.into_owned()).into_response();
+            if is_compressed {
+                response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+            }
+            response
+        }
         _ => respond_at("/docs", Fault::not_found("Page")),
     }
 }
+
+/// What every gzip file begins with (RFC 1952 §2.3.1). Swagger UI's files are compressed in the binary, and every browser
+/// takes them so.
+const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
 type Responses = BTreeMap<String, RefOr<Documented>>;
 
@@ -194,7 +204,8 @@ mod tests {
         let document = document();
         let schemas = document["components"]["schemas"].as_object().expect("there are schemas");
         for (name, schema) in schemas {
-            let parts: Vec<&Value> = schema["allOf"].as_array().map_or_else(|| vec![schema], |parts| parts.iter().collect());
+            let parts: Vec<&Value> =
+                schema["allOf"].as_array().map_or_else(|| vec![schema], |parts| parts.iter().collect());
             let has_example = |part: &&Value| {
                 let properties = part["properties"].as_object();
                 part.get("example").is_some()
@@ -202,7 +213,10 @@ mod tests {
                     || part.get("$ref").is_some()
                     || properties.is_some_and(|all| all.values().any(|property| property.get("example").is_some()))
             };
-            assert!(schema.get("example").is_some() || parts.iter().all(has_example), "{name} has no example: {schema}");
+            assert!(
+                schema.get("example").is_some() || parts.iter().all(has_example),
+                "{name} has no example: {schema}"
+            );
         }
     }
 
@@ -210,7 +224,9 @@ mod tests {
     fn every_reference_leads_somewhere_and_every_call_has_a_name_of_its_own() {
         let document = document();
         let text = document.to_string();
-        for reference in text.split("\"#/components/schemas/").skip(1).map(|rest| rest.split('"').next().expect("it ends")) {
+        for reference in
+            text.split("\"#/components/schemas/").skip(1).map(|rest| rest.split('"').next().expect("it ends"))
+        {
             assert!(document["components"]["schemas"].get(reference).is_some(), "{reference} is not defined");
         }
         let mut names = std::collections::BTreeSet::new();

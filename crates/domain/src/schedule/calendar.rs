@@ -35,9 +35,7 @@ impl WallTimes {
     pub(super) fn of(cron: &Cron) -> WallTimes {
         let pattern = &cron.pattern;
         let mask = |count: u32, matches: &dyn Fn(u32) -> bool| {
-            (0..count)
-                .filter(|value| matches(*value))
-                .fold(0_u64, |mask, value| mask | 1 << value)
+            (0..count).filter(|value| matches(*value)).fold(0_u64, |mask, value| mask | 1 << value)
         };
         let months = mask(13, &|month| pattern.month_match(month).unwrap_or(false));
         WallTimes {
@@ -55,16 +53,10 @@ impl WallTimes {
             return None;
         }
         let (today, time) = split(range.start);
-        let today_s = self
-            .day_matches(today)
-            .then(|| self.time_from(time))
-            .flatten();
+        let today_s = self.day_matches(today).then(|| self.time_from(time)).flatten();
         let found = match today_s {
             Some(time) => join(today, time),
-            None => join(
-                self.day_from(today + 1, split(range.end).0 + 1)?,
-                self.time_from(0)?,
-            ),
+            None => join(self.day_from(today + 1, split(range.end).0 + 1)?, self.time_from(0)?),
         };
         (found < range.end).then_some(found)
     }
@@ -75,16 +67,10 @@ impl WallTimes {
             return None;
         }
         let (today, time) = split(range.end - 1);
-        let today_s = self
-            .day_matches(today)
-            .then(|| self.time_until(time))
-            .flatten();
+        let today_s = self.day_matches(today).then(|| self.time_until(time)).flatten();
         let found = match today_s {
             Some(time) => join(today, time),
-            None => join(
-                self.day_until(today - 1, split(range.start).0)?,
-                self.time_until(DAY - 1)?,
-            ),
+            None => join(self.day_until(today - 1, split(range.start).0)?, self.time_until(DAY - 1)?),
         };
         (found >= range.start).then_some(found)
     }
@@ -94,14 +80,9 @@ impl WallTimes {
         if range.is_empty() {
             return 0;
         }
-        let ((first_day, first_time), (last_day, last_time)) =
-            (split(range.start), split(range.end));
+        let ((first_day, first_time), (last_day, last_time)) = (split(range.start), split(range.end));
         let before = |day, time| {
-            if self.day_matches(day) {
-                self.times_before(time)
-            } else {
-                0
-            }
+            if self.day_matches(day) { self.times_before(time) } else { 0 }
         };
         let whole_days = self.days_in(first_day..last_day) * self.times_before(DAY);
         whole_days + before(last_day, last_time) - before(first_day, first_time)
@@ -118,11 +99,7 @@ impl WallTimes {
     }
 
     fn matching_days(&self, month: &Month) -> u32 {
-        if self.months >> month.number & 1 == 1 {
-            self.days[month.kind()]
-        } else {
-            0
-        }
+        if self.months >> month.number & 1 == 1 { self.days[month.kind()] } else { 0 }
     }
 
     fn day_from(&self, from: i64, end: i64) -> Option<i64> {
@@ -167,17 +144,13 @@ impl WallTimes {
     fn time_from(&self, time: i64) -> Option<i64> {
         let (hour, minute, second) = clock(time);
         let in_hour = |minute, second| {
-            let same = (self.minutes >> minute & 1 == 1)
-                .then(|| lowest(self.seconds, second))
-                .flatten();
+            let same = (self.minutes >> minute & 1 == 1).then(|| lowest(self.seconds, second)).flatten();
             match same {
                 Some(second) => Some(minute * 60 + second),
                 None => Some(lowest(self.minutes, minute + 1)? * 60 + lowest(self.seconds, 0)?),
             }
         };
-        let same = (self.hours >> hour & 1 == 1)
-            .then(|| in_hour(minute, second))
-            .flatten();
+        let same = (self.hours >> hour & 1 == 1).then(|| in_hour(minute, second)).flatten();
         match same {
             Some(rest) => Some(hour * 3_600 + rest),
             None => Some(lowest(self.hours, hour + 1)? * 3_600 + in_hour(0, 0)?),
@@ -187,17 +160,13 @@ impl WallTimes {
     fn time_until(&self, time: i64) -> Option<i64> {
         let (hour, minute, second) = clock(time);
         let in_hour = |minute, second| {
-            let same = (self.minutes >> minute & 1 == 1)
-                .then(|| highest(self.seconds, second))
-                .flatten();
+            let same = (self.minutes >> minute & 1 == 1).then(|| highest(self.seconds, second)).flatten();
             match same {
                 Some(second) => Some(minute * 60 + second),
                 None => Some(highest(self.minutes, minute - 1)? * 60 + highest(self.seconds, 59)?),
             }
         };
-        let same = (self.hours >> hour & 1 == 1)
-            .then(|| in_hour(minute, second))
-            .flatten();
+        let same = (self.hours >> hour & 1 == 1).then(|| in_hour(minute, second)).flatten();
         match same {
             Some(rest) => Some(hour * 3_600 + rest),
             None => Some(highest(self.hours, hour - 1)? * 3_600 + in_hour(59, 59)?),
@@ -210,10 +179,8 @@ impl WallTimes {
         let ones = |mask: u64| u64::from(mask.count_ones());
         let at = |mask: u64, value: i64| mask.checked_shr(value as u32).unwrap_or(0) & 1;
         let seconds = ones(self.seconds & below(second));
-        let minutes = ones(self.minutes & below(minute)) * ones(self.seconds)
-            + at(self.minutes, minute) * seconds;
-        ones(self.hours & below(hour)) * ones(self.minutes) * ones(self.seconds)
-            + at(self.hours, hour) * minutes
+        let minutes = ones(self.minutes & below(minute)) * ones(self.seconds) + at(self.minutes, minute) * seconds;
+        ones(self.hours & below(hour)) * ones(self.minutes) * ones(self.seconds) + at(self.hours, hour) * minutes
     }
 }
 
@@ -229,44 +196,25 @@ struct Month {
 
 impl Month {
     fn of(day: i64) -> Month {
-        let instant = Timestamp::from_second(day * DAY)
-            .expect("walls stay within a few days of 1970 to 2199");
+        let instant = Timestamp::from_second(day * DAY).expect("walls stay within a few days of 1970 to 2199");
         let date = Offset::UTC.to_datetime(instant).date();
         Month::starting(day - i64::from(date.day()) + 1, date.year(), date.month())
     }
 
     fn starting(first: i64, year: i16, number: i8) -> Month {
-        let length = Date::new(year, number, 1)
-            .expect("walls stay within a few days of 1970 to 2199")
-            .days_in_month();
-        Month {
-            year,
-            number,
-            first,
-            length: length.into(),
-        }
+        let length = Date::new(year, number, 1).expect("walls stay within a few days of 1970 to 2199").days_in_month();
+        Month { year, number, first, length: length.into() }
     }
 
     fn next(&self) -> Month {
-        let (year, number) = if self.number == 12 {
-            (self.year + 1, 1)
-        } else {
-            (self.year, self.number + 1)
-        };
+        let (year, number) = if self.number == 12 { (self.year + 1, 1) } else { (self.year, self.number + 1) };
         Month::starting(self.first + self.length, year, number)
     }
 
     fn previous(&self) -> Month {
-        let (year, number) = if self.number == 1 {
-            (self.year - 1, 12)
-        } else {
-            (self.year, self.number - 1)
-        };
+        let (year, number) = if self.number == 1 { (self.year - 1, 12) } else { (self.year, self.number - 1) };
         let month = Month::starting(0, year, number);
-        Month {
-            first: self.first - month.length,
-            ..month
-        }
+        Month { first: self.first - month.length, ..month }
     }
 
     /// Which of the 28 kinds of month this is: four lengths, seven weekdays to begin with.
@@ -302,13 +250,9 @@ fn day_mask(cron: &Cron, month: &Month) -> u32 {
     let matches = |day: u32| {
         let weekday = Weekday::from_days_from_sunday(month.first_weekday() + day - 1);
         let number = u32::try_from(month.number).expect("1 to 12");
-        cron.pattern
-            .day_match(month.year.into(), number, day, weekday)
-            .unwrap_or(false)
+        cron.pattern.day_match(month.year.into(), number, day, weekday).unwrap_or(false)
     };
-    (1..=length)
-        .filter(|day| matches(*day))
-        .fold(0, |mask, day| mask | 1 << (day - 1))
+    (1..=length).filter(|day| matches(*day)).fold(0, |mask, day| mask | 1 << (day - 1))
 }
 
 fn split(wall: Wall) -> (i64, i64) {
@@ -325,9 +269,7 @@ fn clock(time: i64) -> (i64, i64, i64) {
 
 /// A mask of the bits below `bit`.
 fn below(bit: i64) -> u64 {
-    1_u64
-        .checked_shl(bit as u32)
-        .map_or(u64::MAX, |above| above - 1)
+    1_u64.checked_shl(bit as u32).map_or(u64::MAX, |above| above - 1)
 }
 
 fn lowest(mask: u64, from: i64) -> Option<i64> {

@@ -41,15 +41,9 @@ impl CronExpression {
         let walls = WallTimes::of(&cron);
         if walls.first_in(FIRST_SECOND..LAST_SECOND).is_none() {
             let example = "the last day of February is \"0 0 L 2 *\"";
-            return Err(Invalid(format!(
-                "\"{text}\" never occurs: no month it names has such a day; {example}"
-            )));
+            return Err(Invalid(format!("\"{text}\" never occurs: no month it names has such a day; {example}")));
         }
-        Ok(CronExpression {
-            text,
-            rule: rule(&fields),
-            walls,
-        })
+        Ok(CronExpression { text, rule: rule(&fields), walls })
     }
 
     /// The expression as it was given, without the space around it.
@@ -59,9 +53,7 @@ impl CronExpression {
 
     /// The first occurrence strictly after `after`, before 2200.
     pub fn next_after(&self, zone: &Zone, after: Timestamp) -> Option<Timestamp> {
-        let second = self
-            .in_zone(zone)
-            .first_in(seconds(after, Timestamp::MAX))?;
+        let second = self.in_zone(zone).first_in(seconds(after, Timestamp::MAX))?;
         Some(instant(second))
     }
 
@@ -82,11 +74,7 @@ impl CronExpression {
     }
 
     fn in_zone<'a>(&'a self, zone: &'a Zone) -> Occurrences<'a> {
-        Occurrences {
-            walls: &self.walls,
-            rule: self.rule,
-            time_zone: zone.time_zone(),
-        }
+        Occurrences { walls: &self.walls, rule: self.rule, time_zone: zone.time_zone() }
     }
 }
 
@@ -101,11 +89,7 @@ fn rule(fields: &Fields) -> Rule {
 
 /// The whole seconds in `(after, until]`, as far as occurrences go.
 fn seconds(after: Timestamp, until: Timestamp) -> Range<i64> {
-    let past = |instant: Timestamp| {
-        floor(instant)
-            .saturating_add(1)
-            .clamp(FIRST_SECOND, LAST_SECOND)
-    };
+    let past = |instant: Timestamp| floor(instant).saturating_add(1).clamp(FIRST_SECOND, LAST_SECOND);
     past(after)..past(until)
 }
 
@@ -129,9 +113,7 @@ mod tests {
     use std::collections::{HashMap, HashSet};
 
     fn zone(name: &str) -> Zone {
-        Zones::bundled()
-            .get(name)
-            .expect("a zone of the bundled copy")
+        Zones::bundled().get(name).expect("a zone of the bundled copy")
     }
 
     fn at(text: &str) -> Timestamp {
@@ -143,43 +125,18 @@ mod tests {
     }
 
     /// Every occurrence in `(after, until]`, found one by one; checks on the way that the three questions agree.
-    fn walk(
-        expression: &CronExpression,
-        zone: &Zone,
-        after: Timestamp,
-        until: Timestamp,
-    ) -> Vec<Timestamp> {
+    fn walk(expression: &CronExpression, zone: &Zone, after: Timestamp, until: Timestamp) -> Vec<Timestamp> {
         let mut found = Vec::new();
         let mut cursor = after;
-        while let Some(next) = expression
-            .next_after(zone, cursor)
-            .filter(|next| *next <= until)
-        {
-            assert!(
-                next > cursor,
-                "{} in {} went from {cursor} to {next}",
-                expression.as_str(),
-                zone.name()
-            );
+        while let Some(next) = expression.next_after(zone, cursor).filter(|next| *next <= until) {
+            assert!(next > cursor, "{} in {} went from {cursor} to {next}", expression.as_str(), zone.name());
             assert_eq!(expression.latest_in(zone, cursor, next), Some(next));
             found.push(next);
             cursor = next;
         }
-        let context = format!(
-            "{} in {} after {after} until {until}",
-            expression.as_str(),
-            zone.name()
-        );
-        assert_eq!(
-            expression.count_in(zone, after, until),
-            found.len() as u64,
-            "{context}"
-        );
-        assert_eq!(
-            expression.latest_in(zone, after, until),
-            found.last().copied(),
-            "{context}"
-        );
+        let context = format!("{} in {} after {after} until {until}", expression.as_str(), zone.name());
+        assert_eq!(expression.count_in(zone, after, until), found.len() as u64, "{context}");
+        assert_eq!(expression.latest_in(zone, after, until), found.last().copied(), "{context}");
         found
     }
 
@@ -188,12 +145,7 @@ mod tests {
         const NEW_YORK: &str = "America/New_York";
         const SPRING: (&str, &str) = ("2026-03-08T05:30:00Z", "2026-03-09T06:45:00Z");
         const AUTUMN: (&str, &str) = ("2026-11-01T04:30:00Z", "2026-11-01T07:30:00Z");
-        type Row = (
-            &'static str,
-            &'static str,
-            (&'static str, &'static str),
-            &'static [&'static str],
-        );
+        type Row = (&'static str, &'static str, (&'static str, &'static str), &'static [&'static str]);
         #[rustfmt::skip]
         let rows: &[Row] = &[
             // Fixed times in a gap fire once, at its end, and never twice with a time that is really then.
@@ -386,9 +338,7 @@ mod tests {
             assert!(error.0.contains(reason), "{text}: {error}");
             let quoted = error.0.split('"').skip(1).step_by(2);
             assert!(
-                quoted
-                    .into_iter()
-                    .any(|example| CronExpression::parse(example).is_ok()),
+                quoted.into_iter().any(|example| CronExpression::parse(example).is_ok()),
                 "{text}: no valid example in: {error}"
             );
         }
@@ -398,20 +348,11 @@ mod tests {
     fn occurrences_begin_in_1970_and_end_with_2199() {
         let daily = expression("@daily");
         let utc = Zones::utc();
-        assert_eq!(
-            daily.next_after(&utc, Timestamp::MIN),
-            Some(at("1970-01-01T00:00:00Z"))
-        );
-        assert_eq!(
-            daily.next_after(&utc, at("2199-12-30T12:00:00Z")),
-            Some(at("2199-12-31T00:00:00Z"))
-        );
+        assert_eq!(daily.next_after(&utc, Timestamp::MIN), Some(at("1970-01-01T00:00:00Z")));
+        assert_eq!(daily.next_after(&utc, at("2199-12-30T12:00:00Z")), Some(at("2199-12-31T00:00:00Z")));
         assert_eq!(daily.next_after(&utc, at("2199-12-31T00:00:00Z")), None);
         assert_eq!(daily.next_after(&utc, Timestamp::MAX), None);
-        assert_eq!(
-            daily.latest_in(&utc, Timestamp::MIN, Timestamp::MAX),
-            Some(at("2199-12-31T00:00:00Z"))
-        );
+        assert_eq!(daily.latest_in(&utc, Timestamp::MIN, Timestamp::MAX), Some(at("2199-12-31T00:00:00Z")));
         assert_eq!(daily.count_in(&utc, Timestamp::MIN, Timestamp::MAX), 84_006);
         assert_eq!(daily.count_in(&utc, Timestamp::MAX, Timestamp::MIN), 0);
         assert_eq!(daily.latest_in(&utc, Timestamp::MAX, Timestamp::MIN), None);
@@ -421,52 +362,21 @@ mod tests {
     fn a_fraction_of_a_second_neither_repeats_nor_skips() {
         let minutely = expression("* * * * *");
         let utc = Zones::utc();
-        assert_eq!(
-            minutely.next_after(&utc, at("2026-11-21T07:00:00.0000001Z")),
-            Some(at("2026-11-21T07:01:00Z"))
-        );
-        assert_eq!(
-            minutely.next_after(&utc, at("2026-11-21T06:59:59.999999999Z")),
-            Some(at("2026-11-21T07:00:00Z"))
-        );
-        assert_eq!(
-            minutely.next_after(&utc, at("1969-12-31T23:59:59.5Z")),
-            Some(at("1970-01-01T00:00:00Z"))
-        );
-        assert_eq!(
-            minutely.count_in(&utc, at("2026-11-21T07:00:00Z"), at("2026-11-21T07:01:00Z")),
-            1
-        );
-        assert_eq!(
-            minutely.count_in(
-                &utc,
-                at("2026-11-21T07:00:00Z"),
-                at("2026-11-21T07:00:59.999Z")
-            ),
-            0
-        );
+        assert_eq!(minutely.next_after(&utc, at("2026-11-21T07:00:00.0000001Z")), Some(at("2026-11-21T07:01:00Z")));
+        assert_eq!(minutely.next_after(&utc, at("2026-11-21T06:59:59.999999999Z")), Some(at("2026-11-21T07:00:00Z")));
+        assert_eq!(minutely.next_after(&utc, at("1969-12-31T23:59:59.5Z")), Some(at("1970-01-01T00:00:00Z")));
+        assert_eq!(minutely.count_in(&utc, at("2026-11-21T07:00:00Z"), at("2026-11-21T07:01:00Z")), 1);
+        assert_eq!(minutely.count_in(&utc, at("2026-11-21T07:00:00Z"), at("2026-11-21T07:00:59.999Z")), 0);
     }
 
     #[test]
     fn a_year_of_minutes_has_as_many_as_elapse() {
         let year = (at("2026-01-01T05:00:00Z"), at("2027-01-01T05:00:00Z"));
         let new_york = zone("America/New_York");
-        assert_eq!(
-            expression("* * * * *").count_in(&new_york, year.0, year.1),
-            365 * 1_440
-        );
-        assert_eq!(
-            expression("* * * * * *").count_in(&new_york, year.0, year.1),
-            365 * 86_400
-        );
-        assert_eq!(
-            expression("30 2 * * *").count_in(&new_york, year.0, year.1),
-            365
-        );
-        assert_eq!(
-            expression("30 1 * * *").count_in(&new_york, year.0, year.1),
-            365
-        );
+        assert_eq!(expression("* * * * *").count_in(&new_york, year.0, year.1), 365 * 1_440);
+        assert_eq!(expression("* * * * * *").count_in(&new_york, year.0, year.1), 365 * 86_400);
+        assert_eq!(expression("30 2 * * *").count_in(&new_york, year.0, year.1), 365);
+        assert_eq!(expression("30 1 * * *").count_in(&new_york, year.0, year.1), 365);
     }
 
     /// The rule at every jump that the zone data knows: a fixed time in a short gap fires as the gap ends, one in an
@@ -482,9 +392,7 @@ mod tests {
                 continue;
             };
             let transitions = zone.time_zone().following(at("1972-06-01T00:00:00Z"));
-            for transition in transitions
-                .take_while(|transition| transition.timestamp() < at("2050-01-01T00:00:00Z"))
-            {
+            for transition in transitions.take_while(|transition| transition.timestamp() < at("2050-01-01T00:00:00Z")) {
                 let edge = transition.timestamp();
                 let before = zone.time_zone().to_offset(edge - second);
                 let after = transition.offset();
@@ -508,22 +416,12 @@ mod tests {
                 jumps += usize::from(jump != 0);
             }
         }
-        assert!(
-            jumps > 10_000,
-            "the zone data has hardly any transitions: {jumps}"
-        );
+        assert!(jumps > 10_000, "the zone data has hardly any transitions: {jumps}");
     }
 
     /// The rule by its words, instant by instant: slow, and sharing nothing with the search but the zone data and
     /// croner's answer whether a date and a time match.
-    fn by_definition(
-        cron: &Cron,
-        wild: bool,
-        zone: &Zone,
-        from: i64,
-        to: i64,
-        step: i64,
-    ) -> Vec<i64> {
+    fn by_definition(cron: &Cron, wild: bool, zone: &Zone, from: i64, to: i64, step: i64) -> Vec<i64> {
         let offset = |second: i64| {
             let instant = Timestamp::from_second(second).expect("in range");
             i64::from(zone.time_zone().to_offset(instant).seconds())
@@ -536,9 +434,8 @@ mod tests {
             let skipped = wall_before + step..wall;
             let short_gap = !skipped.is_empty() && skipped.end - skipped.start <= 3 * 3_600;
             let mut skipped_walls = skipped.step_by(usize::try_from(step).expect("positive"));
-            let after_gap = !wild
-                && short_gap
-                && skipped_walls.any(|wall| !shown.contains(&wall) && matches(cron, wall));
+            let after_gap =
+                !wild && short_gap && skipped_walls.any(|wall| !shown.contains(&wall) && matches(cron, wall));
             let is_new = shown.insert(wall);
             if after_gap || (matches(cron, wall) && (wild || is_new)) {
                 fired.push(second);
@@ -550,30 +447,19 @@ mod tests {
 
     fn matches(cron: &Cron, wall: i64) -> bool {
         let pattern = &cron.pattern;
-        let (hour, minute, second) = (
-            wall.rem_euclid(86_400) / 3_600,
-            wall.rem_euclid(3_600) / 60,
-            wall.rem_euclid(60),
-        );
-        let is =
-            |answer: Result<bool, croner::errors::CronError>| answer.expect("a real date and time");
+        let (hour, minute, second) =
+            (wall.rem_euclid(86_400) / 3_600, wall.rem_euclid(3_600) / 60, wall.rem_euclid(60));
+        let is = |answer: Result<bool, croner::errors::CronError>| answer.expect("a real date and time");
         if !is(pattern.minute_match(minute as u32))
             || !is(pattern.hour_match(hour as u32))
             || !is(pattern.second_match(second as u32))
         {
             return false;
         }
-        let date = Offset::UTC
-            .to_datetime(Timestamp::from_second(wall).expect("in range"))
-            .date();
+        let date = Offset::UTC.to_datetime(Timestamp::from_second(wall).expect("in range")).date();
         let weekday = Weekday::from_days_from_sunday(date.weekday().to_sunday_zero_offset() as u32);
         is(pattern.month_match(date.month() as u32))
-            && is(pattern.day_match(
-                date.year().into(),
-                date.month() as u32,
-                date.day() as u32,
-                weekday,
-            ))
+            && is(pattern.day_match(date.year().into(), date.month() as u32, date.day() as u32, weekday))
     }
 
     fn sixty() -> impl Strategy<Value = String> {
@@ -631,11 +517,7 @@ mod tests {
             "America/St_Johns", "Pacific/Chatham", "Europe/Dublin", "Asia/Gaza", "America/Nuuk", "America/Havana",
             "Asia/Kathmandu", "UTC",
         ];
-        let all: Vec<String> = Zones::bundled()
-            .database
-            .available()
-            .map(|name| name.as_str().to_owned())
-            .collect();
+        let all: Vec<String> = Zones::bundled().database.available().map(|name| name.as_str().to_owned()).collect();
         let known = |name: String| Zones::bundled().get(&name).ok();
         prop_oneof![
             3 => proptest::sample::select(odd.to_vec()).prop_map(str::to_owned),
@@ -649,56 +531,27 @@ mod tests {
     fn near_a_transition(zone: &Zone, second: i64) -> i64 {
         let instant = Timestamp::from_second(second).expect("in range");
         let mut next = zone.time_zone().following(instant);
-        let edge = next
-            .next()
-            .map_or(second, |transition| transition.timestamp().as_second());
+        let edge = next.next().map_or(second, |transition| transition.timestamp().as_second());
         edge.min(LAST_SECOND - 5 * 86_400).div_euclid(60) * 60
     }
 
-    fn check(
-        text: &str,
-        zone: &Zone,
-        edge: i64,
-        reach: i64,
-        shift: i64,
-        step: i64,
-    ) -> Result<(), TestCaseError> {
+    fn check(text: &str, zone: &Zone, edge: i64, reach: i64, shift: i64, step: i64) -> Result<(), TestCaseError> {
         let Ok(expression) = CronExpression::parse(text) else {
             return Ok(());
         };
         let parts: Vec<&str> = text.split(' ').collect();
-        let wild = parts[..parts.len() - 3]
-            .iter()
-            .any(|field| field.starts_with('*'));
-        let six = if parts.len() == 5 {
-            format!("0 {text}")
-        } else {
-            text.to_owned()
-        };
-        let cron = CronParser::new()
-            .parse(&six)
-            .expect("what the gate lets through is readable");
+        let wild = parts[..parts.len() - 3].iter().any(|field| field.starts_with('*'));
+        let six = if parts.len() == 5 { format!("0 {text}") } else { text.to_owned() };
+        let cron = CronParser::new().parse(&six).expect("what the gate lets through is readable");
         // The oracle starts early, so that it has seen what an overlap repeats.
         let (from, to) = (edge - reach + shift, edge + reach);
         let expected = by_definition(&cron, wild, zone, edge - 2 * reach, to, step);
-        let expected: Vec<i64> = expected
-            .into_iter()
-            .filter(|second| *second > from)
-            .collect();
-        let (after, until) = (
-            Timestamp::from_second(from).expect("in range"),
-            Timestamp::from_second(to).expect("in range"),
-        );
+        let expected: Vec<i64> = expected.into_iter().filter(|second| *second > from).collect();
+        let (after, until) =
+            (Timestamp::from_second(from).expect("in range"), Timestamp::from_second(to).expect("in range"));
         let found = walk(&expression, zone, after, until);
         let found: Vec<i64> = found.iter().map(|instant| instant.as_second()).collect();
-        prop_assert_eq!(
-            found,
-            expected,
-            "{} in {} around {}",
-            text,
-            zone.name(),
-            edge
-        );
+        prop_assert_eq!(found, expected, "{} in {} around {}", text, zone.name(), edge);
         Ok(())
     }
 

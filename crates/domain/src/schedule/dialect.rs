@@ -82,10 +82,7 @@ pub(super) fn read(text: &str) -> Result<Fields, Invalid> {
     if text.starts_with('@') {
         return read(expand(text)?);
     }
-    let parts: Vec<&str> = text
-        .split([' ', '\t'])
-        .filter(|part| !part.is_empty())
-        .collect();
+    let parts: Vec<&str> = text.split([' ', '\t']).filter(|part| !part.is_empty()).collect();
     let (second, rest) = match parts.as_slice() {
         [] => return Err(whole("it is empty")),
         rest if rest.len() == 5 => (None, rest),
@@ -107,24 +104,15 @@ pub(super) fn read(text: &str) -> Result<Fields, Invalid> {
 }
 
 fn expand(nickname: &str) -> Result<&'static str, Invalid> {
-    let known = NICKNAMES
-        .iter()
-        .find(|(name, _)| name.eq_ignore_ascii_case(nickname));
+    let known = NICKNAMES.iter().find(|(name, _)| name.eq_ignore_ascii_case(nickname));
     known.map(|(_, fields)| *fields).ok_or_else(|| {
         let names: Vec<&str> = NICKNAMES.iter().map(|(name, _)| *name).collect();
-        whole(&format!(
-            "\"{}\" is not one of {}",
-            shorten(nickname),
-            names.join(", ")
-        ))
+        whole(&format!("\"{}\" is not one of {}", shorten(nickname), names.join(", ")))
     })
 }
 
 fn field(place: Place, text: &str) -> Result<Vec<Item>, Invalid> {
-    let items: Vec<Item> = text
-        .split(',')
-        .map(|member| place.item(member))
-        .collect::<Result<_, _>>()?;
+    let items: Vec<Item> = text.split(',').map(|member| place.item(member)).collect::<Result<_, _>>()?;
     if items.len() > 1 && items.contains(&Item::All) {
         return Err(place.error(text, "\"*\" is everything already and cannot be in a list"));
     }
@@ -151,9 +139,7 @@ impl Place {
             return item;
         }
         match upper.split_once('-') {
-            Some((from, to)) => self
-                .range(member, from, to)
-                .map(|(from, to)| Item::Range(from, to)),
+            Some((from, to)) => self.range(member, from, to).map(|(from, to)| Item::Range(from, to)),
             None => self.value(member, &upper).map(Item::One),
         }
     }
@@ -163,10 +149,7 @@ impl Place {
         let by = match small_number(step) {
             Some(0) => return Err(self.error(member, "a step of 0 goes nowhere")),
             Some(step) if step > max => {
-                return Err(self.error(
-                    member,
-                    &format!("a step of {step} is larger than the field's range"),
-                ));
+                return Err(self.error(member, &format!("a step of {step} is larger than the field's range")));
             }
             Some(step) => step,
             None => return Err(self.error(member, "a step is a number")),
@@ -175,9 +158,7 @@ impl Place {
             return Ok(Item::AllBy(by));
         }
         match range.split_once('-') {
-            Some((from, to)) => self
-                .range(member, from, to)
-                .map(|(from, to)| Item::RangeBy(from, to, by)),
+            Some((from, to)) => self.range(member, from, to).map(|(from, to)| Item::RangeBy(from, to, by)),
             None => {
                 let reason = format!(
                     "a step needs \"*\" or a range before it, like \"*/{by}\" or \"{}\"",
@@ -197,18 +178,15 @@ impl Place {
                 let day = upper.strip_suffix('W')?;
                 Some(self.value(member, day).map(Item::Workday))
             }
-            Place::Weekday if upper == "L" => Some(Err(
-                self.error(member, "L needs a weekday, like \"5L\" for the last Friday")
-            )),
+            Place::Weekday if upper == "L" => {
+                Some(Err(self.error(member, "L needs a weekday, like \"5L\" for the last Friday")))
+            }
             Place::Weekday => {
                 if let Some((weekday, nth)) = upper.split_once('#') {
                     return Some(self.nth(member, weekday, nth));
                 }
                 let weekday = upper.strip_suffix('L')?;
-                Some(
-                    self.value(member, weekday)
-                        .map(|weekday| Item::Last(weekday % 7)),
-                )
+                Some(self.value(member, weekday).map(|weekday| Item::Last(weekday % 7)))
             }
             _ => None,
         }
@@ -219,10 +197,7 @@ impl Place {
         match small_number(nth) {
             Some(nth @ 1..=5) => Ok(Item::Nth(weekday, nth)),
             _ if nth == "L" => Ok(Item::Last(weekday)),
-            _ => Err(self.error(
-                member,
-                "what follows # is 1 to 5, like \"MON#2\" for the second Monday",
-            )),
+            _ => Err(self.error(member, "what follows # is 1 to 5, like \"MON#2\" for the second Monday")),
         }
     }
 
@@ -234,10 +209,8 @@ impl Place {
             to = 7;
         }
         if from > to {
-            let reason = format!(
-                "a range cannot run backwards; write it as two, like \"{}\"",
-                self.two_ranges_example()
-            );
+            let reason =
+                format!("a range cannot run backwards; write it as two, like \"{}\"", self.two_ranges_example());
             return Err(self.error(member, &reason));
         }
         Ok((from, to))
@@ -248,36 +221,24 @@ impl Place {
         if let Some(value) = self.named(text) {
             return Ok(value);
         }
-        if let Some(elsewhere) = [Place::Month, Place::Weekday]
-            .into_iter()
-            .find(|place| place.named(text).is_some())
-        {
-            return Err(self.error(
-                member,
-                &format!("{text} is a name for the {} field", elsewhere.name()),
-            ));
+        if let Some(elsewhere) = [Place::Month, Place::Weekday].into_iter().find(|place| place.named(text).is_some()) {
+            return Err(self.error(member, &format!("{text} is a name for the {} field", elsewhere.name())));
         }
         match small_number(text) {
             Some(value) if (min..=max).contains(&value) => Ok(value),
-            Some(value) => {
-                Err(self.error(member, &format!("{value} is not between {min} and {max}")))
-            }
+            Some(value) => Err(self.error(member, &format!("{value} is not between {min} and {max}"))),
             None => Err(self.error(member, &format!("expected {}", self.vocabulary()))),
         }
     }
 
     fn named(self, text: &str) -> Option<u8> {
         let names: &[&str] = match self {
-            Place::Month => &[
-                "JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC",
-            ],
+            Place::Month => &["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"],
             Place::Weekday => &["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"],
             _ => &[],
         };
         let index = names.iter().position(|name| *name == text)?;
-        u8::try_from(index)
-            .ok()
-            .map(|index| index + self.bounds().0)
+        u8::try_from(index).ok().map(|index| index + self.bounds().0)
     }
 
     /// The smallest and the largest number; a weekday's 7 is Sunday, as 0 is.
@@ -345,17 +306,12 @@ impl Place {
 
     fn error(self, member: &str, reason: &str) -> Invalid {
         let (name, example) = (self.name(), self.example());
-        Invalid(format!(
-            "{name} field \"{}\": {reason}; a valid expression is \"{example}\"",
-            shorten(member)
-        ))
+        Invalid(format!("{name} field \"{}\": {reason}; a valid expression is \"{example}\"", shorten(member)))
     }
 }
 
 fn whole(reason: &str) -> Invalid {
-    Invalid(format!(
-        "not a cron expression: {reason}; a valid one is \"0 9 * * MON-FRI\", for 09:00 on working days"
-    ))
+    Invalid(format!("not a cron expression: {reason}; a valid one is \"0 9 * * MON-FRI\", for 09:00 on working days"))
 }
 
 /// What was written, short enough for an error message.
@@ -364,11 +320,7 @@ fn shorten(text: &str) -> String {
 }
 
 pub(super) fn plural(noun: &str, count: usize) -> String {
-    if count == 1 {
-        noun.to_owned()
-    } else {
-        format!("{noun}s")
-    }
+    if count == 1 { noun.to_owned() } else { format!("{noun}s") }
 }
 
 /// One or two digits. Nothing in an expression is larger, and a third digit is a slip.
@@ -384,13 +336,7 @@ impl fmt::Display for Fields {
             Some(second) => write_list(f, second)?,
             None => f.write_str("0")?,
         }
-        for field in [
-            &self.minute,
-            &self.hour,
-            &self.day,
-            &self.month,
-            &self.weekday,
-        ] {
+        for field in [&self.minute, &self.hour, &self.day, &self.month, &self.weekday] {
             f.write_str(" ")?;
             write_list(f, field)?;
         }

@@ -29,22 +29,16 @@ impl Period {
     pub fn parse(text: &str) -> Result<Period, Invalid> {
         let text = text.trim();
         if text.chars().count() > TEXT_CHARS_MAX {
-            return Err(Invalid(format!(
-                "a period has at most {TEXT_CHARS_MAX} characters; {EXAMPLE}"
-            )));
+            return Err(Invalid(format!("a period has at most {TEXT_CHARS_MAX} characters; {EXAMPLE}")));
         }
-        let span: Span = text
-            .parse()
-            .map_err(|_| Invalid(format!("\"{text}\" is not a period; {EXAMPLE}")))?;
+        let span: Span = text.parse().map_err(|_| Invalid(format!("\"{text}\" is not a period; {EXAMPLE}")))?;
         if span.get_years() != 0 || span.get_months() != 0 {
             let rule = "months and years differ in length, so a period cannot count them";
             return Err(Invalid(format!("{rule}; {EXAMPLE}, or use cron")));
         }
         let nanos = elapsed_nanos(&span);
         if nanos % 1_000 != 0 {
-            return Err(Invalid(format!(
-                "a period has whole microseconds; {EXAMPLE}"
-            )));
+            return Err(Invalid(format!("a period has whole microseconds; {EXAMPLE}")));
         }
         Period::checked(nanos / 1_000, text.to_owned())
     }
@@ -55,10 +49,7 @@ impl Period {
     ///
     /// Below 1 second or above 366 days.
     pub fn from_seconds(seconds: u64) -> Result<Period, Invalid> {
-        Period::checked(
-            i128::from(seconds) * i128::from(MICROS_PER_SECOND),
-            format!("{seconds}s"),
-        )
+        Period::checked(i128::from(seconds) * i128::from(MICROS_PER_SECOND), format!("{seconds}s"))
     }
 
     /// The period as it was given, without the space around it.
@@ -83,8 +74,7 @@ impl Period {
         if micros > LONGEST_MICROS {
             return Err(Invalid(format!("a period is at most 366 days; {EXAMPLE}")));
         }
-        let micros =
-            u64::try_from(micros).expect("it was just found to lie between 1 second and 366 days");
+        let micros = u64::try_from(micros).expect("it was just found to lie between 1 second and 366 days");
         Ok(Period { micros, text })
     }
 
@@ -95,9 +85,7 @@ impl Period {
 
     /// The instant `anchor + k × period`, unless it is beyond the range of instants.
     pub(super) fn at(&self, anchor: Timestamp, k: i128) -> Option<Timestamp> {
-        let nanos = k
-            .checked_mul(self.nanos())?
-            .checked_add(anchor.as_nanosecond())?;
+        let nanos = k.checked_mul(self.nanos())?.checked_add(anchor.as_nanosecond())?;
         Timestamp::from_nanosecond(nanos).ok()
     }
 
@@ -107,13 +95,9 @@ impl Period {
 }
 
 fn elapsed_nanos(span: &Span) -> i128 {
-    let hours = i128::from(span.get_weeks()) * 168
-        + i128::from(span.get_days()) * 24
-        + i128::from(span.get_hours());
-    let seconds =
-        (hours * 60 + i128::from(span.get_minutes())) * 60 + i128::from(span.get_seconds());
-    let micros = (seconds * 1_000 + i128::from(span.get_milliseconds())) * 1_000
-        + i128::from(span.get_microseconds());
+    let hours = i128::from(span.get_weeks()) * 168 + i128::from(span.get_days()) * 24 + i128::from(span.get_hours());
+    let seconds = (hours * 60 + i128::from(span.get_minutes())) * 60 + i128::from(span.get_seconds());
+    let micros = (seconds * 1_000 + i128::from(span.get_milliseconds())) * 1_000 + i128::from(span.get_microseconds());
     micros * 1_000 + i128::from(span.get_nanoseconds())
 }
 
@@ -142,14 +126,8 @@ mod tests {
             assert_eq!(period.whole_seconds(), seconds, "{text}");
             assert_eq!(period.as_str(), text.trim());
         }
-        assert_eq!(
-            Period::parse("1.25s").map(|period| period.micros()),
-            Ok(1_250_000)
-        );
-        assert_eq!(
-            Period::parse("1.25s").map(|period| period.whole_seconds()),
-            Ok(1)
-        );
+        assert_eq!(Period::parse("1.25s").map(|period| period.micros()), Ok(1_250_000));
+        assert_eq!(Period::parse("1.25s").map(|period| period.whole_seconds()), Ok(1));
     }
 
     #[test]
@@ -173,20 +151,14 @@ mod tests {
         for (text, rule) in rows {
             let error = Period::parse(text).expect_err(text);
             assert!(error.0.contains(rule), "{text}: {error}");
-            assert!(
-                error.0.contains("90s"),
-                "{text}: an example is missing: {error}"
-            );
+            assert!(error.0.contains("90s"), "{text}: an example is missing: {error}");
         }
         assert!(Period::parse(&"1".repeat(5_000)).is_err());
     }
 
     #[test]
     fn seconds_make_a_period_with_the_same_bounds() {
-        assert_eq!(
-            Period::from_seconds(90).map(|period| period.as_str().to_owned()),
-            Ok("90s".to_owned())
-        );
+        assert_eq!(Period::from_seconds(90).map(|period| period.as_str().to_owned()), Ok("90s".to_owned()));
         assert!(Period::from_seconds(0).is_err());
         assert!(Period::from_seconds(u64::MAX).is_err());
         assert!(Period::from_seconds(366 * 86_400).is_ok());

@@ -75,11 +75,7 @@ impl Schedule {
     pub fn next_after(&self, after: Timestamp) -> Option<Timestamp> {
         match self {
             Schedule::Once { at } => (*at > after).then_some(*at),
-            Schedule::Every {
-                period,
-                anchor,
-                first,
-            } => {
+            Schedule::Every { period, anchor, first } => {
                 let k = period.steps(*anchor, after).saturating_add(1);
                 period.at(*anchor, k.max(first.lowest_k()))
             }
@@ -91,15 +87,9 @@ impl Schedule {
     pub fn latest_in(&self, after: Timestamp, until: Timestamp) -> Option<Timestamp> {
         match self {
             Schedule::Once { at } => (*at > after && *at <= until).then_some(*at),
-            Schedule::Every {
-                period,
-                anchor,
-                first,
-            } => {
+            Schedule::Every { period, anchor, first } => {
                 let k = period.steps(*anchor, until);
-                let latest = (k >= first.lowest_k())
-                    .then(|| period.at(*anchor, k))
-                    .flatten();
+                let latest = (k >= first.lowest_k()).then(|| period.at(*anchor, k)).flatten();
                 latest.filter(|at| *at > after)
             }
             Schedule::Cron { expression, zone } => expression.latest_in(zone, after, until),
@@ -112,11 +102,7 @@ impl Schedule {
     pub fn count_in(&self, after: Timestamp, until: Timestamp) -> u64 {
         match self {
             Schedule::Once { at } => u64::from(*at > after && *at <= until),
-            Schedule::Every {
-                period,
-                anchor,
-                first,
-            } => {
+            Schedule::Every { period, anchor, first } => {
                 let below = first.lowest_k() - 1;
                 let passed = |instant| period.steps(*anchor, instant).max(below);
                 u64::try_from(passed(until) - passed(after)).unwrap_or(0)
@@ -143,35 +129,17 @@ mod tests {
 
     fn every(period: &str, anchor: &str, first: FirstFiring) -> Schedule {
         let period = Period::parse(period).expect("a test writes its periods well");
-        Schedule::Every {
-            period,
-            anchor: at(anchor),
-            first,
-        }
+        Schedule::Every { period, anchor: at(anchor), first }
     }
 
     #[test]
     fn a_one_shot_occurs_once_and_strictly_after() {
-        let once = Schedule::Once {
-            at: at("2027-02-15T08:30:00Z"),
-        };
-        assert_eq!(
-            once.next_after(at("2027-02-15T08:29:59.999999Z")),
-            Some(at("2027-02-15T08:30:00Z"))
-        );
+        let once = Schedule::Once { at: at("2027-02-15T08:30:00Z") };
+        assert_eq!(once.next_after(at("2027-02-15T08:29:59.999999Z")), Some(at("2027-02-15T08:30:00Z")));
         assert_eq!(once.next_after(at("2027-02-15T08:30:00Z")), None);
-        assert_eq!(
-            once.count_in(at("2027-01-01T00:00:00Z"), at("2027-02-15T08:30:00Z")),
-            1
-        );
-        assert_eq!(
-            once.count_in(at("2027-02-15T08:30:00Z"), at("2028-01-01T00:00:00Z")),
-            0
-        );
-        assert_eq!(
-            once.latest_in(at("2027-02-15T08:30:00Z"), at("2028-01-01T00:00:00Z")),
-            None
-        );
+        assert_eq!(once.count_in(at("2027-01-01T00:00:00Z"), at("2027-02-15T08:30:00Z")), 1);
+        assert_eq!(once.count_in(at("2027-02-15T08:30:00Z"), at("2028-01-01T00:00:00Z")), 0);
+        assert_eq!(once.latest_in(at("2027-02-15T08:30:00Z"), at("2028-01-01T00:00:00Z")), None);
     }
 
     #[test]
@@ -182,10 +150,7 @@ mod tests {
         let before = at("2026-01-01T00:00:00Z");
         assert_eq!(started.next_after(before), Some(at(anchor)));
         assert_eq!(created.next_after(before), Some(at("2027-01-01T00:01:30Z")));
-        assert_eq!(
-            started.next_after(at(anchor)),
-            Some(at("2027-01-01T00:01:30Z"))
-        );
+        assert_eq!(started.next_after(at(anchor)), Some(at("2027-01-01T00:01:30Z")));
         assert_eq!(started.count_in(before, at(anchor)), 1);
         assert_eq!(created.count_in(before, at(anchor)), 0);
         assert_eq!(created.latest_in(before, at(anchor)), None);
@@ -193,37 +158,19 @@ mod tests {
 
     #[test]
     fn ten_years_of_seconds_do_not_drift() {
-        let grid = every(
-            "1s",
-            "2026-11-21T10:00:00.123456Z",
-            FirstFiring::OnePeriodLater,
-        );
-        let (start, end) = (
-            at("2026-11-21T10:00:00.123456Z"),
-            at("2036-11-21T10:00:00.5Z"),
-        );
+        let grid = every("1s", "2026-11-21T10:00:00.123456Z", FirstFiring::OnePeriodLater);
+        let (start, end) = (at("2026-11-21T10:00:00.123456Z"), at("2036-11-21T10:00:00.5Z"));
         assert_eq!(grid.count_in(start, end), 3653 * 86_400);
-        assert_eq!(
-            grid.latest_in(start, end),
-            Some(at("2036-11-21T10:00:00.123456Z"))
-        );
-        assert_eq!(
-            grid.next_after(end),
-            Some(at("2036-11-21T10:00:01.123456Z"))
-        );
+        assert_eq!(grid.latest_in(start, end), Some(at("2036-11-21T10:00:00.123456Z")));
+        assert_eq!(grid.next_after(end), Some(at("2036-11-21T10:00:01.123456Z")));
     }
 
     #[test]
     fn a_grid_ends_quietly_where_time_does() {
         let grid = every("366d", "2026-11-21T10:00:00Z", FirstFiring::AtAnchor);
         assert_eq!(grid.next_after(Timestamp::MAX), None);
-        assert_eq!(
-            grid.next_after(Timestamp::MIN),
-            Some(at("2026-11-21T10:00:00Z"))
-        );
-        let latest = grid
-            .latest_in(Timestamp::MIN, Timestamp::MAX)
-            .expect("the grid has occurrences");
+        assert_eq!(grid.next_after(Timestamp::MIN), Some(at("2026-11-21T10:00:00Z")));
+        let latest = grid.latest_in(Timestamp::MIN, Timestamp::MAX).expect("the grid has occurrences");
         assert_eq!(grid.next_after(latest), None);
         assert_eq!(grid.count_in(Timestamp::MAX, Timestamp::MIN), 0);
     }

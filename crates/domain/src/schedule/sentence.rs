@@ -10,15 +10,7 @@ use crate::schedule::every::Period;
 use croner::parser::CronParser;
 use jiff::Timestamp;
 
-const WEEKDAYS: [&str; 7] = [
-    "Sunday",
-    "Monday",
-    "Tuesday",
-    "Wednesday",
-    "Thursday",
-    "Friday",
-    "Saturday",
-];
+const WEEKDAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
 const MONTHS: [&str; 12] = [
     "January",
     "February",
@@ -53,12 +45,7 @@ fn once(at: Timestamp) -> String {
 fn every(period: &Period) -> String {
     let micros = period.micros();
     // A single day is said in hours, because it is 24 of them even where a day has 23.
-    let units = [
-        (86_400, "day", 2),
-        (3_600, "hour", 1),
-        (60, "minute", 1),
-        (1, "second", 1),
-    ];
+    let units = [(86_400, "day", 2), (3_600, "hour", 1), (60, "minute", 1), (1, "second", 1)];
     for (seconds, unit, least) in units {
         let length = seconds * 1_000_000;
         if micros.is_multiple_of(length) && micros / length >= least {
@@ -66,11 +53,7 @@ fn every(period: &Period) -> String {
         }
     }
     let fraction = format!("{:06}", micros % 1_000_000);
-    format!(
-        "Every {}.{} seconds",
-        period.whole_seconds(),
-        fraction.trim_end_matches('0')
-    )
+    format!("Every {}.{} seconds", period.whole_seconds(), fraction.trim_end_matches('0'))
 }
 
 fn cron(expression: &CronExpression) -> String {
@@ -81,9 +64,7 @@ fn cron(expression: &CronExpression) -> String {
 
 fn described(fields: &Fields) -> String {
     let cron = CronParser::new().parse(&fields.to_string());
-    let text = cron
-        .map(|cron| cron.describe())
-        .unwrap_or_else(|_| fields.to_string());
+    let text = cron.map(|cron| cron.describe()).unwrap_or_else(|_| fields.to_string());
     text.trim_end_matches('.').to_owned()
 }
 
@@ -100,28 +81,18 @@ impl Times {
         match (days, months) {
             (Days::Every, None) if !self.wants_days => {}
             (Days::Every, None) => sentence.push_str(", every day"),
-            (Days::Every, Some(months)) if !self.wants_days => {
-                sentence.push_str(&format!(", in {months}"))
-            }
+            (Days::Every, Some(months)) if !self.wants_days => sentence.push_str(&format!(", in {months}")),
             (Days::Every, Some(months)) => sentence.push_str(&format!(", every day in {months}")),
             (Days::OfMonth(days), months) => {
                 let months = months.unwrap_or_else(|| "the month".to_owned());
                 sentence.push_str(&format!(" on {days} of {months}"));
             }
             (Days::OfWeek(days), None) => sentence.push_str(&format!(", {days}")),
-            (Days::OfWeek(days), Some(months)) => {
-                sentence.push_str(&format!(", {days}, in {months}"))
-            }
+            (Days::OfWeek(days), Some(months)) => sentence.push_str(&format!(", {days}, in {months}")),
             (Days::Either(month_days, week_days), months) => {
                 let of = months.unwrap_or_else(|| "the month".to_owned());
-                let within = if of == "the month" {
-                    String::new()
-                } else {
-                    format!(" in {of}")
-                };
-                sentence.push_str(&format!(
-                    " on {month_days} of {of}, and also {week_days}{within}"
-                ));
+                let within = if of == "the month" { String::new() } else { format!(" in {of}") };
+                sentence.push_str(&format!(" on {month_days} of {of}, and also {week_days}{within}"));
             }
         }
         sentence
@@ -135,16 +106,9 @@ fn times(fields: &Fields) -> Option<Times> {
         Some(_) => return None,
     };
     let (minute, hour) = (fields.minute.as_slice(), fields.hour.as_slice());
-    let moving = |words: String| {
-        Some(Times {
-            words,
-            wants_days: false,
-        })
-    };
+    let moving = |words: String| Some(Times { words, wants_days: false });
     match second {
-        Item::All | Item::AllBy(_) if minute == [Item::All] => {
-            moving(within(&repeated(second, "second", 60)?, hour)?)
-        }
+        Item::All | Item::AllBy(_) if minute == [Item::All] => moving(within(&repeated(second, "second", 60)?, hour)?),
         Item::One(second) if minute == [Item::All] && hour == [Item::All] => {
             moving(format!("At second {second} of every minute"))
         }
@@ -155,12 +119,7 @@ fn times(fields: &Fields) -> Option<Times> {
 
 fn minutes_and_hours(fields: &Fields) -> Option<Times> {
     let (minute, hour) = (fields.minute.as_slice(), fields.hour.as_slice());
-    let moving = |words: String| {
-        Some(Times {
-            words,
-            wants_days: false,
-        })
-    };
+    let moving = |words: String| Some(Times { words, wants_days: false });
     if let [every @ (Item::All | Item::AllBy(_))] = minute {
         return moving(within(&repeated(*every, "minute", 60)?, hour)?);
     }
@@ -175,12 +134,8 @@ fn minutes_and_hours(fields: &Fields) -> Option<Times> {
         [Item::All] => moving(format!("{at} of every hour")),
         [by @ Item::AllBy(_)] if on_the_hour => moving(repeated(*by, "hour", 24)?),
         [Item::AllBy(step)] => moving(format!("{at} of every {} hour", ordinal(*step))),
-        [Item::Range(from, to)] if on_the_hour => {
-            moving(format!("Every hour from {from:02}:00 to {to:02}:00"))
-        }
-        [Item::Range(from, to)] => moving(format!(
-            "{at} of every hour from {from:02}:00 to {to:02}:59"
-        )),
+        [Item::Range(from, to)] if on_the_hour => moving(format!("Every hour from {from:02}:00 to {to:02}:00")),
+        [Item::Range(from, to)] => moving(format!("{at} of every hour from {from:02}:00 to {to:02}:59")),
         [Item::RangeBy(from, to, step)] if on_the_hour => {
             let every = counted((*step).into(), "hour");
             moving(format!("Every {every} from {from:02}:00 to {to:02}:00"))
@@ -198,14 +153,9 @@ fn listed(fields: &Fields, second: Option<u8>) -> Option<Times> {
     }
     let seconds = second.map_or(String::new(), |second| format!(":{second:02}"));
     let time = |hour: &u8, minute: &u8| format!("{hour:02}:{minute:02}{seconds}");
-    let times: Vec<String> = hours
-        .iter()
-        .flat_map(|hour| minutes.iter().map(move |minute| time(hour, minute)))
-        .collect();
-    Some(Times {
-        words: format!("At {}", list(&times)),
-        wants_days: true,
-    })
+    let times: Vec<String> =
+        hours.iter().flat_map(|hour| minutes.iter().map(move |minute| time(hour, minute))).collect();
+    Some(Times { words: format!("At {}", list(&times)), wants_days: true })
 }
 
 /// "Every 15 minutes", and where the steps do not fill the larger unit, how they begin anew with it.
@@ -213,16 +163,9 @@ fn repeated(item: Item, unit: &str, whole: u8) -> Option<String> {
     let larger = if unit == "second" { "minute" } else { "hour" };
     match item {
         Item::All => Some(format!("Every {unit}")),
-        Item::AllBy(step) if whole.is_multiple_of(step) => {
-            Some(format!("Every {}", counted(step.into(), unit)))
-        }
-        Item::AllBy(step) if unit == "hour" => {
-            Some(format!("Every {} from 00:00", counted(step.into(), unit)))
-        }
-        Item::AllBy(step) => Some(format!(
-            "Every {} from the start of each {larger}",
-            counted(step.into(), unit)
-        )),
+        Item::AllBy(step) if whole.is_multiple_of(step) => Some(format!("Every {}", counted(step.into(), unit))),
+        Item::AllBy(step) if unit == "hour" => Some(format!("Every {} from 00:00", counted(step.into(), unit))),
+        Item::AllBy(step) => Some(format!("Every {} from the start of each {larger}", counted(step.into(), unit))),
         _ => None,
     }
 }
@@ -268,11 +211,7 @@ fn month_days(items: &[Item]) -> Option<String> {
         .collect();
     if let Some(numbers) = numbers {
         let single = matches!(items, [Item::One(_)]);
-        return Some(format!(
-            "{} {}",
-            plural("day", if single { 1 } else { 2 }),
-            list(&numbers)
-        ));
+        return Some(format!("{} {}", plural("day", if single { 1 } else { 2 }), list(&numbers)));
     }
     let phrases: Option<Vec<String>> = items.iter().map(|item| month_day(*item)).collect();
     phrases.map(|phrases| list(&phrases))
@@ -284,10 +223,7 @@ fn month_day(item: Item) -> Option<String> {
         Item::Range(from, to) => Some(format!("days {from} to {to}")),
         Item::AllBy(1) => Some("every day".to_owned()),
         Item::AllBy(step) => Some(format!("every {} day from day 1", ordinal(step))),
-        Item::RangeBy(from, to, step) => Some(format!(
-            "every {} day from day {from} to {to}",
-            ordinal(step)
-        )),
+        Item::RangeBy(from, to, step) => Some(format!("every {} day from day {from} to {to}", ordinal(step))),
         Item::LastDay => Some("the last day".to_owned()),
         Item::LastWorkday => Some("the last working day".to_owned()),
         Item::Workday(day) => Some(format!("the working day nearest to day {day}")),
@@ -302,9 +238,7 @@ fn week_days(items: &[Item]) -> Option<String> {
     let phrases: Option<Vec<String>> = items
         .iter()
         .map(|item| match item {
-            Item::Nth(weekday, nth) => {
-                Some(format!("the {} {}", ordinal(*nth), weekday_name(*weekday)))
-            }
+            Item::Nth(weekday, nth) => Some(format!("the {} {}", ordinal(*nth), weekday_name(*weekday))),
             Item::Last(weekday) => Some(format!("the last {}", weekday_name(*weekday))),
             _ => None,
         })
@@ -342,9 +276,7 @@ fn months(fields: &Fields) -> Option<Option<String>> {
     let name = |month: u8| MONTHS[usize::from(month) - 1];
     match fields.month.as_slice() {
         [Item::All] => Some(None),
-        [Item::Range(from, to)] if to - from > 1 => {
-            Some(Some(format!("{} to {}", name(*from), name(*to))))
-        }
+        [Item::Range(from, to)] if to - from > 1 => Some(Some(format!("{} to {}", name(*from), name(*to)))),
         [Item::AllBy(step)] => {
             let names: Vec<&str> = (1..=12).step_by((*step).into()).map(name).collect();
             Some(Some(list(&names)))
@@ -378,11 +310,7 @@ fn weekday_name(weekday: u8) -> &'static str {
 
 /// "hour", "2 hours"
 fn counted(count: u64, unit: &str) -> String {
-    if count == 1 {
-        unit.to_owned()
-    } else {
-        format!("{count} {unit}s")
-    }
+    if count == 1 { unit.to_owned() } else { format!("{count} {unit}s") }
 }
 
 fn ordinal(number: u8) -> String {
@@ -413,22 +341,14 @@ mod tests {
     use crate::schedule::zone::Zones;
 
     fn said(text: &str) -> String {
-        let expression =
-            CronExpression::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
-        Schedule::Cron {
-            expression,
-            zone: Zones::utc(),
-        }
-        .summary()
+        let expression = CronExpression::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+        Schedule::Cron { expression, zone: Zones::utc() }.summary()
     }
 
     #[test]
     fn one_shots_and_periods() {
         let at: Timestamp = "2027-02-15T14:00:00+05:30".parse().expect("well written");
-        assert_eq!(
-            Schedule::Once { at }.summary(),
-            "Once at 2027-02-15 08:30:00 UTC"
-        );
+        assert_eq!(Schedule::Once { at }.summary(), "Once at 2027-02-15 08:30:00 UTC");
         #[rustfmt::skip]
         let rows = [
             ("90s", "Every 90 seconds"),
@@ -444,11 +364,7 @@ mod tests {
         ];
         for (text, sentence) in rows {
             let period = Period::parse(text).expect("well written");
-            let schedule = Schedule::Every {
-                period,
-                anchor: at,
-                first: FirstFiring::AtAnchor,
-            };
+            let schedule = Schedule::Every { period, anchor: at, first: FirstFiring::AtAnchor };
             assert_eq!(schedule.summary(), sentence);
         }
     }
@@ -515,17 +431,9 @@ mod tests {
 
     #[test]
     fn the_rest_is_readable_too() {
-        for text in [
-            "1-5,30 */3 * * *",
-            "*/20 5 9 1 * 1",
-            "0-10/2 1,5 * * 1-5/2",
-            "1,2,3 4 5,6 * * 1#1,3",
-        ] {
+        for text in ["1-5,30 */3 * * *", "*/20 5 9 1 * 1", "0-10/2 1,5 * * 1-5/2", "1,2,3 4 5,6 * * 1#1,3"] {
             let sentence = said(text);
-            assert!(
-                sentence.len() > 10 && !sentence.ends_with('.') && !sentence.contains('*'),
-                "{text}: {sentence}"
-            );
+            assert!(sentence.len() > 10 && !sentence.ends_with('.') && !sentence.contains('*'), "{text}: {sentence}");
         }
     }
 }

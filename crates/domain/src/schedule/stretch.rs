@@ -58,9 +58,7 @@ impl Occurrences<'_> {
                 return found;
             }
             // Whatever fires later belongs to a wall time not far from it, so stretches that show none are leapt over.
-            let wall = self
-                .walls
-                .first_in(stretch.span.end - MARGIN..span.end + MARGIN)?;
+            let wall = self.walls.first_in(stretch.span.end - MARGIN..span.end + MARGIN)?;
             start = stretch.span.end.max(wall - MARGIN);
         }
         None
@@ -75,9 +73,7 @@ impl Occurrences<'_> {
             if found.is_some() || stretch.span.start <= span.start {
                 return found;
             }
-            let wall = self
-                .walls
-                .last_in(span.start - MARGIN..stretch.span.start + MARGIN)?;
+            let wall = self.walls.last_in(span.start - MARGIN..stretch.span.start + MARGIN)?;
             end = stretch.span.start.min(wall + MARGIN + 1);
         }
         None
@@ -114,33 +110,24 @@ impl Occurrences<'_> {
     fn count_of(&self, stretch: &Stretch, span: Range<i64>) -> u64 {
         let passage = self.passage(stretch, span.start);
         // Where the clock really shows a named time as it leaves the gap, that is the same firing.
-        let gap_firing = passage.gap_firing.filter(|instant| {
-            span.contains(instant) && !self.walls.contains(instant + stretch.offset)
-        });
+        let gap_firing = passage
+            .gap_firing
+            .filter(|instant| span.contains(instant) && !self.walls.contains(instant + stretch.offset));
         self.walls.count_in(stretch.walls(&passage, &span)) + u64::from(gap_firing.is_some())
     }
 
     fn passage(&self, stretch: &Stretch, asked_from: i64) -> Passage {
         let start = stretch.span.start;
-        let unremarkable = Passage {
-            gap_firing: None,
-            fresh_from: i64::MIN,
-        };
+        let unremarkable = Passage { gap_firing: None, fresh_from: i64::MIN };
         // Long after a jump nothing is left of it.
-        if self.rule == Rule::Wild || start == i64::MIN || asked_from.saturating_sub(start) > MARGIN
-        {
+        if self.rule == Rule::Wild || start == i64::MIN || asked_from.saturating_sub(start) > MARGIN {
             return unremarkable;
         }
         let shown = self.shown_before(start);
         let first_wall = start + stretch.offset;
         let jump = stretch.offset - self.offset_at(start - 1);
-        let left_out = shown < first_wall
-            && jump <= GAP_MAX
-            && self.walls.first_in(shown..first_wall).is_some();
-        Passage {
-            gap_firing: left_out.then_some(start),
-            fresh_from: shown.max(first_wall),
-        }
+        let left_out = shown < first_wall && jump <= GAP_MAX && self.walls.first_in(shown..first_wall).is_some();
+        Passage { gap_firing: left_out.then_some(start), fresh_from: shown.max(first_wall) }
     }
 
     /// How far the wall clock had come before this transition. One transition may follow another within hours, so the
@@ -163,10 +150,7 @@ impl Occurrences<'_> {
         let preceding = self.time_zone.preceding(instant(second + 1)).next();
         let start = preceding.map_or(i64::MIN, |transition| transition.timestamp().as_second());
         let end = following.map_or(i64::MAX, |transition| transition.timestamp().as_second());
-        Stretch {
-            span: start..end,
-            offset: self.offset_at(second),
-        }
+        Stretch { span: start..end, offset: self.offset_at(second) }
     }
 
     fn offset_at(&self, second: i64) -> i64 {

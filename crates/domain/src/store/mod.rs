@@ -214,6 +214,15 @@ pub struct EventCount {
     pub count: u64,
 }
 
+/// What one slice of expiry removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Expired {
+    /// How many events went.
+    pub events: usize,
+    /// Whether nothing as old is left, of any kind.
+    pub is_done: bool,
+}
+
 /// How much is owed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Backlog {
@@ -244,7 +253,8 @@ pub trait Store: Send + Sync {
     /// All users but the built-in one, ascending.
     async fn users(&self) -> Result<Vec<User>>;
 
-    /// The user has this password and no session any more. False when there is no such user.
+    /// The user has this password, no session any more, and may enter again if they were disabled. False when there is no
+    /// such user.
     async fn set_password(&self, user: UserId, password_hash: &str) -> Result<bool>;
 
     /// The user may not enter any more; their sessions and keys are refused from now on. False when there is no such user.
@@ -296,7 +306,13 @@ pub trait Store: Send + Sync {
     async fn fire(&self, owner: UserId, id: TriggerId, call: Call, now: Timestamp) -> Result<Fired>;
 
     /// The event of a trigger that is only tried out is logged and owed; the trigger is not kept and has a negative id.
-    async fn fire_unkept(&self, owner: UserId, definition: Definition, message_id: MessageId, now: Timestamp) -> Result<TriggerId>;
+    async fn fire_unkept(
+        &self,
+        owner: UserId,
+        definition: Definition,
+        message_id: MessageId,
+        now: Timestamp,
+    ) -> Result<TriggerId>;
 
     /// The records of occurrences of the owner's trigger that did not fire, newest first, at most `limit`.
     async fn skipped(&self, owner: UserId, id: TriggerId, limit: usize) -> Result<Vec<SkippedView>>;
@@ -337,7 +353,12 @@ pub trait Store: Send + Sync {
     // Events.
 
     /// The owner's event and its deliveries, if it fired after `gone_until`.
-    async fn event(&self, owner: UserId, id: EventId, gone_until: Timestamp) -> Result<Option<(Event, Vec<DeliveryView>)>>;
+    async fn event(
+        &self,
+        owner: UserId,
+        id: EventId,
+        gone_until: Timestamp,
+    ) -> Result<Option<(Event, Vec<DeliveryView>)>>;
 
     /// A page of the owner's events, at most `limit`.
     async fn events(&self, owner: UserId, filter: EventFilter, page: EventPage, limit: usize) -> Result<Vec<Event>>;
@@ -347,9 +368,9 @@ pub trait Store: Send + Sync {
 
     // Retention.
 
-    /// At most `limit` events that fired at or before `gone_until` are gone with all that hangs on them, and so are ended
-    /// sessions and records as old. Gives how many events went; fewer than `limit` means that none is left.
-    async fn expire(&self, gone_until: Timestamp, now: Timestamp, limit: usize) -> Result<usize>;
+    /// At most `limit` events that fired at or before `gone_until` are gone with all that hangs on them, and so are as many
+    /// ended sessions, former revisions and records as old.
+    async fn expire(&self, gone_until: Timestamp, now: Timestamp, limit: usize) -> Result<Expired>;
 }
 
 /// How long absences are remembered: longer than any occurrence may come late.

@@ -4,10 +4,10 @@
 
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -20,6 +20,7 @@ use hyper_util::rt::TokioIo;
 use oncue_domain::destination::{Egress, Refusal};
 use rustls::{CertificateError, ClientConfig};
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 use tower::{Service, ServiceExt, service_fn};
 
@@ -129,17 +130,37 @@ async fn look_up(host: &str, port: u16) -> Result<Vec<SocketAddr>, Unreachable> 
     if let Ok(literal) = host.parse::<IpAddr>() {
         return Ok(vec![SocketAddr::new(literal, port)]);
     }
-    let answers: Vec<SocketAddr> = match timeout(LOOKUP_MAX, tokio::net::lookup_host((host, port))).await {
-        Ok(Ok(answers)) => answers.collect(),
-        Ok(Err(_)) => vec![],
+    let answers: Vec<SocketAddr> = match timeout(LOOKUP_MAX, ask_resolver(host.to_owned(), port)).await {
+        Ok(answers) => answers,
         Err(_) => {
-            return Err(unreachable(format!("Looking up the receiver's name took longer than {} s.", LOOKUP_MAX.as_secs())));
+            return Err(unreachable(format!(
+                "Looking up the receiver's name took longer than {} s.",
+                LOOKUP_MAX.as_secs()
+            )));
         }
     };
     if answers.is_empty() {
-        return Err(unreachable("The receiver's name could not be resolved; check the webhook address for a typing error."));
+        return Err(unreachable(
+            "The receiver's name could not be resolved; check the webhook address for a typing error.",
+        ));
     }
     Ok(answers)
+}
+
+/// How many names are looked up at once. The system's resolver holds a thread until it gives up, long after we have: without
+/// a bound, a few name servers that do not answer would take every thread that others need.
+const LOOKUPS_MAX: usize = 32;
+
+static LOOKUPS: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(LOOKUPS_MAX)));
+
+async fn ask_resolver(host: String, port: u16) -> Vec<SocketAddr> {
+    let Ok(turn) = Arc::clone(&LOOKUPS).acquire_owned().await else { return Vec::new() };
+    let looked_up = tokio::task::spawn_blocking(move || {
+        let answers = (host.as_str(), port).to_socket_addrs().map(Iterator::collect).unwrap_or_default();
+        drop(turn);
+        answers
+    });
+    looked_up.await.unwrap_or_default()
 }
 
 /// Whether an address belongs to an interface of this machine. The system is asked from where it would send; connecting a

@@ -38,8 +38,9 @@ const HEADER_BYTES_MAX: usize = 32 * 1024;
 /// to other addresses goes unseen.
 const IDLE_MAX: Duration = Duration::from_secs(60);
 
-/// How many idle connections are kept for one receiver.
-const IDLE_PER_HOST_MAX: usize = 4;
+/// How many idle connections are kept for one receiver: as many as may be busy at once. With fewer, every few deliveries
+/// under load close a connection and open another, which costs more than the deliveries and uses the machine's ports up.
+const IDLE_PER_HOST_MAX: usize = 64;
 
 /// A request as the client wants it.
 type Post = http::Request<Full<Bytes>>;
@@ -77,7 +78,9 @@ impl HttpOutbound {
         let post = to_post(request)?;
         let response = match timeout_at(until, clients.send(post)).await {
             Ok(response) => response.map_err(|error| explain(&error))?,
-            Err(_) => return Err(Failure(format!("The receiver did not answer within {} s.", self.deadline.as_secs_f64()))),
+            Err(_) => {
+                return Err(Failure(format!("The receiver did not answer within {} s.", self.deadline.as_secs_f64())));
+            }
         };
         let status = response.status().as_u16();
         Ok(Answer { status, body: read_start(response.into_body(), until).await })
@@ -132,10 +135,12 @@ fn client(connector: &Connector, idle_max: usize) -> Client<Connector, Full<Byte
 }
 
 fn to_post(request: Request) -> Result<Post, Failure> {
-    let unusable =
-        |what: &str| Failure(format!("The request could not be written: {what} holds characters that HTTP does not allow."));
+    let unusable = |what: &str| {
+        Failure(format!("The request could not be written: {what} holds characters that HTTP does not allow."))
+    };
     let uri: Uri = request.url.as_str().parse().map_err(|_| unusable("the webhook address"))?;
-    let mut post = http::Request::post(uri).body(Full::from(request.body)).map_err(|_| unusable("the webhook address"))?;
+    let mut post =
+        http::Request::post(uri).body(Full::from(request.body)).map_err(|_| unusable("the webhook address"))?;
     for (name, value) in request.headers {
         let value = HeaderValue::try_from(value).map_err(|_| unusable(name))?;
         post.headers_mut().insert(HeaderName::from_static(name), value);
@@ -171,7 +176,10 @@ fn was_closed(error: &legacy::Error) -> bool {
     if let Some(error) = cause::<io::Error>(error) {
         return matches!(
             error.kind(),
-            ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe | ErrorKind::UnexpectedEof
+            ErrorKind::ConnectionReset
+                | ErrorKind::ConnectionAborted
+                | ErrorKind::BrokenPipe
+                | ErrorKind::UnexpectedEof
         );
     }
     cause::<hyper::Error>(error)

@@ -207,7 +207,8 @@ async fn an_endless_body_is_let_go_of() {
 
 #[tokio::test]
 async fn a_body_that_breaks_off_does_not_take_the_status_back() {
-    for broken in ["Content-Length: 10000000000\r\n\r\npart", "Transfer-Encoding: chunked\r\n\r\n4\r\npart\r\nzzz\r\n"] {
+    for broken in ["Content-Length: 10000000000\r\n\r\npart", "Transfer-Encoding: chunked\r\n\r\n4\r\npart\r\nzzz\r\n"]
+    {
         let receiver = Receiver::start(move |mut stream, _| async move {
             read_request(&mut stream).await;
             let _ = stream.write_all(format!("HTTP/1.1 204 OK\r\n{broken}").replace("204", "202").as_bytes()).await;
@@ -352,7 +353,10 @@ async fn a_receiver_that_hangs_up_every_time_is_asked_twice_at_most() {
     let outbound = outbound(Reach::Loopback, AMPLE);
     assert_eq!(answer(send(&outbound, &receiver.url()).await).status, 200);
     settle().await;
-    assert_eq!(failure(send(&outbound, &receiver.url()).await), "The receiver closed the connection without answering.");
+    assert_eq!(
+        failure(send(&outbound, &receiver.url()).await),
+        "The receiver closed the connection without answering."
+    );
     assert_eq!(receiver.connections(), 2);
 }
 

@@ -3,6 +3,7 @@
 //! whether something came twice, is judged afterwards.
 
 use std::collections::HashSet;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 use std::time::{Duration, Instant};
@@ -116,7 +117,13 @@ async fn listen(listener: std::net::TcpListener, arrivals: Arc<Mutex<Vec<Arrival
                 Ok(wire) => answer(wire, &arrivals).await,
                 Err(error) => Err(error.into()),
             };
-            if let Err(error) = outcome {
+            // A server that is ended at the end of a scenario resets its connections.
+            let is_reset = |error: &anyhow::Error| {
+                error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::ConnectionReset)
+            };
+            if let Err(error) = outcome
+                && !is_reset(&error)
+            {
                 complaint.call_once(|| eprintln!("bench: a webhook could not be read: {error:#}"));
             }
         });

@@ -58,7 +58,7 @@ impl Sorted {
         self.0.get(rank.clamp(1, self.0.len().max(1)) - 1).copied().unwrap_or(f64::NAN)
     }
 
-    /// The first, the median, the 99th percentile and the last, as measures of which less is better.
+    /// The median, the 99th percentile and the last, as measures of which less is better.
     pub(super) fn measures(&self, what: &str, unit: &'static str) -> Vec<Measure> {
         [("p50", 50.0), ("p99", 99.0), ("max", 100.0)]
             .map(|(name, percent)| Measure::less(format!("{what}, {name}"), unit, self.percentile(percent)))

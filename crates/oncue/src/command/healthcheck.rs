@@ -21,7 +21,8 @@ pub(crate) fn run(flags: &ServeFlags, environment: &Environment) -> anyhow::Resu
         IpAddr::V6(ip) if ip.is_unspecified() => SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], listen.port())),
         _ => listen,
     };
-    let mut stream = TcpStream::connect_timeout(&address, DEADLINE).with_context(|| format!("nothing answers on {address}"))?;
+    let mut stream =
+        TcpStream::connect_timeout(&address, DEADLINE).with_context(|| format!("nothing answers on {address}"))?;
     stream.set_read_timeout(Some(DEADLINE))?;
     write!(stream, "GET /readyz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
     let mut answer = String::new();

@@ -20,7 +20,8 @@ use crate::system::{SystemClock, zones};
 pub(crate) enum UserCommand {
     /// Show all users
     List(Where),
-    /// Give a user a new password, read from the terminal or from standard input; ends all their logins
+    /// Give a user a new password, read from the terminal or from standard input; ends all their logins, and lets them in
+    /// again if they were shut out
     SetPassword {
         /// The user's e-mail address
         email: String,
@@ -52,9 +53,11 @@ pub(crate) fn run(command: &UserCommand, environment: &Environment) -> anyhow::R
     let place = match command {
         UserCommand::List(place) | UserCommand::SetPassword { place, .. } | UserCommand::Disable { place, .. } => place,
     };
-    let flags = ServeFlags { database_url: place.database_url.clone(), config: place.config.clone(), ..ServeFlags::default() };
+    let flags =
+        ServeFlags { database_url: place.database_url.clone(), config: place.config.clone(), ..ServeFlags::default() };
     let config = Config::read(&flags, environment)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("The runtime cannot be started")?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().context("The runtime cannot be started")?;
     runtime.block_on(async {
         let store = visit(&config.database)?;
         match command {
@@ -68,7 +71,9 @@ pub(crate) fn run(command: &UserCommand, environment: &Environment) -> anyhow::R
 fn visit(place: &Place) -> anyhow::Result<Sqlite> {
     match place {
         Place::Memory => bail!("A database in memory can only be reached by the server that made it."),
-        Place::File(path) if !path.exists() => bail!("There is no database {}; name it with --database-url.", path.display()),
+        Place::File(path) if !path.exists() => {
+            bail!("There is no database {}; name it with --database-url.", path.display())
+        }
         Place::File(_) => {}
     }
     let settings = Settings { zones: Arc::new(zones()), has_default_destination: false };
@@ -102,7 +107,8 @@ async fn set_password(store: &impl Store, email: &str) -> anyhow::Result<()> {
         bail!("A password has 8 to 256 characters; this one has {length}.");
     }
     store.set_password(user.id, &oncue_web::hash_password(&password)).await?;
-    println!("{} has a new password; all their logins have ended.", user.email);
+    let again = if user.disabled_at.is_some() { " They are not shut out any more." } else { "" };
+    println!("{} has a new password; all their logins have ended.{again}", user.email);
     Ok(())
 }
 

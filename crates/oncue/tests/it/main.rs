@@ -10,6 +10,7 @@ mod durability;
 mod flat;
 mod health;
 mod kill;
+mod lessons;
 mod open_mode;
 mod program;
 mod requests;

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use oncue_domain::access::{API_KEYS_MAX, ApiKey, KeyHash, Registration, Scope, Session, User, email_key};
 use oncue_domain::id::{ApiKeyId, UserId};
 use oncue_domain::store::{NewApiKey, NewUser, Registered, Result};
-use rusqlite::{Connection, OptionalExtension, Row};
+use rusqlite::{Connection, Row};
 
 use super::failed;
 use crate::codec::{broken, instant};
@@ -28,13 +28,25 @@ fn user(row: &Row<'_>) -> Result<User> {
     })
 }
 
-fn first<T>(connection: &Connection, sql: &str, params: impl rusqlite::Params, read: impl Fn(&Row<'_>) -> Result<T>) -> Result<Option<T>> {
+fn first<T>(
+    connection: &Connection,
+    sql: &str,
+    params: impl rusqlite::Params,
+    read: impl Fn(&Row<'_>) -> Result<T>,
+) -> Result<Option<T>> {
     let mut statement = connection.prepare_cached(sql).map_err(failed)?;
     let mut rows = statement.query(params).map_err(failed)?;
     rows.next().map_err(failed)?.map(read).transpose()
 }
 
-fn insert(connection: &Connection, email: &str, key: &str, hash: &str, is_operator: bool, now: Timestamp) -> Result<User> {
+fn insert(
+    connection: &Connection,
+    email: &str,
+    key: &str,
+    hash: &str,
+    is_operator: bool,
+    now: Timestamp,
+) -> Result<User> {
     connection
         .execute(
             "INSERT INTO users (email, email_key, password_hash, is_operator, created_at) VALUES (?, ?, ?, ?, ?)",
@@ -45,7 +57,12 @@ fn insert(connection: &Connection, email: &str, key: &str, hash: &str, is_operat
     Ok(User { id, email: email.to_owned(), is_operator, created_at: now, disabled_at: None })
 }
 
-pub(super) fn register(connection: &Connection, new: &NewUser, rule: Registration, now: Timestamp) -> Result<Registered> {
+pub(super) fn register(
+    connection: &Connection,
+    new: &NewUser,
+    rule: Registration,
+    now: Timestamp,
+) -> Result<Registered> {
     let key = email_key(&new.email);
     let (users, taken): (i64, bool) = connection
         .query_row(
@@ -93,7 +110,10 @@ pub(super) fn users(connection: &Connection) -> Result<Vec<User>> {
 
 pub(super) fn set_password(connection: &Connection, id: UserId, hash: &str) -> Result<bool> {
     let changed = connection
-        .execute("UPDATE users SET password_hash = ? WHERE id = ? AND email_key <> ''", (hash, id.0))
+        .execute(
+            "UPDATE users SET password_hash = ?, disabled_at = NULL WHERE id = ? AND email_key <> ''",
+            (hash, id.0),
+        )
         .map_err(failed)?;
     if changed == 0 {
         return Ok(false);
@@ -208,7 +228,8 @@ pub(super) fn api_keys(connection: &Connection, owner: UserId) -> Result<Vec<Api
 }
 
 pub(super) fn delete_api_key(connection: &Connection, owner: UserId, id: ApiKeyId) -> Result<bool> {
-    let deleted = connection.execute("DELETE FROM api_keys WHERE owner = ? AND id = ?", (owner.0, id.0)).map_err(failed)?;
+    let deleted =
+        connection.execute("DELETE FROM api_keys WHERE owner = ? AND id = ?", (owner.0, id.0)).map_err(failed)?;
     Ok(deleted > 0)
 }
 
@@ -222,6 +243,8 @@ pub(super) fn api_key_user(connection: &Connection, hash: &KeyHash, now: Timesta
 }
 
 pub(super) fn touch_api_key(connection: &Connection, id: ApiKeyId, now: Timestamp) -> Result<()> {
-    connection.execute("UPDATE api_keys SET last_used_at = ? WHERE id = ?", (now.as_microsecond(), id.0)).optional().map_err(failed)?;
+    connection
+        .execute("UPDATE api_keys SET last_used_at = ? WHERE id = ?", (now.as_microsecond(), id.0))
+        .map_err(failed)?;
     Ok(())
 }

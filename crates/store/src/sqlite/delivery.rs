@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use oncue_domain::delivery::{Attempt, CLAIM_FOR, Claim, Settlement, State, Verdict};
 use oncue_domain::destination::Target;
 use oncue_domain::id::EventId;
@@ -14,10 +14,24 @@ use super::writer::Effects;
 use super::{Shared, failed};
 use crate::codec::{broken, instant, webhook};
 
+/// How many bytes of payload are claimed together, beyond the first.
+const CLAIM_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// How long a row that cannot be read is left alone.
+const UNREADABLE_PAUSE: SignedDuration = SignedDuration::from_hours(1);
+
 /// An event's delivery is owed, claimed for this process or free.
-pub(super) fn owe(connection: &Connection, event: EventId, due_at: Timestamp, is_claimed: bool, is_default: bool) -> Result<()> {
+pub(super) fn owe(
+    connection: &Connection,
+    event: EventId,
+    due_at: Timestamp,
+    is_claimed: bool,
+    is_default: bool,
+) -> Result<()> {
     connection
-        .prepare_cached("INSERT INTO outbox (event_id, due_at, is_held, tried, fence, is_default) VALUES (?1, ?2, ?3, 0, ?3, ?4)")
+        .prepare_cached(
+            "INSERT INTO outbox (event_id, due_at, is_held, tried, fence, is_default) VALUES (?1, ?2, ?3, 0, ?3, ?4)",
+        )
         .and_then(|mut statement| statement.execute((event.0, due_at.as_microsecond(), is_claimed, is_default)))
         .map_err(failed)?;
     Ok(())
@@ -53,15 +67,32 @@ pub(super) fn claim(connection: &Connection, now: Timestamp, limit: usize) -> Re
     let mut statement = connection.prepare_cached(&sql).map_err(failed)?;
     let mut rows = statement.query((now.as_microsecond(), limit)).map_err(failed)?;
     let mut claims = Vec::new();
+    let mut unreadable = Vec::new();
+    let mut bytes_left = CLAIM_BYTES_MAX;
     while let Some(row) = rows.next().map_err(failed)? {
-        let fence: i64 = row.get(14).map_err(failed)?;
-        claims.push(Claim {
-            event: Arc::new(event(row)?),
-            target: target(row, row.get(15).map_err(failed)?)?,
-            tried: row.get(13).map_err(failed)?,
-            until,
-            fence: fence + 1,
-        });
+        match read_claim(row, until) {
+            Ok(claim) => {
+                let bytes = claim.event.payload.as_str().len();
+                if bytes > bytes_left && !claims.is_empty() {
+                    break;
+                }
+                bytes_left = bytes_left.saturating_sub(bytes);
+                claims.push(claim);
+            }
+            // One row that cannot be read must not hold up the others.
+            Err(error) => {
+                let id: i64 = row.get(0).map_err(failed)?;
+                tracing::error!(event = id, %error, "event {id} cannot be read and is not delivered");
+                unreadable.push(id);
+            }
+        }
+    }
+    for id in unreadable {
+        let later = now + UNREADABLE_PAUSE;
+        connection
+            .prepare_cached("UPDATE outbox SET due_at = ?2 WHERE event_id = ?1")
+            .and_then(|mut statement| statement.execute((id, later.as_microsecond())))
+            .map_err(failed)?;
     }
     for claim in &claims {
         connection
@@ -70,6 +101,17 @@ pub(super) fn claim(connection: &Connection, now: Timestamp, limit: usize) -> Re
             .map_err(failed)?;
     }
     Ok(claims)
+}
+
+fn read_claim(row: &Row<'_>, until: Timestamp) -> Result<Claim> {
+    let fence: i64 = row.get(14).map_err(failed)?;
+    Ok(Claim {
+        event: Arc::new(event(row)?),
+        target: target(row, row.get(15).map_err(failed)?)?,
+        tried: row.get(13).map_err(failed)?,
+        until,
+        fence: fence + 1,
+    })
 }
 
 fn target(row: &Row<'_>, is_default: bool) -> Result<Target> {

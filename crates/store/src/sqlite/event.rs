@@ -8,14 +8,19 @@ use oncue_domain::destination::Target;
 use oncue_domain::event::{Event, Origin};
 use oncue_domain::id::{EventId, MessageId, TriggerId, UserId};
 use oncue_domain::payload::Payload;
-use oncue_domain::store::{Call, Committed, DeliveryView, EventCount, EventFilter, EventPage, Fired, Planned, Result};
+use oncue_domain::store::{
+    Call, Committed, DeliveryView, EventCount, EventFilter, EventPage, Expired, Fired, Planned, Result,
+};
 use oncue_domain::trigger::{Definition, Kind, Trigger};
-use rusqlite::{Connection, OptionalExtension, Row, ToSql};
+use rusqlite::{Connection, Row, ToSql};
 use uuid::Uuid;
 
 use super::writer::Effects;
 use super::{Shared, delivery, failed, trigger};
 use crate::codec::{broken, instant, origin_from_number, origin_to_number};
+
+/// The largest payload of a delivery that waits in memory, in bytes.
+const FRESH_PAYLOAD_BYTES_MAX: usize = 16 * 1024;
 
 /// An event to be logged.
 pub(super) struct NewEvent {
@@ -66,7 +71,10 @@ pub(super) fn log(
         None => return Ok(Some(id)),
     };
     // Written as claimed already, where there is room to hand it over in memory: the commit is then the only write before it is sent.
-    let claim_until = (effects.claims_left > 0).then(|| now + CLAIM_FOR);
+    // A large payload is fetched when its turn comes, so that what waits in memory stays small.
+    let payload = new.payload.as_ref().or(definition.payload.as_ref());
+    let is_small = payload.is_none_or(|payload| payload.as_str().len() <= FRESH_PAYLOAD_BYTES_MAX);
+    let claim_until = (effects.claims_left > 0 && is_small).then(|| now + CLAIM_FOR);
     delivery::owe(connection, id, claim_until.unwrap_or(now), claim_until.is_some(), !target.is_users_own())?;
     effects.owed = true;
     let Some(until) = claim_until else { return Ok(Some(id)) };
@@ -147,8 +155,12 @@ pub(super) fn fire(
     {
         return Ok(Fired::Refused(refusal));
     }
-    let event =
-        NewEvent { origin: call.origin, scheduled_at: None, payload: call.payload.clone(), message_id: call.message_id };
+    let event = NewEvent {
+        origin: call.origin,
+        scheduled_at: None,
+        payload: call.payload.clone(),
+        message_id: call.message_id,
+    };
     let logged = log(connection, effects, shared, &trigger, &event, now)?;
     logged.map(Fired::Event).ok_or_else(|| broken("events", "an event without an occurrence met another"))
 }
@@ -163,7 +175,11 @@ pub(super) fn fire_unkept(
     now: Timestamp,
 ) -> Result<TriggerId> {
     let number: i64 = connection
-        .query_row("UPDATE counters SET value = value + 1 WHERE name = 'tried_out_triggers' RETURNING value", [], |row| row.get(0))
+        .query_row(
+            "UPDATE counters SET value = value + 1 WHERE name = 'tried_out_triggers' RETURNING value",
+            [],
+            |row| row.get(0),
+        )
         .map_err(failed)?;
     let id = TriggerId(-number);
     connection
@@ -181,7 +197,8 @@ pub(super) fn fire_unkept(
             ),
         )
         .map_err(failed)?;
-    let trigger = Trigger { id, owner, revision: 1, definition: definition.clone(), created_at: now, standing_since: now };
+    let trigger =
+        Trigger { id, owner, revision: 1, definition: definition.clone(), created_at: now, standing_since: now };
     let event = NewEvent { origin: Origin::Test, scheduled_at: None, payload: None, message_id };
     log(connection, effects, shared, &trigger, &event, now)?;
     Ok(id)
@@ -219,7 +236,10 @@ pub(super) fn event(row: &Row<'_>) -> Result<Event> {
         message_id: MessageId(Uuid::from_bytes(message_id)),
         payload: payload.map_or_else(Payload::empty, |text| Payload::from_stored(&text)),
         name: name.unwrap_or_default(),
-        kind: kind.as_deref().and_then(Kind::from_word).ok_or_else(|| broken("kind", "the event's revision is gone"))?,
+        kind: kind
+            .as_deref()
+            .and_then(Kind::from_word)
+            .ok_or_else(|| broken("kind", "the event's revision is gone"))?,
     })
 }
 
@@ -229,7 +249,8 @@ pub(super) fn get(
     id: EventId,
     gone_until: Timestamp,
 ) -> Result<Option<(Event, Vec<DeliveryView>)>> {
-    let sql = format!("SELECT {EVENT} FROM {EVENT_FROM} WHERE events.id = ? AND events.owner = ? AND events.fired_at > ?");
+    let sql =
+        format!("SELECT {EVENT} FROM {EVENT_FROM} WHERE events.id = ? AND events.owner = ? AND events.fired_at > ?");
     let mut statement = connection.prepare_cached(&sql).map_err(failed)?;
     let mut rows = statement.query((id.0, owner.0, gone_until.as_microsecond())).map_err(failed)?;
     let Some(row) = rows.next().map_err(failed)? else { return Ok(None) };
@@ -251,7 +272,11 @@ pub(super) fn list(
         EventPage::NewestFirst(place) => ("<", "DESC", place),
         EventPage::OldestFirst(place) => (">", "ASC", place),
     };
-    let below = if place.is_some() { format!("AND (events.fired_at, events.id) {past} (?5, ?6)") } else { "AND ?5 = ?6".to_owned() };
+    let below = if place.is_some() {
+        format!("AND (events.fired_at, events.id) {past} (?5, ?6)")
+    } else {
+        "AND ?5 = ?6".to_owned()
+    };
     let sql = format!(
         "SELECT {EVENT} FROM {EVENT_FROM}
          WHERE events.owner = ?1 AND events.fired_at > ?2 AND events.fired_at <= ?3 {by_trigger} {below}
@@ -299,7 +324,7 @@ pub(super) fn counts(connection: &Connection, owner: UserId, gone_until: Timesta
     Ok(counts)
 }
 
-pub(super) fn expire(connection: &Connection, gone_until: Timestamp, now: Timestamp, limit: usize) -> Result<usize> {
+pub(super) fn expire(connection: &Connection, gone_until: Timestamp, now: Timestamp, limit: usize) -> Result<Expired> {
     let gone_until = gone_until.as_microsecond();
     let mut statement = connection
         .prepare_cached("SELECT id FROM events WHERE fired_at <= ? ORDER BY fired_at LIMIT ?")
@@ -307,24 +332,35 @@ pub(super) fn expire(connection: &Connection, gone_until: Timestamp, now: Timest
     let ids: Vec<i64> =
         statement.query_map((gone_until, limit), |row| row.get(0)).and_then(Iterator::collect).map_err(failed)?;
     for id in &ids {
-        for sql in
-            ["DELETE FROM attempts WHERE event_id = ?", "DELETE FROM outbox WHERE event_id = ?", "DELETE FROM events WHERE id = ?"]
-        {
+        for sql in [
+            "DELETE FROM attempts WHERE event_id = ?",
+            "DELETE FROM outbox WHERE event_id = ?",
+            "DELETE FROM events WHERE id = ?",
+        ] {
             connection.prepare_cached(sql).and_then(|mut statement| statement.execute([id])).map_err(failed)?;
         }
     }
-    let mut old = vec!["DELETE FROM skipped WHERE id IN (SELECT id FROM skipped WHERE recorded_at <= ? LIMIT ?)"];
+    let mut is_done = ids.len() < limit;
+    let mut old = vec![
+        ("DELETE FROM skipped WHERE id IN (SELECT id FROM skipped WHERE recorded_at <= ? LIMIT ?)", gone_until),
+        (
+            "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires_at <= ? LIMIT ?)",
+            now.as_microsecond(),
+        ),
+    ];
     // A revision goes after the last event that names it.
-    if ids.len() < limit {
-        old.push("DELETE FROM revisions WHERE rowid IN (SELECT rowid FROM revisions WHERE ended_at <= ? LIMIT ?)");
+    if is_done {
+        old.push((
+            "DELETE FROM revisions WHERE rowid IN (SELECT rowid FROM revisions WHERE ended_at <= ? LIMIT ?)",
+            gone_until,
+        ));
     }
-    for sql in old {
-        connection.prepare_cached(sql).and_then(|mut statement| statement.execute((gone_until, limit))).map_err(failed)?;
+    for (sql, until) in old {
+        let removed = connection
+            .prepare_cached(sql)
+            .and_then(|mut statement| statement.execute((until, limit)))
+            .map_err(failed)?;
+        is_done &= removed < limit;
     }
-    connection
-        .prepare_cached("DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires_at <= ? LIMIT ?)")
-        .and_then(|mut statement| statement.execute((now.as_microsecond(), limit)))
-        .optional()
-        .map_err(failed)?;
-    Ok(ids.len())
+    Ok(Expired { events: ids.len(), is_done })
 }

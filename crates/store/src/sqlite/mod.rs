@@ -10,6 +10,7 @@ mod trigger;
 mod writer;
 
 use std::collections::{HashMap, VecDeque};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,22 +24,29 @@ use oncue_domain::id::{ApiKeyId, EventId, MessageId, TriggerId, UserId};
 use oncue_domain::plan::Absence;
 use oncue_domain::schedule::zone::Zones;
 use oncue_domain::store::{
-    Backlog, Call, Committed, DeliveryView, Edited, Error, EventCount, EventFilter, EventPage, Fired, Listener, NewApiKey,
-    NewTrigger, NewUser, Planned, Registered, Result, SkippedView, Store,
+    Backlog, Call, Committed, DeliveryView, Edited, Error, EventCount, EventFilter, EventPage, Expired, Fired,
+    Listener, NewApiKey, NewTrigger, NewUser, Planned, Registered, Result, SkippedView, Store,
 };
 use oncue_domain::trigger::{Armed, Definition, Edit, Trigger};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
+use tokio::sync::Semaphore;
 
 use crate::migrations::SQLITE;
 use presence::Presence;
 use writer::Writer;
 
-/// How many connections read at once.
-const READERS: usize = 4;
+/// How many connections answer quick reads.
+const QUICK_READERS: usize = 4;
+
+/// How many connections read lists; so many are read at once, and what is beyond waits without holding up anything else.
+const LIST_READERS: usize = 3;
 
 /// How many triggers are kept parsed between ticks.
 const PARSED_MAX: usize = 8192;
+
+/// And with how many bytes of payload at most.
+const PARSED_PAYLOAD_BYTES_MAX: usize = 4096;
 
 /// Where the database lives.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,10 +94,16 @@ struct Shared {
 }
 
 enum Readers {
-    /// Connections of their own.
-    Pool { connections: Vec<Mutex<Connection>>, next: AtomicUsize },
+    /// Connections of their own: lists never take one from the quick reads that logins and the scheduler depend on.
+    Pools { quick: Pool, lists: Pool, list_turns: Arc<Semaphore> },
     /// A database in memory belongs to the one connection that made it.
     ThroughWriter,
+}
+
+/// Connections that take turns.
+struct Pool {
+    connections: Vec<Mutex<Connection>>,
+    next: AtomicUsize,
 }
 
 impl Sqlite {
@@ -107,16 +121,18 @@ impl Sqlite {
             Place::Memory => Connection::open_in_memory().map_err(in_words)?,
         };
         prepare(&connection).map_err(|error| format!("The database {} cannot be used: {error}.", name_of(place)))?;
-        migrate(&mut connection).map_err(|error| format!("The database {} cannot be used: {error}", name_of(place)))?;
+        migrate(&mut connection, role)
+            .map_err(|error| format!("The database {} cannot be used: {error}", name_of(place)))?;
         if role == Role::Server {
             // Claims belong to the process that made them: what the former one left is owed at once.
             connection.execute("UPDATE outbox SET due_at = 0, is_held = 0 WHERE is_held", []).map_err(in_words)?;
         }
         let readers = match place {
             Place::Memory => Readers::ThroughWriter,
-            Place::File(path) => Readers::Pool {
-                connections: (0..READERS).map(|_| connect_reader(path).map(Mutex::new)).collect::<std::result::Result<_, _>>()?,
-                next: AtomicUsize::new(0),
+            Place::File(path) => Readers::Pools {
+                quick: Pool::open(path, QUICK_READERS)?,
+                lists: Pool::open(path, LIST_READERS)?,
+                list_turns: Arc::new(Semaphore::new(LIST_READERS)),
             },
         };
         let shared = Arc::new(Shared {
@@ -135,7 +151,7 @@ impl Sqlite {
         read: impl Fn(&Connection, &Shared) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         match self.readers.as_ref() {
-            Readers::Pool { .. } => self.readers.with(|connection| read(connection, &self.shared)),
+            Readers::Pools { quick, .. } => quick.with(|connection| read(connection, &self.shared)),
             Readers::ThroughWriter => self.read_through_writer(read).await,
         }
     }
@@ -145,11 +161,20 @@ impl Sqlite {
         &self,
         read: impl Fn(&Connection, &Shared) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        if matches!(self.readers.as_ref(), Readers::ThroughWriter) {
+        let Readers::Pools { list_turns, .. } = self.readers.as_ref() else {
             return self.read_through_writer(read).await;
-        }
+        };
+        let turn =
+            Arc::clone(list_turns).acquire_owned().await.map_err(|_| Error::Unavailable("it is closed".to_owned()))?;
         let (readers, shared) = (Arc::clone(&self.readers), Arc::clone(&self.shared));
-        let done = tokio::task::spawn_blocking(move || readers.with(|connection| read(connection, &shared)));
+        let done = tokio::task::spawn_blocking(move || {
+            let outcome = match readers.as_ref() {
+                Readers::Pools { lists, .. } => lists.with(|connection| read(connection, &shared)),
+                Readers::ThroughWriter => Err(Error::Broken("a database in memory has no readers".to_owned())),
+            };
+            drop(turn);
+            outcome
+        });
         done.await.unwrap_or_else(|error| Err(Error::Broken(format!("a read panicked: {error}"))))
     }
 
@@ -162,12 +187,16 @@ impl Sqlite {
     }
 }
 
-impl Readers {
+impl Pool {
+    fn open(path: &Path, count: usize) -> std::result::Result<Pool, String> {
+        let connections =
+            (0..count).map(|_| connect_reader(path).map(Mutex::new)).collect::<std::result::Result<_, _>>()?;
+        Ok(Pool { connections, next: AtomicUsize::new(0) })
+    }
+
     /// Lends a connection that nobody uses, or waits for one.
     fn with<T>(&self, read: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
-        let Readers::Pool { connections, next } = self else {
-            return Err(Error::Broken("a database in memory has no readers".to_owned()));
-        };
+        let Pool { connections, next } = self;
         let start = next.fetch_add(1, Ordering::Relaxed);
         let free = (0..connections.len()).find_map(|i| connections[(start + i) % connections.len()].try_lock().ok());
         read(&free.unwrap_or_else(|| lock(&connections[start % connections.len()])))
@@ -200,8 +229,16 @@ fn connect(path: &Path, role: Role) -> std::result::Result<Connection, String> {
     let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     if role == Role::Server {
         flags |= OpenFlags::SQLITE_OPEN_CREATE;
+        // Only its owner may read it: it holds password hashes and payloads. SQLite gives its other files the same mode.
+        let made = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+        if let Err(error) = made.as_ref()
+            && error.kind() != std::io::ErrorKind::AlreadyExists
+        {
+            return Err(format!("The database {} cannot be made: {error}.", path.display()));
+        }
     }
-    Connection::open_with_flags(path, flags).map_err(|error| format!("The database {} cannot be opened: {error}.", path.display()))
+    Connection::open_with_flags(path, flags)
+        .map_err(|error| format!("The database {} cannot be opened: {error}.", path.display()))
 }
 
 fn connect_reader(path: &Path) -> std::result::Result<Connection, String> {
@@ -235,7 +272,8 @@ fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "wal_autocheckpoint", 4000)
 }
 
-fn migrate(connection: &mut Connection) -> std::result::Result<(), String> {
+/// Brings the database to its present shape. A visitor changes nothing: an older server may be running on it.
+fn migrate(connection: &mut Connection, role: Role) -> std::result::Result<(), String> {
     let words = |error: rusqlite::Error| format!("{error}.");
     let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(words)?;
     transaction
@@ -247,14 +285,22 @@ fn migrate(connection: &mut Connection) -> std::result::Result<(), String> {
         .map_err(words)?;
     for (version, checksum) in &applied {
         match SQLITE.iter().find(|migration| migration.version == *version) {
-            None => return Err(format!("it has migration {version}, which this oncue does not know; use the newer oncue that made it.")),
+            None => {
+                return Err(format!(
+                    "it has migration {version}, which this oncue does not know; use the newer oncue that made it."
+                ));
+            }
             Some(known) if known.checksum() != *checksum => {
                 return Err(format!("its migration {version} ({}) is not the one of this oncue.", known.name));
             }
             Some(_) => {}
         }
     }
-    for migration in SQLITE.iter().filter(|migration| applied.iter().all(|(version, _)| *version != migration.version)) {
+    if role == Role::Visitor && applied.len() < SQLITE.len() {
+        return Err("it is older than this oncue; start the server once, which brings it up to date.".to_owned());
+    }
+    for migration in SQLITE.iter().filter(|migration| applied.iter().all(|(version, _)| *version != migration.version))
+    {
         transaction.execute_batch(migration.sql).map_err(words)?;
         transaction
             .execute(
@@ -268,7 +314,9 @@ fn migrate(connection: &mut Connection) -> std::result::Result<(), String> {
 
 /// What an SQLite error means to whoever asked.
 fn failed(error: rusqlite::Error) -> Error {
-    use rusqlite::ErrorCode::{CannotOpen, DatabaseBusy, DatabaseLocked, DiskFull, OutOfMemory, ReadOnly, SystemIoFailure};
+    use rusqlite::ErrorCode::{
+        CannotOpen, DatabaseBusy, DatabaseLocked, DiskFull, OutOfMemory, ReadOnly, SystemIoFailure,
+    };
     match error.sqlite_error_code() {
         Some(CannotOpen | DatabaseBusy | DatabaseLocked | DiskFull | OutOfMemory | ReadOnly | SystemIoFailure) => {
             Error::Unavailable(error.to_string())
@@ -286,7 +334,10 @@ impl Store for Sqlite {
     async fn check(&self) -> Result<()> {
         // A job that changes nothing takes the writer's way all the same, so a writer that is gone or stuck is noticed.
         self.writer.submit(|_, _| Ok(())).await?;
-        self.peek(|connection, _| connection.query_row("SELECT max(version) FROM migrations", [], |_| Ok(())).map_err(failed)).await
+        self.peek(|connection, _| {
+            connection.query_row("SELECT max(version) FROM migrations", [], |_| Ok(())).map_err(failed)
+        })
+        .await
     }
 
     async fn register(&self, user: NewUser, rule: Registration, now: Timestamp) -> Result<Registered> {
@@ -373,13 +424,23 @@ impl Store for Sqlite {
 
     async fn fire(&self, owner: UserId, id: TriggerId, call: Call, now: Timestamp) -> Result<Fired> {
         let shared = Arc::clone(&self.shared);
-        self.writer.submit(move |connection, effects| event::fire(connection, effects, &shared, owner, id, &call, now)).await
+        self.writer
+            .submit(move |connection, effects| event::fire(connection, effects, &shared, owner, id, &call, now))
+            .await
     }
 
-    async fn fire_unkept(&self, owner: UserId, definition: Definition, message_id: MessageId, now: Timestamp) -> Result<TriggerId> {
+    async fn fire_unkept(
+        &self,
+        owner: UserId,
+        definition: Definition,
+        message_id: MessageId,
+        now: Timestamp,
+    ) -> Result<TriggerId> {
         let shared = Arc::clone(&self.shared);
         self.writer
-            .submit(move |connection, effects| event::fire_unkept(connection, effects, &shared, owner, &definition, message_id, now))
+            .submit(move |connection, effects| {
+                event::fire_unkept(connection, effects, &shared, owner, &definition, message_id, now)
+            })
             .await
     }
 
@@ -403,12 +464,14 @@ impl Store for Sqlite {
     }
 
     async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<Armed<Arc<Trigger>>>> {
-        self.scan(move |connection, shared| trigger::due(connection, shared, now, limit)).await
+        self.peek(move |connection, shared| trigger::due(connection, shared, now, limit)).await
     }
 
     async fn commit_plans(&self, plans: Vec<Planned>, now: Timestamp) -> Result<Committed> {
         let shared = Arc::clone(&self.shared);
-        self.writer.submit(move |connection, effects| event::commit_plans(connection, effects, &shared, &plans, now)).await
+        self.writer
+            .submit(move |connection, effects| event::commit_plans(connection, effects, &shared, &plans, now))
+            .await
     }
 
     async fn next_owed(&self) -> Result<Option<Timestamp>> {
@@ -436,7 +499,12 @@ impl Store for Sqlite {
         self.scan(|connection, _| delivery::backlog(connection)).await
     }
 
-    async fn event(&self, owner: UserId, id: EventId, gone_until: Timestamp) -> Result<Option<(Event, Vec<DeliveryView>)>> {
+    async fn event(
+        &self,
+        owner: UserId,
+        id: EventId,
+        gone_until: Timestamp,
+    ) -> Result<Option<(Event, Vec<DeliveryView>)>> {
         self.peek(move |connection, _| event::get(connection, owner, id, gone_until)).await
     }
 
@@ -448,7 +516,7 @@ impl Store for Sqlite {
         self.scan(move |connection, _| event::counts(connection, owner, gone_until)).await
     }
 
-    async fn expire(&self, gone_until: Timestamp, now: Timestamp, limit: usize) -> Result<usize> {
+    async fn expire(&self, gone_until: Timestamp, now: Timestamp, limit: usize) -> Result<Expired> {
         self.writer.submit(move |connection, _| event::expire(connection, gone_until, now, limit)).await
     }
 }
@@ -463,7 +531,7 @@ mod tests {
     fn a_statement_is_planned_once_however_often_it_is_run() {
         let mut connection = Connection::open_in_memory().expect("memory is there");
         prepare(&connection).expect("a new database can be prepared");
-        migrate(&mut connection).expect("a new database can be migrated");
+        migrate(&mut connection, Role::Server).expect("a new database can be migrated");
         let joined = "SELECT users.id FROM sessions JOIN users ON users.id = sessions.user_id WHERE sessions.id = ?";
         let mut statement = connection.prepare(joined).expect("the tables are there");
         for session in ["a", "b", "c"] {

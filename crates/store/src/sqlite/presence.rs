@@ -4,7 +4,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use jiff::Timestamp;
@@ -21,13 +21,23 @@ pub(super) struct Presence {
     last: AtomicI64,
 }
 
+/// The path without links. A database that is not there yet has a folder that may be.
+fn real_path(database: &Path) -> PathBuf {
+    let real_folder = || {
+        let folder = database.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        Some(folder.canonicalize().ok()?.join(database.file_name()?))
+    };
+    database.canonicalize().ok().or_else(real_folder).unwrap_or_else(|| database.to_owned())
+}
+
 /// There has been none.
 const NEVER: i64 = i64::MIN;
 
 impl Presence {
     /// Takes the lock beside the database file.
     pub(super) fn lock(database: &Path) -> std::result::Result<Presence, String> {
-        let mut path = database.as_os_str().to_owned();
+        // One database has one lock, whatever path leads to it.
+        let mut path = real_path(database).into_os_string();
         path.push(".lock");
         let path = Path::new(&path);
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(|error| {
@@ -82,7 +92,8 @@ pub(super) fn begin(connection: &Connection, last: Option<Timestamp>, now: Times
             )
             .map_err(failed)?;
     }
-    let mut statement = connection.prepare_cached("SELECT from_at, to_at FROM absences ORDER BY from_at").map_err(failed)?;
+    let mut statement =
+        connection.prepare_cached("SELECT from_at, to_at FROM absences ORDER BY from_at").map_err(failed)?;
     let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).map_err(failed)?;
     rows.map(|row| {
         let (from, to): (i64, i64) = row.map_err(failed)?;

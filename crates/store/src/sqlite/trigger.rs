@@ -13,7 +13,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::event::{NewEvent, log};
 use super::writer::Effects;
-use super::{PARSED_MAX, Shared, failed, lock};
+use super::{PARSED_MAX, PARSED_PAYLOAD_BYTES_MAX, Shared, failed, lock};
 use crate::codec::{broken, instant, schedule_from_text, schedule_to_text, webhook};
 
 const TRIGGER: &str = "triggers.id, triggers.owner, triggers.revision, triggers.name, triggers.schedule, triggers.payload, \
@@ -55,6 +55,9 @@ fn parsed(row: &Row<'_>, shared: &Shared) -> Result<Arc<Trigger>> {
         return Ok(Arc::clone(known));
     }
     let trigger = Arc::new(trigger(row, shared)?);
+    if trigger.definition.payload.as_ref().is_some_and(|payload| payload.as_str().len() > PARSED_PAYLOAD_BYTES_MAX) {
+        return Ok(trigger);
+    }
     let mut parsed = lock(&shared.parsed);
     if parsed.len() >= PARSED_MAX {
         parsed.clear();
@@ -64,7 +67,12 @@ fn parsed(row: &Row<'_>, shared: &Shared) -> Result<Arc<Trigger>> {
 }
 
 /// The owner's trigger as the writer sees it, parsed at most once a revision.
-pub(super) fn get_parsed(connection: &Connection, shared: &Shared, owner: UserId, id: TriggerId) -> Result<Option<Arc<Trigger>>> {
+pub(super) fn get_parsed(
+    connection: &Connection,
+    shared: &Shared,
+    owner: UserId,
+    id: TriggerId,
+) -> Result<Option<Arc<Trigger>>> {
     let sql = format!("SELECT {TRIGGER} FROM triggers WHERE id = ? AND owner = ?");
     let mut statement = connection.prepare_cached(&sql).map_err(failed)?;
     let mut rows = statement.query((id.0, owner.0)).map_err(failed)?;
@@ -117,9 +125,18 @@ pub(super) fn create(
 }
 
 /// Makes the trigger wait for `next_at`, or for nothing (invariant 2: exactly one armed occurrence, or none to wait for).
-fn arm(connection: &Connection, effects: &mut Effects, id: TriggerId, revision: i64, next_at: Option<Timestamp>) -> Result<()> {
+fn arm(
+    connection: &Connection,
+    effects: &mut Effects,
+    id: TriggerId,
+    revision: i64,
+    next_at: Option<Timestamp>,
+) -> Result<()> {
     let Some(next_at) = next_at else {
-        connection.prepare_cached("DELETE FROM cursors WHERE trigger_id = ?").and_then(|mut s| s.execute([id.0])).map_err(failed)?;
+        connection
+            .prepare_cached("DELETE FROM cursors WHERE trigger_id = ?")
+            .and_then(|mut s| s.execute([id.0]))
+            .map_err(failed)?;
         return Ok(());
     };
     connection
@@ -268,7 +285,13 @@ pub(super) fn delete(connection: &Connection, owner: UserId, id: TriggerId, now:
 }
 
 /// Writes down occurrences that will not fire.
-pub(super) fn record(connection: &Connection, owner: UserId, id: TriggerId, skipped: &Skipped, now: Timestamp) -> Result<()> {
+pub(super) fn record(
+    connection: &Connection,
+    owner: UserId,
+    id: TriggerId,
+    skipped: &Skipped,
+    now: Timestamp,
+) -> Result<()> {
     connection
         .prepare_cached(
             "INSERT INTO skipped (owner, trigger_id, reason, first_at, last_at, count, recorded_at)
@@ -325,7 +348,12 @@ pub(super) fn next_due(connection: &Connection) -> Result<Option<Timestamp>> {
     next.map(instant).transpose()
 }
 
-pub(super) fn due(connection: &Connection, shared: &Shared, now: Timestamp, limit: usize) -> Result<Vec<Armed<Arc<Trigger>>>> {
+pub(super) fn due(
+    connection: &Connection,
+    shared: &Shared,
+    now: Timestamp,
+    limit: usize,
+) -> Result<Vec<Armed<Arc<Trigger>>>> {
     let sql = format!(
         "SELECT {TRIGGER}, cursors.next_at
          FROM cursors JOIN triggers ON triggers.id = cursors.trigger_id

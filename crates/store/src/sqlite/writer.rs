@@ -196,7 +196,9 @@ fn roll_back(connection: &Connection, shared: &Shared) {
     // A revision that was parsed and then rolled back may come again with another content.
     lock(&shared.parsed).clear();
     // SQLite rolls back by itself after some errors; then there is nothing left to do.
-    if !connection.is_autocommit() && let Err(error) = connection.execute_batch("ROLLBACK") {
+    if !connection.is_autocommit()
+        && let Err(error) = connection.execute_batch("ROLLBACK")
+    {
         tracing::error!(%error, "a transaction could not be rolled back");
     }
 }

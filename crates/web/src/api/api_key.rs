@@ -1,7 +1,7 @@
 //! API keys: how programs come in. A key is shown once; what is kept is its hash.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 use super::time;
 use crate::app::App;
 use crate::auth::{Caller, KEY_PREFIX};
-use crate::extract::{Fields, JsonBody, id_of};
+use crate::extract::{Fields, JsonBody, PathId, id_of};
 use crate::fault::{Fault, Problem};
 use crate::openapi::{Errors, MakingErrors};
 
@@ -73,7 +73,10 @@ pub(crate) struct NewApiKeyDocument {
 /// What a new key is made with.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = ApiKeyInput, example = json!({"name": "deploy script", "scopes": ["fire"]}))]
-#[expect(dead_code, reason = "the document of a body that is read field by field, so that every error can name its field")]
+#[expect(
+    dead_code,
+    reason = "the document of a body that is read field by field, so that every error can name its field"
+)]
 pub(crate) struct ApiKeyInput {
     /// At most 100 characters.
     name: String,
@@ -105,12 +108,23 @@ pub(crate) async fn create(State(app): State<App>, caller: Caller, body: JsonBod
     let words: Option<Vec<String>> = fields.take("scopes", "This must be a list of \"read\", \"fire\" and \"manage\".");
     let scopes = words.as_deref().map(read_scopes).transpose().unwrap_or_default().filter(|scopes| !scopes.is_empty());
     if scopes.is_none() {
-        fields.fail("scopes", "A key needs at least one scope: \"read\", \"fire\" or \"manage\".");
+        fields.fail("scopes", "A key needs at least one scope, and each is \"read\", \"fire\" or \"manage\".");
     }
     let expires_at = fields.take_instant("expires_at", &app.settings.zone);
     if expires_at.is_some_and(|end| end <= now) {
         fields.fail("expires_at", "The expiry must be in the future.");
     }
+    // A key that ends cannot make one that outlives it.
+    let latest = caller.key.as_ref().and_then(|key| key.expires_at);
+    if let (Some(latest), Some(end)) = (latest, expires_at)
+        && end > latest
+    {
+        fields.fail(
+            "expires_at",
+            format!("The key that makes this one ends at {}; this one cannot end later.", time(latest)),
+        );
+    }
+    let expires_at = expires_at.or(latest);
     fields.finish()?;
     let (name, scopes) = (name.unwrap_or_default(), scopes.unwrap_or_default());
     for scope in &scopes {
@@ -146,8 +160,12 @@ fn read_scopes(words: &[String]) -> Result<Vec<Scope>, ()> {
 /// Delete an API key; it is refused from then on.
 #[utoipa::path(delete, path = "/api/v1/api_keys/{id}", tag = "API keys", operation_id = "delete_api_key",
     params(("id" = i64, Path)), responses((status = 204), Errors))]
-pub(crate) async fn delete(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Result<StatusCode, Problem> {
+pub(crate) async fn delete(State(app): State<App>, caller: Caller, PathId(id): PathId) -> Result<StatusCode, Problem> {
     let not_found = || Fault::not_found("API key");
     let id = id_of(&id).map(ApiKeyId).ok_or_else(not_found)?;
-    if app.store.delete_api_key(caller.owner(), id).await? { Ok(StatusCode::NO_CONTENT) } else { Err(not_found().into()) }
+    if app.store.delete_api_key(caller.owner(), id).await? {
+        Ok(StatusCode::NO_CONTENT)
+    } else {
+        Err(not_found().into())
+    }
 }

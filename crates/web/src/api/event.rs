@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use oncue_domain::delivery::{Attempt, State as DeliveryState};
@@ -17,11 +17,11 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use super::page::{read_place, respond, take_page, write_place};
+use super::page::{Gathered, gather_events, read_place, respond, take_page, write_place};
 use super::time;
 use crate::app::{App, Shared};
 use crate::auth::Caller;
-use crate::extract::{Query, id_of};
+use crate::extract::{PathId, Query, id_of};
 use crate::fault::{Fault, Problem};
 use crate::openapi::Errors;
 
@@ -203,7 +203,9 @@ pub(crate) async fn list(State(app): State<App>, caller: Caller, mut query: Quer
     let zone = &app.settings.zone;
     let status_word = query.take_text("status");
     let status = match &status_word {
-        Some(word) => read_status(word).map_err(|detail| Fault::from(oncue_domain::error::Invalid::new("status", detail)))?,
+        Some(word) => {
+            read_status(word).map_err(|detail| Fault::from(oncue_domain::error::Invalid::new("status", detail)))?
+        }
         None => Some(Status::Active),
     };
     let trigger = query.take("trigger_id", |text| text.parse::<i64>().map_err(|_| "A trigger's id is a whole number."));
@@ -216,9 +218,9 @@ pub(crate) async fn list(State(app): State<App>, caller: Caller, mut query: Quer
     filter.fired_after = filter.fired_after.max(since.map(just_before));
     filter.fired_until = [filter.fired_until, until].into_iter().flatten().min();
     let place = page.cursor.map(|(_, place)| place);
-    let mut events = app.store.events(caller.owner(), filter, EventPage::NewestFirst(place), page.limit + 1).await?;
-    let more = events.len() > page.limit;
-    events.truncate(page.limit);
+    let order = EventPage::NewestFirst(place);
+    let Gathered { items: events, more } =
+        gather_events(app.store.as_ref(), caller.owner(), filter, order, page.limit).await?;
     let next = events.last().filter(|_| more).map(|last| {
         let place = EventPlace { fired_at: last.fired_at, id: last.id };
         let mut next = vec![("limit", page.limit.min(200).to_string()), ("cursor", write_place('n', place))];
@@ -255,7 +257,7 @@ pub(crate) async fn aggregated(State(app): State<App>, caller: Caller) -> Result
 /// Show one event with its deliveries and their attempts.
 #[utoipa::path(get, path = "/api/v1/event_logs/{id}", tag = "Events", operation_id = "get_event",
     params(("id" = i64, Path)), responses((status = 200, body = EventDetails), Errors))]
-pub(crate) async fn get(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Result<Response, Problem> {
+pub(crate) async fn get(State(app): State<App>, caller: Caller, PathId(id): PathId) -> Result<Response, Problem> {
     let now = app.now();
     let (event, deliveries) = load(&app, &caller, &id, now).await?;
     let deliveries = deliveries.iter().map(|view| DeliveryDocument::of(&event, view)).collect();
@@ -263,7 +265,12 @@ pub(crate) async fn get(State(app): State<App>, caller: Caller, Path(id): Path<S
 }
 
 /// The caller's event, if it has not lived its time.
-pub(crate) async fn load(app: &Shared, caller: &Caller, id: &str, now: Timestamp) -> Result<(Event, Vec<DeliveryView>), Fault> {
+pub(crate) async fn load(
+    app: &Shared,
+    caller: &Caller,
+    id: &str,
+    now: Timestamp,
+) -> Result<(Event, Vec<DeliveryView>), Fault> {
     let not_found = || Fault::not_found("Event");
     let id = id_of(id).map(EventId).ok_or_else(not_found)?;
     app.store.event(caller.owner(), id, app.settings.retention.gone_until(now)).await?.ok_or_else(not_found)

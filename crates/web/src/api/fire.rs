@@ -1,7 +1,7 @@
 //! Firing by a call: the event is durable before the answer.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use oncue_domain::event::Origin;
@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 use super::trigger::trigger_id;
 use crate::app::{App, Shared};
 use crate::auth::Firer;
-use crate::extract::JsonBody;
+use crate::extract::{JsonBody, PathId};
 use crate::fault::{Fault, Problem};
 use crate::openapi::{Errors, FiringErrors};
 
@@ -49,11 +49,16 @@ pub(crate) async fn fire_trigger(
             Ok(event)
         }
         Fired::NotFound => Err(Fault::not_found("Trigger")),
-        Fired::Refused(FireRefusal::NotApi) => {
-            Err(Fault::new(StatusCode::BAD_REQUEST, "Only triggers of type api can be fired by a call; use test to try this one out."))
+        Fired::Refused(FireRefusal::NotApi) => Err(Fault::new(
+            StatusCode::BAD_REQUEST,
+            "Only triggers of type api can be fired by a call; use test to try this one out.",
+        )),
+        Fired::Refused(FireRefusal::Paused) => {
+            Err(Fault::new(StatusCode::CONFLICT, "This trigger is paused; enable it first."))
         }
-        Fired::Refused(FireRefusal::Paused) => Err(Fault::new(StatusCode::CONFLICT, "This trigger is paused; enable it first.")),
-        Fired::Refused(FireRefusal::Expired) => Err(Fault::new(StatusCode::CONFLICT, "This trigger has expired; move its expires_at first.")),
+        Fired::Refused(FireRefusal::Expired) => {
+            Err(Fault::new(StatusCode::CONFLICT, "This trigger has expired; move its expires_at first."))
+        }
     }
 }
 
@@ -64,7 +69,8 @@ pub(crate) fn read_payload(body: &JsonBody) -> Result<Option<Payload>, Fault> {
         let detail = format!("A payload has at most {PAYLOAD_BYTES_MAX} bytes; this one has {}.", bytes.len());
         return Err(Fault::new(StatusCode::PAYLOAD_TOO_LARGE, detail));
     }
-    let text = std::str::from_utf8(bytes).map_err(|_| Fault::new(StatusCode::BAD_REQUEST, "The payload is not UTF-8."))?;
+    let text =
+        std::str::from_utf8(bytes).map_err(|_| Fault::new(StatusCode::BAD_REQUEST, "The payload is not UTF-8."))?;
     Payload::parse(text).map(Some).map_err(|error| Fault::new(StatusCode::BAD_REQUEST, error.message))
 }
 
@@ -75,7 +81,7 @@ pub(crate) fn read_payload(body: &JsonBody) -> Result<Option<Payload>, Fault> {
 pub(crate) async fn fire(
     State(app): State<App>,
     Firer(caller): Firer,
-    Path(id): Path<String>,
+    PathId(id): PathId,
     body: JsonBody,
 ) -> Result<Response, Problem> {
     let id = trigger_id(&id)?;
@@ -87,7 +93,11 @@ pub(crate) async fn fire(
 /// Try a trigger out: one test event, logged and delivered like any other.
 #[utoipa::path(post, path = "/api/v1/triggers/{id}/test", tag = "Triggers", operation_id = "test_trigger",
     params(("id" = i64, Path)), responses((status = 200, body = FiredDocument), Errors))]
-pub(crate) async fn test(State(app): State<App>, Firer(caller): Firer, Path(id): Path<String>) -> Result<Response, Problem> {
+pub(crate) async fn test(
+    State(app): State<App>,
+    Firer(caller): Firer,
+    PathId(id): PathId,
+) -> Result<Response, Problem> {
     let event = fire_trigger(&app, caller.owner(), trigger_id(&id)?, Origin::Test, None).await?;
     Ok(Json(FiredDocument { message: "A test event was logged.", event_id: event.0 }).into_response())
 }

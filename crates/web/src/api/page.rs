@@ -6,8 +6,10 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use jiff::Timestamp;
-use oncue_domain::id::EventId;
-use oncue_domain::store::EventPlace;
+use oncue_domain::event::Event;
+use oncue_domain::id::{EventId, TriggerId, UserId};
+use oncue_domain::store::{self, EventFilter, EventPage, EventPlace, Store};
+use oncue_domain::trigger::Armed;
 use serde::Serialize;
 
 use crate::extract::Query;
@@ -36,6 +38,76 @@ pub(crate) fn take_page<C>(query: &mut Query, read: impl FnOnce(&str) -> Option<
     });
     let cursor = query.take("cursor", |text| read(text).ok_or("This cursor is not one that a Link header gave."));
     PageQuery { limit: limit.unwrap_or(ITEMS_UNASKED), is_limited: limit.is_some(), cursor }
+}
+
+/// How many bytes of payload one list carries; what is beyond is on the next page.
+const PAYLOAD_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// How many items are read at a time, so that even the largest payloads never pile up in memory.
+const READ_TOGETHER: usize = 64;
+
+/// Items of a list as far as it reaches, and whether there are more.
+pub(crate) struct Gathered<T> {
+    pub(crate) items: Vec<T>,
+    pub(crate) more: bool,
+}
+
+/// The owner's triggers above `after`, at most `limit` and within the bound on bytes.
+pub(crate) async fn gather_triggers(
+    store: &dyn Store,
+    owner: UserId,
+    mut after: Option<TriggerId>,
+    limit: usize,
+) -> store::Result<Gathered<Armed>> {
+    let (mut items, mut bytes): (Vec<Armed>, usize) = (Vec::new(), 0);
+    loop {
+        let wanted = READ_TOGETHER.min(limit + 1 - items.len());
+        let read = store.triggers(owner, after, wanted).await?;
+        let was_last = read.len() < wanted;
+        for armed in read {
+            let payload = armed.trigger.definition.payload.as_ref();
+            bytes += payload.map_or(0, |payload| payload.as_str().len());
+            if items.len() == limit || (bytes > PAYLOAD_BYTES_MAX && !items.is_empty()) {
+                return Ok(Gathered { items, more: true });
+            }
+            after = Some(armed.trigger.id);
+            items.push(armed);
+        }
+        if was_last {
+            return Ok(Gathered { items, more: false });
+        }
+    }
+}
+
+/// The owner's events from `page` on, at most `limit` and within the bound on bytes.
+pub(crate) async fn gather_events(
+    store: &dyn Store,
+    owner: UserId,
+    filter: EventFilter,
+    mut page: EventPage,
+    limit: usize,
+) -> store::Result<Gathered<Event>> {
+    let (mut items, mut bytes): (Vec<Event>, usize) = (Vec::new(), 0);
+    loop {
+        let wanted = READ_TOGETHER.min(limit + 1 - items.len());
+        let read = store.events(owner, filter, page, wanted).await?;
+        let was_last = read.len() < wanted;
+        for event in read {
+            bytes += event.payload.as_str().len();
+            if items.len() == limit || (bytes > PAYLOAD_BYTES_MAX && !items.is_empty()) {
+                return Ok(Gathered { items, more: true });
+            }
+            let place = Some(EventPlace { fired_at: event.fired_at, id: event.id });
+            page = match page {
+                EventPage::NewestFirst(_) => EventPage::NewestFirst(place),
+                EventPage::OldestFirst(_) => EventPage::OldestFirst(place),
+            };
+            items.push(event);
+        }
+        if was_last {
+            return Ok(Gathered { items, more: false });
+        }
+    }
 }
 
 /// A list, and the link to its next page where there is one.
@@ -71,7 +143,10 @@ mod tests {
 
     #[test]
     fn a_cursor_names_its_place_and_nonsense_names_none() {
-        let place = EventPlace { fired_at: Timestamp::from_microsecond(1_700_000_000_123_456).expect("in range"), id: EventId(42) };
+        let place = EventPlace {
+            fired_at: Timestamp::from_microsecond(1_700_000_000_123_456).expect("in range"),
+            id: EventId(42),
+        };
         assert_eq!(read_place(&write_place('n', place)), Some(('n', place)));
         for nonsense in ["", "n", "%", "bm9uc2Vuc2U", "bjEuMQ==", "bjk5OTk5OTk5OTk5OTk5OTk5OTkuMQ"] {
             assert_eq!(read_place(nonsense), None, "{nonsense}");

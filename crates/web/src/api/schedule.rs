@@ -35,7 +35,8 @@ pub(crate) struct Preview {
 impl Preview {
     fn of(app: &Shared, details: &ScheduleDetails, after: Timestamp, count: usize) -> Preview {
         let next = |last: &Timestamp| details.schedule.next_after(*last);
-        let occurrences = std::iter::successors(details.schedule.next_after(after), next).take(count).map(time).collect();
+        let occurrences =
+            std::iter::successors(details.schedule.next_after(after), next).take(count).map(time).collect();
         Preview {
             summary: Some(details.schedule.summary()),
             timezone: zone_of(app, details).name().to_owned(),
@@ -58,7 +59,10 @@ impl Preview {
 /// A schedule to be tried out.
 #[derive(Deserialize, ToSchema)]
 #[schema(example = json!({"schedule_details": {"cron": "0 9 * * 1-5", "timezone": "Europe/Riga"}, "count": 5}))]
-#[expect(dead_code, reason = "the document of a body that is read field by field, so that every error can name its field")]
+#[expect(
+    dead_code,
+    reason = "the document of a body that is read field by field, so that every error can name its field"
+)]
 pub(crate) struct PreviewInput {
     schedule_details: ScheduleDocument,
     /// Occurrences strictly after this time; without it after now.

@@ -1,17 +1,17 @@
 //! Triggers on surface two: what one looks like in JSON, and the calls that make, show, change and delete it.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use oncue_domain::destination::{Format, Webhook};
 use oncue_domain::id::{TriggerId, UserId};
 use oncue_domain::payload::Payload;
+use oncue_domain::schedule::cron::CronExpression;
 use oncue_domain::schedule::every::Period;
 use oncue_domain::schedule::zone::Zone;
 use oncue_domain::schedule::{FirstFiring, Schedule};
-use oncue_domain::schedule::cron::CronExpression;
 use oncue_domain::store::{Edited, NewTrigger, SkippedView};
 use oncue_domain::trigger::{Armed, Definition, Kind, ScheduleDetails, ScheduleWish, Trigger, parse_name};
 use serde::{Deserialize, Serialize};
@@ -19,12 +19,12 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use super::page::{respond, take_page};
+use super::page::{Gathered, gather_triggers, respond, take_page};
 use super::schedule::Preview;
 use super::time;
 use crate::app::{App, Shared};
 use crate::auth::Caller;
-use crate::extract::{Fields, JsonBody, Query, id_of};
+use crate::extract::{Fields, JsonBody, PathId, Query, id_of};
 use crate::fault::{Fault, Problem};
 use crate::openapi::{Errors, MakingErrors};
 
@@ -150,7 +150,10 @@ pub(crate) fn zone_of<'a>(app: &'a Shared, details: &'a ScheduleDetails) -> &'a 
     "name": "nightly", "type": "scheduled", "schedule_details": {"cron": "0 9 * * 1-5", "timezone": "Europe/Riga"},
     "api_payload": {"key": "value"}, "webhook_url": "https://example.com/hook"
 }))]
-#[expect(dead_code, reason = "the document of a body that is read field by field, so that every error can name its field")]
+#[expect(
+    dead_code,
+    reason = "the document of a body that is read field by field, so that every error can name its field"
+)]
 pub(crate) struct TriggerInput {
     /// At most 200 characters.
     name: Option<String>,
@@ -221,7 +224,9 @@ pub(crate) fn read_definition(
             }
         });
     }
-    for (name, flag, default) in [("is_test", &mut definition.is_test, false), ("enabled", &mut definition.enabled, true)] {
+    for (name, flag, default) in
+        [("is_test", &mut definition.is_test, false), ("enabled", &mut definition.enabled, true)]
+    {
         if fields.has(name) {
             *flag = fields.take(name, "This must be true or false.").unwrap_or(default);
         }
@@ -305,9 +310,9 @@ pub(crate) fn read_wish(app: &Shared, inner: &mut Fields) -> ReadWish {
     let named: Vec<&str> = ["run_at", "every", "cron"].into_iter().filter(|name| inner.has(name)).collect();
     let wish = match named.as_slice() {
         ["run_at"] => inner.take_instant("run_at", &zone).map(ScheduleWish::RunAt),
-        ["every"] => inner.take_with("every", Period::parse).map(|period| {
-            ScheduleWish::Every { period, start_at: inner.take_instant("start_at", &zone) }
-        }),
+        ["every"] => inner
+            .take_with("every", Period::parse)
+            .map(|period| ScheduleWish::Every { period, start_at: inner.take_instant("start_at", &zone) }),
         ["cron"] => inner.take_with("cron", CronExpression::parse).map(ScheduleWish::Cron),
         [] => {
             inner.fail("", "A schedule has exactly one of run_at, every and cron.");
@@ -331,9 +336,8 @@ pub(crate) fn read_wish(app: &Shared, inner: &mut Fields) -> ReadWish {
 }
 
 fn read_webhook(app: &Shared, fields: &mut Fields, definition: &mut Definition, current: Option<&Definition>) {
-    let format = fields.take_with("format", |word| {
-        Format::from_word(word).ok_or("The format is \"json\", \"discord\" or \"slack\".")
-    });
+    let format = fields
+        .take_with("format", |word| Format::from_word(word).ok_or("The format is \"json\", \"discord\" or \"slack\"."));
     if fields.has("webhook_url") {
         let read = |text: &str| {
             let webhook = Webhook::parse(text, format)?;
@@ -354,7 +358,9 @@ fn read_webhook(app: &Shared, fields: &mut Fields, definition: &mut Definition, 
 }
 
 fn body_of(body: &JsonBody) -> Result<&[u8], Fault> {
-    body.0.as_deref().ok_or_else(|| Fault::Invalid(vec![oncue_domain::error::Invalid::new("", "A JSON body is needed.")]))
+    body.0
+        .as_deref()
+        .ok_or_else(|| Fault::Invalid(vec![oncue_domain::error::Invalid::new("", "A JSON body is needed.")]))
 }
 
 /// Makes a trigger of a checked definition.
@@ -372,14 +378,14 @@ pub(crate) async fn change(
     app: &Shared,
     owner: UserId,
     id: TriggerId,
-    decide: impl Fn(&Definition, Timestamp) -> Result<Definition, Fault>,
+    decide: impl Fn(&Armed, Timestamp) -> Result<Definition, Fault>,
 ) -> Result<Armed, Fault> {
     for _ in 0..EDIT_TRIES {
         let now = app.now();
-        let Armed { trigger, next_at } = app.store.trigger(owner, id).await?.ok_or_else(|| Fault::not_found("Trigger"))?;
-        let definition = decide(&trigger.definition, now)?;
-        let edit = trigger.edit(definition, next_at, now);
-        match app.store.edit_trigger(edit, next_at, now).await? {
+        let armed = app.store.trigger(owner, id).await?.ok_or_else(|| Fault::not_found("Trigger"))?;
+        let definition = decide(&armed, now)?;
+        let edit = armed.trigger.edit(definition, armed.next_at, now);
+        match app.store.edit_trigger(edit, armed.next_at, now).await? {
             Edited::Done => return app.store.trigger(owner, id).await?.ok_or_else(|| Fault::not_found("Trigger")),
             Edited::NotFound => return Err(Fault::not_found("Trigger")),
             Edited::Stale => {}
@@ -402,12 +408,13 @@ pub(crate) fn trigger_id(text: &str) -> Result<TriggerId, Fault> {
 pub(crate) async fn list(State(app): State<App>, caller: Caller, mut query: Query) -> Result<Response, Problem> {
     let page = take_page(&mut query, id_of);
     query.finish()?;
-    let mut triggers = app.store.triggers(caller.owner(), page.cursor.map(TriggerId), page.limit + 1).await?;
-    let more = triggers.len() > page.limit;
-    triggers.truncate(page.limit);
-    let next = triggers.last().filter(|_| more).map(|last| {
-        vec![("limit", page.limit.min(200).to_string()), ("cursor", last.trigger.id.to_string())]
-    });
+    let after = page.cursor.map(TriggerId);
+    let Gathered { items: triggers, more } =
+        gather_triggers(app.store.as_ref(), caller.owner(), after, page.limit).await?;
+    let next = triggers
+        .last()
+        .filter(|_| more)
+        .map(|last| vec![("limit", page.limit.min(200).to_string()), ("cursor", last.trigger.id.to_string())]);
     let items: Vec<_> = triggers.iter().map(|armed| TriggerDocument::of(&app, armed)).collect();
     Ok(respond(&items, "/api/v1/triggers", next))
 }
@@ -433,7 +440,7 @@ pub(crate) async fn create(State(app): State<App>, caller: Caller, body: JsonBod
 /// Show one trigger.
 #[utoipa::path(get, path = "/api/v1/triggers/{id}", tag = "Triggers", operation_id = "get_trigger",
     params(("id" = i64, Path)), responses((status = 200, body = TriggerDocument), Errors))]
-pub(crate) async fn get(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Result<Response, Problem> {
+pub(crate) async fn get(State(app): State<App>, caller: Caller, PathId(id): PathId) -> Result<Response, Problem> {
     let armed = load(&app, caller.owner(), &id).await?;
     Ok(Json(TriggerDocument::of(&app, &armed)).into_response())
 }
@@ -449,11 +456,11 @@ pub(crate) async fn load(app: &Shared, owner: UserId, id: &str) -> Result<Armed<
 pub(crate) async fn replace(
     State(app): State<App>,
     caller: Caller,
-    Path(id): Path<String>,
+    PathId(id): PathId,
     body: JsonBody,
 ) -> Result<Response, Problem> {
     let bytes = body_of(&body)?;
-    let decide = |current: &Definition, now| read_definition(&app, bytes, None, Some(current), now);
+    let decide = |current: &Armed, now| read_definition(&app, bytes, None, Some(&current.trigger.definition), now);
     let armed = change(&app, caller.owner(), trigger_id(&id)?, decide).await?;
     Ok(Json(TriggerDocument::of(&app, &armed)).into_response())
 }
@@ -465,11 +472,14 @@ pub(crate) async fn replace(
 pub(crate) async fn patch(
     State(app): State<App>,
     caller: Caller,
-    Path(id): Path<String>,
+    PathId(id): PathId,
     body: JsonBody,
 ) -> Result<Response, Problem> {
     let bytes = body_of(&body)?;
-    let decide = |current: &Definition, now| read_definition(&app, bytes, Some(current), Some(current), now);
+    let decide = |current: &Armed, now| {
+        let current = Some(&current.trigger.definition);
+        read_definition(&app, bytes, current, current, now)
+    };
     let armed = change(&app, caller.owner(), trigger_id(&id)?, decide).await?;
     Ok(Json(TriggerDocument::of(&app, &armed)).into_response())
 }
@@ -477,7 +487,7 @@ pub(crate) async fn patch(
 /// Delete a trigger; its events stay until age ends them.
 #[utoipa::path(delete, path = "/api/v1/triggers/{id}", tag = "Triggers", operation_id = "delete_trigger",
     params(("id" = i64, Path)), responses((status = 204), Errors))]
-pub(crate) async fn delete(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Result<StatusCode, Problem> {
+pub(crate) async fn delete(State(app): State<App>, caller: Caller, PathId(id): PathId) -> Result<StatusCode, Problem> {
     let now = app.now();
     if app.store.delete_trigger(caller.owner(), trigger_id(&id)?, now).await? {
         Ok(StatusCode::NO_CONTENT)
@@ -493,7 +503,7 @@ pub(crate) async fn delete(State(app): State<App>, caller: Caller, Path(id): Pat
 pub(crate) async fn upcoming(
     State(app): State<App>,
     caller: Caller,
-    Path(id): Path<String>,
+    PathId(id): PathId,
     mut query: Query,
 ) -> Result<Response, Problem> {
     let count = query.take("count", |text| match text.parse() {
@@ -539,7 +549,7 @@ impl SkippedDocument {
 /// List a trigger's occurrences that did not fire, and why; newest records first.
 #[utoipa::path(get, path = "/api/v1/triggers/{id}/skipped", tag = "Triggers", operation_id = "skipped_occurrences",
     params(("id" = i64, Path)), responses((status = 200, body = [SkippedDocument]), Errors))]
-pub(crate) async fn skipped(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Result<Response, Problem> {
+pub(crate) async fn skipped(State(app): State<App>, caller: Caller, PathId(id): PathId) -> Result<Response, Problem> {
     let armed = load(&app, caller.owner(), &id).await?;
     let views = app.store.skipped(caller.owner(), armed.trigger.id, super::page::ITEMS_UNASKED).await?;
     Ok(Json(views.iter().map(SkippedDocument::of).collect::<Vec<_>>()).into_response())

@@ -65,7 +65,10 @@ impl Caller {
             let hash = Sha256::digest(credential.as_bytes()).into();
             let Some((user, key)) = app.store.api_key_user(&hash, now).await? else { return Ok(None) };
             if key.last_used_at.is_none_or(|used| now.duration_since(used) >= TOUCH_EVERY) {
-                app.store.touch_api_key(key.id, now).await?;
+                // A key that cannot be noted as used is a right key all the same.
+                if let Err(error) = app.store.touch_api_key(key.id, now).await {
+                    tracing::warn!(%error, "the last use of an API key could not be noted");
+                }
             }
             return Ok(Some(Caller { user, session: None, key: Some(key) }));
         }
@@ -152,7 +155,9 @@ impl FromRequestParts<App> for Visitor {
                 app.count_request(caller.owner()).map_err(|wait| respond_at("", Fault::TooMany(wait)))?;
                 Ok(Visitor(caller))
             }
-            None if parts.method == Method::GET || parts.method == Method::HEAD => Err(crate::ui::redirect("/auth/login")),
+            None if parts.method == Method::GET || parts.method == Method::HEAD => {
+                Err(crate::ui::redirect("/auth/login"))
+            }
             None => Err(respond_at("", Fault::Unauthenticated)),
         }
     }

@@ -24,7 +24,8 @@ pub(crate) struct Passwords {
 }
 
 /// The hash that a password of nobody is checked against, so that an unknown address takes as long as a wrong password.
-const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$b25jdWUtbm9ib2R5LXNhbHQ$Ic2QN0rVYPb9PbYQY1Q6LxyGvPmCWQq1kVVh8kRX5jQ";
+const NOBODY: &str =
+    "$argon2id$v=19$m=19456,t=2,p=1$b25jdWUtbm9ib2R5LXNhbHQ$Ic2QN0rVYPb9PbYQY1Q6LxyGvPmCWQq1kVVh8kRX5jQ";
 
 impl Passwords {
     pub(crate) fn new() -> Passwords {
@@ -49,7 +50,12 @@ impl Passwords {
     }
 
     async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Fault> {
-        let busy = || Fault::new(StatusCode::SERVICE_UNAVAILABLE, "Too many people are logging in right now; try again in a moment.");
+        let busy = || {
+            Fault::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "Too many people are logging in right now; try again in a moment.",
+            )
+        };
         let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| busy())?;
         let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(|_| busy())?;
         let done = tokio::task::spawn_blocking(move || {

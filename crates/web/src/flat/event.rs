@@ -10,9 +10,9 @@ use utoipa::ToSchema;
 
 use super::time;
 use crate::api::event::filter_of;
-use crate::api::page::{read_place, respond, take_page, write_place};
-use crate::app::Shared;
+use crate::api::page::{Gathered, gather_events, read_place, respond, take_page, write_place};
 use crate::app::App;
+use crate::app::Shared;
 use crate::auth::Caller;
 use crate::extract::Query;
 use crate::fault::FlatFault;
@@ -77,7 +77,13 @@ pub(crate) async fn archived(State(app): State<App>, caller: Caller, query: Quer
     list(&app, &caller, query, Status::Archived, "/logs/archived").await
 }
 
-async fn list(app: &Shared, caller: &Caller, mut query: Query, status: Status, path: &str) -> Result<Response, FlatFault> {
+async fn list(
+    app: &Shared,
+    caller: &Caller,
+    mut query: Query,
+    status: Status,
+    path: &str,
+) -> Result<Response, FlatFault> {
     let now: Timestamp = app.now();
     let page = take_page(&mut query, |cursor| read_place(cursor).filter(|(mark, _)| [NEWER, OLDER].contains(mark)));
     query.finish()?;
@@ -89,9 +95,8 @@ async fn list(app: &Shared, caller: &Caller, mut query: Query, status: Status, p
         (None, true) => (EventPage::OldestFirst(None), NEWER),
         (None, false) => (EventPage::NewestFirst(None), OLDER),
     };
-    let mut events = app.store.events(caller.owner(), filter, order, page.limit + 1).await?;
-    let more = events.len() > page.limit;
-    events.truncate(page.limit);
+    let gathered = gather_events(app.store.as_ref(), caller.owner(), filter, order, page.limit).await?;
+    let Gathered { items: mut events, more } = gathered;
     let next = events.last().filter(|_| more).map(|last| {
         let place = EventPlace { fired_at: last.fired_at, id: last.id };
         vec![("limit", page.limit.min(200).to_string()), ("cursor", write_place(mark, place))]

@@ -8,6 +8,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use jiff::{SignedDuration, Timestamp};
+use oncue_domain::event::Retention;
 use oncue_domain::id::UserId;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -19,6 +20,10 @@ use crate::openapi::FlatErrors;
 
 /// How long an answer is kept.
 const KEPT_FOR: SignedDuration = SignedDuration::from_mins(5);
+
+/// Where events live for less than a day, an answer is kept for this share of their life, so that it never tells of much
+/// that is gone.
+const SHARE_OF_LIFE: i32 = 288;
 
 /// How many users' answers are kept at once.
 const OWNERS_MAX: usize = 10_000;
@@ -41,12 +46,13 @@ struct Kept {
 }
 
 impl Statistics {
-    fn get(&self, owner: UserId, now: Timestamp) -> Option<Arc<Vec<FlatStatistic>>> {
+    fn get(&self, owner: UserId, retention: Retention, now: Timestamp) -> Option<Arc<Vec<FlatStatistic>>> {
+        let kept_for = KEPT_FOR.min(retention.keep_for / SHARE_OF_LIFE);
         let kept = lock(&self.0);
         let kept = kept.get(&owner)?;
         let age = now.duration_since(kept.at);
         // An age below zero is a clock that stepped back; better to count again than to keep the answer for hours.
-        (age >= SignedDuration::ZERO && age < KEPT_FOR).then(|| Arc::clone(&kept.answer))
+        (age >= SignedDuration::ZERO && age < kept_for).then(|| Arc::clone(&kept.answer))
     }
 
     fn put(&self, owner: UserId, now: Timestamp, answer: Arc<Vec<FlatStatistic>>) {
@@ -65,7 +71,7 @@ impl Statistics {
     responses((status = 200, body = [FlatStatistic]), FlatErrors))]
 pub(crate) async fn stats(State(app): State<App>, caller: Caller) -> Result<Response, FlatFault> {
     let now = app.now();
-    if let Some(answer) = app.statistics.get(caller.owner(), now) {
+    if let Some(answer) = app.statistics.get(caller.owner(), app.settings.retention, now) {
         return Ok(Json(answer.as_ref()).into_response());
     }
     let counts = app.store.event_counts(caller.owner(), app.settings.retention.gone_until(now)).await?;
@@ -85,10 +91,13 @@ mod tests {
         let statistics = Statistics::default();
         let start = Timestamp::UNIX_EPOCH + SignedDuration::from_hours(1);
         statistics.put(UserId(1), start, Arc::new(vec![FlatStatistic { name: "a".to_owned(), event_count: 1 }]));
-        assert!(statistics.get(UserId(1), start).is_some());
-        assert!(statistics.get(UserId(2), start).is_none());
-        assert!(statistics.get(UserId(1), start + KEPT_FOR - SignedDuration::from_micros(1)).is_some());
-        assert!(statistics.get(UserId(1), start + KEPT_FOR).is_none());
-        assert!(statistics.get(UserId(1), start - SignedDuration::from_hours(1)).is_none());
+        let get = |owner, now| statistics.get(UserId(owner), Retention::STANDARD, now);
+        assert!(get(1, start).is_some());
+        assert!(get(2, start).is_none());
+        assert!(get(1, start + KEPT_FOR - SignedDuration::from_micros(1)).is_some());
+        assert!(get(1, start + KEPT_FOR).is_none());
+        assert!(get(1, start - SignedDuration::from_hours(1)).is_none());
+        let brief = Retention { active_for: SignedDuration::from_secs(2), keep_for: SignedDuration::from_secs(4) };
+        assert!(statistics.get(UserId(1), brief, start + SignedDuration::from_secs(1)).is_none());
     }
 }

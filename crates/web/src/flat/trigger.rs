@@ -1,27 +1,27 @@
 //! Triggers on surface one: six fields, and six sentences for what can be wrong with them.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use oncue_domain::event::Origin;
-use oncue_domain::payload::Payload;
+use oncue_domain::payload::{PAYLOAD_BYTES_MAX, Payload};
 use oncue_domain::schedule::every::Period;
 use oncue_domain::schedule::zone::{Zones, parse_instant};
 use oncue_domain::schedule::{FirstFiring, Schedule};
-use oncue_domain::trigger::{Armed, Definition, Kind, ScheduleDetails, ScheduleWish, Trigger, parse_name};
+use oncue_domain::trigger::{Armed, Definition, Kind, ScheduleDetails, ScheduleWish, parse_name};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
 use super::time;
 use crate::api::fire::{FiredDocument, fire_trigger, read_payload};
-use crate::api::page::{respond, take_page};
+use crate::api::page::{Gathered, gather_triggers, respond, take_page};
 use crate::api::trigger::{change, load, make, trigger_id};
 use crate::app::App;
 use crate::auth::{Caller, Firer};
-use crate::extract::{Fields, JsonBody, Query, id_of};
+use crate::extract::{Fields, JsonBody, PathId, Query, id_of};
 use crate::fault::{Fault, FlatFault};
 use crate::openapi::{FlatErrors, FlatMakingErrors};
 
@@ -80,14 +80,15 @@ struct View {
 
 impl View {
     fn of(definition: &Definition, next_at: Option<Timestamp>) -> View {
-        let (schedule, is_recurring, interval_seconds) = match definition.schedule.as_ref().map(|details| &details.schedule) {
-            None => (None, false, 0),
-            Some(Schedule::Once { at }) => (Some(*at), false, 0),
-            Some(Schedule::Every { period, anchor, first }) => {
-                ((*first == FirstFiring::AtAnchor).then_some(*anchor), true, period.whole_seconds())
-            }
-            Some(Schedule::Cron { .. }) => (next_at, true, 0),
-        };
+        let (schedule, is_recurring, interval_seconds) =
+            match definition.schedule.as_ref().map(|details| &details.schedule) {
+                None => (None, false, 0),
+                Some(Schedule::Once { at }) => (Some(*at), false, 0),
+                Some(Schedule::Every { period, anchor, first }) => {
+                    ((*first == FirstFiring::AtAnchor).then_some(*anchor), true, period.whole_seconds())
+                }
+                Some(Schedule::Cron { .. }) => (next_at, true, 0),
+            };
         View {
             name: definition.name.clone().unwrap_or_default(),
             kind: definition.kind(),
@@ -123,7 +124,9 @@ impl FlatTriggerInput {
         let bytes = body.0.as_deref().unwrap_or_default();
         let mut fields = Fields::parse(bytes).map_err(|fault| match fault {
             // What is not JSON is not the JSON of a trigger either: surface one has one answer for both.
-            Fault::Refused(StatusCode::BAD_REQUEST, detail) => Fault::Invalid(vec![oncue_domain::error::Invalid::new("", detail)]),
+            Fault::Refused(StatusCode::BAD_REQUEST, detail) => {
+                Fault::Invalid(vec![oncue_domain::error::Invalid::new("", detail)])
+            }
             fault => fault,
         })?;
         let schedule = if fields.has("schedule") {
@@ -207,28 +210,34 @@ fn apply(
         is_recurring,
         interval_seconds: u64::try_from(interval).unwrap_or_default(),
     };
-    // A cron line cannot be said here; it stands as long as nothing about the schedule is changed.
-    let stands = before.is_some_and(|view| View { name: String::new(), ..view.clone() } == after);
-    let names_schedule = input.schedule.is_some() || input.is_recurring.is_some() || input.interval_seconds.is_some();
-    if before.is_none() || !stands || input.schedule.flatten().is_some() {
-        if kind == Kind::Scheduled {
-            if is_recurring && interval <= 0 {
-                return Err(refuse(NO_INTERVAL));
-            }
-            if !is_recurring && schedule.is_none() {
-                return Err(refuse(NO_SCHEDULE));
-            }
-            if let Some(Some(at)) = input.schedule
-                && at <= now
-            {
-                return Err(refuse(IN_THE_PAST));
-            }
+    // What was read can be put back. A cron line cannot be said here, and what is shown as its `schedule` moves on by
+    // itself; it stands as long as nothing else about the schedule is changed.
+    let stands = before.is_some_and(|view| {
+        let shown = if is_cron(&definition) { after.schedule } else { view.schedule };
+        View { name: String::new(), schedule: shown, ..view.clone() } == after
+    });
+    if !stands && kind == Kind::Scheduled {
+        if is_recurring && interval <= 0 {
+            return Err(refuse(NO_INTERVAL));
         }
-    } else if input.interval_seconds.is_some_and(|seconds| seconds <= 0) && is_recurring && !is_cron(&definition) {
-        return Err(refuse(NO_INTERVAL));
+        if !is_recurring && schedule.is_none() {
+            return Err(refuse(NO_SCHEDULE));
+        }
+        let is_new = before.is_none_or(|view| view.schedule != schedule);
+        if input.schedule.is_some() && is_new && schedule.is_some_and(|at| at <= now) {
+            return Err(refuse(IN_THE_PAST));
+        }
     }
     if let Some(text) = &input.payload {
-        definition.payload = Some(Payload::parse(text).map_err(|_| refuse(NOT_JSON))?);
+        if text.len() > PAYLOAD_BYTES_MAX {
+            return Err(refuse("Payload must have at most 262144 bytes."));
+        }
+        let payload = Payload::parse(text).map_err(|_| refuse(NOT_JSON))?;
+        // What is shown where there is none can be put back without making one.
+        let shown = before.is_some() && definition.payload.is_none() && payload == Payload::empty();
+        if !shown {
+            definition.payload = Some(payload);
+        }
     }
     if kind == Kind::Api && (is_recurring || schedule.is_some()) {
         return Err(refuse(API_WITH_SCHEDULE));
@@ -236,7 +245,7 @@ fn apply(
     if let Some(name) = &input.name {
         definition.name = parse_name(name)?;
     }
-    if !stands && (before.is_none() || names_schedule || input.trigger_type.is_some()) {
+    if !stands {
         definition.schedule = place(app, &after, &definition, now)?;
     }
     Ok(definition)
@@ -262,7 +271,15 @@ fn place(app: &App, view: &View, definition: &Definition, now: Timestamp) -> Res
 }
 
 fn blank() -> Definition {
-    Definition { name: None, schedule: None, payload: None, webhook: None, is_test: false, enabled: true, expires_at: None }
+    Definition {
+        name: None,
+        schedule: None,
+        payload: None,
+        webhook: None,
+        is_test: false,
+        enabled: true,
+        expires_at: None,
+    }
 }
 
 /// List triggers, in ascending order of their ids.
@@ -276,12 +293,12 @@ pub(crate) async fn list(State(app): State<App>, caller: Caller, mut query: Quer
     let page = take_page(&mut query, id_of);
     query.finish()?;
     let after = page.cursor.map(oncue_domain::id::TriggerId);
-    let mut triggers = app.store.triggers(caller.owner(), after, page.limit + 1).await?;
-    let more = triggers.len() > page.limit;
-    triggers.truncate(page.limit);
-    let next = triggers.last().filter(|_| more).map(|last| {
-        vec![("limit", page.limit.min(200).to_string()), ("cursor", last.trigger.id.to_string())]
-    });
+    let Gathered { items: triggers, more } =
+        gather_triggers(app.store.as_ref(), caller.owner(), after, page.limit).await?;
+    let next = triggers
+        .last()
+        .filter(|_| more)
+        .map(|last| vec![("limit", page.limit.min(200).to_string()), ("cursor", last.trigger.id.to_string())]);
     let items: Vec<_> = triggers.iter().map(FlatTrigger::of).collect();
     Ok(respond(&items, "/triggers", next))
 }
@@ -321,7 +338,7 @@ pub(crate) async fn test(State(app): State<App>, Firer(caller): Firer, body: Jso
 /// Show one trigger.
 #[utoipa::path(get, path = "/triggers/{id}", tag = "Flat: triggers", operation_id = "flat_get_trigger",
     params(("id" = i64, Path)), responses((status = 200, body = FlatTrigger), FlatErrors))]
-pub(crate) async fn get(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Result<Response, FlatFault> {
+pub(crate) async fn get(State(app): State<App>, caller: Caller, PathId(id): PathId) -> Result<Response, FlatFault> {
     let armed = load(&app, caller.owner(), &id).await?;
     Ok(Json(FlatTrigger::of(&armed)).into_response())
 }
@@ -333,15 +350,14 @@ pub(crate) async fn get(State(app): State<App>, caller: Caller, Path(id): Path<S
 pub(crate) async fn edit(
     State(app): State<App>,
     caller: Caller,
-    Path(id): Path<String>,
+    PathId(id): PathId,
     body: JsonBody,
 ) -> Result<Response, FlatFault> {
     let id = trigger_id(&id)?;
     let input = FlatTriggerInput::part(&body)?;
-    let shown: Armed<Trigger> = load(&app, caller.owner(), &id.to_string()).await?;
-    let next_at = shown.next_at;
     let armed = change(&app, caller.owner(), id, |current, now| {
-        apply(&app, &input, current.clone(), Some(&View::of(current, next_at)), now)
+        let definition = &current.trigger.definition;
+        apply(&app, &input, definition.clone(), Some(&View::of(definition, current.next_at)), now)
     })
     .await?;
     Ok(Json(FlatTrigger::of(&armed)).into_response())
@@ -351,7 +367,7 @@ pub(crate) async fn edit(
 #[utoipa::path(delete, path = "/triggers/{id}", tag = "Flat: triggers", operation_id = "flat_delete_trigger",
     params(("id" = i64, Path)),
     responses((status = 200, body = serde_json::Value, example = json!({"detail": "Trigger deleted successfully from scheduler and database"})), FlatErrors))]
-pub(crate) async fn delete(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Result<Response, FlatFault> {
+pub(crate) async fn delete(State(app): State<App>, caller: Caller, PathId(id): PathId) -> Result<Response, FlatFault> {
     if !app.store.delete_trigger(caller.owner(), trigger_id(&id)?, app.now()).await? {
         return Err(Fault::not_found("Trigger").into());
     }
@@ -365,7 +381,7 @@ pub(crate) async fn delete(State(app): State<App>, caller: Caller, Path(id): Pat
 pub(crate) async fn fire(
     State(app): State<App>,
     Firer(caller): Firer,
-    Path(id): Path<String>,
+    PathId(id): PathId,
     body: JsonBody,
 ) -> Result<Response, FlatFault> {
     let id = trigger_id(&id)?;

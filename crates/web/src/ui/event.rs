@@ -1,7 +1,7 @@
 //! Events on pages: a line in the dashboard's list, and the page of one event with its deliveries and their attempts.
 
 use askama::Template;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use jiff::Timestamp;
@@ -19,6 +19,7 @@ use super::{PageFault, page};
 use crate::api::event::load;
 use crate::app::App;
 use crate::auth::Visitor;
+use crate::extract::PathId;
 
 /// How many bytes of a payload the page shows; the API has the rest.
 const PAYLOAD_BYTES_SHOWN: usize = 16 * 1024;
@@ -154,7 +155,7 @@ struct EventPage {
 pub(super) async fn show(
     State(app): State<App>,
     Visitor(caller): Visitor,
-    Path(id): Path<String>,
+    PathId(id): PathId,
 ) -> Result<Response, PageFault> {
     let now = app.now();
     let (event, deliveries) = load(&app, &caller, &id, now).await?;

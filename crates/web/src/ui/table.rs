@@ -13,7 +13,7 @@ use super::event::{EventRow, beginning};
 use super::page;
 use super::trigger_row::TriggerRow;
 use crate::api::event::{filter_of, read_status};
-use crate::api::page::ITEMS_UNASKED;
+use crate::api::page::{Gathered, ITEMS_UNASKED, gather_events, gather_triggers};
 use crate::app::App;
 use crate::auth::Caller;
 use crate::extract::Query;
@@ -32,12 +32,12 @@ struct TriggersTable {
 /// GET /api/v1/triggers/triggers_html
 pub(crate) async fn triggers_table(caller: Caller, State(app): State<App>) -> Response {
     let now = app.now();
-    let triggers = match app.store.triggers(caller.owner(), None, ITEMS_UNASKED + 1).await {
-        Ok(triggers) => triggers,
+    let gathered = gather_triggers(app.store.as_ref(), caller.owner(), None, ITEMS_UNASKED).await;
+    let Gathered { items: triggers, more: has_more } = match gathered {
+        Ok(gathered) => gathered,
         Err(error) => return Problem::from(error).into_response(),
     };
-    let has_more = triggers.len() > ITEMS_UNASKED;
-    let triggers = triggers.iter().take(ITEMS_UNASKED).map(|armed| TriggerRow::of(&app, armed, now)).collect();
+    let triggers = triggers.iter().map(|armed| TriggerRow::of(&app, armed, now)).collect();
     page(StatusCode::OK, &TriggersTable { triggers, has_more })
 }
 
@@ -66,12 +66,13 @@ pub(crate) async fn events_table(caller: Caller, State(app): State<App>, mut que
     };
     let retention = app.settings.retention;
     let filter = filter_of(retention, status, now);
-    let events = match app.store.events(caller.owner(), filter, EventPage::NewestFirst(None), ITEMS_UNASKED + 1).await {
-        Ok(events) => events,
+    let order = EventPage::NewestFirst(None);
+    let gathered = gather_events(app.store.as_ref(), caller.owner(), filter, order, ITEMS_UNASKED).await;
+    let Gathered { items: events, more: has_more } = match gathered {
+        Ok(gathered) => gathered,
         Err(error) => return Problem::from(error).into_response(),
     };
-    let has_more = events.len() > ITEMS_UNASKED;
-    let lines = events.iter().take(ITEMS_UNASKED).map(|event| {
+    let lines = events.iter().map(|event| {
         let payload = beginning(event.payload.as_str(), PAYLOAD_BYTES_SHOWN);
         Line {
             event: EventRow::of(event, &[], retention, now, &app.settings.zone),

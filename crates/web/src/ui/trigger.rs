@@ -2,7 +2,7 @@
 //! that leads back to the dashboard; how a trigger is listed stands in `trigger_row`.
 
 use askama::Template;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use oncue_domain::event::Origin;
@@ -18,6 +18,7 @@ use crate::api::fire::fire_trigger;
 use crate::api::trigger::{change, load, make, trigger_id};
 use crate::app::App;
 use crate::auth::Visitor;
+use crate::extract::PathId;
 use crate::fault::Fault;
 
 /// POST /ui/triggers
@@ -72,7 +73,7 @@ impl EditPage {
 pub(super) async fn edit_page(
     State(app): State<App>,
     Visitor(caller): Visitor,
-    Path(id): Path<String>,
+    PathId(id): PathId,
 ) -> Result<Response, PageFault> {
     let armed = load(&app, caller.owner(), &id).await?;
     let definition = &armed.trigger.definition;
@@ -84,11 +85,11 @@ pub(super) async fn edit_page(
 pub(super) async fn edit(
     State(app): State<App>,
     Visitor(caller): Visitor,
-    Path(id): Path<String>,
+    PathId(id): PathId,
     request: Request,
 ) -> Result<Response, PageFault> {
     let mut form = TriggerForm::read(request).await?;
-    let decide = |current: &Definition, now| form.define(&app, Some(current), now);
+    let decide = |current: &Armed, now| form.define(&app, Some(&current.trigger.definition), now);
     match change(&app, caller.owner(), trigger_id(&id)?, decide).await {
         Ok(_) => Ok(see_other(&Done::Changed.address())),
         Err(Fault::Invalid(errors)) => {
@@ -107,9 +108,9 @@ pub(super) async fn edit(
 pub(super) async fn pause(
     State(app): State<App>,
     Visitor(caller): Visitor,
-    Path(id): Path<String>,
+    PathId(id): PathId,
 ) -> Result<Response, PageFault> {
-    let decide = |current: &Definition, _| Ok(Definition { enabled: false, ..current.clone() });
+    let decide = |current: &Armed, _| Ok(Definition { enabled: false, ..current.trigger.definition.clone() });
     change(&app, caller.owner(), trigger_id(&id)?, decide).await?;
     Ok(see_other(&Done::Paused.address()))
 }
@@ -118,9 +119,9 @@ pub(super) async fn pause(
 pub(super) async fn resume(
     State(app): State<App>,
     Visitor(caller): Visitor,
-    Path(id): Path<String>,
+    PathId(id): PathId,
 ) -> Result<Response, PageFault> {
-    let decide = |current: &Definition, _| Ok(Definition { enabled: true, ..current.clone() });
+    let decide = |current: &Armed, _| Ok(Definition { enabled: true, ..current.trigger.definition.clone() });
     change(&app, caller.owner(), trigger_id(&id)?, decide).await?;
     Ok(see_other(&Done::Resumed.address()))
 }
@@ -129,7 +130,7 @@ pub(super) async fn resume(
 pub(super) async fn fire(
     State(app): State<App>,
     Visitor(caller): Visitor,
-    Path(id): Path<String>,
+    PathId(id): PathId,
 ) -> Result<Response, PageFault> {
     let event = fire_trigger(&app, caller.owner(), trigger_id(&id)?, Origin::Api, None).await?;
     Ok(see_other(&Done::Fired.address_with_event(event)))
@@ -139,7 +140,7 @@ pub(super) async fn fire(
 pub(super) async fn test(
     State(app): State<App>,
     Visitor(caller): Visitor,
-    Path(id): Path<String>,
+    PathId(id): PathId,
 ) -> Result<Response, PageFault> {
     let event = fire_trigger(&app, caller.owner(), trigger_id(&id)?, Origin::Test, None).await?;
     Ok(see_other(&Done::Tested.address_with_event(event)))
@@ -156,7 +157,7 @@ struct DeletePage {
 pub(super) async fn delete_page(
     State(app): State<App>,
     Visitor(caller): Visitor,
-    Path(id): Path<String>,
+    PathId(id): PathId,
 ) -> Result<Response, PageFault> {
     let now = app.now();
     let armed = load(&app, caller.owner(), &id).await?;
@@ -168,7 +169,7 @@ pub(super) async fn delete_page(
 pub(super) async fn delete(
     State(app): State<App>,
     Visitor(caller): Visitor,
-    Path(id): Path<String>,
+    PathId(id): PathId,
 ) -> Result<Response, PageFault> {
     let now = app.now();
     if app.store.delete_trigger(caller.owner(), trigger_id(&id)?, now).await? {

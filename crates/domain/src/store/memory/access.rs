@@ -73,6 +73,7 @@ impl Kept {
     pub(super) fn set_password(&mut self, id: UserId, password_hash: &str) -> bool {
         let Some(kept) = self.person(id) else { return false };
         kept.password_hash = password_hash.to_owned();
+        kept.user.disabled_at = None;
         self.sessions.retain(|_, session| session.user != id);
         true
     }

@@ -10,7 +10,7 @@ use crate::event::{Event, Origin};
 use crate::id::{EventId, MessageId, TriggerId, UserId};
 use crate::payload::Payload;
 use crate::store::{
-    Call, Committed, DeliveryView, EventCount, EventFilter, EventPage, EventPlace, Fired, Planned, SkippedView,
+    Call, Committed, DeliveryView, EventCount, EventFilter, EventPage, EventPlace, Expired, Fired, Planned, SkippedView,
 };
 use crate::trigger::{Definition, Trigger};
 
@@ -169,9 +169,10 @@ impl Kept {
         }
     }
 
-    pub(super) fn expire(&mut self, gone_until: Timestamp, now: Timestamp, limit: usize) -> usize {
+    pub(super) fn expire(&mut self, gone_until: Timestamp, now: Timestamp, limit: usize) -> Expired {
         let mut gone: Vec<Arc<Event>> =
             self.events.values().filter(|event| event.fired_at <= gone_until).cloned().collect();
+        let is_done = gone.len() < limit;
         gone.sort_by_key(|event| place(event));
         gone.truncate(limit);
         for event in &gone {
@@ -188,6 +189,6 @@ impl Kept {
         for kept in self.triggers.values_mut() {
             kept.skipped.retain(|view| view.recorded_at > gone_until);
         }
-        gone.len()
+        Expired { events: gone.len(), is_done }
     }
 }

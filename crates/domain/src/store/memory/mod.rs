@@ -20,8 +20,8 @@ use crate::event::Event;
 use crate::id::{ApiKeyId, EventId, MessageId, TriggerId, UserId};
 use crate::plan::Absence;
 use crate::store::{
-    Backlog, Call, Change, Committed, DeliveryView, Edited, EventCount, EventFilter, EventPage, Fired, Listener,
-    NewApiKey, NewTrigger, NewUser, Planned, Registered, Result, SkippedView, Store,
+    Backlog, Call, Change, Committed, DeliveryView, Edited, EventCount, EventFilter, EventPage, Expired, Fired,
+    Listener, NewApiKey, NewTrigger, NewUser, Planned, Registered, Result, SkippedView, Store,
 };
 use crate::trigger::{Armed, Definition, Edit, Trigger};
 
@@ -285,7 +285,7 @@ impl Store for Memory {
         Ok(self.kept().event_counts(owner, gone_until))
     }
 
-    async fn expire(&self, gone_until: Timestamp, now: Timestamp, limit: usize) -> Result<usize> {
+    async fn expire(&self, gone_until: Timestamp, now: Timestamp, limit: usize) -> Result<Expired> {
         Ok(self.kept().expire(gone_until, now, limit))
     }
 }

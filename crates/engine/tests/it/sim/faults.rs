@@ -13,8 +13,8 @@ use oncue_domain::id::{ApiKeyId, EventId, MessageId, TriggerId, UserId};
 use oncue_domain::plan::Absence;
 use oncue_domain::store::memory::Memory;
 use oncue_domain::store::{
-    Backlog, Call, Committed, DeliveryView, Edited, Error, EventCount, EventFilter, EventPage, Fired, Listener,
-    NewApiKey, NewTrigger, NewUser, Planned, Registered, Result, SkippedView, Store,
+    Backlog, Call, Committed, DeliveryView, Edited, Error, EventCount, EventFilter, EventPage, Expired, Fired,
+    Listener, NewApiKey, NewTrigger, NewUser, Planned, Registered, Result, SkippedView, Store,
 };
 use oncue_domain::trigger::{Armed, Definition, Edit, Trigger};
 
@@ -113,7 +113,7 @@ impl Store for Faults {
         self.lose(answer)
     }
 
-    async fn expire(&self, gone_until: Timestamp, now: Timestamp, limit: usize) -> Result<usize> {
+    async fn expire(&self, gone_until: Timestamp, now: Timestamp, limit: usize) -> Result<Expired> {
         self.refuse()?;
         let answer = self.memory.expire(gone_until, now, limit).await;
         self.lose(answer)

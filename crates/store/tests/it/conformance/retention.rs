@@ -8,7 +8,7 @@ use oncue_domain::trigger::Definition;
 use crate::bench::{Bench, answered, api, every, everywhere, t, webhook, wherever_it_lasts};
 
 async fn expire(bench: &Bench, gone_until: i64, limit: usize) -> usize {
-    bench.store.expire(t(gone_until), t(gone_until + 1000), limit).await.expect("a store that answers")
+    bench.store.expire(t(gone_until), t(gone_until + 1000), limit).await.expect("a store that answers").events
 }
 
 async fn names(bench: &Bench, owner: UserId) -> Vec<String> {

@@ -165,7 +165,9 @@ impl Side {
                     !list.is_empty()
                 })
             }
-            Operation::Expire(age, limit) => told(store.expire(now - age, now, limit).await, |gone| *gone > 0),
+            Operation::Expire(age, limit) => {
+                told(store.expire(now - age, now, limit).await.map(|expired| expired.events), |gone| *gone > 0)
+            }
         }
     }
 
