@@ -169,7 +169,12 @@ impl Definition {
     }
 }
 
-/// Checks a trigger's name: at most [`NAME_CHARS_MAX`] characters, none of them a control character.
+/// The explicit embeddings, overrides and isolates of Unicode's bidirectional algorithm (UAX #9 §2). Right-to-left scripts do
+/// without them.
+const TURNS_DIRECTION: [std::ops::RangeInclusive<char>; 2] = ['\u{202a}'..='\u{202e}', '\u{2066}'..='\u{2069}'];
+
+/// Checks a trigger's name: at most [`NAME_CHARS_MAX`] characters, none of them a control character, and none that turns the
+/// direction of what follows, so that no name looks like another.
 ///
 /// # Errors
 /// Says which of the two it is; the field is `name`.
@@ -177,7 +182,7 @@ pub fn parse_name(name: &str) -> Result<Option<String>, Invalid> {
     if name.chars().count() > NAME_CHARS_MAX {
         return Err(Invalid::new("name", format!("A name has at most {NAME_CHARS_MAX} characters.")));
     }
-    if name.chars().any(char::is_control) {
+    if name.chars().any(|c| c.is_control() || TURNS_DIRECTION.iter().any(|turning| turning.contains(&c))) {
         return Err(Invalid::new("name", "A name has no line breaks and no other control characters."));
     }
     Ok((!name.is_empty()).then(|| name.to_owned()))
@@ -421,5 +426,7 @@ mod tests {
         assert_eq!(parse_name(&"é".repeat(200)).map(|name| name.is_some()), Ok(true));
         assert!(parse_name(&"é".repeat(201)).is_err());
         assert!(parse_name("a\nb").is_err());
+        assert!(parse_name("\u{202e}gnp.exe").is_err(), "it would be shown as exe.png");
+        assert!(parse_name("تذكير يومي").is_ok());
     }
 }

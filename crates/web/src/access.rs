@@ -69,21 +69,7 @@ pub(crate) async fn login(
     Extension(client): Extension<ClientAddress>,
     request: Request,
 ) -> Response {
-    if let Mode::Open(_) = app.settings.mode {
-        return ui::redirect("/");
-    }
-    let credentials = match Credentials::read(request).await {
-        Ok(credentials) => credentials,
-        Err(fault) => return Problem::from(fault).into_response(),
-    };
-    match log_in(&app, &credentials, client).await {
-        Ok(session) => credentials.welcome(&app, &session),
-        Err(fault) if credentials.is_form => with_headers(
-            ui::login_page(&app, &credentials.email, Some(&words(&fault)), form_status(&fault)).await,
-            &fault,
-        ),
-        Err(fault) => Problem::from(fault).into_response(),
-    }
+    enter(&app, client, request, Door::Login).await
 }
 
 /// Register, and log in. JSON gets a token and the cookie; a form gets the cookie and is sent to the dashboard.
@@ -95,6 +81,17 @@ pub(crate) async fn register(
     Extension(client): Extension<ClientAddress>,
     request: Request,
 ) -> Response {
+    enter(&app, client, request, Door::Register).await
+}
+
+/// The two ways in.
+#[derive(Clone, Copy)]
+enum Door {
+    Login,
+    Register,
+}
+
+async fn enter(app: &App, client: ClientAddress, request: Request, door: Door) -> Response {
     if let Mode::Open(_) = app.settings.mode {
         return ui::redirect("/");
     }
@@ -102,14 +99,22 @@ pub(crate) async fn register(
         Ok(credentials) => credentials,
         Err(fault) => return Problem::from(fault).into_response(),
     };
-    match sign_up(&app, &credentials, client).await {
-        Ok(session) => credentials.welcome(&app, &session),
-        Err(fault) if credentials.is_form => with_headers(
-            ui::register_page(&app, &credentials.email, Some(&words(&fault)), form_status(&fault)).await,
-            &fault,
-        ),
-        Err(fault) => Problem::from(fault).into_response(),
-    }
+    let entered = match door {
+        Door::Login => log_in(app, &credentials, client).await,
+        Door::Register => sign_up(app, &credentials, client).await,
+    };
+    let fault = match entered {
+        Ok(session) => return credentials.welcome(app, &session),
+        Err(fault) if !credentials.is_form => return Problem::from(fault).into_response(),
+        Err(fault) => fault,
+    };
+    let (email, error, status) = (&credentials.email, words(&fault), form_status(&fault));
+    let mut page = match door {
+        Door::Login => ui::login_page(app, email, Some(&error), status).await,
+        Door::Register => ui::register_page(app, email, Some(&error), status).await,
+    };
+    page.headers_mut().extend(fault.headers());
+    page
 }
 
 /// GET /logout: a link that people follow. What the browser marks as another site's doing, or as a guess at what the
@@ -270,11 +275,6 @@ fn secure(app: &App) -> &'static str {
 fn set_cookie(response: &mut Response, cookie: &str) {
     let value = HeaderValue::from_str(cookie).expect("a token of base64 and dots is a header value");
     response.headers_mut().append(header::SET_COOKIE, value);
-}
-
-fn with_headers(mut page: Response, fault: &Fault) -> Response {
-    page.headers_mut().extend(fault.headers());
-    page
 }
 
 /// A fault in one sentence for the form.

@@ -266,7 +266,7 @@ impl Query {
 
     /// Nothing that was taken was wrong. Names that nobody asked for are let be, as browsers and proxies add their own.
     pub(crate) fn finish(self) -> Result<(), Fault> {
-        if self.errors.is_empty() { Ok(()) } else { Err(Fault::Invalid(self.errors)) }
+        if self.errors.is_empty() { Ok(()) } else { Err(Fault::InvalidQuery(self.errors)) }
     }
 }
 

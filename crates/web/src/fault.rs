@@ -17,8 +17,10 @@ use utoipa::ToSchema;
 pub(crate) enum Fault {
     /// The request is wrong as a whole: this status, and a sentence that says why.
     Refused(StatusCode, String),
-    /// Fields of the body or of the query are wrong.
+    /// Fields of the body are wrong.
     Invalid(Vec<Invalid>),
+    /// Values of the query are wrong.
+    InvalidQuery(Vec<Invalid>),
     /// Nobody, or nobody we know.
     Unauthenticated,
     /// Too often; come back after this.
@@ -39,7 +41,7 @@ impl Fault {
     pub(crate) fn status(&self) -> StatusCode {
         match self {
             Fault::Refused(status, _) => *status,
-            Fault::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Fault::Invalid(_) | Fault::InvalidQuery(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Fault::Unauthenticated => StatusCode::UNAUTHORIZED,
             Fault::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
             Fault::Store(store::Error::Unavailable(_)) => StatusCode::SERVICE_UNAVAILABLE,
@@ -50,7 +52,7 @@ impl Fault {
     pub(crate) fn detail(&self) -> String {
         match self {
             Fault::Refused(_, detail) => detail.clone(),
-            Fault::Invalid(errors) => match errors.as_slice() {
+            Fault::Invalid(errors) | Fault::InvalidQuery(errors) => match errors.as_slice() {
                 [only] => only.to_string(),
                 several => format!("{} fields are not right; see errors.", several.len()),
             },
@@ -128,7 +130,7 @@ impl IntoResponse for Problem {
             "status": status.as_u16(),
             "detail": self.0.detail(),
         });
-        if let Fault::Invalid(errors) = &self.0 {
+        if let Fault::Invalid(errors) | Fault::InvalidQuery(errors) = &self.0 {
             body["errors"] =
                 errors.iter().map(|error| json!({"field": error.field, "detail": error.message})).collect();
         }
@@ -148,15 +150,17 @@ impl<F: Into<Fault>> From<F> for FlatFault {
 
 impl IntoResponse for FlatFault {
     fn into_response(self) -> Response {
+        let list = |root: &'static str, errors: &[Invalid]| -> Value {
+            let said = errors.iter().map(|error| {
+                let at = error.field.split('.').filter(|part| !part.is_empty());
+                let loc: Vec<&str> = std::iter::once(root).chain(at).collect();
+                json!({"loc": loc, "msg": error.message, "type": "value_error"})
+            });
+            said.collect()
+        };
         let detail = match &self.0 {
-            Fault::Invalid(errors) => errors
-                .iter()
-                .map(|error| {
-                    let at = error.field.split('.').filter(|part| !part.is_empty());
-                    let loc: Vec<&str> = std::iter::once("body").chain(at).collect();
-                    json!({"loc": loc, "msg": error.message, "type": "value_error"})
-                })
-                .collect(),
+            Fault::Invalid(errors) => list("body", errors),
+            Fault::InvalidQuery(errors) => list("query", errors),
             fault => Value::String(fault.detail()),
         };
         self.0.respond("application/json", &json!({"detail": detail}))

@@ -203,9 +203,8 @@ pub(crate) async fn list(State(app): State<App>, caller: Caller, mut query: Quer
     let zone = &app.settings.zone;
     let status_word = query.take_text("status");
     let status = match &status_word {
-        Some(word) => {
-            read_status(word).map_err(|detail| Fault::from(oncue_domain::error::Invalid::new("status", detail)))?
-        }
+        Some(word) => read_status(word)
+            .map_err(|detail| Fault::InvalidQuery(vec![oncue_domain::error::Invalid::new("status", detail)]))?,
         None => Some(Status::Active),
     };
     let trigger = query.take("trigger_id", |text| text.parse::<i64>().map_err(|_| "A trigger's id is a whole number."));
