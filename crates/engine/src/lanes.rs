@@ -26,6 +26,9 @@ const WAITING_PER_LANE: usize = WAITING_MAX / 2;
 /// And with how many bytes of payload.
 const WAITING_BYTES_MAX: usize = 64 * 1024 * 1024;
 
+/// How many lanes are remembered although nothing is in them.
+const LANES_KEPT: usize = 4096;
+
 /// A receiver is brisk while its attempts take no longer, however they end: even all the room there is empties in seconds.
 const BRISK: Duration = Duration::from_millis(250);
 
@@ -112,7 +115,8 @@ impl Lanes {
         let Some(lane) = self.lanes.get_mut(key) else { return };
         lane.running -= 1;
         lane.is_brisk = took.is_some_and(|took| took <= BRISK);
-        if lane.running == 0 && lane.waiting.is_empty() {
+        // A lane that stays remembers that its receiver is brisk.
+        if lane.running == 0 && lane.waiting.is_empty() && self.lanes.len() > LANES_KEPT {
             self.lanes.remove(key);
         } else {
             self.line_up(key);

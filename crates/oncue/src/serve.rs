@@ -206,12 +206,17 @@ fn announce(config: &Config, public_url: &Url, listen: SocketAddr, zones: &Zones
         "register there, or log in"
     };
     let version = env!("CARGO_PKG_VERSION");
+    let mut open = public_url.clone();
+    if config.public_url.is_none() && listen.ip().is_unspecified() {
+        // Nobody can type "everywhere"; from this machine it is localhost.
+        let _ = open.set_host(Some("localhost"));
+    }
     let (active, kept) = (config.retention.active_for, config.retention.keep_for);
     let (release, timezone) = (&zones.release, &config.timezone);
     let lines = format!(
         "oncue {version} listening on http://{listen}\n  data    {data}\n  events  active for {active:#}, kept for {kept:#}, then gone\n  \
          zones   tzdata {release} ({source}), times without a zone are {timezone}\n  \
-         next    open {public_url} ({next}); the API is described at {public_url}docs\n"
+         next    open {open} ({next}); the API is described at {open}docs\n"
     );
     // Whoever started us may have stopped listening; that is no reason not to serve.
     let _ = std::io::stdout().lock().write_all(lines.as_bytes());
