@@ -2,6 +2,7 @@
 //! *tick*; the ticks stand in their own files, and this file is the only place that sleeps and spawns. No SQL and no web
 //! framework: the world is reached through the four doors alone, which is what makes the simulator honest.
 
+mod alarm;
 pub mod courier;
 pub mod http;
 mod lanes;
@@ -24,6 +25,7 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until};
 
+use alarm::Alarm;
 use courier::Courier;
 use lanes::{LaneKey, Lanes};
 use retention::Expiry;
@@ -128,6 +130,13 @@ async fn schedule(
     armed: Arc<Notify>,
     mut stopped: watch::Receiver<bool>,
 ) {
+    let alarm = match Alarm::start() {
+        Ok(alarm) => Some(alarm),
+        Err(error) => {
+            tracing::warn!(%error, "no thread for exact wake-ups: firings may be a millisecond later");
+            None
+        }
+    };
     while !*stopped.borrow() {
         let wait = match scheduler.tick().await {
             Ok(Wake::Now) => continue,
@@ -140,9 +149,18 @@ async fn schedule(
         };
         tokio::select! {
             () = armed.notified() => {}
+            () = ring(alarm.as_ref(), wait) => {}
             () = sleep(wait) => {}
             _ = stopped.changed() => {}
         }
+    }
+}
+
+/// Waits exactly so long; without an alarm, or for a wait that nobody is late for, the sleep beside it is enough.
+async fn ring(alarm: Option<&Alarm>, wait: Duration) {
+    match alarm.filter(|_| wait < NAP) {
+        Some(alarm) => alarm.after(wait).await,
+        None => std::future::pending().await,
     }
 }
 
