@@ -17,7 +17,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use super::page::{Gathered, gather_events, read_place, respond, take_page, write_place};
+use super::page::{Gathered, gather_events, next_limit, read_place, respond, take_page, write_place};
 use super::time;
 use crate::app::{App, Shared};
 use crate::auth::Caller;
@@ -222,7 +222,7 @@ pub(crate) async fn list(State(app): State<App>, caller: Caller, mut query: Quer
         gather_events(app.store.as_ref(), caller.owner(), filter, order, page.limit).await?;
     let next = events.last().filter(|_| more).map(|last| {
         let place = EventPlace { fired_at: last.fired_at, id: last.id };
-        let mut next = vec![("limit", page.limit.min(200).to_string()), ("cursor", write_place('n', place))];
+        let mut next = vec![("limit", next_limit(page.limit)), ("cursor", write_place('n', place))];
         next.extend(status_word.map(|word| ("status", word)));
         next.extend(trigger.map(|id| ("trigger_id", id.to_string())));
         next.extend(since.map(|instant| ("since", time(instant))));

@@ -110,6 +110,11 @@ pub(crate) async fn gather_events(
     }
 }
 
+/// The limit that the link to the next page names: pages after the first are always limited.
+pub(crate) fn next_limit(limit: usize) -> String {
+    limit.min(ITEMS_MAX).to_string()
+}
+
 /// A list, and the link to its next page where there is one.
 pub(crate) fn respond<T: Serialize>(items: &[T], path: &str, next: Option<Vec<(&str, String)>>) -> Response {
     let mut response = Json(items).into_response();

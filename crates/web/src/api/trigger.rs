@@ -19,7 +19,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use super::page::{Gathered, gather_triggers, respond, take_page};
+use super::page::{Gathered, gather_triggers, next_limit, respond, take_page};
 use super::schedule::Preview;
 use super::time;
 use crate::app::{App, Shared};
@@ -414,7 +414,7 @@ pub(crate) async fn list(State(app): State<App>, caller: Caller, mut query: Quer
     let next = triggers
         .last()
         .filter(|_| more)
-        .map(|last| vec![("limit", page.limit.min(200).to_string()), ("cursor", last.trigger.id.to_string())]);
+        .map(|last| vec![("limit", next_limit(page.limit)), ("cursor", last.trigger.id.to_string())]);
     let items: Vec<_> = triggers.iter().map(|armed| TriggerDocument::of(&app, armed)).collect();
     Ok(respond(&items, "/api/v1/triggers", next))
 }

@@ -1,6 +1,6 @@
 //! How often logging in and registering may be tried. Only failures count against a login: a token is taken before the
 //! password is checked, so that parallel guesses cannot slip past, and given back when it was right. Nobody is locked out
-//! for good, and nobody can lock a victim out for longer than one refill.
+//! for good. One stranger cannot keep an owner out; many addresses together, guessing without pause, still can while they do.
 
 use std::net::IpAddr;
 use std::sync::Mutex;

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use super::time;
 use crate::api::event::filter_of;
-use crate::api::page::{Gathered, gather_events, read_place, respond, take_page, write_place};
+use crate::api::page::{Gathered, gather_events, next_limit, read_place, respond, take_page, write_place};
 use crate::app::App;
 use crate::app::Shared;
 use crate::auth::Caller;
@@ -99,7 +99,7 @@ async fn list(
     let Gathered { items: mut events, more } = gathered;
     let next = events.last().filter(|_| more).map(|last| {
         let place = EventPlace { fired_at: last.fired_at, id: last.id };
-        vec![("limit", page.limit.min(200).to_string()), ("cursor", write_place(mark, place))]
+        vec![("limit", next_limit(page.limit)), ("cursor", write_place(mark, place))]
     });
     events.sort_unstable_by_key(|event| event.id);
     let items: Vec<_> = events.iter().map(FlatEvent::of).collect();

@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 
 use super::time;
 use crate::api::fire::{FiredDocument, fire_trigger, read_payload};
-use crate::api::page::{Gathered, gather_triggers, respond, take_page};
+use crate::api::page::{Gathered, gather_triggers, next_limit, respond, take_page};
 use crate::api::trigger::{change, load, make, trigger_id};
 use crate::app::App;
 use crate::auth::{Caller, Firer};
@@ -298,7 +298,7 @@ pub(crate) async fn list(State(app): State<App>, caller: Caller, mut query: Quer
     let next = triggers
         .last()
         .filter(|_| more)
-        .map(|last| vec![("limit", page.limit.min(200).to_string()), ("cursor", last.trigger.id.to_string())]);
+        .map(|last| vec![("limit", next_limit(page.limit)), ("cursor", last.trigger.id.to_string())]);
     let items: Vec<_> = triggers.iter().map(FlatTrigger::of).collect();
     Ok(respond(&items, "/triggers", next))
 }
