@@ -18,6 +18,87 @@ pub struct User {
     pub created_at: Timestamp,
     /// Since when they may not enter any more.
     pub disabled_at: Option<Timestamp>,
+    /// How they like their pages.
+    pub preferences: Preferences,
+}
+
+/// How somebody likes their pages. Nothing that fires depends on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Preferences {
+    /// The IANA zone they live in; none means the server's.
+    pub zone: Option<String>,
+    /// In which zone times are shown.
+    pub shown_in: ShownIn,
+    /// The colours.
+    pub theme: Theme,
+    /// Whether single keys are shortcuts (WCAG 2.2, 2.1.4).
+    pub shortcuts: bool,
+}
+
+impl Default for Preferences {
+    fn default() -> Preferences {
+        Preferences { zone: None, shown_in: ShownIn::Mine, theme: Theme::System, shortcuts: true }
+    }
+}
+
+/// In which zone times are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ShownIn {
+    /// The viewer's own.
+    Mine,
+    /// Each trigger's own, where there is one trigger to speak of; else the viewer's.
+    Trigger,
+    /// UTC.
+    Utc,
+}
+
+impl ShownIn {
+    /// Every choice.
+    pub const ALL: [ShownIn; 3] = [ShownIn::Mine, ShownIn::Trigger, ShownIn::Utc];
+
+    /// The word in forms and stores.
+    pub fn word(self) -> &'static str {
+        match self {
+            ShownIn::Mine => "mine",
+            ShownIn::Trigger => "trigger",
+            ShownIn::Utc => "utc",
+        }
+    }
+
+    /// The choice of that word.
+    pub fn from_word(word: &str) -> Option<ShownIn> {
+        ShownIn::ALL.into_iter().find(|choice| choice.word() == word)
+    }
+}
+
+/// The colours of pages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Theme {
+    /// As the system has it.
+    System,
+    /// Dark on light.
+    Light,
+    /// Light on dark.
+    Dark,
+}
+
+impl Theme {
+    /// Every choice.
+    pub const ALL: [Theme; 3] = [Theme::System, Theme::Light, Theme::Dark];
+
+    /// The word in forms, pages and stores.
+    pub fn word(self) -> &'static str {
+        match self {
+            Theme::System => "system",
+            Theme::Light => "light",
+            Theme::Dark => "dark",
+        }
+    }
+
+    /// The choice of that word.
+    pub fn from_word(word: &str) -> Option<Theme> {
+        Theme::ALL.into_iter().find(|choice| choice.word() == word)
+    }
 }
 
 /// What an e-mail address is compared by: without case and without the white space around it.
@@ -63,7 +144,12 @@ pub struct Session {
     pub created_at: Timestamp,
     /// When it ends by itself.
     pub expires_at: Timestamp,
+    /// What the program called itself that logged in (its `User-Agent`), at most [`AGENT_CHARS_MAX`] characters of it.
+    pub agent: String,
 }
+
+/// The longest name of a program that is kept with a session, in characters.
+pub const AGENT_CHARS_MAX: usize = 200;
 
 /// One thing an API key may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -131,6 +131,13 @@ pub fn settle(claim: Claim, exchange: Exchange, started_at: Timestamp, now: Time
     Settlement { claim, attempt, verdict }
 }
 
+/// How long is waited at least after `tried` attempts; none when the ladder is used up.
+pub fn shortest_wait(tried: u32) -> Option<SignedDuration> {
+    let rung = usize::try_from(tried).ok()?.checked_sub(1)?;
+    let wait_ms = WAITS_S.get(rung)? * 1000;
+    Some(SignedDuration::from_millis(wait_ms - wait_ms * SPREAD_PERCENT / 100))
+}
+
 /// When to try again after `tried` attempts, or none when the ladder is used up.
 fn next_try(tried: u32, message: MessageId, now: Timestamp) -> Option<Timestamp> {
     let rung = usize::try_from(tried).ok()?.checked_sub(1)?;

@@ -219,13 +219,21 @@ pub enum Reach {
 pub struct Egress {
     reach: Reach,
     own: Vec<SocketAddr>,
+    exempt: Option<SocketAddr>,
 }
 
 impl Egress {
     /// A guard of that reach. `own` lists where oncue and its database listen: an unspecified address (`0.0.0.0`, `::`) stands
     /// for every address of this machine, a loopback address for every loopback address.
     pub fn new(reach: Reach, own: Vec<SocketAddr>) -> Egress {
-        Egress { reach, own }
+        Egress { reach, own, exempt: None }
+    }
+
+    /// The same guard, which lets deliveries go to exactly this address too, whatever its reach: the demonstration's own
+    /// receiver is such a place.
+    #[must_use]
+    pub fn exempting(self, address: SocketAddr) -> Egress {
+        Egress { exempt: Some(address), ..self }
     }
 
     /// Judges an address as it is typed, for a quick answer when a trigger is saved. A name that passes may still resolve to
@@ -258,6 +266,9 @@ impl Egress {
     /// # Errors
     /// When the address or the port is out of reach, or is oncue's own.
     pub fn judge_address(&self, ip: IpAddr, port: u16) -> Result<(), Refusal> {
+        if self.exempt == Some(SocketAddr::new(ip, port)) {
+            return Ok(());
+        }
         let needed = reach_of_address(ip)?;
         self.judge_reach(needed)?;
         if self.own.iter().any(|own| is_own(*own, ip, port)) {
@@ -272,9 +283,12 @@ impl Egress {
     ///
     /// # Errors
     /// When this machine is out of reach, or the port is oncue's own.
-    pub fn judge_this_machine(&self, port: u16) -> Result<(), Refusal> {
+    pub fn judge_this_machine(&self, address: SocketAddr) -> Result<(), Refusal> {
+        if self.exempt == Some(address) {
+            return Ok(());
+        }
         self.judge_reach(Reach::Loopback)?;
-        if self.own.iter().any(|own| own.ip().is_unspecified() && own.port() == port) {
+        if self.own.iter().any(|own| own.ip().is_unspecified() && own.port() == address.port()) {
             return Err(own_port());
         }
         Ok(())
@@ -647,9 +661,28 @@ mod tests {
     #[test]
     fn an_address_of_this_machine_counts_as_loopback() {
         let own = vec!["0.0.0.0:8000".parse().expect("a socket address")];
-        assert!(Egress::new(Reach::Public, own.clone()).judge_this_machine(443).is_err());
-        assert!(Egress::new(Reach::Private, own.clone()).judge_this_machine(8000).is_err());
-        assert_eq!(Egress::new(Reach::Private, own).judge_this_machine(8001), Ok(()));
+        let here = |port| SocketAddr::new(ip("8.8.8.8"), port);
+        assert!(Egress::new(Reach::Public, own.clone()).judge_this_machine(here(443)).is_err());
+        assert!(Egress::new(Reach::Private, own.clone()).judge_this_machine(here(8000)).is_err());
+        assert_eq!(Egress::new(Reach::Private, own).judge_this_machine(here(8001)), Ok(()));
+    }
+
+    #[test]
+    fn an_exemption_is_for_one_address_and_one_port() {
+        let exempt: SocketAddr = "127.0.0.1:4711".parse().expect("a socket address");
+        let guard = egress(Reach::Public).exempting(exempt);
+        let typed = |text: &str| guard.judge_url(&parse(text).expect("an address").url);
+        assert_eq!(typed("http://127.0.0.1:4711/hook"), Ok(()));
+        assert_eq!(guard.judge_answers(&[exempt]), Ok(&[exempt][..]));
+        assert_eq!(guard.judge_this_machine(exempt), Ok(()));
+        for other in ["127.0.0.1:4712", "127.0.0.2:4711", "[::1]:4711", "10.0.0.1:4711"] {
+            assert!(typed(&format!("http://{other}/hook")).is_err(), "{other}");
+            let other: SocketAddr = other.parse().expect("a socket address");
+            assert!(
+                guard.judge_answers(&[exempt, other]).is_err() && guard.judge_this_machine(other).is_err(),
+                "{other}"
+            );
+        }
     }
 
     #[test]

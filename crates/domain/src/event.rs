@@ -21,6 +21,14 @@ pub enum Origin {
 }
 
 impl Origin {
+    /// Every origin.
+    pub const ALL: [Origin; 4] = [Origin::Schedule, Origin::CatchUp, Origin::Api, Origin::Test];
+
+    /// The origin of that word.
+    pub fn from_word(word: &str) -> Option<Origin> {
+        Origin::ALL.into_iter().find(|origin| origin.word() == word)
+    }
+
     /// The word in the API and in the message.
     pub fn word(self) -> &'static str {
         match self {

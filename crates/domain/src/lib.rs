@@ -10,9 +10,12 @@ pub mod error;
 pub mod id;
 
 pub mod access;
+pub mod agenda;
+pub mod count;
 pub mod delivery;
 pub mod destination;
 pub mod event;
+pub mod firing;
 pub mod limit;
 pub mod message;
 pub mod occurrence;

@@ -2,7 +2,7 @@
 //! inside the house nobody checks again. What an edit does to what is armed is decided here too; what fires when the time
 //! has come is `plan`'s business.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::destination::Webhook;
 use crate::error::Invalid;
@@ -122,6 +122,85 @@ impl ScheduleWish {
             (ScheduleWish::Cron(wished), Schedule::Cron { expression, .. }) => wished.as_str() == expression.as_str(),
             _ => false,
         }
+    }
+}
+
+/// How long an occurrence may be due before it is called overdue. The scheduler looks every 250 ms.
+pub const OVERDUE_AFTER: SignedDuration = SignedDuration::from_secs(5);
+
+/// A trigger as lists show it: everything but what its events carry, which may be long.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TriggerHead {
+    /// Its number.
+    pub id: TriggerId,
+    /// Its name, where it has one.
+    pub name: Option<String>,
+    /// When it fires; none for an API trigger.
+    pub schedule: Option<ScheduleDetails>,
+    /// Where its events go.
+    pub webhook: Option<Webhook>,
+    /// Kept, but never scheduled.
+    pub is_test: bool,
+    /// Whether it may fire.
+    pub enabled: bool,
+    /// From then on it does not fire.
+    pub expires_at: Option<Timestamp>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// The occurrence that it waits for.
+    pub next_at: Option<Timestamp>,
+}
+
+impl TriggerHead {
+    /// What sort of trigger it is.
+    pub fn kind(&self) -> Kind {
+        if self.schedule.is_some() { Kind::Scheduled } else { Kind::Api }
+    }
+
+    /// Whether it is not expired at `now`.
+    pub fn lives_at(&self, now: Timestamp) -> bool {
+        self.expires_at.is_none_or(|end| now < end)
+    }
+
+    /// Whether what it waits for should have fired long before `now`.
+    pub fn is_overdue(&self, now: Timestamp) -> bool {
+        self.next_at.is_some_and(|next_at| now.duration_since(next_at) > OVERDUE_AFTER)
+    }
+
+    /// When it will fire if nothing changes, the earliest first, each occurrence named by its nominal time. What is overdue
+    /// fires once, together with whatever fell due since.
+    pub fn firings_to_come(&self, now: Timestamp) -> impl Iterator<Item = Timestamp> {
+        let following = move |due: &Timestamp| self.schedule.as_ref()?.schedule.next_after((*due).max(now));
+        std::iter::successors(self.next_at, following).take_while(|due| self.lives_at(*due))
+    }
+
+    /// Whether it will fire by itself or when called.
+    pub fn is_active(&self, now: Timestamp) -> bool {
+        self.enabled && !self.is_test && self.lives_at(now) && (self.kind() == Kind::Api || self.next_at.is_some())
+    }
+}
+
+impl<T: AsRef<Trigger>> From<&Armed<T>> for TriggerHead {
+    fn from(armed: &Armed<T>) -> TriggerHead {
+        let trigger = armed.trigger.as_ref();
+        let definition = &trigger.definition;
+        TriggerHead {
+            id: trigger.id,
+            name: definition.name.clone(),
+            schedule: definition.schedule.clone(),
+            webhook: definition.webhook.clone(),
+            is_test: definition.is_test,
+            enabled: definition.enabled,
+            expires_at: definition.expires_at,
+            created_at: trigger.created_at,
+            next_at: armed.next_at,
+        }
+    }
+}
+
+impl AsRef<Trigger> for Trigger {
+    fn as_ref(&self) -> &Trigger {
+        self
     }
 }
 

@@ -83,6 +83,7 @@ impl Engine {
         doors.store.subscribe(Arc::new(move |change| match change {
             Change::Armed => on_armed.notify_one(),
             Change::Owed => on_owed.notify_one(),
+            Change::Logged(_) | Change::Settled(_) | Change::Edited(_) => {}
         }));
         let (stop, stopped) = watch::channel(false);
         let scheduler = Scheduler::begin(Arc::clone(&doors.store), Arc::clone(&doors.clock), doors.ids).await?;

@@ -1,7 +1,9 @@
 //! Schedules, times and words as columns. What is written here is read back equal; a column that cannot be read is an error
 //! that names it, never a guess.
 
+use std::collections::HashMap;
 use std::str::FromStr;
+use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
 use oncue_domain::destination::{Format, Webhook};
@@ -14,6 +16,31 @@ use oncue_domain::store::Error;
 use oncue_domain::trigger::ScheduleDetails;
 use serde::{Deserialize, Serialize};
 use url::Url;
+
+/// How many cron lines are kept read.
+const CRON_LINES_MAX: usize = 16_384;
+
+/// Cron lines that were read lately. Reading one costs as much as reading a hundred rows, and lists show the same ones again
+/// and again.
+#[derive(Default)]
+pub(crate) struct CronLines(Mutex<HashMap<String, CronExpression>>);
+
+impl CronLines {
+    fn get(&self, text: &str) -> Result<CronExpression, Error> {
+        // A poisoned lock means that a thread panicked while it held plain data; the data is still whole.
+        let lines = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = lines().get(text) {
+            return Ok(known.clone());
+        }
+        let read = CronExpression::parse(text).map_err(|error| broken("schedule", error))?;
+        let mut lines = lines();
+        if lines.len() >= CRON_LINES_MAX {
+            lines.clear();
+        }
+        lines.insert(text.to_owned(), read.clone());
+        Ok(read)
+    }
+}
 
 /// A schedule in its column.
 #[derive(Serialize, Deserialize)]
@@ -50,7 +77,7 @@ pub(crate) fn schedule_to_text(details: &ScheduleDetails) -> String {
 }
 
 /// Reads a schedule back.
-pub(crate) fn schedule_from_text(text: &str, zones: &Zones) -> Result<ScheduleDetails, Error> {
+pub(crate) fn schedule_from_text(text: &str, zones: &Zones, cron_lines: &CronLines) -> Result<ScheduleDetails, Error> {
     let stored: Stored<'_> = serde_json::from_str(text).map_err(|error| broken("schedule", error))?;
     let schedule = match stored.kind {
         StoredKind::Once { at } => Schedule::Once { at: instant(at)? },
@@ -60,7 +87,7 @@ pub(crate) fn schedule_from_text(text: &str, zones: &Zones) -> Result<ScheduleDe
             first: if at_anchor { FirstFiring::AtAnchor } else { FirstFiring::OnePeriodLater },
         },
         StoredKind::Cron { expression, zone } => Schedule::Cron {
-            expression: CronExpression::parse(&expression).map_err(|error| broken("schedule", error))?,
+            expression: cron_lines.get(&expression)?,
             zone: zones.get(&zone).map_err(|error| broken("schedule", error))?,
         },
     };

@@ -4,7 +4,7 @@
 //! lists at a transition wrong and ends at a missing day. No clock may enter.
 
 use crate::schedule::Invalid;
-use crate::schedule::calendar::WallTimes;
+use crate::schedule::calendar::{Wall, WallTimes};
 use crate::schedule::dialect::{self, Fields, Item};
 use crate::schedule::stretch::{Occurrences, Rule};
 use crate::schedule::zone::{FIRST_SECOND, LAST_SECOND, Zone};
@@ -66,6 +66,22 @@ impl CronExpression {
     /// How many occurrences lie in `(after, until]`; the cost grows with the months in the span, not with the count.
     pub fn count_in(&self, zone: &Zone, after: Timestamp, until: Timestamp) -> u64 {
         self.in_zone(zone).count_in(seconds(after, until))
+    }
+
+    /// Whether it restricts both the day of the month and the day of the week, so that either is enough.
+    pub fn takes_either_day(&self) -> bool {
+        let fields = self.fields();
+        fields.day[0] != Item::All && fields.weekday[0] != Item::All
+    }
+
+    /// The first wall time named in the range, and how many there are.
+    pub(super) fn walls_between(&self, range: Range<Wall>) -> (Option<Wall>, u64) {
+        (self.walls.first_in(range.clone()), self.walls.count_in(range))
+    }
+
+    /// Whether it fires whenever the clock shows a named time, instead of once for each.
+    pub(super) fn follows_elapsed_time(&self) -> bool {
+        self.rule == Rule::Wild
     }
 
     /// The fields again, for those who put them into words.
@@ -232,6 +248,20 @@ mod tests {
             let found = walk(&expression(text), &Zones::utc(), at(after), until);
             let found: Vec<String> = found.iter().map(Timestamp::to_string).collect();
             assert_eq!(&found, expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_day_of_the_month_and_a_day_of_the_week_are_alternatives() {
+        for (text, either) in [
+            ("0 0 13 * 5", true),
+            ("0 0 */2 * 1", true),
+            ("0 0 * * 5", false),
+            ("0 0 13 * *", false),
+            ("0 0 0 13 * 5", true),
+            ("@weekly", false),
+        ] {
+            assert_eq!(expression(text).takes_either_day(), either, "{text}");
         }
     }
 

@@ -5,9 +5,11 @@
 //!
 //! - `dialect` says which cron text is accepted, `calendar` which wall-clock times it names, `stretch` what a zone makes
 //!   of those at its transitions; `cron` puts the three together.
+//! - `clock_change` tells what the next change of the clocks does to a schedule.
 //! - `every` reads periods, `zone` names zones and reads instants, `sentence` says a schedule in English.
 
 mod calendar;
+pub mod clock_change;
 pub mod cron;
 mod dialect;
 pub mod every;

@@ -1,4 +1,4 @@
-//! A schedule said in English, for those who read the dashboard and not cron. The sentence explains, it decides nothing:
+//! A schedule said in English, for those who read pages and not cron. The sentence explains, it decides nothing:
 //! no occurrence may depend on it, and it names no zone, which stands beside it wherever it is shown.
 //!
 //! The common shapes are phrased here; for the rest the croner crate's description is readable enough.

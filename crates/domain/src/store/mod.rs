@@ -12,14 +12,16 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::access::{ApiKey, KeyHash, Registration, Scope, Session, User};
+use crate::access::{ApiKey, KeyHash, Preferences, Registration, Scope, Session, User};
+use crate::count::HourCount;
 use crate::delivery::{Attempt, Claim, Settlement, State};
 use crate::event::{Event, Origin};
+use crate::firing::{Firing, Outcome};
 use crate::id::{ApiKeyId, EventId, MessageId, TriggerId, UserId};
 use crate::occurrence::Skipped;
 use crate::payload::Payload;
 use crate::plan::{Absence, Plan};
-use crate::trigger::{Armed, Definition, Edit, FireRefusal, Trigger};
+use crate::trigger::{Armed, Definition, Edit, FireRefusal, Kind, Trigger, TriggerHead};
 
 /// Why a store could not answer. Nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -35,13 +37,20 @@ pub enum Error {
 /// What a store method gives.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// What may have changed; a hint without data. A lost hint costs latency, never a firing.
+/// What may have changed; a hint that says no more than whose it is, so that nobody is woken by what is not theirs. A lost hint
+/// costs latency, never a firing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
     /// A trigger may wait for something earlier than before.
     Armed,
     /// A delivery may be owed.
     Owed,
+    /// An event of this user was logged.
+    Logged(UserId),
+    /// A delivery of this user ended, or its next attempt is due at another time.
+    Settled(UserId),
+    /// A trigger of this user was made, changed or deleted, or what it waits for was.
+    Edited(UserId),
 }
 
 /// Called after commits, from any thread; must not block.
@@ -183,6 +192,93 @@ pub struct EventPlace {
     pub id: EventId,
 }
 
+/// Which events are looked for. All conditions hold together.
+#[derive(Clone, Debug, Default)]
+pub struct EventSearch {
+    /// Whose and when.
+    pub filter: EventFilter,
+    /// Only those of which this has become.
+    pub outcome: Option<Outcome>,
+    /// Only those made by this.
+    pub origin: Option<Origin>,
+    /// Only those with this in their payload or name, whatever the case of its ASCII letters.
+    pub text: Option<String>,
+}
+
+/// At most so many events are looked at in one search; for the outcome [`Outcome::Failed`], at so many that failed.
+pub const SEARCHED_MAX: usize = 10_000;
+
+/// At most so many events, everybody's together, are walked over in one [`Store::events_logged_after`].
+pub const FOLLOWED_MAX: usize = 5_000;
+
+/// An event as lists show it: everything but the greater part of a long payload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventLine {
+    /// Its number.
+    pub id: EventId,
+    /// The trigger that fired; it may be gone by now.
+    pub trigger: TriggerId,
+    /// The trigger's name at that moment; empty where it had none.
+    pub name: String,
+    /// What sort of trigger it was.
+    pub kind: Kind,
+    /// The firing in short.
+    pub firing: Firing,
+    /// What receivers know it by.
+    pub message_id: MessageId,
+    /// The beginning of the payload, at most [`EXCERPT_CHARS_MAX`] characters of it.
+    pub excerpt: String,
+}
+
+/// The longest beginning of a payload that lists show, in characters.
+pub const EXCERPT_CHARS_MAX: usize = 200;
+
+/// What a search of events found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventLines {
+    /// What was found, in the order that was asked for.
+    pub lines: Vec<EventLine>,
+    /// Where the search gave up before it had found enough: everything up to this place was looked at, nothing beyond.
+    pub gave_up_at: Option<EventPlace>,
+    /// Every event with a number up to this one was there to be found; later ones come in [`Store::events_logged_after`].
+    pub logged_until: EventId,
+}
+
+/// How many triggers somebody has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TriggerTally {
+    /// All of them.
+    pub all: u64,
+    /// Those that will fire by themselves or when called ([`TriggerHead::is_active`]).
+    pub active: u64,
+    /// Those that are switched off.
+    pub paused: u64,
+}
+
+/// What somebody ought to look at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attention {
+    /// How many triggers there are.
+    pub tally: TriggerTally,
+    /// Triggers whose occurrence is overdue by more than [`crate::trigger::OVERDUE_AFTER`], the longest overdue first, at most [`ATTENTION_MAX`].
+    pub overdue: Vec<TriggerHead>,
+    /// Triggers of whose kept events the newest one that was delivered or failed, tests aside, failed; with that event, the
+    /// newest first, at most [`ATTENTION_MAX`].
+    pub failing: Vec<(TriggerHead, Firing)>,
+}
+
+/// How many triggers of a sort need attention at once.
+pub const ATTENTION_MAX: usize = 100;
+
+/// The latest firings of one trigger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecentFirings {
+    /// The trigger.
+    pub trigger: TriggerId,
+    /// Its firings, tests aside, newest first.
+    pub firings: Vec<Firing>,
+}
+
 /// One event's way to one destination, as it is shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeliveryView {
@@ -269,6 +365,15 @@ pub trait Store: Send + Sync {
     /// The session exists no more.
     async fn end_session(&self, id: &str) -> Result<()>;
 
+    /// The user's sessions that have not ended, the latest first.
+    async fn sessions(&self, user: UserId, now: Timestamp) -> Result<Vec<Session>>;
+
+    /// None of the user's sessions exists any more but the one of the id `kept`. How many there were.
+    async fn end_other_sessions(&self, user: UserId, kept: &str) -> Result<usize>;
+
+    /// The user likes their pages like that. False when there is no such user.
+    async fn set_preferences(&self, user: UserId, preferences: Preferences) -> Result<bool>;
+
     /// The key exists; none when its owner has [`crate::access::API_KEYS_MAX`] already.
     async fn create_api_key(&self, key: NewApiKey, now: Timestamp) -> Result<Option<ApiKey>>;
 
@@ -294,6 +399,15 @@ pub trait Store: Send + Sync {
 
     /// The owner's triggers with an id above `after`, ascending, at most `limit`.
     async fn triggers(&self, owner: UserId, after: Option<TriggerId>, limit: usize) -> Result<Vec<Armed>>;
+
+    /// The owner's triggers, ascending, at most `limit`, without their payloads.
+    async fn trigger_heads(&self, owner: UserId, limit: usize) -> Result<Vec<TriggerHead>>;
+
+    /// The owner's triggers that wait for something, the earliest first, at most `limit`.
+    async fn soonest(&self, owner: UserId, limit: usize) -> Result<Vec<TriggerHead>>;
+
+    /// What the owner ought to look at.
+    async fn attention(&self, owner: UserId, gone_until: Timestamp, now: Timestamp) -> Result<Attention>;
 
     /// The edit holds: nothing of the former revision is committed from now on. Refused as stale when the trigger is not of
     /// the revision before, or when the edit arms it and it does not wait for `seen` any more.
@@ -366,10 +480,64 @@ pub trait Store: Send + Sync {
     /// How many of the owner's events fired after `gone_until`, by trigger, ascending; triggers without any are left out.
     async fn event_counts(&self, owner: UserId, gone_until: Timestamp) -> Result<Vec<EventCount>>;
 
+    /// The owner's events that are looked for, in the order of `page`, at most `limit`.
+    async fn event_lines(
+        &self,
+        owner: UserId,
+        search: EventSearch,
+        page: EventPage,
+        limit: usize,
+    ) -> Result<EventLines>;
+
+    /// The owner's events that are looked for and were logged after the event `after`, in the order of their numbers, at most
+    /// `limit`. With [`EventLines::logged_until`] as the next `after`, none is given twice and none is left out. One call walks
+    /// over at most [`FOLLOWED_MAX`] events: there may be more for as long as that number goes up.
+    async fn events_logged_after(
+        &self,
+        owner: UserId,
+        search: EventSearch,
+        after: EventId,
+        limit: usize,
+    ) -> Result<EventLines>;
+
+    /// How many of the owner's events each filter lets through, counted up to `at_most`.
+    async fn count_events(&self, owner: UserId, filters: Vec<EventFilter>, at_most: u64) -> Result<Vec<u64>>;
+
+    // Counts and firings in short, which outlive events.
+
+    /// What happened in each hour that begins in [`from`, `until`), to all of the owner's triggers (deleted ones too) or to one;
+    /// hours in which nothing did are left out. Ascending.
+    async fn hour_counts(
+        &self,
+        owner: UserId,
+        trigger: Option<TriggerId>,
+        from: Timestamp,
+        until: Timestamp,
+    ) -> Result<Vec<HourCount>>;
+
+    /// The latest firings of each of these triggers of the owner, at most `limit` each and [`crate::firing::FIRINGS_KEPT`], in the order of
+    /// `triggers`. Those that fired at or before `gone_until` are told in short only.
+    async fn recent_firings(
+        &self,
+        owner: UserId,
+        triggers: Vec<TriggerId>,
+        gone_until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<RecentFirings>>;
+
+    /// What is left of the owner's event that is gone, while it is among the latest firings of a trigger that is still there.
+    async fn gone_firing(
+        &self,
+        owner: UserId,
+        id: EventId,
+        gone_until: Timestamp,
+    ) -> Result<Option<(TriggerId, Firing)>>;
+
     // Retention.
 
     /// At most `limit` events that fired at or before `gone_until` are gone with all that hangs on them, and so are as many
-    /// ended sessions, former revisions and records as old.
+    /// ended sessions, former revisions, records as old, and counts older than [`crate::count::COUNTS_KEPT`]. What the events
+    /// of a trigger leave in short stays.
     async fn expire(&self, gone_until: Timestamp, now: Timestamp, limit: usize) -> Result<Expired>;
 }
 

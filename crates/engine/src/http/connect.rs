@@ -63,7 +63,7 @@ impl Connector {
         let Some(egress) = &self.egress else { return Ok(answers) };
         let judged = egress.judge_answers(answers)?;
         for answer in answers.iter().filter(|answer| is_this_machine(answer.ip())) {
-            egress.judge_this_machine(answer.port())?;
+            egress.judge_this_machine(*answer)?;
         }
         Ok(judged)
     }

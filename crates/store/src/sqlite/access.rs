@@ -1,7 +1,9 @@
 //! Users, sessions and API keys in SQLite.
 
 use jiff::Timestamp;
-use oncue_domain::access::{API_KEYS_MAX, ApiKey, KeyHash, Registration, Scope, Session, User, email_key};
+use oncue_domain::access::{
+    API_KEYS_MAX, ApiKey, KeyHash, Preferences, Registration, Scope, Session, ShownIn, Theme, User, email_key,
+};
 use oncue_domain::id::{ApiKeyId, UserId};
 use oncue_domain::store::{NewApiKey, NewUser, Registered, Result};
 use rusqlite::{Connection, Row};
@@ -9,7 +11,11 @@ use rusqlite::{Connection, Row};
 use super::failed;
 use crate::codec::{broken, instant};
 
-const USER: &str = "users.id, users.email, users.is_operator, users.created_at, users.disabled_at";
+const USER: &str = "users.id, users.email, users.is_operator, users.created_at, users.disabled_at, \
+                    users.zone, users.shown_in, users.theme, users.shortcuts";
+
+/// How many columns that is.
+const USER_COLUMNS: usize = 9;
 
 /// The built-in user has the one address key that nobody can type.
 const LOCAL_KEY: &str = "";
@@ -19,12 +25,19 @@ const LOCAL_NAME: &str = "local";
 
 fn user(row: &Row<'_>) -> Result<User> {
     let disabled_at: Option<i64> = row.get(4).map_err(failed)?;
+    let (shown_in, theme): (String, String) = (row.get(6).map_err(failed)?, row.get(7).map_err(failed)?);
     Ok(User {
         id: UserId(row.get(0).map_err(failed)?),
         email: row.get(1).map_err(failed)?,
         is_operator: row.get(2).map_err(failed)?,
         created_at: instant(row.get(3).map_err(failed)?)?,
         disabled_at: disabled_at.map(instant).transpose()?,
+        preferences: Preferences {
+            zone: row.get(5).map_err(failed)?,
+            shown_in: ShownIn::from_word(&shown_in).ok_or_else(|| broken("shown_in", &shown_in))?,
+            theme: Theme::from_word(&theme).ok_or_else(|| broken("theme", &theme))?,
+            shortcuts: row.get(8).map_err(failed)?,
+        },
     })
 }
 
@@ -53,8 +66,14 @@ fn insert(
             (email, key, hash, is_operator, now.as_microsecond()),
         )
         .map_err(failed)?;
-    let id = UserId(connection.last_insert_rowid());
-    Ok(User { id, email: email.to_owned(), is_operator, created_at: now, disabled_at: None })
+    Ok(User {
+        id: UserId(connection.last_insert_rowid()),
+        email: email.to_owned(),
+        is_operator,
+        created_at: now,
+        disabled_at: None,
+        preferences: Preferences::default(),
+    })
 }
 
 pub(super) fn register(
@@ -94,7 +113,7 @@ pub(super) fn user_by_email(connection: &Connection, email: &str) -> Result<Opti
         return Ok(None);
     }
     let sql = format!("SELECT {USER}, users.password_hash FROM users WHERE email_key = ?");
-    first(connection, &sql, [key], |row| Ok((user(row)?, row.get(5).map_err(failed)?)))
+    first(connection, &sql, [key], |row| Ok((user(row)?, row.get(USER_COLUMNS).map_err(failed)?)))
 }
 
 pub(super) fn users(connection: &Connection) -> Result<Vec<User>> {
@@ -139,8 +158,14 @@ pub(super) fn disable_user(connection: &Connection, id: UserId, now: Timestamp) 
 pub(super) fn open_session(connection: &Connection, session: &Session) -> Result<()> {
     connection
         .execute(
-            "INSERT INTO sessions (id, user_id, created_at, expires_at) VALUES (?, ?, ?, ?)",
-            (&session.id, session.user.0, session.created_at.as_microsecond(), session.expires_at.as_microsecond()),
+            "INSERT INTO sessions (id, user_id, created_at, expires_at, agent) VALUES (?, ?, ?, ?, ?)",
+            (
+                &session.id,
+                session.user.0,
+                session.created_at.as_microsecond(),
+                session.expires_at.as_microsecond(),
+                &session.agent,
+            ),
         )
         .map_err(failed)?;
     Ok(())
@@ -158,6 +183,43 @@ pub(super) fn session_user(connection: &Connection, id: &str, now: Timestamp) ->
 pub(super) fn end_session(connection: &Connection, id: &str) -> Result<()> {
     connection.execute("DELETE FROM sessions WHERE id = ?", [id]).map_err(failed)?;
     Ok(())
+}
+
+pub(super) fn sessions(connection: &Connection, user: UserId, now: Timestamp) -> Result<Vec<Session>> {
+    let mut statement = connection
+        .prepare_cached(
+            "SELECT id, user_id, created_at, expires_at, agent
+             FROM sessions
+             WHERE user_id = ? AND expires_at > ?
+             ORDER BY created_at DESC, id DESC",
+        )
+        .map_err(failed)?;
+    let mut rows = statement.query((user.0, now.as_microsecond())).map_err(failed)?;
+    let mut sessions = Vec::new();
+    while let Some(row) = rows.next().map_err(failed)? {
+        sessions.push(Session {
+            id: row.get(0).map_err(failed)?,
+            user: UserId(row.get(1).map_err(failed)?),
+            created_at: instant(row.get(2).map_err(failed)?)?,
+            expires_at: instant(row.get(3).map_err(failed)?)?,
+            agent: row.get(4).map_err(failed)?,
+        });
+    }
+    Ok(sessions)
+}
+
+pub(super) fn end_other_sessions(connection: &Connection, user: UserId, kept: &str) -> Result<usize> {
+    connection.execute("DELETE FROM sessions WHERE user_id = ? AND id <> ?", (user.0, kept)).map_err(failed)
+}
+
+pub(super) fn set_preferences(connection: &Connection, user: UserId, preferences: &Preferences) -> Result<bool> {
+    let changed = connection
+        .execute(
+            "UPDATE users SET zone = ?2, shown_in = ?3, theme = ?4, shortcuts = ?5 WHERE id = ?1",
+            (user.0, &preferences.zone, preferences.shown_in.word(), preferences.theme.word(), preferences.shortcuts),
+        )
+        .map_err(failed)?;
+    Ok(changed > 0)
 }
 
 const KEY: &str = "api_keys.id, api_keys.owner, api_keys.name, api_keys.prefix, api_keys.scopes, api_keys.created_at, \
@@ -239,7 +301,7 @@ pub(super) fn api_key_user(connection: &Connection, hash: &KeyHash, now: Timesta
          FROM api_keys JOIN users ON users.id = api_keys.owner
          WHERE api_keys.hash = ? AND (api_keys.expires_at IS NULL OR api_keys.expires_at > ?) AND users.disabled_at IS NULL"
     );
-    first(connection, &sql, (hash, now.as_microsecond()), |row| Ok((user(row)?, api_key(row, 5)?)))
+    first(connection, &sql, (hash, now.as_microsecond()), |row| Ok((user(row)?, api_key(row, USER_COLUMNS)?)))
 }
 
 pub(super) fn touch_api_key(connection: &Connection, id: ApiKeyId, now: Timestamp) -> Result<()> {

@@ -9,6 +9,7 @@ use oncue_domain::id::EventId;
 use oncue_domain::store::{Backlog, DeliveryView, Result};
 use rusqlite::{Connection, OptionalExtension, Row};
 
+use super::count::Subject;
 use super::event::{EVENT, EVENT_FROM, event};
 use super::writer::Effects;
 use super::{Shared, failed};
@@ -138,6 +139,10 @@ pub(super) fn settle(connection: &Connection, effects: &mut Effects, settlements
             continue;
         }
         effects.owed |= matches!(settlement.verdict, Verdict::Retry(_));
+        effects.settled.insert(settlement.claim.event.owner);
+        if !matches!(settlement.verdict, Verdict::Retry(_)) {
+            end(connection, effects, &settlement.claim, settlement.verdict == Verdict::Delivered)?;
+        }
         connection
             .prepare_cached(
                 "INSERT INTO attempts (event_id, number, is_default, started_at, took_us, status, error, answer, delivered)
@@ -158,6 +163,24 @@ pub(super) fn settle(connection: &Connection, effects: &mut Effects, settlements
             })
             .map_err(failed)?;
     }
+    Ok(())
+}
+
+/// Nothing is owed for the event any more.
+fn end(connection: &Connection, effects: &mut Effects, claim: &Claim, is_delivered: bool) -> Result<()> {
+    let event = &claim.event;
+    let subject =
+        Subject { owner: event.owner, trigger: event.trigger, origin: event.origin, fired_at: event.fired_at };
+    effects.counts.ended(&subject, event.id, is_delivered);
+    if is_delivered {
+        return Ok(());
+    }
+    connection
+        .prepare_cached("INSERT INTO failures (event_id, owner, trigger_id, fired_at) VALUES (?, ?, ?, ?)")
+        .and_then(|mut statement| {
+            statement.execute((event.id.0, event.owner.0, event.trigger.0, event.fired_at.as_microsecond()))
+        })
+        .map_err(failed)?;
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! Events in SQLite: how they come to be, together with everything they entail, how they are read, and how they go.
+//! Events in SQLite: how they come to be, together with everything they entail, and how they are read.
 
 use std::sync::Arc;
 
@@ -8,13 +8,12 @@ use oncue_domain::destination::Target;
 use oncue_domain::event::{Event, Origin};
 use oncue_domain::id::{EventId, MessageId, TriggerId, UserId};
 use oncue_domain::payload::Payload;
-use oncue_domain::store::{
-    Call, Committed, DeliveryView, EventCount, EventFilter, EventPage, Expired, Fired, Planned, Result,
-};
+use oncue_domain::store::{Call, Committed, DeliveryView, EventCount, EventFilter, EventPage, Fired, Planned, Result};
 use oncue_domain::trigger::{Definition, Kind, Trigger};
 use rusqlite::{Connection, Row, ToSql};
 use uuid::Uuid;
 
+use super::count::Subject;
 use super::writer::Effects;
 use super::{Shared, delivery, failed, trigger};
 use crate::codec::{broken, instant, origin_from_number, origin_to_number};
@@ -65,6 +64,9 @@ pub(super) fn log(
         return Ok(None);
     }
     let id = EventId(connection.last_insert_rowid());
+    effects.logged.insert(trigger.owner);
+    let subject = Subject { owner: trigger.owner, trigger: trigger.id, origin: new.origin, fired_at: now };
+    effects.counts.fired(&subject, new.scheduled_at.map(|due| now.duration_since(due)));
     let target = match &definition.webhook {
         Some(webhook) => Target::Webhook(webhook.clone()),
         None if shared.settings.has_default_destination => Target::Default,
@@ -111,6 +113,7 @@ pub(super) fn commit_plans(
             continue;
         }
         committed.plans += 1;
+        let before = committed.events;
         for (firing, message_id) in planned.plan.firings.iter().zip(&planned.message_ids) {
             let origin = if firing.caught_up { Origin::CatchUp } else { Origin::Schedule };
             let event =
@@ -119,8 +122,11 @@ pub(super) fn commit_plans(
                 committed.events += 1;
             }
         }
+        if committed.events == before {
+            effects.edited.insert(planned.trigger.owner);
+        }
         for skipped in &planned.plan.skipped {
-            trigger::record(connection, planned.trigger.owner, planned.trigger.id, skipped, now)?;
+            trigger::record(connection, effects, planned.trigger.owner, planned.trigger.id, skipped, now)?;
         }
     }
     Ok(committed)
@@ -322,45 +328,4 @@ pub(super) fn counts(connection: &Connection, owner: UserId, gone_until: Timesta
         });
     }
     Ok(counts)
-}
-
-pub(super) fn expire(connection: &Connection, gone_until: Timestamp, now: Timestamp, limit: usize) -> Result<Expired> {
-    let gone_until = gone_until.as_microsecond();
-    let mut statement = connection
-        .prepare_cached("SELECT id FROM events WHERE fired_at <= ? ORDER BY fired_at LIMIT ?")
-        .map_err(failed)?;
-    let ids: Vec<i64> =
-        statement.query_map((gone_until, limit), |row| row.get(0)).and_then(Iterator::collect).map_err(failed)?;
-    for id in &ids {
-        for sql in [
-            "DELETE FROM attempts WHERE event_id = ?",
-            "DELETE FROM outbox WHERE event_id = ?",
-            "DELETE FROM events WHERE id = ?",
-        ] {
-            connection.prepare_cached(sql).and_then(|mut statement| statement.execute([id])).map_err(failed)?;
-        }
-    }
-    let mut is_done = ids.len() < limit;
-    let mut old = vec![
-        ("DELETE FROM skipped WHERE id IN (SELECT id FROM skipped WHERE recorded_at <= ? LIMIT ?)", gone_until),
-        (
-            "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires_at <= ? LIMIT ?)",
-            now.as_microsecond(),
-        ),
-    ];
-    // A revision goes after the last event that names it.
-    if is_done {
-        old.push((
-            "DELETE FROM revisions WHERE rowid IN (SELECT rowid FROM revisions WHERE ended_at <= ? LIMIT ?)",
-            gone_until,
-        ));
-    }
-    for (sql, until) in old {
-        let removed = connection
-            .prepare_cached(sql)
-            .and_then(|mut statement| statement.execute((until, limit)))
-            .map_err(failed)?;
-        is_done &= removed < limit;
-    }
-    Ok(Expired { events: ids.len(), is_done })
 }

@@ -3,9 +3,16 @@
 //! file is refused, so claims need no more than this process.
 
 mod access;
+mod count;
 mod delivery;
 mod event;
+mod firing;
+mod head;
+#[cfg(test)]
+mod plans;
 mod presence;
+mod retention;
+mod search;
 mod trigger;
 mod writer;
 
@@ -17,21 +24,25 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use oncue_domain::access::{ApiKey, KeyHash, Registration, Session, User};
+use oncue_domain::access::{ApiKey, KeyHash, Preferences, Registration, Session, User};
+use oncue_domain::count::HourCount;
 use oncue_domain::delivery::{Claim, Settlement};
 use oncue_domain::event::Event;
+use oncue_domain::firing::Firing;
 use oncue_domain::id::{ApiKeyId, EventId, MessageId, TriggerId, UserId};
 use oncue_domain::plan::Absence;
 use oncue_domain::schedule::zone::Zones;
 use oncue_domain::store::{
-    Backlog, Call, Committed, DeliveryView, Edited, Error, EventCount, EventFilter, EventPage, Expired, Fired,
-    Listener, NewApiKey, NewTrigger, NewUser, Planned, Registered, Result, SkippedView, Store,
+    Attention, Backlog, Call, Committed, DeliveryView, Edited, Error, EventCount, EventFilter, EventLines, EventPage,
+    EventSearch, Expired, Fired, Listener, NewApiKey, NewTrigger, NewUser, Planned, RecentFirings, Registered, Result,
+    SkippedView, Store,
 };
-use oncue_domain::trigger::{Armed, Definition, Edit, Trigger};
+use oncue_domain::trigger::{Armed, Definition, Edit, Trigger, TriggerHead};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::Semaphore;
 
+use crate::codec::CronLines;
 use crate::migrations::SQLITE;
 use presence::Presence;
 use writer::Writer;
@@ -90,6 +101,7 @@ struct Shared {
     fresh: Mutex<VecDeque<Claim>>,
     /// Triggers that were read lately, by id, valid for their revision only.
     parsed: Mutex<HashMap<TriggerId, Arc<Trigger>>>,
+    cron_lines: CronLines,
     listeners: Mutex<Vec<Listener>>,
 }
 
@@ -140,6 +152,7 @@ impl Sqlite {
             presence,
             fresh: Mutex::default(),
             parsed: Mutex::default(),
+            cron_lines: CronLines::default(),
             listeners: Mutex::default(),
         });
         Ok(Sqlite { writer: Writer::start(connection, Arc::clone(&shared)), readers: Arc::new(readers), shared })
@@ -312,6 +325,18 @@ fn migrate(connection: &mut Connection, role: Role) -> std::result::Result<(), S
     transaction.commit().map_err(words)
 }
 
+/// Runs several reads so that all of them see the same moment.
+fn in_one_moment<T>(connection: &Connection, read: impl FnOnce() -> Result<T>) -> Result<T> {
+    // A job of the writer's is in a transaction already.
+    if !connection.is_autocommit() {
+        return read();
+    }
+    let transaction = connection.unchecked_transaction().map_err(failed)?;
+    let outcome = read();
+    transaction.finish().map_err(failed)?;
+    outcome
+}
+
 /// What an SQLite error means to whoever asked.
 fn failed(error: rusqlite::Error) -> Error {
     use rusqlite::ErrorCode::{
@@ -380,6 +405,19 @@ impl Store for Sqlite {
         self.writer.submit(move |connection, _| access::end_session(connection, &id)).await
     }
 
+    async fn sessions(&self, user: UserId, now: Timestamp) -> Result<Vec<Session>> {
+        self.peek(move |connection, _| access::sessions(connection, user, now)).await
+    }
+
+    async fn end_other_sessions(&self, user: UserId, kept: &str) -> Result<usize> {
+        let kept = kept.to_owned();
+        self.writer.submit(move |connection, _| access::end_other_sessions(connection, user, &kept)).await
+    }
+
+    async fn set_preferences(&self, user: UserId, preferences: Preferences) -> Result<bool> {
+        self.writer.submit(move |connection, _| access::set_preferences(connection, user, &preferences)).await
+    }
+
     async fn create_api_key(&self, key: NewApiKey, now: Timestamp) -> Result<Option<ApiKey>> {
         self.writer.submit(move |connection, _| access::create_api_key(connection, &key, now)).await
     }
@@ -414,12 +452,24 @@ impl Store for Sqlite {
         self.scan(move |connection, shared| trigger::list(connection, shared, owner, after, limit)).await
     }
 
+    async fn trigger_heads(&self, owner: UserId, limit: usize) -> Result<Vec<TriggerHead>> {
+        self.scan(move |connection, shared| head::list(connection, shared, owner, limit)).await
+    }
+
+    async fn soonest(&self, owner: UserId, limit: usize) -> Result<Vec<TriggerHead>> {
+        self.scan(move |connection, shared| head::soonest(connection, shared, owner, limit)).await
+    }
+
+    async fn attention(&self, owner: UserId, gone_until: Timestamp, now: Timestamp) -> Result<Attention> {
+        self.scan(move |connection, shared| head::attention(connection, shared, owner, gone_until, now)).await
+    }
+
     async fn edit_trigger(&self, edit: Edit, seen: Option<Timestamp>, now: Timestamp) -> Result<Edited> {
         self.writer.submit(move |connection, effects| trigger::edit(connection, effects, &edit, seen, now)).await
     }
 
     async fn delete_trigger(&self, owner: UserId, id: TriggerId, now: Timestamp) -> Result<bool> {
-        self.writer.submit(move |connection, _| trigger::delete(connection, owner, id, now)).await
+        self.writer.submit(move |connection, effects| trigger::delete(connection, effects, owner, id, now)).await
     }
 
     async fn fire(&self, owner: UserId, id: TriggerId, call: Call, now: Timestamp) -> Result<Fired> {
@@ -516,8 +566,67 @@ impl Store for Sqlite {
         self.scan(move |connection, _| event::counts(connection, owner, gone_until)).await
     }
 
+    async fn event_lines(
+        &self,
+        owner: UserId,
+        search: EventSearch,
+        page: EventPage,
+        limit: usize,
+    ) -> Result<EventLines> {
+        self.scan(move |connection, _| search::event_lines(connection, owner, &search, page, limit)).await
+    }
+
+    async fn events_logged_after(
+        &self,
+        owner: UserId,
+        search: EventSearch,
+        after: EventId,
+        limit: usize,
+    ) -> Result<EventLines> {
+        self.scan(move |connection, _| search::events_logged_after(connection, owner, &search, after, limit)).await
+    }
+
+    async fn count_events(&self, owner: UserId, filters: Vec<EventFilter>, at_most: u64) -> Result<Vec<u64>> {
+        self.scan(move |connection, _| search::count(connection, owner, &filters, at_most)).await
+    }
+
+    async fn hour_counts(
+        &self,
+        owner: UserId,
+        trigger: Option<TriggerId>,
+        from: Timestamp,
+        until: Timestamp,
+    ) -> Result<Vec<HourCount>> {
+        self.scan(move |connection, _| count::hour_counts(connection, owner, trigger, from, until)).await
+    }
+
+    async fn recent_firings(
+        &self,
+        owner: UserId,
+        triggers: Vec<TriggerId>,
+        gone_until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<RecentFirings>> {
+        self.scan(move |connection, _| {
+            in_one_moment(connection, || firing::recent(connection, owner, &triggers, gone_until, limit))
+        })
+        .await
+    }
+
+    async fn gone_firing(
+        &self,
+        owner: UserId,
+        id: EventId,
+        gone_until: Timestamp,
+    ) -> Result<Option<(TriggerId, Firing)>> {
+        self.peek(move |connection, _| {
+            in_one_moment(connection, || firing::gone_firing(connection, owner, id, gone_until))
+        })
+        .await
+    }
+
     async fn expire(&self, gone_until: Timestamp, now: Timestamp, limit: usize) -> Result<Expired> {
-        self.writer.submit(move |connection, _| event::expire(connection, gone_until, now, limit)).await
+        self.writer.submit(move |connection, _| retention::expire(connection, gone_until, now, limit)).await
     }
 }
 

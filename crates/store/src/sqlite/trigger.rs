@@ -13,7 +13,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::event::{NewEvent, log};
 use super::writer::Effects;
-use super::{PARSED_MAX, PARSED_PAYLOAD_BYTES_MAX, Shared, failed, lock};
+use super::{PARSED_MAX, PARSED_PAYLOAD_BYTES_MAX, Shared, count, failed, lock};
 use crate::codec::{broken, instant, schedule_from_text, schedule_to_text, webhook};
 
 const TRIGGER: &str = "triggers.id, triggers.owner, triggers.revision, triggers.name, triggers.schedule, triggers.payload, \
@@ -30,7 +30,9 @@ fn trigger(row: &Row<'_>, shared: &Shared) -> Result<Trigger> {
         revision: row.get(2).map_err(failed)?,
         definition: Definition {
             name: row.get(3).map_err(failed)?,
-            schedule: schedule.map(|text| schedule_from_text(&text, &shared.settings.zones)).transpose()?,
+            schedule: schedule
+                .map(|text| schedule_from_text(&text, &shared.settings.zones, &shared.cron_lines))
+                .transpose()?,
             payload: payload.map(|text| Payload::from_stored(&text)),
             webhook: webhook(row.get(6).map_err(failed)?, row.get(7).map_err(failed)?)?,
             is_test: row.get(8).map_err(failed)?,
@@ -116,6 +118,7 @@ pub(super) fn create(
         created_at: now,
         standing_since: now,
     };
+    effects.edited.insert(new.owner);
     arm(connection, effects, trigger.id, trigger.revision, new.next_at)?;
     if let Some(message_id) = new.test_event {
         let event = NewEvent { origin: Origin::Test, scheduled_at: None, payload: None, message_id };
@@ -243,8 +246,9 @@ pub(super) fn edit(
         }
     }
     if let Some(skipped) = &edit.skipped {
-        record(connection, trigger.owner, trigger.id, skipped, now)?;
+        record(connection, effects, trigger.owner, trigger.id, skipped, now)?;
     }
+    effects.edited.insert(trigger.owner);
     Ok(Edited::Done)
 }
 
@@ -265,19 +269,26 @@ fn end_revision(connection: &Connection, id: TriggerId, now: Timestamp) -> Resul
     Ok(())
 }
 
-pub(super) fn delete(connection: &Connection, owner: UserId, id: TriggerId, now: Timestamp) -> Result<bool> {
-    let is_there: bool = connection
-        .prepare_cached("SELECT EXISTS (SELECT 1 FROM triggers WHERE id = ? AND owner = ?)")
-        .and_then(|mut statement| statement.query_row((id.0, owner.0), |row| row.get(0)))
+pub(super) fn delete(
+    connection: &Connection,
+    effects: &mut Effects,
+    owner: UserId,
+    id: TriggerId,
+    now: Timestamp,
+) -> Result<bool> {
+    let created_at: Option<i64> = connection
+        .prepare_cached("SELECT created_at FROM triggers WHERE id = ? AND owner = ?")
+        .and_then(|mut statement| statement.query_row((id.0, owner.0), |row| row.get(0)).optional())
         .map_err(failed)?;
-    if !is_there {
-        return Ok(false);
-    }
+    let Some(created_at) = created_at else { return Ok(false) };
+    effects.edited.insert(owner);
     end_revision(connection, id, now)?;
+    count::forget(connection, owner, id, instant(created_at)?)?;
     for sql in [
         "DELETE FROM triggers WHERE id = ?",
         "DELETE FROM cursors WHERE trigger_id = ?",
         "DELETE FROM skipped WHERE trigger_id = ?",
+        "DELETE FROM firings WHERE trigger_id = ?",
     ] {
         connection.prepare_cached(sql).and_then(|mut statement| statement.execute([id.0])).map_err(failed)?;
     }
@@ -287,11 +298,13 @@ pub(super) fn delete(connection: &Connection, owner: UserId, id: TriggerId, now:
 /// Writes down occurrences that will not fire.
 pub(super) fn record(
     connection: &Connection,
+    effects: &mut Effects,
     owner: UserId,
     id: TriggerId,
     skipped: &Skipped,
     now: Timestamp,
 ) -> Result<()> {
+    effects.counts.skipped(owner, id, skipped);
     connection
         .prepare_cached(
             "INSERT INTO skipped (owner, trigger_id, reason, first_at, last_at, count, recorded_at)

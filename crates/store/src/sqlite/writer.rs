@@ -2,16 +2,19 @@
 //! tells everybody: group commit makes full durability nearly free. A job that fails takes nobody with it: the batch is
 //! rolled back and its jobs run again one by one.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use oncue_domain::delivery::Claim;
+use oncue_domain::id::UserId;
 use oncue_domain::store::{Change, Error, Result};
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
+use super::count::Counts;
 use super::{Shared, failed, lock};
 
 /// More jobs than this in one transaction add latency, not throughput.
@@ -30,6 +33,14 @@ pub(super) struct Effects {
     pub(super) armed: bool,
     /// A delivery may be owed.
     pub(super) owed: bool,
+    /// Whose events were logged.
+    pub(super) logged: BTreeSet<UserId>,
+    /// Whose deliveries ended, or are due for the next attempt at another time.
+    pub(super) settled: BTreeSet<UserId>,
+    /// Whose triggers were made, changed or deleted, or wait for something else.
+    pub(super) edited: BTreeSet<UserId>,
+    /// What is to be counted.
+    pub(super) counts: Counts,
     /// Deliveries that were written as claimed for this process.
     pub(super) claims: Vec<Claim>,
     /// How many more claims the batch may take.
@@ -169,7 +180,7 @@ fn run_together(
             Err(_) => break,
         }
     }
-    if connection.execute_batch("COMMIT").is_err() {
+    if commit(connection, &effects).is_err() {
         roll_back(connection, shared);
         return Some(std::mem::take(batch));
     }
@@ -184,12 +195,17 @@ fn run_alone(connection: &Connection, job: &mut dyn Job, shared: &Shared) -> Res
         roll_back(connection, shared);
         return Ok(());
     }
-    if let Err(error) = connection.execute_batch("COMMIT") {
+    if let Err(error) = commit(connection, &effects) {
         roll_back(connection, shared);
-        return Err(failed(error));
+        return Err(error);
     }
     announce(effects, shared);
     Ok(())
+}
+
+fn commit(connection: &Connection, effects: &Effects) -> Result<()> {
+    effects.counts.write(connection)?;
+    connection.execute_batch("COMMIT").map_err(failed)
 }
 
 fn roll_back(connection: &Connection, shared: &Shared) {
@@ -208,15 +224,15 @@ fn announce(effects: Effects, shared: &Shared) {
     if !effects.claims.is_empty() {
         shared.fresh().extend(effects.claims);
     }
-    if !effects.armed && !owed {
+    let mut changes: Vec<Change> = effects.armed.then_some(Change::Armed).into_iter().collect();
+    changes.extend(owed.then_some(Change::Owed));
+    changes.extend(effects.logged.into_iter().map(Change::Logged));
+    changes.extend(effects.settled.into_iter().map(Change::Settled));
+    changes.extend(effects.edited.into_iter().map(Change::Edited));
+    if changes.is_empty() {
         return;
     }
     for listener in lock(&shared.listeners).iter() {
-        if effects.armed {
-            listener(Change::Armed);
-        }
-        if owed {
-            listener(Change::Owed);
-        }
+        changes.iter().for_each(|change| listener(*change));
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use oncue_domain::access::Registration;
-use oncue_domain::delivery::{Claim, Settlement, settle};
+use oncue_domain::delivery::{Claim, Settlement, Verdict, settle};
 use oncue_domain::destination::Webhook;
 use oncue_domain::event::{Event, Origin};
 use oncue_domain::id::{EventId, Ids, MessageId, TriggerId, UserId};
@@ -165,6 +165,21 @@ impl Bench {
         Planned { trigger: Arc::new(armed.trigger), armed: next_at, plan, message_ids }
     }
 
+    /// What becomes of everything that may be claimed at `now`.
+    pub(crate) async fn settle_all(&self, now: Timestamp, becomes: impl Fn(&Claim, Timestamp) -> Settlement) {
+        let claims = self.claim_all(now).await;
+        assert!(!claims.is_empty(), "something is owed");
+        self.store.settle(claims.iter().map(|claim| becomes(claim, now)).collect()).await.expect("a settlement");
+    }
+
+    /// The trigger's next occurrence fires at `now`, late or not.
+    pub(crate) async fn fire_due(&self, owner: UserId, id: TriggerId, now: Timestamp) -> EventId {
+        let planned = self.planned(owner, id, now).await;
+        assert_eq!(planned.plan.firings.len(), 1, "one occurrence is due");
+        self.store.commit_plans(vec![planned], now).await.expect("a commit");
+        self.events(owner).await.iter().map(|event| event.id).max().expect("it has fired")
+    }
+
     /// Everything that may be claimed at `now`, in the order of events.
     pub(crate) async fn claim_all(&self, now: Timestamp) -> Vec<Claim> {
         let mut claims = self.store.claim_deliveries(now, 1000).await.expect("a store that answers");
@@ -208,6 +223,11 @@ pub(crate) fn webhook(url: &str) -> Webhook {
 pub(crate) fn answered(claim: &Claim, status: u16, now: Timestamp) -> Settlement {
     let answer = Answer { status, body: b"answer".to_vec() };
     settle(claim.clone(), Exchange { result: Ok(answer), took: std::time::Duration::from_millis(12) }, now, now)
+}
+
+/// The receiver answered 503 to the claim at `now`, for the last time.
+pub(crate) fn given_up(claim: &Claim, now: Timestamp) -> Settlement {
+    Settlement { verdict: Verdict::Failed, ..answered(claim, 503, now) }
 }
 
 /// The receiver did not answer the claim at `now`.

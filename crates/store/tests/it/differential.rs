@@ -3,7 +3,9 @@
 
 mod definition;
 mod operation;
+mod search;
 mod side;
+mod summary;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -30,14 +32,16 @@ const STEPS: usize = 300;
 const SILENCE_MAX: SignedDuration = SignedDuration::from_mins(20);
 
 /// Every operation of the trait: a run in which one of them never did anything says nothing about it.
-const OPERATIONS: [&str; 36] = [
+const OPERATIONS: [&str; 48] = [
     "api_key_user",
     "api_keys",
+    "attention",
     "backlog",
     "begin_presence",
     "check",
     "claim_deliveries",
     "commit_plans",
+    "count_events",
     "create_api_key",
     "create_trigger",
     "delete_api_key",
@@ -45,25 +49,35 @@ const OPERATIONS: [&str; 36] = [
     "disable_user",
     "due",
     "edit_trigger",
+    "end_other_sessions",
     "end_session",
     "event",
     "event_counts",
+    "event_lines",
     "events",
+    "events_logged_after",
     "expire",
     "fire",
     "fire_unkept",
+    "gone_firing",
+    "hour_counts",
     "local_user",
     "next_due",
     "next_owed",
     "open_session",
+    "recent_firings",
     "register",
     "session_user",
+    "sessions",
     "set_password",
+    "set_preferences",
     "settle",
     "sign_of_life",
     "skipped",
+    "soonest",
     "touch_api_key",
     "trigger",
+    "trigger_heads",
     "triggers",
     "user_by_email",
     "users",

@@ -5,7 +5,7 @@ use oncue_domain::store::{Error, NewTrigger, NewUser, Store};
 use oncue_store::sqlite::{Place, Role, Sqlite};
 use rusqlite::Connection;
 
-use crate::bench::{Bench, Kind, answered, api, every, settings, t};
+use crate::bench::{Bench, Kind, answered, api, every, given_up, settings, t};
 
 fn bench() -> Bench {
     Bench::new(Kind::SqliteFile, true)
@@ -40,7 +40,7 @@ async fn a_second_server_on_the_same_file_is_refused_with_words() {
 async fn a_visitor_writes_beside_the_server() {
     let bench = bench();
     let user = bench.user("a").await;
-    let session = Session { id: "one".to_owned(), user, created_at: t(0), expires_at: t(100) };
+    let session = Session { id: "one".to_owned(), user, created_at: t(0), expires_at: t(100), agent: String::new() };
     bench.store.open_session(session).await.expect("a session");
     let visitor = open(&bench, Role::Visitor).expect("a visitor may enter");
     assert_eq!(visitor.users().await.expect("a list").len(), 1);
@@ -142,7 +142,8 @@ async fn a_job_that_fails_does_not_take_the_others_of_its_batch_with_it() {
     let bench = bench();
     let owner = bench.user("a").await;
     let id = bench.trigger(owner, api("api")).await.id;
-    let session = Session { id: "taken".to_owned(), user: owner, created_at: t(0), expires_at: t(100) };
+    let session =
+        Session { id: "taken".to_owned(), user: owner, created_at: t(0), expires_at: t(100), agent: String::new() };
     bench.store.open_session(session.clone()).await.expect("a session");
     // Far more jobs than one transaction takes while the disk is busy, so that most of them share one.
     let mut jobs = Vec::new();
@@ -164,13 +165,16 @@ async fn a_job_that_fails_does_not_take_the_others_of_its_batch_with_it() {
     let events = bench.events(owner).await;
     assert_eq!(events.len(), 180, "every call has its event, and none has two");
     assert_eq!(bench.claim_all(t(1)).await.len(), 180);
+    let counts = bench.store.hour_counts(owner, Some(id), t(0), t(3600)).await.expect("counts");
+    assert_eq!(counts[0].fired, 180, "what was rolled back is not counted");
 }
 
 #[tokio::test]
 async fn what_has_expired_leaves_no_row_behind() {
     let bench = bench();
     let owner = bench.user("a").await;
-    let session = Session { id: "one".to_owned(), user: owner, created_at: t(0), expires_at: t(100) };
+    let session =
+        Session { id: "one".to_owned(), user: owner, created_at: t(0), expires_at: t(100), agent: String::new() };
     bench.store.open_session(session).await.expect("a session");
     let timed = bench.trigger(owner, every("1m")).await;
     let planned = bench.planned(owner, timed.id, t(60)).await;
@@ -183,9 +187,12 @@ async fn what_has_expired_leaves_no_row_behind() {
     bench.store.fire_unkept(owner, api("tried"), bench.message(), t(130)).await.expect("a trial");
     bench.store.delete_trigger(owner, called, t(131)).await.expect("a deletion");
     let claims = bench.claim_all(t(300)).await;
-    let settlements = vec![answered(&claims[0], 200, t(301)), answered(&claims[1], 500, t(301))];
+    let settlements =
+        vec![answered(&claims[0], 200, t(301)), answered(&claims[1], 500, t(301)), given_up(&claims[2], t(301))];
     bench.store.settle(settlements).await.expect("a settlement");
-    let tables = ["events", "attempts", "outbox", "revisions", "skipped", "sessions"];
+    let tables = ["events", "attempts", "outbox", "revisions", "skipped", "sessions", "failures", "uncounted"];
+    let own_counts = format!("counts WHERE trigger_id = {called}");
+    assert!(rows(&bench, &own_counts) > 0);
     assert!(tables.iter().all(|table| rows(&bench, table) > 0), "there is something to remove everywhere");
     while !bench.store.expire(t(1000), t(1000), 1).await.expect("an answer").is_done {}
     // One slice takes so many rows of each sort; those that are left go with the next ones.
@@ -195,7 +202,28 @@ async fn what_has_expired_leaves_no_row_behind() {
     for table in tables {
         assert_eq!(rows(&bench, table), 0, "{table}");
     }
-    assert_eq!(rows(&bench, "triggers"), 1);
+    assert_eq!(rows(&bench, &own_counts), 0, "a deleted trigger is counted no more");
+    assert!(rows(&bench, "triggers") == 1 && rows(&bench, "counts") > 0 && rows(&bench, "firings") == 1);
+}
+
+#[tokio::test]
+async fn a_deleted_trigger_leaves_no_row_of_its_own_behind() {
+    let bench = bench();
+    let owner = bench.user("a").await;
+    let id = bench.trigger(owner, api("api")).await.id;
+    bench.fire(owner, id, None, t(1)).await;
+    bench.fire(owner, id, None, t(4000)).await;
+    bench.store.expire(t(1), t(5000), 10).await.expect("an answer");
+    let own = |table: &str| rows(&bench, &format!("{table} WHERE trigger_id = {id}"));
+    assert_eq!((own("counts"), own("firings")), (2, 1));
+    bench.store.delete_trigger(owner, id, t(5000)).await.expect("a deletion");
+    assert_eq!(own("firings"), 0);
+    // One hour of its counts goes in a slice of one.
+    while !bench.store.expire(t(1), t(5000), 1).await.expect("an answer").is_done {}
+    assert_eq!((own("counts"), own("uncounted")), (0, 0));
+    bench.settle_all(t(5001), |claim, now| answered(claim, 200, now)).await;
+    assert_eq!(own("counts"), 0, "what ends later brings none back");
+    assert_eq!(rows(&bench, "counts"), 2, "the totals stay");
 }
 
 fn rows(bench: &Bench, table: &str) -> i64 {

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::{Kept, draw};
-use crate::access::{API_KEYS_MAX, ApiKey, KeyHash, Registration, Session, User, email_key};
+use crate::access::{API_KEYS_MAX, ApiKey, KeyHash, Preferences, Registration, Session, User, email_key};
 use crate::id::{ApiKeyId, UserId};
 use crate::store::{Error, NewApiKey, NewUser, Registered, Result};
 
@@ -44,8 +44,14 @@ impl Kept {
             return Registered::EmailTaken;
         }
         let id = UserId(draw(&mut self.last_ids.user));
-        let user =
-            User { id, email: new.email.trim().to_owned(), is_operator: is_first, created_at: now, disabled_at: None };
+        let user = User {
+            id,
+            email: new.email.trim().to_owned(),
+            is_operator: is_first,
+            created_at: now,
+            disabled_at: None,
+            preferences: Preferences::default(),
+        };
         let kept = KeptUser { user: user.clone(), password_hash: new.password_hash.clone(), is_built_in: false };
         self.users.insert(id, kept);
         Registered::Done(user)
@@ -56,7 +62,14 @@ impl Kept {
             return kept.user.clone();
         }
         let id = UserId(draw(&mut self.last_ids.user));
-        let user = User { id, email: "local".to_owned(), is_operator: true, created_at: now, disabled_at: None };
+        let user = User {
+            id,
+            email: "local".to_owned(),
+            is_operator: true,
+            created_at: now,
+            disabled_at: None,
+            preferences: Preferences::default(),
+        };
         self.users.insert(id, KeptUser { user: user.clone(), password_hash: String::new(), is_built_in: true });
         user
     }
@@ -96,6 +109,40 @@ impl Kept {
     pub(super) fn session_user(&self, id: &str, now: Timestamp) -> Option<User> {
         let session = self.sessions.get(id).filter(|session| session.expires_at > now)?;
         self.enabled(session.user)
+    }
+
+    pub(super) fn sessions_of(&self, user: UserId, now: Timestamp) -> Vec<Session> {
+        let mut sessions: Vec<Session> = self
+            .sessions
+            .values()
+            .filter(|session| session.user == user && session.expires_at > now)
+            .cloned()
+            .collect();
+        sessions.sort_by(|one, other| (other.created_at, &other.id).cmp(&(one.created_at, &one.id)));
+        sessions
+    }
+
+    pub(super) fn end_other_sessions(&mut self, user: UserId, kept: &str) -> usize {
+        let before = self.sessions.len();
+        self.sessions.retain(|id, session| session.user != user || id == kept);
+        before - self.sessions.len()
+    }
+
+    /// The sessions that ended first go first.
+    pub(super) fn expire_sessions(&mut self, now: Timestamp, limit: usize) {
+        let ended = self.sessions.values().filter(|session| session.expires_at <= now);
+        let mut ended: Vec<(Timestamp, String)> =
+            ended.map(|session| (session.expires_at, session.id.clone())).collect();
+        ended.sort();
+        for (_, id) in ended.into_iter().take(limit) {
+            self.sessions.remove(&id);
+        }
+    }
+
+    pub(super) fn set_preferences(&mut self, user: UserId, preferences: Preferences) -> bool {
+        let Some(kept) = self.users.get_mut(&user) else { return false };
+        kept.user.preferences = preferences;
+        true
     }
 
     pub(super) fn create_api_key(&mut self, new: NewApiKey, now: Timestamp) -> Result<Option<ApiKey>> {

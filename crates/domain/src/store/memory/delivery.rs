@@ -91,8 +91,10 @@ impl Kept {
             Verdict::Delivered | Verdict::Failed => {
                 delivery.is_delivered = settlement.verdict == Verdict::Delivered;
                 self.owed.remove(&id);
+                self.count_ended(&settlement.claim.event, settlement.verdict == Verdict::Delivered);
             }
         }
+        self.changes.push(Change::Settled(settlement.claim.event.owner));
     }
 
     pub(super) fn deliveries_of(&self, id: EventId) -> Vec<DeliveryView> {

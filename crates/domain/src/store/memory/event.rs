@@ -1,16 +1,19 @@
 //! Events in the reference model: how they come to be, together with everything they entail, how they are read, and how
 //! they go. An event holds its own name and payload here, so no later edit can reach it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use super::{Kept, draw};
 use crate::event::{Event, Origin};
+use crate::firing::Outcome;
 use crate::id::{EventId, MessageId, TriggerId, UserId};
 use crate::payload::Payload;
 use crate::store::{
-    Call, Committed, DeliveryView, EventCount, EventFilter, EventPage, EventPlace, Expired, Fired, Planned, SkippedView,
+    Call, Change, Committed, DeliveryView, EXCERPT_CHARS_MAX, EventCount, EventFilter, EventLine, EventLines,
+    EventPage, EventPlace, EventSearch, Expired, FOLLOWED_MAX, Fired, Planned, SEARCHED_MAX, SkippedView,
 };
 use crate::trigger::{Definition, Trigger};
 
@@ -55,7 +58,9 @@ impl Kept {
             message_id: new.message_id,
             payload: new.payload.or_else(|| definition.payload.clone()).unwrap_or_else(Payload::empty),
         };
+        self.count_fired(&event);
         self.events.insert(id, Arc::new(event));
+        self.changes.push(Change::Logged(trigger.owner));
         self.owe(id, definition.webhook.as_ref(), now);
         Some(id)
     }
@@ -81,11 +86,18 @@ impl Kept {
         kept.next_at = planned.plan.next_at;
         kept.skipped
             .extend(planned.plan.skipped.iter().map(|skipped| SkippedView { skipped: *skipped, recorded_at: now }));
+        for skipped in &planned.plan.skipped {
+            self.count_skipped(planned.trigger.owner, planned.trigger.id, skipped);
+        }
+        let before = *events;
         for (firing, message_id) in planned.plan.firings.iter().zip(&planned.message_ids) {
             let origin = if firing.caught_up { Origin::CatchUp } else { Origin::Schedule };
             let scheduled_at = Some(firing.scheduled_at);
             let new = NewEvent { origin, scheduled_at, payload: None, message_id: *message_id };
             *events += usize::from(self.log(&planned.trigger, new, now).is_some());
+        }
+        if *events == before {
+            self.changes.push(Change::Edited(planned.trigger.owner));
         }
         true
     }
@@ -128,7 +140,8 @@ impl Kept {
         Some((Event::clone(event), self.deliveries_of(id)))
     }
 
-    pub(super) fn events_of(&self, owner: UserId, filter: EventFilter, page: EventPage, limit: usize) -> Vec<Event> {
+    /// The owner's events that a filter lets through, oldest first.
+    pub(super) fn events_meant(&self, owner: UserId, filter: EventFilter) -> Vec<&Arc<Event>> {
         let is_meant = |event: &&Arc<Event>| {
             event.owner == owner
                 && filter.trigger.is_none_or(|trigger| event.trigger == trigger)
@@ -137,6 +150,12 @@ impl Kept {
         };
         let mut events: Vec<&Arc<Event>> = self.events.values().filter(is_meant).collect();
         events.sort_by_key(|event| place(event));
+        events
+    }
+
+    /// The same in the order of a page, from its place on.
+    fn events_from(&self, owner: UserId, filter: EventFilter, page: EventPage) -> Vec<&Arc<Event>> {
+        let mut events = self.events_meant(owner, filter);
         match page {
             EventPage::NewestFirst(below) => {
                 events.retain(|event| below.is_none_or(|below| place(event) < of(below)));
@@ -144,7 +163,76 @@ impl Kept {
             }
             EventPage::OldestFirst(above) => events.retain(|event| above.is_none_or(|above| place(event) > of(above))),
         }
-        events.into_iter().take(limit).map(|event| Event::clone(event)).collect()
+        events
+    }
+
+    pub(super) fn events_of(&self, owner: UserId, filter: EventFilter, page: EventPage, limit: usize) -> Vec<Event> {
+        self.events_from(owner, filter, page).into_iter().take(limit).map(|event| Event::clone(event)).collect()
+    }
+
+    pub(super) fn event_lines(&self, owner: UserId, search: &EventSearch, page: EventPage, limit: usize) -> EventLines {
+        let (mut lines, mut gave_up_at) = (Vec::new(), None);
+        let mut last_looked_at = None;
+        let mut events = self.events_from(owner, search.filter, page);
+        if search.outcome == Some(Outcome::Failed) {
+            events.retain(|event| self.firing(event, true).outcome == Outcome::Failed);
+        }
+        for (looked_at, event) in events.into_iter().enumerate() {
+            if lines.len() == limit {
+                break;
+            }
+            if looked_at == SEARCHED_MAX {
+                gave_up_at = last_looked_at;
+                break;
+            }
+            last_looked_at = Some(EventPlace { fired_at: event.fired_at, id: event.id });
+            lines.extend(self.found(search, event));
+        }
+        EventLines { lines, gave_up_at, logged_until: EventId(self.last_ids.event) }
+    }
+
+    pub(super) fn events_logged_after(
+        &self,
+        owner: UserId,
+        search: &EventSearch,
+        after: EventId,
+        limit: usize,
+    ) -> EventLines {
+        let (mut lines, mut logged_until, mut looked_at) = (Vec::new(), after, 0);
+        let meant: BTreeSet<EventId> = self.events_meant(owner, search.filter).iter().map(|event| event.id).collect();
+        for (id, event) in self.events.iter().filter(|(id, _)| **id > after) {
+            if lines.len() == limit || looked_at == FOLLOWED_MAX {
+                break;
+            }
+            looked_at += 1;
+            logged_until = *id;
+            if meant.contains(id) {
+                lines.extend(self.found(search, event));
+            }
+        }
+        if lines.len() < limit && looked_at < FOLLOWED_MAX {
+            logged_until = EventId(self.last_ids.event).max(after);
+        }
+        EventLines { lines, gave_up_at: None, logged_until }
+    }
+
+    /// The event's line, if it is what is looked for.
+    fn found(&self, search: &EventSearch, event: &Event) -> Option<EventLine> {
+        let firing = self.firing(event, true);
+        let text = search.text.as_deref().map(str::to_ascii_lowercase);
+        let holds = |place: &str| text.as_ref().is_none_or(|text| place.to_ascii_lowercase().contains(text));
+        let is_found = search.outcome.is_none_or(|outcome| firing.outcome == outcome)
+            && search.origin.is_none_or(|origin| firing.origin == origin)
+            && (holds(event.payload.as_str()) || holds(&event.name));
+        is_found.then(|| EventLine {
+            id: event.id,
+            trigger: event.trigger,
+            name: event.name.clone(),
+            kind: event.kind,
+            firing,
+            message_id: event.message_id,
+            excerpt: event.payload.as_str().chars().take(EXCERPT_CHARS_MAX).collect(),
+        })
     }
 
     pub(super) fn event_counts(&self, owner: UserId, gone_until: Timestamp) -> Vec<EventCount> {
@@ -176,6 +264,7 @@ impl Kept {
         gone.sort_by_key(|event| place(event));
         gone.truncate(limit);
         for event in &gone {
+            self.leave_in_short(event);
             self.events.remove(&event.id);
             self.deliveries.remove(&event.id);
             self.owed.remove(&event.id);
@@ -185,10 +274,11 @@ impl Kept {
         }
         let events = &self.events;
         self.former_names.retain(|id, _| events.values().any(|event| event.trigger == *id));
-        self.sessions.retain(|_, session| session.expires_at > now);
+        self.expire_sessions(now, limit);
         for kept in self.triggers.values_mut() {
             kept.skipped.retain(|view| view.recorded_at > gone_until);
         }
+        self.expire_counts(now);
         Expired { events: gone.len(), is_done }
     }
 }

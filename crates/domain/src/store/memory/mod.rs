@@ -3,8 +3,10 @@
 //! it must never be clever: no index that could be wrong, no SQL, no thread, and no reading of the clock.
 
 mod access;
+mod count;
 mod delivery;
 mod event;
+mod firing;
 mod presence;
 mod trigger;
 
@@ -14,16 +16,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use crate::access::{ApiKey, KeyHash, Registration, Session, User};
+use crate::access::{ApiKey, KeyHash, Preferences, Registration, Session, User};
+use crate::count::HourCount;
 use crate::delivery::{Claim, Settlement};
 use crate::event::Event;
+use crate::firing::Firing;
 use crate::id::{ApiKeyId, EventId, MessageId, TriggerId, UserId};
 use crate::plan::Absence;
 use crate::store::{
-    Backlog, Call, Change, Committed, DeliveryView, Edited, EventCount, EventFilter, EventPage, Expired, Fired,
-    Listener, NewApiKey, NewTrigger, NewUser, Planned, Registered, Result, SkippedView, Store,
+    Attention, Backlog, Call, Change, Committed, DeliveryView, Edited, EventCount, EventFilter, EventLines, EventPage,
+    EventSearch, Expired, Fired, Listener, NewApiKey, NewTrigger, NewUser, Planned, RecentFirings, Registered, Result,
+    SkippedView, Store,
 };
-use crate::trigger::{Armed, Definition, Edit, Trigger};
+use crate::trigger::{Armed, Definition, Edit, Trigger, TriggerHead};
 
 /// A store that forgets everything when it is dropped.
 pub struct Memory {
@@ -49,6 +54,11 @@ struct Kept {
     deliveries: BTreeMap<EventId, delivery::KeptDelivery>,
     /// Exactly those of `deliveries` that are owed.
     owed: BTreeMap<EventId, delivery::Owed>,
+
+    /// What happened in an hour, to one trigger or (under none) to all of an owner's.
+    counts: BTreeMap<(UserId, Option<TriggerId>, Timestamp), HourCount>,
+    /// What is left of events that are gone, oldest first, for each trigger that is still there.
+    gone_firings: BTreeMap<TriggerId, Vec<Firing>>,
 
     sign_of_life: Option<Timestamp>,
     /// From the last sign of life to the return.
@@ -90,6 +100,8 @@ impl Memory {
             occurrences: BTreeSet::new(),
             deliveries: BTreeMap::new(),
             owed: BTreeMap::new(),
+            counts: BTreeMap::new(),
+            gone_firings: BTreeMap::new(),
             sign_of_life: None,
             absences: BTreeMap::new(),
             last_ids: LastIds::default(),
@@ -113,7 +125,12 @@ impl Memory {
     fn change<T>(&self, change: impl FnOnce(&mut Kept) -> T) -> T {
         let mut kept = self.kept();
         let outcome = change(&mut kept);
-        let changes = std::mem::take(&mut kept.changes);
+        let mut changes: Vec<Change> = Vec::new();
+        for change in std::mem::take(&mut kept.changes) {
+            if !changes.contains(&change) {
+                changes.push(change);
+            }
+        }
         drop(kept);
         if !changes.is_empty() {
             let listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -172,6 +189,18 @@ impl Store for Memory {
         Ok(())
     }
 
+    async fn sessions(&self, user: UserId, now: Timestamp) -> Result<Vec<Session>> {
+        Ok(self.kept().sessions_of(user, now))
+    }
+
+    async fn end_other_sessions(&self, user: UserId, kept: &str) -> Result<usize> {
+        Ok(self.kept().end_other_sessions(user, kept))
+    }
+
+    async fn set_preferences(&self, user: UserId, preferences: Preferences) -> Result<bool> {
+        Ok(self.kept().set_preferences(user, preferences))
+    }
+
     async fn create_api_key(&self, key: NewApiKey, now: Timestamp) -> Result<Option<ApiKey>> {
         self.kept().create_api_key(key, now)
     }
@@ -205,12 +234,24 @@ impl Store for Memory {
         Ok(self.kept().triggers_of(owner, after, limit))
     }
 
+    async fn trigger_heads(&self, owner: UserId, limit: usize) -> Result<Vec<TriggerHead>> {
+        Ok(self.kept().triggers_of(owner, None, limit).iter().map(TriggerHead::from).collect())
+    }
+
+    async fn soonest(&self, owner: UserId, limit: usize) -> Result<Vec<TriggerHead>> {
+        Ok(self.kept().soonest(owner, limit))
+    }
+
+    async fn attention(&self, owner: UserId, gone_until: Timestamp, now: Timestamp) -> Result<Attention> {
+        Ok(self.kept().attention(owner, gone_until, now))
+    }
+
     async fn edit_trigger(&self, edit: Edit, seen: Option<Timestamp>, now: Timestamp) -> Result<Edited> {
         Ok(self.change(|kept| kept.edit_trigger(edit, seen, now)))
     }
 
     async fn delete_trigger(&self, owner: UserId, id: TriggerId, _now: Timestamp) -> Result<bool> {
-        Ok(self.kept().delete_trigger(owner, id))
+        Ok(self.change(|kept| kept.delete_trigger(owner, id)))
     }
 
     async fn fire(&self, owner: UserId, id: TriggerId, call: Call, now: Timestamp) -> Result<Fired> {
@@ -283,6 +324,66 @@ impl Store for Memory {
 
     async fn event_counts(&self, owner: UserId, gone_until: Timestamp) -> Result<Vec<EventCount>> {
         Ok(self.kept().event_counts(owner, gone_until))
+    }
+
+    async fn event_lines(
+        &self,
+        owner: UserId,
+        search: EventSearch,
+        page: EventPage,
+        limit: usize,
+    ) -> Result<EventLines> {
+        Ok(self.kept().event_lines(owner, &search, page, limit))
+    }
+
+    async fn events_logged_after(
+        &self,
+        owner: UserId,
+        search: EventSearch,
+        after: EventId,
+        limit: usize,
+    ) -> Result<EventLines> {
+        Ok(self.kept().events_logged_after(owner, &search, after, limit))
+    }
+
+    async fn count_events(&self, owner: UserId, filters: Vec<EventFilter>, at_most: u64) -> Result<Vec<u64>> {
+        let kept = self.kept();
+        let count = |filter: &EventFilter| kept.events_meant(owner, *filter).len() as u64;
+        Ok(filters.iter().map(|filter| count(filter).min(at_most)).collect())
+    }
+
+    async fn hour_counts(
+        &self,
+        owner: UserId,
+        trigger: Option<TriggerId>,
+        from: Timestamp,
+        until: Timestamp,
+    ) -> Result<Vec<HourCount>> {
+        Ok(self.kept().hour_counts(owner, trigger, from, until))
+    }
+
+    async fn recent_firings(
+        &self,
+        owner: UserId,
+        triggers: Vec<TriggerId>,
+        gone_until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<RecentFirings>> {
+        let kept = self.kept();
+        let of = |trigger: TriggerId| RecentFirings {
+            trigger,
+            firings: kept.recent_firings(owner, trigger, gone_until, limit),
+        };
+        Ok(triggers.into_iter().map(of).collect())
+    }
+
+    async fn gone_firing(
+        &self,
+        owner: UserId,
+        id: EventId,
+        gone_until: Timestamp,
+    ) -> Result<Option<(TriggerId, Firing)>> {
+        Ok(self.kept().gone_firing(owner, id, gone_until))
     }
 
     async fn expire(&self, gone_until: Timestamp, now: Timestamp, limit: usize) -> Result<Expired> {

@@ -7,9 +7,10 @@ use jiff::Timestamp;
 use super::event::NewEvent;
 use super::{Kept, draw};
 use crate::event::Origin;
+use crate::firing::{Firing, Outcome};
 use crate::id::{TriggerId, UserId};
-use crate::store::{Change, Edited, NewTrigger, SkippedView};
-use crate::trigger::{Arm, Armed, Edit, Trigger};
+use crate::store::{ATTENTION_MAX, Attention, Change, Edited, NewTrigger, SkippedView, TriggerTally};
+use crate::trigger::{Arm, Armed, Edit, Trigger, TriggerHead};
 
 pub(super) struct KeptTrigger {
     pub(super) trigger: Arc<Trigger>,
@@ -43,6 +44,7 @@ impl Kept {
         let kept = KeptTrigger { trigger: Arc::clone(&trigger), next_at: new.next_at, skipped: Vec::new() };
         let armed = kept.armed();
         self.triggers.insert(id, kept);
+        self.changes.push(Change::Edited(new.owner));
         if new.next_at.is_some() {
             self.changes.push(Change::Armed);
         }
@@ -68,10 +70,14 @@ impl Kept {
             return Edited::Stale;
         }
         kept.trigger = Arc::new(edit.trigger);
+        self.changes.push(Change::Edited(owner));
         kept.skipped.extend(edit.skipped.map(|skipped| SkippedView { skipped, recorded_at: now }));
         if let Arm::Set(next_at) = edit.arm {
             kept.next_at = next_at;
             self.changes.extend(next_at.map(|_| Change::Armed));
+        }
+        if let Some(skipped) = &edit.skipped {
+            self.count_skipped(owner, id, skipped);
         }
         Edited::Done
     }
@@ -81,6 +87,9 @@ impl Kept {
             return false;
         };
         self.triggers.remove(&id);
+        self.gone_firings.remove(&id);
+        self.counts.retain(|(_, trigger, _), _| *trigger != Some(id));
+        self.changes.push(Change::Edited(owner));
         self.former_names.insert(id, name.unwrap_or_default());
         true
     }
@@ -88,6 +97,41 @@ impl Kept {
     pub(super) fn skipped(&self, owner: UserId, id: TriggerId, limit: usize) -> Vec<SkippedView> {
         let Some(kept) = self.trigger_of(owner, id) else { return Vec::new() };
         kept.skipped.iter().rev().take(limit).copied().collect()
+    }
+
+    fn heads_of(&self, owner: UserId) -> impl Iterator<Item = TriggerHead> {
+        self.triggers.values().filter(move |kept| kept.trigger.owner == owner).map(|kept| (&kept.armed()).into())
+    }
+
+    pub(super) fn soonest(&self, owner: UserId, limit: usize) -> Vec<TriggerHead> {
+        let mut heads: Vec<TriggerHead> = self.heads_of(owner).filter(|head| head.next_at.is_some()).collect();
+        heads.sort_by_key(|head| (head.next_at, head.id));
+        heads.truncate(limit);
+        heads
+    }
+
+    pub(super) fn attention(&self, owner: UserId, gone_until: Timestamp, now: Timestamp) -> Attention {
+        let tally = self.heads_of(owner).fold(TriggerTally::default(), |tally, head| TriggerTally {
+            all: tally.all + 1,
+            active: tally.active + u64::from(head.is_active(now)),
+            paused: tally.paused + u64::from(!head.enabled),
+        });
+        let mut overdue: Vec<TriggerHead> = self.heads_of(owner).filter(|head| head.is_overdue(now)).collect();
+        overdue.sort_by_key(|head| (head.next_at, head.id));
+        overdue.truncate(ATTENTION_MAX);
+        let newest_ended = |head: &TriggerHead| -> Option<Firing> {
+            self.kept_firings(head.id, gone_until)
+                .into_iter()
+                .find(|firing| matches!(firing.outcome, Outcome::Delivered | Outcome::Failed))
+        };
+        let mut failing: Vec<(TriggerHead, Firing)> = self
+            .heads_of(owner)
+            .filter_map(|head| newest_ended(&head).map(|firing| (head, firing)))
+            .filter(|(_, firing)| firing.outcome == Outcome::Failed)
+            .collect();
+        failing.sort_by_key(|(_, firing)| std::cmp::Reverse((firing.fired_at, firing.event)));
+        failing.truncate(ATTENTION_MAX);
+        Attention { tally, overdue, failing }
     }
 
     pub(super) fn next_due(&self) -> Option<Timestamp> {

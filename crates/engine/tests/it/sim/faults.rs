@@ -6,17 +6,20 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use oncue_domain::access::{ApiKey, KeyHash, Registration, Session, User};
+use oncue_domain::access::{ApiKey, KeyHash, Preferences, Registration, Session, User};
+use oncue_domain::count::HourCount;
 use oncue_domain::delivery::{Claim, Settlement};
 use oncue_domain::event::Event;
+use oncue_domain::firing::Firing;
 use oncue_domain::id::{ApiKeyId, EventId, MessageId, TriggerId, UserId};
 use oncue_domain::plan::Absence;
 use oncue_domain::store::memory::Memory;
 use oncue_domain::store::{
-    Backlog, Call, Committed, DeliveryView, Edited, Error, EventCount, EventFilter, EventPage, Expired, Fired,
-    Listener, NewApiKey, NewTrigger, NewUser, Planned, Registered, Result, SkippedView, Store,
+    Attention, Backlog, Call, Committed, DeliveryView, Edited, Error, EventCount, EventFilter, EventLines, EventPage,
+    EventSearch, Expired, Fired, Listener, NewApiKey, NewTrigger, NewUser, Planned, RecentFirings, Registered, Result,
+    SkippedView, Store,
 };
-use oncue_domain::trigger::{Armed, Definition, Edit, Trigger};
+use oncue_domain::trigger::{Armed, Definition, Edit, Trigger, TriggerHead};
 
 use super::chance::Chance;
 
@@ -240,5 +243,82 @@ impl Store for Faults {
 
     async fn event_counts(&self, owner: UserId, gone_until: Timestamp) -> Result<Vec<EventCount>> {
         self.memory.event_counts(owner, gone_until).await
+    }
+
+    async fn sessions(&self, user: UserId, now: Timestamp) -> Result<Vec<Session>> {
+        self.memory.sessions(user, now).await
+    }
+
+    async fn end_other_sessions(&self, user: UserId, kept: &str) -> Result<usize> {
+        self.memory.end_other_sessions(user, kept).await
+    }
+
+    async fn set_preferences(&self, user: UserId, preferences: Preferences) -> Result<bool> {
+        self.memory.set_preferences(user, preferences).await
+    }
+
+    async fn trigger_heads(&self, owner: UserId, limit: usize) -> Result<Vec<TriggerHead>> {
+        self.memory.trigger_heads(owner, limit).await
+    }
+
+    async fn soonest(&self, owner: UserId, limit: usize) -> Result<Vec<TriggerHead>> {
+        self.memory.soonest(owner, limit).await
+    }
+
+    async fn attention(&self, owner: UserId, gone_until: Timestamp, now: Timestamp) -> Result<Attention> {
+        self.memory.attention(owner, gone_until, now).await
+    }
+
+    async fn event_lines(
+        &self,
+        owner: UserId,
+        search: EventSearch,
+        page: EventPage,
+        limit: usize,
+    ) -> Result<EventLines> {
+        self.memory.event_lines(owner, search, page, limit).await
+    }
+
+    async fn events_logged_after(
+        &self,
+        owner: UserId,
+        search: EventSearch,
+        after: EventId,
+        limit: usize,
+    ) -> Result<EventLines> {
+        self.memory.events_logged_after(owner, search, after, limit).await
+    }
+
+    async fn count_events(&self, owner: UserId, filters: Vec<EventFilter>, at_most: u64) -> Result<Vec<u64>> {
+        self.memory.count_events(owner, filters, at_most).await
+    }
+
+    async fn hour_counts(
+        &self,
+        owner: UserId,
+        trigger: Option<TriggerId>,
+        from: Timestamp,
+        until: Timestamp,
+    ) -> Result<Vec<HourCount>> {
+        self.memory.hour_counts(owner, trigger, from, until).await
+    }
+
+    async fn recent_firings(
+        &self,
+        owner: UserId,
+        triggers: Vec<TriggerId>,
+        gone_until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<RecentFirings>> {
+        self.memory.recent_firings(owner, triggers, gone_until, limit).await
+    }
+
+    async fn gone_firing(
+        &self,
+        owner: UserId,
+        id: EventId,
+        gone_until: Timestamp,
+    ) -> Result<Option<(TriggerId, Firing)>> {
+        self.memory.gone_firing(owner, id, gone_until).await
     }
 }

@@ -1,6 +1,6 @@
 //! Users, sessions and API keys.
 
-use oncue_domain::access::{API_KEYS_MAX, KeyHash, Registration, Scope, Session, User};
+use oncue_domain::access::{API_KEYS_MAX, KeyHash, Preferences, Registration, Scope, Session, User};
 use oncue_domain::id::UserId;
 use oncue_domain::store::{NewApiKey, NewUser, Registered};
 
@@ -15,7 +15,7 @@ async fn register(bench: &Bench, email: &str, rule: Registration) -> Registered 
 }
 
 fn session(id: &str, user: UserId) -> Session {
-    Session { id: id.to_owned(), user, created_at: t(0), expires_at: t(100) }
+    Session { id: id.to_owned(), user, created_at: t(0), expires_at: t(100), agent: String::new() }
 }
 
 async fn open(bench: &Bench, id: &str, user: UserId) {
@@ -43,6 +43,7 @@ async fn anybody_registers_while_it_is_open_and_the_first_is_the_operator() {
             is_operator: true,
             created_at: t(1),
             disabled_at: None,
+            preferences: Preferences::default(),
         };
         assert_eq!(first, expected);
         let Registered::Done(second) = register(&bench, "ben@example.com", Registration::Open).await else {

@@ -2,10 +2,18 @@
 //! store is finished when it passes; new meaning is added here first.
 
 mod access;
+mod attention;
+mod change;
+mod count;
 mod delivery;
 mod event;
+mod firing;
+mod follow;
+mod head;
 mod plan;
+mod preference;
 mod presence;
 mod retention;
+mod search;
 mod trigger;
 mod wall;

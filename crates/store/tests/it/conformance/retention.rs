@@ -155,7 +155,8 @@ async fn ended_sessions_go_and_others_stay() {
     everywhere(async |bench| {
         let user = bench.user("a").await;
         for (id, end) in [("short", 100), ("long", 200)] {
-            let session = Session { id: id.to_owned(), user, created_at: t(0), expires_at: t(end) };
+            let session =
+                Session { id: id.to_owned(), user, created_at: t(0), expires_at: t(end), agent: String::new() };
             bench.store.open_session(session).await.expect("a session");
         }
         bench.store.expire(t(0), t(150), 10).await.expect("an answer");

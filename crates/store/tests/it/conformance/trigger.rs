@@ -1,7 +1,5 @@
 //! Triggers: made, listed, edited, deleted, and what they wait for.
 
-use std::sync::{Arc, Mutex};
-
 use jiff::Timestamp;
 use oncue_domain::destination::Format;
 use oncue_domain::event::Origin;
@@ -12,7 +10,7 @@ use oncue_domain::schedule::cron::CronExpression;
 use oncue_domain::schedule::every::Period;
 use oncue_domain::schedule::zone::Zones;
 use oncue_domain::schedule::{FirstFiring, Schedule};
-use oncue_domain::store::{Change, Edited, NewTrigger};
+use oncue_domain::store::{Edited, NewTrigger};
 use oncue_domain::trigger::{Arm, Definition, Edit, ScheduleDetails, Trigger};
 
 use crate::bench::{Bench, api, every, everywhere, t, webhook};
@@ -296,24 +294,6 @@ async fn records_of_what_did_not_fire_come_newest_first() {
         };
         assert_eq!(recorded(10).await, [t(1000), t(300), t(90)]);
         assert_eq!(recorded(2).await, [t(1000), t(300)]);
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn listeners_hear_of_what_is_armed_and_owed_after_it_stands() {
-    everywhere(async |bench| {
-        let owner = bench.user("a").await;
-        let heard = Arc::new(Mutex::new(Vec::new()));
-        let ear = Arc::clone(&heard);
-        bench.store.subscribe(Arc::new(move |change| ear.lock().expect("no panic").push(change)));
-        let took = || std::mem::take(&mut *heard.lock().expect("no panic"));
-        let silent = bench.trigger(owner, api("api")).await.id;
-        assert_eq!(took(), []);
-        bench.trigger(owner, every("1m")).await;
-        assert_eq!(took(), [Change::Armed]);
-        bench.fire(owner, silent, None, t(1)).await;
-        assert_eq!(took(), [Change::Owed]);
     })
     .await;
 }

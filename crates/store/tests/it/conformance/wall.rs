@@ -1,13 +1,15 @@
 //! The tenant wall (invariant 7): for every operation that takes an owner, another's row and a missing row look the same,
 //! and nothing of it changes.
 
+use jiff::Timestamp;
 use oncue_domain::access::Scope;
 use oncue_domain::event::Origin;
-use oncue_domain::id::{ApiKeyId, EventId, TriggerId};
-use oncue_domain::store::{Edited, EventFilter, EventPage, EventPlace, Fired, NewApiKey};
+use oncue_domain::firing::Outcome;
+use oncue_domain::id::{ApiKeyId, EventId, TriggerId, UserId};
+use oncue_domain::store::{Edited, EventFilter, EventPage, EventPlace, EventSearch, Fired, NewApiKey};
 use oncue_domain::trigger::Trigger;
 
-use crate::bench::{api, every, everywhere, t};
+use crate::bench::{api, every, everywhere, given_up, t};
 
 #[tokio::test]
 async fn anothers_trigger_looks_like_none() {
@@ -58,6 +60,57 @@ async fn anothers_event_looks_like_none() {
         assert_eq!(his_page.iter().map(|event| event.id).collect::<Vec<_>>(), [his_event]);
         let counts = bench.store.event_counts(ben, t(0)).await.expect("counts");
         assert_eq!(counts.iter().map(|count| count.trigger).collect::<Vec<_>>(), [his]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_happened_to_anothers_triggers_looks_like_nothing() {
+    everywhere(async |bench| {
+        let (anna, ben) = (bench.user("anna").await, bench.user("ben").await);
+        let hers = bench.trigger(anna, every("1m")).await.id;
+        let old = bench.fire_due(anna, hers, t(60)).await;
+        bench.settle_all(t(61), given_up).await;
+        let young = bench.fire_due(anna, hers, t(120)).await;
+        bench.settle_all(t(121), given_up).await;
+        let store = &*bench.store;
+        store.expire(t(100), t(200), 10).await.expect("an answer");
+        let look = async |who: UserId| {
+            let of_hers = EventFilter { trigger: Some(hers), ..EventFilter::default() };
+            let mut lines = Vec::new();
+            for (filter, outcome) in [
+                (EventFilter::default(), None),
+                (of_hers, None),
+                (EventFilter::default(), Some(Outcome::Failed)),
+                (of_hers, Some(Outcome::Failed)),
+            ] {
+                let what = EventSearch { filter, outcome, ..EventSearch::default() };
+                let newest = EventPage::NewestFirst(None);
+                lines.extend(store.event_lines(who, what.clone(), newest, 10).await.expect("a search").lines);
+                lines.extend(store.events_logged_after(who, what, EventId(0), 10).await.expect("an answer").lines);
+            }
+            let attention = store.attention(who, t(100), t(1000)).await.expect("an answer");
+            let recent = store.recent_firings(who, vec![hers], t(100), 10).await.expect("firings");
+            let (from, until) = (Timestamp::MIN, Timestamp::MAX);
+            [
+                lines.len(),
+                usize::try_from(attention.tally.all).expect("few"),
+                attention.overdue.len(),
+                attention.failing.len(),
+                store.count_events(who, vec![EventFilter::default(), of_hers], 10).await.expect("counts").len(),
+                store.hour_counts(who, None, from, until).await.expect("counts").len(),
+                store.hour_counts(who, Some(hers), from, until).await.expect("counts").len(),
+                recent[0].firings.len(),
+                usize::from(store.gone_firing(who, old, t(100)).await.expect("an answer").is_some()),
+                usize::from(store.gone_firing(who, young, t(150)).await.expect("an answer").is_some()),
+                store.trigger_heads(who, 10).await.expect("a list").len(),
+                store.soonest(who, 10).await.expect("a list").len(),
+            ]
+        };
+        assert_eq!(look(anna).await, [8, 1, 1, 1, 2, 1, 1, 2, 1, 1, 1, 1], "she sees it all");
+        assert_eq!(look(ben).await, [0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0]);
+        let counted = store.count_events(ben, vec![EventFilter::default()], 10).await;
+        assert_eq!(counted, Ok(vec![0]));
     })
     .await;
 }

@@ -1,7 +1,7 @@
 //! What may be asked of a store, drawn by chance from what is known, so that most of it makes sense and some does not.
 
 use jiff::SignedDuration;
-use oncue_domain::access::{Registration, Scope, Session};
+use oncue_domain::access::{Preferences, Registration, Scope, Session, ShownIn, Theme};
 use oncue_domain::event::Origin;
 use oncue_domain::id::{ApiKeyId, MessageId, TriggerId, UserId};
 use oncue_domain::payload::Payload;
@@ -9,6 +9,7 @@ use oncue_domain::plan::plan;
 use oncue_domain::store::{Call, EventFilter, NewApiKey, NewTrigger, NewUser, Planned};
 use oncue_domain::trigger::{Arm, Definition, Edit};
 
+use super::search::{self, Search};
 use super::side::{Outcome, Side};
 use super::{Chance, Known, definition};
 
@@ -37,11 +38,22 @@ pub(super) enum Operation {
     SignOfLife,
     CommitPlans(Vec<Planned>),
     Claim,
-    /// Claims by their place, and whether the receiver was content.
-    Settle(Vec<(usize, bool)>),
+    /// Claims by their place, and what becomes of them.
+    Settle(Vec<(usize, Ending)>),
     /// Whose, which, newest first or not, after the event at this place of the whole listing, at most so many.
     Events(UserId, EventFilter, bool, Option<usize>, usize),
+    Search(Search),
     Expire(SignedDuration, usize),
+    EndOtherSessions(UserId, String),
+    SetPreferences(UserId, Preferences),
+}
+
+/// What becomes of an attempt.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Ending {
+    Content,
+    Discontent,
+    GivenUp,
 }
 
 impl Operation {
@@ -69,7 +81,10 @@ impl Operation {
             Operation::Claim => "claim_deliveries",
             Operation::Settle(_) => "settle",
             Operation::Events(..) => "events",
+            Operation::Search(search) => search.method(),
             Operation::Expire(..) => "expire",
+            Operation::EndOtherSessions(..) => "end_other_sessions",
+            Operation::SetPreferences(..) => "set_preferences",
         }
     }
 
@@ -86,6 +101,8 @@ impl Operation {
             18 => Operation::SetPassword(owner, format!("hash {}", chance.below(9))),
             19 if chance.once_in(4) => Operation::DisableUser(owner),
             19..22 => open_session(chance, known, owner),
+            22 if chance.once_in(3) => Operation::EndOtherSessions(owner, session_id(chance, known)),
+            22 if chance.once_in(2) => Operation::SetPreferences(owner, preferences(chance)),
             22 => Operation::EndSession(session_id(chance, known)),
             23..25 => create_api_key(chance, known, owner),
             25 => Operation::DeleteApiKey(owner, ApiKeyId(number(chance, 12))),
@@ -106,7 +123,8 @@ impl Operation {
             65..80 => commit(chance, known, model).await,
             80..85 => Operation::Claim,
             85..92 => settle(chance, known),
-            92..95 => events(chance, known, owner),
+            92 => events(chance, known, owner),
+            93..95 => Operation::Search(Search::draw(chance, known, owner)),
             95..99 => {
                 let age = SignedDuration::from_mins(chance.pick(&[61, 61, 61, 61, 600]));
                 Operation::Expire(age, chance.pick(&[1, 3, 1000, 1000]))
@@ -169,7 +187,17 @@ fn open_session(chance: &mut Chance, known: &mut Known, user: UserId) -> Operati
         user,
         created_at: known.now,
         expires_at,
+        agent: chance.pick(&["", "curl/8.5.0", "Mozilla/5.0 (ÿ)"]).to_owned(),
     })
+}
+
+fn preferences(chance: &mut Chance) -> Preferences {
+    Preferences {
+        zone: chance.pick(&[None, Some("Europe/Riga")]).map(str::to_owned),
+        shown_in: chance.pick(&ShownIn::ALL),
+        theme: chance.pick(&Theme::ALL),
+        shortcuts: chance.once_in(2),
+    }
 }
 
 fn create_api_key(chance: &mut Chance, known: &mut Known, owner: UserId) -> Operation {
@@ -195,7 +223,7 @@ fn create_trigger(chance: &mut Chance, known: &Known, owner: UserId) -> Operatio
 }
 
 /// Mostly somebody's own trigger; now and then another's, or none at all.
-fn trigger(chance: &mut Chance, known: &Known) -> (UserId, TriggerId) {
+pub(super) fn trigger(chance: &mut Chance, known: &Known) -> (UserId, TriggerId) {
     if known.triggers.is_empty() || chance.once_in(20) {
         return (known.users[0], TriggerId(999));
     }
@@ -259,16 +287,12 @@ fn settle(chance: &mut Chance, known: &Known) -> Operation {
         return Operation::Claim;
     }
     let count = chance.below(6);
-    Operation::Settle((0..count).map(|_| (chance.below(known.claims), chance.once_in(3))).collect())
+    let endings = [Ending::Content, Ending::Discontent, Ending::GivenUp];
+    Operation::Settle((0..count).map(|_| (chance.below(known.claims), chance.pick(&endings))).collect())
 }
 
 fn events(chance: &mut Chance, known: &Known, owner: UserId) -> Operation {
-    let ago = |seconds: i64| known.now - SignedDuration::from_secs(seconds);
-    let filter = EventFilter {
-        trigger: if chance.once_in(2) { None } else { Some(trigger(chance, known).1) },
-        fired_after: chance.pick(&[None, Some(3000), Some(60)]).map(ago),
-        fired_until: chance.pick(&[None, Some(600), Some(0)]).map(ago),
-    };
+    let filter = search::filter(chance, known);
     let place = if chance.once_in(2) { None } else { Some(chance.below(40)) };
     Operation::Events(owner, filter, chance.once_in(2), place, chance.pick(&[1, 5, 1000]))
 }

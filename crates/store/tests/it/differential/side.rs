@@ -17,8 +17,9 @@ use oncue_domain::store::{
 use oncue_domain::trigger::{Armed, Trigger};
 
 use super::Known;
-use super::operation::Operation;
-use crate::bench::{Bench, answered};
+use super::operation::{Ending, Operation};
+use super::summary::Summary;
+use crate::bench::{Bench, answered, given_up};
 
 /// A store and the claims that it gave out.
 pub(super) struct Side {
@@ -67,6 +68,7 @@ struct Owned {
     events: Vec<(Event, Vec<Delivery>)>,
     counts: Vec<EventCount>,
     keys: Vec<ApiKey>,
+    summary: Option<Summary>,
 }
 
 #[derive(Debug, PartialEq)]
@@ -150,8 +152,10 @@ impl Side {
             }
             Operation::Claim => self.claim(now).await,
             Operation::Settle(of) => {
-                let settlement = |(place, is_content): (usize, bool)| {
-                    answered(&self.claims[place], if is_content { 200 } else { 500 }, now)
+                let settlement = |(place, ending): (usize, Ending)| match ending {
+                    Ending::Content => answered(&self.claims[place], 200, now),
+                    Ending::Discontent => answered(&self.claims[place], 500, now),
+                    Ending::GivenUp => given_up(&self.claims[place], now),
                 };
                 told(store.settle(of.into_iter().map(settlement).collect()).await, |()| true)
             }
@@ -164,6 +168,16 @@ impl Side {
                 told(events.map(|events| events.into_iter().map(without_number).collect()), |list: &Vec<_>| {
                     !list.is_empty()
                 })
+            }
+            Operation::Search(search) => {
+                let found = search.clone().run(store, &self.events(search.owner).await).await;
+                told(found, |lines| !lines.is_empty())
+            }
+            Operation::EndOtherSessions(user, kept) => {
+                told(store.end_other_sessions(user, &kept).await, |ended| *ended > 0)
+            }
+            Operation::SetPreferences(user, preferences) => {
+                told(store.set_preferences(user, preferences).await, |done| *done)
             }
             Operation::Expire(age, limit) => {
                 told(store.expire(now - age, now, limit).await.map(|expired| expired.events), |gone| *gone > 0)
@@ -236,6 +250,10 @@ impl Side {
             events: Vec::new(),
             counts: store.event_counts(owner, gone_until).await.expect("counts"),
             keys: store.api_keys(owner).await.expect("a list"),
+            summary: match look {
+                Look::AtEverything => Some(Summary::of(store, owner, known).await),
+                Look::Glance => None,
+            },
         };
         for event in self.events(owner).await {
             let deliveries = match look {
@@ -268,6 +286,7 @@ impl Side {
 impl Seen {
     /// What of the reading was more than "nothing".
     fn note(&self, done: &mut BTreeSet<&'static str>) {
+        self.owned.iter().filter_map(|owned| owned.summary.as_ref()).for_each(|summary| summary.note(done));
         let owned = |is: fn(&Owned) -> bool| self.owned.iter().any(is);
         for (method, is_done) in [
             ("users", !self.users.is_empty()),

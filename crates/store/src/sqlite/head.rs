@@ -1,0 +1,231 @@
+//! Triggers as lists show them in SQLite: heads without payloads, those that are next, and those that need attention.
+
+use jiff::Timestamp;
+use oncue_domain::firing::Firing;
+use oncue_domain::id::{EventId, TriggerId, UserId};
+use oncue_domain::store::{ATTENTION_MAX, Attention, Result, TriggerTally};
+use oncue_domain::trigger::{OVERDUE_AFTER, TriggerHead};
+use rusqlite::{Connection, Row};
+
+use super::firing::{FIRED, Fates};
+use super::{Shared, count, failed, in_one_moment};
+use crate::codec::{instant, schedule_from_text, webhook};
+
+const HEAD: &str = "triggers.id, triggers.name, triggers.schedule, triggers.webhook_url, triggers.webhook_format, \
+                    triggers.is_test, triggers.enabled, triggers.expires_at, triggers.created_at, cursors.next_at";
+
+const HEAD_FROM: &str = "triggers LEFT JOIN cursors ON cursors.trigger_id = triggers.id";
+
+/// An owner of at most so many triggers is told what is next from those; for one of more, the soonest of all are looked through.
+const FEW: usize = 5_000;
+
+/// So many of the soonest of all are looked through.
+const LOOKED_THROUGH_MAX: usize = 10_000;
+
+fn head(row: &Row<'_>, shared: &Shared) -> Result<TriggerHead> {
+    let schedule: Option<String> = row.get(2).map_err(failed)?;
+    let expires_at: Option<i64> = row.get(7).map_err(failed)?;
+    let next_at: Option<i64> = row.get(9).map_err(failed)?;
+    Ok(TriggerHead {
+        id: TriggerId(row.get(0).map_err(failed)?),
+        name: row.get(1).map_err(failed)?,
+        schedule: schedule
+            .map(|text| schedule_from_text(&text, &shared.settings.zones, &shared.cron_lines))
+            .transpose()?,
+        webhook: webhook(row.get(3).map_err(failed)?, row.get(4).map_err(failed)?)?,
+        is_test: row.get(5).map_err(failed)?,
+        enabled: row.get(6).map_err(failed)?,
+        expires_at: expires_at.map(instant).transpose()?,
+        created_at: instant(row.get(8).map_err(failed)?)?,
+        next_at: next_at.map(instant).transpose()?,
+    })
+}
+
+pub(super) fn list(connection: &Connection, shared: &Shared, owner: UserId, limit: usize) -> Result<Vec<TriggerHead>> {
+    let sql = format!("SELECT {HEAD} FROM {HEAD_FROM} WHERE triggers.owner = ? ORDER BY triggers.id LIMIT ?");
+    let mut statement = connection.prepare_cached(&sql).map_err(failed)?;
+    let mut rows = statement.query((owner.0, limit)).map_err(failed)?;
+    let mut heads = Vec::new();
+    while let Some(row) = rows.next().map_err(failed)? {
+        heads.push(head(row, shared)?);
+    }
+    Ok(heads)
+}
+
+fn get(connection: &Connection, shared: &Shared, id: TriggerId) -> Result<Option<TriggerHead>> {
+    let sql = format!("SELECT {HEAD} FROM {HEAD_FROM} WHERE triggers.id = ?");
+    let mut statement = connection.prepare_cached(&sql).map_err(failed)?;
+    let mut rows = statement.query([id.0]).map_err(failed)?;
+    rows.next().map_err(failed)?.map(|row| head(row, shared)).transpose()
+}
+
+pub(super) fn soonest(
+    connection: &Connection,
+    shared: &Shared,
+    owner: UserId,
+    limit: usize,
+) -> Result<Vec<TriggerHead>> {
+    in_one_moment(connection, || waiting(connection, shared, owner, Timestamp::MAX, limit))
+}
+
+/// The owner's triggers that wait for something up to `until`, the earliest first.
+fn waiting(
+    connection: &Connection,
+    shared: &Shared,
+    owner: UserId,
+    until: Timestamp,
+    limit: usize,
+) -> Result<Vec<TriggerHead>> {
+    let ids = match has_few(connection, owner)? {
+        true => waiting_of_few(connection, owner, until, limit)?,
+        false => match waiting_of_many(connection, owner, until, limit)? {
+            Some(ids) => ids,
+            None => waiting_of_few(connection, owner, until, limit)?,
+        },
+    };
+    ids.into_iter().filter_map(|id| get(connection, shared, id).transpose()).collect()
+}
+
+fn has_few(connection: &Connection, owner: UserId) -> Result<bool> {
+    let triggers: usize = connection
+        .prepare_cached(
+            "SELECT count(*) FROM (SELECT 1 FROM triggers INDEXED BY triggers_by_owner WHERE owner = ? LIMIT ?)",
+        )
+        .and_then(|mut statement| statement.query_row((owner.0, FEW + 1), |row| row.get(0)))
+        .map_err(failed)?;
+    Ok(triggers <= FEW)
+}
+
+fn waiting_of_few(connection: &Connection, owner: UserId, until: Timestamp, limit: usize) -> Result<Vec<TriggerId>> {
+    let mut statement = connection
+        .prepare_cached(
+            "SELECT cursors.trigger_id
+             FROM triggers INDEXED BY triggers_by_owner CROSS JOIN cursors
+             WHERE triggers.owner = ? AND cursors.trigger_id = triggers.id AND cursors.next_at <= ?
+             ORDER BY cursors.next_at, cursors.trigger_id
+             LIMIT ?",
+        )
+        .map_err(failed)?;
+    let rows = statement.query_map((owner.0, until.as_microsecond(), limit), |row| row.get(0).map(TriggerId));
+    rows.and_then(Iterator::collect).map_err(failed)
+}
+
+/// None where too few are among the soonest of all.
+fn waiting_of_many(
+    connection: &Connection,
+    owner: UserId,
+    until: Timestamp,
+    limit: usize,
+) -> Result<Option<Vec<TriggerId>>> {
+    let mut statement = connection
+        .prepare_cached(
+            "SELECT cursors.trigger_id, triggers.owner
+             FROM cursors INDEXED BY cursors_due CROSS JOIN triggers
+             WHERE cursors.next_at <= ? AND triggers.id = cursors.trigger_id
+             ORDER BY cursors.next_at, cursors.trigger_id
+             LIMIT ?",
+        )
+        .map_err(failed)?;
+    let mut rows = statement.query((until.as_microsecond(), LOOKED_THROUGH_MAX)).map_err(failed)?;
+    let (mut ids, mut looked_at) = (Vec::new(), 0);
+    while ids.len() < limit {
+        let Some(row) = rows.next().map_err(failed)? else {
+            return Ok((looked_at < LOOKED_THROUGH_MAX).then_some(ids));
+        };
+        looked_at += 1;
+        if row.get::<_, i64>(1).map_err(failed)? == owner.0 {
+            ids.push(TriggerId(row.get(0).map_err(failed)?));
+        }
+    }
+    Ok(Some(ids))
+}
+
+pub(super) fn attention(
+    connection: &Connection,
+    shared: &Shared,
+    owner: UserId,
+    gone_until: Timestamp,
+    now: Timestamp,
+) -> Result<Attention> {
+    in_one_moment(connection, || {
+        let due_until = now.checked_sub(OVERDUE_AFTER).unwrap_or(Timestamp::MIN);
+        let mut overdue = waiting(connection, shared, owner, due_until, ATTENTION_MAX)?;
+        overdue.retain(|head| head.is_overdue(now));
+        Ok(Attention {
+            tally: tally(connection, owner, now)?,
+            overdue,
+            failing: failing(connection, shared, owner, gone_until)?,
+        })
+    })
+}
+
+fn tally(connection: &Connection, owner: UserId, now: Timestamp) -> Result<TriggerTally> {
+    connection
+        .prepare_cached(
+            "SELECT count(*),
+                    count(*) FILTER (WHERE enabled AND NOT is_test AND (expires_at IS NULL OR expires_at > ?2)
+                                       AND ((schedule IS NULL) OR EXISTS (SELECT 1 FROM cursors WHERE trigger_id = triggers.id))),
+                    count(*) FILTER (WHERE NOT enabled)
+             FROM triggers INDEXED BY triggers_by_state
+             WHERE owner = ?1",
+        )
+        .and_then(|mut statement| {
+            statement.query_row((owner.0, now.as_microsecond()), |row| {
+                Ok(TriggerTally { all: row.get(0)?, active: row.get(1)?, paused: row.get(2)? })
+            })
+        })
+        .map_err(failed)
+}
+
+/// The triggers with kept failures whose newest ended event is one of those.
+fn failing(
+    connection: &Connection,
+    shared: &Shared,
+    owner: UserId,
+    gone_until: Timestamp,
+) -> Result<Vec<(TriggerHead, Firing)>> {
+    let hours = count::hours_back_to(connection, gone_until)?;
+    let mut newest = Vec::new();
+    for trigger in ever_failed(connection, owner)? {
+        let ended = count::newest_ended(connection, owner, trigger, &hours)?;
+        newest.extend(ended.filter(|(fired_at, _)| *fired_at > gone_until).map(|(at, event)| (at, event, trigger)));
+    }
+    newest.sort_by(|one, other| other.cmp(one));
+    let mut fates = Fates::new(connection)?;
+    let mut failing = Vec::new();
+    for (_, event, trigger) in newest {
+        if failing.len() == ATTENTION_MAX {
+            break;
+        }
+        let Some(firing) = failed_firing(connection, &mut fates, event)? else { continue };
+        failing.extend(get(connection, shared, trigger)?.map(|head| (head, firing)));
+    }
+    Ok(failing)
+}
+
+/// The owner's triggers of whose kept events at least one failed; deleted ones too.
+fn ever_failed(connection: &Connection, owner: UserId) -> Result<Vec<TriggerId>> {
+    let mut statement = connection
+        .prepare_cached(
+            "WITH RECURSIVE failed (trigger_id) AS (
+                 SELECT min(trigger_id) FROM failures WHERE owner = ?1
+                 UNION ALL
+                 SELECT (SELECT min(trigger_id) FROM failures WHERE owner = ?1 AND trigger_id > failed.trigger_id)
+                 FROM failed
+                 WHERE failed.trigger_id IS NOT NULL
+             )
+             SELECT trigger_id FROM failed WHERE trigger_id IS NOT NULL",
+        )
+        .map_err(failed)?;
+    statement.query_map([owner.0], |row| row.get(0).map(TriggerId)).and_then(Iterator::collect).map_err(failed)
+}
+
+/// The event in short, if it failed and is kept.
+fn failed_firing(connection: &Connection, fates: &mut Fates<'_>, id: EventId) -> Result<Option<Firing>> {
+    let sql = format!(
+        "SELECT {FIRED} FROM failures CROSS JOIN events WHERE failures.event_id = ? AND events.id = failures.event_id"
+    );
+    let mut statement = connection.prepare_cached(&sql).map_err(failed)?;
+    let mut rows = statement.query([id.0]).map_err(failed)?;
+    rows.next().map_err(failed)?.map(|row| fates.firing(row)).transpose()
+}

@@ -1,0 +1,211 @@
+//! How SQLite goes about what pages ask for: no statement may walk over a whole table, sort what an index has in order, or
+//! cost more because more lies beyond the page. SQLite counts its own steps, so no clock is needed to see it.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex};
+
+use jiff::Timestamp;
+use oncue_domain::count::COUNTS_KEPT;
+use oncue_domain::event::Origin;
+use oncue_domain::firing::Outcome;
+use oncue_domain::id::{EventId, TriggerId, UserId};
+use oncue_domain::schedule::zone::Zones;
+use oncue_domain::store::{EventFilter, EventPage, EventPlace, EventSearch, Result};
+use rusqlite::trace::{TraceEvent, TraceEventCodes};
+use rusqlite::{Connection, StatementStatus};
+
+use super::presence::Presence;
+use super::writer::Effects;
+use super::*;
+
+/// Half of the triggers are this one's.
+const OWNER: UserId = UserId(1);
+
+/// One of them.
+const TRIGGER: TriggerId = TriggerId(3);
+
+const TRIGGERS: usize = 40;
+
+/// What sorts because no index has its order, or walks over a table that only ever has a few rows.
+const EXCEPTIONS: [&str; 4] = [
+    "FROM sqlite_sequence",
+    "FROM uncounted LIMIT 1",
+    "ORDER BY cursors.next_at, cursors.trigger_id",
+    "ORDER BY created_at DESC, id DESC",
+];
+
+/// What a statement did.
+#[derive(Clone, Copy, Default)]
+struct Cost {
+    walked: i32,
+    sorted: i32,
+    steps: i32,
+}
+
+type Costs = Arc<Mutex<BTreeMap<String, Cost>>>;
+
+struct Traced {
+    connection: Connection,
+    costs: Costs,
+    shared: Shared,
+}
+
+fn minute(number: usize) -> Timestamp {
+    Timestamp::from_second(1_800_000_000 + 60 * i64::try_from(number).expect("few")).expect("in range")
+}
+
+impl Traced {
+    /// A database with an event a minute, from each trigger in turn.
+    fn with_events(events: usize) -> Traced {
+        let mut connection = Connection::open_in_memory().expect("memory is there");
+        prepare(&connection).expect("a new database can be prepared");
+        migrate(&mut connection, Role::Server).expect("a new database can be migrated");
+        let fill = format!(
+            "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {TRIGGERS})
+             INSERT INTO triggers (owner, revision, name, payload, is_test, enabled, created_at, standing_since)
+             SELECT 1 + (n + 1) % 2, 1, 'trigger ' || n, '[1]', 0, 1, 0, 0 FROM n;
+             INSERT INTO cursors SELECT id, 1800000000000000 + id, 1 FROM triggers;
+             WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {events})
+             INSERT INTO events (owner, trigger_id, revision, origin, fired_at, message_id)
+             SELECT 1 + (n % {TRIGGERS}) % 2, 1 + n % {TRIGGERS}, 1, 2, 1800000000000000 + n * 60000000, zeroblob(16) FROM n;
+             INSERT INTO outbox SELECT id, fired_at, 0, 0, 0, 1 FROM events WHERE id % 7 = 0;
+             INSERT INTO attempts SELECT id, 1, 1, fired_at, 10, 200, NULL, NULL, id % 7 <> 1 FROM events WHERE id % 7 <> 0;
+             INSERT INTO failures SELECT id, owner, trigger_id, fired_at FROM events WHERE id % 7 = 1;
+             INSERT INTO counts
+             SELECT fired_at / 3600000000, owner, trigger_id, count(*), count(*), 0, 0, 0, 0, 0, 0, 0, max(fired_at), max(id)
+             FROM events GROUP BY 1, 2, 3;
+             INSERT INTO firings
+             SELECT trigger_id, fired_at - 86400000000, -id, origin, NULL, 'delivered', 1, 10 FROM events WHERE id <= 400;
+             INSERT INTO sessions SELECT 'session ' || id, 1 + id % 9, id, 1900000000000000 + id, '' FROM triggers;"
+        );
+        connection.execute_batch(&fill).expect("rows");
+        let costs = Costs::default();
+        let noted = Arc::clone(&costs);
+        connection
+            .trace_v2(
+                TraceEventCodes::SQLITE_TRACE_PROFILE,
+                Some(move |event: TraceEvent<'_>| {
+                    let TraceEvent::Profile(statement, _) = event else { return };
+                    let cost = Cost {
+                        walked: statement.get_status(StatementStatus::FullscanStep),
+                        sorted: statement.get_status(StatementStatus::Sort)
+                            + statement.get_status(StatementStatus::AutoIndex),
+                        steps: statement.get_status(StatementStatus::VmStep),
+                    };
+                    lock(&noted).insert(statement.sql().into_owned(), cost);
+                }),
+            )
+            .expect("a trace");
+        let settings = Settings { zones: Arc::new(Zones::bundled()), has_default_destination: true };
+        let shared = Shared {
+            settings,
+            presence: Presence::in_memory(),
+            fresh: Mutex::new(VecDeque::new()),
+            parsed: Mutex::default(),
+            cron_lines: CronLines::default(),
+            listeners: Mutex::default(),
+        };
+        Traced { connection, costs, shared }
+    }
+
+    /// How many steps it takes, of which none is wasted.
+    fn steps<T>(&self, name: &str, read: impl FnOnce(&Connection, &Shared) -> Result<T>) -> i32 {
+        // A statement counts from when it was made.
+        self.connection.flush_prepared_statement_cache();
+        lock(&self.costs).clear();
+        read(&self.connection, &self.shared).expect("an answer");
+        let costs = std::mem::take(&mut *lock(&self.costs));
+        assert!(!costs.is_empty(), "{name}: nothing was asked");
+        for (sql, cost) in &costs {
+            if !EXCEPTIONS.iter().any(|exception| sql.contains(exception)) {
+                assert_eq!((cost.walked, cost.sorted), (0, 0), "{name}: {sql}");
+            }
+        }
+        costs.values().map(|cost| cost.steps).sum()
+    }
+}
+
+type Read = Box<dyn Fn(&Connection, &Shared) -> Result<()>>;
+
+/// Everything that pages ask for, from the middle of what a database of `events` holds.
+fn reads(events: usize) -> Vec<(String, Read)> {
+    let middle = minute(events / 2);
+    let mut reads: Vec<(String, Read)> = Vec::new();
+    let mut add = |name: String, read: Read| reads.push((name, read));
+    for trigger in [None, Some(TRIGGER)] {
+        for span in [None, Some(middle)] {
+            let filter = EventFilter { trigger, fired_after: span.map(|_| minute(3)), fired_until: span };
+            let all = EventSearch { filter, ..EventSearch::default() };
+            let mut searches = vec![all.clone()];
+            searches.extend(Outcome::ALL[..3].iter().map(|of| EventSearch { outcome: Some(*of), ..all.clone() }));
+            searches.push(EventSearch { origin: Some(Origin::Api), text: Some("TRIGGER".to_owned()), ..all.clone() });
+            searches.push(EventSearch { outcome: Some(Outcome::Failed), text: Some("1".to_owned()), ..all });
+            for what in searches {
+                let place = span.map(|fired_at| EventPlace { fired_at, id: EventId(1) });
+                for page in [
+                    EventPage::NewestFirst(place),
+                    EventPage::OldestFirst(place.map(|place| EventPlace { fired_at: minute(5), ..place })),
+                ] {
+                    let (name, what) = (format!("{what:?} {page:?}"), what.clone());
+                    add(name, Box::new(move |c, _| search::event_lines(c, OWNER, &what, page, 3).map(drop)));
+                }
+                let (name, what) = (format!("{what:?} as logged"), what.clone());
+                let after = EventId(i64::try_from(events).expect("few") - 100);
+                add(name, Box::new(move |c, _| search::events_logged_after(c, OWNER, &what, after, 50).map(drop)));
+            }
+            add(format!("count {filter:?}"), Box::new(move |c, _| search::count(c, OWNER, &[filter], 15).map(drop)));
+        }
+        add(
+            format!("hours {trigger:?}"),
+            Box::new(move |c, _| {
+                count::hour_counts(
+                    c,
+                    OWNER,
+                    trigger,
+                    middle,
+                    middle + COUNTS_KEPT.min(jiff::SignedDuration::from_hours(4)),
+                )
+                .map(drop)
+            }),
+        );
+    }
+    let old = minute(events - 100);
+    add(
+        "recent firings".to_owned(),
+        Box::new(move |c, _| firing::recent(c, OWNER, &[TRIGGER, TriggerId(5)], old, 20).map(drop)),
+    );
+    add("gone firing".to_owned(), Box::new(move |c, _| firing::gone_firing(c, OWNER, EventId(-2), old).map(drop)));
+    add(
+        "gone firing that is kept".to_owned(),
+        Box::new(move |c, _| firing::gone_firing(c, OWNER, EventId(2), old).map(drop)),
+    );
+    add("heads".to_owned(), Box::new(|c, shared| head::list(c, shared, OWNER, 10).map(drop)));
+    add("soonest".to_owned(), Box::new(|c, shared| head::soonest(c, shared, OWNER, 5).map(drop)));
+    let now = minute(events);
+    add("attention".to_owned(), Box::new(move |c, shared| head::attention(c, shared, OWNER, old, now).map(drop)));
+    add("sessions".to_owned(), Box::new(|c, _| access::sessions(c, OWNER, Timestamp::UNIX_EPOCH).map(drop)));
+    add(
+        "end other sessions".to_owned(),
+        Box::new(|c, _| access::end_other_sessions(c, UserId(2), "session 1").map(drop)),
+    );
+    add(
+        "delete a trigger".to_owned(),
+        Box::new(move |c, _| trigger::delete(c, &mut Effects::default(), OWNER, TriggerId(7), now).map(drop)),
+    );
+    let early = minute(30);
+    add("expire".to_owned(), Box::new(move |c, _| retention::expire(c, early, early, 20).map(drop)));
+    add(
+        "expire counts".to_owned(),
+        Box::new(move |c, _| retention::expire(c, early, early + COUNTS_KEPT, 20).map(drop)),
+    );
+    reads
+}
+
+#[test]
+fn a_page_costs_the_same_however_much_lies_beyond_it() {
+    let (few, many) = (Traced::with_events(4_000), Traced::with_events(20_000));
+    for ((name, of_few), (_, of_many)) in reads(4_000).into_iter().zip(reads(20_000)) {
+        let (fewer, more) = (few.steps(&name, of_few), many.steps(&name, of_many));
+        assert!(more <= fewer + fewer / 2 + 300, "{name}: {fewer} steps among few, {more} among many");
+    }
+}

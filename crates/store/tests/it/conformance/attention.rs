@@ -1,0 +1,197 @@
+//! What somebody ought to look at: how many triggers there are, which are overdue, and which fail.
+
+use jiff::{SignedDuration, Timestamp};
+use oncue_domain::event::Origin;
+use oncue_domain::firing::Outcome;
+use oncue_domain::id::{EventId, TriggerId, UserId};
+use oncue_domain::store::{ATTENTION_MAX, Attention, NewTrigger, TriggerTally};
+use oncue_domain::trigger::{Definition, OVERDUE_AFTER};
+
+use crate::bench::{Bench, Kind, answered, api, every, everywhere, given_up, t, unanswered};
+
+async fn attention(bench: &Bench, owner: UserId, gone_until: Timestamp, now: Timestamp) -> Attention {
+    bench.store.attention(owner, gone_until, now).await.expect("an answer")
+}
+
+async fn failing(bench: &Bench, owner: UserId, gone_until: i64) -> Vec<(TriggerId, EventId)> {
+    let found = attention(bench, owner, t(gone_until), t(100_000)).await.failing;
+    assert!(found.iter().all(|(_, firing)| firing.outcome == Outcome::Failed && firing.is_kept));
+    found.into_iter().map(|(head, firing)| (head.id, firing.event)).collect()
+}
+
+async fn fire_and(bench: &Bench, owner: UserId, id: TriggerId, seconds: i64, is_delivered: bool) -> EventId {
+    let event = bench.fire(owner, id, None, t(seconds)).await;
+    bench
+        .settle_all(
+            t(seconds),
+            |claim, now| if is_delivered { answered(claim, 200, now) } else { given_up(claim, now) },
+        )
+        .await;
+    event
+}
+
+#[tokio::test]
+async fn triggers_are_tallied_by_whether_they_will_fire() {
+    everywhere(async |bench| {
+        let owner = bench.user("a").await;
+        assert_eq!(attention(&bench, owner, t(0), t(1)).await.tally, TriggerTally::default());
+        for definition in [
+            api("active"),
+            every("1m"),
+            Definition { expires_at: Some(t(500)), ..every("1m") },
+            Definition { expires_at: Some(t(500)), ..api("expiring") },
+            Definition { is_test: true, ..api("test") },
+            Definition { enabled: false, ..api("paused") },
+            Definition { enabled: false, ..every("1m") },
+        ] {
+            bench.trigger(owner, definition).await;
+        }
+        let finished = NewTrigger { owner, definition: every("1m"), next_at: None, test_event: None };
+        bench.store.create_trigger(finished, t(0)).await.expect("a trigger");
+        let tally = async |now| attention(&bench, owner, t(0), now).await.tally;
+        assert_eq!(tally(t(1)).await, TriggerTally { all: 8, active: 4, paused: 2 });
+        assert_eq!(tally(t(500) - SignedDuration::from_micros(1)).await.active, 4);
+        assert_eq!(tally(t(500)).await, TriggerTally { all: 8, active: 2, paused: 2 });
+        bench.trigger(bench.user("b").await, api("anothers")).await;
+        assert_eq!(tally(t(1)).await.all, 8);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_occurrence_is_overdue_after_a_while_and_the_longest_comes_first() {
+    everywhere(async |bench| {
+        let (anna, ben) = (bench.user("anna").await, bench.user("ben").await);
+        let second = bench.trigger(anna, every("2m")).await.id;
+        let first = bench.trigger(anna, every("1m")).await.id;
+        bench.trigger(anna, Definition { enabled: false, ..every("1m") }).await;
+        bench.trigger(ben, every("1m")).await;
+        let overdue = async |now| {
+            let heads = attention(&bench, anna, t(0), now).await.overdue;
+            heads.iter().map(|head| head.id).collect::<Vec<_>>()
+        };
+        let tick = SignedDuration::from_micros(1);
+        assert_eq!(overdue(t(60) + OVERDUE_AFTER).await, []);
+        assert_eq!(overdue(t(60) + OVERDUE_AFTER + tick).await, [first]);
+        assert_eq!(overdue(t(1000)).await, [first, second]);
+        for _ in 0..ATTENTION_MAX {
+            bench.trigger(anna, every("30s")).await;
+        }
+        let many = overdue(t(1000)).await;
+        assert_eq!(many.len(), ATTENTION_MAX);
+        assert!(!many.contains(&first), "it is not among the longest overdue any more");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_trigger_fails_while_its_newest_ended_event_failed() {
+    everywhere(async |bench| {
+        let owner = bench.user("a").await;
+        let (one, two) = (bench.trigger(owner, api("one")).await.id, bench.trigger(owner, api("two")).await.id);
+        let first = fire_and(&bench, owner, one, 1, false).await;
+        assert_eq!(failing(&bench, owner, 0).await, [(one, first)]);
+        let second = fire_and(&bench, owner, two, 2, false).await;
+        assert_eq!(failing(&bench, owner, 0).await, [(two, second), (one, first)], "the newest failure first");
+        fire_and(&bench, owner, one, 3, true).await;
+        assert_eq!(failing(&bench, owner, 0).await, [(two, second)]);
+        // What is still owed says nothing yet.
+        bench.fire(owner, two, None, t(4)).await;
+        bench.settle_all(t(4), unanswered).await;
+        assert_eq!(failing(&bench, owner, 0).await, [(two, second)]);
+        bench.settle_all(t(100), |claim, now| answered(claim, 200, now)).await;
+        assert_eq!(failing(&bench, owner, 0).await, []);
+        let third = fire_and(&bench, owner, one, 200, false).await;
+        let found = attention(&bench, owner, t(0), t(300)).await.failing;
+        assert_eq!(found[0].0.name.as_deref(), Some("one"));
+        assert_eq!(
+            bench.store.recent_firings(owner, vec![one], t(0), 1).await.expect("firings")[0].firings,
+            [found[0].1]
+        );
+        assert_eq!(failing(&bench, owner, 199).await, [(one, third)]);
+        assert_eq!(failing(&bench, owner, 200).await, [], "an event that is gone says nothing");
+        bench.store.expire(t(200), t(300), 100).await.expect("an answer");
+        assert_eq!(failing(&bench, owner, 0).await, []);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_newest_is_the_one_that_fired_last_in_whatever_order_they_end() {
+    everywhere(async |bench| {
+        let owner = bench.user("a").await;
+        let id = bench.trigger(owner, api("api")).await.id;
+        // In one hour, over hours, and at one instant.
+        for (older, newer) in [(10, 20), (30, 30), (4000, 90_000)] {
+            for newer_fails in [true, false] {
+                bench.fire(owner, id, None, t(older)).await;
+                let event = bench.fire(owner, id, None, t(newer)).await;
+                let claims = bench.claim_all(t(100_000)).await;
+                let settlement = |is_delivered: bool, claim| {
+                    if is_delivered { answered(claim, 200, t(100_000)) } else { given_up(claim, t(100_000)) }
+                };
+                bench.store.settle(vec![settlement(!newer_fails, &claims[1])]).await.expect("a settlement");
+                bench.store.settle(vec![settlement(newer_fails, &claims[0])]).await.expect("a settlement");
+                let expected = if newer_fails { vec![(id, event)] } else { Vec::new() };
+                assert_eq!(failing(&bench, owner, 0).await, expected, "{older} and {newer}");
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn tests_and_deleted_triggers_do_not_fail() {
+    everywhere(async |bench| {
+        let owner = bench.user("a").await;
+        let (tried, deleted) =
+            (bench.trigger(owner, api("tried")).await.id, bench.trigger(owner, api("gone")).await.id);
+        bench.store.fire(owner, tried, bench.call(Origin::Test, None), t(1)).await.expect("a test");
+        bench.store.fire_unkept(owner, api("unkept"), bench.message(), t(1)).await.expect("a trial");
+        bench.settle_all(t(2), given_up).await;
+        assert_eq!(failing(&bench, owner, 0).await, []);
+        let event = fire_and(&bench, owner, tried, 3, false).await;
+        bench.store.fire(owner, tried, bench.call(Origin::Test, None), t(4)).await.expect("a test");
+        bench.settle_all(t(5), |claim, now| answered(claim, 200, now)).await;
+        assert_eq!(failing(&bench, owner, 0).await, [(tried, event)], "a test that went well heals nothing");
+        fire_and(&bench, owner, deleted, 6, false).await;
+        bench.store.delete_trigger(owner, deleted, t(7)).await.expect("an answer");
+        assert_eq!(failing(&bench, owner, 0).await, [(tried, event)]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_goes_nowhere_neither_fails_nor_heals() {
+    for kind in [Kind::Memory, Kind::SqliteFile] {
+        let bench = Bench::new(kind, true);
+        let owner = bench.user("a").await;
+        let id = bench.trigger(owner, api("api")).await.id;
+        let event = fire_and(&bench, owner, id, 1, false).await;
+        let bench = bench.reopen_with(kind == Kind::Memory);
+        if kind == Kind::SqliteFile {
+            bench.fire(owner, id, None, t(2)).await;
+        }
+        assert_eq!(failing(&bench, owner, 0).await, [(id, event)]);
+    }
+}
+
+#[tokio::test]
+async fn of_many_failing_triggers_the_latest_are_shown() {
+    everywhere(async |bench| {
+        let owner = bench.user("a").await;
+        let mut expected = Vec::new();
+        for number in 0..=ATTENTION_MAX {
+            let id = bench.trigger(owner, api("api")).await.id;
+            let seconds = i64::try_from(number * 37 % (ATTENTION_MAX + 1)).expect("small");
+            bench.fire(owner, id, None, t(seconds)).await;
+            expected.push((seconds, id));
+        }
+        bench.settle_all(t(1000), given_up).await;
+        expected.sort_by(|one, other| other.cmp(one));
+        let found: Vec<TriggerId> = failing(&bench, owner, -1).await.into_iter().map(|(id, _)| id).collect();
+        let expected: Vec<TriggerId> = expected[..ATTENTION_MAX].iter().map(|(_, id)| *id).collect();
+        assert_eq!(found, expected);
+    })
+    .await;
+}
