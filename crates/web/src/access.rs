@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use oncue_domain::access::{EMAIL_BYTES_MAX, Registration, Session, User, is_email};
+use oncue_domain::access::{AGENT_CHARS_MAX, EMAIL_BYTES_MAX, Registration, Session, User, is_email};
 use oncue_domain::error::Invalid;
 use oncue_domain::store::{NewUser, Registered};
 use serde::{Deserialize, Serialize};
@@ -15,21 +15,22 @@ use utoipa::ToSchema;
 use crate::app::{App, Mode};
 use crate::auth::password::PASSWORD_CHARS;
 use crate::auth::{COOKIE, Caller};
-use crate::extract::{Fields, is_json, parse_form, read_body};
+use crate::extract::{Fields, Query, is_form, is_json, parse_form, read_body};
 use crate::fault::{Fault, Problem};
 use crate::guard::ClientAddress;
 use crate::openapi::AccessErrors;
-use crate::ui;
+use crate::ui::{self, Onward};
 
 /// The longest body with credentials in bytes.
 const CREDENTIALS_BYTES_MAX: usize = 16 * 1024;
 
 /// GET /auth/login
-pub(crate) async fn login_page(State(app): State<App>) -> Response {
+pub(crate) async fn login_page(State(app): State<App>, mut query: Query) -> Response {
     if let Mode::Open(_) = app.settings.mode {
         return ui::redirect("/");
     }
-    ui::login_page(&app, "", None, StatusCode::OK).await
+    let onward = Onward::to(query.take_text("next").as_deref());
+    ui::login_page(&app, "", None, StatusCode::OK, &onward).await
 }
 
 /// GET /auth/register
@@ -60,7 +61,7 @@ pub(crate) struct TokenDocument {
     token_type: &'static str,
 }
 
-/// Log in. JSON gets a token and the cookie; a form gets the cookie and is sent to the dashboard.
+/// Log in. JSON gets a token and the cookie; a form gets the cookie and goes on to the overview.
 #[utoipa::path(post, path = "/auth/login", tag = "Access", operation_id = "login", security(()),
     request_body(content((CredentialsInput = "application/json"), (CredentialsInput = "application/x-www-form-urlencoded"))),
     responses((status = 200, body = TokenDocument), (status = 302, description = "A form was right"), AccessErrors))]
@@ -72,7 +73,7 @@ pub(crate) async fn login(
     enter(&app, client, request, Door::Login).await
 }
 
-/// Register, and log in. JSON gets a token and the cookie; a form gets the cookie and is sent to the dashboard.
+/// Register, and log in. JSON gets a token and the cookie; a form gets the cookie and goes on to the overview.
 #[utoipa::path(post, path = "/auth/register", tag = "Access", operation_id = "register", security(()),
     request_body(content((CredentialsInput = "application/json"), (CredentialsInput = "application/x-www-form-urlencoded"))),
     responses((status = 200, body = TokenDocument), (status = 302, description = "A form was right"), AccessErrors))]
@@ -104,13 +105,13 @@ async fn enter(app: &App, client: ClientAddress, request: Request, door: Door) -
         Door::Register => sign_up(app, &credentials, client).await,
     };
     let fault = match entered {
-        Ok(session) => return credentials.welcome(app, &session),
+        Ok((user, session)) => return credentials.welcome(app, user, session).await,
         Err(fault) if !credentials.is_form => return Problem::from(fault).into_response(),
         Err(fault) => fault,
     };
     let (email, error, status) = (&credentials.email, words(&fault), form_status(&fault));
     let mut page = match door {
-        Door::Login => ui::login_page(app, email, Some(&error), status).await,
+        Door::Login => ui::login_page(app, email, Some(&error), status, &credentials.onward).await,
         Door::Register => ui::register_page(app, email, Some(&error), status).await,
     };
     page.headers_mut().extend(fault.headers());
@@ -156,13 +157,22 @@ pub(crate) async fn logout(State(app): State<App>, headers: HeaderMap) -> Respon
 struct Credentials {
     email: String,
     password: String,
+    /// What the program calls itself that sent them.
+    agent: String,
     is_form: bool,
+    /// What a form leads on to.
+    onward: Onward,
 }
 
 impl Credentials {
     async fn read(request: Request) -> Result<Credentials, Fault> {
         let (parts, body): (_, Body) = request.into_parts();
-        let bytes = read_body(body, CREDENTIALS_BYTES_MAX).await?;
+        let agent = agent(&parts.headers);
+        let bytes = if is_form(&parts.headers) {
+            ui::read_from_stranger(body, CREDENTIALS_BYTES_MAX).await?
+        } else {
+            read_body(body, CREDENTIALS_BYTES_MAX).await?
+        };
         if is_json(&parts.headers) {
             let mut fields = Fields::parse(&bytes)?;
             let email: Option<String> = fields.take("email", "This must be a string.");
@@ -178,13 +188,14 @@ impl Credentials {
             let credentials = Credentials {
                 email: email.unwrap_or_default(),
                 password: password.unwrap_or_default(),
+                agent,
                 is_form: false,
+                onward: Onward::default(),
             };
             credentials.check()?;
             return Ok(credentials);
         }
-        let named = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        if !named.to_ascii_lowercase().starts_with("application/x-www-form-urlencoded") {
+        if !is_form(&parts.headers) {
             let detail = "Send a form (application/x-www-form-urlencoded) or JSON (application/json).";
             return Err(Fault::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
         }
@@ -192,7 +203,9 @@ impl Credentials {
         Ok(Credentials {
             email: form.remove("email").unwrap_or_default(),
             password: form.remove("password").unwrap_or_default(),
+            agent,
             is_form: true,
+            onward: Onward::take(&mut form),
         })
     }
 
@@ -202,29 +215,52 @@ impl Credentials {
         if !is_email(self.email.trim()) {
             errors.push(Invalid::new("email", "This is not an e-mail address."));
         }
-        if !PASSWORD_CHARS.contains(&self.password.chars().count()) {
-            let (least, most) = (PASSWORD_CHARS.start(), PASSWORD_CHARS.end());
-            errors.push(Invalid::new("password", format!("A password has {least} to {most} characters.")));
+        if let Err(words) = check_password(&self.password) {
+            errors.push(Invalid::new("password", words));
         }
         if errors.is_empty() { Ok(()) } else { Err(Fault::Invalid(errors)) }
     }
 
     /// The answer to whoever got in.
-    fn welcome(&self, app: &App, session: &Session) -> Response {
-        let token = app.tokens.write(session);
-        let life_s = session.expires_at.duration_since(session.created_at).as_secs();
-        let cookie = format!("{COOKIE}={token}; Path=/; HttpOnly; SameSite=Lax; Max-Age={life_s}{}", secure(app));
+    async fn welcome(&self, app: &App, user: User, session: Session) -> Response {
         let mut response = if self.is_form {
-            ui::redirect("/")
+            let caller = Caller { user, session: Some(session.id.clone()), key: None, page: None };
+            self.onward.show(app, &caller).await
         } else {
-            axum::Json(TokenDocument { access_token: token, token_type: "bearer" }).into_response()
+            let access_token = app.tokens.write(&session);
+            axum::Json(TokenDocument { access_token, token_type: "bearer" }).into_response()
         };
-        set_cookie(&mut response, &cookie);
+        carry(app, &mut response, &session);
         response
     }
 }
 
-async fn log_in(app: &App, credentials: &Credentials, client: ClientAddress) -> Result<Session, Fault> {
+/// Whether this may be a password.
+///
+/// # Errors
+/// Says what a password has to be.
+pub(crate) fn check_password(password: &str) -> Result<(), String> {
+    if PASSWORD_CHARS.contains(&password.chars().count()) {
+        return Ok(());
+    }
+    Err(format!("A password has {} to {} characters.", PASSWORD_CHARS.start(), PASSWORD_CHARS.end()))
+}
+
+/// What the program at the other end calls itself; shown to nobody but the account's owner.
+pub(crate) fn agent(headers: &HeaderMap) -> String {
+    let name = headers.get(header::USER_AGENT).map(HeaderValue::as_bytes).unwrap_or_default();
+    String::from_utf8_lossy(name).chars().filter(|c| !c.is_control()).take(AGENT_CHARS_MAX).collect()
+}
+
+/// Makes whoever gets this answer come with that session from now on.
+pub(crate) fn carry(app: &App, response: &mut Response, session: &Session) {
+    let token = app.tokens.write(session);
+    let life_s = session.expires_at.duration_since(session.created_at).as_secs();
+    let cookie = format!("{COOKIE}={token}; Path=/; HttpOnly; SameSite=Lax; Max-Age={life_s}{}", secure(app));
+    set_cookie(response, &cookie);
+}
+
+async fn log_in(app: &App, credentials: &Credentials, client: ClientAddress) -> Result<(User, Session), Fault> {
     let now = app.now();
     let wrong = || Fault::new(StatusCode::BAD_REQUEST, "The e-mail address or the password is not right.");
     // Longer than any address; it must not become a key that is remembered.
@@ -237,10 +273,11 @@ async fn log_in(app: &App, credentials: &Credentials, client: ClientAddress) -> 
     let is_right = app.passwords.matches(credentials.password.clone(), hash).await?;
     let user = user.filter(|_| is_right).ok_or_else(wrong)?;
     app.login_limits.was_right(&credentials.email, client.ip, now);
-    open_session(app, &user).await
+    let session = open_session(app, &user, &credentials.agent).await?;
+    Ok((user, session))
 }
 
-async fn sign_up(app: &App, credentials: &Credentials, client: ClientAddress) -> Result<Session, Fault> {
+async fn sign_up(app: &App, credentials: &Credentials, client: ClientAddress) -> Result<(User, Session), Fault> {
     let closed =
         || Fault::new(StatusCode::FORBIDDEN, "Registration is closed on this server; ask its operator for an account.");
     if app.settings.registration == Registration::Closed {
@@ -252,7 +289,10 @@ async fn sign_up(app: &App, credentials: &Credentials, client: ClientAddress) ->
     let password_hash = app.passwords.hash(credentials.password.clone()).await?;
     let user = NewUser { email: credentials.email.trim().to_owned(), password_hash };
     match app.store.register(user, app.settings.registration, now).await? {
-        Registered::Done(user) => open_session(app, &user).await,
+        Registered::Done(user) => {
+            let session = open_session(app, &user, &credentials.agent).await?;
+            Ok((user, session))
+        }
         Registered::EmailTaken => {
             Err(Fault::new(StatusCode::BAD_REQUEST, "There is an account with this e-mail address already."))
         }
@@ -260,10 +300,17 @@ async fn sign_up(app: &App, credentials: &Credentials, client: ClientAddress) ->
     }
 }
 
-async fn open_session(app: &App, user: &User) -> Result<Session, Fault> {
+/// Somebody is let in.
+pub(crate) async fn open_session(app: &App, user: &User, agent: &str) -> Result<Session, Fault> {
     let now = app.now();
     let id = app.random::<16>().iter().map(|byte| format!("{byte:02x}")).collect();
-    let session = Session { id, user: user.id, created_at: now, expires_at: now + app.settings.session_for };
+    let session = Session {
+        id,
+        user: user.id,
+        created_at: now,
+        expires_at: now + app.settings.session_for,
+        agent: agent.to_owned(),
+    };
     app.store.open_session(session.clone()).await?;
     Ok(session)
 }

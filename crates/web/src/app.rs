@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use ipnet::IpNet;
 use jiff::{SignedDuration, Timestamp};
 use metrics_exporter_prometheus::PrometheusHandle;
-use oncue_domain::access::{Registration, User};
+use oncue_domain::access::{Preferences, Registration, User};
 use oncue_domain::clock::Clock;
 use oncue_domain::destination::Egress;
 use oncue_domain::event::Retention;
@@ -21,6 +21,7 @@ use crate::auth::limits::LoginLimits;
 use crate::auth::password::Passwords;
 use crate::auth::token::Tokens;
 use crate::flat::statistics::Statistics;
+use crate::watchers::Watchers;
 
 /// Fills a buffer with random bytes from the system.
 pub type Entropy = Arc<dyn Fn(&mut [u8]) + Send + Sync>;
@@ -64,6 +65,18 @@ pub struct Settings {
     pub jwt_secret: Vec<u8>,
 }
 
+impl Settings {
+    /// What users type, ready for a path to be put behind it.
+    pub(crate) fn base(&self) -> &str {
+        self.public_url.as_str().trim_end_matches('/')
+    }
+
+    /// Whether programs need a key.
+    pub(crate) fn needs_key(&self) -> bool {
+        matches!(self.mode, Mode::Login)
+    }
+}
+
 /// The doors, as the binary opened them.
 pub struct Doors {
     /// What is remembered.
@@ -93,6 +106,9 @@ pub(crate) struct Shared {
     pub(crate) passwords: Passwords,
     pub(crate) login_limits: LoginLimits,
     pub(crate) statistics: Statistics,
+    /// The built-in user's, who has no session to be read with. The store has them too, for the next start.
+    local_preferences: Mutex<Preferences>,
+    pub(crate) watchers: Arc<Watchers>,
     request_limits: Option<Mutex<Buckets<UserId>>>,
 }
 
@@ -106,7 +122,15 @@ impl Shared {
             let refill_every = std::time::Duration::from_secs(60) / per_minute;
             Mutex::new(Buckets::new(Rate { burst: per_minute, refill_every }))
         });
+        let local_preferences = match &settings.mode {
+            Mode::Open(user) => user.preferences.clone(),
+            Mode::Login => Preferences::default(),
+        };
+        let watchers = Arc::new(Watchers::default());
+        doors.store.subscribe(Watchers::listener(&watchers));
         Shared {
+            watchers,
+            local_preferences: Mutex::new(local_preferences),
             tokens: Tokens::new(&settings.jwt_secret),
             passwords: Passwords::new(),
             login_limits: LoginLimits::new(),
@@ -132,6 +156,24 @@ impl Shared {
             Some(limits) => lock(limits).take(&user, self.now()),
             None => Ok(()),
         }
+    }
+
+    /// How the built-in user likes their pages.
+    pub(crate) fn local_preferences(&self) -> Preferences {
+        lock(&self.local_preferences).clone()
+    }
+
+    /// A user likes their pages like that from now on.
+    pub(crate) async fn set_preferences(
+        &self,
+        user: UserId,
+        preferences: Preferences,
+    ) -> Result<(), oncue_domain::store::Error> {
+        self.store.set_preferences(user, preferences.clone()).await?;
+        if matches!(&self.settings.mode, Mode::Open(local) if local.id == user) {
+            *lock(&self.local_preferences) = preferences;
+        }
+        Ok(())
     }
 
     pub(crate) fn random<const N: usize>(&self) -> [u8; N] {

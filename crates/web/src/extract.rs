@@ -230,6 +230,7 @@ impl<S: Send + Sync> FromRequestParts<S> for PathId {
 pub(crate) struct Query {
     values: BTreeMap<String, String>,
     errors: Vec<Invalid>,
+    address: String,
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Query {
@@ -238,7 +239,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Query {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Query, Response> {
         let query = parts.uri.query().unwrap_or_default();
         let values = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-        Ok(Query { values, errors: Vec::new() })
+        let address = parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default();
+        Ok(Query { values, errors: Vec::new(), address })
     }
 }
 
@@ -264,18 +266,39 @@ impl Query {
         self.values.remove(name)
     }
 
+    /// The address that was asked, with its query.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
     /// Nothing that was taken was wrong. Names that nobody asked for are let be, as browsers and proxies add their own.
     pub(crate) fn finish(self) -> Result<(), Fault> {
         if self.errors.is_empty() { Ok(()) } else { Err(Fault::InvalidQuery(self.errors)) }
     }
 }
 
-/// The fields of a submitted HTML form.
+/// The fields of a submitted HTML form, each name once.
 pub(crate) type Form = BTreeMap<String, String>;
 
 /// Reads a form's body.
 pub(crate) fn parse_form(bytes: &[u8]) -> Form {
     url::form_urlencoded::parse(bytes).into_owned().collect()
+}
+
+/// Whether the headers name the media type of a submitted HTML form.
+pub(crate) fn is_form(headers: &HeaderMap) -> bool {
+    let named = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    named.to_ascii_lowercase().starts_with("application/x-www-form-urlencoded")
+}
+
+/// The body of a submitted form within `limit` bytes; no body is a form without fields.
+pub(crate) async fn read_form_body(request: Request, limit: usize) -> Result<Bytes, Fault> {
+    let is_form = is_form(request.headers());
+    let bytes = read_body(request.into_body(), limit).await?;
+    if is_form || bytes.is_empty() {
+        return Ok(bytes);
+    }
+    Err(Fault::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Send a form (application/x-www-form-urlencoded)."))
 }
 
 /// Whether a method only reads.

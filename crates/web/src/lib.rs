@@ -14,6 +14,7 @@ mod health;
 mod openapi;
 mod server;
 mod ui;
+mod watchers;
 
 use std::sync::Arc;
 
@@ -39,7 +40,7 @@ pub fn router(doors: Doors, settings: Settings) -> Router {
     let app: App = Arc::new(Shared::new(doors, settings));
     let (documented, document) = documented().split_for_parts();
     let all = documented
-        .merge(ui::router())
+        .merge(ui::router(&app))
         .route("/auth/login", get(access::login_page))
         .route("/auth/register", get(access::register_page))
         .route("/logout", get(access::logout_by_get).post(access::logout))

@@ -63,7 +63,8 @@ const DOCS_START: &str = include_str!("../static/docs.js");
 
 /// GET /docs
 pub(crate) async fn docs() -> Response {
-    ([(header::CONTENT_TYPE, "text/html; charset=utf-8")], DOCS_PAGE).into_response()
+    let page = DOCS_PAGE.replace("{icon}", crate::ui::icon());
+    ([(header::CONTENT_TYPE, "text/html; charset=utf-8")], page).into_response()
 }
 
 /// GET /docs/{file}

@@ -3,6 +3,7 @@
 
 use std::convert::Infallible;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -18,7 +19,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tower::ServiceExt;
 
 use crate::app::lock;
@@ -39,6 +40,26 @@ const HEADERS_MAX: usize = 64;
 /// How long to wait after the system could not give a connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// An answer that goes on for as long as somebody watches has this long to say goodbye when the server stops; whoever does not
+/// read it is cut off then.
+const GOODBYE_FOR: Duration = Duration::from_millis(300);
+
+/// Tells answers that have no end of their own when the server wants to stop. Each request carries one.
+#[derive(Clone)]
+pub(crate) struct Closing(watch::Receiver<bool>);
+
+impl Closing {
+    /// Comes back when the server wants to stop, and never before.
+    pub(crate) async fn wait(&mut self) {
+        // A sender that is gone says stop as well.
+        let _ = self.0.wait_for(|closing| *closing).await;
+    }
+}
+
+/// Put on an answer that has no end of its own.
+#[derive(Clone, Copy)]
+pub(crate) struct Endless;
+
 /// Serves `router` on `listener` until `stop` is ready, and then finishes what is in flight; the caller sets the deadline.
 pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Output = ()>) {
     let connections = GracefulShutdown::new();
@@ -49,6 +70,8 @@ pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Outp
         .header_read_timeout(HEAD_DEADLINE)
         .max_headers(HEADERS_MAX)
         .max_buf_size(HEAD_BYTES_MAX);
+    let (close, closing) = watch::channel(false);
+    let closing = Closing(closing);
     tokio::pin!(stop);
     loop {
         let accepted = tokio::select! {
@@ -66,15 +89,23 @@ pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Outp
         // Answers are small and whole; waiting to fill a segment only makes them late.
         let _ = stream.set_nodelay(true);
         let router = router.clone();
-        let service = service_fn(move |request: hyper::Request<Incoming>| answer(router.clone(), request, peer));
+        let is_endless = Arc::new(AtomicBool::new(false));
+        let line = Line { peer, closing: closing.clone(), is_endless: Arc::clone(&is_endless) };
+        let service =
+            service_fn(move |request: hyper::Request<Incoming>| answer(router.clone(), request, line.clone()));
         let connection = connections.watch(builder.serve_connection(TokioIo::new(stream), service));
+        let cut = cut_off(closing.clone(), is_endless);
         tokio::spawn(async move {
-            // A client that goes away or talks nonsense is its own affair.
-            let _ = connection.await;
+            tokio::select! {
+                // A client that goes away or talks nonsense is its own affair.
+                _ = connection => {}
+                () = cut => {}
+            }
             drop(place);
         });
     }
     drop(listener);
+    let _ = close.send(true);
     connections.shutdown().await;
 }
 
@@ -87,17 +118,36 @@ async fn accept(
     Ok((stream, peer, place))
 }
 
+/// What is known of a connection.
+#[derive(Clone)]
+struct Line {
+    peer: std::net::SocketAddr,
+    closing: Closing,
+    is_endless: Arc<AtomicBool>,
+}
+
+/// Comes back when the server stops and the connection is still busy with an answer that has no end.
+async fn cut_off(mut closing: Closing, is_endless: Arc<AtomicBool>) {
+    closing.wait().await;
+    tokio::time::sleep(GOODBYE_FOR).await;
+    if !is_endless.load(Ordering::Relaxed) {
+        std::future::pending::<()>().await;
+    }
+}
+
 async fn answer(
     router: Router,
     request: hyper::Request<Incoming>,
-    peer: std::net::SocketAddr,
+    line: Line,
 ) -> Result<axum::response::Response, Infallible> {
     let awaits_go_ahead = request.headers().contains_key(header::EXPECT);
     let (parts, body) = request.into_parts();
     let body = SharedBody(Arc::new(Mutex::new(body)));
     let mut request = Request::from_parts(parts, Body::new(body.clone()));
-    request.extensions_mut().insert(Peer(peer));
+    request.extensions_mut().insert(Peer(line.peer));
+    request.extensions_mut().insert(line.closing);
     let mut response = router.oneshot(request).await?;
+    line.is_endless.store(response.extensions().get::<Endless>().is_some(), Ordering::Relaxed);
     if !body.is_over() && (awaits_go_ahead || !body.drain().await) {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }

@@ -6,6 +6,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use jiff::Timestamp;
 use oncue_domain::access::{API_KEYS_MAX, ApiKey, Scope};
 use oncue_domain::error::Invalid;
 use oncue_domain::id::ApiKeyId;
@@ -102,8 +103,8 @@ pub(crate) async fn create(State(app): State<App>, caller: Caller, body: JsonBod
     let bytes = body.0.ok_or_else(|| Fault::from(Invalid::new("", "A JSON body is needed.")))?;
     let mut fields = Fields::parse(&bytes)?;
     let name: Option<String> = fields.take("name", "This must be a string.");
-    if !name.as_ref().is_some_and(|name| is_name(name)) {
-        fields.fail("name", format!("A key needs a name of at most {NAME_CHARS_MAX} characters."));
+    if let Err(words) = check_name(name.as_deref().unwrap_or_default()) {
+        fields.fail("name", words);
     }
     let words: Option<Vec<String>> = fields.take("scopes", "This must be a list of \"read\", \"fire\" and \"manage\".");
     let scopes = words.as_deref().map(read_scopes).transpose().unwrap_or_default().filter(|scopes| !scopes.is_empty());
@@ -127,6 +128,22 @@ pub(crate) async fn create(State(app): State<App>, caller: Caller, body: JsonBod
     let expires_at = expires_at.or(latest);
     fields.finish()?;
     let (name, scopes) = (name.unwrap_or_default(), scopes.unwrap_or_default());
+    let (made, key) = issue(&app, &caller, name, scopes, expires_at, now).await?;
+    Ok((StatusCode::CREATED, Json(NewApiKeyDocument { described: ApiKeyDocument::of(&made), key })).into_response())
+}
+
+/// Makes a key. It is in nobody's hands but the caller's: what is kept is its hash.
+///
+/// # Errors
+/// When the caller has not all of these scopes, or has too many keys already.
+pub(crate) async fn issue(
+    app: &App,
+    caller: &Caller,
+    name: String,
+    scopes: Vec<Scope>,
+    expires_at: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<(ApiKey, String), Fault> {
     for scope in &scopes {
         caller.require(*scope)?;
     }
@@ -141,13 +158,19 @@ pub(crate) async fn create(State(app): State<App>, caller: Caller, body: JsonBod
     };
     let Some(made) = app.store.create_api_key(new, now).await? else {
         let detail = format!("You have {API_KEYS_MAX} API keys already; delete one first.");
-        return Err(Fault::new(StatusCode::CONFLICT, detail).into());
+        return Err(Fault::new(StatusCode::CONFLICT, detail));
     };
-    Ok((StatusCode::CREATED, Json(NewApiKeyDocument { described: ApiKeyDocument::of(&made), key })).into_response())
+    Ok((made, key))
 }
 
-fn is_name(name: &str) -> bool {
-    !name.trim().is_empty() && name.chars().count() <= NAME_CHARS_MAX && !name.chars().any(char::is_control)
+/// Whether a key may be called that.
+///
+/// # Errors
+/// Says what a name has to be.
+pub(crate) fn check_name(name: &str) -> Result<(), String> {
+    let is_name =
+        !name.trim().is_empty() && name.chars().count() <= NAME_CHARS_MAX && !name.chars().any(char::is_control);
+    if is_name { Ok(()) } else { Err(format!("A key needs a name of at most {NAME_CHARS_MAX} characters.")) }
 }
 
 fn read_scopes(words: &[String]) -> Result<Vec<Scope>, ()> {

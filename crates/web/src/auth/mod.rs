@@ -35,6 +35,8 @@ pub(crate) struct Caller {
     pub(crate) session: Option<String>,
     /// The key of a program.
     pub(crate) key: Option<ApiKey>,
+    /// The address of the page that they ask for, where they ask for one: forms of its frame lead back there.
+    pub(crate) page: Option<String>,
 }
 
 impl Caller {
@@ -57,7 +59,8 @@ impl Caller {
     /// Finds out who asks.
     pub(crate) async fn find(app: &App, headers: &HeaderMap) -> Result<Option<Caller>, Fault> {
         if let Mode::Open(user) = &app.settings.mode {
-            return Ok(Some(Caller { user: user.clone(), session: None, key: None }));
+            let user = User { preferences: app.local_preferences(), ..user.clone() };
+            return Ok(Some(Caller { user, session: None, key: None, page: None }));
         }
         let now = app.now();
         let Some(credential) = credential(headers) else { return Ok(None) };
@@ -70,11 +73,11 @@ impl Caller {
                     tracing::warn!(%error, "the last use of an API key could not be noted");
                 }
             }
-            return Ok(Some(Caller { user, session: None, key: Some(key) }));
+            return Ok(Some(Caller { user, session: None, key: Some(key), page: None }));
         }
         let Some(claims) = app.tokens.read(&credential, now) else { return Ok(None) };
         let user = app.store.session_user(&claims.sid, now).await?.filter(|user| user.id.to_string() == claims.sub);
-        Ok(user.map(|user| Caller { user, session: Some(claims.sid), key: None }))
+        Ok(user.map(|user| Caller { user, session: Some(claims.sid), key: None, page: None }))
     }
 }
 
@@ -142,6 +145,11 @@ async fn admit(parts: &mut Parts, app: &App, scope: Scope) -> Result<Caller, Res
     admitted.await.map_err(|fault| respond_at(parts.uri.path(), fault))
 }
 
+/// Whoever looks at pages: a login, never the key of a program.
+pub(crate) async fn visitor(app: &App, headers: &HeaderMap) -> Result<Option<Caller>, Fault> {
+    Ok(Caller::find(app, headers).await?.filter(|caller| caller.key.is_none()))
+}
+
 /// Somebody who looks at a page for people; without a login they are sent to the form.
 pub(crate) struct Visitor(pub(crate) Caller);
 
@@ -149,14 +157,17 @@ impl FromRequestParts<App> for Visitor {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Visitor, Response> {
-        let found = Caller::find(app, &parts.headers).await.map_err(|fault| respond_at("", fault))?;
-        match found.filter(|caller| caller.key.is_none()) {
-            Some(caller) => {
+        match visitor(app, &parts.headers).await.map_err(|fault| respond_at("", fault))? {
+            Some(mut caller) => {
+                caller.page = parts.uri.path_and_query().map(ToString::to_string);
                 app.count_request(caller.owner()).map_err(|wait| respond_at("", Fault::TooMany(wait)))?;
                 Ok(Visitor(caller))
             }
+            // A part of a page that is asked for again must not be filled with the form for logging in.
+            None if parts.headers.contains_key("hx-request") => Err(respond_at("", Fault::Unauthenticated)),
             None if parts.method == Method::GET || parts.method == Method::HEAD => {
-                Err(crate::ui::redirect("/auth/login"))
+                let wanted = parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default();
+                Err(crate::ui::to_login(&wanted))
             }
             None => Err(respond_at("", Fault::Unauthenticated)),
         }

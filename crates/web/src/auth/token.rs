@@ -133,6 +133,7 @@ mod tests {
             user: UserId(7),
             created_at: Timestamp::UNIX_EPOCH,
             expires_at: Timestamp::UNIX_EPOCH + SignedDuration::from_secs(100),
+            agent: String::new(),
         }
     }
 

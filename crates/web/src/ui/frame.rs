@@ -1,5 +1,13 @@
-//! What surrounds every page: who looks at it, and whether there is a login at all.
+//! What surrounds every page: who looks at it, where they are, how they like it, and whether there is a login at all. What a
+//! page itself shows may not enter.
 
+use jiff::Timestamp;
+use oncue_domain::access::{Preferences, ShownIn, Theme};
+use oncue_domain::schedule::zone::{Zone, Zones};
+
+use super::moment::{Moment, Words, clock_face};
+use super::notice::without_notice;
+use super::viewer::shown_zone;
 use crate::app::{App, Mode};
 use crate::auth::Caller;
 
@@ -11,24 +19,67 @@ enum Viewer {
     User(String),
 }
 
+/// Where in the main navigation a page lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    Overview,
+    Triggers,
+    Events,
+    Upcoming,
+    Account,
+    Elsewhere,
+}
+
+/// An entry of the main navigation.
+pub(crate) struct Entry {
+    pub(crate) title: &'static str,
+    pub(crate) address: &'static str,
+    /// The keys that lead there.
+    pub(crate) keys: Option<&'static str>,
+    pub(crate) is_here: bool,
+}
+
+impl Entry {
+    /// The keys that lead there, one after the other.
+    pub(crate) fn strokes(&self) -> Option<(&'static str, &'static str)> {
+        self.keys?.split_once(' ')
+    }
+}
+
 /// The surroundings of a page.
 pub(crate) struct Frame {
     viewer: Viewer,
+    place: Place,
+    preferences: Preferences,
+    zone: Zone,
+    now: Timestamp,
+    back: String,
 }
 
 impl Frame {
     /// Around a page for somebody we know.
-    pub(crate) fn of(app: &App, caller: &Caller) -> Frame {
+    pub(crate) fn of(app: &App, caller: &Caller, place: Place) -> Frame {
         let viewer = match app.settings.mode {
             Mode::Open(_) => Viewer::Anybody,
             Mode::Login => Viewer::User(caller.user.email.clone()),
         };
-        Frame { viewer }
+        let preferences = caller.user.preferences.clone();
+        let zone = shown_zone(app, caller, None);
+        // What it says was done was so once, and is not said again.
+        let back = caller.page.as_deref().map(without_notice).unwrap_or_default();
+        Frame { viewer, place, preferences, zone, now: app.now(), back }
     }
 
     /// Around a page for anybody.
     pub(crate) fn bare() -> Frame {
-        Frame { viewer: Viewer::Nobody }
+        Frame {
+            viewer: Viewer::Nobody,
+            place: Place::Elsewhere,
+            preferences: Preferences::default(),
+            zone: Zones::utc(),
+            now: Timestamp::UNIX_EPOCH,
+            back: String::new(),
+        }
     }
 
     /// The address of whoever is logged in.
@@ -39,8 +90,113 @@ impl Frame {
         }
     }
 
+    /// What stands for whoever is logged in where there is little room.
+    pub(crate) fn initial(&self) -> String {
+        self.email().and_then(|email| email.chars().next()).map(String::from).unwrap_or_default()
+    }
+
     /// Whether the server has no login.
     pub(crate) fn is_open(&self) -> bool {
         matches!(self.viewer, Viewer::Anybody)
+    }
+
+    /// Whether it is known who looks, so that there is something to lead to.
+    pub(crate) fn is_inside(&self) -> bool {
+        !matches!(self.viewer, Viewer::Nobody)
+    }
+
+    /// The main navigation.
+    pub(crate) fn entries(&self) -> [Entry; 6] {
+        // Without a login there is no account, but there are settings.
+        let account = if self.is_open() { "Settings" } else { "Account" };
+        [
+            (Place::Overview, "Overview", "/", Some("g o")),
+            (Place::Triggers, "Triggers", "/ui/triggers", Some("g t")),
+            (Place::Events, "Events", "/events", Some("g e")),
+            (Place::Upcoming, "Upcoming", "/upcoming", Some("g u")),
+            (Place::Account, account, "/account", None),
+            (Place::Elsewhere, "API docs", "/docs", None),
+        ]
+        .map(|(place, title, address, keys)| {
+            let is_here = place == self.place && place != Place::Elsewhere;
+            Entry { title, address, keys, is_here }
+        })
+    }
+
+    /// The word for the colours.
+    pub(crate) fn theme(&self) -> &'static str {
+        self.preferences.theme.word()
+    }
+
+    /// What the browser may draw its own parts in.
+    pub(crate) fn color_scheme(&self) -> &'static str {
+        match self.preferences.theme {
+            Theme::System => "light dark",
+            Theme::Light => "light",
+            Theme::Dark => "dark",
+        }
+    }
+
+    /// Whether single keys are shortcuts.
+    pub(crate) fn has_shortcuts(&self) -> bool {
+        self.is_inside() && self.preferences.shortcuts
+    }
+
+    /// The choices of the zone switch: the word, what it is called, and whether it is chosen.
+    pub(crate) fn zones(&self) -> [(&'static str, &'static str, bool); 3] {
+        ShownIn::ALL.map(|choice| {
+            let title = match choice {
+                ShownIn::Mine => "My zone",
+                ShownIn::Trigger => "Trigger’s zone",
+                ShownIn::Utc => "UTC",
+            };
+            (choice.word(), title, choice == self.preferences.shown_in)
+        })
+    }
+
+    /// The server's time.
+    pub(crate) fn clock(&self) -> Moment {
+        Moment::new(self.now, self.now, &self.zone)
+    }
+
+    /// The server's time of day.
+    pub(crate) fn face(&self) -> String {
+        clock_face(self.now, &self.zone)
+    }
+
+    /// In which zone the page shows its times.
+    pub(crate) fn zone(&self) -> &Zone {
+        &self.zone
+    }
+
+    /// The name of the zone that times are shown in.
+    pub(crate) fn zone_name(&self) -> &str {
+        self.zone.name()
+    }
+
+    /// The words of the clock's script.
+    pub(crate) fn time_words(&self) -> Words {
+        Words
+    }
+
+    /// Where the forms around the page lead back to.
+    pub(crate) fn back(&self) -> &str {
+        &self.back
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exactly_one_entry_of_the_navigation_is_here_and_none_elsewhere() {
+        let here = |place| {
+            let frame = Frame { place, ..Frame::bare() };
+            frame.entries().into_iter().filter(|entry| entry.is_here).map(|entry| entry.address).collect::<Vec<_>>()
+        };
+        assert_eq!(here(Place::Triggers), ["/ui/triggers"]);
+        assert_eq!(here(Place::Account), ["/account"]);
+        assert!(here(Place::Elsewhere).is_empty());
     }
 }

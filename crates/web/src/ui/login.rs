@@ -7,6 +7,7 @@ use axum::response::Response;
 use oncue_domain::access::Registration;
 use oncue_domain::store;
 
+use super::draft::Onward;
 use super::frame::Frame;
 use super::page;
 use crate::app::App;
@@ -39,6 +40,7 @@ struct LoginPage<'a> {
     email: &'a str,
     error: Option<&'a str>,
     door: Door,
+    onward: &'a Onward,
 }
 
 #[derive(Template)]
@@ -56,10 +58,16 @@ struct LogoutPage {
     frame: Frame,
 }
 
-/// The form for logging in.
-pub(crate) async fn login_page(app: &App, email: &str, error: Option<&str>, status: StatusCode) -> Response {
+/// The form for logging in, and where it leads on to.
+pub(crate) async fn login_page(
+    app: &App,
+    email: &str,
+    error: Option<&str>,
+    status: StatusCode,
+    onward: &Onward,
+) -> Response {
     match Door::of(app).await {
-        Ok(door) => page(status, &LoginPage { frame: Frame::bare(), email, error, door }),
+        Ok(door) => page(status, &LoginPage { frame: Frame::bare(), email, error, door, onward }),
         Err(error) => cannot_know(error),
     }
 }
@@ -87,7 +95,7 @@ mod tests {
     use super::*;
 
     fn login(email: &str, error: Option<&str>, door: Door) -> String {
-        LoginPage { frame: Frame::bare(), email, error, door }.render().expect("it renders")
+        LoginPage { frame: Frame::bare(), email, error, door, onward: &Onward::default() }.render().expect("it renders")
     }
 
     fn register(door: Door) -> String {

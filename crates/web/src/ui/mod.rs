@@ -1,52 +1,133 @@
 //! Pages for people. They call the same constructors and the same store methods as the JSON surfaces, never those surfaces
-//! over HTTP, and they work without JavaScript: every change is a form, every view an address. The text stands in
-//! `templates/`, how it looks in `static/oncue.css`; nothing inline and nothing from a foreign host may enter, because the
-//! content security policy allows neither.
+//! over HTTP, and they work without JavaScript: every change is a form, every view an address, and what the scripts in
+//! `static` add is only comfort. The text stands in `templates/`, how it looks in `static/css`; nothing inline and nothing
+//! from a foreign host may enter, because the content security policy allows neither.
 
+mod account;
 mod asset;
 mod badge;
-mod dashboard;
+mod cause;
+mod chart;
+mod concern;
+mod curl;
+mod delivery;
+mod draft;
 mod event;
+mod event_export;
+mod event_line;
+mod event_list;
+mod event_page;
+mod event_query;
+mod figures;
 mod frame;
+mod live;
 mod login;
 mod moment;
 mod notice;
+mod number;
+mod overview;
+mod pretty;
+mod snippet;
+mod standing;
 mod table;
 mod trigger;
+mod trigger_action;
+mod trigger_check;
+mod trigger_delete;
+mod trigger_filter;
 mod trigger_form;
+mod trigger_list;
+mod trigger_page;
+mod trigger_past;
 mod trigger_row;
+mod trigger_selected;
+mod upcoming;
+mod viewer;
+mod way_back;
+
+use std::sync::Arc;
 
 use askama::Template;
 use axum::Router;
 use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::from_fn_with_state;
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
 
 use crate::app::App;
+use crate::auth::Visitor;
+use crate::extract::{PathId, Query, id_of};
 use crate::fault::Fault;
 use frame::Frame;
 
+pub(crate) use asset::icon;
+pub(crate) use draft::{Onward, read_from_stranger};
 pub(crate) use login::{login_page, logout_page, register_page};
 pub(crate) use table::{events_table, triggers_table};
 
 /// The addresses of the pages, but for logging in and out, which programs use too.
-pub(crate) fn router() -> Router<App> {
+pub(crate) fn router(app: &App) -> Router<App> {
     Router::new()
-        .route("/", get(dashboard::show))
-        .route("/events/{id}", get(event::show))
-        .route("/ui/triggers", get(to_dashboard).post(trigger::create))
+        .route("/", get(overview::show))
+        .route("/events", get(event_list::show))
+        .route("/events/{id}", get(event_page::show))
+        .route("/events/{id}/payload", get(event_page::payload))
+        .route("/events/{id}/cloudevent", get(event_page::cloudevent))
+        .route("/ui/live", get(live::live))
+        .route("/ui/triggers", get(trigger_list::show).post(trigger::create))
+        .route("/ui/triggers/new", get(trigger::new_page))
+        .route("/ui/triggers/check", get(to_new).post(trigger_check::check))
+        .route("/ui/triggers/test", get(to_new).post(trigger_check::test))
+        .route("/ui/triggers/selected", get(to_list).post(trigger_selected::act))
+        .route("/ui/triggers/{id}", get(trigger_page::show))
+        .route("/ui/triggers/{id}/clone", get(trigger::clone_page))
         .route("/ui/triggers/{id}/edit", get(trigger::edit_page).post(trigger::edit))
-        .route("/ui/triggers/{id}/delete", get(trigger::delete_page).post(trigger::delete))
-        .route("/ui/triggers/{id}/fire", post(trigger::fire))
-        .route("/ui/triggers/{id}/test", post(trigger::test))
-        .route("/ui/triggers/{id}/pause", post(trigger::pause))
-        .route("/ui/triggers/{id}/resume", post(trigger::resume))
+        .route("/ui/triggers/{id}/delete", get(trigger_delete::delete_page).post(trigger_delete::delete))
+        .route("/ui/triggers/{id}/fire", get(trigger_action::fire_page).post(trigger_action::fire))
+        .route("/ui/triggers/{id}/test", get(trigger_action::fire_page).post(trigger_action::test))
+        .route("/ui/triggers/{id}/pause", get(to_page).post(trigger_action::pause))
+        .route("/ui/triggers/{id}/resume", get(to_page).post(trigger_action::resume))
+        .route("/upcoming", get(upcoming::show))
+        .route_layer(from_fn_with_state(Arc::clone(app), draft::keep))
+        // Below the drafts: nothing typed into these forms may be carried through a login, passwords least of all.
+        .route("/account", get(account::show))
+        .route("/account/preferences", get(to_account).post(account::preferences))
+        .route("/account/clock", post(account::clock))
+        .route("/account/password", get(to_account).post(account::session::password))
+        .route("/account/sessions/end", post(account::session::end))
+        .route("/account/sessions/end-others", post(account::session::end_others))
+        .route("/account/keys", get(to_account).post(account::key::create))
+        .route("/account/keys/{id}/revoke", post(account::key::revoke))
         .route("/static/{file}", get(asset::serve))
 }
 
-/// GET /ui/triggers: where a browser ends up that repeats the address of a form.
-async fn to_dashboard() -> Response {
-    see_other("/")
+/// GET /ui/triggers/selected: where a browser ends up that repeats the address of a form.
+async fn to_list(query: Query) -> Response {
+    see_other(&in_place_of("/ui/triggers", &query))
+}
+
+/// GET /ui/triggers/check and /test: where a browser ends up that repeats the address of a form.
+async fn to_new() -> Response {
+    see_other("/ui/triggers/new")
+}
+
+/// GET /account/keys and the like, whose forms answer with the page: where a browser ends up that repeats their address.
+async fn to_account() -> Response {
+    see_other("/account")
+}
+
+/// GET /ui/triggers/{id}/pause and /resume: where a browser ends up that repeats the address of a form.
+async fn to_page(_: Visitor, PathId(id): PathId, query: Query) -> Response {
+    // A number that names nothing leads to the same answer as one of somebody else's.
+    let id = id_of(&id).unwrap_or_default();
+    see_other(&in_place_of(&format!("/ui/triggers/{id}"), &query))
+}
+
+/// Another path with the same query, spelled as a header can hold it: what a client sends need not be ASCII.
+fn in_place_of(path: &str, query: &Query) -> String {
+    let with_query =
+        query.address().split_once('?').and_then(|(_, query)| way_back::page_of_ours(&format!("{path}?{query}")));
+    with_query.unwrap_or_else(|| path.to_owned())
 }
 
 /// A page.
@@ -61,8 +142,21 @@ fn page(status: StatusCode, template: &impl Template) -> Response {
 }
 
 /// 302: look there instead.
-pub(crate) fn redirect(to: &'static str) -> Response {
-    (StatusCode::FOUND, [(header::LOCATION, HeaderValue::from_static(to))]).into_response()
+pub(crate) fn redirect(to: &str) -> Response {
+    let location = HeaderValue::from_str(to).expect("addresses within oncue are visible ASCII");
+    (StatusCode::FOUND, [(header::LOCATION, location)]).into_response()
+}
+
+/// 302: log in first. What was wanted is kept, except where it is what a login leads to anyway.
+pub(crate) fn to_login(wanted: &str) -> Response {
+    match way_back::page_of_ours(wanted).filter(|page| page != "/") {
+        Some(page) => {
+            let query: String =
+                url::form_urlencoded::Serializer::new(String::new()).append_pair("next", &page).finish();
+            redirect(&format!("/auth/login?{query}"))
+        }
+        None => redirect("/auth/login"),
+    }
 }
 
 /// 303: done; go on there, with a GET.
@@ -77,6 +171,8 @@ struct ErrorPage<'a> {
     frame: Frame,
     title: &'a str,
     detail: &'a str,
+    /// Whether what was asked for may have been there once.
+    is_missing: bool,
 }
 
 /// A page that says why there is no other.
@@ -87,7 +183,7 @@ pub(crate) fn error_page(status: StatusCode, detail: &str) -> Response {
         status if status.is_server_error() => "Something went wrong",
         _ => "That did not work",
     };
-    page(status, &ErrorPage { frame: Frame::bare(), title, detail })
+    page(status, &ErrorPage { frame: Frame::bare(), title, detail, is_missing: status == StatusCode::NOT_FOUND })
 }
 
 /// A fault as a page says it.
@@ -113,10 +209,28 @@ impl IntoResponse for PageFault {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use axum::extract::FromRequestParts;
+
+    #[tokio::test]
+    async fn a_form_that_is_asked_for_again_leads_to_its_page_whatever_the_address_holds() {
+        for (query, location) in [
+            ("", "/ui/triggers"),
+            ("?q=a%20b&page=2", "/ui/triggers?q=a%20b&page=2"),
+            ("?q=\u{fc}", "/ui/triggers?q=%C3%BC"),
+            (&format!("?q={}", "x".repeat(5000)), "/ui/triggers"),
+        ] {
+            let uri = format!("/ui/triggers/selected{query}");
+            let (mut parts, ()) = axum::http::Request::get(uri).body(()).expect("a request").into_parts();
+            let query = <Query as FromRequestParts<()>>::from_request_parts(&mut parts, &()).await.expect("a query");
+            let response = to_list(query).await;
+            assert_eq!(response.headers()[header::LOCATION], location);
+        }
+    }
 
     #[test]
     fn an_error_page_escapes_what_it_quotes() {
-        let page = ErrorPage { frame: Frame::bare(), title: "t", detail: "\"><img src=x onerror=alert(1)>" };
+        let detail = "\"><img src=x onerror=alert(1)>";
+        let page = ErrorPage { frame: Frame::bare(), title: "t", detail, is_missing: true };
         let html = page.render().expect("it renders");
         assert!(!html.contains("<img src=x"), "{html}");
     }

@@ -1,5 +1,5 @@
 //! Time on a page: how far away first, and the instant itself, always with its zone. No clock is read here; now is an
-//! argument.
+//! argument. The words stand here alone: the script that keeps a page's times true takes them from [`Words`].
 
 use askama::Template;
 use jiff::{SignedDuration, Timestamp};
@@ -8,29 +8,68 @@ use oncue_domain::schedule::zone::Zone;
 /// An instant as pages show it.
 #[derive(Clone, Debug, Template)]
 #[template(
-    source = r#"<time datetime="{{ machine }}"><span class="relative">{{ relative }}</span> <span class="absolute">{{ absolute }}</span></time>"#,
+    source = r#"<time datetime="{{ machine }}"{% if is_due %} data-due{% endif %}><span class="relative">{{ relative }}</span> <span class="absolute">{{ wall }} {% match place %}{% when Some((name, offset)) %}<span class="far">{{ name }} (UTC</span>{{ offset }}<span class="far">)</span>{% when None %}UTC{% endmatch %}</span></time>"#,
     ext = "html"
 )]
 pub(crate) struct Moment {
     pub(crate) machine: String,
     pub(crate) relative: String,
     pub(crate) absolute: String,
+    /// The time on the wall, and where: the zone's name and how far it is from UTC, or none for UTC. A list leaves out the name.
+    wall: String,
+    place: Option<(String, String)>,
+    /// Whether what lies behind is late, not past.
+    is_due: bool,
 }
 
 impl askama::filters::HtmlSafe for Moment {}
 
+/// How distances are said; `{}` is the span.
+const NOW: &str = "now";
+const AHEAD: &str = "in {}";
+const AGO: &str = "{} ago";
+const LATE: &str = "{} late";
+const EARLY: &str = "{} early";
+
+/// The units of spans.
+const MILLISECONDS: &str = "ms";
+const SECONDS: &str = "s";
+const MINUTES: &str = "min";
+const HOURS: &str = "h";
+const DAYS: &str = "d";
+
+/// The words above, for the script that goes on counting where the server stopped.
+#[derive(Template)]
+#[template(
+    source = r#"<template id="time-words" data-now="{{ NOW }}" data-ahead="{{ AHEAD }}" data-ago="{{ AGO }}" data-late="{{ LATE }}" data-seconds="{{ SECONDS }}" data-minutes="{{ MINUTES }}" data-hours="{{ HOURS }}" data-days="{{ DAYS }}"></template>"#,
+    ext = "html"
+)]
+pub(crate) struct Words;
+
+impl askama::filters::HtmlSafe for Words {}
+
 impl Moment {
     /// An instant seen from `now`: "in 4 min", "3 h ago".
     pub(crate) fn new(instant: Timestamp, now: Timestamp, zone: &Zone) -> Moment {
-        Moment { machine: machine(instant), relative: relative(instant, now), absolute: absolute(instant, zone) }
+        Moment::told(instant, relative(instant, now), zone, false)
     }
 
     /// An instant at which something is due: what lies behind is not past but late.
     pub(crate) fn due(instant: Timestamp, now: Timestamp, zone: &Zone) -> Moment {
         let late = now.duration_since(instant);
         let relative = if late >= SignedDuration::from_secs(1) { lateness(late) } else { relative(instant, now) };
-        Moment { machine: machine(instant), relative, absolute: absolute(instant, zone) }
+        Moment::told(instant, relative, zone, true)
     }
+
+    fn told(instant: Timestamp, relative: String, zone: &Zone, is_due: bool) -> Moment {
+        let (wall, place) = wall(instant, zone);
+        Moment { machine: machine(instant), relative, absolute: absolute(instant, zone), wall, place, is_due }
+    }
+}
+
+/// The clock of the bar: the time of day, by the second.
+pub(crate) fn clock_face(instant: Timestamp, zone: &Zone) -> String {
+    instant.to_zoned(zone.time_zone().clone()).strftime("%H:%M:%S").to_string()
 }
 
 /// For `datetime`, which takes at most three digits of a fraction.
@@ -40,30 +79,39 @@ fn machine(instant: Timestamp) -> String {
 
 /// "Mon 2026-11-23 09:00:00 Europe/Riga (UTC+02:00)".
 pub(crate) fn absolute(instant: Timestamp, zone: &Zone) -> String {
-    let local = instant.to_zoned(zone.time_zone().clone());
-    let wall = local.strftime("%a %Y-%m-%d %H:%M:%S");
-    match zone.name() {
-        "UTC" => format!("{wall} UTC"),
-        // A minus sign, because browsers break lines after hyphens.
-        name => format!("{wall} {name} (UTC{})", local.strftime("%:z").to_string().replace('-', "\u{2212}")),
+    match wall(instant, zone) {
+        (wall, None) => format!("{wall} UTC"),
+        (wall, Some((name, offset))) => format!("{wall} {name} (UTC{offset})"),
     }
+}
+
+/// The time on the wall there, and the zone's name with its distance from UTC where it is another.
+fn wall(instant: Timestamp, zone: &Zone) -> (String, Option<(String, String)>) {
+    let local = instant.to_zoned(zone.time_zone().clone());
+    let wall = local.strftime("%a %Y-%m-%d %H:%M:%S").to_string();
+    let place = (zone.name() != "UTC").then(|| {
+        // A minus sign, because browsers break lines after hyphens.
+        (zone.name().to_owned(), local.strftime("%:z").to_string().replace('-', "\u{2212}"))
+    });
+    (wall, place)
 }
 
 fn relative(instant: Timestamp, now: Timestamp) -> String {
     let ahead = instant.duration_since(now);
     if ahead.abs() < SignedDuration::from_secs(1) {
-        "now".to_owned()
-    } else if ahead.is_positive() {
-        format!("in {}", span(ahead))
+        NOW.to_owned()
     } else {
-        format!("{} ago", span(ahead))
+        say(if ahead.is_positive() { AHEAD } else { AGO }, ahead)
     }
 }
 
 /// How late something was: "2 min late".
 pub(crate) fn lateness(late: SignedDuration) -> String {
-    let word = if late.is_negative() { "early" } else { "late" };
-    format!("{} {word}", span(late))
+    say(if late.is_negative() { EARLY } else { LATE }, late)
+}
+
+fn say(words: &str, length: SignedDuration) -> String {
+    words.replace("{}", &span(length))
 }
 
 /// A length of time in at most two units, the rest cut off: what is said to be 4 min away is at least that.
@@ -72,14 +120,14 @@ pub(crate) fn span(length: SignedDuration) -> String {
     let seconds = length.as_secs();
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
     match seconds {
-        0 if length.as_millis() == 0 => "under 1 ms".to_owned(),
-        0 => format!("{} ms", length.as_millis()),
-        1..60 => format!("{seconds} s"),
-        60..3600 => format!("{minutes} min"),
-        3600..36_000 if minutes % 60 > 0 => format!("{hours} h {} min", minutes % 60),
-        3600..86_400 => format!("{hours} h"),
-        86_400..864_000 if hours % 24 > 0 => format!("{days} d {} h", hours % 24),
-        _ => format!("{days} d"),
+        0 if length.as_millis() == 0 => format!("under 1 {MILLISECONDS}"),
+        0 => format!("{} {MILLISECONDS}", length.as_millis()),
+        1..60 => format!("{seconds} {SECONDS}"),
+        60..3600 => format!("{minutes} {MINUTES}"),
+        3600..36_000 if minutes % 60 > 0 => format!("{hours} {HOURS} {} {MINUTES}", minutes % 60),
+        3600..86_400 => format!("{hours} {HOURS}"),
+        86_400..864_000 if hours % 24 > 0 => format!("{days} {DAYS} {} {HOURS}", hours % 24),
+        _ => format!("{days} {DAYS}"),
     }
 }
 
@@ -154,7 +202,7 @@ mod tests {
         assert_eq!(
             html,
             "<time datetime=\"2026-11-23T07:00:00.002Z\"><span class=\"relative\">in 1 d 21 h</span> \
-             <span class=\"absolute\">Mon 2026-11-23 09:00:00 Europe/Riga (UTC+02:00)</span></time>"
+             <span class=\"absolute\">Mon 2026-11-23 09:00:00 <span class=\"far\">Europe/Riga (UTC</span>+02:00<span class=\"far\">)</span></span></time>"
         );
         assert_eq!(absolute(instant, &Zones::utc()), "Mon 2026-11-23 07:00:00 UTC");
         let new_york = Zones::bundled().get("America/New_York").expect("it exists");

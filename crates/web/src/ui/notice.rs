@@ -1,58 +1,150 @@
-//! What the page after a form says was done. The address carries one word of a fixed list and perhaps an event's number,
-//! never a text, so that nobody can put words into our mouth with a link.
+//! What the page after a form says was done, on whatever page that is. The address carries one word of a fixed list, numbers
+//! of triggers and perhaps an event's, never a text, so that nobody can put words into our mouth with a link. What can be
+//! taken back carries a form that does so.
 
+use askama::Template;
+use oncue_domain::id::{EventId, TriggerId};
+
+use super::way_back::without;
 use crate::extract::{Query, id_of};
+
+/// How many triggers a notice names, and so how many can be changed at once.
+pub(crate) const TRIGGERS_MAX: usize = 500;
+
+/// The names that a notice takes up in an address.
+const NAMES: [&str; 4] = ["done", "event", "ids", "count"];
 
 /// What was done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Done {
     Created,
+    /// Made from a crontab line, of which only the schedule was taken.
+    CreatedFromCrontab,
     Changed,
     Deleted,
     Paused,
     Resumed,
     Fired,
     Tested,
+    /// Nothing had to be done.
+    Unchanged,
+    PreferencesSaved,
+    PasswordChanged,
+    SessionEnded,
+    OtherSessionsEnded,
+    KeyRevoked,
 }
 
 impl Done {
-    const ALL: [(Done, &'static str); 7] = [
+    const ALL: [(Done, &'static str); 14] = [
         (Done::Created, "created"),
+        (Done::CreatedFromCrontab, "created-from-crontab"),
         (Done::Changed, "changed"),
         (Done::Deleted, "deleted"),
         (Done::Paused, "paused"),
         (Done::Resumed, "resumed"),
         (Done::Fired, "fired"),
         (Done::Tested, "tested"),
+        (Done::Unchanged, "unchanged"),
+        (Done::PreferencesSaved, "preferences"),
+        (Done::PasswordChanged, "password"),
+        (Done::SessionEnded, "session"),
+        (Done::OtherSessionsEnded, "sessions"),
+        (Done::KeyRevoked, "revoked"),
     ];
 
-    /// The dashboard, saying so.
-    pub(crate) fn address(self) -> String {
-        let word = Done::ALL.into_iter().find_map(|(done, word)| (done == self).then_some(word)).unwrap_or_default();
-        format!("/?done={word}")
+    fn word(self) -> &'static str {
+        Done::ALL.into_iter().find_map(|(done, word)| (done == self).then_some(word)).unwrap_or_default()
     }
 
-    /// The dashboard, saying so and naming the event that came of it.
-    pub(crate) fn address_with_event(self, event: oncue_domain::id::EventId) -> String {
-        format!("{}&event={event}", self.address())
+    /// What takes it back: the action's word for the form and for the button.
+    fn undo(self) -> Option<&'static str> {
+        match self {
+            Done::Paused => Some("resume"),
+            Done::Resumed => Some("pause"),
+            _ => None,
+        }
     }
 }
 
 /// What a page says was done.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Template)]
+#[template(path = "notice.html")]
 pub(crate) struct Notice {
     pub(crate) done: Done,
     pub(crate) event: Option<i64>,
+    /// The triggers that it was done to, where it can be taken back.
+    ids: Vec<TriggerId>,
+    /// To how many it was done.
+    count: usize,
+    /// The page itself, without the notice.
+    back: String,
 }
 
+impl askama::filters::HtmlSafe for Notice {}
+
 impl Notice {
+    /// That this was done, to one trigger.
+    pub(crate) fn of(done: Done) -> Notice {
+        Notice { done, event: None, ids: Vec::new(), count: 1, back: String::new() }
+    }
+
+    /// And this event came of it.
+    pub(crate) fn with_event(self, event: EventId) -> Notice {
+        Notice { event: Some(event.0), ..self }
+    }
+
+    /// It was done to exactly these, and can be taken back for them.
+    pub(crate) fn with_triggers(self, ids: Vec<TriggerId>) -> Notice {
+        Notice { count: ids.len(), ids, ..self }
+    }
+
+    /// It was done to so many.
+    pub(crate) fn with_count(self, count: usize) -> Notice {
+        Notice { count, ..self }
+    }
+
+    /// The address of a page of ours, saying so.
+    pub(crate) fn at(&self, page: &str) -> String {
+        let mut address = without_notice(page);
+        address.push(if address.contains('?') { '&' } else { '?' });
+        address.push_str(&format!("done={}", self.done.word()));
+        if let Some(event) = self.event {
+            address.push_str(&format!("&event={event}"));
+        }
+        if !self.ids.is_empty() {
+            address.push_str(&format!("&ids={}", self.ids_joined()));
+        } else if self.count != 1 {
+            address.push_str(&format!("&count={}", self.count));
+        }
+        address
+    }
+
     /// Reads it from the address; a word that is not on the list says nothing.
     pub(crate) fn take(query: &mut Query) -> Option<Notice> {
         let event = query.take_text("event").as_deref().and_then(id_of);
+        let ids = query.take_text("ids").unwrap_or_default();
+        let ids: Vec<TriggerId> = ids.split(',').filter_map(id_of).map(TriggerId).take(TRIGGERS_MAX).collect();
+        let count = query.take_text("count").and_then(|count| count.parse().ok()).unwrap_or(1);
         let word = query.take_text("done")?;
         let done = Done::ALL.into_iter().find_map(|(done, known)| (known == word).then_some(done))?;
-        Some(Notice { done, event })
+        let back = without_notice(query.address());
+        Some(Notice { done, event, count: if ids.is_empty() { count } else { ids.len() }, ids, back })
     }
+
+    fn ids_joined(&self) -> String {
+        self.ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+    }
+
+    /// What takes it back, where that is known.
+    fn undo(&self) -> Option<&'static str> {
+        self.done.undo().filter(|_| !self.ids.is_empty())
+    }
+}
+
+/// The address of a page without what it says was done: that was so once, and is not said again.
+pub(crate) fn without_notice(page: &str) -> String {
+    without(page, &NAMES)
 }
 
 #[cfg(test)]
@@ -68,12 +160,47 @@ mod tests {
 
     #[tokio::test]
     async fn only_words_of_the_list_are_repeated() {
-        let address = Done::Tested.address_with_event(oncue_domain::id::EventId(29));
+        let address = Notice::of(Done::Tested).with_event(EventId(29)).at("/");
         assert_eq!(address, "/?done=tested&event=29");
         let notice = read(&address).await.expect("a notice");
         assert_eq!((notice.done, notice.event), (Done::Tested, Some(29)));
         assert!(read("/?done=your+account+is+locked").await.is_none());
         assert!(read("/?event=29").await.is_none());
         assert_eq!(read("/?done=fired&event=x").await.expect("a notice").event, None);
+    }
+
+    #[tokio::test]
+    async fn a_notice_takes_the_place_of_the_one_before_and_leaves_the_rest_of_the_address_alone() {
+        let paused = Notice::of(Done::Paused).with_triggers(vec![TriggerId(3), TriggerId(4)]);
+        let address = paused.at("/ui/triggers?q=a&done=fired&event=3");
+        assert_eq!(address, "/ui/triggers?q=a&done=paused&ids=3,4");
+        let html = read(&address).await.expect("a notice").render().expect("it renders");
+        assert!(html.contains("2 triggers are paused"), "{html}");
+        for part in ["name=\"ids\" value=\"3,4\"", "value=\"resume\"", "name=\"back\" value=\"/ui/triggers?q=a\""] {
+            assert!(html.contains(part), "{part} is missing: {html}");
+        }
+    }
+
+    #[test]
+    fn the_way_back_keeps_what_was_filtered_and_forgets_what_was_done() {
+        assert_eq!(without_notice("/events/7"), "/events/7");
+        assert_eq!(without_notice("/ui/triggers?done=paused&ids=3,4"), "/ui/triggers");
+        assert_eq!(without_notice("/events?status=all&done=fired&event=7&q=a%26b"), "/events?status=all&q=a%26b");
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_taken_back_offers_no_undo() {
+        for address in ["/?done=paused", "/?done=deleted&count=3", "/?done=created", "/?done=paused&ids=%3Cb%3E"] {
+            let html = read(address).await.expect("a notice").render().expect("it renders");
+            assert!(!html.contains("<form") && !html.contains("<b>"), "{html}");
+        }
+        assert!(read("/?done=deleted&count=3").await.expect("a notice").render().expect("it renders").contains('3'));
+    }
+
+    #[tokio::test]
+    async fn a_single_trigger_is_spoken_of_as_one() {
+        let single = Notice::of(Done::Resumed).with_triggers(vec![TriggerId(3)]).at("/ui/triggers/3");
+        let html = read(&single).await.expect("a notice").render().expect("it renders");
+        assert!(html.contains("The trigger is resumed") && html.contains("value=\"pause\""), "{html}");
     }
 }

@@ -37,7 +37,7 @@ pub(crate) async fn triggers_table(caller: Caller, State(app): State<App>) -> Re
         Ok(gathered) => gathered,
         Err(error) => return Problem::from(error).into_response(),
     };
-    let triggers = triggers.iter().map(|armed| TriggerRow::of(&app, armed, now)).collect();
+    let triggers = triggers.iter().map(|armed| TriggerRow::alone(&app, armed, now)).collect();
     page(StatusCode::OK, &TriggersTable { triggers, has_more })
 }
 
@@ -75,7 +75,7 @@ pub(crate) async fn events_table(caller: Caller, State(app): State<App>, mut que
     let lines = events.iter().map(|event| {
         let payload = beginning(event.payload.as_str(), PAYLOAD_BYTES_SHOWN);
         Line {
-            event: EventRow::of(event, &[], retention, now, &app.settings.zone),
+            event: EventRow::of(event, retention, now, &app.settings.zone),
             payload: payload.to_owned(),
             is_payload_cut: payload.len() < event.payload.as_str().len(),
         }

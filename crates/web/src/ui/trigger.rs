@@ -1,25 +1,46 @@
-//! What can be done with a trigger in the browser: make, change, pause, resume, fire, try out and delete it. Each is a form
-//! that leads back to the dashboard; how a trigger is listed stands in `trigger_row`.
+//! Making and changing triggers in the browser: the pages of the form, and what the form is sent to. What the form says is
+//! read in `trigger_form`; pausing, firing and deleting stand in `trigger_action`, `trigger_delete` and `trigger_selected`.
 
-use askama::Template;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use oncue_domain::event::Origin;
-use oncue_domain::trigger::{Armed, Definition, Kind};
+use oncue_domain::id::UserId;
+use oncue_domain::trigger::{Armed, NAME_CHARS_MAX};
 
-use super::dashboard::{self, View};
-use super::frame::Frame;
-use super::notice::Done;
-use super::trigger_form::{FormErrors, TriggerForm, proposed_zones, shown_zone};
-use super::trigger_row::{TriggerRow, label};
-use super::{PageFault, page, see_other};
-use crate::api::fire::fire_trigger;
+use super::notice::{Done, Notice};
+use super::trigger_form::{Aim, Difference, FormErrors, FormPage, TriggerForm};
+use super::trigger_row::label;
+use super::viewer::trigger_zone;
+use super::{PageFault, see_other};
 use crate::api::trigger::{change, load, make, trigger_id};
 use crate::app::App;
 use crate::auth::Visitor;
-use crate::extract::PathId;
+use crate::extract::{PathId, Query};
 use crate::fault::Fault;
+
+/// GET /ui/triggers/new
+pub(super) async fn new_page(
+    State(app): State<App>,
+    Visitor(caller): Visitor,
+    mut query: Query,
+) -> Result<Response, PageFault> {
+    let form = TriggerForm::from_query(&mut query);
+    Ok(FormPage::new(&app, &caller, &Aim::New, form, app.now()).show())
+}
+
+/// GET /ui/triggers/{id}/clone
+pub(super) async fn clone_page(
+    State(app): State<App>,
+    Visitor(caller): Visitor,
+    PathId(id): PathId,
+) -> Result<Response, PageFault> {
+    let Armed { trigger, .. } = load(&app, caller.owner(), &id).await?;
+    let definition = &trigger.definition;
+    let name = label(definition.name.as_deref().unwrap_or_default(), trigger.id);
+    let name = format!("Copy of {name}").chars().take(NAME_CHARS_MAX).collect();
+    let form = TriggerForm { name, ..TriggerForm::of(definition, trigger_zone(&app, definition.schedule.as_ref())) };
+    Ok(FormPage::new(&app, &caller, &Aim::New, form, app.now()).show())
+}
 
 /// POST /ui/triggers
 pub(super) async fn create(
@@ -32,41 +53,15 @@ pub(super) async fn create(
     let definition = match form.define(&app, None, now) {
         Ok(definition) => definition,
         Err(Fault::Invalid(errors)) => {
-            return dashboard::respond(&app, &caller, now, View::of_wrong_form(form, FormErrors::of(errors))).await;
+            let again = FormPage::new(&app, &caller, &Aim::New, form, now);
+            return Ok(again.with_errors(FormErrors::of(errors)).show());
         }
         Err(fault) => return Err(fault.into()),
     };
-    make(&app, caller.owner(), definition, now).await?;
-    Ok(see_other(&Done::Created.address()))
-}
-
-#[derive(Template)]
-#[template(path = "trigger_edit.html")]
-struct EditPage {
-    frame: Frame,
-    id: i64,
-    label: String,
-    form: TriggerForm,
-    errors: FormErrors,
-    zones: Vec<String>,
-    server_zone: String,
-    is_edit: bool,
-}
-
-impl EditPage {
-    fn new(app: &App, frame: Frame, armed: &Armed, form: TriggerForm, errors: FormErrors) -> EditPage {
-        let trigger = &armed.trigger;
-        EditPage {
-            frame,
-            id: trigger.id.0,
-            label: label(trigger.definition.name.as_deref().unwrap_or_default(), trigger.id),
-            form,
-            errors,
-            zones: proposed_zones(app),
-            server_zone: app.settings.zone.name().to_owned(),
-            is_edit: true,
-        }
-    }
+    let made = make(&app, caller.owner(), definition, now).await?;
+    let is_partial = form.pasted.is_some_and(|pasted| !pasted.left_out.is_empty());
+    let done = if is_partial { Done::CreatedFromCrontab } else { Done::Created };
+    Ok(see_other(&Notice::of(done).at(&format!("/ui/triggers/{}", made.trigger.id))))
 }
 
 /// GET /ui/triggers/{id}/edit
@@ -74,11 +69,11 @@ pub(super) async fn edit_page(
     State(app): State<App>,
     Visitor(caller): Visitor,
     PathId(id): PathId,
+    mut query: Query,
 ) -> Result<Response, PageFault> {
     let armed = load(&app, caller.owner(), &id).await?;
-    let definition = &armed.trigger.definition;
-    let form = TriggerForm::of(definition, shown_zone(&app, definition));
-    Ok(page(StatusCode::OK, &EditPage::new(&app, Frame::of(&app, &caller), &armed, form, FormErrors::default())))
+    let notice = Notice::take(&mut query);
+    Ok(FormPage::of_trigger(&app, &caller, armed, app.now()).with_notice(notice).show())
 }
 
 /// POST /ui/triggers/{id}/edit
@@ -89,92 +84,43 @@ pub(super) async fn edit(
     request: Request,
 ) -> Result<Response, PageFault> {
     let mut form = TriggerForm::read(request).await?;
-    let decide = |current: &Armed, now| form.define(&app, Some(&current.trigger.definition), now);
-    match change(&app, caller.owner(), trigger_id(&id)?, decide).await {
-        Ok(_) => Ok(see_other(&Done::Changed.address())),
-        Err(Fault::Invalid(errors)) => {
-            let armed = load(&app, caller.owner(), &id).await?;
-            if armed.trigger.definition.kind() == Kind::Api {
-                form.kind = "api".to_owned();
-            }
-            let page_again = EditPage::new(&app, Frame::of(&app, &caller), &armed, form, FormErrors::of(errors));
-            Ok(page(StatusCode::UNPROCESSABLE_ENTITY, &page_again))
+    let decide = |current: &Armed, now| {
+        if form.is_of_another_revision(current) {
+            return Err(Fault::new(StatusCode::CONFLICT, "This trigger changed since you opened it."));
         }
-        Err(fault) => Err(fault.into()),
-    }
-}
-
-/// POST /ui/triggers/{id}/pause
-pub(super) async fn pause(
-    State(app): State<App>,
-    Visitor(caller): Visitor,
-    PathId(id): PathId,
-) -> Result<Response, PageFault> {
-    let decide = |current: &Armed, _| Ok(Definition { enabled: false, ..current.trigger.definition.clone() });
-    change(&app, caller.owner(), trigger_id(&id)?, decide).await?;
-    Ok(see_other(&Done::Paused.address()))
-}
-
-/// POST /ui/triggers/{id}/resume
-pub(super) async fn resume(
-    State(app): State<App>,
-    Visitor(caller): Visitor,
-    PathId(id): PathId,
-) -> Result<Response, PageFault> {
-    let decide = |current: &Armed, _| Ok(Definition { enabled: true, ..current.trigger.definition.clone() });
-    change(&app, caller.owner(), trigger_id(&id)?, decide).await?;
-    Ok(see_other(&Done::Resumed.address()))
-}
-
-/// POST /ui/triggers/{id}/fire
-pub(super) async fn fire(
-    State(app): State<App>,
-    Visitor(caller): Visitor,
-    PathId(id): PathId,
-) -> Result<Response, PageFault> {
-    let event = fire_trigger(&app, caller.owner(), trigger_id(&id)?, Origin::Api, None).await?;
-    Ok(see_other(&Done::Fired.address_with_event(event)))
-}
-
-/// POST /ui/triggers/{id}/test
-pub(super) async fn test(
-    State(app): State<App>,
-    Visitor(caller): Visitor,
-    PathId(id): PathId,
-) -> Result<Response, PageFault> {
-    let event = fire_trigger(&app, caller.owner(), trigger_id(&id)?, Origin::Test, None).await?;
-    Ok(see_other(&Done::Tested.address_with_event(event)))
-}
-
-#[derive(Template)]
-#[template(path = "trigger_delete.html")]
-struct DeletePage {
-    frame: Frame,
-    trigger: TriggerRow,
-}
-
-/// GET /ui/triggers/{id}/delete
-pub(super) async fn delete_page(
-    State(app): State<App>,
-    Visitor(caller): Visitor,
-    PathId(id): PathId,
-) -> Result<Response, PageFault> {
-    let now = app.now();
+        form.define(&app, Some(&current.trigger.definition), now)
+    };
+    let fault = match change(&app, caller.owner(), trigger_id(&id)?, decide).await {
+        Ok(_) => return Ok(see_other(&Notice::of(Done::Changed).at(&format!("/ui/triggers/{id}")))),
+        Err(fault) => fault,
+    };
     let armed = load(&app, caller.owner(), &id).await?;
-    let trigger = TriggerRow::of(&app, &armed, now);
-    Ok(page(StatusCode::OK, &DeletePage { frame: Frame::of(&app, &caller), trigger }))
+    let now = app.now();
+    match fault {
+        Fault::Invalid(errors) => {
+            let again = FormPage::new(&app, &caller, &Aim::Edit(Box::new(armed)), form, now);
+            Ok(again.with_errors(FormErrors::of(errors)).show())
+        }
+        Fault::Refused(StatusCode::CONFLICT, _) if form.is_of_another_revision(&armed) => {
+            let definition = &armed.trigger.definition;
+            let current = TriggerForm::of(definition, trigger_zone(&app, definition.schedule.as_ref()));
+            let differences = Difference::between(&current, &form);
+            if differences.is_empty() {
+                // Both say the same, or all that changed is what no form shows: there is nothing to save.
+                return Ok(see_other(&Notice::of(Done::Unchanged).at(&format!("/ui/triggers/{id}"))));
+            }
+            form.revision = armed.trigger.revision.to_string();
+            let again = FormPage::new(&app, &caller, &Aim::Edit(Box::new(armed)), form, now);
+            Ok(again.with_differences(differences).show())
+        }
+        fault => Err(fault.into()),
+    }
 }
 
-/// POST /ui/triggers/{id}/delete
-pub(super) async fn delete(
-    State(app): State<App>,
-    Visitor(caller): Visitor,
-    PathId(id): PathId,
-) -> Result<Response, PageFault> {
-    let now = app.now();
-    if app.store.delete_trigger(caller.owner(), trigger_id(&id)?, now).await? {
-        Ok(see_other(&Done::Deleted.address()))
-    } else {
-        Err(Fault::not_found("Trigger").into())
+/// What a form is about: a new trigger, or the one whose number it carries.
+pub(super) async fn aim_of(app: &App, owner: UserId, form: &TriggerForm) -> Result<Aim, Fault> {
+    if form.id.is_empty() {
+        return Ok(Aim::New);
     }
+    Ok(Aim::Edit(Box::new(load(app, owner, &form.id).await?)))
 }

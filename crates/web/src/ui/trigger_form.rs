@@ -1,28 +1,44 @@
-//! The form for making and changing a trigger: its fields as texts, the JSON of surface two that they amount to, and the
-//! way back from that surface's errors to the fields. What is right and wrong is decided where the JSON is read.
+//! The form for making and changing a trigger: its fields as texts and the JSON of surface two that they amount to. What is
+//! right and wrong is decided where that JSON is read; `errors` brings it back to the fields. `preview` says what the form
+//! would do, `crontab` and `preset` fill it, `difference` compares two of them, and `page` is the page around it. No form
+//! may decide on its own what a trigger can be.
+
+mod crontab;
+mod difference;
+mod errors;
+mod page;
+mod preset;
+mod preview;
 
 use std::collections::BTreeMap;
 
 use axum::extract::Request;
-use axum::http::{StatusCode, header};
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use oncue_domain::destination::Format;
 use oncue_domain::error::Invalid;
-use oncue_domain::payload::{PAYLOAD_BYTES_MAX, Payload};
+use oncue_domain::payload::Payload;
 use oncue_domain::schedule::zone::Zone;
 use oncue_domain::schedule::{FirstFiring, Schedule};
-use oncue_domain::trigger::Definition;
+use oncue_domain::trigger::{Armed, Definition};
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value};
 
-use crate::api::trigger::{read_definition, zone_of};
+use crate::api::trigger::read_definition;
 use crate::app::Shared;
-use crate::extract::{Form, parse_form, read_body};
+use crate::extract::{Form, Query, parse_form, read_form_body};
 use crate::fault::Fault;
+use crate::ui::viewer::trigger_zone;
+use crontab::Pasted;
+pub(crate) use difference::Difference;
+pub(crate) use errors::FormErrors;
+pub(crate) use page::{Aim, FormPage};
+use preset::Preset;
+pub(crate) use preview::{columns as zones_to_tell, in_zone};
 
-/// The longest form in bytes: the largest payload with every byte escaped, and room for the rest.
-const FORM_BYTES_MAX: usize = 3 * PAYLOAD_BYTES_MAX + 64 * 1024;
+/// The longest form in bytes. It has room for payloads that are much too large, so that they can be shown again with the
+/// error beside them.
+const FORM_BYTES_MAX: usize = 2 * 1024 * 1024;
 
 /// The fields, as they were typed or as they are shown.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -40,12 +56,27 @@ pub(crate) struct TriggerForm {
     pub(crate) format: String,
     pub(crate) expires_at: String,
     pub(crate) is_test: bool,
+    /// The trigger that is changed; empty where one is made.
+    pub(crate) id: String,
+    /// The revision that the form was filled from; empty where nobody said.
+    pub(crate) revision: String,
+    /// What was done to the cron field, where a whole line of a crontab was in it.
+    pub(crate) pasted: Option<Pasted>,
 }
 
 impl TriggerForm {
     /// An empty form.
     pub(crate) fn fresh() -> TriggerForm {
         TriggerForm { kind: "every".to_owned(), ..TriggerForm::default() }
+    }
+
+    /// A form filled from an address. Only what says when it fires: a link shall not put an address to send to, or words,
+    /// into somebody's form.
+    pub(crate) fn from_query(query: &mut Query) -> TriggerForm {
+        const TAKEN: [&str; 6] = ["kind", "run_at", "every", "start_at", "cron", "timezone"];
+        let fields = TAKEN.into_iter().filter_map(|name| Some((name.to_owned(), query.take_text(name)?)));
+        let form = TriggerForm::from_fields(fields.collect());
+        if form.kind.is_empty() { TriggerForm { kind: TriggerForm::fresh().kind, ..form } } else { form }
     }
 
     /// The form that shows `definition`, with its times on the wall clock of `zone`.
@@ -88,21 +119,19 @@ impl TriggerForm {
 
     /// Reads a submitted form.
     pub(crate) async fn read(request: Request) -> Result<TriggerForm, Fault> {
-        let named =
-            request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        if !named.to_ascii_lowercase().starts_with("application/x-www-form-urlencoded") {
-            return Err(Fault::new(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "Send a form (application/x-www-form-urlencoded).",
-            ));
-        }
-        let bytes = read_body(request.into_body(), FORM_BYTES_MAX).await?;
-        Ok(TriggerForm::from_fields(parse_form(&bytes)))
+        let bytes = read_form_body(request, FORM_BYTES_MAX).await?;
+        Ok(TriggerForm::from_bytes(&bytes))
+    }
+
+    /// Reads a form that was submitted before.
+    pub(crate) fn from_bytes(bytes: &[u8]) -> TriggerForm {
+        TriggerForm::from_fields(parse_form(bytes))
     }
 
     fn from_fields(mut fields: Form) -> TriggerForm {
         let mut take = |name: &str| fields.remove(name).unwrap_or_default().trim().to_owned();
-        TriggerForm {
+        let preset = Preset::named(&take("preset"));
+        let mut form = TriggerForm {
             name: take("name"),
             kind: take("kind"),
             run_at: take("run_at"),
@@ -116,6 +145,37 @@ impl TriggerForm {
             format: take("format"),
             expires_at: take("expires_at"),
             is_test: !take("is_test").is_empty(),
+            id: take("id"),
+            revision: take("revision"),
+            pasted: None,
+        };
+        if let Some(preset) = preset {
+            preset.fill(&mut form);
+        }
+        if form.kind == "cron"
+            && let Some(pasted) = Pasted::read(&form.cron)
+        {
+            form.cron.clone_from(&pasted.schedule);
+            if let Some(zone) = &pasted.zone {
+                form.timezone.clone_from(zone);
+            }
+            form.pasted = Some(pasted);
+        }
+        form
+    }
+
+    /// Whether the trigger was changed since the form was filled from it.
+    pub(crate) fn is_of_another_revision(&self, current: &Armed) -> bool {
+        !self.revision.is_empty() && self.revision != current.trigger.revision.to_string()
+    }
+
+    /// Whether nobody has said yet when it fires.
+    fn lacks_a_schedule(&self) -> bool {
+        match self.kind.as_str() {
+            "once" => self.run_at.is_empty(),
+            "every" => self.every.is_empty(),
+            "cron" => self.cron.is_empty(),
+            _ => false,
         }
     }
 
@@ -126,7 +186,9 @@ impl TriggerForm {
         before: Option<&Definition>,
         now: Timestamp,
     ) -> Result<Definition, Fault> {
-        let shown = before.map(|definition| (TriggerForm::of(definition, shown_zone(app, definition)), definition));
+        let shown = before.map(|definition| {
+            (TriggerForm::of(definition, trigger_zone(app, definition.schedule.as_ref())), definition)
+        });
         let (json, wrong_payload) = self.to_json(shown.as_ref().map(|(form, definition)| (form, *definition)));
         let read = read_definition(app, json.as_bytes(), before, before, now);
         match (wrong_payload, read) {
@@ -227,11 +289,6 @@ impl TriggerForm {
     }
 }
 
-/// The zone that a trigger's times are read and shown in.
-pub(crate) fn shown_zone<'a>(app: &'a Shared, definition: &'a Definition) -> &'a Zone {
-    definition.schedule.as_ref().map_or(&app.settings.zone, |details| zone_of(app, details))
-}
-
 /// A text as JSON, null where it is empty.
 fn some(text: &str) -> Value {
     if text.is_empty() { Value::Null } else { text.into() }
@@ -242,7 +299,7 @@ fn raw(value: &impl serde::Serialize) -> Box<RawValue> {
 }
 
 /// An instant on the wall clock of `zone`, in the shortest form that a browser's field takes: it cuts to milliseconds.
-fn wall(instant: Timestamp, zone: &Zone) -> String {
+pub(crate) fn wall(instant: Timestamp, zone: &Zone) -> String {
     let local = instant.to_zoned(zone.time_zone().clone());
     let format = match (local.subsec_nanosecond() / 1_000_000, local.second()) {
         (0, 0) => "%Y-%m-%dT%H:%M",
@@ -256,62 +313,6 @@ fn wall(instant: Timestamp, zone: &Zone) -> String {
 fn is_same_wall(one: &str, other: &str) -> bool {
     let read = |text: &str| text.parse::<DateTime>().ok();
     one == other || read(one).is_some_and(|one| read(other) == Some(one))
-}
-
-/// One thing that is wrong with a form.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct FieldError {
-    /// The field, by its name in the form; empty where it is none of them.
-    pub(crate) field: &'static str,
-    /// What the form calls it.
-    pub(crate) label: &'static str,
-    pub(crate) message: String,
-}
-
-/// Everything that is wrong with a form, in the order of its fields.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct FormErrors(pub(crate) Vec<FieldError>);
-
-/// Surface two's path of a field, the form's name for it and its label, in the order of the form.
-const FIELDS: [(&str, &str, &str); 14] = [
-    ("name", "name", "Name"),
-    ("api_payload", "payload", "Payload"),
-    ("is_test", "is_test", "Only a test"),
-    ("type", "kind", "Fires"),
-    ("schedule_details", "kind", "Fires"),
-    ("schedule_details.run_at", "run_at", "At"),
-    ("schedule_details.every", "every", "Period"),
-    ("schedule_details.start_at", "start_at", "First firing"),
-    ("schedule_details.cron", "cron", "Cron line"),
-    ("schedule_details.timezone", "timezone", "Time zone"),
-    ("expires_at", "expires_at", "Expires"),
-    ("webhook_url", "webhook_url", "Webhook address"),
-    ("format", "format", "Format"),
-    ("", "", ""),
-];
-
-impl FormErrors {
-    pub(crate) fn of(errors: Vec<Invalid>) -> FormErrors {
-        let place =
-            |error: &Invalid| FIELDS.iter().position(|(path, ..)| *path == error.field).unwrap_or(FIELDS.len() - 1);
-        let mut placed: Vec<(usize, String)> = errors.into_iter().map(|error| (place(&error), error.message)).collect();
-        placed.sort_by_key(|(place, _)| *place);
-        let errors = placed.into_iter().map(|(place, message)| {
-            let (_, field, label) = FIELDS[place];
-            FieldError { field, label, message }
-        });
-        FormErrors(errors.collect())
-    }
-
-    /// What is wrong with one field.
-    pub(crate) fn at(&self, field: &str) -> Option<&str> {
-        self.0.iter().find(|error| error.field == field).map(|error| error.message.as_str())
-    }
-
-    /// Whether this is the first wrong field, where the typing should go on.
-    pub(crate) fn begin_at(&self, field: &str) -> bool {
-        self.0.iter().find(|error| !error.field.is_empty()).is_some_and(|error| error.field == field)
-    }
 }
 
 /// The zones that the form proposes: those named after a place, and UTC. Any other name that the zone data knows is taken too.

@@ -4,12 +4,23 @@ use jiff::Timestamp;
 use oncue_domain::destination::{Format, Webhook};
 use oncue_domain::id::TriggerId;
 use oncue_domain::schedule::Schedule;
-use oncue_domain::trigger::{Armed, Kind};
+use oncue_domain::schedule::zone::Zone;
+use oncue_domain::trigger::{Armed, Kind, TriggerHead};
 
 use super::badge::Badge;
 use super::moment::Moment;
-use super::trigger_form::shown_zone;
+use super::standing::Standing;
+use super::viewer::trigger_zone;
 use crate::app::Shared;
+
+/// How events are written, as pages say it.
+pub(crate) fn format_name(format: Format) -> &'static str {
+    match format {
+        Format::Json => "CloudEvents JSON",
+        Format::Discord => "Discord message",
+        Format::Slack => "Slack message",
+    }
+}
 
 /// One line.
 pub(crate) struct TriggerRow {
@@ -34,29 +45,35 @@ pub(crate) struct TriggerRow {
 }
 
 impl TriggerRow {
-    pub(crate) fn of(app: &Shared, armed: &Armed, now: Timestamp) -> TriggerRow {
-        let Armed { trigger, next_at } = armed;
-        let definition = &trigger.definition;
-        let details = definition.schedule.as_ref();
-        let zone = shown_zone(app, definition);
-        let webhook = definition.webhook.as_ref();
+    /// The line of a trigger that stands so, its times told in `zone`.
+    pub(crate) fn of(app: &Shared, head: &TriggerHead, standing: Standing, zone: &Zone, now: Timestamp) -> TriggerRow {
+        let details = head.schedule.as_ref();
+        let webhook = head.webhook.as_ref();
         TriggerRow {
-            id: trigger.id,
-            label: label(definition.name.as_deref().unwrap_or_default(), trigger.id),
+            id: head.id,
+            label: label(head.name.as_deref().unwrap_or_default(), head.id),
             schedule: details.map(|details| details.schedule.summary()),
-            zone: details
-                .filter(|details| matches!(details.schedule, Schedule::Cron { .. }))
-                .map(|_| zone.name().to_owned()),
-            state: Badge::of_trigger(armed, now),
-            next: next_at.map(|next| Moment::due(next, now, zone)),
-            expires: definition.expires_at.map(|end| Moment::new(end, now, zone)),
-            created: Moment::new(trigger.created_at, now, zone),
+            zone: details.and_then(|details| match &details.schedule {
+                Schedule::Cron { zone, .. } => Some(zone.name().to_owned()),
+                _ => None,
+            }),
+            state: Badge::of_trigger(standing),
+            next: head.next_at.map(|next| Moment::due(next, now, zone)),
+            expires: head.expires_at.map(|end| Moment::new(end, now, zone)),
+            created: Moment::new(head.created_at, now, zone),
             host: webhook.map(host),
             elsewhere: if app.settings.has_default_destination { "default" } else { "only logged" },
-            format: webhook.map(|webhook| webhook.format).filter(|format| *format != Format::Json).map(Format::word),
-            is_api: definition.kind() == Kind::Api,
-            is_enabled: definition.enabled,
+            format: webhook.map(|webhook| webhook.format).filter(|format| *format != Format::Json).map(format_name),
+            is_api: head.kind() == Kind::Api,
+            is_enabled: head.enabled,
         }
+    }
+
+    /// The line of a trigger of which nothing else is known, its times told in its own zone.
+    pub(crate) fn alone(app: &Shared, armed: &Armed, now: Timestamp) -> TriggerRow {
+        let head = TriggerHead::from(armed);
+        let zone = trigger_zone(app, head.schedule.as_ref());
+        TriggerRow::of(app, &head, Standing::of(&head, false, now), zone, now)
     }
 }
 

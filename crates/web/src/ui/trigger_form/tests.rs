@@ -101,6 +101,24 @@ fn errors_come_back_to_their_fields_in_the_order_of_the_form() {
 }
 
 #[test]
+fn a_whole_line_of_a_crontab_gives_its_schedule_and_its_zone() {
+    let pasted =
+        form(&[("kind", "cron"), ("cron", "CRON_TZ=Europe/Riga 30 2 * * * root /bin/backup"), ("timezone", "UTC")]);
+    assert_eq!((pasted.cron.as_str(), pasted.timezone.as_str()), ("30 2 * * *", "Europe/Riga"));
+    assert_eq!(pasted.pasted.map(|pasted| pasted.left_out).as_deref(), Some("root /bin/backup"));
+    let elsewhere = form(&[("kind", "every"), ("every", "1h"), ("cron", "* * * * * true")]);
+    assert_eq!((elsewhere.cron.as_str(), elsewhere.pasted), ("* * * * * true", None), "only the chosen kind is read");
+}
+
+#[test]
+fn a_preset_fills_the_form_and_leaves_the_rest_as_it_was_typed() {
+    let filled = form(&[("kind", "once"), ("name", "mornings"), ("preset", "weekdays"), ("payload", "{oh no}")]);
+    assert_eq!((filled.kind.as_str(), filled.cron.as_str()), ("cron", "0 9 * * 1-5"));
+    assert_eq!((filled.name.as_str(), filled.payload.as_str()), ("mornings", "{oh no}"));
+    assert_eq!(form(&[("kind", "once"), ("preset", "nonsense")]).kind, "once");
+}
+
+#[test]
 fn a_form_that_nobody_touched_changes_nothing() {
     let anchor: Timestamp = "2026-11-21T10:00:00.123456Z".parse().expect("an instant");
     let period = Period::parse("90s").expect("a period");

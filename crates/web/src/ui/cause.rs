@@ -1,0 +1,346 @@
+//! Why an attempt failed, in words for whoever owns the trigger, and what they can do about it. What was kept of the attempt
+//! goes in (a status, or the sentence in which the way out said why there was none), two sentences come out.
+
+use oncue_domain::delivery::Attempt;
+
+/// A cause and a remedy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Cause {
+    /// What happened.
+    pub(crate) what: &'static str,
+    /// What can be done.
+    pub(crate) remedy: &'static str,
+}
+
+impl Cause {
+    /// Why this attempt failed; none where it did not.
+    pub(crate) fn of(attempt: &Attempt) -> Option<Cause> {
+        match (attempt.status, &attempt.error) {
+            (Some(200..=299), _) => None,
+            (Some(status), _) => Some(of_status(status)),
+            (None, Some(error)) => Some(of_error(error)),
+            (None, None) => Some(UNKNOWN),
+        }
+    }
+}
+
+const fn cause(what: &'static str, remedy: &'static str) -> Cause {
+    Cause { what, remedy }
+}
+
+const UNKNOWN: Cause = cause(
+    "The request did not get an answer.",
+    "Look at the receiver's log for that moment, and test the trigger again.",
+);
+
+fn of_status(status: u16) -> Cause {
+    match status {
+        300..=399 => cause(
+            "The receiver wants the request to go to another address. Redirects are not followed, so that a receiver cannot send your data elsewhere.",
+            "Put the final address into the trigger; often it is the same with https:// or with a slash at the end.",
+        ),
+        400 | 422 => cause(
+            "The receiver understood the request and did not like its body.",
+            "Compare the request with what the receiver expects; its answer often names the field. Discord and Slack need their own format.",
+        ),
+        401 => cause(
+            "The receiver wants to know who is asking.",
+            "oncue sends no user name or password: use an address with a secret path or query, as chat webhooks have.",
+        ),
+        403 => cause(
+            "The receiver refused the request.",
+            "Check that the secret in the address is still right, and that the receiver lets requests of this server in.",
+        ),
+        404 => cause(
+            "The receiver has nothing at this path.",
+            "Check the path of the webhook address for a typing error; chat webhooks answer so after they were deleted.",
+        ),
+        405 => cause("The receiver takes no POST requests at this path.", "Check the path of the webhook address."),
+        408 => {
+            cause("The receiver did not get the whole request in time.", "Where it happens often, look at the network.")
+        }
+        410 => cause(
+            "The receiver says that this address is gone for good.",
+            "Make a new webhook there and put its address into the trigger.",
+        ),
+        413 => cause(
+            "The request is too large for the receiver.",
+            "Make the payload smaller, or raise the limit of the receiver or of the proxy in front of it.",
+        ),
+        415 => cause(
+            "The receiver does not take the media type of the request.",
+            "The format json is sent as application/cloudevents+json; let the receiver accept it, or choose the format that it knows.",
+        ),
+        421 => cause(
+            "The server at that address does not answer to that name.",
+            "Check the host of the webhook address and where its name leads.",
+        ),
+        425 | 429 => cause(
+            "The receiver gets too many requests.",
+            "Each next attempt waits longer. Where it happens often, fire less often or raise the receiver's limit.",
+        ),
+        400..=499 => cause(
+            "The receiver refused the request.",
+            "Its answer may say why; compare the request with what it expects.",
+        ),
+        502..=504 => {
+            cause("The receiver's proxy answered, and what lies behind it did not.", "Check that the receiver runs.")
+        }
+        500..=599 => cause("The receiver ran into an error of its own.", "Look at the receiver's log for that moment."),
+        _ => cause(
+            "What the receiver answered is neither success nor a known error.",
+            "Check that the address is that of a webhook: only 2xx counts as received.",
+        ),
+    }
+}
+
+/// What the sentences of the way out begin with or hold, and what stands behind them; the first that fits.
+const BY_WORDS: [(&str, Cause); 24] = [
+    (
+        "--allow-private-destinations",
+        cause(
+            "The address is not on the public internet, and deliveries there are switched off.",
+            "Start the server with --allow-private-destinations (ONCUE_ALLOW_PRIVATE_DESTINATIONS) if you trust everybody who may make triggers, or use a public address.",
+        ),
+    ),
+    (
+        "deliveries never go there",
+        cause("The address is one that deliveries never go to.", "Name the receiver's public address."),
+    ),
+    (
+        "belongs to another protocol than HTTP",
+        cause("The port belongs to another protocol.", "Let the receiver listen on another port."),
+    ),
+    (
+        "could not be resolved",
+        cause(
+            "The receiver's name leads nowhere (DNS).",
+            "Check the host of the webhook address for a typing error, and that the name can be resolved on the server's machine.",
+        ),
+    ),
+    (
+        "Looking up the receiver's name took longer",
+        cause(
+            "The name server did not answer in time (DNS).",
+            "Where it happens often, look at the name servers of the server's machine.",
+        ),
+    ),
+    (
+        "refused the connection",
+        cause(
+            "The machine is there, but nothing listens on that port.",
+            "Start the receiver, and check the port and that it does not listen on its own machine only.",
+        ),
+    ),
+    (
+        "could not be reached",
+        cause(
+            "Nothing answered at the address.",
+            "Check that the receiver's machine runs and that no firewall drops the connection.",
+        ),
+    ),
+    (
+        "no way to the receiver",
+        cause(
+            "The server's network has no way to the address.",
+            "Check the server's connection, and whether the address is IPv6 where there is only IPv4.",
+        ),
+    ),
+    ("it has expired", cause("The receiver's TLS certificate has expired.", "Renew the certificate of the receiver.")),
+    (
+        "it is not valid yet",
+        cause(
+            "The receiver's TLS certificate is not valid yet.",
+            "Check the certificate, and the clocks of both machines.",
+        ),
+    ),
+    (
+        "not signed by a public authority",
+        cause(
+            "The receiver's TLS certificate is signed by an authority that is not public.",
+            "Give the receiver a public certificate, with its intermediate certificates; within your own network http:// may do.",
+        ),
+    ),
+    (
+        "made for another name",
+        cause(
+            "The receiver's TLS certificate bears another name.",
+            "Use the name that the certificate was made for, or have one made for this name.",
+        ),
+    ),
+    (
+        "TLS certificate cannot be trusted",
+        cause("The receiver's TLS certificate cannot be trusted.", "Check the certificate of the receiver."),
+    ),
+    (
+        "during the TLS handshake",
+        cause(
+            "The receiver hung up when TLS began.",
+            "Often the port speaks http:// and not https://; check the scheme and the port.",
+        ),
+    ),
+    (
+        "TLS handshake",
+        cause(
+            "The secure connection (TLS) did not come about.",
+            "Check that the receiver speaks TLS 1.2 or 1.3 on that port.",
+        ),
+    ),
+    (
+        "did not answer within",
+        cause(
+            "The receiver took the request and did not answer in time.",
+            "Let it answer first and work afterwards: any 2xx says that the event was received.",
+        ),
+    ),
+    (
+        "closed the connection while it was being opened",
+        cause("The receiver hung up at once.", "Check that the receiver runs and is not overloaded."),
+    ),
+    (
+        "closed the connection without answering",
+        cause(
+            "The receiver took the request and hung up without an answer.",
+            "Look at its log: often it crashed on the request, or it is not an HTTP server.",
+        ),
+    ),
+    (
+        "broke before it answered",
+        cause("The connection broke on the way.", "Where it happens often, look at the network."),
+    ),
+    (
+        "connection to the receiver failed",
+        cause("The connection did not come about.", "Check the address, and the network between the two machines."),
+    ),
+    (
+        "header lines",
+        cause("The head of the receiver's answer is too long to be read.", "Let the receiver send fewer headers."),
+    ),
+    (
+        "is not HTTP/1.1",
+        cause(
+            "What answered at that address does not speak HTTP.",
+            "Check the port and the scheme: perhaps it speaks https://, or it is no web server.",
+        ),
+    ),
+    (
+        "no default destination any more",
+        cause(
+            "The trigger names no destination, and the server has no default one any more.",
+            "Give the trigger a webhook address, or ask whoever runs the server.",
+        ),
+    ),
+    (
+        "HTTP does not allow",
+        cause(
+            "The address holds characters that cannot be sent.",
+            "Write the webhook address again, with anything unusual percent-encoded.",
+        ),
+    ),
+];
+
+fn of_error(error: &str) -> Cause {
+    let found = BY_WORDS.iter().find(|(words, _)| error.contains(words)).map(|(_, cause)| *cause);
+    // What the guard says of an address that it refuses stands for itself.
+    found.unwrap_or(if error.contains("webhook address") {
+        cause("The webhook address cannot be used.", "Put a right address into the trigger.")
+    } else {
+        UNKNOWN
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::Timestamp;
+    use oncue_domain::destination::{Egress, Reach};
+
+    fn what(status: Option<u16>, error: Option<&str>) -> Option<&'static str> {
+        let attempt = Attempt {
+            number: 1,
+            started_at: Timestamp::UNIX_EPOCH,
+            took_us: 1,
+            status,
+            error: error.map(str::to_owned),
+            answer: None,
+        };
+        Cause::of(&attempt).map(|cause| cause.what)
+    }
+
+    #[test]
+    fn every_status_that_is_no_success_has_a_cause() {
+        for status in 100..600 {
+            assert_eq!(what(Some(status), None).is_none(), (200..300).contains(&status), "{status}");
+        }
+        #[rustfmt::skip]
+        let rows = [
+            (301, "another address"), (308, "another address"), (400, "did not like its body"), (401, "who is asking"),
+            (403, "refused"), (404, "nothing at this path"), (405, "no POST"), (410, "gone for good"), (413, "too large"),
+            (415, "media type"), (418, "refused"), (422, "did not like its body"), (429, "too many requests"),
+            (500, "error of its own"), (501, "error of its own"), (502, "proxy"), (503, "proxy"), (504, "proxy"),
+            (100, "neither success"),
+        ];
+        for (status, words) in rows {
+            assert!(what(Some(status), None).is_some_and(|what| what.contains(words)), "{status}: {words}");
+        }
+    }
+
+    /// The sentences as the way out writes them.
+    #[test]
+    fn every_sentence_of_the_way_out_has_a_cause() {
+        #[rustfmt::skip]
+        let rows = [
+            ("The receiver refused the connection; check that it is running and listens on that port.", "nothing listens"),
+            ("The receiver's name could not be resolved; check the webhook address for a typing error.", "(DNS)"),
+            ("Looking up the receiver's name took longer than 3 s.", "(DNS)"),
+            ("The receiver could not be reached within 5 s.", "Nothing answered"),
+            ("The receiver could not be reached.", "Nothing answered"),
+            ("There is no way to the receiver from this network.", "no way"),
+            ("The receiver closed the connection while it was being opened.", "at once"),
+            ("The connection to the receiver failed: Permission denied (os error 13).", "did not come about"),
+            ("The receiver did not complete the TLS handshake within 5 s.", "TLS"),
+            ("The receiver's TLS certificate cannot be trusted: it has expired.", "has expired"),
+            ("The receiver's TLS certificate cannot be trusted: it is not valid yet.", "not valid yet"),
+            ("The receiver's TLS certificate cannot be trusted: it is not signed by a public authority.", "not public"),
+            ("The receiver's TLS certificate cannot be trusted: it was made for another name.", "another name"),
+            ("The receiver's TLS certificate cannot be trusted: it was revoked.", "cannot be trusted"),
+            ("The receiver's TLS certificate cannot be trusted: it is malformed or not meant for a server.", "cannot be trusted"),
+            ("The TLS handshake with the receiver failed: received fatal alert: ProtocolVersion.", "TLS"),
+            ("The receiver closed the connection during the TLS handshake; check that it speaks https on that port.", "TLS began"),
+            ("The receiver did not answer within 15 s.", "in time"),
+            ("The receiver closed the connection without answering.", "without an answer"),
+            ("The connection to the receiver broke before it answered.", "broke"),
+            ("The receiver's answer has more than 100 header lines or 32 KiB of them.", "too long"),
+            ("What the receiver answered is not HTTP/1.1.", "does not speak HTTP"),
+            ("The request could not be written: the webhook address holds characters that HTTP does not allow.", "cannot be sent"),
+            ("The server has no default destination any more.", "no default one"),
+            ("The webhook address names no host or no known scheme.", "cannot be used"),
+        ];
+        for (error, words) in rows {
+            let what = what(None, Some(error)).expect("a failure has a cause");
+            assert!(what.contains(words), "{error}: {what}");
+        }
+        assert_eq!(what(None, Some("something new")), Some(UNKNOWN.what));
+        assert_eq!(what(None, None), Some(UNKNOWN.what));
+    }
+
+    /// The guard's own sentences, as it says them today.
+    #[test]
+    fn a_blocked_address_names_what_would_let_it_through() {
+        let refusal = |reach, address: &str, port| {
+            let egress = Egress::new(reach, vec!["127.0.0.1:8000".parse().expect("an address")]);
+            egress.judge_address(address.parse().expect("an address"), port).expect_err("it is refused").0
+        };
+        let remedy = |error: &str| of_error(error).remedy;
+        for address in ["10.0.0.1", "127.0.0.1", "192.168.1.1"] {
+            let error = refusal(Reach::Public, address, 443);
+            assert!(remedy(&error).contains("--allow-private-destinations"), "{error}");
+        }
+        let odd = refusal(Reach::Public, "8.8.8.8", 81);
+        assert!(remedy(&odd).contains("--allow-private-destinations"), "{odd}");
+        let metadata = refusal(Reach::Private, "169.254.169.254", 80);
+        assert_eq!(of_error(&metadata).what, "The address is one that deliveries never go to.");
+        let bad = refusal(Reach::Private, "8.8.8.8", 25);
+        assert_eq!(of_error(&bad).what, "The port belongs to another protocol.");
+    }
+}

@@ -1,0 +1,121 @@
+//! What somebody ought to look at: triggers whose time has come and gone, and triggers whose deliveries fail; each with its
+//! reason, as far as it is known. What counts as one of them is decided by the store.
+
+use jiff::Timestamp;
+use oncue_domain::delivery::State;
+use oncue_domain::firing::Firing;
+use oncue_domain::store::{Attention, DeliveryView};
+use oncue_domain::trigger::TriggerHead;
+
+use super::PageFault;
+use super::badge::Badge;
+use super::delivery::status_line;
+use super::moment::Moment;
+use super::standing::Standing;
+use super::trigger_row::label;
+use super::viewer::{shown_zone, trigger_zone};
+use crate::app::App;
+use crate::auth::Caller;
+
+/// How many triggers are named; the rest is behind a link.
+const CONCERNS_MAX: usize = 5;
+
+/// A trigger that somebody ought to look at.
+pub(crate) struct Concern {
+    pub(crate) trigger: i64,
+    pub(crate) label: String,
+    pub(crate) state: Badge,
+    pub(crate) what: What,
+}
+
+/// What is wrong with it.
+pub(crate) enum What {
+    /// It was due then, and has not fired.
+    Overdue(Moment),
+    /// Its last event was not delivered.
+    Failing { event: i64, fired: Moment, cause: Option<String> },
+}
+
+/// The concerns that are named, what is overdue first, and how many there are besides.
+pub(crate) struct Concerns {
+    pub(crate) named: Vec<Concern>,
+    pub(crate) further: usize,
+}
+
+impl Concerns {
+    /// Finds out about those that are named.
+    pub(super) async fn of(
+        app: &App,
+        caller: &Caller,
+        attention: &Attention,
+        now: Timestamp,
+    ) -> Result<Concerns, PageFault> {
+        let all = attention.overdue.len() + attention.failing.len();
+        let zone = |head: &TriggerHead| shown_zone(app, caller, Some(trigger_zone(app, head.schedule.as_ref())));
+        let concern = |head: &TriggerHead, standing, what| Concern {
+            trigger: head.id.0,
+            label: label(head.name.as_deref().unwrap_or_default(), head.id),
+            state: Badge::of_trigger(standing),
+            what,
+        };
+        let mut named: Vec<Concern> = attention
+            .overdue
+            .iter()
+            .take(CONCERNS_MAX)
+            .map(|head| {
+                let due = Moment::due(head.next_at.unwrap_or(now), now, &zone(head));
+                concern(head, Standing::Overdue, What::Overdue(due))
+            })
+            .collect();
+        for (head, firing) in attention.failing.iter().take(CONCERNS_MAX.saturating_sub(named.len())) {
+            let fired = Moment::new(firing.fired_at, now, &zone(head));
+            let cause = why(app, caller, firing, now).await?;
+            named.push(concern(head, Standing::Failing, What::Failing { event: firing.event.0, fired, cause }));
+        }
+        Ok(Concerns { further: all.saturating_sub(named.len()), named })
+    }
+}
+
+async fn why(app: &App, caller: &Caller, firing: &Firing, now: Timestamp) -> Result<Option<String>, PageFault> {
+    let gone_until = app.settings.retention.gone_until(now);
+    let found = app.store.event(caller.owner(), firing.event, gone_until).await?;
+    Ok(found.and_then(|(_, deliveries)| cause(&deliveries)))
+}
+
+/// What the last attempt of a failed delivery met.
+fn cause(deliveries: &[DeliveryView]) -> Option<String> {
+    let attempt = deliveries.iter().find(|view| view.state == State::Failed)?.attempts.last()?;
+    match (attempt.status, &attempt.error) {
+        (Some(status), _) => Some(format!("the receiver answered {}", status_line(status))),
+        (None, error) => error.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use oncue_domain::delivery::Attempt;
+    use oncue_domain::destination::Target;
+
+    fn failed(status: Option<u16>, error: Option<&str>) -> DeliveryView {
+        let attempt = Attempt {
+            number: 1,
+            started_at: Timestamp::UNIX_EPOCH,
+            took_us: 1,
+            status,
+            error: error.map(ToOwned::to_owned),
+            answer: None,
+        };
+        DeliveryView { target: Target::Default, state: State::Failed, attempts: vec![attempt] }
+    }
+
+    #[test]
+    fn a_failure_is_told_by_what_its_last_attempt_met() {
+        assert_eq!(cause(&[failed(Some(503), None)]).as_deref(), Some("the receiver answered 503 Service Unavailable"));
+        assert_eq!(cause(&[failed(Some(599), None)]).as_deref(), Some("the receiver answered 599"));
+        assert_eq!(cause(&[failed(None, Some("no such host"))]).as_deref(), Some("no such host"));
+        let delivered = DeliveryView { state: State::Delivered, ..failed(Some(200), None) };
+        assert_eq!(cause(&[delivered.clone(), failed(None, Some("later"))]).as_deref(), Some("later"));
+        assert_eq!(cause(&[delivered]), None);
+    }
+}

@@ -1,0 +1,336 @@
+//! The page of one event: what became of it, how long it still lives, when it was due and when it fired, what it carries, and
+//! every attempt to deliver it. An event that is gone leaves a page that says so, while it is known in short; one that never
+//! was looks like somebody else's.
+
+use askama::Template;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use jiff::Timestamp;
+use oncue_domain::destination::{Format, Webhook};
+use oncue_domain::event::Event;
+use oncue_domain::firing::{Firing, Outcome};
+use oncue_domain::id::{EventId, TriggerId};
+use oncue_domain::message::{Source, render};
+use oncue_domain::outbound::Trust;
+use oncue_domain::schedule::zone::{Zone, Zones};
+use oncue_domain::store::{DeliveryView, EventFilter, EventPage, EventPlace, EventSearch};
+use oncue_domain::trigger::Definition;
+
+use super::badge::Badge;
+use super::chart::Life;
+use super::delivery::{BODY_BYTES_SHOWN, DeliveryBlock, Telling};
+use super::event::beginning;
+use super::frame::{Frame, Place};
+use super::moment::{Moment, absolute, lateness, span};
+use super::pretty::pretty;
+use super::trigger_row::label;
+use super::viewer::{own_zone, shown_zone, trigger_zone};
+use super::{PageFault, page};
+use crate::api::event::load;
+use crate::app::{App, Shared};
+use crate::auth::{Caller, Visitor};
+use crate::extract::{PathId, id_of};
+use crate::fault::Fault;
+
+/// An instant in every zone that somebody may think in.
+struct When {
+    what: &'static str,
+    moment: Moment,
+    /// In UTC to the last digit.
+    exactly: String,
+    /// On other walls: whose zone it is, and what its clock said.
+    elsewhere: Vec<(&'static str, String)>,
+}
+
+/// A text that may be long.
+struct Text {
+    shown: String,
+    bytes: usize,
+    is_cut: bool,
+}
+
+impl Text {
+    fn of(json: &str) -> Text {
+        let laid_out = pretty(json);
+        let shown = beginning(&laid_out, BODY_BYTES_SHOWN);
+        Text { is_cut: shown.len() < laid_out.len(), shown: shown.to_owned(), bytes: json.len() }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "event.html")]
+struct Page {
+    frame: Frame,
+    id: i64,
+    label: String,
+    outcome: Badge,
+    is_test: bool,
+    is_pending: bool,
+    life: Life,
+    source: &'static str,
+    trigger: TriggerId,
+    /// Whether the trigger that fired is still there to be looked at.
+    has_trigger: bool,
+    whens: Vec<When>,
+    lateness: Option<String>,
+    message_id: String,
+    payload: Text,
+    cloudevent: Text,
+    deliveries: Vec<DeliveryBlock>,
+    older: Option<i64>,
+    newer: Option<i64>,
+}
+
+/// What is left of an event that is gone.
+#[derive(Template)]
+#[template(path = "event_gone.html")]
+struct GonePage {
+    frame: Frame,
+    id: i64,
+    trigger: TriggerId,
+    fired: Moment,
+    scheduled: Option<Moment>,
+    lateness: Option<String>,
+    source: &'static str,
+    outcome: Badge,
+    attempts: u32,
+    keep_for: String,
+}
+
+/// GET /events/{id}
+pub(super) async fn show(
+    State(app): State<App>,
+    Visitor(caller): Visitor,
+    PathId(id): PathId,
+) -> Result<Response, PageFault> {
+    let now = app.now();
+    let (event, deliveries) = match load(&app, &caller, &id, now).await {
+        Ok(found) => found,
+        Err(fault) => return gone(&app, &caller, &id, now, fault).await,
+    };
+    Ok(page(StatusCode::OK, &found(&app, &caller, &event, &deliveries, now).await?))
+}
+
+async fn found(
+    app: &App,
+    caller: &Caller,
+    event: &Event,
+    deliveries: &[DeliveryView],
+    now: Timestamp,
+) -> Result<Page, PageFault> {
+    let armed = app.store.trigger(caller.owner(), event.trigger).await?;
+    let definition = armed.as_ref().map(|armed| &armed.trigger.definition);
+    let own = definition.map(|definition| trigger_zone(app, definition.schedule.as_ref()));
+    let zone = shown_zone(app, caller, own);
+    let source = source_of(app);
+    let telling = Telling { now, zone: &zone, source: &source };
+    let outcome = Outcome::of(deliveries.iter().map(|delivery| delivery.state));
+    Ok(Page {
+        frame: Frame::of(app, caller, Place::Events),
+        id: event.id.0,
+        label: label(&event.name, event.trigger),
+        is_pending: outcome == Outcome::Pending,
+        outcome: Badge::of_outcome(outcome),
+        is_test: event.is_test(),
+        life: Life::new(event.fired_at, app.settings.retention, now, &zone),
+        source: super::event::source(event.origin),
+        trigger: event.trigger,
+        has_trigger: armed.is_some(),
+        whens: whens(app, caller, event, definition, now),
+        lateness: event.lateness().map(lateness),
+        message_id: event.message_id.to_string(),
+        payload: Text::of(event.payload.as_str()),
+        cloudevent: Text::of(&String::from_utf8_lossy(&envelope(event, &source))),
+        deliveries: deliveries.iter().map(|view| DeliveryBlock::of(event, view, telling)).collect(),
+        older: neighbour(app, caller, event, EventPage::NewestFirst, now).await?,
+        newer: neighbour(app, caller, event, EventPage::OldestFirst, now).await?,
+    })
+}
+
+/// The instants of an event, each on the wall clocks of the trigger, of whoever looks, and of UTC; a zone that two of them share
+/// is said once.
+fn whens(app: &Shared, caller: &Caller, event: &Event, definition: Option<&Definition>, now: Timestamp) -> Vec<When> {
+    let own = own_zone(app, caller);
+    let of_trigger = trigger_zone(app, definition.and_then(|definition| definition.schedule.as_ref()));
+    let utc = Zones::utc();
+    let mut zones: Vec<(&'static str, &Zone)> = vec![("Trigger’s zone", of_trigger)];
+    zones.extend(Some(("Your zone", &own)).filter(|(_, zone)| zone.name() != of_trigger.name()));
+    let has_utc = zones.iter().any(|(_, zone)| zone.name() == utc.name());
+    zones.extend(Some(("UTC", &utc)).filter(|_| !has_utc));
+    let when = |what, instant: Timestamp| When {
+        what,
+        moment: Moment::new(instant, now, &shown_zone(app, caller, Some(of_trigger))),
+        exactly: instant.to_string(),
+        elsewhere: zones.iter().map(|(whose, zone)| (*whose, absolute(instant, zone))).collect(),
+    };
+    let scheduled = event.scheduled_at.map(|due| when("Scheduled for", due));
+    scheduled.into_iter().chain([when("Fired and recorded", event.fired_at)]).collect()
+}
+
+/// Who messages say they come from.
+fn source_of(app: &Shared) -> Source {
+    let public_url = app.settings.base().to_owned();
+    Source { public_url, version: env!("CARGO_PKG_VERSION") }
+}
+
+/// The event as it is sent where a destination asks for nothing else.
+fn envelope(event: &Event, source: &Source) -> Vec<u8> {
+    let anywhere = Webhook::parse("https://receiver.invalid/", Some(Format::Json)).expect("this is an address");
+    render(event, &anywhere, Trust::Guarded, source, event.fired_at).body
+}
+
+/// The event of the same trigger that comes next in that direction.
+async fn neighbour(
+    app: &App,
+    caller: &Caller,
+    event: &Event,
+    direction: fn(Option<EventPlace>) -> EventPage,
+    now: Timestamp,
+) -> Result<Option<i64>, PageFault> {
+    let filter = EventFilter {
+        trigger: Some(event.trigger),
+        fired_after: Some(app.settings.retention.gone_until(now)),
+        fired_until: None,
+    };
+    let here = direction(Some(EventPlace { fired_at: event.fired_at, id: event.id }));
+    let search = EventSearch { filter, ..EventSearch::default() };
+    let read = app.store.event_lines(caller.owner(), search, here, 1).await?;
+    Ok(read.lines.first().map(|line| line.id.0))
+}
+
+/// 410 with what is left of an event, or what was wrong with asking for it.
+async fn gone(app: &App, caller: &Caller, id: &str, now: Timestamp, fault: Fault) -> Result<Response, PageFault> {
+    let retention = app.settings.retention;
+    let id = id_of(id).map(EventId).filter(|_| fault.status() == StatusCode::NOT_FOUND);
+    let Some(id) = id else { return Err(PageFault(fault)) };
+    let left = app.store.gone_firing(caller.owner(), id, retention.gone_until(now)).await?;
+    let Some((trigger, firing)) = left else { return Err(PageFault(fault)) };
+    let zone = shown_zone(app, caller, None);
+    let frame = Frame::of(app, caller, Place::Events);
+    Ok(page(StatusCode::GONE, &GonePage::of(frame, trigger, &firing, span(retention.keep_for), now, &zone)))
+}
+
+impl GonePage {
+    fn of(
+        frame: Frame,
+        trigger: TriggerId,
+        firing: &Firing,
+        keep_for: String,
+        now: Timestamp,
+        zone: &Zone,
+    ) -> GonePage {
+        GonePage {
+            frame,
+            id: firing.event.0,
+            trigger,
+            fired: Moment::new(firing.fired_at, now, zone),
+            scheduled: firing.scheduled_at.map(|due| Moment::new(due, now, zone)),
+            lateness: firing.lateness().map(lateness),
+            source: super::event::source(firing.origin),
+            outcome: Badge::of_outcome(firing.outcome),
+            attempts: firing.attempts,
+            keep_for,
+        }
+    }
+}
+
+/// GET /events/{id}/payload
+pub(super) async fn payload(
+    State(app): State<App>,
+    Visitor(caller): Visitor,
+    PathId(id): PathId,
+) -> Result<Response, PageFault> {
+    let (event, _) = load(&app, &caller, &id, app.now()).await?;
+    Ok(([(header::CONTENT_TYPE, "application/json")], event.payload.as_str().to_owned()).into_response())
+}
+
+/// GET /events/{id}/cloudevent
+pub(super) async fn cloudevent(
+    State(app): State<App>,
+    Visitor(caller): Visitor,
+    PathId(id): PathId,
+) -> Result<Response, PageFault> {
+    let (event, _) = load(&app, &caller, &id, app.now()).await?;
+    let body = envelope(&event, &source_of(&app));
+    Ok(([(header::CONTENT_TYPE, "application/cloudevents+json")], body).into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use oncue_domain::delivery::{Attempt, State as DeliveryState};
+    use oncue_domain::destination::Target;
+    use oncue_domain::event::{Origin, Retention};
+    use oncue_domain::id::{Ids, UserId};
+    use oncue_domain::payload::Payload;
+    use oncue_domain::trigger::Kind;
+
+    const NASTY: &str = "<script>alert(1)</script>\"><img src=x onerror=alert(1)>";
+
+    #[test]
+    fn nothing_that_others_wrote_is_markup_on_the_page() {
+        let now = Timestamp::from_second(1_800_000_000).expect("in range");
+        let utc = Zones::utc();
+        let event = Event {
+            id: EventId(29),
+            owner: UserId(1),
+            trigger: TriggerId(7),
+            revision: 1,
+            name: NASTY.to_owned(),
+            kind: Kind::Scheduled,
+            origin: Origin::Test,
+            scheduled_at: None,
+            fired_at: now,
+            message_id: Ids::from_seed([1; 32]).message(now),
+            payload: Payload::parse(&format!("{{\"k\": {}}}", serde_json::Value::from(NASTY))).expect("JSON"),
+        };
+        let attempt = Attempt {
+            number: 1,
+            started_at: now,
+            took_us: 12_000,
+            status: Some(500),
+            error: None,
+            answer: Some(NASTY.as_bytes().to_vec()),
+        };
+        let webhook = Webhook::parse("https://example.com/?q=<script>", None).expect("an address");
+        let view =
+            DeliveryView { target: Target::Webhook(webhook), state: DeliveryState::Failed, attempts: vec![attempt] };
+        let source = Source { public_url: "https://oncue.example".to_owned(), version: "0.1.0" };
+        let html = Page {
+            frame: Frame::bare(),
+            id: 29,
+            label: label(&event.name, event.trigger),
+            outcome: Badge::of_outcome(Outcome::of([view.state])),
+            is_test: true,
+            is_pending: false,
+            life: Life::new(now, Retention::STANDARD, now, &utc),
+            source: "test",
+            trigger: event.trigger,
+            has_trigger: true,
+            whens: Vec::new(),
+            lateness: None,
+            message_id: event.message_id.to_string(),
+            payload: Text::of(event.payload.as_str()),
+            cloudevent: Text::of(&String::from_utf8_lossy(&envelope(&event, &source))),
+            deliveries: vec![DeliveryBlock::of(&event, &view, Telling { now, zone: &utc, source: &source })],
+            older: None,
+            newer: Some(30),
+        };
+        let html = html.render().expect("it renders");
+        assert!(!html.contains("<script>") && !html.contains("<img src=x"), "{html}");
+        for words in ["500 Internal Server Error", "12 ms", "failed", "curl -X POST", "error of its own", "webhook-id"]
+        {
+            assert!(html.contains(words), "{words}: {html}");
+        }
+    }
+
+    #[test]
+    fn of_an_event_that_is_gone_only_its_figures_are_left() {
+        let now = Timestamp::from_second(1_800_000_000).expect("in range");
+        let line = crate::ui::event_line::tests::line(29, NASTY, NASTY, oncue_domain::firing::Outcome::Failed, now);
+        let page = GonePage::of(Frame::bare(), TriggerId(7), &line.firing, "2 d".to_owned(), now, &Zones::utc());
+        let html = page.render().expect("it renders");
+        assert!(html.contains("Event 29") && html.contains("failed") && html.contains("3 ms late"), "{html}");
+    }
+}

@@ -1,0 +1,119 @@
+//! Where a trigger stands, in one word: what keeps it from firing before that it waits, and what went wrong before that all
+//! is well. Only the deciding is here; how the word looks stands in `badge`.
+
+use jiff::Timestamp;
+use oncue_domain::trigger::{Kind, TriggerHead};
+
+/// Where a trigger stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// Kept, and never scheduled.
+    Test,
+    /// Its time is over.
+    Expired,
+    /// Switched off.
+    Paused,
+    /// It should have fired, and has not.
+    Overdue,
+    /// The last thing that is known of its deliveries is a failure.
+    Failing,
+    /// It fires by itself.
+    Waiting,
+    /// It fires when it is called.
+    Ready,
+    /// Its schedule has nothing left.
+    Finished,
+}
+
+impl Standing {
+    /// Where this one stands at `now`; whether its deliveries fail is known to the store alone.
+    pub(crate) fn of(head: &TriggerHead, is_failing: bool, now: Timestamp) -> Standing {
+        if head.is_test {
+            Standing::Test
+        } else if !head.lives_at(now) {
+            Standing::Expired
+        } else if !head.enabled {
+            Standing::Paused
+        } else if head.is_overdue(now) {
+            Standing::Overdue
+        } else if is_failing {
+            Standing::Failing
+        } else if head.kind() == Kind::Api {
+            Standing::Ready
+        } else if head.next_at.is_some() {
+            Standing::Waiting
+        } else {
+            Standing::Finished
+        }
+    }
+
+    /// Whether somebody ought to look.
+    pub(crate) fn needs_attention(self) -> bool {
+        matches!(self, Standing::Overdue | Standing::Failing)
+    }
+
+    /// The word on pages and in addresses.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Standing::Test => "test",
+            Standing::Expired => "expired",
+            Standing::Paused => "paused",
+            Standing::Overdue => "overdue",
+            Standing::Failing => "failing",
+            Standing::Waiting => "waiting",
+            Standing::Ready => "ready",
+            Standing::Finished => "finished",
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use oncue_domain::id::TriggerId;
+    use oncue_domain::schedule::Schedule;
+    use oncue_domain::trigger::ScheduleDetails;
+
+    pub(crate) fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + seconds).expect("in range")
+    }
+
+    /// A trigger that fires once, an hour from the beginning of time in tests.
+    pub(crate) fn head(id: i64, name: &str) -> TriggerHead {
+        TriggerHead {
+            id: TriggerId(id),
+            name: (!name.is_empty()).then(|| name.to_owned()),
+            schedule: Some(ScheduleDetails { schedule: Schedule::Once { at: at(3600) }, timezone: None }),
+            webhook: None,
+            is_test: false,
+            enabled: true,
+            expires_at: None,
+            created_at: at(0),
+            next_at: Some(at(3600)),
+        }
+    }
+
+    #[test]
+    fn what_keeps_a_trigger_from_firing_is_said_before_what_went_wrong_and_that_before_that_it_waits() {
+        let plain = head(1, "");
+        let word = |head: &TriggerHead, is_failing| Standing::of(head, is_failing, at(0)).word();
+        assert_eq!(word(&plain, false), "waiting");
+        assert_eq!(word(&plain, true), "failing");
+        let finished = TriggerHead { next_at: None, ..plain };
+        assert_eq!((word(&finished, false), word(&finished, true)), ("finished", "failing"));
+        let called = TriggerHead { schedule: None, ..finished.clone() };
+        assert_eq!(word(&called, false), "ready");
+        let paused = TriggerHead { enabled: false, ..finished };
+        assert_eq!(word(&paused, true), "paused");
+        let expired = TriggerHead { expires_at: Some(at(0)), ..paused };
+        assert_eq!(word(&expired, false), "expired");
+        assert_eq!(word(&TriggerHead { is_test: true, ..expired }, false), "test");
+    }
+
+    #[test]
+    fn a_trigger_is_overdue_when_the_scheduler_should_have_looked_long_ago() {
+        let due = TriggerHead { next_at: Some(at(-5)), ..head(1, "") };
+        assert_eq!(Standing::of(&due, false, at(0)), Standing::Waiting);
+        assert_eq!(Standing::of(&due, true, at(1)), Standing::Overdue);
+    }
+}

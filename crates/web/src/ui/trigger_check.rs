@@ -1,0 +1,73 @@
+//! Trying a form out before it is saved: what it would do, and one event as it would fire. Both answer with the form again,
+//! everything in it as it was typed, and neither makes or changes a trigger.
+
+use axum::extract::{Request, State};
+use axum::response::Response;
+use oncue_domain::event::Origin;
+use oncue_domain::id::EventId;
+use oncue_domain::store::{EventFilter, EventPage};
+use oncue_domain::trigger::Definition;
+
+use super::PageFault;
+use super::trigger::aim_of;
+use super::trigger_form::{Aim, FormErrors, FormPage, TriggerForm};
+use crate::app::App;
+use crate::auth::{Caller, Visitor};
+use crate::fault::Fault;
+
+impl Aim {
+    fn before(&self) -> Option<&Definition> {
+        match self {
+            Aim::New => None,
+            Aim::Edit(armed) => Some(&armed.trigger.definition),
+        }
+    }
+}
+
+/// POST /ui/triggers/check
+pub(super) async fn check(
+    State(app): State<App>,
+    Visitor(caller): Visitor,
+    request: Request,
+) -> Result<Response, PageFault> {
+    let is_typing = request.headers().contains_key("hx-request");
+    let form = TriggerForm::read(request).await?;
+    let now = app.now();
+    let aim = aim_of(&app, caller.owner(), &form).await?;
+    let read = form.define(&app, aim.before(), now);
+    let page = FormPage::new(&app, &caller, &aim, form, now).unsaved();
+    match read {
+        // Whoever is still typing is told in the preview alone what it lacks.
+        Err(Fault::Invalid(errors)) if !is_typing => Ok(page.with_errors(FormErrors::of(errors)).show()),
+        Ok(_) | Err(Fault::Invalid(_)) => Ok(page.show()),
+        Err(fault) => Err(fault.into()),
+    }
+}
+
+/// POST /ui/triggers/test
+pub(super) async fn test(
+    State(app): State<App>,
+    Visitor(caller): Visitor,
+    request: Request,
+) -> Result<Response, PageFault> {
+    let form = TriggerForm::read(request).await?;
+    let now = app.now();
+    let aim = aim_of(&app, caller.owner(), &form).await?;
+    let read = form.define(&app, aim.before(), now);
+    let page = FormPage::new(&app, &caller, &aim, form, now);
+    match read {
+        Ok(definition) => Ok(page.with_test(try_out(&app, &caller, definition).await?).show()),
+        Err(Fault::Invalid(errors)) => Ok(page.with_errors(FormErrors::of(errors)).show()),
+        Err(fault) => Err(fault.into()),
+    }
+}
+
+/// Fires a definition once. The event is found by the number of the trigger that never was.
+async fn try_out(app: &App, caller: &Caller, definition: Definition) -> Result<Option<EventId>, Fault> {
+    let now = app.now();
+    let id = app.store.fire_unkept(caller.owner(), definition, app.ids.message(now), now).await?;
+    metrics::counter!("oncue_firings_total", "origin" => Origin::Test.word()).increment(1);
+    let filter = EventFilter { trigger: Some(id), fired_after: None, fired_until: None };
+    let events = app.store.events(caller.owner(), filter, EventPage::NewestFirst(None), 1).await?;
+    Ok(events.first().map(|event| event.id))
+}

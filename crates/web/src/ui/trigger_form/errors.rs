@@ -1,0 +1,60 @@
+//! What is wrong with a trigger's form: surface two's errors, brought back to the fields that they are about and put into the
+//! order of the form. What is wrong is decided where the JSON is read.
+
+use oncue_domain::error::Invalid;
+
+/// One thing that is wrong with a form.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct FieldError {
+    /// The field, by its name in the form; empty where it is none of them.
+    pub(crate) field: &'static str,
+    /// What the form calls it.
+    pub(crate) label: &'static str,
+    pub(crate) message: String,
+}
+
+/// Everything that is wrong with a form, in the order of its fields.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct FormErrors(pub(crate) Vec<FieldError>);
+
+/// Surface two's path of a field, the form's name for it and its label, in the order of the form.
+const FIELDS: [(&str, &str, &str); 14] = [
+    ("name", "name", "Name"),
+    ("api_payload", "payload", "Payload"),
+    ("is_test", "is_test", "Only a test"),
+    ("type", "kind", "Fires"),
+    ("schedule_details", "kind", "Fires"),
+    ("schedule_details.run_at", "run_at", "At"),
+    ("schedule_details.every", "every", "Period"),
+    ("schedule_details.start_at", "start_at", "First firing"),
+    ("schedule_details.cron", "cron", "Cron line"),
+    ("schedule_details.timezone", "timezone", "Time zone"),
+    ("expires_at", "expires_at", "Expires"),
+    ("webhook_url", "webhook_url", "Webhook address"),
+    ("format", "format", "Format"),
+    ("", "", ""),
+];
+
+impl FormErrors {
+    pub(crate) fn of(errors: Vec<Invalid>) -> FormErrors {
+        let place =
+            |error: &Invalid| FIELDS.iter().position(|(path, ..)| *path == error.field).unwrap_or(FIELDS.len() - 1);
+        let mut placed: Vec<(usize, String)> = errors.into_iter().map(|error| (place(&error), error.message)).collect();
+        placed.sort_by_key(|(place, _)| *place);
+        let errors = placed.into_iter().map(|(place, message)| {
+            let (_, field, label) = FIELDS[place];
+            FieldError { field, label, message }
+        });
+        FormErrors(errors.collect())
+    }
+
+    /// What is wrong with one field.
+    pub(crate) fn at(&self, field: &str) -> Option<&str> {
+        self.0.iter().find(|error| error.field == field).map(|error| error.message.as_str())
+    }
+
+    /// Whether this is the first wrong field, where the typing should go on.
+    pub(crate) fn begin_at(&self, field: &str) -> bool {
+        self.0.iter().find(|error| !error.field.is_empty()).is_some_and(|error| error.field == field)
+    }
+}

@@ -1,0 +1,228 @@
+//! What a form would do, said before it does it: the schedule in a sentence, its next firings in every zone that matters, what
+//! the next change of the clocks does to it, and what people often do not expect. It is read by the same code as a trigger
+//! that is made, so that a preview never promises what creation refuses.
+
+use askama::Template;
+use jiff::Timestamp;
+use oncue_domain::schedule::Schedule;
+use oncue_domain::schedule::clock_change::ClockChange;
+use oncue_domain::schedule::zone::{Zone, Zones};
+use oncue_domain::trigger::{Definition, Kind};
+
+use super::errors::{FieldError, FormErrors};
+use super::{TriggerForm, wall};
+use crate::app::Shared;
+use crate::fault::Fault;
+use crate::ui::moment::Moment;
+use crate::ui::viewer::trigger_zone;
+
+/// How many firings are shown.
+const FIRINGS_SHOWN: usize = 5;
+
+/// What the form says about when it fires.
+#[derive(Debug, Default, Template)]
+#[template(path = "schedule_preview.html")]
+pub(crate) struct Preview {
+    /// The schedule in words; none while there is none.
+    sentence: Option<String>,
+    /// The zone of the trigger, where it has a schedule.
+    zone: String,
+    next: Option<Moment>,
+    /// The zones of the table's columns: the trigger's, the viewer's, UTC, each once.
+    columns: Vec<String>,
+    rows: Vec<Row>,
+    notes: Vec<Note>,
+    /// What keeps it from having a schedule.
+    problems: Vec<FieldError>,
+    /// What the line of a crontab was cut down to, and what was left out.
+    pasted: Option<super::Pasted>,
+    is_api: bool,
+}
+
+impl askama::filters::HtmlSafe for Preview {}
+
+/// One firing in every zone.
+#[derive(Debug)]
+struct Row {
+    moment: Moment,
+    /// The day and the time of day, for each column.
+    walls: Vec<(String, String)>,
+}
+
+/// Something to know.
+#[derive(Debug)]
+struct Note {
+    /// Whether it is likely not what was meant.
+    is_warning: bool,
+    text: String,
+}
+
+impl Note {
+    fn hint(text: impl Into<String>) -> Note {
+        Note { is_warning: false, text: text.into() }
+    }
+
+    fn warning(text: impl Into<String>) -> Note {
+        Note { is_warning: true, text: text.into() }
+    }
+}
+
+impl Preview {
+    /// What `form` would do to a trigger that is `before` so far, for somebody who looks from `viewer`.
+    pub(crate) fn of(
+        app: &Shared,
+        form: &TriggerForm,
+        before: Option<&Definition>,
+        viewer: &Zone,
+        now: Timestamp,
+    ) -> Preview {
+        let pasted = form.pasted.clone();
+        if form.lacks_a_schedule() {
+            return Preview { pasted, ..Preview::default() };
+        }
+        // What is sent, and where to, has nothing to do with when.
+        let timing = TriggerForm {
+            name: String::new(),
+            payload: String::new(),
+            webhook_url: String::new(),
+            format: String::new(),
+            ..form.clone()
+        };
+        let definition = match timing.define(app, before, now) {
+            Ok(definition) => definition,
+            Err(Fault::Invalid(errors)) => {
+                return Preview { problems: FormErrors::of(errors).0, pasted, ..Preview::default() };
+            }
+            Err(_) => return Preview { pasted, ..Preview::default() },
+        };
+        let zone = trigger_zone(app, definition.schedule.as_ref());
+        Preview { pasted, ..Preview::of_definition(form, &definition, zone, viewer, now) }
+    }
+
+    fn of_definition(
+        form: &TriggerForm,
+        definition: &Definition,
+        zone: &Zone,
+        viewer: &Zone,
+        now: Timestamp,
+    ) -> Preview {
+        if definition.kind() == Kind::Api {
+            return Preview { is_api: true, ..Preview::default() };
+        }
+        let Some(details) = &definition.schedule else { return Preview::default() };
+        // Paused or only tried out, it still has to be clear when it would fire.
+        let running = Definition { enabled: true, is_test: false, ..definition.clone() };
+        let following = |last: &Timestamp| running.next_after(*last);
+        let firings: Vec<Timestamp> =
+            std::iter::successors(running.next_after(now), following).take(FIRINGS_SHOWN).collect();
+        let zones = columns(zone, viewer);
+        let rows = firings.iter().map(|firing| Row {
+            moment: Moment::new(*firing, now, zone),
+            walls: zones.iter().map(|zone| halves(&in_zone(*firing, zone))).collect(),
+        });
+        Preview {
+            sentence: Some(sentence(&details.schedule, zone)),
+            zone: zone.name().to_owned(),
+            next: firings.first().map(|next| Moment::new(*next, now, zone)),
+            columns: zones.iter().map(|zone| zone.name().to_owned()).collect(),
+            rows: rows.collect(),
+            notes: notes(form, definition, zone, &firings, now),
+            ..Preview::default()
+        }
+    }
+
+    /// The one sentence that is read out when it changes.
+    fn said(&self) -> String {
+        match (&self.sentence, &self.next) {
+            (Some(sentence), Some(next)) => format!("{sentence}, {}; next {}", self.zone, next.absolute),
+            (Some(sentence), None) => format!("{sentence}, {}", self.zone),
+            (None, _) => self.problems.first().map(|problem| problem.message.clone()).unwrap_or_default(),
+        }
+    }
+}
+
+/// A single instant is said in the zone that it was typed in; the rest names no instants.
+pub(crate) fn sentence(schedule: &Schedule, zone: &Zone) -> String {
+    match schedule {
+        Schedule::Once { at } => format!("Once, on {}", in_zone(*at, zone)),
+        schedule => schedule.summary(),
+    }
+}
+
+/// The zones in which a firing is told: the trigger's, the viewer's and UTC, each once.
+pub(crate) fn columns<'a>(zone: &'a Zone, viewer: &'a Zone) -> Vec<Zone> {
+    let mut zones: Vec<Zone> = Vec::new();
+    for one in [zone.clone(), viewer.clone(), Zones::utc()] {
+        if !zones.contains(&one) {
+            zones.push(one);
+        }
+    }
+    zones
+}
+
+/// "Mon 2026-11-23 09:00:00 +02:00".
+pub(crate) fn in_zone(instant: Timestamp, zone: &Zone) -> String {
+    let local = instant.to_zoned(zone.time_zone().clone());
+    let format = if zone.name() == "UTC" { "%a %Y-%m-%d %H:%M:%S" } else { "%a %Y-%m-%d %H:%M:%S %:z" };
+    // A minus sign, because browsers break lines after hyphens.
+    local.strftime(format).to_string().replace(" -", " \u{2212}")
+}
+
+/// What stands before the time of day, and the rest, so that a narrow column breaks between the two.
+fn halves(text: &str) -> (String, String) {
+    let middle = text.match_indices(' ').nth(1).map_or(text.len(), |(at, _)| at);
+    (text[..middle].to_owned(), text[middle..].trim_start().to_owned())
+}
+
+fn notes(form: &TriggerForm, definition: &Definition, zone: &Zone, firings: &[Timestamp], now: Timestamp) -> Vec<Note> {
+    let mut notes = Vec::new();
+    let Some(details) = &definition.schedule else { return notes };
+    if definition.is_test {
+        notes.push(Note::hint("Only a test: it is kept and never scheduled, so none of this fires."));
+    } else if !definition.enabled {
+        notes.push(Note::hint("It is paused: none of this fires until it is resumed."));
+    }
+    match &details.schedule {
+        Schedule::Cron { expression, .. } if expression.takes_either_day() => notes.push(Note::warning(
+            "The day of the month and the day of the week are both restricted: it fires on days that match either one, not \
+             only on days that match both.",
+        )),
+        Schedule::Once { at } => notes.extend(moved(&form.run_at, *at, zone)),
+        _ => {}
+    }
+    let end = definition.expires_at;
+    match (firings.len(), end) {
+        (0, Some(_)) => notes.push(Note::warning("It expires before it would fire.")),
+        (0, None) if !matches!(details.schedule, Schedule::Once { .. }) => {
+            notes.push(Note::warning("It has no firing left before the year 2200."));
+        }
+        (0, None) => notes.push(Note::warning("Its time has passed.")),
+        (1..FIRINGS_SHOWN, Some(_)) if !matches!(details.schedule, Schedule::Once { .. }) => {
+            notes.push(Note::hint("Then it expires."));
+        }
+        _ => {}
+    }
+    let change = ClockChange::next(&details.schedule, zone, now).filter(|change| definition.lives_at(change.at));
+    notes.extend(change.map(|change| Note::hint(change.sentence())));
+    notes
+}
+
+/// A wall time that its day does not have, or has twice.
+fn moved(typed: &str, at: Timestamp, zone: &Zone) -> Option<Note> {
+    let typed_wall = typed.parse::<jiff::civil::DateTime>().ok()?;
+    let shown = typed_wall.strftime("%H:%M");
+    if zone.time_zone().to_ambiguous_timestamp(typed_wall).is_ambiguous() {
+        let is_in_gap = !super::is_same_wall(typed, &wall(at, zone));
+        let text = if is_in_gap {
+            let fires = at.to_zoned(zone.time_zone().clone()).strftime("%H:%M").to_string();
+            format!("The clocks skip {shown} on that day: it fires at {fires}, when they go on.")
+        } else {
+            format!("{shown} comes twice on that day: it fires the first time.")
+        };
+        return Some(Note::warning(text));
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,130 @@
+//! What a preview says, against the instants that the schedule really names.
+
+use askama::Template;
+use oncue_domain::schedule::cron::CronExpression;
+use oncue_domain::schedule::every::Period;
+use oncue_domain::schedule::zone::Zones;
+use oncue_domain::schedule::{FirstFiring, Schedule};
+use oncue_domain::trigger::ScheduleDetails;
+
+use super::*;
+
+fn at(text: &str) -> Timestamp {
+    text.parse().expect("a test writes its instants well")
+}
+
+fn zone(name: &str) -> Zone {
+    Zones::bundled().get(name).expect("a zone of the bundled copy")
+}
+
+fn definition(schedule: Schedule, zone: &Zone) -> Definition {
+    Definition {
+        name: None,
+        schedule: Some(ScheduleDetails { schedule, timezone: Some(zone.clone()) }),
+        payload: None,
+        webhook: None,
+        is_test: false,
+        enabled: true,
+        expires_at: None,
+    }
+}
+
+fn cron(text: &str, zone: &Zone) -> Definition {
+    let expression = CronExpression::parse(text).expect("a test writes its lines well");
+    definition(Schedule::Cron { expression, zone: zone.clone() }, zone)
+}
+
+fn preview(definition: &Definition, zone: &Zone, viewer: &Zone, now: &str) -> Preview {
+    Preview::of_definition(&TriggerForm::of(definition, zone), definition, zone, viewer, at(now))
+}
+
+fn texts(preview: &Preview) -> Vec<&str> {
+    preview.notes.iter().map(|note| note.text.as_str()).collect()
+}
+
+fn walls(row: &Row) -> Vec<String> {
+    row.walls.iter().map(|(day, time)| format!("{day} {time}")).collect()
+}
+
+#[test]
+fn the_next_five_firings_stand_in_each_zone_once() {
+    let (riga, new_york) = (zone("Europe/Riga"), zone("America/New_York"));
+    let mornings = cron("0 9 * * 1-5", &riga);
+    let seen = preview(&mornings, &riga, &new_york, "2026-11-20T10:00:00Z");
+    assert_eq!(seen.columns, ["Europe/Riga", "America/New_York", "UTC"]);
+    assert_eq!(seen.rows.len(), FIRINGS_SHOWN);
+    let first = ["Mon 2026-11-23 09:00:00 +02:00", "Mon 2026-11-23 02:00:00 \u{2212}05:00", "Mon 2026-11-23 07:00:00"];
+    assert_eq!(walls(&seen.rows[0]), first);
+    assert_eq!(
+        seen.said(),
+        "At 09:00, Monday to Friday, Europe/Riga; next Mon 2026-11-23 09:00:00 Europe/Riga (UTC+02:00)"
+    );
+    let at_home = preview(&mornings, &riga, &riga, "2026-11-20T10:00:00Z");
+    assert_eq!(at_home.columns, ["Europe/Riga", "UTC"]);
+    let utc = Zones::utc();
+    assert_eq!(preview(&cron("@daily", &utc), &utc, &utc, "2026-11-20T10:00:00Z").columns, ["UTC"]);
+}
+
+#[test]
+fn the_next_change_of_the_clocks_is_told_until_the_trigger_has_expired() {
+    let berlin = zone("Europe/Berlin");
+    let nights = cron("30 2 * * *", &berlin);
+    let told = "On Sun 28 Mar 2027 clocks go forward from 02:00 to 03:00: the firing of 02:30 comes at 03:00.";
+    assert_eq!(texts(&preview(&nights, &berlin, &berlin, "2027-01-10T00:00:00Z")), [told]);
+    let brief = Definition { expires_at: Some(at("2027-02-01T00:00:00Z")), ..nights };
+    assert_eq!(texts(&preview(&brief, &berlin, &berlin, "2027-01-10T00:00:00Z")), Vec::<&str>::new());
+    let over = preview(&brief, &berlin, &berlin, "2027-01-30T00:00:00Z");
+    assert_eq!((over.rows.len(), texts(&over)), (2, vec!["Then it expires."]));
+    let never = preview(&brief, &berlin, &berlin, "2027-01-31T12:00:00Z");
+    assert_eq!((never.rows.len(), texts(&never)), (0, vec!["It expires before it would fire."]));
+}
+
+#[test]
+fn days_of_month_and_week_together_are_warned_about() {
+    let utc = Zones::utc();
+    let fridays = preview(&cron("0 0 13 * 5", &utc), &utc, &utc, "2027-01-10T00:00:00Z");
+    assert!(fridays.notes[0].is_warning && fridays.notes[0].text.contains("either"), "{fridays:?}");
+    assert!(preview(&cron("0 0 13 * *", &utc), &utc, &utc, "2027-01-10T00:00:00Z").notes.is_empty());
+}
+
+#[test]
+fn what_does_not_fire_as_it_stands_says_so_and_still_shows_when_it_would() {
+    let utc = Zones::utc();
+    let daily = cron("@daily", &utc);
+    let paused = preview(&Definition { enabled: false, ..daily.clone() }, &utc, &utc, "2027-01-10T00:00:00Z");
+    assert!(paused.rows.len() == FIRINGS_SHOWN && texts(&paused)[0].contains("paused"), "{paused:?}");
+    let test = preview(&Definition { is_test: true, ..daily }, &utc, &utc, "2027-01-10T00:00:00Z");
+    assert!(test.rows.len() == FIRINGS_SHOWN && texts(&test)[0].contains("Only a test"), "{test:?}");
+}
+
+#[test]
+fn a_single_time_that_its_day_does_not_have_or_has_twice_is_told() {
+    let berlin = zone("Europe/Berlin");
+    let once = |typed: &str, at_text: &str| {
+        let definition = definition(Schedule::Once { at: at(at_text) }, &berlin);
+        let form = TriggerForm { run_at: typed.to_owned(), ..TriggerForm::of(&definition, &berlin) };
+        let seen = Preview::of_definition(&form, &definition, &berlin, &berlin, at("2026-01-01T00:00:00Z"));
+        texts(&seen).join(" ")
+    };
+    assert_eq!(
+        once("2027-03-28T02:30", "2027-03-28T01:00:00Z"),
+        "The clocks skip 02:30 on that day: it fires at 03:00, when they go on."
+    );
+    assert_eq!(
+        once("2026-10-25T02:30", "2026-10-25T00:30:00Z"),
+        "02:30 comes twice on that day: it fires the first time."
+    );
+    assert_eq!(once("2026-10-25T09:30", "2026-10-25T08:30:00Z"), "");
+}
+
+#[test]
+fn a_period_says_its_own_and_a_page_escapes_what_it_quotes() {
+    let utc = Zones::utc();
+    let period = Period::parse("90s").expect("a period");
+    let every = Schedule::Every { period, anchor: at("2027-01-10T00:00:00Z"), first: FirstFiring::OnePeriodLater };
+    let mut seen = preview(&definition(every, &utc), &utc, &utc, "2027-01-10T00:00:00Z");
+    assert_eq!(walls(&seen.rows[0]), ["Sun 2027-01-10 00:01:30"]);
+    seen.pasted = super::super::Pasted::read("* * * * * <b>rm</b>");
+    let html = seen.render().expect("it renders");
+    assert!(html.contains("Every 90 seconds") && html.contains("&#60;b&#62;rm") && !html.contains("<b>"), "{html}");
+}

@@ -1,0 +1,125 @@
+//! GET /ui/triggers: all triggers, what needs attention first. What is shown and in which order is decided in
+//! `trigger_filter`, from the address; what is done with one or many of them, by the forms' handlers.
+
+use std::collections::HashMap;
+
+use askama::Template;
+use axum::extract::State;
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::Response;
+use oncue_domain::firing::Firing;
+use oncue_domain::id::TriggerId;
+
+use super::badge::Badge;
+use super::chart::FiringStrip;
+use super::frame::{Frame, Place};
+use super::moment::Moment;
+use super::notice::Notice;
+use super::trigger_filter::{Choice, Filter, Found, KINDS, SORTS, STATES};
+use super::trigger_row::TriggerRow;
+use super::viewer::{shown_zone, trigger_zone};
+use super::{PageFault, page};
+use crate::app::App;
+use crate::auth::Visitor;
+use crate::extract::Query;
+use crate::fault::Fault;
+
+/// How many triggers are looked at; a search in more than these says so.
+const TRIGGERS_MAX: usize = 5_000;
+
+/// How many firings the bar of a row has.
+const FIRINGS_SHOWN: usize = 30;
+
+/// The last firing of a trigger.
+struct Last {
+    outcome: Badge,
+    fired: Moment,
+    /// The event, while it can be read.
+    event: Option<i64>,
+}
+
+/// A line of the list.
+struct Line {
+    trigger: TriggerRow,
+    last: Option<Last>,
+    strip: FiringStrip,
+}
+
+#[derive(Template)]
+#[template(path = "triggers.html")]
+struct ListPage {
+    frame: Frame,
+    notice: Option<Notice>,
+    filter: Filter,
+    kinds: &'static [Choice],
+    states: &'static [Choice],
+    sorts: &'static [Choice],
+    lines: Vec<Line>,
+    /// How many were found, and on which of how many pages these stand.
+    found: usize,
+    page: usize,
+    pages: usize,
+    /// Among how many was searched.
+    looked_at: usize,
+    /// How many more there are.
+    beyond: u64,
+    base: String,
+}
+
+/// GET /ui/triggers
+pub(super) async fn show(
+    State(app): State<App>,
+    Visitor(caller): Visitor,
+    mut query: Query,
+) -> Result<Response, PageFault> {
+    let now = app.now();
+    let owner = caller.owner();
+    let filter = Filter::take(&mut query).map_err(Fault::from)?;
+    let notice = Notice::take(&mut query);
+    let gone_until = app.settings.retention.gone_until(now);
+    let heads = app.store.trigger_heads(owner, TRIGGERS_MAX).await?;
+    let attention = app.store.attention(owner, gone_until, now).await?;
+    let looked_at = heads.len();
+    let failing = attention.failing.iter().map(|(head, _)| head.id).collect();
+    let Found { triggers, total, page: number, pages } = filter.apply(heads, &failing, now);
+    let ids: Vec<TriggerId> = triggers.iter().map(|(head, _)| head.id).collect();
+    let recent = app.store.recent_firings(owner, ids, gone_until, FIRINGS_SHOWN).await?;
+    let mut recent: HashMap<TriggerId, Vec<Firing>> =
+        recent.into_iter().map(|recent| (recent.trigger, recent.firings)).collect();
+    let lines = triggers
+        .iter()
+        .map(|(head, standing)| {
+            let zone = shown_zone(&app, &caller, Some(trigger_zone(&app, head.schedule.as_ref())));
+            let mut firings = recent.remove(&head.id).unwrap_or_default();
+            let last = firings.first().map(|firing| Last {
+                outcome: Badge::of_outcome(firing.outcome),
+                fired: Moment::new(firing.fired_at, now, &zone),
+                event: firing.is_kept.then_some(firing.event.0),
+            });
+            firings.reverse();
+            let strip = FiringStrip::new(&firings, now);
+            Line { trigger: TriggerRow::of(&app, head, *standing, &zone, now), last, strip }
+        })
+        .collect();
+    let list = ListPage {
+        frame: Frame::of(&app, &caller, Place::Triggers),
+        notice,
+        kinds: &KINDS,
+        states: &STATES,
+        sorts: &SORTS,
+        lines,
+        found: total,
+        page: number,
+        pages,
+        looked_at,
+        beyond: attention.tally.all.saturating_sub(u64::try_from(looked_at).unwrap_or(u64::MAX)),
+        base: app.settings.base().to_owned(),
+        filter,
+    };
+    let mut response = page(StatusCode::OK, &list);
+    // A form sends its empty fields too; what stands in the browser's address is what somebody would share.
+    if let Ok(address) = HeaderValue::from_str(&list.filter.address(number)) {
+        response.headers_mut().insert("hx-replace-url", address);
+    }
+    Ok(response)
+}
