@@ -53,6 +53,9 @@ pub(crate) struct ServeFlags {
     /// No login: one built-in local user owns everything; loopback only [env: ONCUE_OPEN]
     #[arg(long, num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
     pub(crate) open: Option<String>,
+    /// Look around in made-up data: in memory, one account, loopback only [env: ONCUE_DEMO]
+    #[arg(long, num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
+    pub(crate) demo: Option<String>,
     /// Who may register: open, first, closed [env: ONCUE_REGISTRATION] [default: open on loopback, elsewhere first]
     #[arg(long, value_name = "RULE")]
     pub(crate) registration: Option<String>,
@@ -95,6 +98,10 @@ pub(crate) struct ServeFlags {
     /// A TOML file with the same keys [env: ONCUE_CONFIG]
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+    /// Take the time from a clock that lines on standard input move, this far ahead at first; only in test builds
+    #[cfg(feature = "movable-clock")]
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "0s", value_name = "DURATION")]
+    pub(crate) movable_clock: Option<jiff::SignedDuration>,
 }
 
 /// Reads the command line and does what it says.

@@ -77,6 +77,7 @@ pub(crate) struct Config {
     pub(crate) trusted_proxies: Vec<IpNet>,
     pub(crate) database: Place,
     pub(crate) open: bool,
+    pub(crate) demo: bool,
     pub(crate) registration: Registration,
     pub(crate) jwt_secret: Option<Vec<u8>>,
     pub(crate) session_for: SignedDuration,
@@ -100,12 +101,13 @@ impl Config {
 }
 
 /// The keys of the configuration: as a flag and in the file, and as a variable.
-const KEYS: [(&str, &str); 18] = [
+const KEYS: [(&str, &str); 19] = [
     ("listen", "ONCUE_LISTEN"),
     ("public-url", "ONCUE_PUBLIC_URL"),
     ("trusted-proxies", "ONCUE_TRUSTED_PROXIES"),
     ("database-url", "DATABASE_URL"),
     ("open", "ONCUE_OPEN"),
+    ("demo", "ONCUE_DEMO"),
     ("registration", "ONCUE_REGISTRATION"),
     ("jwt-secret", "JWT_SECRET"),
     ("session-for", "ONCUE_SESSION_FOR"),
@@ -131,6 +133,7 @@ fn flags_by_key(flags: &ServeFlags) -> BTreeMap<&'static str, String> {
         &flags.trusted_proxies,
         &flags.database_url,
         &flags.open,
+        &flags.demo,
         &flags.registration,
         &flags.jwt_secret,
         &flags.session_for,
@@ -235,7 +238,17 @@ impl Written<'_> {
                 "--open means no login, so it listens on loopback only, and {listen} is not. Use 127.0.0.1, or drop --open."
             ));
         }
-        let default_rule = if listen.ip().is_loopback() { Registration::Open } else { Registration::First };
+        let demo = self.parse("demo", parse_bool).unwrap_or(false);
+        if demo {
+            self.refuse_beside_demo(listen, open);
+        }
+        let default_rule = if demo {
+            Registration::Closed
+        } else if listen.ip().is_loopback() {
+            Registration::Open
+        } else {
+            Registration::First
+        };
         let allow_private = self.parse("allow-private-destinations", parse_bool);
         let reach = match (allow_private, open) {
             (Some(true), _) => Reach::Private,
@@ -264,8 +277,9 @@ impl Written<'_> {
             trusted_proxies: self.parse("trusted-proxies", parse_networks).unwrap_or_default(),
             database: self
                 .parse("database-url", parse_database)
-                .unwrap_or_else(|| Place::File(PathBuf::from("oncue.db"))),
+                .unwrap_or_else(|| if demo { Place::Memory } else { Place::File(PathBuf::from("oncue.db")) }),
             open,
+            demo,
             registration: self.parse("registration", parse_registration).unwrap_or(default_rule),
             jwt_secret: self.parse("jwt-secret", parse_jwt_secret),
             session_for: self.parse("session-for", parse_duration).unwrap_or(SignedDuration::from_hours(7 * 24)),
@@ -283,6 +297,27 @@ impl Written<'_> {
             log_format: self.parse("log-format", parse_log_format).unwrap_or(LogFormat::Text),
         };
         if self.wrong.is_empty() { Ok(config) } else { Err(Wrong(self.wrong).into()) }
+    }
+
+    /// A demonstration touches nothing that is anybody's: no data, no receiver, no one else's browser.
+    fn refuse_beside_demo(&mut self, listen: SocketAddr, open: bool) {
+        if !listen.ip().is_loopback() {
+            self.wrong.push(format!(
+                "--demo shows made-up data to whoever sits here, so it listens on loopback only, and {listen} is not. Use 127.0.0.1, or drop --demo."
+            ));
+        }
+        if open {
+            self.wrong.push("--demo brings its own account, and --open has none. Drop one of the two.".to_owned());
+        }
+        for (key, why) in [
+            ("database-url", "keeps everything in memory and touches no database"),
+            ("default-webhook", "sends its samples nowhere but to itself"),
+            ("registration", "has one account and lets nobody register"),
+        ] {
+            if let Some((_, name)) = self.find(key) {
+                self.wrong.push(format!("--demo {why}: leave {name} out."));
+            }
+        }
     }
 }
 
@@ -431,5 +466,24 @@ mod tests {
             Reach::Public
         );
         assert_eq!(read(&[("listen", "0.0.0.0:1")], &[]).expect("right").registration, Registration::First);
+    }
+
+    #[test]
+    fn a_demonstration_is_in_memory_on_loopback_and_for_one_account() {
+        let demo = read(&[], &[("ONCUE_DEMO", "on")]).expect("it needs nothing else");
+        assert_eq!(
+            (demo.database, demo.registration, demo.reach),
+            (Place::Memory, Registration::Closed, Reach::Public)
+        );
+        for (key, value, named) in [
+            ("listen", "0.0.0.0:8000", "loopback"),
+            ("open", "true", "--open"),
+            ("database-url", "sqlite:oncue.db", "--database-url"),
+            ("default-webhook", "https://example.com/hook", "--default-webhook"),
+            ("registration", "open", "--registration"),
+        ] {
+            let wrong = read(&[("demo", "true"), (key, value)], &[]).expect_err("they do not go together");
+            assert!(wrong.contains("--demo") && wrong.contains(named), "{wrong}");
+        }
     }
 }

@@ -4,6 +4,9 @@ mod bench;
 mod cli;
 mod command;
 mod config;
+mod demo;
+#[cfg(feature = "movable-clock")]
+mod movable_clock;
 mod serve;
 mod system;
 

@@ -26,6 +26,7 @@ use url::Url;
 
 use crate::cli::ServeFlags;
 use crate::config::{Config, Environment, LogFormat};
+use crate::demo::{self, Demo};
 use crate::system::{SystemClock, fill_random, secret_beside, zones};
 
 /// How many files may be open: as many connections as the web takes, and as many again.
@@ -44,7 +45,7 @@ pub(crate) fn run(flags: &ServeFlags, environment: &Environment) -> anyhow::Resu
     }
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().context("The runtime cannot be started")?;
-    let outcome = runtime.block_on(serve(config));
+    let outcome = runtime.block_on(serve(config, clock(flags)?));
     // What did not finish within its time is not waited for.
     runtime.shutdown_timeout(Duration::from_millis(100));
     outcome
@@ -61,6 +62,21 @@ fn start_log(config: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The one clock of everything that this process serves.
+#[cfg(not(feature = "movable-clock"))]
+fn clock(_: &ServeFlags) -> anyhow::Result<Arc<dyn Clock>> {
+    Ok(Arc::new(SystemClock))
+}
+
+/// The one clock of everything that this process serves: the system's, unless a test asks for one that it can move.
+#[cfg(feature = "movable-clock")]
+fn clock(flags: &ServeFlags) -> anyhow::Result<Arc<dyn Clock>> {
+    match flags.movable_clock {
+        Some(offset) => crate::movable_clock::start(offset),
+        None => Ok(Arc::new(SystemClock)),
+    }
+}
+
 fn start_metrics() -> anyhow::Result<PrometheusHandle> {
     let seconds = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0];
     let jobs = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0];
@@ -72,11 +88,10 @@ fn start_metrics() -> anyhow::Result<PrometheusHandle> {
         .context("The metrics cannot be set up")
 }
 
-async fn serve(config: Config) -> anyhow::Result<()> {
+async fn serve(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<()> {
     let zones = Arc::new(zones());
     let zone = zones.get(&config.timezone).map_err(|error| anyhow!("--timezone: {error}"))?;
     let metrics = start_metrics()?;
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let mut seed = [0; 32];
     fill_random(&mut seed);
     let ids = Arc::new(Ids::from_seed(seed));
@@ -95,7 +110,22 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         Some(url) => url.clone(),
         None => Url::parse(&format!("http://{listen}")).context("The listening address makes no address to type")?,
     };
-    let egress = Arc::new(Egress::new(config.reach, vec![listen]));
+    let demo = if config.demo {
+        let doors = demo::Doors {
+            store: Arc::clone(&store),
+            clock: Arc::clone(&clock),
+            ids: Arc::clone(&ids),
+            zones: Arc::clone(&zones),
+        };
+        Some(Demo::begin(doors, config.retention).await?)
+    } else {
+        None
+    };
+    let egress = Egress::new(config.reach, vec![listen]);
+    let egress = Arc::new(match &demo {
+        Some(demo) => egress.exempting(demo.receiver),
+        None => egress,
+    });
     let source = MessageSource {
         public_url: public_url.as_str().trim_end_matches('/').to_owned(),
         version: env!("CARGO_PKG_VERSION"),
@@ -110,7 +140,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         retention: config.retention,
     })
     .await?;
-    announce(&config, &public_url, listen, &zones);
+    announce(&config, demo.as_ref(), &public_url, listen, &zones);
     let doors = Doors { store, clock, ids, zones, entropy: Arc::new(fill_random), metrics: metrics.clone() };
     let router = oncue_web::router(
         doors,
@@ -191,7 +221,7 @@ fn jwt_secret(config: &Config) -> anyhow::Result<Vec<u8>> {
 }
 
 /// Says where it is, where the data is, how long events live, and where to go next.
-fn announce(config: &Config, public_url: &Url, listen: SocketAddr, zones: &Zones) {
+fn announce(config: &Config, demo: Option<&Demo>, public_url: &Url, listen: SocketAddr, zones: &Zones) {
     let data = match &config.database {
         Place::File(path) => std::path::absolute(path).unwrap_or_else(|_| path.clone()).display().to_string(),
         Place::Memory => "in memory, gone when oncue stops".to_owned(),
@@ -201,9 +231,11 @@ fn announce(config: &Config, public_url: &Url, listen: SocketAddr, zones: &Zones
         Source::Bundled => "oncue's own",
     };
     let next = if config.open {
-        "no login: whoever can reach this address owns everything"
+        "no login: whoever can reach this address owns everything".to_owned()
+    } else if let Some(demo) = demo {
+        format!("log in as {} with the password {}", demo::EMAIL, demo.password)
     } else {
-        "register there, or log in"
+        "register there, or log in".to_owned()
     };
     let version = env!("CARGO_PKG_VERSION");
     let mut open = public_url.clone();

@@ -51,6 +51,29 @@ impl Client {
         }
     }
 
+    /// What a browser is shown at `path`.
+    pub(super) async fn page(&mut self, path: &str) -> anyhow::Result<String> {
+        let request = self.render("GET", path, "");
+        self.wire.send(request.as_bytes()).await?;
+        let answer = self.wire.receive().await?.context("the server closed the connection")?;
+        match answer.status() {
+            Some(200) => Ok(String::from_utf8_lossy(answer.body).into_owned()),
+            _ => bail!("{path} was answered with {}", answer.head),
+        }
+    }
+
+    /// What happens from here on, as a page is told it; none where there is no room for one more page.
+    pub(super) async fn follow(mut self, path: &str) -> anyhow::Result<Option<Told>> {
+        let request = self.render("GET", path, "");
+        self.wire.send(request.as_bytes()).await?;
+        let head = self.wire.bytes().await?;
+        match head.split(|byte| *byte == b' ').nth(1) {
+            Some(b"200") => Ok(Some(Told(self.wire))),
+            Some(b"503") => Ok(None),
+            _ => bail!("{path} was answered with {}", String::from_utf8_lossy(head)),
+        }
+    }
+
     /// Sends a request that is written already; true when it was answered with 200.
     async fn repeat(&mut self, request: &[u8]) -> anyhow::Result<bool> {
         self.wire.send(request).await?;
@@ -68,6 +91,21 @@ impl Client {
             format!("content-type: application/json\r\ncontent-length: {length}\r\n")
         };
         format!("{method} {path} HTTP/1.1\r\nhost: {host}\r\n{authorization}{content}\r\n{body}")
+    }
+}
+
+/// A connection on which a page is told what happens.
+pub(super) struct Told(Wire);
+
+impl Told {
+    /// Comes back when something happened that a page would look again for.
+    pub(super) async fn news(&mut self) -> anyhow::Result<()> {
+        loop {
+            let text = String::from_utf8_lossy(self.0.bytes().await?);
+            if ["fired", "settled", "changed", "reload"].iter().any(|what| text.contains(&format!("event: {what}"))) {
+                return Ok(());
+            }
+        }
     }
 }
 

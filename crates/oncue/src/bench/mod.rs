@@ -9,6 +9,7 @@ mod receiver;
 mod report;
 mod scenario;
 mod server;
+mod watcher;
 mod wire;
 
 use std::path::PathBuf;

@@ -49,6 +49,16 @@ impl Wire {
         self.stream.write_all(bytes).await
     }
 
+    /// Whatever has come, at least a byte of it: for an answer that has no end.
+    pub(super) async fn bytes(&mut self) -> io::Result<&[u8]> {
+        self.buffer.clear();
+        self.taken = 0;
+        if self.stream.read_buf(&mut self.buffer).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok(&self.buffer)
+    }
+
     /// The next message; none when the other side has closed the connection.
     pub(super) async fn receive(&mut self) -> io::Result<Option<Message<'_>>> {
         self.buffer.drain(..self.taken);

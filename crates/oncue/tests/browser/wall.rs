@@ -5,48 +5,49 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::server::Server;
+use crate::support::server::{Server, Setup};
 
 /// Somebody with a login, or nobody.
-struct Person<'a> {
+pub(crate) struct Person<'a> {
     server: &'a Server,
     agent: ureq::Agent,
-    cookie: Option<String>,
+    pub(crate) cookie: Option<String>,
 }
 
-struct Answer {
-    status: u16,
-    location: String,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) location: String,
     cache_control: String,
-    body: String,
+    pub(crate) cookie: String,
+    pub(crate) body: String,
 }
 
 impl Person<'_> {
-    fn nobody(server: &Server) -> Person<'_> {
+    pub(crate) fn nobody(server: &Server) -> Person<'_> {
         let config = ureq::Agent::config_builder().http_status_as_error(false).max_redirects(0);
         Person { server, agent: config.timeout_global(Some(Duration::from_secs(30))).build().into(), cookie: None }
     }
 
-    fn registered<'a>(server: &'a Server, email: &str) -> Person<'a> {
+    pub(crate) fn registered<'a>(server: &'a Server, email: &str) -> Person<'a> {
         let mut person = Person::nobody(server);
         let credentials = json!({"email": email, "password": "correct horse battery"});
-        let url = format!("{}/auth/register", server.base);
+        let url = format!("{}/auth/register", server.base());
         let mut answer = person.agent.post(url).send_json(credentials).expect("the server answers");
         let token: Value = answer.body_mut().read_json().expect("JSON");
         person.cookie = Some(format!("access_token={}", token["access_token"].as_str().expect("a token")));
         person
     }
 
-    fn get(&self, path: &str) -> Answer {
-        let mut request = self.agent.get(format!("{}{path}", self.server.base));
+    pub(crate) fn get(&self, path: &str) -> Answer {
+        let mut request = self.agent.get(format!("{}{path}", self.server.base()));
         if let Some(cookie) = &self.cookie {
             request = request.header("cookie", cookie);
         }
         Answer::of(request.call())
     }
 
-    fn post(&self, path: &str, form: &[(&str, &str)]) -> Answer {
-        let mut request = self.agent.post(format!("{}{path}", self.server.base));
+    pub(crate) fn post(&self, path: &str, form: &[(&str, &str)]) -> Answer {
+        let mut request = self.agent.post(format!("{}{path}", self.server.base()));
         if let Some(cookie) = &self.cookie {
             request = request.header("cookie", cookie);
         }
@@ -60,9 +61,9 @@ impl Answer {
         let header = |name: &str| {
             response.headers().get(name).map(|value| value.to_str().expect("visible").to_owned()).unwrap_or_default()
         };
-        let (location, cache_control) = (header("location"), header("cache-control"));
+        let (location, cache_control, cookie) = (header("location"), header("cache-control"), header("set-cookie"));
         let body = response.body_mut().read_to_string().expect("a text");
-        Answer { status: response.status().as_u16(), location, cache_control, body }
+        Answer { status: response.status().as_u16(), location, cache_control, cookie, body }
     }
 }
 
@@ -70,16 +71,19 @@ const ACTIONS: [&str; 6] = ["fire", "test", "pause", "resume", "delete", "edit"]
 
 #[test]
 fn pages_show_and_change_only_what_is_ones_own() {
-    let server = Server::start(&[]);
+    let server = Server::start();
     let ann = Person::registered(&server, "ann@example.com");
     let bob = Person::registered(&server, "bob@example.com");
     let nobody = Person::nobody(&server);
     let made = ann.post("/ui/triggers", &[("kind", "api"), ("name", "the secret of Ann")]);
-    assert_eq!((made.status, made.location.as_str()), (303, "/?done=created"), "{}", made.body);
+    assert_eq!((made.status, made.location.as_str()), (303, "/ui/triggers/1?done=created"), "{}", made.body);
     let fired = ann.post("/ui/triggers/1/fire", &[]);
-    assert_eq!((fired.status, fired.location.as_str()), (303, "/?done=fired&event=1"), "{}", fired.body);
+    assert_eq!((fired.status, fired.location.as_str()), (303, "/ui/triggers/1?done=fired&event=1"), "{}", fired.body);
 
-    for page in ["/events/1", "/ui/triggers/1/edit", "/ui/triggers/1/delete"] {
+    let of_triggers = ["edit", "delete", "clone", "fire", "test"].map(|page| format!("/ui/triggers/1/{page}"));
+    let shown = ["/events/1", "/ui/triggers/1"].map(ToOwned::to_owned);
+    for page in shown.into_iter().chain(of_triggers) {
+        let page = page.as_str();
         assert_eq!(ann.get(page).status, 200, "{page}");
         let foreign = bob.get(page);
         assert_eq!(foreign.status, 404, "{page}");
@@ -87,7 +91,8 @@ fn pages_show_and_change_only_what_is_ones_own() {
         let missing = bob.get(&page.replace('1', "99"));
         assert_eq!((missing.status, missing.body), (404, foreign.body), "{page}: foreign and missing look the same");
         let sent_off = nobody.get(page);
-        assert_eq!((sent_off.status, sent_off.location.as_str()), (302, "/auth/login"), "{page}");
+        let login = format!("/auth/login?next={}", page.replace('/', "%2F"));
+        assert_eq!((sent_off.status, sent_off.location), (302, login), "{page}");
     }
     for action in ACTIONS {
         let path = format!("/ui/triggers/1/{action}");
@@ -95,17 +100,33 @@ fn pages_show_and_change_only_what_is_ones_own() {
         assert_eq!(bob.post(&path, &form).status, 404, "{path}");
         assert_eq!(nobody.post(&path, &form).status, 401, "{path}");
     }
-    assert_eq!(nobody.post("/ui/triggers", &[("kind", "api")]).status, 401);
-    let (hers, his) = (ann.get("/?status=all").body, bob.get("/?status=all").body);
-    let lines = |page: &str| page.matches("<th scope=\"row\">").count();
-    assert_eq!((lines(&hers), lines(&his)), (2, 0), "one trigger and one event are Ann's, as they were: {hers}");
+    for path in ["/ui/triggers", "/ui/triggers/check", "/ui/triggers/test", "/ui/triggers/selected"] {
+        assert_eq!(nobody.post(path, &[("kind", "api"), ("ids", "1"), ("action", "delete")]).status, 401, "{path}");
+    }
+    for path in ["/ui/triggers/check", "/ui/triggers/test"] {
+        assert_eq!(bob.post(path, &[("id", "1"), ("kind", "api")]).status, 404, "{path}");
+    }
+    for action in ["pause", "resume", "delete"] {
+        let passed_over = bob.post("/ui/triggers/selected", &[("ids", "1"), ("action", action), ("confirm", "1")]);
+        assert_eq!(
+            (passed_over.status, passed_over.location.as_str()),
+            (303, "/ui/triggers?done=unchanged"),
+            "{action}"
+        );
+    }
+    assert_eq!(bob.post("/ui/triggers/selected", &[("ids", "1"), ("action", "export")]).body, "[]");
+    let (hers, his) = (ann.get("/ui/triggers").body, bob.get("/ui/triggers").body);
+    let lines = |page: &str| page.matches("name=\"ids\"").count();
+    assert_eq!((lines(&hers), lines(&his)), (1, 0), "the trigger is Ann's, as it was: {hers}");
     assert!(!hers.contains("taken over") && hers.contains(">Pause<"), "{hers}");
-    assert!(!his.contains("Ann"), "{his}");
+    let (overview, his_overview) = (ann.get("/").body, bob.get("/").body);
+    assert!(overview.contains("href=\"/events/1\"") && !overview.contains("href=\"/events/2\""), "{overview}");
+    assert!(![his, his_overview].iter().any(|page| page.contains("Ann") || page.contains("/events/1")));
 }
 
 #[test]
 fn addresses_that_are_not_right_get_a_page_that_says_so() {
-    let server = Server::start(&["--open"]);
+    let server = Setup::new().flag("--open").serve();
     let local = Person::nobody(&server);
     for path in
         ["/events/0", "/events/x", "/events/99999999999999999999", "/ui/triggers/x/edit", "/ui/triggers/-1/delete"]
@@ -118,14 +139,14 @@ fn addresses_that_are_not_right_get_a_page_that_says_so() {
             answer.body
         );
     }
-    let unknown = local.get("/?status=%3Cb%3Eold%3C/b%3E");
+    let unknown = local.get("/ui/triggers?state=%3Cb%3Eold%3C/b%3E");
     assert!(unknown.status == 422 && !unknown.body.contains("<b>old"), "{}", unknown.body);
     let foisted = local.get("/?done=%3Cb%3EYour+account+is+locked%3C/b%3E&event=%3Ci%3E");
     assert!(foisted.status == 200 && !foisted.body.contains("locked"), "{}", foisted.body);
-    let wrong_type = local.agent.post(format!("{}/ui/triggers", server.base)).send_json(json!({"kind": "api"}));
+    let wrong_type = local.agent.post(format!("{}/ui/triggers", server.base())).send_json(json!({"kind": "api"}));
     assert_eq!(wrong_type.expect("the server answers").status().as_u16(), 415);
-    let repeated = local.get("/ui/triggers");
-    assert_eq!((repeated.status, repeated.location.as_str()), (303, "/"));
+    let repeated = local.get("/ui/triggers/selected?q=a");
+    assert_eq!((repeated.status, repeated.location.as_str()), (303, "/ui/triggers?q=a"));
     let paused = local.post("/ui/triggers", &[("kind", "api")]);
     assert_eq!(paused.status, 303);
     local.post("/ui/triggers/1/pause", &[]);
@@ -135,7 +156,7 @@ fn addresses_that_are_not_right_get_a_page_that_says_so() {
 
 #[test]
 fn what_a_page_loads_may_be_kept_and_is_found_by_its_hash_alone() {
-    let server = Server::start(&["--open"]);
+    let server = Setup::new().flag("--open").serve();
     let local = Person::nobody(&server);
     let page = local.get("/").body;
     let mut found = 0;

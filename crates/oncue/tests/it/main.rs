@@ -6,11 +6,13 @@
 mod api;
 mod auth;
 mod delivery;
+mod demo;
 mod durability;
 mod flat;
 mod health;
 mod kill;
 mod lessons;
+mod live;
 mod open_mode;
 mod program;
 mod requests;

@@ -28,7 +28,7 @@ fn nobody_needs_credentials() {
 }
 
 #[test]
-fn the_root_is_the_dashboard_and_the_login_pages_lead_there() {
+fn the_root_is_the_overview_and_the_login_pages_lead_there() {
     let (_server, nobody) = start();
     assert!(nobody.get("/").is(200).header("content-type").starts_with("text/html"));
     for path in ["/auth/login", "/auth/register"] {

@@ -18,6 +18,7 @@ fn help_names_every_command_flag_and_variable() {
         ("--trusted-proxies", "ONCUE_TRUSTED_PROXIES"),
         ("--database-url", "DATABASE_URL"),
         ("--open", "ONCUE_OPEN"),
+        ("--demo", "ONCUE_DEMO"),
         ("--registration", "ONCUE_REGISTRATION"),
         ("--jwt-secret", "JWT_SECRET"),
         ("--session-for", "ONCUE_SESSION_FOR"),
@@ -281,4 +282,18 @@ fn an_operator_shuts_a_user_out_while_the_server_runs() {
     assert!(matches!(login.status, 400 | 403), "{}", login.status);
     let (status, said) = server.setup().run(&["user", "disable", "eve@example.com"], "");
     assert!(!status.success() && said.contains("eve@example.com"), "{said}");
+}
+
+#[cfg(not(feature = "movable-clock"))]
+#[test]
+fn nobody_can_move_the_clock_of_the_program_that_people_run() {
+    let setup = Setup::new().flag("--movable-clock");
+    let mut process = setup.launch();
+    let status = process.wait();
+    assert_eq!(status.code(), Some(2), "{}", process.log());
+    assert!(process.log().contains("--movable-clock"), "{}", process.log());
+    let (status, help) = Setup::bare().run(&["serve", "--help"], "");
+    assert!(status.success() && !help.contains("movable"), "{help}");
+    let (status, _) = Setup::new().run(&["serve", "--listen", "127.0.0.1:0", "--movable-clock=2h"], "advance 2h\n");
+    assert_eq!(status.code(), Some(2));
 }

@@ -26,11 +26,13 @@ pub(super) enum Scenario {
     Burst,
     /// Whether a thousand triggers every second keep their time
     Steady,
+    /// What open pages cost while two hundred triggers fire every second
+    Watched,
     /// How late one trigger is on an idle server, and what the idle server costs
     Idle,
     /// How long a start takes with a million triggers stored, and how much memory
     Restart,
-    /// How long a page of a million events takes
+    /// How long a page of a million events takes, and how long and large the pages for people are
     Page,
     /// What a server for one person needs in memory and on disk
     Footprint,
@@ -38,12 +40,13 @@ pub(super) enum Scenario {
 
 impl Scenario {
     /// All, in the order in which they are measured.
-    pub(super) const ALL: [Scenario; 7] = [
+    pub(super) const ALL: [Scenario; 8] = [
         Scenario::Footprint,
         Scenario::Idle,
         Scenario::Fire,
         Scenario::Burst,
         Scenario::Steady,
+        Scenario::Watched,
         Scenario::Restart,
         Scenario::Page,
     ];
@@ -54,6 +57,7 @@ impl Scenario {
             Scenario::Fire => "fire",
             Scenario::Burst => "burst",
             Scenario::Steady => "steady",
+            Scenario::Watched => "watched",
             Scenario::Idle => "idle",
             Scenario::Restart => "restart",
             Scenario::Page => "page",
@@ -67,6 +71,7 @@ impl Scenario {
             Scenario::Fire => fire::run(bench).await,
             Scenario::Burst => burst::run(bench).await,
             Scenario::Steady => steady::run(bench).await,
+            Scenario::Watched => steady::watched(bench).await,
             Scenario::Idle => idle::run(bench).await,
             Scenario::Restart => restart::run(bench).await,
             Scenario::Page => page::run(bench).await,

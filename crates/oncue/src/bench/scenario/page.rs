@@ -1,5 +1,9 @@
-//! How long a page of fifty events takes when there are a million, at the newest end and in the middle. A user registers
-//! with a server as usual; the events are written through the store while the server is away.
+//! How long a page of fifty events takes when there are a million, at the newest end and in the middle; and how long and how
+//! large the pages for people are for a user with many triggers and events. A user registers with a server as usual; the
+//! events are written through the store while the server is away.
+
+mod past;
+mod view;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -48,6 +52,8 @@ pub(super) async fn run(bench: &Bench) -> anyhow::Result<Vec<Measure>> {
         let took_ms = ask(&mut client, &path, bench.size.pick(500, 50)).await?;
         measures.extend(took_ms.measures(&format!("50 of {events} events, {heading}"), "ms"));
     }
+    drop((client, server, folder));
+    measures.extend(view::run(bench).await?);
     Ok(measures)
 }
 

@@ -32,7 +32,7 @@ fn the_pages_have_forms_with_email_and_password() {
 }
 
 #[test]
-fn registering_and_logging_in_lead_to_the_dashboard_with_the_cookie() {
+fn registering_and_logging_in_lead_to_the_overview_with_the_cookie() {
     let server = Server::start();
     let nobody = server.nobody();
     for path in ["/auth/register", "/auth/login"] {

@@ -4,4 +4,5 @@ mod addresses;
 mod bodies;
 mod origin;
 mod pages;
+mod snippets;
 mod wire;

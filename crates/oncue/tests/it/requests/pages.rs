@@ -116,11 +116,7 @@ fn no_page_has_inline_script_or_style_or_anything_foreign_and_no_link_is_dead() 
     ann.post_nothing(&format!("/api/v1/triggers/{}/test", made["id"])).is(200);
     let browser = server.nobody().with("cookie", &format!("access_token={}", ann.token()));
     let mut all = pages(&browser);
-    assert!(
-        all.len() >= 3,
-        "the dashboard leads somewhere: {:?}",
-        all.iter().map(|(path, _)| path).collect::<Vec<_>>()
-    );
+    assert!(all.len() >= 3, "the overview leads somewhere: {:?}", all.iter().map(|(path, _)| path).collect::<Vec<_>>());
     for path in ["/auth/login", "/auth/register"] {
         all.push((path.to_owned(), server.nobody().get(path).is(200).text));
     }

@@ -51,6 +51,11 @@ impl Client {
         self.with("authorization", &format!("Bearer {token}"))
     }
 
+    /// The headers that go with every request.
+    pub(crate) fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     /// The token this client carries.
     pub(crate) fn token(&self) -> &str {
         let credentials = self.headers.iter().find(|(name, _)| name == "authorization");

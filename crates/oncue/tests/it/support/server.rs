@@ -3,7 +3,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -20,7 +20,7 @@ pub(crate) const PASSWORD: &str = "correct horse battery";
 /// A folder, flags and variables: all that a process starts from.
 pub(crate) struct Setup {
     folder: TempDir,
-    flags: Vec<String>,
+    pub(crate) flags: Vec<String>,
     variables: Vec<(String, String)>,
 }
 
@@ -102,13 +102,9 @@ impl Setup {
 
     /// Runs another command of the program in the same folder and environment, with this on its standard input.
     pub(crate) fn run(&self, arguments: &[&str], input: &str) -> (ExitStatus, String) {
-        let mut command = self.command(arguments);
-        let mut child = command.stdin(Stdio::piped()).spawn().expect("the program runs");
-        let mut stdin = child.stdin.take().expect("standard input is a pipe");
-        // A command that asks for nothing may have closed it already.
-        let _ = stdin.write_all(input.as_bytes());
-        drop(stdin);
-        let mut process = Process::watch(child);
+        let mut process = Process::start(self.command(arguments));
+        process.say(input);
+        process.input = None;
         (process.wait(), process.log())
     }
 
@@ -117,7 +113,7 @@ impl Setup {
         command.args(arguments).current_dir(self.folder.path()).env_clear();
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("HOME", self.folder.path());
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
 }
@@ -125,6 +121,7 @@ impl Setup {
 /// A running process, watched. It ends with the value.
 pub(crate) struct Process {
     child: Child,
+    input: Option<ChildStdin>,
     log: Arc<Mutex<String>>,
     announced: Arc<OnceLock<String>>,
     readers: Vec<thread::JoinHandle<()>>,
@@ -132,16 +129,20 @@ pub(crate) struct Process {
 
 impl Process {
     fn start(mut command: Command) -> Process {
-        Process::watch(command.spawn().expect("the program runs"))
-    }
-
-    fn watch(mut child: Child) -> Process {
+        let mut child = command.spawn().expect("the program runs");
+        let input = child.stdin.take();
         let log = Arc::new(Mutex::new(String::new()));
         let announced = Arc::new(OnceLock::new());
         let out = child.stdout.take().expect("standard output is a pipe");
         let err = child.stderr.take().expect("standard error is a pipe");
         let readers = vec![follow(out, &log, Some(Arc::clone(&announced))), follow(err, &log, None)];
-        Process { child, log, announced, readers }
+        Process { child, input, log, announced, readers }
+    }
+
+    /// Writes to its standard input.
+    pub(crate) fn say(&self, text: &str) {
+        // A process that asks for nothing may have closed it already.
+        let _ = self.input.as_ref().map(|mut input| input.write_all(text.as_bytes()));
     }
 
     /// Waits until the server says where it listens and `/readyz` is 200; none when it ended before.
@@ -230,7 +231,7 @@ fn follow(
 /// A server that was ready.
 pub(crate) struct Server {
     setup: Option<Setup>,
-    process: Process,
+    pub(crate) process: Process,
     base: String,
 }
 

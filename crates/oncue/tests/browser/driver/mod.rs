@@ -1,5 +1,8 @@
 //! A headless Chromium, driven over the WebDriver protocol by hand: the few calls that the tests need are shorter than any
-//! client library. Keys go to whatever has the focus, as from a keyboard.
+//! client library. Every page that is arrived at is looked over (`inspection`), so that no journey can forget to.
+
+mod devtools;
+mod keys;
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -7,50 +10,57 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use base64::Engine;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// How long anything may take that is waited for.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) use devtools::Scheme;
+pub(crate) use keys::{BACKTAB, DOWN, END, ENTER, ESCAPE, HOME, LEFT, RIGHT, SPACE, TAB, UP};
 
-pub(crate) const TAB: &str = "\u{e004}";
-pub(crate) const ENTER: &str = "\u{e007}";
-pub(crate) const LEFT: &str = "\u{e012}";
-pub(crate) const RIGHT: &str = "\u{e014}";
+use crate::inspection;
+use crate::support::wait::PATIENCE;
 
-/// How many times Tab is pressed before something counts as out of the keyboard's reach.
-const TABS_MAX: usize = 120;
+/// Who sits at the browser.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Visitor {
+    runs_scripts: bool,
+    zone: &'static str,
+    ahead_ms: i64,
+}
 
-/// A browser with one window.
+impl Visitor {
+    /// Somebody with scripts, in UTC, whose clock is right.
+    pub(crate) const PLAIN: Visitor = Visitor { runs_scripts: true, zone: "UTC", ahead_ms: 0 };
+
+    /// The same without JavaScript.
+    pub(crate) const fn without_scripts(self) -> Visitor {
+        Visitor { runs_scripts: false, ..self }
+    }
+
+    /// The same in another time zone.
+    pub(crate) const fn living_in(self, zone: &'static str) -> Visitor {
+        Visitor { zone, ..self }
+    }
+
+    /// The same with a clock that is ahead of the server's, or behind.
+    pub(crate) const fn ahead_by_ms(self, ahead_ms: i64) -> Visitor {
+        Visitor { ahead_ms, ..self }
+    }
+}
+
+/// A browser with one window and a profile of its own.
 pub(crate) struct Browser {
     agent: ureq::Agent,
     session: String,
     process: Child,
+    visitor: Visitor,
     _profile: TempDir,
 }
 
 impl Browser {
     /// Starts one.
-    pub(crate) fn start() -> Browser {
-        let mut process = Command::new("chromedriver")
-            .args(["--port=0", "--log-level=SEVERE"])
-            .env("LANGUAGE", "en_US")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap_or_else(|error| {
-                panic!("chromedriver is missing ({error}); Debian's packages are chromium and chromium-driver")
-            });
-        let mut lines =
-            BufReader::new(process.stdout.take().expect("standard output is a pipe")).lines().map_while(Result::ok);
-        let port = lines
-            .find_map(|line| {
-                line.split_once("started successfully on port ").map(|(_, port)| port.trim_end_matches('.').to_owned())
-            })
-            .expect("chromedriver says where it listens");
-        // Nobody may block on a full pipe.
-        thread::spawn(move || lines.for_each(drop));
+    pub(crate) fn of(visitor: Visitor) -> Browser {
+        let (process, port) = start_driver();
         let config =
             ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(Duration::from_secs(120)));
         let profile = TempDir::new().expect("a temporary folder");
@@ -58,6 +68,7 @@ impl Browser {
             agent: config.build().into(),
             session: format!("http://127.0.0.1:{port}"),
             process,
+            visitor,
             _profile: profile,
         };
         let mut flags: Vec<String> = [
@@ -79,11 +90,25 @@ impl Browser {
         let wanted = json!({"capabilities": {"alwaysMatch": {
             "browserName": "chrome",
             "goog:chromeOptions": {"args": flags},
-            "goog:loggingPrefs": {"browser": "ALL"},
+            "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"},
         }}});
         let id = browser.call("/session", &wanted)["sessionId"].as_str().expect("a session has an id").to_owned();
         browser.session = format!("{}/session/{id}", browser.session);
+        browser.live_in(visitor.zone);
+        if visitor.ahead_ms != 0 {
+            browser.wear_a_wrong_watch(visitor.ahead_ms);
+        }
+        browser.run_scripts(visitor.runs_scripts);
+        // A new browser shows a page of its own; what that fetches is not ours.
+        browser.call("/url", &json!({"url": "about:blank"}));
+        browser.requests();
+        browser.look(inspection::WIDE, Scheme::Light);
         browser
+    }
+
+    /// Who sits at it.
+    pub(crate) fn visitor(&self) -> Visitor {
+        self.visitor
     }
 
     fn call(&self, path: &str, body: &Value) -> Value {
@@ -95,9 +120,36 @@ impl Browser {
         value
     }
 
-    /// Opens an address.
+    /// Opens an address and looks the page over.
+    #[track_caller]
     pub(crate) fn open(&self, url: &str) {
         self.call("/url", &json!({"url": url}));
+        inspection::look_over(self);
+    }
+
+    /// Does something that leads to another page, waits for it, and looks it over.
+    #[track_caller]
+    pub(crate) fn leave(&self, act: impl FnOnce()) {
+        self.ask("window.isOld = true");
+        act();
+        // Between two pages stands an empty one, which is complete at once.
+        let is_there = "!window.isOld && document.readyState === 'complete' && !!document.querySelector('h1')";
+        self.until("the next page is there", |browser| browser.ask(is_there) == true);
+        inspection::look_over(self);
+    }
+
+    /// Loads the page again.
+    #[track_caller]
+    pub(crate) fn reload(&self) {
+        self.call("/refresh", &json!({}));
+        inspection::look_over(self);
+    }
+
+    /// Goes back a page.
+    #[track_caller]
+    pub(crate) fn back(&self) {
+        self.call("/back", &json!({}));
+        inspection::look_over(self);
     }
 
     /// What a script in the page returns.
@@ -122,46 +174,9 @@ impl Browser {
         found.as_str().expect("a text").to_owned()
     }
 
-    /// Presses keys, one after the other.
-    pub(crate) fn press(&self, keys: &str) {
-        let mut actions = Vec::new();
-        for key in keys.chars().map(String::from) {
-            actions.extend([json!({"type": "keyDown", "value": key}), json!({"type": "keyUp", "value": key})]);
-        }
-        self.call("/actions", &json!({"actions": [{"type": "key", "id": "keyboard", "actions": actions}]}));
-    }
-
-    /// Presses keys that lead to another page, and waits for it.
-    #[track_caller]
-    pub(crate) fn press_and_go(&self, keys: &str) {
-        self.ask("window.isOld = true");
-        self.press(keys);
-        // Between two pages stands an empty one, which is complete at once.
-        let is_there = "!window.isOld && document.readyState === 'complete' && !!document.querySelector('h1')";
-        self.until("the next page is there", |browser| browser.ask(is_there) == true);
-    }
-
-    /// Waits until the focus is on what the selector names; a page may take a moment to set it.
-    #[track_caller]
-    pub(crate) fn until_at(&self, selector: &str) {
-        self.until(&format!("the focus is on {selector}"), |browser| browser.is_at(selector));
-    }
-
-    /// Whether the focus is on what the selector names.
-    fn is_at(&self, selector: &str) -> bool {
-        self.ask(&format!("document.activeElement.matches({})", json!(selector))) == true
-    }
-
-    /// Presses Tab until the focus is on what the selector names.
-    #[track_caller]
-    pub(crate) fn tab_to(&self, selector: &str) {
-        for _ in 0..TABS_MAX {
-            if self.is_at(selector) {
-                return;
-            }
-            self.press(TAB);
-        }
-        panic!("{selector} cannot be reached with the keyboard on {}:\n{}", self.path(), self.text("body"));
+    /// How many elements a selector finds.
+    pub(crate) fn count(&self, selector: &str) -> u64 {
+        self.ask(&format!("document.querySelectorAll({}).length", json!(selector))).as_u64().expect("a number")
     }
 
     /// Waits until something holds.
@@ -177,28 +192,8 @@ impl Browser {
     /// What the console said since the last question, warnings and reports of the content security policy included.
     pub(crate) fn console(&self) -> Vec<String> {
         let entries = self.call("/se/log", &json!({"type": "browser"}));
-        entries
-            .as_array()
-            .expect("a list")
-            .iter()
-            .map(|entry| entry["message"].as_str().unwrap_or_default().to_owned())
-            .collect()
-    }
-
-    /// Makes the window so wide and as high as the page, and the preferred colours light or dark.
-    pub(crate) fn look(&self, width: u32, scheme: &str) {
-        self.develop(
-            "Emulation.setEmulatedMedia",
-            json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]}),
-        );
-        let metrics = |height: u64| json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
-        self.develop("Emulation.setDeviceMetricsOverride", metrics(800));
-        let height = self.ask("document.documentElement.scrollHeight").as_u64().expect("a height");
-        self.develop("Emulation.setDeviceMetricsOverride", metrics(height.clamp(800, 6000)));
-    }
-
-    fn develop(&self, command: &str, parameters: Value) {
-        self.call("/goog/cdp/execute", &json!({"cmd": command, "params": parameters}));
+        let entries = entries.as_array().expect("a list").iter();
+        entries.map(|entry| entry["message"].as_str().unwrap_or_default().to_owned()).collect()
     }
 
     /// Writes a picture of the window.
@@ -207,10 +202,40 @@ impl Browser {
         let mut answer = self.agent.get(&url).call().expect("chromedriver answers");
         let value: Value = answer.body_mut().with_config().limit(64 << 20).read_json().expect("JSON");
         let picture = value["value"].as_str().expect("a picture in base64");
-        use base64::Engine;
         let picture = base64::prelude::BASE64_STANDARD.decode(picture).expect("a picture in base64");
         std::fs::write(file, picture).expect("a picture can be written");
     }
+}
+
+impl Visitor {
+    /// Whether pages may run scripts.
+    pub(crate) fn runs_scripts(self) -> bool {
+        self.runs_scripts
+    }
+}
+
+/// Starts chromedriver on a free port.
+fn start_driver() -> (Child, String) {
+    let mut process = Command::new("chromedriver")
+        .args(["--port=0", "--log-level=SEVERE"])
+        .env("LANGUAGE", "en_US")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap_or_else(|error| {
+            panic!("chromedriver is missing ({error}); Debian's packages are chromium and chromium-driver")
+        });
+    let mut lines =
+        BufReader::new(process.stdout.take().expect("standard output is a pipe")).lines().map_while(Result::ok);
+    let port = lines
+        .find_map(|line| {
+            line.split_once("started successfully on port ").map(|(_, port)| port.trim_end_matches('.').to_owned())
+        })
+        .expect("chromedriver says where it listens");
+    // Nobody may block on a full pipe.
+    thread::spawn(move || lines.for_each(drop));
+    (process, port)
 }
 
 impl Drop for Browser {
