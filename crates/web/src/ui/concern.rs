@@ -20,6 +20,9 @@ use crate::auth::Caller;
 /// How many triggers are named; the rest is behind a link.
 const CONCERNS_MAX: usize = 5;
 
+/// Of how many failures the reason is looked up: each is a question to the store of its own.
+const EXPLAINED_MAX: usize = 2;
+
 /// A trigger that somebody ought to look at.
 pub(crate) struct Concern {
     pub(crate) trigger: i64,
@@ -67,9 +70,10 @@ impl Concerns {
                 concern(head, Standing::Overdue, What::Overdue(due))
             })
             .collect();
-        for (head, firing) in attention.failing.iter().take(CONCERNS_MAX.saturating_sub(named.len())) {
+        let failing = attention.failing.iter().take(CONCERNS_MAX.saturating_sub(named.len()));
+        for (place, (head, firing)) in failing.enumerate() {
             let fired = Moment::new(firing.fired_at, now, &zone(head));
-            let cause = why(app, caller, firing, now).await?;
+            let cause = if place < EXPLAINED_MAX { why(app, caller, firing, now).await? } else { None };
             named.push(concern(head, Standing::Failing, What::Failing { event: firing.event.0, fired, cause }));
         }
         Ok(Concerns { further: all.saturating_sub(named.len()), named })
