@@ -80,7 +80,7 @@ mod tests {
         clock.obey("advance -90s").expect("it is a duration");
         let stands = ahead(&clock);
         assert!((SignedDuration::from_mins(208)..SignedDuration::from_mins(209)).contains(&stands), "{stands}");
-        for wrong in ["", "advance", "advance soon", "rewind 2h", "advance 9999999h", "advance -9999999h"] {
+        for wrong in ["", "advance", "advance soon", "rewind 2h", "advance 999999999h", "advance -999999999h"] {
             clock.obey(wrong).expect_err(wrong);
         }
         assert!((SignedDuration::from_mins(208)..SignedDuration::from_mins(209)).contains(&ahead(&clock)), "unmoved");

@@ -34,12 +34,13 @@ fn the_documentation_is_served_from_here_and_fires_a_trigger() {
     press(&browser, call, "");
     browser.until("the call is open", |browser| browser.count(&format!("{call} .try-out button")) == 1);
     press(&browser, call, "Try it out");
-    type_into(&browser, &format!("{call} .parameters input"), &trigger.to_string());
-    press(&browser, call, "Execute");
+    let id = format!("{call} .parameters input");
     browser.until("it is answered", |browser| {
-        let said = browser.text(call);
-        // It takes in what was typed a moment later, and refuses to go on without it.
-        if said.contains("Required field") {
+        // The page takes in what was typed a moment later: until then it refuses to go on, and may draw the field empty again.
+        if browser.ask(&format!("document.querySelector({}).value", json!(id))) != json!(trigger.to_string()) {
+            browser.ask(&format!("document.querySelector({}).select()", json!(id)));
+            type_into(browser, &id, &trigger.to_string());
+        } else if browser.count(&format!("{call} .loading-container, {call} .live-responses-table")) == 0 {
             press(browser, call, "Execute");
         }
         browser.text(&format!("{call} .live-responses-table")).contains("event_id")
