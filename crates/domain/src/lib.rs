@@ -3,7 +3,7 @@
 //! that was not handed in as a seed: whoever calls says what time it is.
 //!
 //! To read it, begin with `schedule`, `trigger` and `plan`; go on with `event`, `delivery`, `destination` and `message`; the
-//! doors to the outside are `clock`, `id`, `outbound` and `store`.
+//! doors to the outside are `clock`, `id`, `outbound`, `store` and `cache`.
 
 pub mod clock;
 pub mod error;
@@ -18,11 +18,13 @@ pub mod event;
 pub mod firing;
 pub mod limit;
 pub mod message;
+pub mod node;
 pub mod occurrence;
 pub mod payload;
 pub mod plan;
 pub mod schedule;
 pub mod trigger;
 
+pub mod cache;
 pub mod outbound;
 pub mod store;

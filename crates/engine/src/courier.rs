@@ -13,6 +13,8 @@ use oncue_domain::message::{Source, render};
 use oncue_domain::outbound::{Exchange, Failure, Outbound, Trust};
 use oncue_domain::store::{Result, Store};
 
+use crate::work::Tally;
+
 /// Brings events to their destinations.
 #[derive(Clone)]
 pub struct Courier {
@@ -26,6 +28,8 @@ pub struct Courier {
     pub source: Arc<Source>,
     /// The operator's default destination.
     pub default: Option<Arc<Webhook>>,
+    /// What it does, for the operator.
+    pub tally: Arc<Tally>,
 }
 
 impl Courier {
@@ -55,6 +59,7 @@ impl Courier {
         let now = self.clock.now();
         let settlement = delivery::settle(claim, exchange, started_at, now);
         report(&settlement, now);
+        self.tally.note_attempt(now, settlement.verdict == Verdict::Delivered);
         Some(settlement)
     }
 

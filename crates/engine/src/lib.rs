@@ -8,6 +8,7 @@ pub mod http;
 mod lanes;
 pub mod retention;
 pub mod scheduler;
+pub mod work;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +31,7 @@ use courier::Courier;
 use lanes::{LaneKey, Lanes};
 use retention::Expiry;
 use scheduler::{Scheduler, Wake};
+use work::Tally;
 
 /// No sleep is longer than this: each ends in a sign of life and a look at the clock, which may have been put forward or back.
 const NAP: Duration = Duration::from_millis(250);
@@ -39,6 +41,9 @@ const BACK_OFF: Duration = Duration::from_millis(500);
 
 /// How often old events are looked for.
 const EXPIRE_EVERY: Duration = Duration::from_secs(15);
+
+/// How often what this node does is said to whoever asks for it.
+const TELL_EVERY: Duration = Duration::from_secs(1);
 
 /// How many deliveries are claimed together: the first of many are under way before the rest is asked for.
 const CLAIM_TOGETHER: usize = 1024;
@@ -70,6 +75,7 @@ pub struct Engine {
     scheduler: JoinHandle<()>,
     courier: JoinHandle<()>,
     retention: JoinHandle<()>,
+    told: JoinHandle<()>,
 }
 
 impl Engine {
@@ -86,19 +92,24 @@ impl Engine {
             Change::Logged(_) | Change::Settled(_) | Change::Edited(_) => {}
         }));
         let (stop, stopped) = watch::channel(false);
-        let scheduler = Scheduler::begin(Arc::clone(&doors.store), Arc::clone(&doors.clock), doors.ids).await?;
+        let tally = Arc::new(Tally::default());
+        let (store, clock) = (Arc::clone(&doors.store), Arc::clone(&doors.clock));
+        let scheduler = Scheduler::begin(store, clock, doors.ids, Arc::clone(&tally)).await?;
+        let told = tell(Arc::clone(&doors.store), Arc::clone(&doors.clock), Arc::clone(&tally), stopped.clone());
         let courier = Courier {
             store: Arc::clone(&doors.store),
             outbound: doors.outbound,
             clock: Arc::clone(&doors.clock),
             source: doors.source,
             default: doors.default_webhook,
+            tally,
         };
         let expiry = Expiry { store: doors.store, clock: Arc::clone(&doors.clock), retention: doors.retention };
         Ok(Engine {
             scheduler: tokio::spawn(schedule(scheduler, doors.clock, armed, stopped.clone())),
             courier: tokio::spawn(deliver(courier, owed, stopped.clone())),
             retention: tokio::spawn(expire(expiry, stopped)),
+            told: tokio::spawn(told),
             stop,
         })
     }
@@ -117,7 +128,7 @@ impl Engine {
     pub async fn stop(self) {
         // The loops may have ended already; then there is nobody to tell.
         let _ = self.stop.send(true);
-        for task in [self.scheduler, self.retention, self.courier] {
+        for task in [self.scheduler, self.retention, self.told, self.courier] {
             if let Err(error) = task.await {
                 tracing::error!(%error, "a loop of the engine ended in a panic");
             }
@@ -187,6 +198,7 @@ async fn deliver(courier: Courier, owed: Arc<Notify>, mut stopped: watch::Receiv
         }
         metrics::gauge!("oncue_deliveries_running").set(u32::try_from(lanes.running()).unwrap_or(u32::MAX));
         metrics::gauge!("oncue_deliveries_waiting").set(u32::try_from(lanes.waiting()).unwrap_or(u32::MAX));
+        courier.tally.note_lanes(lanes.running() as u64, lanes.waiting() as u64);
         if stopping && lanes.running() == 0 {
             break;
         }
@@ -296,6 +308,17 @@ async fn expire(expiry: Expiry, mut stopped: watch::Receiver<bool>) {
         };
         tokio::select! {
             () = sleep(wait) => {}
+            _ = stopped.changed() => {}
+        }
+    }
+}
+
+/// Says what this node does, apart from the loops, so that one which hangs is seen to hang.
+async fn tell(store: Arc<dyn Store>, clock: Arc<dyn Clock>, tally: Arc<Tally>, mut stopped: watch::Receiver<bool>) {
+    while !*stopped.borrow() {
+        store.note_work(tally.work(clock.now()));
+        tokio::select! {
+            () = sleep(TELL_EVERY) => {}
             _ = stopped.changed() => {}
         }
     }

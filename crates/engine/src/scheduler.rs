@@ -9,6 +9,8 @@ use oncue_domain::id::Ids;
 use oncue_domain::plan::{Absence, plan};
 use oncue_domain::store::{Planned, Result, Store};
 
+use crate::work::Tally;
+
 /// How many due triggers are planned and committed together.
 const BATCH: usize = 512;
 
@@ -34,6 +36,7 @@ pub struct Scheduler {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     ids: Arc<Ids>,
+    tally: Arc<Tally>,
     absences: Vec<Absence>,
     seen_at: Timestamp,
 }
@@ -43,10 +46,15 @@ impl Scheduler {
     ///
     /// # Errors
     /// When the store cannot answer.
-    pub async fn begin(store: Arc<dyn Store>, clock: Arc<dyn Clock>, ids: Arc<Ids>) -> Result<Scheduler> {
+    pub async fn begin(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        ids: Arc<Ids>,
+        tally: Arc<Tally>,
+    ) -> Result<Scheduler> {
         let now = clock.now();
         let absences = store.begin_presence(now).await?;
-        Ok(Scheduler { store, clock, ids, absences, seen_at: now })
+        Ok(Scheduler { store, clock, ids, tally, absences, seen_at: now })
     }
 
     /// Carries out one batch of what is due and says when to look again.
@@ -62,6 +70,7 @@ impl Scheduler {
         // However long the store took, somebody was there; only a silence between two looks is an absence.
         self.seen_at = self.clock.now();
         self.store.sign_of_life(self.seen_at);
+        self.tally.note_look(self.seen_at);
         wake
     }
 
@@ -87,13 +96,14 @@ impl Scheduler {
         let observed = observe(&plans, now);
         let committed = self.store.commit_plans(plans, now).await?;
         observed.report();
+        self.tally.note_fired(now, observed.fired(), observed.latest());
         Ok(if committed.plans > 0 || committed.stale > 0 { Wake::Now } else { Wake::At(now + STUCK_PAUSE) })
     }
 }
 
 /// What the metrics will say once the commit stands.
 struct Observed {
-    lateness_s: Vec<f64>,
+    lateness: Vec<SignedDuration>,
     caught_up: u64,
     skipped: u64,
 }
@@ -103,18 +113,26 @@ fn observe(plans: &[Planned], now: Timestamp) -> Observed {
     let on_cue = firings().filter(|firing| !firing.caught_up);
     Observed {
         caught_up: firings().filter(|firing| firing.caught_up).count() as u64,
-        lateness_s: on_cue.map(|firing| now.duration_since(firing.scheduled_at).as_secs_f64()).collect(),
+        lateness: on_cue.map(|firing| now.duration_since(firing.scheduled_at)).collect(),
         skipped: plans.iter().flat_map(|planned| &planned.plan.skipped).map(|skipped| skipped.count).sum(),
     }
 }
 
 impl Observed {
+    fn fired(&self) -> u64 {
+        self.lateness.len() as u64 + self.caught_up
+    }
+
+    fn latest(&self) -> Option<SignedDuration> {
+        self.lateness.iter().copied().max()
+    }
+
     fn report(&self) {
         let lateness = metrics::histogram!("oncue_firing_lateness_seconds");
-        for late_s in &self.lateness_s {
-            lateness.record(*late_s);
+        for late in &self.lateness {
+            lateness.record(late.as_secs_f64());
         }
-        metrics::counter!("oncue_firings_total", "origin" => "schedule").increment(self.lateness_s.len() as u64);
+        metrics::counter!("oncue_firings_total", "origin" => "schedule").increment(self.lateness.len() as u64);
         metrics::counter!("oncue_firings_total", "origin" => "catch-up").increment(self.caught_up);
         metrics::counter!("oncue_skipped_occurrences_total").increment(self.skipped);
     }

@@ -3,7 +3,18 @@
 
 use sha2::{Digest, Sha256};
 
-/// One step.
+/// A step that a database has taken, or has still to take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// Counts from one.
+    pub version: i64,
+    /// What it is for.
+    pub name: &'static str,
+    /// Whether the database has taken it.
+    pub is_taken: bool,
+}
+
+/// One step's statements.
 pub(crate) struct Migration {
     /// Counts from one without gaps.
     pub(crate) version: i64,
@@ -20,10 +31,53 @@ impl Migration {
     }
 }
 
+/// The steps that a database still has to take, given those it has taken (version and checksum).
+///
+/// # Errors
+/// In words, when it is newer than this program or took another road.
+pub(crate) fn pending(
+    steps: &'static [Migration],
+    taken: &[(i64, String)],
+) -> std::result::Result<Vec<&'static Migration>, String> {
+    for (version, checksum) in taken {
+        match steps.iter().find(|step| step.version == *version) {
+            None => {
+                return Err(format!(
+                    "it has migration {version}, which this oncue does not know; use the newer oncue that made it."
+                ));
+            }
+            Some(known) if known.checksum() != *checksum => {
+                return Err(format!("its migration {version} ({}) is not the one of this oncue.", known.name));
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(steps.iter().filter(|step| taken.iter().all(|(version, _)| *version != step.version)).collect())
+}
+
+/// All steps, and which of them a database has taken that has taken these.
+///
+/// # Errors
+/// As [`pending`].
+pub(crate) fn steps(all: &'static [Migration], taken: &[(i64, String)]) -> std::result::Result<Vec<Step>, String> {
+    let missing = pending(all, taken)?;
+    let is_taken = |version| missing.iter().all(|step| step.version != version);
+    Ok(all.iter().map(|m| Step { version: m.version, name: m.name, is_taken: is_taken(m.version) }).collect())
+}
+
+/// What is said to whoever may not bring a database up to date.
+pub(crate) const OLDER: &str =
+    "it is older than this oncue; `oncue migrate` brings it up to date, and so does the server when it starts.";
+
+/// All steps for PostgreSQL.
+pub(crate) const POSTGRES: &[Migration] =
+    &[Migration { version: 1, name: "start", sql: include_str!("../migrations/postgres/0001_start.sql") }];
+
 /// All steps for SQLite.
 pub(crate) const SQLITE: &[Migration] = &[
     Migration { version: 1, name: "start", sql: include_str!("../migrations/sqlite/0001_start.sql") },
     Migration { version: 2, name: "counts", sql: include_str!("../migrations/sqlite/0002_counts.sql") },
+    Migration { version: 3, name: "moves", sql: include_str!("../migrations/sqlite/0003_moves.sql") },
 ];
 
 #[cfg(test)]
@@ -32,9 +86,15 @@ mod tests {
 
     #[test]
     fn a_step_that_databases_have_taken_is_never_edited() {
-        let taken = ["d374ccd958ff55f40d3b61de0c8b69b0749e70f8827c9182359dd48407a46cb8"];
+        let taken = [
+            "d374ccd958ff55f40d3b61de0c8b69b0749e70f8827c9182359dd48407a46cb8",
+            "80608d12c15396c571f9b8248d2bc0c692658a8f7192d2caec824baadfe99a1b",
+            "ffac5f7496ef24d8b5d3724d9a33067f8a84c2330fe1b6d557ae62511839779c",
+        ];
         let checksums: Vec<String> = SQLITE.iter().map(Migration::checksum).collect();
         assert_eq!(checksums[..taken.len()], taken);
-        assert!(SQLITE.iter().zip(1..).all(|(step, version)| step.version == version), "they count without gaps");
+        for steps in [SQLITE, POSTGRES] {
+            assert!(steps.iter().zip(1..).all(|(step, version)| step.version == version), "they count without gaps");
+        }
     }
 }

@@ -18,6 +18,7 @@ use crate::delivery::{Attempt, Claim, Settlement, State};
 use crate::event::{Event, Origin};
 use crate::firing::{Firing, Outcome};
 use crate::id::{ApiKeyId, EventId, MessageId, TriggerId, UserId};
+use crate::node::{NodeView, Work};
 use crate::occurrence::Skipped;
 use crate::payload::Payload;
 use crate::plan::{Absence, Plan};
@@ -326,6 +327,20 @@ pub struct Backlog {
     pub owed: u64,
 }
 
+/// How far it is with what everybody's triggers wait for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DueCounts {
+    /// Triggers whose occurrence is due, counted up to [`DUE_COUNTED_MAX`].
+    pub due: u64,
+    /// Those of them that are overdue by more than [`crate::trigger::OVERDUE_AFTER`], counted up to [`DUE_COUNTED_MAX`].
+    pub overdue: u64,
+    /// The earliest occurrence that is still to come.
+    pub next_at: Option<Timestamp>,
+}
+
+/// So many due triggers are counted at most: who has more than that has other worries than the number.
+pub const DUE_COUNTED_MAX: u64 = 100_000;
+
 /// Everything oncue remembers.
 #[async_trait]
 pub trait Store: Send + Sync {
@@ -463,6 +478,17 @@ pub trait Store: Send + Sync {
 
     /// How much is owed.
     async fn backlog(&self) -> Result<Backlog>;
+
+    // The operator's view of the whole.
+
+    /// How many triggers are due at `now`, everybody's together, and what comes next.
+    async fn due_counts(&self, now: Timestamp) -> Result<DueCounts>;
+
+    /// What this node does now, for whoever asks for [`Store::nodes`]. Cheap; need not survive anything.
+    fn note_work(&self, work: Work);
+
+    /// The nodes that run, ascending; a node does from its first [`Store::begin_presence`] until it leaves or is given up.
+    async fn nodes(&self) -> Result<Vec<NodeView>>;
 
     // Events.
 

@@ -3,11 +3,13 @@
 //! file is refused, so claims need no more than this process.
 
 mod access;
+pub(crate) mod copy;
 mod count;
 mod delivery;
 mod event;
 mod firing;
 mod head;
+mod migrate;
 #[cfg(test)]
 mod plans;
 mod presence;
@@ -30,20 +32,21 @@ use oncue_domain::delivery::{Claim, Settlement};
 use oncue_domain::event::Event;
 use oncue_domain::firing::Firing;
 use oncue_domain::id::{ApiKeyId, EventId, MessageId, TriggerId, UserId};
+use oncue_domain::node::{NodeView, Work};
 use oncue_domain::plan::Absence;
-use oncue_domain::schedule::zone::Zones;
 use oncue_domain::store::{
-    Attention, Backlog, Call, Committed, DeliveryView, Edited, Error, EventCount, EventFilter, EventLines, EventPage,
-    EventSearch, Expired, Fired, Listener, NewApiKey, NewTrigger, NewUser, Planned, RecentFirings, Registered, Result,
-    SkippedView, Store,
+    Attention, Backlog, Call, Committed, DeliveryView, DueCounts, Edited, Error, EventCount, EventFilter, EventLines,
+    EventPage, EventSearch, Expired, Fired, Listener, NewApiKey, NewTrigger, NewUser, Planned, RecentFirings,
+    Registered, Result, SkippedView, Store,
 };
 use oncue_domain::trigger::{Armed, Definition, Edit, Trigger, TriggerHead};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::Semaphore;
 
+pub use crate::Settings;
 use crate::codec::CronLines;
-use crate::migrations::SQLITE;
+pub use migrate::{migrate, steps};
 use presence::Presence;
 use writer::Writer;
 
@@ -75,15 +78,6 @@ pub enum Role {
     Server,
     /// A short visit of the operator's command line, which may happen while the server runs.
     Visitor,
-}
-
-/// What the store must know about the configuration.
-#[derive(Clone)]
-pub struct Settings {
-    /// Zone data for reading schedules back.
-    pub zones: Arc<Zones>,
-    /// Whether events of triggers without a destination of their own are owed to the operator's default one.
-    pub has_default_destination: bool,
 }
 
 /// The embedded database.
@@ -133,8 +127,11 @@ impl Sqlite {
             Place::Memory => Connection::open_in_memory().map_err(in_words)?,
         };
         prepare(&connection).map_err(|error| format!("The database {} cannot be used: {error}.", name_of(place)))?;
-        migrate(&mut connection, role)
+        migrate::run(&mut connection, role)
             .map_err(|error| format!("The database {} cannot be used: {error}", name_of(place)))?;
+        if let Place::File(path) = place {
+            copy::refuse_moved(&connection, path)?;
+        }
         if role == Role::Server {
             // Claims belong to the process that made them: what the former one left is owed at once.
             connection.execute("UPDATE outbox SET due_at = 0, is_held = 0 WHERE is_held", []).map_err(in_words)?;
@@ -197,6 +194,13 @@ impl Sqlite {
     ) -> Result<T> {
         let shared = Arc::clone(&self.shared);
         self.writer.submit(move |connection, _| read(connection, &shared)).await
+    }
+
+    async fn claim_what_is_due(&self, now: Timestamp, limit: usize) -> Result<Vec<Claim>> {
+        if !self.peek(move |connection, _| delivery::is_any_due(connection, now)).await? {
+            return Ok(Vec::new());
+        }
+        self.writer.submit(move |connection, _| delivery::claim(connection, now, limit)).await
     }
 }
 
@@ -283,46 +287,6 @@ fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "cache_size", -16_000)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     connection.pragma_update(None, "wal_autocheckpoint", 4000)
-}
-
-/// Brings the database to its present shape. A visitor changes nothing: an older server may be running on it.
-fn migrate(connection: &mut Connection, role: Role) -> std::result::Result<(), String> {
-    let words = |error: rusqlite::Error| format!("{error}.");
-    let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(words)?;
-    transaction
-        .execute_batch("CREATE TABLE IF NOT EXISTS migrations (version INTEGER PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL) STRICT")
-        .map_err(words)?;
-    let applied: Vec<(i64, String)> = transaction
-        .prepare("SELECT version, checksum FROM migrations ORDER BY version")
-        .and_then(|mut statement| statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect())
-        .map_err(words)?;
-    for (version, checksum) in &applied {
-        match SQLITE.iter().find(|migration| migration.version == *version) {
-            None => {
-                return Err(format!(
-                    "it has migration {version}, which this oncue does not know; use the newer oncue that made it."
-                ));
-            }
-            Some(known) if known.checksum() != *checksum => {
-                return Err(format!("its migration {version} ({}) is not the one of this oncue.", known.name));
-            }
-            Some(_) => {}
-        }
-    }
-    if role == Role::Visitor && applied.len() < SQLITE.len() {
-        return Err("it is older than this oncue; start the server once, which brings it up to date.".to_owned());
-    }
-    for migration in SQLITE.iter().filter(|migration| applied.iter().all(|(version, _)| *version != migration.version))
-    {
-        transaction.execute_batch(migration.sql).map_err(words)?;
-        transaction
-            .execute(
-                "INSERT INTO migrations (version, name, checksum) VALUES (?, ?, ?)",
-                (migration.version, migration.name, migration.checksum()),
-            )
-            .map_err(words)?;
-    }
-    transaction.commit().map_err(words)
 }
 
 /// Runs several reads so that all of them see the same moment.
@@ -501,7 +465,7 @@ impl Store for Sqlite {
     async fn begin_presence(&self, now: Timestamp) -> Result<Vec<Absence>> {
         let last = self.shared.presence.last_sign_of_life();
         let absences = self.writer.submit(move |connection, _| presence::begin(connection, last, now)).await?;
-        self.shared.presence.note(now);
+        self.shared.presence.begin(now);
         Ok(absences)
     }
 
@@ -533,11 +497,15 @@ impl Store for Sqlite {
 
     async fn claim_deliveries(&self, now: Timestamp, limit: usize) -> Result<Vec<Claim>> {
         let mut claims = delivery::take_fresh(&self.shared, now, limit);
-        if claims.len() == limit || !self.peek(move |connection, _| delivery::is_any_due(connection, now)).await? {
+        if claims.len() == limit {
             return Ok(claims);
         }
-        let left = limit - claims.len();
-        claims.extend(self.writer.submit(move |connection, _| delivery::claim(connection, now, left)).await?);
+        match self.claim_what_is_due(now, limit - claims.len()).await {
+            Ok(others) => claims.extend(others),
+            Err(error) if claims.is_empty() => return Err(error),
+            // What came from memory is claimed, and would not be given out again before the claim lapses.
+            Err(error) => tracing::debug!(%error, "the table of what is owed could not be looked at"),
+        }
         Ok(claims)
     }
 
@@ -547,6 +515,18 @@ impl Store for Sqlite {
 
     async fn backlog(&self) -> Result<Backlog> {
         self.scan(|connection, _| delivery::backlog(connection)).await
+    }
+
+    async fn due_counts(&self, now: Timestamp) -> Result<DueCounts> {
+        self.scan(move |connection, _| trigger::due_counts(connection, now)).await
+    }
+
+    fn note_work(&self, work: Work) {
+        self.shared.presence.note_work(work);
+    }
+
+    async fn nodes(&self) -> Result<Vec<NodeView>> {
+        Ok(self.shared.presence.node(&self.shared.settings.identity).into_iter().collect())
     }
 
     async fn event(
@@ -640,7 +620,7 @@ mod tests {
     fn a_statement_is_planned_once_however_often_it_is_run() {
         let mut connection = Connection::open_in_memory().expect("memory is there");
         prepare(&connection).expect("a new database can be prepared");
-        migrate(&mut connection, Role::Server).expect("a new database can be migrated");
+        migrate::run(&mut connection, Role::Server).expect("a new database can be migrated");
         let joined = "SELECT users.id FROM sessions JOIN users ON users.id = sessions.user_id WHERE sessions.id = ?";
         let mut statement = connection.prepare(joined).expect("the tables are there");
         for session in ["a", "b", "c"] {

@@ -9,6 +9,7 @@ use oncue_domain::count::COUNTS_KEPT;
 use oncue_domain::event::Origin;
 use oncue_domain::firing::Outcome;
 use oncue_domain::id::{EventId, TriggerId, UserId};
+use oncue_domain::node::Identity;
 use oncue_domain::schedule::zone::Zones;
 use oncue_domain::store::{EventFilter, EventPage, EventPlace, EventSearch, Result};
 use rusqlite::trace::{TraceEvent, TraceEventCodes};
@@ -59,7 +60,7 @@ impl Traced {
     fn with_events(events: usize) -> Traced {
         let mut connection = Connection::open_in_memory().expect("memory is there");
         prepare(&connection).expect("a new database can be prepared");
-        migrate(&mut connection, Role::Server).expect("a new database can be migrated");
+        migrate::run(&mut connection, Role::Server).expect("a new database can be migrated");
         let fill = format!(
             "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {TRIGGERS})
              INSERT INTO triggers (owner, revision, name, payload, is_test, enabled, created_at, standing_since)
@@ -96,7 +97,11 @@ impl Traced {
                 }),
             )
             .expect("a trace");
-        let settings = Settings { zones: Arc::new(Zones::bundled()), has_default_destination: true };
+        let settings = Settings {
+            zones: Arc::new(Zones::bundled()),
+            has_default_destination: true,
+            identity: Identity::default(),
+        };
         let shared = Shared {
             settings,
             presence: Presence::in_memory(),

@@ -5,20 +5,25 @@
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use jiff::Timestamp;
+use oncue_domain::node::{Identity, NodeView, Work};
 use oncue_domain::plan::{Absence, absence};
 use oncue_domain::store::{ABSENCES_KEPT, Result};
 use rusqlite::Connection;
 
-use super::failed;
+use super::{failed, lock};
 use crate::codec::instant;
 
 /// The lock and the last sign of life.
 pub(super) struct Presence {
     file: Option<File>,
     last: AtomicI64,
+    /// When this server began.
+    began: AtomicI64,
+    work: Mutex<Option<Work>>,
 }
 
 /// The path without links. A database that is not there yet has a folder that may be.
@@ -54,18 +59,44 @@ impl Presence {
             Ok(()) => i64::from_le_bytes(bytes),
             Err(_) => NEVER,
         };
-        Ok(Presence { file: Some(file), last: AtomicI64::new(last) })
+        Ok(Presence::of(Some(file), last))
     }
 
     /// For a database that no other process can reach, and for visitors.
     pub(super) fn in_memory() -> Presence {
-        Presence { file: None, last: AtomicI64::new(NEVER) }
+        Presence::of(None, NEVER)
+    }
+
+    fn of(file: Option<File>, last: i64) -> Presence {
+        Presence { file, last: AtomicI64::new(last), began: AtomicI64::new(NEVER), work: Mutex::default() }
     }
 
     /// The last sign of life, of this process or of the one before.
     pub(super) fn last_sign_of_life(&self) -> Option<Timestamp> {
-        let last = self.last.load(Ordering::Relaxed);
-        if last == NEVER { None } else { Timestamp::from_microsecond(last).ok() }
+        noted(&self.last)
+    }
+
+    /// Somebody is here from now on.
+    pub(super) fn begin(&self, now: Timestamp) {
+        // Who is here already does not begin again.
+        let _ = self.began.compare_exchange(NEVER, now.as_microsecond(), Ordering::Relaxed, Ordering::Relaxed);
+        self.note(now);
+    }
+
+    pub(super) fn note_work(&self, work: Work) {
+        *lock(&self.work) = Some(work);
+    }
+
+    /// The one server, once it has begun.
+    pub(super) fn node(&self, identity: &Identity) -> Option<NodeView> {
+        Some(NodeView {
+            id: 1,
+            identity: identity.clone(),
+            started_at: noted(&self.began)?,
+            seen_at: noted(&self.last)?,
+            is_asked: true,
+            work: *lock(&self.work),
+        })
     }
 
     /// Renews the sign of life.
@@ -77,6 +108,11 @@ impl Presence {
             tracing::warn!(%error, "the sign of life could not be written");
         }
     }
+}
+
+fn noted(instant: &AtomicI64) -> Option<Timestamp> {
+    let instant = instant.load(Ordering::Relaxed);
+    if instant == NEVER { None } else { Timestamp::from_microsecond(instant).ok() }
 }
 
 /// Records the absence that ends now and gives every one that may still matter.

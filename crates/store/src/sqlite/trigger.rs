@@ -7,8 +7,8 @@ use oncue_domain::event::Origin;
 use oncue_domain::id::{TriggerId, UserId};
 use oncue_domain::occurrence::{Reason, Skipped};
 use oncue_domain::payload::Payload;
-use oncue_domain::store::{Edited, NewTrigger, Result, SkippedView};
-use oncue_domain::trigger::{Arm, Armed, Definition, Edit, Trigger};
+use oncue_domain::store::{DUE_COUNTED_MAX, DueCounts, Edited, NewTrigger, Result, SkippedView};
+use oncue_domain::trigger::{Arm, Armed, Definition, Edit, OVERDUE_AFTER, Trigger};
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::event::{NewEvent, log};
@@ -359,6 +359,19 @@ pub(super) fn next_due(connection: &Connection) -> Result<Option<Timestamp>> {
         .and_then(|mut statement| statement.query_row([], |row| row.get(0)).optional())
         .map_err(failed)?;
     next.map(instant).transpose()
+}
+
+pub(super) fn due_counts(connection: &Connection, now: Timestamp) -> Result<DueCounts> {
+    let due_until = now.as_microsecond();
+    let overdue_before = now.checked_sub(OVERDUE_AFTER).unwrap_or(Timestamp::MIN).as_microsecond();
+    let sql = "SELECT (SELECT count(*) FROM (SELECT 1 FROM cursors WHERE next_at <= ?1 LIMIT ?3)),
+                      (SELECT count(*) FROM (SELECT 1 FROM cursors WHERE next_at < ?2 LIMIT ?3)),
+                      (SELECT next_at FROM cursors WHERE next_at > ?1 ORDER BY next_at LIMIT 1)";
+    let mut statement = connection.prepare_cached(sql).map_err(failed)?;
+    let (due, overdue, next): (u64, u64, Option<i64>) = statement
+        .query_row((due_until, overdue_before, DUE_COUNTED_MAX), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .map_err(failed)?;
+    Ok(DueCounts { due, overdue, next_at: next.map(instant).transpose()? })
 }
 
 pub(super) fn due(

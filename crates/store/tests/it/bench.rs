@@ -10,6 +10,7 @@ use oncue_domain::delivery::{Claim, Settlement, Verdict, settle};
 use oncue_domain::destination::Webhook;
 use oncue_domain::event::{Event, Origin};
 use oncue_domain::id::{EventId, Ids, MessageId, TriggerId, UserId};
+use oncue_domain::node::Identity;
 use oncue_domain::outbound::{Answer, Exchange, Failure};
 use oncue_domain::payload::Payload;
 use oncue_domain::schedule::every::Period;
@@ -18,8 +19,12 @@ use oncue_domain::schedule::{FirstFiring, Schedule};
 use oncue_domain::store::memory::Memory;
 use oncue_domain::store::{Call, EventFilter, EventPage, Fired, NewTrigger, NewUser, Planned, Registered, Store};
 use oncue_domain::trigger::{Armed, Definition, ScheduleDetails, Trigger};
-use oncue_store::sqlite::{Place, Role, Settings, Sqlite};
+use oncue_store::Settings;
+use oncue_store::postgres::Postgres;
+use oncue_store::sqlite::{Place, Role, Sqlite};
 use tempfile::TempDir;
+
+use crate::database::Database;
 
 /// The stores that must behave alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +35,15 @@ pub(crate) enum Kind {
     SqliteFile,
     /// SQLite in memory.
     SqliteMemory,
+    /// A database of PostgreSQL, with one node.
+    Postgres,
 }
+
+/// All stores.
+pub(crate) const ALL: [Kind; 4] = [Kind::Memory, Kind::SqliteFile, Kind::SqliteMemory, Kind::Postgres];
+
+/// All stores that outlive their server.
+pub(crate) const LASTING: [Kind; 3] = [Kind::Memory, Kind::SqliteFile, Kind::Postgres];
 
 /// A store under test.
 pub(crate) struct Bench {
@@ -40,49 +53,102 @@ pub(crate) struct Bench {
     /// The same store, where it is the reference model.
     memory: Option<Arc<Memory>>,
     folder: Option<TempDir>,
+    /// The same store, where it is a node of PostgreSQL. It goes before its database does.
+    node: Option<Arc<Postgres>>,
+    database: Option<Database>,
 }
 
 /// Runs a test on every store.
 pub(crate) async fn everywhere(test: impl AsyncFn(Bench)) {
-    for kind in [Kind::Memory, Kind::SqliteFile, Kind::SqliteMemory] {
+    for kind in ALL {
         println!("on {kind:?}");
-        test(Bench::new(kind, true)).await;
+        test(Bench::new(kind, true).await).await;
     }
 }
 
 /// Runs a test on every store that outlives its server.
 pub(crate) async fn wherever_it_lasts(test: impl AsyncFn(Bench)) {
-    for kind in [Kind::Memory, Kind::SqliteFile] {
+    for kind in LASTING {
         println!("on {kind:?}");
-        test(Bench::new(kind, true)).await;
+        test(Bench::new(kind, true).await).await;
     }
 }
 
-/// What SQLite is told about the configuration.
+/// What a database is told about the configuration.
 pub(crate) fn settings(has_default_destination: bool) -> Settings {
-    Settings { zones: Arc::new(Zones::bundled()), has_default_destination }
+    Settings { zones: Arc::new(Zones::bundled()), has_default_destination, identity: identity("bench") }
+}
+
+/// What a server of that name is called.
+pub(crate) fn identity(name: &str) -> Identity {
+    Identity { name: name.to_owned(), version: "0.0.0".to_owned(), address: "127.0.0.1:8000".to_owned() }
+}
+
+fn sqlite(place: &Place, has_default_destination: bool) -> Arc<dyn Store> {
+    Arc::new(Sqlite::open(place, Role::Server, settings(has_default_destination)).expect("a database"))
 }
 
 impl Bench {
     /// An empty store.
-    pub(crate) fn new(kind: Kind, has_default_destination: bool) -> Bench {
-        let ids = Ids::from_seed([1; 32]);
+    pub(crate) async fn new(kind: Kind, has_default_destination: bool) -> Bench {
+        let folder = || tempfile::tempdir().expect("a folder for the database");
+        let bench = |store: Arc<dyn Store>| Bench {
+            kind,
+            store,
+            ids: Ids::from_seed([1; 32]),
+            memory: None,
+            folder: None,
+            node: None,
+            database: None,
+        };
         match kind {
             Kind::Memory => {
-                let memory = Arc::new(Memory::new(has_default_destination));
-                Bench { kind, store: memory.clone(), ids, memory: Some(memory), folder: None }
+                let memory = Arc::new(Memory::new(has_default_destination).called(identity("bench")));
+                Bench { memory: Some(Arc::clone(&memory)), ..bench(memory) }
             }
             Kind::SqliteFile => {
-                let folder = tempfile::tempdir().expect("a folder for the database");
-                let place = Place::File(folder.path().join("oncue.db"));
-                let store = Sqlite::open(&place, Role::Server, settings(has_default_destination)).expect("a database");
-                Bench { kind, store: Arc::new(store), ids, memory: None, folder: Some(folder) }
+                let folder = folder();
+                let store = sqlite(&Place::File(folder.path().join("oncue.db")), has_default_destination);
+                Bench { folder: Some(folder), ..bench(store) }
             }
-            Kind::SqliteMemory => {
-                let store = Sqlite::open(&Place::Memory, Role::Server, settings(has_default_destination));
-                Bench { kind, store: Arc::new(store.expect("a database")), ids, memory: None, folder: None }
+            Kind::SqliteMemory => bench(sqlite(&Place::Memory, has_default_destination)),
+            Kind::Postgres => {
+                let database = Database::new();
+                let node = Arc::new(database.node("bench", has_default_destination).await);
+                Bench { node: Some(Arc::clone(&node)), database: Some(database), ..bench(node) }
             }
         }
+    }
+
+    /// A node of a database that somebody else looks after.
+    pub(crate) fn of_node(node: Arc<Postgres>, ids: Ids) -> Bench {
+        let store = Arc::clone(&node) as Arc<dyn Store>;
+        Bench { kind: Kind::Postgres, store, ids, memory: None, folder: None, node: Some(node), database: None }
+    }
+
+    /// The same store, as a node of PostgreSQL.
+    pub(crate) fn node(&self) -> &Postgres {
+        self.node.as_ref().expect("this store is a node")
+    }
+
+    /// A node on a database that is there already.
+    pub(crate) async fn on(database: Database, has_default_destination: bool) -> Bench {
+        let node = Arc::new(database.node("bench", has_default_destination).await);
+        Bench {
+            kind: Kind::Postgres,
+            store: Arc::clone(&node) as Arc<dyn Store>,
+            ids: Ids::from_seed([2; 32]),
+            memory: None,
+            folder: None,
+            node: Some(node),
+            database: Some(database),
+        }
+    }
+
+    /// The server on the file ends, and leaves it to whoever comes.
+    pub(crate) fn leave_file(&mut self) -> PathBuf {
+        self.store = Arc::new(Memory::new(false));
+        self.path()
     }
 
     /// Where the database file is.
@@ -90,23 +156,35 @@ impl Bench {
         self.folder.as_ref().expect("this store is in a file").path().join("oncue.db")
     }
 
-    /// The server ends without a word, and a new one opens the same store.
-    pub(crate) fn reopen(self) -> Bench {
-        self.reopen_with(true)
+    /// The server ends, and a new one opens the same store.
+    pub(crate) async fn reopen(self) -> Bench {
+        self.reopen_with(true).await
     }
 
     /// The same, with or without a default destination.
-    pub(crate) fn reopen_with(self, has_default_destination: bool) -> Bench {
-        let Bench { kind, store, ids, memory, folder } = self;
-        if let Some(memory) = memory {
-            memory.restart();
-            return Bench { kind, store, ids, memory: Some(memory), folder };
+    pub(crate) async fn reopen_with(mut self, has_default_destination: bool) -> Bench {
+        match self.kind {
+            Kind::Memory => {
+                let memory = self.memory.as_ref().expect("the store is the reference model");
+                memory.restart();
+            }
+            Kind::SqliteFile => {
+                let place = Place::File(self.path());
+                // Nobody else may have it open.
+                self.store = Arc::new(Memory::new(has_default_destination));
+                self.store = sqlite(&place, has_default_destination);
+            }
+            Kind::SqliteMemory => panic!("what is in memory goes with its server"),
+            Kind::Postgres => {
+                let former = self.node.take().expect("the store is a node");
+                former.close().await;
+                let database = self.database.as_ref().expect("a node has its database");
+                let node = Arc::new(database.node("bench", has_default_destination).await);
+                self.node = Some(Arc::clone(&node));
+                self.store = node;
+            }
         }
-        drop(store);
-        let folder = folder.expect("a store that lasts is in a file");
-        let place = Place::File(folder.path().join("oncue.db"));
-        let store = Sqlite::open(&place, Role::Server, settings(has_default_destination)).expect("the same database");
-        Bench { kind, store: Arc::new(store), ids, memory: None, folder: Some(folder) }
+        self
     }
 
     /// A user by that name, registered.
@@ -182,10 +260,22 @@ impl Bench {
 
     /// Everything that may be claimed at `now`, in the order of events.
     pub(crate) async fn claim_all(&self, now: Timestamp) -> Vec<Claim> {
-        let mut claims = self.store.claim_deliveries(now, 1000).await.expect("a store that answers");
-        claims.sort_by_key(|claim| claim.event.id);
-        claims
+        claim_all(&*self.store, now).await
     }
+}
+
+/// Everything that may be claimed at `now`, in the order of events. One call need not give all of it.
+pub(crate) async fn claim_all(store: &dyn Store, now: Timestamp) -> Vec<Claim> {
+    let mut claims = Vec::new();
+    loop {
+        let more = store.claim_deliveries(now, 1000).await.expect("a store that answers");
+        if more.is_empty() {
+            break;
+        }
+        claims.extend(more);
+    }
+    claims.sort_by_key(|claim| claim.event.id);
+    claims
 }
 
 /// So many seconds into the year 2027.

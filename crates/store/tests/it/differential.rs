@@ -1,7 +1,8 @@
-//! Random operations on SQLite and on the reference model alike: the outcomes and everything that can be observed must be
+//! Random operations on a database and on the reference model alike: the outcomes and everything that can be observed must be
 //! the same: a glance after every step, everything after every tenth. A run is known by its seed; a failure says how to repeat it.
 
 mod definition;
+mod moved;
 mod operation;
 mod search;
 mod side;
@@ -21,8 +22,9 @@ use crate::bench::{Bench, Kind, t};
 use operation::Operation;
 use side::{Look, Side};
 
-/// How many seeds a run tries.
+/// How many seeds a run tries on SQLite, and on PostgreSQL, where each takes many times as long.
 const RUNS: u64 = 40;
+const RUNS_ON_POSTGRES: u64 = 10;
 
 /// How many operations a seed is good for.
 const STEPS: usize = 300;
@@ -32,7 +34,7 @@ const STEPS: usize = 300;
 const SILENCE_MAX: SignedDuration = SignedDuration::from_mins(20);
 
 /// Every operation of the trait: a run in which one of them never did anything says nothing about it.
-const OPERATIONS: [&str; 48] = [
+const OPERATIONS: [&str; 51] = [
     "api_key_user",
     "api_keys",
     "attention",
@@ -48,6 +50,7 @@ const OPERATIONS: [&str; 48] = [
     "delete_trigger",
     "disable_user",
     "due",
+    "due_counts",
     "edit_trigger",
     "end_other_sessions",
     "end_session",
@@ -64,6 +67,8 @@ const OPERATIONS: [&str; 48] = [
     "local_user",
     "next_due",
     "next_owed",
+    "nodes",
+    "note_work",
     "open_session",
     "recent_firings",
     "register",
@@ -143,12 +148,15 @@ impl Known {
 }
 
 /// Says on the way out of a failed test how to see it again.
-struct Replay(u64);
+struct Replay(Kind, u64);
 
 impl Drop for Replay {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("repeat it with: ONCUE_SEED={} cargo test -p oncue-store --test it differential", self.0);
+            let Replay(kind, seed) = self;
+            eprintln!(
+                "on {kind:?}; repeat it with: ONCUE_SEED={seed} cargo test -p oncue-store --test it differential"
+            );
         }
     }
 }
@@ -159,11 +167,20 @@ fn number_from_environment(name: &str) -> Option<u64> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn sqlite_does_what_the_reference_model_does() {
+    does_what_the_reference_model_does(Kind::SqliteFile, RUNS).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn postgresql_does_what_the_reference_model_does() {
+    does_what_the_reference_model_does(Kind::Postgres, RUNS_ON_POSTGRES).await;
+}
+
+async fn does_what_the_reference_model_does(kind: Kind, runs: u64) {
     if let Some(seed) = number_from_environment("ONCUE_SEED") {
-        run(seed).await;
+        run(kind, seed).await;
         return;
     }
-    let runs = number_from_environment("ONCUE_DIFFERENTIAL_RUNS").unwrap_or(RUNS);
+    let runs = number_from_environment("ONCUE_DIFFERENTIAL_RUNS").unwrap_or(runs);
     let next = Arc::new(AtomicU64::new(0));
     let workers: Vec<_> = (0..4)
         .map(|_| {
@@ -175,27 +192,27 @@ async fn sqlite_does_what_the_reference_model_does() {
                     if seed >= runs {
                         return done;
                     }
-                    done.extend(run(seed).await);
+                    done.extend(run(kind, seed).await);
                 }
             })
         })
         .collect();
     let mut done = BTreeSet::new();
     for worker in workers {
-        done.extend(worker.await.expect("both stores did the same"));
+        done.extend(worker.await.expect("both did the same"));
     }
     let missing: Vec<&str> = OPERATIONS.into_iter().filter(|operation| !done.contains(operation)).collect();
     assert!(missing.is_empty(), "these never did anything, so nothing is known about them: {missing:?}");
 }
 
 /// Runs one seed and gives the operations that did something.
-async fn run(seed: u64) -> BTreeSet<&'static str> {
-    let _replay = Replay(seed);
+async fn run(kind: Kind, seed: u64) -> BTreeSet<&'static str> {
+    let _replay = Replay(kind, seed);
     let mut chance = Chance(seed);
     let mut done = BTreeSet::new();
     let has_default = chance.once_in(2);
-    let mut model = Side::new(Bench::new(Kind::Memory, has_default), has_default);
-    let mut sqlite = Side::new(Bench::new(Kind::SqliteFile, has_default), has_default);
+    let mut model = Side::new(Bench::new(Kind::Memory, has_default).await, has_default);
+    let mut tried = Side::new(Bench::new(kind, has_default).await, has_default);
     let mut known = Known {
         now: t(0) + SignedDuration::from_micros(i64::try_from(chance.below(1_000_000)).expect("small")),
         ids: Ids::from_seed([u8::try_from(seed % 256).expect("small"); 32]),
@@ -212,22 +229,22 @@ async fn run(seed: u64) -> BTreeSet<&'static str> {
     for step in 0..STEPS {
         let operation = Operation::draw(&mut chance, &mut known, &model).await;
         if let Operation::Move(by) = &operation {
-            // SQLite counts the claim of what was just committed from the commit, the model from the handing over: at the
+            // A database counts the claim of what was just committed from the commit, the model from the handing over: at the
             // same instant that is the same.
-            both(&mut model, &mut sqlite, &Operation::Claim, &mut known, &mut done, step).await;
-            both(&mut model, &mut sqlite, &operation, &mut known, &mut done, step).await;
+            both(&mut model, &mut tried, &Operation::Claim, &mut known, &mut done, step).await;
+            both(&mut model, &mut tried, &operation, &mut known, &mut done, step).await;
             if *by > SILENCE_MAX {
-                both(&mut model, &mut sqlite, &Operation::BeginPresence, &mut known, &mut done, step).await;
+                both(&mut model, &mut tried, &Operation::BeginPresence, &mut known, &mut done, step).await;
             }
         } else {
-            both(&mut model, &mut sqlite, &operation, &mut known, &mut done, step).await;
+            both(&mut model, &mut tried, &operation, &mut known, &mut done, step).await;
         }
         let look = if step % 10 == 9 { Look::AtEverything } else { Look::Glance };
         let (expected, seen) =
-            (model.observe(&known, look, &mut done).await, sqlite.observe(&known, look, &mut done).await);
+            (model.observe(&known, look, &mut done).await, tried.observe(&known, look, &mut done).await);
         if seen != expected {
             let difference = first_difference(&format!("{expected:#?}"), &format!("{seen:#?}"));
-            panic!("seed {seed}, step {step}: after {operation:?}\n{difference}");
+            panic!("on {kind:?}, seed {seed}, step {step}: after {operation:?}\n{difference}");
         }
     }
     done
@@ -235,7 +252,7 @@ async fn run(seed: u64) -> BTreeSet<&'static str> {
 
 async fn both(
     model: &mut Side,
-    sqlite: &mut Side,
+    tried: &mut Side,
     operation: &Operation,
     known: &mut Known,
     done: &mut BTreeSet<&'static str>,
@@ -245,7 +262,7 @@ async fn both(
         known.now += *by;
     }
     let expected = model.apply(operation, known).await;
-    let outcome = sqlite.apply(operation, known).await;
+    let outcome = tried.apply(operation, known).await;
     assert_eq!(outcome, expected, "step {step}: {operation:?}");
     if outcome.did_something {
         done.insert(operation.method());
@@ -259,5 +276,5 @@ fn first_difference(expected: &str, seen: &str) -> String {
     let (expected, seen): (Vec<&str>, Vec<&str>) = (expected.lines().collect(), seen.lines().collect());
     let same = expected.iter().zip(&seen).take_while(|(expected, seen)| expected == seen).count();
     let around = |lines: &[&str]| lines[same.saturating_sub(12)..(same + 4).min(lines.len())].join("\n");
-    format!("the model:\n{}\nSQLite:\n{}", around(&expected), around(&seen))
+    format!("the model:\n{}\nthe database:\n{}", around(&expected), around(&seen))
 }

@@ -2,13 +2,13 @@
 
 use oncue_domain::access::{Registration, Session};
 use oncue_domain::store::{Error, NewTrigger, NewUser, Store};
-use oncue_store::sqlite::{Place, Role, Sqlite};
+use oncue_store::sqlite::{self, Place, Role, Sqlite};
 use rusqlite::Connection;
 
 use crate::bench::{Bench, Kind, answered, api, every, given_up, settings, t};
 
-fn bench() -> Bench {
-    Bench::new(Kind::SqliteFile, true)
+async fn bench() -> Bench {
+    Bench::new(Kind::SqliteFile, true).await
 }
 
 fn open(bench: &Bench, role: Role) -> Result<Sqlite, String> {
@@ -25,20 +25,20 @@ fn refusal(place: &Place, role: Role) -> String {
 
 #[tokio::test]
 async fn a_second_server_on_the_same_file_is_refused_with_words() {
-    let bench = bench();
+    let bench = bench().await;
     let place = Place::File(bench.path());
     let words = refusal(&place, Role::Server);
     assert!(words.contains("Another oncue serves the database") && words.contains("oncue.db"), "{words}");
     assert!(words.contains("--database-url"), "it says what to do: {words}");
     assert_eq!(bench.store.check().await, Ok(()), "the first one does not mind");
     // A server that has gone leaves the way free.
-    let bench = bench.reopen();
+    let bench = bench.reopen().await;
     assert_eq!(bench.store.check().await, Ok(()));
 }
 
 #[tokio::test]
 async fn a_visitor_writes_beside_the_server() {
-    let bench = bench();
+    let bench = bench().await;
     let user = bench.user("a").await;
     let session = Session { id: "one".to_owned(), user, created_at: t(0), expires_at: t(100), agent: String::new() };
     bench.store.open_session(session).await.expect("a session");
@@ -54,7 +54,7 @@ async fn a_visitor_writes_beside_the_server() {
 
 #[tokio::test]
 async fn a_visitor_takes_no_delivery_from_the_server() {
-    let bench = bench();
+    let bench = bench().await;
     let owner = bench.user("a").await;
     let id = bench.trigger(owner, api("api")).await.id;
     bench.fire(owner, id, None, t(0)).await;
@@ -76,7 +76,7 @@ async fn a_visitor_makes_no_database() {
 
 #[tokio::test]
 async fn a_newer_database_is_refused_and_left_alone() {
-    let bench = bench();
+    let bench = bench().await;
     change(&bench, "INSERT INTO migrations VALUES (999, 'later', 'x')");
     assert_eq!(bench.store.check().await, Ok(()), "whoever has it open goes on");
     for role in [Role::Visitor, Role::Server] {
@@ -90,7 +90,7 @@ async fn a_newer_database_is_refused_and_left_alone() {
 
 #[tokio::test]
 async fn a_database_that_took_another_road_is_refused() {
-    let bench = bench();
+    let bench = bench().await;
     change(&bench, "UPDATE migrations SET checksum = 'other' WHERE version = 1");
     let words = refusal(&Place::File(bench.path()), Role::Visitor);
     assert!(words.contains("migration 1") && words.contains("not the one of this oncue"), "{words}");
@@ -122,14 +122,14 @@ async fn what_is_no_database_is_refused_with_words() {
 
 #[tokio::test]
 async fn what_was_acknowledged_is_there_after_a_restart() {
-    let bench = bench();
+    let bench = bench().await;
     let owner = bench.user("a").await;
     let (called, timed) = (bench.trigger(owner, api("api")).await, bench.trigger(owner, every("1m")).await);
     bench.fire(owner, called.id, Some("[1]"), t(1)).await;
     let planned = bench.planned(owner, timed.id, t(60)).await;
     bench.store.commit_plans(vec![planned], t(60)).await.expect("a commit");
     let (events, triggers) = (bench.events(owner).await, bench.store.triggers(owner, None, 10).await);
-    let bench = bench.reopen();
+    let bench = bench.reopen().await;
     assert_eq!(bench.events(owner).await, events);
     assert_eq!(events.len(), 2);
     assert_eq!(bench.store.triggers(owner, None, 10).await, triggers);
@@ -139,7 +139,7 @@ async fn what_was_acknowledged_is_there_after_a_restart() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_job_that_fails_does_not_take_the_others_of_its_batch_with_it() {
-    let bench = bench();
+    let bench = bench().await;
     let owner = bench.user("a").await;
     let id = bench.trigger(owner, api("api")).await.id;
     let session =
@@ -171,7 +171,7 @@ async fn a_job_that_fails_does_not_take_the_others_of_its_batch_with_it() {
 
 #[tokio::test]
 async fn what_has_expired_leaves_no_row_behind() {
-    let bench = bench();
+    let bench = bench().await;
     let owner = bench.user("a").await;
     let session =
         Session { id: "one".to_owned(), user: owner, created_at: t(0), expires_at: t(100), agent: String::new() };
@@ -208,7 +208,7 @@ async fn what_has_expired_leaves_no_row_behind() {
 
 #[tokio::test]
 async fn a_deleted_trigger_leaves_no_row_of_its_own_behind() {
-    let bench = bench();
+    let bench = bench().await;
     let owner = bench.user("a").await;
     let id = bench.trigger(owner, api("api")).await.id;
     bench.fire(owner, id, None, t(1)).await;
@@ -233,14 +233,14 @@ fn rows(bench: &Bench, table: &str) -> i64 {
 
 #[tokio::test]
 async fn two_databases_in_memory_are_two() {
-    let (one, two) = (Bench::new(Kind::SqliteMemory, true), Bench::new(Kind::SqliteMemory, true));
+    let (one, two) = (Bench::new(Kind::SqliteMemory, true).await, Bench::new(Kind::SqliteMemory, true).await);
     one.user("a").await;
     assert_eq!(two.store.users().await.expect("a list"), []);
 }
 
 #[tokio::test]
 async fn what_cannot_be_read_does_not_hold_up_the_others() {
-    let bench = bench();
+    let bench = bench().await;
     let owner = bench.user("a").await;
     let broken = bench.trigger(owner, every("1m")).await;
     let sound = bench.trigger(owner, every("1m")).await;
@@ -254,7 +254,7 @@ async fn what_cannot_be_read_does_not_hold_up_the_others() {
 
 #[tokio::test]
 async fn a_full_rewrite_of_the_file_by_the_operator_keeps_everything() {
-    let bench = bench();
+    let bench = bench().await;
     let owner = bench.user("a").await;
     let new = NewTrigger { owner, definition: every("1m"), next_at: Some(t(60)), test_event: None };
     bench.store.create_trigger(new, t(0)).await.expect("a trigger");
@@ -266,4 +266,31 @@ async fn a_full_rewrite_of_the_file_by_the_operator_keeps_everything() {
     let new = NewUser { email: "b@example.com".to_owned(), password_hash: "hash".to_owned() };
     restored.register(new, Registration::Open, t(1)).await.expect("a copy can be written");
     assert_eq!(bench.store.users().await.expect("a list").len(), 1, "a copy is another database");
+}
+
+#[tokio::test]
+async fn steps_are_shown_beside_a_server_and_taken_only_without_one() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("new.db");
+    let shown = sqlite::steps(&path).expect("steps");
+    assert!(shown.len() >= 3 && shown.iter().all(|step| !step.is_taken), "{shown:?}");
+    assert!(!path.exists(), "showing makes nothing");
+    assert_eq!(sqlite::migrate(&path).expect("a new database").len(), shown.len());
+    assert_eq!(sqlite::migrate(&path).expect("the same"), []);
+    let server = Sqlite::open(&Place::File(path.clone()), Role::Server, settings(true)).expect("a server");
+    assert!(sqlite::steps(&path).expect("steps").iter().all(|step| step.is_taken));
+    assert!(sqlite::migrate(&path).expect_err("it is served").contains("Another oncue serves"));
+    drop(server);
+}
+
+#[tokio::test]
+async fn an_edited_step_is_refused_and_left_alone() {
+    let bench = bench().await;
+    change(&bench, "UPDATE migrations SET checksum = 'x' WHERE version = 2");
+    let folder = tempfile::tempdir().expect("a folder");
+    let copy = folder.path().join("copy.db");
+    copy_to(&bench.path(), &copy);
+    for words in [sqlite::steps(&copy).map(drop), sqlite::migrate(&copy).map(drop)] {
+        assert!(words.expect_err("it took another road").contains("migration 2 (counts) is not the one"));
+    }
 }

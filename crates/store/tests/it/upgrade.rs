@@ -71,7 +71,7 @@ fn as_first_version(bench: &Bench, at: &std::path::Path) {
 
 #[tokio::test]
 async fn an_upgrade_counts_what_is_there() {
-    let bench = Bench::new(Kind::SqliteFile, true);
+    let bench = Bench::new(Kind::SqliteFile, true).await;
     let (owner, other) = (bench.user("a").await, bench.user("b").await);
     let session =
         Session { id: "one".to_owned(), user: owner, created_at: t(0), expires_at: t(100), agent: String::new() };
@@ -132,7 +132,7 @@ async fn an_upgrade_counts_what_is_there() {
 
 #[tokio::test]
 async fn an_upgraded_database_has_the_tables_of_a_new_one() {
-    let bench = Bench::new(Kind::SqliteFile, true);
+    let bench = Bench::new(Kind::SqliteFile, true).await;
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("first.db");
     as_first_version(&bench, &path);

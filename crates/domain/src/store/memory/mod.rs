@@ -22,11 +22,12 @@ use crate::delivery::{Claim, Settlement};
 use crate::event::Event;
 use crate::firing::Firing;
 use crate::id::{ApiKeyId, EventId, MessageId, TriggerId, UserId};
+use crate::node::{Identity, NodeView, Work};
 use crate::plan::Absence;
 use crate::store::{
-    Attention, Backlog, Call, Change, Committed, DeliveryView, Edited, EventCount, EventFilter, EventLines, EventPage,
-    EventSearch, Expired, Fired, Listener, NewApiKey, NewTrigger, NewUser, Planned, RecentFirings, Registered, Result,
-    SkippedView, Store,
+    Attention, Backlog, Call, Change, Committed, DeliveryView, DueCounts, Edited, EventCount, EventFilter, EventLines,
+    EventPage, EventSearch, Expired, Fired, Listener, NewApiKey, NewTrigger, NewUser, Planned, RecentFirings,
+    Registered, Result, SkippedView, Store,
 };
 use crate::trigger::{Armed, Definition, Edit, Trigger, TriggerHead};
 
@@ -60,6 +61,10 @@ struct Kept {
     /// What is left of events that are gone, oldest first, for each trigger that is still there.
     gone_firings: BTreeMap<TriggerId, Vec<Firing>>,
 
+    identity: Identity,
+    /// When this server began.
+    began_at: Option<Timestamp>,
+    work: Option<Work>,
     sign_of_life: Option<Timestamp>,
     /// From the last sign of life to the return.
     absences: BTreeMap<Timestamp, Timestamp>,
@@ -102,6 +107,9 @@ impl Memory {
             owed: BTreeMap::new(),
             counts: BTreeMap::new(),
             gone_firings: BTreeMap::new(),
+            identity: Identity::default(),
+            began_at: None,
+            work: None,
             sign_of_life: None,
             absences: BTreeMap::new(),
             last_ids: LastIds::default(),
@@ -110,10 +118,17 @@ impl Memory {
         Memory { kept: Mutex::new(kept), listeners: Mutex::default() }
     }
 
+    /// The same store, of a server that is called this.
+    pub fn called(self, identity: Identity) -> Memory {
+        self.kept().identity = identity;
+        self
+    }
+
     /// What a new server process does to a database: claims belong to the process that made them, so what the former one
     /// held is owed at once. Retries that wait for their time go on waiting.
     pub fn restart(&self) {
         self.kept().let_go();
+        self.kept().end_presence();
     }
 
     /// A poisoned lock means that a thread panicked while it held plain data; the data is still whole.
@@ -307,6 +322,18 @@ impl Store for Memory {
 
     async fn backlog(&self) -> Result<Backlog> {
         Ok(Backlog { owed: self.kept().owed.len() as u64 })
+    }
+
+    async fn due_counts(&self, now: Timestamp) -> Result<DueCounts> {
+        Ok(self.kept().due_counts(now))
+    }
+
+    fn note_work(&self, work: Work) {
+        self.kept().work = Some(work);
+    }
+
+    async fn nodes(&self) -> Result<Vec<NodeView>> {
+        Ok(self.kept().node().into_iter().collect())
     }
 
     async fn event(

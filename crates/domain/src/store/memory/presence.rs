@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::Kept;
+use crate::node::NodeView;
 use crate::plan::{Absence, absence};
 use crate::store::ABSENCES_KEPT;
 
@@ -14,6 +15,24 @@ impl Kept {
             self.absences.insert(absence.from, absence.to);
         }
         self.sign_of_life = Some(now);
+        self.began_at.get_or_insert(now);
         self.absences.iter().map(|(from, to)| Absence { from: *from, to: *to }).collect()
+    }
+
+    /// The server ended; what it said about itself is nobody's now.
+    pub(super) fn end_presence(&mut self) {
+        (self.began_at, self.work) = (None, None);
+    }
+
+    /// The one server, once it has begun.
+    pub(super) fn node(&self) -> Option<NodeView> {
+        Some(NodeView {
+            id: 1,
+            identity: self.identity.clone(),
+            started_at: self.began_at?,
+            seen_at: self.sign_of_life?,
+            is_asked: true,
+            work: self.work,
+        })
     }
 }

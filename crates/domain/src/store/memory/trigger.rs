@@ -9,8 +9,10 @@ use super::{Kept, draw};
 use crate::event::Origin;
 use crate::firing::{Firing, Outcome};
 use crate::id::{TriggerId, UserId};
-use crate::store::{ATTENTION_MAX, Attention, Change, Edited, NewTrigger, SkippedView, TriggerTally};
-use crate::trigger::{Arm, Armed, Edit, Trigger, TriggerHead};
+use crate::store::{
+    ATTENTION_MAX, Attention, Change, DUE_COUNTED_MAX, DueCounts, Edited, NewTrigger, SkippedView, TriggerTally,
+};
+use crate::trigger::{Arm, Armed, Edit, OVERDUE_AFTER, Trigger, TriggerHead};
 
 pub(super) struct KeptTrigger {
     pub(super) trigger: Arc<Trigger>,
@@ -136,6 +138,16 @@ impl Kept {
 
     pub(super) fn next_due(&self) -> Option<Timestamp> {
         self.triggers.values().filter_map(|kept| kept.next_at).min()
+    }
+
+    pub(super) fn due_counts(&self, now: Timestamp) -> DueCounts {
+        let armed = || self.triggers.values().filter_map(|kept| kept.next_at);
+        let count = |is: &dyn Fn(&Timestamp) -> bool| (armed().filter(is).count() as u64).min(DUE_COUNTED_MAX);
+        DueCounts {
+            due: count(&|next_at| *next_at <= now),
+            overdue: count(&|next_at| now.duration_since(*next_at) > OVERDUE_AFTER),
+            next_at: armed().filter(|next_at| *next_at > now).min(),
+        }
     }
 
     pub(super) fn due(&self, now: Timestamp, limit: usize) -> Vec<Armed<Arc<Trigger>>> {

@@ -12,12 +12,13 @@ use oncue_domain::delivery::{Claim, Settlement};
 use oncue_domain::event::Event;
 use oncue_domain::firing::Firing;
 use oncue_domain::id::{ApiKeyId, EventId, MessageId, TriggerId, UserId};
+use oncue_domain::node::{NodeView, Work};
 use oncue_domain::plan::Absence;
 use oncue_domain::store::memory::Memory;
 use oncue_domain::store::{
-    Attention, Backlog, Call, Committed, DeliveryView, Edited, Error, EventCount, EventFilter, EventLines, EventPage,
-    EventSearch, Expired, Fired, Listener, NewApiKey, NewTrigger, NewUser, Planned, RecentFirings, Registered, Result,
-    SkippedView, Store,
+    Attention, Backlog, Call, Committed, DeliveryView, DueCounts, Edited, Error, EventCount, EventFilter, EventLines,
+    EventPage, EventSearch, Expired, Fired, Listener, NewApiKey, NewTrigger, NewUser, Planned, RecentFirings,
+    Registered, Result, SkippedView, Store,
 };
 use oncue_domain::trigger::{Armed, Definition, Edit, Trigger, TriggerHead};
 
@@ -226,6 +227,18 @@ impl Store for Faults {
 
     async fn backlog(&self) -> Result<Backlog> {
         self.memory.backlog().await
+    }
+
+    async fn due_counts(&self, now: Timestamp) -> Result<DueCounts> {
+        self.memory.due_counts(now).await
+    }
+
+    fn note_work(&self, work: Work) {
+        self.memory.note_work(work);
+    }
+
+    async fn nodes(&self) -> Result<Vec<NodeView>> {
+        self.memory.nodes().await
     }
 
     async fn event(

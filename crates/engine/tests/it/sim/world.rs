@@ -16,6 +16,7 @@ use oncue_domain::store::{Result, Store};
 use oncue_engine::courier::Courier;
 use oncue_engine::retention::Expiry;
 use oncue_engine::scheduler::{Scheduler, Wake};
+use oncue_engine::work;
 
 use super::chance::Chance;
 use super::faults::Faults;
@@ -145,6 +146,7 @@ impl World {
             clock: clock.clone(),
             source: Arc::new(Source { public_url: "https://oncue.example.com".to_owned(), version: "0" }),
             default: has_default.then(|| Arc::new(default)),
+            tally: Arc::new(work::Tally::default()),
         };
         let expiry = Expiry { store: faults.clone(), clock: clock.clone(), retention: Retention::STANDARD };
         let ids = Arc::new(Ids::from_seed([u8::try_from(seed % 251).expect("small"); 32]));
@@ -170,7 +172,9 @@ impl World {
     /// A new process opens the store. It may be refused; then nobody runs yet.
     pub(super) fn start(&mut self) {
         self.memory.restart();
-        self.scheduler = at_once(Scheduler::begin(self.faults.clone(), self.clock.clone(), self.ids.clone())).ok();
+        let tally = Arc::clone(&self.courier.tally);
+        let begun = Scheduler::begin(self.faults.clone(), self.clock.clone(), self.ids.clone(), tally);
+        self.scheduler = at_once(begun).ok();
     }
 
     /// One look of the scheduler. None while nobody runs or the store does not answer.

@@ -7,7 +7,7 @@ use oncue_domain::id::{EventId, TriggerId, UserId};
 use oncue_domain::store::{ATTENTION_MAX, Attention, NewTrigger, TriggerTally};
 use oncue_domain::trigger::{Definition, OVERDUE_AFTER};
 
-use crate::bench::{Bench, Kind, answered, api, every, everywhere, given_up, t, unanswered};
+use crate::bench::{Bench, Kind, LASTING, answered, api, every, everywhere, given_up, t, unanswered};
 
 async fn attention(bench: &Bench, owner: UserId, gone_until: Timestamp, now: Timestamp) -> Attention {
     bench.store.attention(owner, gone_until, now).await.expect("an answer")
@@ -163,13 +163,13 @@ async fn tests_and_deleted_triggers_do_not_fail() {
 
 #[tokio::test]
 async fn what_goes_nowhere_neither_fails_nor_heals() {
-    for kind in [Kind::Memory, Kind::SqliteFile] {
-        let bench = Bench::new(kind, true);
+    for kind in LASTING {
+        let bench = Bench::new(kind, true).await;
         let owner = bench.user("a").await;
         let id = bench.trigger(owner, api("api")).await.id;
         let event = fire_and(&bench, owner, id, 1, false).await;
-        let bench = bench.reopen_with(kind == Kind::Memory);
-        if kind == Kind::SqliteFile {
+        let bench = bench.reopen_with(kind == Kind::Memory).await;
+        if kind != Kind::Memory {
             bench.fire(owner, id, None, t(2)).await;
         }
         assert_eq!(failing(&bench, owner, 0).await, [(id, event)]);

@@ -146,7 +146,7 @@ async fn counts_outlive_their_events_and_go_at_their_own_age() {
         assert_eq!(counts(&bench, owner, Some(id)).await, both);
         expire(t(0) + COUNTS_KEPT).await;
         assert_eq!(counts(&bench, owner, Some(id)).await, both[1..]);
-        let bench = bench.reopen();
+        let bench = bench.reopen().await;
         assert_eq!(counts(&bench, owner, None).await, both[1..]);
     })
     .await;

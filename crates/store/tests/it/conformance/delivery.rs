@@ -9,7 +9,7 @@ use oncue_domain::id::{EventId, UserId};
 use oncue_domain::store::DeliveryView;
 use oncue_domain::trigger::Definition;
 
-use crate::bench::{Bench, Kind, answered, api, everywhere, t, unanswered, webhook, wherever_it_lasts};
+use crate::bench::{ALL, Bench, answered, api, everywhere, t, unanswered, webhook, wherever_it_lasts};
 
 /// An API trigger with a destination of its own, fired so many times at `t(0)`.
 async fn owe(bench: &Bench, count: usize) -> (UserId, Vec<EventId>) {
@@ -50,9 +50,9 @@ fn ids(claims: &[Claim]) -> Vec<EventId> {
 
 #[tokio::test]
 async fn an_event_without_a_destination_owes_nothing() {
-    for kind in [Kind::Memory, Kind::SqliteFile, Kind::SqliteMemory] {
+    for kind in ALL {
         for has_default in [false, true] {
-            let bench = Bench::new(kind, has_default);
+            let bench = Bench::new(kind, has_default).await;
             let owner = bench.user("a").await;
             let id = bench.trigger(owner, api("api")).await.id;
             let event = bench.fire(owner, id, None, t(0)).await;
@@ -289,7 +289,7 @@ async fn a_restart_gives_out_what_was_held_and_leaves_retries_waiting() {
         settle(&bench, vec![answered(&claims[0], 200, t(1))]).await;
         let retry = answered(&claims[1], 500, t(1));
         settle(&bench, vec![retry.clone()]).await;
-        let bench = bench.reopen();
+        let bench = bench.reopen().await;
         let again = bench.claim_all(t(2)).await;
         assert_eq!(ids(&again), [events[2]], "held: at once; delivered: never; waiting: not yet");
         assert_eq!(again[0].event.message_id, claims[2].event.message_id, "under the same message id");
@@ -306,7 +306,7 @@ async fn a_restart_gives_out_what_was_held_and_leaves_retries_waiting() {
 async fn a_restart_before_anything_was_claimed_loses_nothing() {
     wherever_it_lasts(async |bench| {
         let (_, events) = owe(&bench, 3).await;
-        let bench = bench.reopen();
+        let bench = bench.reopen().await;
         assert_eq!(owed(&bench).await, 3);
         assert!(bench.store.next_owed().await.expect("an answer").is_some_and(|at| at <= t(1)));
         assert_eq!(ids(&bench.claim_all(t(1)).await), events);

@@ -6,7 +6,7 @@ use oncue_domain::firing::{FIRINGS_KEPT, Firing, Outcome};
 use oncue_domain::id::{EventId, TriggerId, UserId};
 use oncue_domain::store::RecentFirings;
 
-use crate::bench::{Bench, answered, api, every, everywhere, given_up, t, unanswered, wherever_it_lasts};
+use crate::bench::{Bench, LASTING, answered, api, every, everywhere, given_up, t, unanswered, wherever_it_lasts};
 
 async fn recent(bench: &Bench, owner: UserId, id: TriggerId, gone_until: i64, limit: usize) -> Vec<Firing> {
     let of = bench.store.recent_firings(owner, vec![id], t(gone_until), limit).await.expect("firings");
@@ -58,8 +58,8 @@ async fn a_firing_says_what_became_of_it_and_how_long_that_took() {
 
 #[tokio::test]
 async fn without_a_destination_a_firing_is_only_logged() {
-    for kind in [crate::bench::Kind::Memory, crate::bench::Kind::SqliteFile] {
-        let bench = Bench::new(kind, false);
+    for kind in LASTING {
+        let bench = Bench::new(kind, false).await;
         let owner = bench.user("a").await;
         let id = bench.trigger(owner, api("api")).await.id;
         bench.fire(owner, id, None, t(1)).await;
@@ -116,7 +116,7 @@ async fn a_firing_stays_in_short_when_its_event_is_gone() {
         assert_eq!(gone(&bench, owner, old, 63).await, Some((timed, expected[1])));
         assert_eq!(gone(&bench, owner, young, 63).await, None, "it is not gone");
         assert_eq!(gone(&bench, owner, EventId(999), 63).await, None);
-        let bench = bench.reopen();
+        let bench = bench.reopen().await;
         assert_eq!(recent(&bench, owner, timed, 63, 10).await, expected);
     })
     .await;

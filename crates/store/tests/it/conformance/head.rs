@@ -81,6 +81,8 @@ async fn what_is_next_comes_the_earliest_first() {
 async fn what_is_next_is_found_among_many_and_among_few() {
     everywhere(async |bench| {
         let (anna, ben) = (bench.user("anna").await, bench.user("ben").await);
+        // As many as a server has callers: more would wait for a connection longer than anybody is let.
+        let turns = std::sync::Arc::new(tokio::sync::Semaphore::new(256));
         let (mut hers, mut jobs) = (Vec::new(), Vec::new());
         for number in 0..12_000_i64 {
             // Hers are not among the soonest, and in no order.
@@ -88,7 +90,11 @@ async fn what_is_next_is_found_among_many_and_among_few() {
                 if number % 2 == 0 { (anna, 50_000 - number * 7919 % 12_000) } else { (ben, number) };
             let (store, definition) = (bench.store.clone(), every("1m"));
             let new = NewTrigger { owner, definition, next_at: Some(t(next_at)), test_event: None };
-            jobs.push(tokio::spawn(async move { store.create_trigger(new, t(0)).await.expect("a trigger") }));
+            let turns = turns.clone();
+            jobs.push(tokio::spawn(async move {
+                let _turn = turns.acquire().await.expect("it stays open");
+                store.create_trigger(new, t(0)).await.expect("a trigger")
+            }));
         }
         for job in jobs {
             let armed = job.await.expect("no panic");

@@ -10,6 +10,7 @@ mod event;
 mod firing;
 mod follow;
 mod head;
+mod node;
 mod plan;
 mod preference;
 mod presence;

@@ -78,7 +78,7 @@ async fn the_built_in_user_has_preferences_too_and_nobody_else_does() {
         assert_eq!(local.preferences, Preferences::default());
         assert!(bench.store.set_preferences(local.id, liked()).await.expect("an answer"));
         assert!(!bench.store.set_preferences(UserId(999), liked()).await.expect("an answer"));
-        let bench = bench.reopen();
+        let bench = bench.reopen().await;
         assert_eq!(bench.store.local_user(t(1)).await.expect("a user").preferences, liked());
         let new = oncue_domain::store::NewUser { email: "a@example.com".to_owned(), password_hash: "hash".to_owned() };
         bench.store.register(new, Registration::Open, t(1)).await.expect("an answer");

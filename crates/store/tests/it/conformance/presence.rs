@@ -90,9 +90,9 @@ async fn signs_of_life_and_absences_outlive_the_server() {
     wherever_it_lasts(async |bench| {
         begin(&bench, t(0)).await;
         bench.store.sign_of_life(t(50));
-        let bench = bench.reopen();
+        let bench = bench.reopen().await;
         assert_eq!(begin(&bench, t(100)).await, [absence(t(50), t(100))]);
-        let bench = bench.reopen();
+        let bench = bench.reopen().await;
         assert_eq!(begin(&bench, t(130)).await, [absence(t(50), t(100)), absence(t(100), t(130))]);
     })
     .await;

@@ -38,6 +38,32 @@ async fn events_go_in_slices_the_oldest_first() {
 }
 
 #[tokio::test]
+async fn what_fires_after_the_clock_was_put_back_is_kept_and_goes_at_its_own_age() {
+    everywhere(async |bench| {
+        let owner = bench.user("a").await;
+        let id = bench.trigger(owner, api("api")).await.id;
+        let left = async || bench.events(owner).await.iter().map(|event| event.id).collect::<Vec<_>>();
+        bench.fire(owner, id, None, t(9000)).await;
+        assert_eq!(expire(&bench, 20_000, 10).await, 1);
+        assert_eq!(expire(&bench, 20_000, 10).await, 0);
+        let mut fired = Vec::new();
+        for seconds in [30, 10, 20] {
+            fired.push(bench.fire(owner, id, None, t(seconds)).await);
+        }
+        assert_eq!(left().await, [fired[1], fired[2], fired[0]]);
+        assert_eq!(expire(&bench, 9, 10).await, 0);
+        assert_eq!(expire(&bench, 20, 10).await, 2);
+        assert_eq!(left().await, fired[..1]);
+        let ahead = bench.fire(owner, id, None, t(30_000)).await;
+        assert_eq!(expire(&bench, 25_000, 10).await, 1);
+        assert_eq!(left().await, [ahead]);
+        assert_eq!(expire(&bench, 30_000, 10).await, 1);
+        assert_eq!(left().await, []);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn what_a_gone_event_owed_is_owed_no_more() {
     everywhere(async |bench| {
         let owner = bench.user("a").await;
@@ -177,7 +203,7 @@ async fn a_claim_taken_before_a_restart_does_not_bring_a_gone_event_back() {
         let young = bench.fire(owner, id, None, t(20)).await;
         bench.claim_all(t(20)).await;
         assert_eq!(expire(&bench, 10, 10).await, 1);
-        let bench = bench.reopen();
+        let bench = bench.reopen().await;
         let claims = bench.claim_all(t(21)).await;
         assert_eq!(claims.iter().map(|claim| claim.event.id).collect::<Vec<_>>(), [young]);
         assert_eq!(bench.store.event(owner, old, t(-1)).await.expect("an answer"), None);

@@ -10,7 +10,7 @@ use oncue_domain::store::{
 };
 use oncue_domain::trigger::{Definition, Kind};
 
-use crate::bench::{Bench, answered, api, every, everywhere, given_up, t, webhook};
+use crate::bench::{Bench, LASTING, answered, api, every, everywhere, given_up, t, webhook};
 
 const NEWEST: EventPage = EventPage::NewestFirst(None);
 const OLDEST: EventPage = EventPage::OldestFirst(None);
@@ -118,8 +118,8 @@ async fn each_outcome_is_found_as_long_as_it_holds() {
 
 #[tokio::test]
 async fn what_went_nowhere_is_found_as_logged() {
-    for kind in [crate::bench::Kind::Memory, crate::bench::Kind::SqliteFile] {
-        let bench = Bench::new(kind, false);
+    for kind in LASTING {
+        let bench = Bench::new(kind, false).await;
         let owner = bench.user("a").await;
         let id = bench.trigger(owner, api("api")).await.id;
         let event = bench.fire(owner, id, None, t(1)).await;

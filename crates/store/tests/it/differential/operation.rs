@@ -4,6 +4,7 @@ use jiff::SignedDuration;
 use oncue_domain::access::{Preferences, Registration, Scope, Session, ShownIn, Theme};
 use oncue_domain::event::Origin;
 use oncue_domain::id::{ApiKeyId, MessageId, TriggerId, UserId};
+use oncue_domain::node::Work;
 use oncue_domain::payload::Payload;
 use oncue_domain::plan::plan;
 use oncue_domain::store::{Call, EventFilter, NewApiKey, NewTrigger, NewUser, Planned};
@@ -36,6 +37,7 @@ pub(super) enum Operation {
     FireUnkept(UserId, Definition, MessageId),
     BeginPresence,
     SignOfLife,
+    NoteWork(Work),
     CommitPlans(Vec<Planned>),
     Claim,
     /// Claims by their place, and what becomes of them.
@@ -77,6 +79,7 @@ impl Operation {
             Operation::FireUnkept(..) => "fire_unkept",
             Operation::BeginPresence => "begin_presence",
             Operation::SignOfLife => "sign_of_life",
+            Operation::NoteWork(_) => "note_work",
             Operation::CommitPlans(_) => "commit_plans",
             Operation::Claim => "claim_deliveries",
             Operation::Settle(_) => "settle",
@@ -120,7 +123,8 @@ impl Operation {
             61..63 => Operation::FireUnkept(owner, definition::draw(chance, known.now), known.message()),
             63 => Operation::BeginPresence,
             64 => Operation::SignOfLife,
-            65..80 => commit(chance, known, model).await,
+            65 => Operation::NoteWork(Work { fired: chance.number() >> 32, ..Work::default() }),
+            66..80 => commit(chance, known, model).await,
             80..85 => Operation::Claim,
             85..92 => settle(chance, known),
             92 => events(chance, known, owner),

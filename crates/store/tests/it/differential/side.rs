@@ -9,17 +9,18 @@ use oncue_domain::delivery::{Claim, State};
 use oncue_domain::destination::Target;
 use oncue_domain::event::Event;
 use oncue_domain::id::{EventId, TriggerId, UserId};
+use oncue_domain::node::{Identity, NodeView, Work};
 use oncue_domain::plan::Absence;
 use oncue_domain::store::{
-    Backlog, DeliveryView, Edited, EventCount, EventFilter, EventPage, EventPlace, Fired, Registered, Result,
-    SkippedView, Store,
+    Backlog, DeliveryView, DueCounts, Edited, EventCount, EventFilter, EventPage, EventPlace, Fired, Registered,
+    Result, SkippedView, Store,
 };
 use oncue_domain::trigger::{Armed, Trigger};
 
 use super::Known;
 use super::operation::{Ending, Operation};
 use super::summary::Summary;
-use crate::bench::{Bench, answered, given_up};
+use crate::bench::{Bench, answered, claim_all, given_up};
 
 /// A store and the claims that it gave out.
 pub(super) struct Side {
@@ -56,6 +57,9 @@ pub(super) struct Seen {
     next_due: Option<jiff::Timestamp>,
     next_owed: Option<jiff::Timestamp>,
     backlog: Backlog,
+    due_counts: DueCounts,
+    /// Numbers and times are the store's own business.
+    nodes: Vec<(Identity, bool, Option<Work>)>,
     due: Vec<Armed<Arc<Trigger>>>,
     owned: Vec<Owned>,
 }
@@ -88,6 +92,11 @@ impl Side {
         &*self.bench.as_ref().expect("there is a store between two operations").store
     }
 
+    /// The server on a file ends, and with the value the file.
+    pub(super) fn leave_file(&mut self) -> std::path::PathBuf {
+        self.bench.as_mut().expect("there is a store between two operations").leave_file()
+    }
+
     pub(super) fn claims(&self) -> usize {
         self.claims.len()
     }
@@ -99,7 +108,7 @@ impl Side {
             Operation::Move(_) | Operation::Check => told(store.check().await, |()| true),
             Operation::Restart => {
                 let bench = self.bench.take().expect("there is a store between two operations");
-                self.bench = Some(bench.reopen_with(self.has_default));
+                self.bench = Some(bench.reopen_with(self.has_default).await);
                 Outcome::default()
             }
             Operation::Register(new, rule) => {
@@ -147,6 +156,10 @@ impl Side {
                 store.sign_of_life(now);
                 Outcome { did_something: true, ..Outcome::default() }
             }
+            Operation::NoteWork(work) => {
+                store.note_work(work);
+                Outcome { did_something: true, ..Outcome::default() }
+            }
             Operation::CommitPlans(plans) => {
                 told(store.commit_plans(plans, now).await, |committed| committed.events > 0 && committed.plans > 0)
             }
@@ -186,8 +199,7 @@ impl Side {
     }
 
     async fn claim(&mut self, now: jiff::Timestamp) -> Outcome {
-        let mut claims = self.store().claim_deliveries(now, 100_000).await.expect("a store that answers");
-        claims.sort_by_key(|claim| claim.event.id);
+        let claims = claim_all(self.store(), now).await;
         let shown: Vec<_> = claims
             .iter()
             .map(|claim| (without_number(Event::clone(&claim.event)), claim.target.clone(), claim.tried, claim.until))
@@ -215,9 +227,13 @@ impl Side {
             // How long ago it fell due does not matter to whoever waits for it.
             next_owed: store.next_owed().await.expect("an answer").map(|at| at.max(now)),
             backlog: store.backlog().await.expect("an answer"),
+            due_counts: store.due_counts(now).await.expect("an answer"),
+            nodes: store.nodes().await.expect("a list").into_iter().map(without_times).collect(),
             due: store.due(now, 100_000).await.expect("a list"),
             owned: Vec::new(),
         };
+        // Which of those that fall due at one instant comes first is nobody's business.
+        seen.due.sort_by_key(|armed| (armed.next_at, armed.trigger.id));
         if look == Look::AtEverything {
             self.observe_access(&mut seen, known).await;
         }
@@ -297,6 +313,8 @@ impl Seen {
             ("next_owed", self.next_owed.is_some()),
             ("backlog", self.backlog.owed > 0),
             ("due", !self.due.is_empty()),
+            ("due_counts", self.due_counts.overdue > 0 && self.due_counts.next_at.is_some()),
+            ("nodes", self.nodes.iter().any(|(_, _, work)| work.is_some())),
             ("triggers", owned(|owned| !owned.triggers.is_empty())),
             ("trigger", owned(|owned| !owned.triggers.is_empty())),
             ("skipped", owned(|owned| owned.skipped.iter().any(|records| !records.is_empty()))),
@@ -319,6 +337,10 @@ fn told<T: std::fmt::Debug>(answer: Result<T>, did_something: impl Fn(&T) -> boo
         // Each store has its own words for what it cannot do.
         Err(_) => Outcome { text: "an error".to_owned(), ..Outcome::default() },
     }
+}
+
+fn without_times(node: NodeView) -> (Identity, bool, Option<Work>) {
+    (node.identity, node.is_asked, node.work)
 }
 
 fn without_number(event: Event) -> Event {

@@ -1,0 +1,379 @@
+//! What is copied, table by table: the columns of the target, and where the source has them. What makes a server act stands
+//! last: what waits for its time.
+
+use tokio_postgres::types::{ToSql, Type};
+use uuid::Uuid;
+
+/// A table of the target and what it is filled from.
+pub(crate) struct Table {
+    pub(crate) name: &'static str,
+    pub(crate) columns: &'static [Column],
+    /// The source's rows.
+    pub(crate) from: &'static str,
+    /// In which order they are read; an index gives it, so that nothing is sorted.
+    order: &'static str,
+    /// The place of the column that says in which partition a row belongs.
+    pub(crate) fired_at: Option<usize>,
+}
+
+/// A column of the target.
+pub(crate) struct Column {
+    pub(crate) name: &'static str,
+    pub(crate) kind: Kind,
+    /// Where the source has it.
+    of: &'static str,
+}
+
+/// What a column holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Number,
+    Flag,
+    Text,
+    Bytes,
+    Uuid,
+}
+
+/// A column's value on its way.
+#[derive(Debug)]
+pub(crate) enum Value {
+    Number(Option<i64>),
+    Flag(Option<bool>),
+    Text(Option<String>),
+    Bytes(Option<Vec<u8>>),
+    Uuid(Option<Uuid>),
+}
+
+/// Rows on their way, each as long as its table has columns.
+pub(crate) type Rows = Vec<Vec<Value>>;
+
+impl Kind {
+    pub(crate) fn type_in_target(self) -> Type {
+        match self {
+            Kind::Number => Type::INT8,
+            Kind::Flag => Type::BOOL,
+            Kind::Text => Type::TEXT,
+            Kind::Bytes => Type::BYTEA,
+            Kind::Uuid => Type::UUID,
+        }
+    }
+}
+
+impl Value {
+    pub(crate) fn as_parameter(&self) -> &(dyn ToSql + Sync) {
+        match self {
+            Value::Number(number) => number,
+            Value::Flag(flag) => flag,
+            Value::Text(text) => text,
+            Value::Bytes(bytes) => bytes,
+            Value::Uuid(uuid) => uuid,
+        }
+    }
+
+    /// About how much room it takes.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Value::Number(_) | Value::Flag(_) | Value::Uuid(_) => size_of::<Value>(),
+            Value::Text(text) => size_of::<Value>() + text.as_ref().map_or(0, String::len),
+            Value::Bytes(bytes) => size_of::<Value>() + bytes.as_ref().map_or(0, Vec::len),
+        }
+    }
+}
+
+impl Table {
+    /// Asks the source for all rows.
+    pub(crate) fn select(&self) -> String {
+        let columns: Vec<&str> = self.columns.iter().map(|column| column.of).collect();
+        format!("SELECT {} FROM {} ORDER BY {}", columns.join(", "), self.from, self.order)
+    }
+
+    /// Asks the source how many rows there are.
+    pub(crate) fn count(&self) -> String {
+        format!("SELECT count(*) FROM {}", self.from)
+    }
+
+    /// Hands rows to the target.
+    pub(crate) fn copy_in(&self) -> String {
+        let columns: Vec<&str> = self.columns.iter().map(|column| column.name).collect();
+        format!("COPY {} ({}) FROM STDIN (FORMAT binary)", self.name, columns.join(", "))
+    }
+}
+
+const fn number(name: &'static str) -> Column {
+    Column { name, kind: Kind::Number, of: name }
+}
+
+const fn flag(name: &'static str) -> Column {
+    Column { name, kind: Kind::Flag, of: name }
+}
+
+const fn text(name: &'static str) -> Column {
+    Column { name, kind: Kind::Text, of: name }
+}
+
+const fn bytes(name: &'static str) -> Column {
+    Column { name, kind: Kind::Bytes, of: name }
+}
+
+impl Column {
+    const fn from(self, of: &'static str) -> Column {
+        Column { of, ..self }
+    }
+}
+
+/// All tables, in the order in which they are copied.
+pub(crate) const TABLES: [Table; 15] = [
+    Table {
+        name: "users",
+        columns: &[
+            number("id"),
+            text("email"),
+            text("email_key"),
+            text("password_hash"),
+            flag("is_operator"),
+            number("created_at"),
+            number("disabled_at"),
+            text("zone"),
+            text("shown_in"),
+            text("theme"),
+            flag("shortcuts"),
+        ],
+        from: "users",
+        order: "id",
+        fired_at: None,
+    },
+    Table {
+        name: "sessions",
+        columns: &[text("id"), number("user_id"), number("created_at"), number("expires_at"), text("agent")],
+        from: "sessions",
+        order: "id",
+        fired_at: None,
+    },
+    Table {
+        name: "api_keys",
+        columns: &[
+            number("id"),
+            number("owner"),
+            text("name"),
+            text("prefix"),
+            bytes("hash"),
+            text("scopes"),
+            number("created_at"),
+            number("expires_at"),
+            number("last_used_at"),
+        ],
+        from: "api_keys",
+        order: "id",
+        fired_at: None,
+    },
+    Table {
+        name: "triggers",
+        columns: &[
+            number("id"),
+            number("owner"),
+            number("revision"),
+            text("name"),
+            text("schedule"),
+            text("payload"),
+            text("webhook_url"),
+            text("webhook_format"),
+            flag("is_test"),
+            flag("enabled"),
+            number("expires_at"),
+            number("created_at"),
+            number("standing_since"),
+        ],
+        from: "triggers",
+        order: "id",
+        fired_at: None,
+    },
+    Table {
+        name: "revisions",
+        columns: &[
+            number("trigger_id"),
+            number("revision"),
+            text("kind"),
+            text("name"),
+            text("payload"),
+            text("webhook_url"),
+            text("webhook_format"),
+            number("ended_at"),
+        ],
+        from: "revisions",
+        order: "rowid",
+        fired_at: None,
+    },
+    Table {
+        name: "events",
+        columns: &[
+            number("id"),
+            number("owner"),
+            number("trigger_id"),
+            number("revision"),
+            number("origin"),
+            number("scheduled_at"),
+            number("fired_at"),
+            Column { name: "message_id", kind: Kind::Uuid, of: "message_id" },
+            text("payload"),
+        ],
+        from: "events",
+        order: "id",
+        fired_at: Some(6),
+    },
+    Table {
+        name: "attempts",
+        columns: &[
+            number("event_id"),
+            number("number"),
+            number("fired_at").from("events.fired_at"),
+            flag("is_default"),
+            number("started_at"),
+            number("took_us"),
+            number("status"),
+            text("error"),
+            bytes("answer"),
+            flag("delivered"),
+        ],
+        from: "attempts CROSS JOIN events ON events.id = attempts.event_id",
+        order: "event_id, number",
+        fired_at: Some(2),
+    },
+    Table {
+        name: "failures",
+        columns: &[number("event_id"), number("owner"), number("trigger_id"), number("fired_at")],
+        from: "failures",
+        order: "event_id",
+        fired_at: None,
+    },
+    Table {
+        name: "skipped",
+        columns: &[
+            number("id"),
+            number("owner"),
+            number("trigger_id"),
+            text("reason"),
+            number("first_at"),
+            number("last_at"),
+            number("count"),
+            number("recorded_at"),
+        ],
+        from: "skipped",
+        order: "id",
+        fired_at: None,
+    },
+    Table {
+        name: "absences",
+        columns: &[number("from_at"), number("to_at")],
+        from: "absences",
+        order: "from_at",
+        fired_at: None,
+    },
+    Table {
+        name: "counts",
+        columns: &[
+            number("owner"),
+            number("trigger_id"),
+            number("hour"),
+            // Where the slots of an hour are put together; no node counts there.
+            number("slot").from("0"),
+            number("fired"),
+            number("delivered"),
+            number("failed"),
+            number("skipped"),
+            number("late0"),
+            number("late1"),
+            number("late2"),
+            number("late3"),
+            number("late4"),
+            number("ended_at"),
+            number("ended_event"),
+        ],
+        from: "counts",
+        order: "hour, owner, trigger_id",
+        fired_at: None,
+    },
+    Table {
+        name: "uncounted",
+        columns: &[number("trigger_id"), number("owner")],
+        from: "uncounted",
+        order: "trigger_id",
+        fired_at: None,
+    },
+    Table {
+        name: "firings",
+        columns: &[
+            number("trigger_id"),
+            number("fired_at"),
+            number("event_id"),
+            number("origin"),
+            number("scheduled_at"),
+            text("outcome"),
+            number("attempts"),
+            number("took_us"),
+        ],
+        from: "firings",
+        order: "trigger_id, fired_at, event_id",
+        fired_at: None,
+    },
+    // Claims belong to the process that made them: what it held is owed at once.
+    Table {
+        name: "outbox",
+        columns: &[
+            number("event_id"),
+            number("fired_at").from("events.fired_at"),
+            number("due_at").from("iif(is_held, 0, due_at)"),
+            number("held_by").from("NULL"),
+            number("tried"),
+            number("fence"),
+            flag("is_default"),
+        ],
+        from: "outbox CROSS JOIN events ON events.id = outbox.event_id",
+        order: "event_id",
+        fired_at: None,
+    },
+    Table {
+        name: "cursors",
+        columns: &[number("trigger_id"), number("next_at"), number("revision")],
+        from: "cursors",
+        order: "trigger_id",
+        fired_at: None,
+    },
+];
+
+/// The tables whose rows are numbered, and where the source says which number was the last. A number is never given out
+/// again, not even one of a row that is gone.
+pub(crate) const NUMBERED: [(&str, &str); 6] = [
+    ("users_id_seq", "SELECT seq FROM sqlite_sequence WHERE name = 'users'"),
+    ("api_keys_id_seq", "SELECT seq FROM sqlite_sequence WHERE name = 'api_keys'"),
+    ("triggers_id_seq", "SELECT seq FROM sqlite_sequence WHERE name = 'triggers'"),
+    ("event_ids", "SELECT seq FROM sqlite_sequence WHERE name = 'events'"),
+    ("skipped_id_seq", "SELECT max(id) FROM skipped"),
+    ("tried_out_triggers", "SELECT -value FROM counters WHERE name = 'tried_out_triggers'"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names<'a>(sql: &'a str, word: &str) -> Vec<&'a str> {
+        sql.split(word).skip(1).filter_map(|rest| rest.split_whitespace().next()).collect()
+    }
+
+    /// What only one of the two databases has, or what is carried over by other means.
+    const APART: [&str; 9] =
+        ["counters", "counted", "expired", "nodes", "last_sign", "copies", "moves", "migrations", "cursors"];
+
+    #[test]
+    fn every_table_of_either_database_is_copied_or_known_to_be_apart() {
+        for steps in [crate::migrations::SQLITE, crate::migrations::POSTGRES] {
+            for step in steps {
+                let made = names(step.sql, "CREATE TABLE ").into_iter().chain(names(step.sql, "CREATE TEMP TABLE "));
+                for table in made {
+                    let is_copied = TABLES.iter().any(|copied| copied.name == table);
+                    assert!(is_copied || APART.contains(&table), "{table}");
+                }
+            }
+        }
+        assert_eq!(TABLES.last().map(|table| table.name), Some("cursors"), "what makes a server act stands last");
+    }
+}

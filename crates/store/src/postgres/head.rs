@@ -1,0 +1,210 @@
+//! Triggers as lists show them in PostgreSQL: heads without payloads, those that are next, and those that need attention.
+
+use deadpool_postgres::{Client, GenericClient};
+use jiff::Timestamp;
+use oncue_domain::firing::Firing;
+use oncue_domain::id::{TriggerId, UserId};
+use oncue_domain::store::{ATTENTION_MAX, Attention, Result, TriggerTally};
+use oncue_domain::trigger::{OVERDUE_AFTER, TriggerHead};
+use tokio_postgres::Row;
+
+use super::count::{newest_ended, number_of, whole};
+use super::event::KEPT;
+use super::firing::{FATE, FATE_OF_EVENTS, FIRED, firing};
+use super::{Shared, column, limit_of, moment, query, query_first};
+use crate::codec::{instant, schedule_from_text, webhook};
+
+/// What a trigger waits for is asked one by one, so that the cursors of others are never walked over.
+const HEAD: &str = "triggers.id, triggers.name, triggers.schedule, triggers.webhook_url, triggers.webhook_format, \
+                    triggers.is_test, triggers.enabled, triggers.expires_at, triggers.created_at, \
+                    (SELECT next_at FROM cursors WHERE cursors.trigger_id = triggers.id)";
+
+/// How many columns that is.
+const HEAD_COLUMNS: usize = 10;
+
+/// An owner of at most so many triggers is told what is next from those; for one of more, the soonest of all are looked through.
+const FEW: usize = 5_000;
+
+/// So many of the soonest of all are looked through.
+const LOOKED_THROUGH_MAX: usize = 10_000;
+
+fn head(row: &Row, shared: &Shared) -> Result<TriggerHead> {
+    let schedule: Option<&str> = column(row, 2)?;
+    let expires_at: Option<i64> = column(row, 7)?;
+    let next_at: Option<i64> = column(row, 9)?;
+    Ok(TriggerHead {
+        id: TriggerId(column(row, 0)?),
+        name: column(row, 1)?,
+        schedule: schedule
+            .map(|text| schedule_from_text(text, &shared.settings.zones, &shared.cron_lines))
+            .transpose()?,
+        webhook: webhook(column(row, 3)?, column(row, 4)?)?,
+        is_test: column(row, 5)?,
+        enabled: column(row, 6)?,
+        expires_at: expires_at.map(instant).transpose()?,
+        created_at: instant(column(row, 8)?)?,
+        next_at: next_at.map(instant).transpose()?,
+    })
+}
+
+pub(super) async fn list(client: &Client, shared: &Shared, owner: UserId, limit: usize) -> Result<Vec<TriggerHead>> {
+    let sql = format!("SELECT {HEAD} FROM triggers WHERE owner = $1 ORDER BY id LIMIT $2");
+    query(client, &sql, &[&owner.0, &limit_of(limit)]).await?.iter().map(|row| head(row, shared)).collect()
+}
+
+pub(super) async fn soonest(client: &Client, shared: &Shared, owner: UserId, limit: usize) -> Result<Vec<TriggerHead>> {
+    waiting(client, shared, owner, Timestamp::MAX, limit).await
+}
+
+/// The owner's triggers that wait for something up to `until`, the earliest first.
+async fn waiting(
+    client: &impl GenericClient,
+    shared: &Shared,
+    owner: UserId,
+    until: Timestamp,
+    limit: usize,
+) -> Result<Vec<TriggerHead>> {
+    let rows = match has_few(client, owner).await? {
+        true => waiting_of_few(client, owner, until, limit).await?,
+        false => match waiting_of_many(client, owner, until, limit).await? {
+            Some(rows) => rows,
+            None => waiting_of_few(client, owner, until, limit).await?,
+        },
+    };
+    rows.iter().map(|row| head(row, shared)).collect()
+}
+
+async fn has_few(client: &impl GenericClient, owner: UserId) -> Result<bool> {
+    let sql = "SELECT 1 FROM triggers WHERE owner = $1 ORDER BY id LIMIT 1 OFFSET $2";
+    Ok(query_first(client, sql, &[&owner.0, &limit_of(FEW)]).await?.is_none())
+}
+
+async fn waiting_of_few(
+    client: &impl GenericClient,
+    owner: UserId,
+    until: Timestamp,
+    limit: usize,
+) -> Result<Vec<Row>> {
+    let sql = format!(
+        "WITH next AS MATERIALIZED (
+             SELECT own.id, cursors.next_at
+             FROM (SELECT id FROM triggers WHERE owner = $1 ORDER BY id) AS own
+                  CROSS JOIN LATERAL (
+                      SELECT next_at FROM cursors WHERE trigger_id = own.id AND next_at <= $2 OFFSET 0
+                  ) AS cursors
+             ORDER BY cursors.next_at, own.id
+             LIMIT $3
+         )
+         SELECT {HEAD}
+         FROM next CROSS JOIN LATERAL (SELECT * FROM triggers WHERE id = next.id OFFSET 0) AS triggers
+         ORDER BY next.next_at, next.id"
+    );
+    query(client, &sql, &[&owner.0, &until.as_microsecond(), &limit_of(limit)]).await
+}
+
+/// None where too few are among the soonest of all.
+async fn waiting_of_many(
+    client: &impl GenericClient,
+    owner: UserId,
+    until: Timestamp,
+    limit: usize,
+) -> Result<Option<Vec<Row>>> {
+    let sql = format!(
+        "SELECT {HEAD}
+         FROM (SELECT trigger_id, next_at
+               FROM cursors
+               WHERE next_at <= $2
+               ORDER BY next_at, trigger_id
+               LIMIT $4) AS soonest
+              CROSS JOIN LATERAL (SELECT * FROM triggers WHERE id = soonest.trigger_id OFFSET 0) AS triggers
+         WHERE triggers.owner = $1
+         ORDER BY soonest.next_at, soonest.trigger_id
+         LIMIT $3"
+    );
+    let until = until.as_microsecond();
+    let rows = query(client, &sql, &[&owner.0, &until, &limit_of(limit), &limit_of(LOOKED_THROUGH_MAX)]).await?;
+    if rows.len() >= limit {
+        return Ok(Some(rows));
+    }
+    let sql = "SELECT 1 FROM cursors WHERE next_at <= $1 ORDER BY next_at LIMIT 1 OFFSET $2";
+    let beyond = query_first(client, sql, &[&until, &limit_of(LOOKED_THROUGH_MAX)]).await?;
+    Ok(beyond.is_none().then_some(rows))
+}
+
+pub(super) async fn attention(
+    client: &mut Client,
+    shared: &Shared,
+    owner: UserId,
+    gone_until: Timestamp,
+    now: Timestamp,
+) -> Result<Attention> {
+    let transaction = moment(client).await?;
+    let due_until = now.checked_sub(OVERDUE_AFTER).unwrap_or(Timestamp::MIN);
+    let (mut overdue, tally, failing) = tokio::try_join!(
+        waiting(&transaction, shared, owner, due_until, ATTENTION_MAX),
+        tally(&transaction, owner, now),
+        failing(&transaction, shared, owner, gone_until),
+    )?;
+    overdue.retain(|head| head.is_overdue(now));
+    Ok(Attention { tally, overdue, failing })
+}
+
+async fn tally(client: &impl GenericClient, owner: UserId, now: Timestamp) -> Result<TriggerTally> {
+    let sql = "SELECT count(*),
+                      count(*) FILTER (WHERE enabled AND NOT is_test AND (expires_at IS NULL OR expires_at > $2)
+                                         AND (is_api
+                                              OR (SELECT TRUE FROM cursors WHERE trigger_id = triggers.id))),
+                      count(*) FILTER (WHERE NOT enabled)
+               FROM triggers
+               WHERE owner = $1";
+    let row = query_first(client, sql, &[&owner.0, &now.as_microsecond()]).await?;
+    let Some(row) = row else { return Ok(TriggerTally::default()) };
+    Ok(TriggerTally { all: whole(&row, 0)?, active: whole(&row, 1)?, paused: whole(&row, 2)? })
+}
+
+/// The triggers with kept failures whose newest ended event is one of those.
+async fn failing(
+    client: &impl GenericClient,
+    shared: &Shared,
+    owner: UserId,
+    gone_until: Timestamp,
+) -> Result<Vec<(TriggerHead, Firing)>> {
+    let newest_ended = newest_ended("$1", "ever_failed", "$3");
+    let sql = format!(
+        "WITH RECURSIVE ever_failed (trigger_id) AS (
+             (SELECT trigger_id FROM failures WHERE owner = $1 ORDER BY trigger_id LIMIT 1)
+             UNION ALL
+             SELECT (SELECT trigger_id
+                     FROM failures
+                     WHERE owner = $1 AND trigger_id > ever_failed.trigger_id
+                     ORDER BY trigger_id
+                     LIMIT 1)
+             FROM ever_failed
+             WHERE ever_failed.trigger_id IS NOT NULL
+         ),
+         failing AS MATERIALIZED (
+             SELECT ever_failed.trigger_id, newest.ended_at, newest.ended_event
+             FROM ever_failed CROSS JOIN LATERAL ({newest_ended}) AS newest
+             WHERE newest.ended_at > $2
+               AND (SELECT TRUE FROM failures WHERE event_id = newest.ended_event)
+               AND (SELECT TRUE FROM triggers WHERE id = ever_failed.trigger_id)
+             ORDER BY newest.ended_at DESC, newest.ended_event DESC
+             LIMIT $4
+         )
+         SELECT {HEAD}, {FIRED}, {FATE}
+         FROM failing
+              CROSS JOIN LATERAL (SELECT * FROM triggers WHERE id = failing.trigger_id OFFSET 0) AS triggers
+              CROSS JOIN LATERAL (
+                  SELECT {FIRED}
+                  FROM events
+                  WHERE fired_at = failing.ended_at AND id = failing.ended_event AND {KEPT}
+                  OFFSET 0
+              ) AS events
+              {FATE_OF_EVENTS}
+         ORDER BY failing.ended_at DESC, failing.ended_event DESC"
+    );
+    let gone_until_us = gone_until.as_microsecond();
+    let params: super::Params<'_> = &[&owner.0, &gone_until_us, &number_of(gone_until), &limit_of(ATTENTION_MAX)];
+    let rows = query(client, &sql, params).await?;
+    rows.iter().map(|row| Ok((head(row, shared)?, firing(row, HEAD_COLUMNS)?))).collect()
+}

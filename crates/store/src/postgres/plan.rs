@@ -1,0 +1,174 @@
+//! Plans become facts: cursors that still stand where the plan found them are locked and moved, and what fired and what did
+//! not is written down, in one statement. Another node may be at the same triggers: the one that locks first carries them
+//! out, for the other they are stale.
+
+use std::collections::HashSet;
+
+use jiff::Timestamp;
+use oncue_domain::delivery::CLAIM_FOR;
+use oncue_domain::event::Origin;
+use oncue_domain::id::TriggerId;
+use oncue_domain::store::{Committed, Planned, Result};
+use tokio_postgres::types::ToSql;
+
+use super::hint::Changes;
+use super::log::{Asked, LOGGED, Logged, NewEvent, announce, floor, logging, room};
+use super::{Shared, column, count, partition, query};
+
+/// Occurrences that did not fire, as columns.
+#[derive(Default)]
+struct SkippedColumns {
+    owners: Vec<i64>,
+    triggers: Vec<i64>,
+    reasons: Vec<&'static str>,
+    firsts: Vec<i64>,
+    lasts: Vec<i64>,
+    counts: Vec<i64>,
+    hours: Vec<i64>,
+    plans: Vec<i64>,
+}
+
+pub(super) async fn commit(shared: &Shared, plans: Vec<Planned>, now: Timestamp) -> Result<Committed> {
+    let mut committed = Committed::default();
+    let mut left = plans;
+    // A statement looks at each cursor once: a second plan for the same trigger has its turn after the first.
+    while !left.is_empty() {
+        let mut seen: HashSet<TriggerId> = HashSet::new();
+        let (first, later): (Vec<Planned>, Vec<Planned>) =
+            left.into_iter().partition(|planned| seen.insert(planned.trigger.id));
+        let done = commit_once(shared, &first, now).await?;
+        committed.plans += done.plans;
+        committed.stale += done.stale;
+        committed.events += done.events;
+        left = later;
+    }
+    Ok(committed)
+}
+
+async fn commit_once(shared: &Shared, plans: &[Planned], now: Timestamp) -> Result<Committed> {
+    partition::prepare(shared, now).await?;
+    let triggers: Vec<i64> = plans.iter().map(|planned| planned.trigger.id.0).collect();
+    let armed: Vec<i64> = plans.iter().map(|planned| planned.armed.as_microsecond()).collect();
+    let revisions: Vec<i64> = plans.iter().map(|planned| planned.trigger.revision).collect();
+    let next: Vec<Option<i64>> =
+        plans.iter().map(|planned| planned.plan.next_at.map(Timestamp::as_microsecond)).collect();
+    let (mut asked, mut skips, mut events) = (Asked::default(), SkippedColumns::default(), Vec::new());
+    let mut room = room(shared);
+    for (planned, number) in plans.iter().zip(1..) {
+        for (firing, message_id) in planned.plan.firings.iter().zip(&planned.message_ids) {
+            let new = NewEvent {
+                trigger: planned.trigger.clone(),
+                origin: if firing.caught_up { Origin::CatchUp } else { Origin::Schedule },
+                scheduled_at: Some(firing.scheduled_at),
+                payload: None,
+                message_id: *message_id,
+            };
+            asked.push(shared, &new, i64::try_from(events.len()).unwrap_or(i64::MAX), &mut room, now);
+            events.push((Some(new), number));
+        }
+        for skipped in &planned.plan.skipped {
+            skips.owners.push(planned.trigger.owner.0);
+            skips.triggers.push(planned.trigger.id.0);
+            skips.reasons.push(skipped.reason.word());
+            skips.firsts.push(skipped.first.as_microsecond());
+            skips.lasts.push(skipped.last.as_microsecond());
+            skips.counts.push(i64::try_from(skipped.count).unwrap_or(i64::MAX));
+            skips.hours.push(count::number_of(skipped.last));
+            skips.plans.push(number);
+        }
+    }
+    let (now_us, until, node) = (now.as_microsecond(), (now + CLAIM_FOR).as_microsecond(), shared.node.id());
+    let (slot, hour) = (shared.node.slot(1), count::number_of(now));
+    let mut params: Vec<&(dyn ToSql + Sync)> = vec![&now_us, &until, &node, &slot, &hour];
+    params.extend(asked.params());
+    params.extend([&triggers as &(dyn ToSql + Sync), &armed, &revisions, &next]);
+    params.extend([
+        &skips.owners as &(dyn ToSql + Sync),
+        &skips.triggers,
+        &skips.reasons,
+        &skips.firsts,
+        &skips.lasts,
+        &skips.counts,
+        &skips.hours,
+        &skips.plans,
+    ]);
+    let client = shared.client().await?;
+    let rows = query(&client, &statement(), &params).await.inspect_err(|error| shared.doubt(error, until))?;
+    let mut committed = Committed::default();
+    let (mut carried_out, mut logged) = (HashSet::new(), Vec::new());
+    for row in &rows {
+        match column::<Option<i64>>(row, 3)? {
+            Some(number) => drop(carried_out.insert(number)),
+            None => logged.push(Logged::read(row)?),
+        }
+    }
+    committed.plans = carried_out.len();
+    committed.stale = plans.len() - carried_out.len();
+    committed.events = logged.len();
+    let mut fired = HashSet::new();
+    let (mut changes, mut claims) = (Changes::default(), Vec::new());
+    for one in &logged {
+        let Some((new, number)) = usize::try_from(one.key).ok().and_then(|at| events.get_mut(at)) else { continue };
+        fired.insert(*number);
+        claims.extend(new.take().and_then(|new| one.finish(shared, new, now, &mut changes)));
+    }
+    for (planned, number) in plans.iter().zip(1..) {
+        if carried_out.contains(&number) && !fired.contains(&number) {
+            changes.edited.insert(planned.trigger.owner);
+        }
+    }
+    announce(shared, claims, &changes);
+    Ok(committed)
+}
+
+/// An occurrence that has an event already gets no second one (invariant 1): under the lock of its cursor nobody else can be
+/// about to log it, and no event fires before its time, so only partitions from then on are asked.
+fn statement() -> String {
+    let asked = Asked::table(6);
+    format!(
+        "WITH {floor},
+         plan AS (
+             SELECT *
+             FROM unnest($18::bigint[], $19::bigint[], $20::bigint[], $21::bigint[])
+                  WITH ORDINALITY AS plan (trigger_id, armed, revision, next_at, number)
+         ),
+         standing AS MATERIALIZED (
+             SELECT plan.trigger_id, plan.next_at, plan.number
+             FROM cursors JOIN plan ON plan.trigger_id = cursors.trigger_id
+                                   AND plan.armed = cursors.next_at AND plan.revision = cursors.revision
+             FOR UPDATE OF cursors SKIP LOCKED
+         ),
+         moved AS (
+             UPDATE cursors SET next_at = standing.next_at
+             FROM standing
+             WHERE cursors.trigger_id = standing.trigger_id AND standing.next_at IS NOT NULL
+         ),
+         finished AS (
+             DELETE FROM cursors USING standing
+             WHERE cursors.trigger_id = standing.trigger_id AND standing.next_at IS NULL
+         ),
+         skips AS MATERIALIZED (
+             SELECT skips.*
+             FROM unnest($22::bigint[], $23::bigint[], $24::text[], $25::bigint[], $26::bigint[], $27::bigint[], $28::bigint[],
+                         $29::bigint[])
+                  WITH ORDINALITY AS skips (owner, trigger_id, reason, first_at, last_at, count, hour, number, place)
+             JOIN standing ON standing.number = skips.number
+         ),
+         recorded AS (
+             INSERT INTO skipped (owner, trigger_id, reason, first_at, last_at, count, recorded_at)
+             SELECT owner, trigger_id, reason, first_at, last_at, count, $1 FROM skips ORDER BY place
+         ),
+         {logging}
+         SELECT {LOGGED}, NULL::bigint FROM fired
+         UNION ALL
+         SELECT NULL, NULL, NULL, number FROM standing",
+        floor = floor(),
+        logging = logging(
+            &format!("{asked} JOIN standing ON standing.trigger_id = asked.trigger_id"),
+            "NOT EXISTS (SELECT 1 FROM events
+                         WHERE events.trigger_id = asked.trigger_id AND events.scheduled_at = asked.scheduled_at
+                           AND events.fired_at >= asked.scheduled_at)",
+            "UNION ALL SELECT owner, trigger_id, hour, 0, count, -1 FROM skips",
+        ),
+    )
+}

@@ -1,0 +1,165 @@
+//! How events go: the mark of what has expired moves on, which no reader goes behind; what hangs on the events goes with
+//! them, row by row where it is small, and their partitions whole. One node at a time does it.
+
+use std::collections::BTreeMap;
+
+use deadpool_postgres::GenericClient;
+use jiff::Timestamp;
+use oncue_domain::event::Origin;
+use oncue_domain::id::{EventId, TriggerId, UserId};
+use oncue_domain::store::{Expired, Result};
+use tokio_postgres::Row;
+
+use super::firing::Leaving;
+use super::{Shared, column, count, execute, failed, firing, limit_of, partition, query, query_first, tally};
+use crate::codec::{instant, origin_to_number};
+
+/// Whoever removes what is old holds it.
+const LOCK: i64 = 0x6f6e_6375_6503;
+
+pub(super) async fn expire(shared: &Shared, gone_until: Timestamp, now: Timestamp, limit: usize) -> Result<Expired> {
+    let mut client = shared.client().await?;
+    let transaction = client.transaction().await.map_err(failed)?;
+    let row = query_first(&transaction, "SELECT pg_try_advisory_xact_lock($1)", &[&LOCK]).await?;
+    if !row.map_or(Ok(false), |row| column(&row, 0))? {
+        // Another node is at it.
+        return Ok(Expired { events: 0, is_done: true });
+    }
+    let events = pass_mark(&transaction, gone_until, limit).await?;
+    let mut is_done = events < limit;
+    let gone = gone_until.as_microsecond();
+    let mut old = vec![
+        (
+            "DELETE FROM skipped WHERE id IN (SELECT id FROM skipped WHERE recorded_at <= $1 ORDER BY recorded_at LIMIT $2)",
+            gone,
+        ),
+        (
+            "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires_at <= $1 ORDER BY expires_at, id LIMIT $2)",
+            now.as_microsecond(),
+        ),
+    ];
+    // A revision goes after the last event that names it.
+    if is_done {
+        old.push((
+            "DELETE FROM revisions
+             WHERE (trigger_id, revision) IN (SELECT trigger_id, revision FROM revisions WHERE ended_at <= $1
+                                              ORDER BY ended_at LIMIT $2)",
+            gone,
+        ));
+    }
+    for (sql, until) in old {
+        is_done &= execute(&transaction, sql, &[&until, &limit_of(limit)]).await? < limit as u64;
+    }
+    is_done &= count::expire(&transaction, now, limit).await?;
+    let put_together = tally::put_together();
+    let merged = execute(&transaction, &put_together, &[&count::number_of(now), &limit_of(limit)]).await?;
+    is_done &= merged < limit as u64;
+    transaction.commit().await.map_err(failed)?;
+    if is_done {
+        let row = query_first(&client, "SELECT fired_at FROM expired", &[]).await?;
+        let mark: Option<i64> = row.map(|row| column(&row, 0)).transpose()?;
+        if let Some(mark) = mark.and_then(|mark| instant(mark).ok()) {
+            partition::drop_before(&client, shared, mark.min(gone_until)).await?;
+        }
+    }
+    Ok(Expired { events, is_done })
+}
+
+/// Moves the mark past the oldest events, once what stays of them is written down and what hangs on them is gone.
+async fn pass_mark(client: &impl GenericClient, gone_until: Timestamp, limit: usize) -> Result<usize> {
+    let late = late(client, gone_until, limit).await?;
+    if !late.is_empty() {
+        take_leave(client, &late).await?;
+        remove(client, &late).await?;
+        return Ok(late.len());
+    }
+    let sql = "SELECT events.id, events.owner, events.trigger_id, events.origin, events.fired_at
+               FROM events
+               WHERE events.fired_at <= $1 AND events.fired_at >= (SELECT fired_at FROM expired)
+                 AND (events.fired_at, events.id) > (SELECT fired_at, event_id FROM expired)
+               ORDER BY events.fired_at, events.id
+               LIMIT $2";
+    let rows = query(client, sql, &[&gone_until.as_microsecond(), &limit_of(limit)]).await?;
+    let gone = rows.iter().map(Gone::read).collect::<Result<Vec<Gone>>>()?;
+    let Some(last) = gone.last() else {
+        // Whole partitions in which nothing is kept may go.
+        let sql = "UPDATE expired SET fired_at = $1, event_id = $2 WHERE fired_at < $1";
+        execute(client, sql, &[&gone_until.as_microsecond(), &i64::MAX]).await?;
+        return Ok(0);
+    };
+    take_leave(client, &gone).await?;
+    let known_until = gone.iter().map(|event| event.id.0).max();
+    let sql = "UPDATE expired SET fired_at = $1, event_id = $2, known_until = greatest(known_until, $3)";
+    execute(client, sql, &[&last.fired_at.as_microsecond(), &last.id.0, &known_until]).await?;
+    Ok(gone.len())
+}
+
+/// An event that goes.
+struct Gone {
+    id: EventId,
+    owner: UserId,
+    trigger: TriggerId,
+    is_test: bool,
+    fired_at: Timestamp,
+}
+
+impl Gone {
+    fn read(row: &Row) -> Result<Gone> {
+        Ok(Gone {
+            id: EventId(column(row, 0)?),
+            owner: UserId(column(row, 1)?),
+            trigger: TriggerId(column(row, 2)?),
+            is_test: column::<i64>(row, 3)? == origin_to_number(Origin::Test),
+            fired_at: instant(column(row, 4)?)?,
+        })
+    }
+}
+
+/// Events behind the mark that were logged after the clock had been put back. There are hardly ever any, and they go first:
+/// the mark moves on only where it leaves none of them behind.
+async fn late(client: &impl GenericClient, gone_until: Timestamp, limit: usize) -> Result<Vec<Gone>> {
+    let sql = "SELECT events.id, events.owner, events.trigger_id, events.origin, events.fired_at
+               FROM events
+               WHERE events.id > (SELECT known_until FROM expired) AND events.fired_at <= $1
+                 AND events.fired_at <= (SELECT fired_at FROM expired)
+                 AND (events.fired_at, events.id) <= (SELECT fired_at, event_id FROM expired)
+               ORDER BY events.id
+               LIMIT $2";
+    let rows = query(client, sql, &[&gone_until.as_microsecond(), &limit_of(limit)]).await?;
+    let mut late = rows.iter().map(Gone::read).collect::<Result<Vec<Gone>>>()?;
+    late.sort_unstable_by_key(|event| (event.fired_at, event.id));
+    Ok(late)
+}
+
+/// Writes down what stays of events, the oldest first, and removes what hangs on them and lies in no partition.
+async fn take_leave(client: &impl GenericClient, gone: &[Gone]) -> Result<()> {
+    let mut by_trigger: BTreeMap<(UserId, TriggerId), Vec<(Timestamp, EventId)>> = BTreeMap::new();
+    for event in gone.iter().rev().filter(|event| !event.is_test) {
+        by_trigger.entry((event.owner, event.trigger)).or_default().push((event.fired_at, event.id));
+    }
+    let leaving: Vec<Leaving> = by_trigger
+        .into_iter()
+        .map(|((owner, trigger), newest_first)| Leaving { owner, trigger, newest_first })
+        .collect();
+    firing::leave_in_short(client, &leaving).await?;
+    let ids: Vec<i64> = gone.iter().map(|event| event.id.0).collect();
+    for sql in ["DELETE FROM outbox WHERE event_id = ANY ($1)", "DELETE FROM failures WHERE event_id = ANY ($1)"] {
+        execute(client, sql, &[&ids]).await?;
+    }
+    Ok(())
+}
+
+/// Removes events one by one, where the mark is beyond them already and their partition may have long to live.
+async fn remove(client: &impl GenericClient, gone: &[Gone]) -> Result<()> {
+    let ids: Vec<i64> = gone.iter().map(|event| event.id.0).collect();
+    let fired_at: Vec<i64> = gone.iter().map(|event| event.fired_at.as_microsecond()).collect();
+    for (table, id) in [("attempts", "event_id"), ("events", "id")] {
+        let sql = format!(
+            "DELETE FROM {table}
+             USING unnest($1::bigint[], $2::bigint[]) AS gone (id, fired_at)
+             WHERE {table}.{id} = gone.id AND {table}.fired_at = gone.fired_at"
+        );
+        execute(client, &sql, &[&ids, &fired_at]).await?;
+    }
+    Ok(())
+}

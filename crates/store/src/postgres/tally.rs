@@ -1,0 +1,90 @@
+//! How what happens is added to the counts of its hour, inside the statement that writes it down.
+
+/// Adds what `rows` (owner, trigger_id, hour, fired, skipped, late) says to the counts of each trigger and of all of an owner's.
+///
+/// Rows are locked in one order, so that two writers can only wait for each other and never both at once; each has a slot
+/// of its own anyway. A trigger that is gone has no count of its own any more.
+pub(super) fn adding(rows: &str, slot: &str) -> String {
+    let late: Vec<String> = (0..5).map(|class| format!("count(*) FILTER (WHERE late = {class})")).collect();
+    let add = |column: &str| format!("{column} = counts.{column} + excluded.{column}");
+    let added: Vec<String> = ["fired", "late0", "late1", "late2", "late3", "late4"].map(add).into();
+    format!(
+        "INSERT INTO counts (owner, trigger_id, hour, slot, fired, delivered, failed, skipped, late0, late1, late2, late3, late4)
+         SELECT owner, whose, hour, {slot}::bigint, sum(fired), 0, 0, least(sum(skipped), {max}), {late}
+         FROM ({rows}) AS happened
+         CROSS JOIN LATERAL (VALUES (0::bigint), (happened.trigger_id)) AS counted (whose)
+         WHERE whose = 0 OR EXISTS (SELECT 1 FROM triggers WHERE triggers.id = whose)
+         GROUP BY owner, whose, hour
+         ORDER BY owner, whose, hour
+         ON CONFLICT (owner, trigger_id, hour, slot) DO UPDATE
+         SET {added}, skipped = least(counts.skipped::numeric + excluded.skipped, {max})",
+        max = i64::MAX,
+        late = late.join(", "),
+        added = added.join(", "),
+    )
+}
+
+/// Adds the events that ended: `rows` has (owner, trigger_id, hour, fired_at, event_id, is_delivered).
+pub(super) fn adding_ended(rows: &str, slot: &str) -> String {
+    let newer =
+        "counts.ended_at IS NULL OR (excluded.ended_at, excluded.ended_event) > (counts.ended_at, counts.ended_event)";
+    let newest = |column: &str| {
+        format!("CASE WHEN excluded.ended_at IS NOT NULL AND ({newer}) THEN excluded.{column} ELSE counts.{column} END")
+    };
+    format!(
+        "INSERT INTO counts (owner, trigger_id, hour, slot, fired, delivered, failed, skipped, late0, late1, late2, late3, late4,
+                             ended_at, ended_event)
+         SELECT owner, whose, hour, {slot}::bigint, 0, count(*) FILTER (WHERE is_delivered), count(*) FILTER (WHERE NOT is_delivered),
+                0, 0, 0, 0, 0, 0,
+                CASE WHEN whose <> 0 THEN (array_agg(fired_at ORDER BY fired_at DESC, event_id DESC))[1] END,
+                CASE WHEN whose <> 0 THEN (array_agg(event_id ORDER BY fired_at DESC, event_id DESC))[1] END
+         FROM ({rows}) AS happened
+         CROSS JOIN LATERAL (VALUES (0::bigint), (happened.trigger_id)) AS counted (whose)
+         WHERE whose = 0 OR EXISTS (SELECT 1 FROM triggers WHERE triggers.id = whose)
+         GROUP BY owner, whose, hour
+         ORDER BY owner, whose, hour
+         ON CONFLICT (owner, trigger_id, hour, slot) DO UPDATE
+         SET delivered = counts.delivered + excluded.delivered, failed = counts.failed + excluded.failed,
+             ended_at = {}, ended_event = {}",
+        newest("ended_at"),
+        newest("ended_event"),
+    )
+}
+
+/// Puts together what several writers counted apart in hours before `$1`, at most `$2` rows of it: a row that is kept for more than a year
+/// is worth being one.
+pub(super) fn put_together() -> String {
+    let newer = "(excluded.ended_at, excluded.ended_event) > (counts.ended_at, counts.ended_event)";
+    let newest = |column: &str| {
+        format!(
+            "CASE WHEN counts.ended_at IS NULL OR {newer} THEN coalesce(excluded.{column}, counts.{column}) ELSE counts.{column} END"
+        )
+    };
+    let sums = ["fired", "delivered", "failed", "late0", "late1", "late2", "late3", "late4"];
+    let summed: Vec<String> = sums.iter().map(|column| format!("sum({column})")).collect();
+    let added: Vec<String> =
+        sums.iter().map(|column| format!("{column} = counts.{column} + excluded.{column}")).collect();
+    format!(
+        "WITH apart AS (
+             DELETE FROM counts
+             WHERE (owner, trigger_id, hour, slot) IN (SELECT owner, trigger_id, hour, slot FROM counts WHERE slot <> 0 AND hour < $1
+                                                       ORDER BY hour LIMIT $2)
+             RETURNING *
+         )
+         INSERT INTO counts (owner, trigger_id, hour, slot, {columns}, skipped, ended_at, ended_event)
+         SELECT owner, trigger_id, hour, 0, {summed}, least(sum(skipped), {max}),
+                (array_agg(ended_at ORDER BY ended_at DESC NULLS LAST, ended_event DESC))[1],
+                (array_agg(ended_event ORDER BY ended_at DESC NULLS LAST, ended_event DESC))[1]
+         FROM apart
+         GROUP BY owner, trigger_id, hour
+         ORDER BY owner, trigger_id, hour
+         ON CONFLICT (owner, trigger_id, hour, slot) DO UPDATE
+         SET {added}, skipped = least(counts.skipped::numeric + excluded.skipped, {max}), ended_at = {}, ended_event = {}",
+        newest("ended_at"),
+        newest("ended_event"),
+        columns = sums.join(", "),
+        summed = summed.join(", "),
+        added = added.join(", "),
+        max = i64::MAX,
+    )
+}

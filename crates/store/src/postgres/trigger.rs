@@ -1,0 +1,436 @@
+//! Triggers, their cursors and their records of what did not fire. Whoever changes a trigger locks its row first, then its cursor:
+//! calls lock the row to log, plans lock the cursor, and so nothing of a former revision is committed once a change is told.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use deadpool_postgres::{Client, GenericClient};
+use jiff::{SignedDuration, Timestamp};
+use oncue_domain::delivery::CLAIM_FOR;
+use oncue_domain::event::Origin;
+use oncue_domain::id::{TriggerId, UserId};
+use oncue_domain::occurrence::{Reason, Skipped};
+use oncue_domain::payload::Payload;
+use oncue_domain::store::{DUE_COUNTED_MAX, DueCounts, Edited, Error, NewTrigger, Result, SkippedView};
+use oncue_domain::trigger::{Arm, Armed, Definition, Edit, OVERDUE_AFTER, Trigger};
+use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
+
+use super::hint::Changes;
+use super::log::{NewEvent, announce, log_within};
+use super::{
+    PARSED_MAX, PARSED_PAYLOAD_BYTES_MAX, Shared, column, count, execute, failed, limit_of, lock, partition, query,
+    query_first, tally,
+};
+use crate::codec::{broken, instant, schedule_from_text, schedule_to_text, webhook};
+
+/// What another node leaves lying so long after its time, anybody takes.
+const LEFT_LYING_AFTER: SignedDuration = SignedDuration::from_secs(1);
+
+const TRIGGER: &str = "triggers.id, triggers.owner, triggers.revision, triggers.name, triggers.schedule, triggers.payload, \
+                       triggers.webhook_url, triggers.webhook_format, triggers.is_test, triggers.enabled, triggers.expires_at, \
+                       triggers.created_at, triggers.standing_since";
+
+fn trigger(row: &Row, shared: &Shared) -> Result<Trigger> {
+    let schedule: Option<&str> = column(row, 4)?;
+    let payload: Option<&str> = column(row, 5)?;
+    let expires_at: Option<i64> = column(row, 10)?;
+    Ok(Trigger {
+        id: TriggerId(column(row, 0)?),
+        owner: UserId(column(row, 1)?),
+        revision: column(row, 2)?,
+        definition: Definition {
+            name: column(row, 3)?,
+            schedule: schedule
+                .map(|text| schedule_from_text(text, &shared.settings.zones, &shared.cron_lines))
+                .transpose()?,
+            payload: payload.map(Payload::from_stored),
+            webhook: webhook(column(row, 6)?, column(row, 7)?)?,
+            is_test: column(row, 8)?,
+            enabled: column(row, 9)?,
+            expires_at: expires_at.map(instant).transpose()?,
+        },
+        created_at: instant(column(row, 11)?)?,
+        standing_since: instant(column(row, 12)?)?,
+    })
+}
+
+fn armed(row: &Row, shared: &Shared) -> Result<Armed> {
+    let next_at: Option<i64> = column(row, 13)?;
+    Ok(Armed { trigger: trigger(row, shared)?, next_at: next_at.map(instant).transpose()? })
+}
+
+/// The triggers among these that were read before, as they were then.
+pub(super) fn remembered(shared: &Shared, ids: impl Iterator<Item = TriggerId>) -> HashMap<TriggerId, Arc<Trigger>> {
+    let parsed = lock(&shared.parsed);
+    ids.filter_map(|id| parsed.get(&id).map(|trigger| (id, Arc::clone(trigger)))).collect()
+}
+
+/// Reads triggers as they stand, and remembers them. One that cannot be read is left out, so that it does not hold up the others.
+pub(super) async fn read(shared: &Shared, ids: &[TriggerId]) -> Result<Vec<Arc<Trigger>>> {
+    let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
+    let client = shared.client().await?;
+    let sql = format!("SELECT {TRIGGER} FROM triggers WHERE id = ANY ($1)");
+    let mut found = Vec::new();
+    for row in query(&client, &sql, &[&ids]).await? {
+        match trigger(&row, shared) {
+            Ok(trigger) => found.push(Arc::new(trigger)),
+            Err(error) => {
+                let id: i64 = column(&row, 0)?;
+                tracing::error!(trigger.id = id, %error, "trigger {id} cannot be read and does not fire");
+            }
+        }
+    }
+    let mut parsed = lock(&shared.parsed);
+    for trigger in &found {
+        let payload = trigger.definition.payload.as_ref();
+        if payload.is_some_and(|payload| payload.as_str().len() > PARSED_PAYLOAD_BYTES_MAX) {
+            continue;
+        }
+        if parsed.len() >= PARSED_MAX {
+            parsed.clear();
+        }
+        // Two that read at once may come in either order.
+        let entry = parsed.entry(trigger.id).or_insert_with(|| Arc::clone(trigger));
+        if entry.revision < trigger.revision {
+            *entry = Arc::clone(trigger);
+        }
+    }
+    Ok(found)
+}
+
+pub(super) async fn create(shared: &Shared, new: &NewTrigger, now: Timestamp) -> Result<Armed> {
+    partition::prepare(shared, now).await?;
+    let definition = &new.definition;
+    let mut client = shared.client().await?;
+    let transaction = client.transaction().await.map_err(failed)?;
+    let sql = "WITH made AS (
+                   INSERT INTO triggers (owner, revision, name, schedule, payload, webhook_url, webhook_format,
+                                         is_test, enabled, expires_at, created_at, standing_since)
+                   VALUES ($1, 1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10)
+                   RETURNING id
+               ),
+               armed AS (
+                   INSERT INTO cursors (trigger_id, next_at, revision)
+                   SELECT id, $11, 1 FROM made WHERE $11::bigint IS NOT NULL
+               )
+               SELECT id FROM made";
+    let params: [&(dyn ToSql + Sync); 11] = [
+        &new.owner.0,
+        &definition.name,
+        &definition.schedule.as_ref().map(schedule_to_text),
+        &definition.payload.as_ref().map(Payload::as_str),
+        &definition.webhook.as_ref().map(|webhook| webhook.url.as_str()),
+        &definition.webhook.as_ref().map(|webhook| webhook.format.word()),
+        &definition.is_test,
+        &definition.enabled,
+        &definition.expires_at.map(Timestamp::as_microsecond),
+        &now.as_microsecond(),
+        &new.next_at.map(Timestamp::as_microsecond),
+    ];
+    let row = query_first(&transaction, sql, &params).await?;
+    let id = TriggerId(row.map(|row| column(&row, 0)).transpose()?.ok_or_else(|| broken("id", "no number"))?);
+    let trigger = Trigger {
+        id,
+        owner: new.owner,
+        revision: 1,
+        definition: definition.clone(),
+        created_at: now,
+        standing_since: now,
+    };
+    let mut logged = None;
+    if let Some(message_id) = new.test_event {
+        let event = NewEvent {
+            trigger: Arc::new(trigger.clone()),
+            origin: Origin::Test,
+            scheduled_at: None,
+            payload: None,
+            message_id,
+        };
+        logged = Some((log_within(&transaction, shared, &event, now).await?, event));
+    }
+    let committed = transaction.commit().await.map_err(failed);
+    committed.inspect_err(|error| shared.doubt(error, (now + CLAIM_FOR).as_microsecond()))?;
+    let mut changes = Changes { edited: [new.owner].into(), ..Changes::default() };
+    note_armed(shared, id, new.next_at, &mut changes);
+    let claim = logged.and_then(|(logged, event)| logged.finish(shared, event, now, &mut changes));
+    announce(shared, claim.into_iter().collect(), &changes);
+    Ok(Armed { trigger, next_at: new.next_at })
+}
+
+/// This node knows of what it has just armed before any other does, and takes it if it is due soon.
+fn note_armed(shared: &Shared, id: TriggerId, next_at: Option<Timestamp>, changes: &mut Changes) {
+    if let Some(next_at) = next_at {
+        shared.node.note_armed(id, next_at);
+        changes.armed = true;
+    }
+}
+
+pub(super) async fn get(client: &mut Client, shared: &Shared, owner: UserId, id: TriggerId) -> Result<Option<Armed>> {
+    let sql = format!(
+        "SELECT {TRIGGER}, cursors.next_at
+         FROM triggers LEFT JOIN cursors ON cursors.trigger_id = triggers.id
+         WHERE triggers.id = $1 AND triggers.owner = $2"
+    );
+    query_first(client, &sql, &[&id.0, &owner.0]).await?.map(|row| armed(&row, shared)).transpose()
+}
+
+pub(super) async fn list(
+    client: &mut Client,
+    shared: &Shared,
+    owner: UserId,
+    after: Option<TriggerId>,
+    limit: usize,
+) -> Result<Vec<Armed>> {
+    let sql = format!(
+        "SELECT {TRIGGER}, cursors.next_at
+         FROM triggers LEFT JOIN cursors ON cursors.trigger_id = triggers.id
+         WHERE triggers.owner = $1 AND triggers.id > $2
+         ORDER BY triggers.id
+         LIMIT $3"
+    );
+    let rows = query(client, &sql, &[&owner.0, &after.map_or(0, |id| id.0), &limit_of(limit)]).await?;
+    rows.iter().map(|row| armed(row, shared)).collect()
+}
+
+pub(super) async fn edit(shared: &Shared, edit: &Edit, seen: Option<Timestamp>, now: Timestamp) -> Result<Edited> {
+    let trigger = &edit.trigger;
+    let mut client = shared.client().await?;
+    let transaction = client.transaction().await.map_err(failed)?;
+    let Some(revision) = lock_trigger(&transaction, trigger.owner, trigger.id).await? else {
+        return Ok(Edited::NotFound);
+    };
+    let next_at = lock_cursor(&transaction, trigger.id).await?;
+    let moved = edit.arm != Arm::Keep && next_at != seen.map(Timestamp::as_microsecond);
+    if revision + 1 != trigger.revision || moved {
+        return Ok(Edited::Stale);
+    }
+    end_revision(&transaction, trigger.id, now).await?;
+    let definition = &trigger.definition;
+    let params: [&(dyn ToSql + Sync); 11] = [
+        &trigger.id.0,
+        &trigger.revision,
+        &definition.name,
+        &definition.schedule.as_ref().map(schedule_to_text),
+        &definition.payload.as_ref().map(Payload::as_str),
+        &definition.webhook.as_ref().map(|webhook| webhook.url.as_str()),
+        &definition.webhook.as_ref().map(|webhook| webhook.format.word()),
+        &definition.is_test,
+        &definition.enabled,
+        &definition.expires_at.map(Timestamp::as_microsecond),
+        &trigger.standing_since.as_microsecond(),
+    ];
+    let sql = "UPDATE triggers
+               SET revision = $2, name = $3, schedule = $4, payload = $5, webhook_url = $6, webhook_format = $7,
+                   is_test = $8, enabled = $9, expires_at = $10, standing_since = $11
+               WHERE id = $1";
+    execute(&transaction, sql, &params).await?;
+    let mut changes = Changes { edited: [trigger.owner].into(), ..Changes::default() };
+    match edit.arm {
+        Arm::Set(Some(next_at)) => {
+            let sql = "INSERT INTO cursors (trigger_id, next_at, revision) VALUES ($1, $2, $3)
+                       ON CONFLICT (trigger_id) DO UPDATE SET next_at = excluded.next_at, revision = excluded.revision";
+            execute(&transaction, sql, &[&trigger.id.0, &next_at.as_microsecond(), &trigger.revision]).await?;
+        }
+        Arm::Set(None) => {
+            execute(&transaction, "DELETE FROM cursors WHERE trigger_id = $1", &[&trigger.id.0]).await?;
+        }
+        Arm::Keep => {
+            let sql = "UPDATE cursors SET revision = $2 WHERE trigger_id = $1";
+            execute(&transaction, sql, &[&trigger.id.0, &trigger.revision]).await?;
+        }
+    }
+    if let Some(skipped) = &edit.skipped {
+        record(&transaction, shared, trigger.owner, trigger.id, skipped, now).await?;
+    }
+    transaction.commit().await.map_err(failed)?;
+    if let Arm::Set(next_at) = edit.arm {
+        note_armed(shared, trigger.id, next_at, &mut changes);
+    }
+    announce(shared, Vec::new(), &changes);
+    Ok(Edited::Done)
+}
+
+/// The owner's trigger is locked against calls and other changes; gives its revision.
+async fn lock_trigger(client: &impl GenericClient, owner: UserId, id: TriggerId) -> Result<Option<i64>> {
+    let sql = "SELECT revision FROM triggers WHERE id = $1 AND owner = $2 FOR UPDATE";
+    query_first(client, sql, &[&id.0, &owner.0]).await?.map(|row| column(&row, 0)).transpose()
+}
+
+/// The trigger's cursor is locked against plans; gives what it waits for.
+async fn lock_cursor(client: &impl GenericClient, id: TriggerId) -> Result<Option<i64>> {
+    let sql = "SELECT next_at FROM cursors WHERE trigger_id = $1 FOR UPDATE";
+    query_first(client, sql, &[&id.0]).await?.map(|row| column(&row, 0)).transpose()
+}
+
+/// Keeps what the present revision says, for the events that name it. It ends after the last of them, even where the clock
+/// was put back since: what it says must not expire before they do.
+async fn end_revision(client: &impl GenericClient, id: TriggerId, now: Timestamp) -> Result<()> {
+    let sql = "INSERT INTO revisions (trigger_id, revision, kind, name, payload, webhook_url, webhook_format, ended_at)
+               SELECT id, revision, CASE WHEN schedule IS NULL THEN 'api' ELSE 'scheduled' END, name, payload, webhook_url,
+                      webhook_format,
+                      greatest($2, (SELECT max(fired_at) FROM events
+                                    WHERE events.owner = triggers.owner AND events.trigger_id = triggers.id))
+               FROM triggers
+               WHERE id = $1";
+    execute(client, sql, &[&id.0, &now.as_microsecond()]).await.map(drop)
+}
+
+pub(super) async fn delete(shared: &Shared, owner: UserId, id: TriggerId, now: Timestamp) -> Result<bool> {
+    let mut client = shared.client().await?;
+    let transaction = client.transaction().await.map_err(failed)?;
+    if lock_trigger(&transaction, owner, id).await?.is_none() {
+        return Ok(false);
+    }
+    lock_cursor(&transaction, id).await?;
+    end_revision(&transaction, id, now).await?;
+    count::forget(&transaction, owner, id).await?;
+    for sql in [
+        "DELETE FROM triggers WHERE id = $1",
+        "DELETE FROM cursors WHERE trigger_id = $1",
+        "DELETE FROM skipped WHERE trigger_id = $1",
+        "DELETE FROM firings WHERE trigger_id = $1",
+    ] {
+        execute(&transaction, sql, &[&id.0]).await?;
+    }
+    transaction.commit().await.map_err(failed)?;
+    announce(shared, Vec::new(), &Changes { edited: [owner].into(), ..Changes::default() });
+    Ok(true)
+}
+
+/// Writes down occurrences that will not fire.
+async fn record(
+    client: &impl GenericClient,
+    shared: &Shared,
+    owner: UserId,
+    id: TriggerId,
+    skipped: &Skipped,
+    now: Timestamp,
+) -> Result<()> {
+    let counting = tally::adding(
+        "SELECT owner, trigger_id, $8::bigint AS hour, 0 AS fired, count AS skipped, -1 AS late FROM skips",
+        "$9",
+    );
+    let sql = format!(
+        "WITH skips AS (
+             INSERT INTO skipped (owner, trigger_id, reason, first_at, last_at, count, recorded_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7)
+             RETURNING owner, trigger_id, count
+         )
+         {counting}"
+    );
+    let params: [&(dyn ToSql + Sync); 9] = [
+        &owner.0,
+        &id.0,
+        &skipped.reason.word(),
+        &skipped.first.as_microsecond(),
+        &skipped.last.as_microsecond(),
+        &i64::try_from(skipped.count).unwrap_or(i64::MAX),
+        &now.as_microsecond(),
+        &count::number_of(skipped.last),
+        &shared.node.slot(0),
+    ];
+    execute(client, &sql, &params).await.map(drop)
+}
+
+pub(super) async fn skipped(
+    client: &mut Client,
+    owner: UserId,
+    id: TriggerId,
+    limit: usize,
+) -> Result<Vec<SkippedView>> {
+    let sql = "SELECT reason, first_at, last_at, count, recorded_at
+               FROM skipped
+               WHERE trigger_id = $1 AND owner = $2
+               ORDER BY id DESC
+               LIMIT $3";
+    let rows = query(client, sql, &[&id.0, &owner.0, &limit_of(limit)]).await?;
+    let view = |row: &Row| {
+        let word: &str = column(row, 0)?;
+        let count: i64 = column(row, 3)?;
+        Ok(SkippedView {
+            skipped: Skipped {
+                reason: Reason::from_word(word).ok_or_else(|| broken("reason", word))?,
+                first: instant(column(row, 1)?)?,
+                last: instant(column(row, 2)?)?,
+                count: u64::try_from(count).map_err(|error| broken("count", error))?,
+            },
+            recorded_at: instant(column(row, 4)?)?,
+        })
+    };
+    rows.iter().map(view).collect()
+}
+
+/// Whether an occurrence falls on this node (`$2` of `$3`), so that nodes do not all go for the same ones. The occurrence and not
+/// the trigger alone decides: one that fires often is not one node's burden. `$4` are those that this node has just armed.
+const IS_MINE: &str = "(hashint8(cursors.trigger_id + cursors.next_at / 1000000) & 2147483647) % $3::bigint = $2::bigint \
+                       OR cursors.trigger_id = ANY ($4::bigint[])";
+
+pub(super) async fn next_due(client: &mut Client, shared: &Shared) -> Result<Option<Timestamp>> {
+    let (place, nodes) = shared.node.share();
+    let sql = format!(
+        "SELECT least(
+             (SELECT next_at FROM cursors WHERE {IS_MINE} ORDER BY next_at LIMIT 1),
+             (SELECT next_at FROM cursors ORDER BY next_at LIMIT 1) + $1::bigint
+         )"
+    );
+    let left_lying_us = if nodes == 1 { 0 } else { i64::try_from(LEFT_LYING_AFTER.as_micros()).unwrap_or(i64::MAX) };
+    let row = query_first(client, &sql, &[&left_lying_us, &place, &nodes, &shared.node.just_armed()]).await?;
+    let next: Option<i64> = row.map(|row| column(&row, 0)).transpose()?.flatten();
+    next.map(instant).transpose()
+}
+
+pub(super) async fn due_counts(client: &Client, now: Timestamp) -> Result<DueCounts> {
+    let sql = "SELECT (SELECT count(*) FROM (SELECT 1 FROM cursors WHERE next_at <= $1 LIMIT $3) AS due),
+                      (SELECT count(*) FROM (SELECT 1 FROM cursors WHERE next_at < $2 LIMIT $3) AS overdue),
+                      (SELECT next_at FROM cursors WHERE next_at > $1 ORDER BY next_at LIMIT 1)";
+    let overdue_before = now.checked_sub(OVERDUE_AFTER).unwrap_or(Timestamp::MIN).as_microsecond();
+    let counted_max = i64::try_from(DUE_COUNTED_MAX).unwrap_or(i64::MAX);
+    let row = query_first(client, sql, &[&now.as_microsecond(), &overdue_before, &counted_max]).await?;
+    let row = row.ok_or_else(|| Error::Broken("a row that is always there is not".to_owned()))?;
+    let (due, overdue): (i64, i64) = (column(&row, 0)?, column(&row, 1)?);
+    let next_at: Option<i64> = column(&row, 2)?;
+    Ok(DueCounts {
+        due: due.unsigned_abs(),
+        overdue: overdue.unsigned_abs(),
+        next_at: next_at.map(instant).transpose()?,
+    })
+}
+
+pub(super) async fn due(shared: &Shared, now: Timestamp, limit: usize) -> Result<Vec<Armed<Arc<Trigger>>>> {
+    let (place, nodes) = shared.node.share();
+    let left_lying = now.checked_sub(LEFT_LYING_AFTER).unwrap_or(Timestamp::MIN).as_microsecond();
+    let sql = format!(
+        "SELECT trigger_id, next_at, revision
+         FROM cursors
+         WHERE next_at <= $1 AND (next_at <= $5 OR {IS_MINE})
+         ORDER BY next_at
+         LIMIT $6"
+    );
+    let armed_here = shared.node.just_armed();
+    let params: [&(dyn ToSql + Sync); 6] =
+        [&now.as_microsecond(), &place, &nodes, &armed_here, &left_lying, &limit_of(limit)];
+    let rows = {
+        let client = shared.client().await?;
+        query(&client, &sql, &params).await?
+    };
+    shared.node.forget_armed(now);
+    let mut waiting = Vec::with_capacity(rows.len());
+    for row in &rows {
+        waiting.push((TriggerId(column(row, 0)?), instant(column(row, 1)?)?, column::<i64>(row, 2)?));
+    }
+    let mut known = remembered(shared, waiting.iter().map(|(id, _, _)| *id));
+    let is_known = |(id, _, revision): &&(TriggerId, Timestamp, i64)| {
+        known.get(id).is_some_and(|trigger| trigger.revision == *revision)
+    };
+    let unknown: Vec<TriggerId> = waiting.iter().filter(|due| !is_known(due)).map(|(id, _, _)| *id).collect();
+    if !unknown.is_empty() {
+        known.extend(read(shared, &unknown).await?.into_iter().map(|trigger| (trigger.id, trigger)));
+    }
+    // One that was edited between the two looks comes with the next one.
+    let armed = waiting.into_iter().filter_map(|(id, next_at, revision)| {
+        let trigger = known.get(&id).filter(|trigger| trigger.revision == revision)?;
+        Some(Armed { trigger: Arc::clone(trigger), next_at: Some(next_at) })
+    });
+    Ok(armed.collect())
+}

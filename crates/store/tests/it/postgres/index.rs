@@ -1,0 +1,133 @@
+//! How little of the database a statement looks at, whatever the planner believes of its tables: that they are as empty as when
+//! it last looked, or what is true.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use oncue_domain::id::{EventId, TriggerId, UserId};
+use oncue_domain::store::Store;
+use oncue_store::postgres::Postgres;
+
+use crate::bench::t;
+use crate::database::Database;
+
+/// So many triggers, ten to an owner, and as much of everything else. The instants lie in one hour.
+const ROWS: i64 = 6_000;
+
+/// Whoever is asked for.
+const OWNER: UserId = UserId(7);
+
+const HOUR_US: i64 = 3_600_000_000;
+
+/// Makes a row of everything for each number.
+fn fill(database: &Database, from: i64, until: i64) {
+    let (begins, hour) = (t(0).as_microsecond(), t(0).as_second() / 3600);
+    let fired_at = format!("{begins} + n * {}", HOUR_US / 2 / ROWS);
+    let tables = [
+        ("users (email, email_key, password_hash, is_operator, created_at)", "n::text, n::text, '', FALSE, 0".to_owned()),
+        ("sessions (id, user_id, created_at, expires_at)", format!("md5(n::text), n / 10, 0, {begins} * 2")),
+        (
+            "api_keys (owner, name, prefix, hash, scopes, created_at)",
+            "n / 10, 'n', 'p', sha256(n::text::bytea), '', 0".to_owned(),
+        ),
+        (
+            "triggers (owner, revision, schedule, payload, is_test, enabled, created_at, standing_since)",
+            "n / 10, 1, '{\"once\":{\"at\":0}}', repeat('x', 200), FALSE, TRUE, 0, 0".to_owned(),
+        ),
+        ("cursors (trigger_id, next_at, revision)", format!("n, {fired_at}, 1")),
+        (
+            "events (id, owner, trigger_id, revision, origin, fired_at, message_id)",
+            format!("n, n / 10, n, 1, 2, {fired_at}, gen_random_uuid()"),
+        ),
+        (
+            "attempts (event_id, number, fired_at, is_default, started_at, took_us, delivered)",
+            format!("n, 1, {fired_at}, FALSE, 0, 0, FALSE"),
+        ),
+        ("failures (event_id, owner, trigger_id, fired_at)", format!("n, n / 10, n, {fired_at}")),
+        (
+            "outbox (event_id, fired_at, due_at, tried, fence, is_default)",
+            format!("n + {ROWS}, {fired_at}, {fired_at}, 0, 0, FALSE"),
+        ),
+        (
+            "counts (owner, trigger_id, hour, slot, fired, delivered, failed, skipped, late0, late1, late2, late3, late4,
+                     ended_at, ended_event)",
+            format!("n / 10, n, {hour}, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0, {fired_at}, n"),
+        ),
+        (
+            "firings (trigger_id, fired_at, event_id, origin, outcome, attempts)",
+            format!("n, {fired_at} - {HOUR_US}, n + {ROWS}, 2, 'logged', 0"),
+        ),
+    ];
+    for (columns, values) in tables {
+        database.sql(&format!("INSERT INTO {columns} SELECT {values} FROM generate_series({from}, {until}) AS n"));
+    }
+}
+
+/// Everything that somebody's pages ask for, once.
+async fn ask(node: &Postgres) {
+    let gone_until = t(-1);
+    let ids: Vec<TriggerId> = (OWNER.0 * 10..OWNER.0 * 10 + 10).map(TriggerId).collect();
+    assert_eq!(node.sessions(OWNER, t(1)).await.expect("sessions").len(), 10);
+    assert_eq!(node.api_keys(OWNER).await.expect("keys").len(), 10);
+    assert!(node.user_by_email("70").await.expect("a user").is_some());
+    assert_eq!(node.trigger_heads(OWNER, 100).await.expect("heads").len(), 10);
+    assert_eq!(node.soonest(OWNER, 5).await.expect("heads").len(), 5);
+    let attention = node.attention(OWNER, gone_until, t(3600)).await.expect("an answer");
+    assert_eq!((attention.tally.all, attention.overdue.len(), attention.failing.len()), (10, 10, 10));
+    let counts = node.hour_counts(OWNER, Some(ids[0]), Timestamp::MIN, Timestamp::MAX).await.expect("counts");
+    assert_eq!(counts.len(), 1);
+    let recent = node.recent_firings(OWNER, ids.clone(), gone_until, 20).await.expect("firings");
+    assert!(recent.iter().all(|of| of.firings.len() == 2), "{recent:?}");
+    let gone = node.gone_firing(OWNER, EventId(ids[0].0 + ROWS), gone_until).await.expect("a firing");
+    assert_eq!(gone.map(|(trigger, _)| trigger), Some(ids[0]));
+}
+
+/// Waits until nobody is there any more: what was read is counted when a session ends.
+async fn leave(database: &Database, node: Arc<Postgres>) {
+    node.close().await;
+    drop(node);
+    let others = "SELECT count(*) FROM pg_stat_activity
+                  WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()";
+    while database.sql(others) != "0" {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_pages_show_is_found_by_indexes_whatever_the_planner_believes() {
+    let database = Database::new();
+    let node = Arc::new(database.node("bench", true).await);
+    // A call makes the partitions of its instant.
+    let user = node.local_user(t(0)).await.expect("a user");
+    let call = crate::bench::api("first");
+    let message = oncue_domain::id::Ids::from_seed([1; 32]).message(t(0));
+    node.fire_unkept(user.id, call, message, t(0)).await.expect("an event");
+    leave(&database, node).await;
+    let tables = database.sql("SELECT format('DELETE FROM %I;', relname) FROM pg_class
+                               WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace AND NOT relispartition
+                                 AND relname IN ('users', 'events', 'attempts', 'outbox', 'revisions')");
+    database.sql(&format!("{tables} ALTER SEQUENCE users_id_seq RESTART"));
+    fill(&database, 1, 3);
+    // From here on it looks when it is told to.
+    let tables = database.sql(
+        "SELECT format('ALTER TABLE %I SET (autovacuum_enabled = FALSE);', relname) FROM pg_class
+                               WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace",
+    );
+    database.sql(&tables);
+    database.sql("ANALYZE");
+    fill(&database, 4, ROWS);
+    for belief in ["that there are three rows", "what is true"] {
+        database.sql("SELECT pg_stat_reset()");
+        let node = Arc::new(database.node("bench", true).await);
+        ask(&node).await;
+        leave(&database, node).await;
+        // What is owed a node walks over by itself, when it comes and when it goes.
+        let walked = format!(
+            "SELECT relname, seq_tup_read FROM pg_stat_user_tables
+             WHERE seq_tup_read > CASE relname WHEN 'outbox' THEN {} ELSE 1000 END",
+            3 * ROWS
+        );
+        assert_eq!(database.sql(&walked), "", "tables that were walked over while the planner believed {belief}");
+        database.sql("ANALYZE");
+    }
+}

@@ -1,0 +1,189 @@
+//! Nodes that do the same at once: one of them does it, or each its part, and never two.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use oncue_domain::access::Registration;
+use oncue_domain::event::Origin;
+use oncue_domain::id::{EventId, UserId};
+use oncue_domain::store::{Edited, EventFilter, EventPage, Fired, NewUser, Registered};
+use oncue_domain::trigger::Definition;
+
+use super::Nodes;
+use crate::bench::{Bench, api, every, t};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_two_nodes_fire_at_once_fires_once() {
+    let nodes = Nodes::begin(2).await;
+    let owner = nodes.user("a").await;
+    let mut triggers = Vec::new();
+    for _ in 0..40 {
+        triggers.push(nodes.nodes[0].trigger(owner, every("1m")).await.id);
+    }
+    for round in 1..=5_usize {
+        let now = t(60 * i64::try_from(round).expect("small"));
+        // All plans before the first commit: whoever looks afterwards finds nothing due.
+        let mut planned = Vec::new();
+        for node in &nodes.nodes {
+            let mut plans = Vec::new();
+            for id in &triggers {
+                plans.push(node.planned(owner, *id, now).await);
+            }
+            planned.push((Arc::clone(&node.store), plans));
+        }
+        // Not in the same order, so that neither has all the locks before the other asks for any.
+        planned[1].1.reverse();
+        let mut commits = Vec::new();
+        for (store, mut plans) in planned {
+            for plans in [plans.split_off(plans.len() / 2), plans] {
+                let store = Arc::clone(&store);
+                commits.push(tokio::spawn(async move { store.commit_plans(plans, now).await.expect("a commit") }));
+            }
+        }
+        let (mut carried_out, mut stale, mut events) = (0, 0, 0);
+        for commit in commits {
+            let committed = commit.await.expect("no panic");
+            carried_out += committed.plans;
+            stale += committed.stale;
+            events += committed.events;
+        }
+        assert_eq!((carried_out, stale, events), (triggers.len(), triggers.len(), triggers.len()));
+        let mut fired: Vec<_> = nodes.nodes[1].events(owner).await;
+        assert_eq!(fired.len(), triggers.len() * round);
+        fired.sort_by_key(|event| (event.trigger, event.scheduled_at));
+        fired.dedup_by_key(|event| (event.trigger, event.scheduled_at));
+        assert_eq!(fired.len(), triggers.len() * round, "no occurrence has two");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_many_who_claim_on_several_nodes_none_gets_what_another_has() {
+    let nodes = Nodes::begin(3).await;
+    let owner = nodes.user("a").await;
+    let id = nodes.nodes[0].trigger(owner, api("api")).await.id;
+    let mut events = Vec::new();
+    for _ in 0..200 {
+        events.push(nodes.nodes[0].fire(owner, id, None, t(0)).await);
+    }
+    // The node that logged them ends, so that all of them lie in the table.
+    nodes.nodes[0].node().close().await;
+    let claimers: Vec<_> = nodes.nodes[1..]
+        .iter()
+        .cycle()
+        .take(8)
+        .map(|node| {
+            let store = Arc::clone(&node.store);
+            tokio::spawn(async move {
+                let mut claimed: Vec<EventId> = Vec::new();
+                // Some lie under another's hands for a moment and are stepped over.
+                for _ in 0..100 {
+                    let claims = store.claim_deliveries(t(1), 7).await.expect("claims");
+                    claimed.extend(claims.iter().map(|claim| claim.event.id));
+                }
+                claimed
+            })
+        })
+        .collect();
+    let mut claimed = Vec::new();
+    for claimer in claimers {
+        claimed.extend(claimer.await.expect("no panic"));
+    }
+    claimed.sort();
+    assert_eq!(claimed, events);
+}
+
+fn new_user(number: usize) -> NewUser {
+    NewUser { email: format!("user{number}@example.com"), password_hash: "hash".to_owned() }
+}
+
+async fn register_at_once(nodes: &Nodes, rule: Registration, user: impl Fn(usize) -> NewUser) -> Vec<Registered> {
+    let calls: Vec<_> = (0..12)
+        .map(|number| {
+            let (store, user) = (Arc::clone(&nodes.nodes[number % nodes.nodes.len()].store), user(number));
+            tokio::spawn(async move { store.register(user, rule, t(0)).await.expect("an answer") })
+        })
+        .collect();
+    let mut registered = Vec::new();
+    for call in calls {
+        registered.push(call.await.expect("no panic"));
+    }
+    registered
+}
+
+fn count(registered: &[Registered], is_so: impl Fn(&Registered) -> bool) -> usize {
+    registered.iter().filter(|registered| is_so(registered)).count()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_many_who_would_be_the_first_user_one_is() {
+    let nodes = Nodes::begin(2).await;
+    let registered = register_at_once(&nodes, Registration::First, new_user).await;
+    assert_eq!(count(&registered, |it| matches!(it, Registered::Done(user) if user.is_operator)), 1);
+    assert_eq!(count(&registered, |it| *it == Registered::Closed), 11);
+    // And one address is one user's, whatever the case of its letters.
+    let same = |number: usize| {
+        let email = if number.is_multiple_of(2) { "same@example.com" } else { "Same@Example.com" };
+        NewUser { email: email.to_owned(), password_hash: "hash".to_owned() }
+    };
+    let registered = register_at_once(&nodes, Registration::Open, same).await;
+    assert_eq!(count(&registered, |it| matches!(it, Registered::Done(user) if !user.is_operator)), 1);
+    assert_eq!(count(&registered, |it| *it == Registered::EmailTaken), 11);
+    assert_eq!(nodes.nodes[0].store.users().await.expect("a list").len(), 2);
+}
+
+async fn logged(node: &Bench, owner: UserId) -> usize {
+    let page = EventPage::OldestFirst(None);
+    node.store.events(owner, EventFilter::default(), page, 1_000_000).await.expect("events").len()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn no_node_fires_what_another_has_paused() {
+    let nodes = Nodes::begin(3).await;
+    let owner = nodes.user("a").await;
+    let id = nodes.nodes[0].trigger(owner, api("api")).await.id;
+    let (is_over, fired) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+    let callers: Vec<_> = [0, 1, 0, 1]
+        .map(|node: usize| {
+            let store = Arc::clone(&nodes.nodes[node].store);
+            let ids = oncue_domain::id::Ids::from_seed([u8::try_from(node).expect("small") + 100; 32]);
+            let (is_over, fired) = (Arc::clone(&is_over), Arc::clone(&fired));
+            tokio::spawn(async move {
+                while !is_over.load(Ordering::Acquire) {
+                    let call =
+                        oncue_domain::store::Call { origin: Origin::Api, payload: None, message_id: ids.message(t(0)) };
+                    match store.fire(owner, id, call, t(1)).await.expect("an answer") {
+                        Fired::Event(_) => {
+                            fired.fetch_add(1, Ordering::AcqRel);
+                        }
+                        Fired::Refused(_) => tokio::task::yield_now().await,
+                        Fired::NotFound => panic!("it is there"),
+                    }
+                }
+            })
+        })
+        .into();
+    let third = &nodes.nodes[2];
+    let set = async |enabled: bool| {
+        let trigger = third.get(owner, id).await.trigger;
+        let edit = trigger.edit(Definition { enabled, ..api("api") }, None, t(1));
+        assert_eq!(third.store.edit_trigger(edit, None, t(1)).await.expect("an edit"), Edited::Done);
+    };
+    for round in 0..20 {
+        set(false).await;
+        let paused = logged(third, owner).await;
+        for node in &nodes.nodes {
+            let call = node.call(Origin::Api, None);
+            let answer = node.store.fire(owner, id, call, t(1)).await.expect("an answer");
+            assert!(matches!(answer, Fired::Refused(_)), "round {round}: {answer:?} by a node that did not pause it");
+        }
+        assert_eq!(logged(third, owner).await, paused, "round {round}: nothing came after the answer");
+        set(true).await;
+        let before = fired.load(Ordering::Acquire);
+        super::until("somebody fires it again", async || fired.load(Ordering::Acquire) > before).await;
+    }
+    is_over.store(true, Ordering::Release);
+    for caller in callers {
+        caller.await.expect("no panic");
+    }
+    assert_eq!(logged(third, owner).await, fired.load(Ordering::Acquire), "what was told is there, and nothing else");
+}
