@@ -8,6 +8,7 @@ use ipnet::IpNet;
 use jiff::{SignedDuration, Timestamp};
 use metrics_exporter_prometheus::PrometheusHandle;
 use oncue_domain::access::{Preferences, Registration, User};
+use oncue_domain::cache::Cache;
 use oncue_domain::clock::Clock;
 use oncue_domain::destination::Egress;
 use oncue_domain::event::Retention;
@@ -20,7 +21,6 @@ use url::Url;
 use crate::auth::limits::LoginLimits;
 use crate::auth::password::Passwords;
 use crate::auth::token::Tokens;
-use crate::flat::statistics::Statistics;
 use crate::watchers::Watchers;
 
 /// Fills a buffer with random bytes from the system.
@@ -35,6 +35,15 @@ pub enum Mode {
     Open(User),
 }
 
+/// Where everything is remembered, as the operator is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Database {
+    /// With the one server.
+    Sqlite,
+    /// With a PostgreSQL on these hosts, each with its port; none where it is reached without the network.
+    Postgres(Vec<String>),
+}
+
 /// What the operator decided about the web.
 pub struct Settings {
     /// Who may come in.
@@ -45,6 +54,8 @@ pub struct Settings {
     pub public_url: Url,
     /// Where the server listens, the real port included.
     pub listen: SocketAddr,
+    /// Where everything is remembered.
+    pub database: Database,
     /// Whose word about the client's address is believed.
     pub trusted_proxies: Vec<IpNet>,
     /// How long a login lasts.
@@ -81,6 +92,8 @@ impl Settings {
 pub struct Doors {
     /// What is remembered.
     pub store: Arc<dyn Store>,
+    /// What may be forgotten.
+    pub cache: Arc<dyn Cache>,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
     /// Message ids.
@@ -96,6 +109,7 @@ pub struct Doors {
 /// Everything that handlers share.
 pub(crate) struct Shared {
     pub(crate) store: Arc<dyn Store>,
+    pub(crate) cache: Arc<dyn Cache>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ids: Arc<Ids>,
     pub(crate) zones: Arc<Zones>,
@@ -105,7 +119,6 @@ pub(crate) struct Shared {
     pub(crate) tokens: Tokens,
     pub(crate) passwords: Passwords,
     pub(crate) login_limits: LoginLimits,
-    pub(crate) statistics: Statistics,
     /// The built-in user's, who has no session to be read with. The store has them too, for the next start.
     local_preferences: Mutex<Preferences>,
     pub(crate) watchers: Arc<Watchers>,
@@ -134,8 +147,8 @@ impl Shared {
             tokens: Tokens::new(&settings.jwt_secret),
             passwords: Passwords::new(),
             login_limits: LoginLimits::new(),
-            statistics: Statistics::default(),
             store: doors.store,
+            cache: doors.cache,
             clock: doors.clock,
             ids: doors.ids,
             zones: doors.zones,
@@ -196,6 +209,7 @@ pub(crate) fn test_settings() -> Settings {
         registration: Registration::Open,
         public_url: Url::parse("https://oncue.example.com").expect("an address"),
         listen: SocketAddr::from(([0, 0, 0, 0], 8000)),
+        database: Database::Sqlite,
         trusted_proxies: Vec::new(),
         session_for: SignedDuration::from_hours(1),
         zone: Zones::utc(),

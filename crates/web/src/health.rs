@@ -1,5 +1,7 @@
 //! How the server is: for load balancers, for monitoring, and for a person who wonders.
 
+use std::time::Duration;
+
 use axum::Extension;
 use axum::Json;
 use axum::extract::State;
@@ -15,6 +17,9 @@ use crate::auth::Caller;
 use crate::fault::{Fault, Problem};
 use crate::guard::ClientAddress;
 use crate::openapi::Errors;
+
+/// A database that takes longer than this to count is as good as down for whoever looks at the numbers.
+const DATABASE_ANSWERS_WITHIN: Duration = Duration::from_secs(5);
 
 /// Whether the server can do its work.
 #[derive(Serialize, ToSchema)]
@@ -73,11 +78,24 @@ pub(crate) async fn metrics(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     permit(&app, client, &headers).await?;
-    if let Ok(backlog) = app.store.backlog().await {
-        metrics::gauge!("oncue_deliveries_owed").set(u32::try_from(backlog.owed).unwrap_or(u32::MAX));
-    }
+    measure(&app).await;
     let content_type = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
     Ok((content_type, app.metrics.render()).into_response())
+}
+
+/// What the database knows of all nodes, and whether it answers; while it does not, what it said last stays.
+async fn measure(app: &App) {
+    let now = app.now();
+    let asked = async { tokio::try_join!(app.store.backlog(), app.store.due_counts(now), app.store.nodes()) };
+    let answer = tokio::time::timeout(DATABASE_ANSWERS_WITHIN, asked).await;
+    let is_up = matches!(answer, Ok(Ok(_)));
+    metrics::gauge!("oncue_database_up").set(u8::from(is_up));
+    metrics::gauge!("oncue_node_info", "version" => env!("CARGO_PKG_VERSION")).set(1);
+    let Ok(Ok((backlog, counts, nodes))) = answer else { return };
+    metrics::gauge!("oncue_deliveries_owed").set(u32::try_from(backlog.owed).unwrap_or(u32::MAX));
+    metrics::gauge!("oncue_triggers_overdue").set(u32::try_from(counts.overdue).unwrap_or(u32::MAX));
+    let running = nodes.iter().filter(|node| !node.is_silent(now)).count();
+    metrics::gauge!("oncue_nodes_running").set(u32::try_from(running).unwrap_or(u32::MAX));
 }
 
 async fn permit(app: &App, client: ClientAddress, headers: &HeaderMap) -> Result<(), Fault> {

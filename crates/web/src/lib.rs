@@ -28,7 +28,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-pub use app::{Doors, Entropy, Mode, Settings};
+pub use app::{Database, Doors, Entropy, Mode, Settings};
 pub use auth::password::hash as hash_password;
 pub use server::serve;
 
@@ -86,6 +86,7 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(api::schedule::preview))
         .routes(routes!(api::api_key::list, api::api_key::create))
         .routes(routes!(api::api_key::delete))
+        .routes(routes!(api::node::list))
         .routes(routes!(access::login))
         .routes(routes!(access::register))
         .routes(routes!(health::ping))

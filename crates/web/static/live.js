@@ -1,11 +1,12 @@
 // Keeps a page that is open up to date. One connection tells what happens (GET /ui/live); then the page's own address is fetched
-// again and each [data-live~="what"] is swapped by its id, without taking away focus, a selection, or what was opened. Where
+// again and each [data-live~="what"] ("time": every other second) is swapped by its id, without taking away focus, a selection, or what was opened. Where
 // there is no connection the page looks by itself, and says how old it is. Who wants more listens on the document: `oncue:rows`
 // brings the rows of new events, `oncue:reload` says that they are too many, `oncue:page` has the page as it was fetched, and
 // `oncue:swap` comes before a part is swapped; the new one says `htmx:load`, as one that htmx brought.
 
 const REFRESH_EVERY_MS = 2000;
 const POLL_EVERY_MS = 10000;
+const TICK_EVERY_MS = 2000;
 const SILENT_AFTER_MS = 40000;
 const TRY_AGAIN_MS = 30000;
 const HIDDEN_FOR_MS = 5000;
@@ -341,4 +342,6 @@ window.addEventListener("pageshow", (event) => {
 if (isLivePage()) {
   showState();
   open();
+  // What changes by itself, and nobody is told of.
+  if (parts("time").length) setInterval(() => want("time"), TICK_EVERY_MS);
 }

@@ -3,6 +3,7 @@
 pub(crate) mod api_key;
 pub(crate) mod event;
 pub(crate) mod fire;
+pub(crate) mod node;
 pub(crate) mod page;
 pub(crate) mod schedule;
 pub(crate) mod trigger;

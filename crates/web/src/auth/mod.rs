@@ -56,6 +56,14 @@ impl Caller {
         }
     }
 
+    /// What is about the server as a whole is the operator's alone.
+    pub(crate) fn require_operator(&self) -> Result<(), Fault> {
+        if self.user.is_operator {
+            return Ok(());
+        }
+        Err(Fault::new(StatusCode::FORBIDDEN, "This is about the server as a whole, and so the operator's alone."))
+    }
+
     /// Finds out who asks.
     pub(crate) async fn find(app: &App, headers: &HeaderMap) -> Result<Option<Caller>, Fault> {
         if let Mode::Open(user) = &app.settings.mode {

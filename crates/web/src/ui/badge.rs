@@ -45,6 +45,11 @@ impl Badge {
         Badge::new(state.word(), tone)
     }
 
+    /// How a node is doing.
+    pub(crate) fn of_node(is_silent: bool) -> Badge {
+        if is_silent { Badge::new("silent", "bad") } else { Badge::new("running", "ok") }
+    }
+
     /// What somebody tried out.
     pub(crate) const TEST: Badge = Badge::new("test", "test");
 

@@ -26,6 +26,7 @@ pub(crate) enum Place {
     Triggers,
     Events,
     Upcoming,
+    Nodes,
     Account,
     Elsewhere,
 }
@@ -49,6 +50,8 @@ impl Entry {
 /// The surroundings of a page.
 pub(crate) struct Frame {
     viewer: Viewer,
+    /// Whether whoever looks is the operator.
+    is_operator: bool,
     place: Place,
     preferences: Preferences,
     zone: Zone,
@@ -67,13 +70,15 @@ impl Frame {
         let zone = shown_zone(app, caller, None);
         // What it says was done was so once, and is not said again.
         let back = caller.page.as_deref().map(without_notice).unwrap_or_default();
-        Frame { viewer, place, preferences, zone, now: app.now(), back }
+        let is_operator = caller.user.is_operator;
+        Frame { viewer, is_operator, place, preferences, zone, now: app.now(), back }
     }
 
     /// Around a page for anybody.
     pub(crate) fn bare() -> Frame {
         Frame {
             viewer: Viewer::Nobody,
+            is_operator: false,
             place: Place::Elsewhere,
             preferences: Preferences::default(),
             zone: Zones::utc(),
@@ -106,7 +111,7 @@ impl Frame {
     }
 
     /// The main navigation.
-    pub(crate) fn entries(&self) -> [Entry; 6] {
+    pub(crate) fn entries(&self) -> Vec<Entry> {
         // Without a login there is no account, but there are settings.
         let account = if self.is_open() { "Settings" } else { "Account" };
         [
@@ -114,13 +119,17 @@ impl Frame {
             (Place::Triggers, "Triggers", "/ui/triggers", Some("g t")),
             (Place::Events, "Events", "/events", Some("g e")),
             (Place::Upcoming, "Upcoming", "/upcoming", Some("g u")),
+            (Place::Nodes, "Nodes", "/ui/nodes", Some("g n")),
             (Place::Account, account, "/account", None),
             (Place::Elsewhere, "API docs", "/docs", None),
         ]
+        .into_iter()
+        .filter(|(place, ..)| self.is_operator || *place != Place::Nodes)
         .map(|(place, title, address, keys)| {
             let is_here = place == self.place && place != Place::Elsewhere;
             Entry { title, address, keys, is_here }
         })
+        .collect()
     }
 
     /// The word for the colours.
@@ -198,5 +207,14 @@ mod tests {
         assert_eq!(here(Place::Triggers), ["/ui/triggers"]);
         assert_eq!(here(Place::Account), ["/account"]);
         assert!(here(Place::Elsewhere).is_empty());
+    }
+
+    #[test]
+    fn what_is_about_the_whole_server_is_in_the_operators_navigation_alone() {
+        let has_nodes = |is_operator| {
+            let frame = Frame { is_operator, ..Frame::bare() };
+            frame.entries().iter().any(|entry| entry.address == "/ui/nodes")
+        };
+        assert_eq!((has_nodes(true), has_nodes(false)), (true, false));
     }
 }

@@ -23,6 +23,7 @@ mod frame;
 mod live;
 mod login;
 mod moment;
+mod node_list;
 mod notice;
 mod number;
 mod overview;
@@ -87,6 +88,7 @@ pub(crate) fn router(app: &App) -> Router<App> {
         .route("/ui/triggers/{id}/test", get(trigger_action::fire_page).post(trigger_action::test))
         .route("/ui/triggers/{id}/pause", get(to_page).post(trigger_action::pause))
         .route("/ui/triggers/{id}/resume", get(to_page).post(trigger_action::resume))
+        .route("/ui/nodes", get(node_list::show))
         .route("/upcoming", get(upcoming::show))
         .route_layer(from_fn_with_state(Arc::clone(app), draft::keep))
         // Below the drafts: nothing typed into these forms may be carried through a login, passwords least of all.

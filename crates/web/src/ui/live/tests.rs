@@ -6,6 +6,7 @@ use futures_util::StreamExt;
 use jiff::{SignedDuration, Timestamp};
 use metrics_exporter_prometheus::PrometheusBuilder;
 use oncue_domain::access::{Registration, Session, User};
+use oncue_domain::cache::InProcess;
 use oncue_domain::clock::Clock;
 use oncue_domain::event::Origin;
 use oncue_domain::id::{Ids, TriggerId};
@@ -64,6 +65,7 @@ impl House {
         let store: Arc<dyn Store> = Arc::new(Memory::new(false));
         let doors = Doors {
             store: Arc::clone(&store),
+            cache: Arc::new(InProcess::default()),
             clock: hand.clone(),
             ids: Arc::new(Ids::from_seed([1; 32])),
             zones: Arc::new(Zones::bundled()),
