@@ -29,6 +29,10 @@ enum Command {
     /// Manage users; works while the server runs
     #[command(subcommand)]
     User(command::user::UserCommand),
+    /// Bring a database up to date without starting a server, or show what would be done
+    Migrate(command::migrate::MigrateFlags),
+    /// Move everything from SQLite to PostgreSQL
+    Copy(command::copy::CopyFlags),
     /// Ask a running server whether it is ready (for containers); exits 0 when it is
     Healthcheck(ServeFlags),
     /// Measure how fast this oncue is on this machine
@@ -47,7 +51,7 @@ pub(crate) struct ServeFlags {
     /// Networks whose X-Forwarded-For is believed, separated by commas [env: ONCUE_TRUSTED_PROXIES]
     #[arg(long, value_name = "CIDRS")]
     pub(crate) trusted_proxies: Option<String>,
-    /// sqlite:PATH or sqlite::memory: [env: DATABASE_URL] [default: sqlite:oncue.db]
+    /// sqlite:PATH, sqlite::memory: or postgres://… [env: DATABASE_URL] [default: sqlite:oncue.db]
     #[arg(long, value_name = "URL")]
     pub(crate) database_url: Option<String>,
     /// No login: one built-in local user owns everything; loopback only [env: ONCUE_OPEN]
@@ -68,7 +72,7 @@ pub(crate) struct ServeFlags {
     /// Destination of triggers that name none [env: HTTP_URL]
     #[arg(long, value_name = "URL")]
     pub(crate) default_webhook: Option<String>,
-    /// Statistics cache that several nodes share (not in this version) [env: CACHE_URL] [default: in-process]
+    /// memcached://HOST:PORT[,HOST:PORT]: a statistics cache that nodes share [env: CACHE_URL] [default: in-process]
     #[arg(long, value_name = "URL")]
     pub(crate) cache_url: Option<String>,
     /// IANA zone for times and cron lines that carry none [env: ONCUE_TIMEZONE] [default: UTC]
@@ -114,6 +118,8 @@ pub(crate) fn run() -> ExitCode {
     let outcome = match cli.command {
         Command::Serve(flags) => serve::run(&flags, &environment),
         Command::User(command) => command::user::run(&command, &environment),
+        Command::Migrate(flags) => command::migrate::run(&flags, &environment),
+        Command::Copy(flags) => command::copy::run(&flags, &environment),
         Command::Healthcheck(flags) => command::healthcheck::run(&flags, &environment),
         Command::Bench(flags) => bench::run(&flags),
     };

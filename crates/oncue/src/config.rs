@@ -13,6 +13,8 @@ use oncue_domain::access::Registration;
 use oncue_domain::destination::{Reach, Webhook};
 use oncue_domain::event::Retention;
 use oncue_domain::schedule::every::Period;
+use oncue_store::memcached::Servers;
+use oncue_store::postgres::address::Address;
 use oncue_store::sqlite::Place;
 use url::Url;
 
@@ -24,6 +26,13 @@ const JWT_SECRET_BYTES_MIN: usize = 32;
 /// What is wrong with the configuration, one sentence each.
 #[derive(Debug)]
 pub(crate) struct Wrong(Vec<String>);
+
+impl Wrong {
+    /// One thing is wrong.
+    pub(crate) fn one(sentence: String) -> Wrong {
+        Wrong(vec![sentence])
+    }
+}
 
 impl fmt::Display for Wrong {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -69,19 +78,29 @@ pub(crate) enum LogFormat {
     Json,
 }
 
+/// Where everything is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Database {
+    /// In this machine, for one server.
+    Sqlite(Place),
+    /// In PostgreSQL, for many.
+    Postgres(Box<Address>),
+}
+
 /// What the operator meant.
 #[derive(Debug)]
 pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
     pub(crate) public_url: Option<Url>,
     pub(crate) trusted_proxies: Vec<IpNet>,
-    pub(crate) database: Place,
+    pub(crate) database: Database,
     pub(crate) open: bool,
     pub(crate) demo: bool,
     pub(crate) registration: Registration,
     pub(crate) jwt_secret: Option<Vec<u8>>,
     pub(crate) session_for: SignedDuration,
     pub(crate) default_webhook: Option<Webhook>,
+    pub(crate) cache: Option<Servers>,
     pub(crate) timezone: String,
     pub(crate) retention: Retention,
     pub(crate) reach: Reach,
@@ -255,11 +274,6 @@ impl Written<'_> {
             (None, true) => Reach::Loopback,
             _ => Reach::Public,
         };
-        if let Some((_, name)) = self.find("cache-url") {
-            self.wrong.push(format!(
-                "{name}: this version of oncue keeps its statistics cache in the process; a memcached:// cache is not supported yet. Leave it out."
-            ));
-        }
         let standard = Retention::STANDARD;
         let retention = Retention {
             active_for: self.parse("active-for", parse_duration).unwrap_or(standard.active_for),
@@ -271,19 +285,21 @@ impl Written<'_> {
                     .to_owned(),
             );
         }
+        let database = self.parse("database-url", parse_database).unwrap_or_else(|| {
+            Database::Sqlite(if demo { Place::Memory } else { Place::File(PathBuf::from("oncue.db")) })
+        });
         let config = Config {
             listen,
             public_url: self.parse("public-url", parse_public_url),
             trusted_proxies: self.parse("trusted-proxies", parse_networks).unwrap_or_default(),
-            database: self
-                .parse("database-url", parse_database)
-                .unwrap_or_else(|| if demo { Place::Memory } else { Place::File(PathBuf::from("oncue.db")) }),
+            database,
             open,
             demo,
             registration: self.parse("registration", parse_registration).unwrap_or(default_rule),
             jwt_secret: self.parse("jwt-secret", parse_jwt_secret),
             session_for: self.parse("session-for", parse_duration).unwrap_or(SignedDuration::from_hours(7 * 24)),
             default_webhook: self.parse("default-webhook", |text| Webhook::parse(text, None)),
+            cache: self.parse("cache-url", Servers::parse),
             timezone: self
                 .parse("timezone", |text| Ok::<_, String>(text.to_owned()))
                 .unwrap_or_else(|| "UTC".to_owned()),
@@ -313,6 +329,7 @@ impl Written<'_> {
             ("database-url", "keeps everything in memory and touches no database"),
             ("default-webhook", "sends its samples nowhere but to itself"),
             ("registration", "has one account and lets nobody register"),
+            ("cache-url", "keeps its numbers to itself"),
         ] {
             if let Some((_, name)) = self.find(key) {
                 self.wrong.push(format!("--demo {why}: leave {name} out."));
@@ -357,17 +374,21 @@ fn parse_networks(text: &str) -> Result<Vec<IpNet>, String> {
         .collect()
 }
 
-fn parse_database(text: &str) -> Result<Place, String> {
+/// Reads the URL of a database.
+pub(crate) fn parse_database(text: &str) -> Result<Database, String> {
     if text.starts_with("postgres://") || text.starts_with("postgresql://") {
-        return Err("PostgreSQL is not supported by this version of oncue yet; use sqlite:PATH.".to_owned());
+        return Address::parse(text).map(|address| Database::Postgres(Box::new(address)));
     }
     match text.strip_prefix("sqlite:") {
-        Some(":memory:") => Ok(Place::Memory),
+        Some(":memory:") => Ok(Database::Sqlite(Place::Memory)),
         Some(path) => match path.strip_prefix("//").unwrap_or(path) {
             "" => Err("this names no file; use sqlite:PATH, such as sqlite:oncue.db.".to_owned()),
-            path => Ok(Place::File(PathBuf::from(path))),
+            path => Ok(Database::Sqlite(Place::File(PathBuf::from(path)))),
         },
-        None => Err("this is not a database that oncue knows; use sqlite:PATH or sqlite::memory:.".to_owned()),
+        None => Err(
+            "this is not a database that oncue knows; use sqlite:PATH, sqlite::memory: or postgres://HOST/DATABASE."
+                .to_owned(),
+        ),
     }
 }
 
@@ -424,7 +445,7 @@ mod tests {
     fn nothing_said_means_the_defaults() {
         let config = read(&[], &[]).expect("the defaults are right");
         assert_eq!(config.listen.to_string(), "127.0.0.1:8000");
-        assert_eq!(config.database, Place::File(PathBuf::from("oncue.db")));
+        assert_eq!(config.database, Database::Sqlite(Place::File(PathBuf::from("oncue.db"))));
         assert_eq!(config.registration, Registration::Open);
         assert_eq!(config.retention, Retention::STANDARD);
         assert_eq!(config.reach, Reach::Public);
@@ -450,11 +471,24 @@ mod tests {
     }
 
     #[test]
-    fn what_another_version_brings_is_refused_by_name() {
-        let wrong = read(&[("database-url", "postgres://localhost/x")], &[]).expect_err("not in this version");
-        assert!(wrong.contains("PostgreSQL"), "{wrong}");
-        let wrong = read(&[("cache-url", "memcached://localhost")], &[]).expect_err("not in this version");
-        assert!(wrong.contains("memcached"), "{wrong}");
+    fn both_databases_are_told_by_their_urls() {
+        let database = |url| read(&[("database-url", url)], &[]).map(|config| config.database);
+        for url in ["postgres://one,two/oncue", "postgresql://localhost/oncue"] {
+            assert!(matches!(database(url), Ok(Database::Postgres(_))), "{url}");
+        }
+        assert_eq!(database("sqlite::memory:").ok(), Some(Database::Sqlite(Place::Memory)));
+        let wrong = database("mysql://localhost/oncue").expect_err("no such database");
+        assert!(wrong.contains("postgres://") && wrong.contains("sqlite:PATH"), "{wrong}");
+    }
+
+    #[test]
+    fn a_cache_is_named_by_its_servers_and_repeated_nowhere_when_it_is_wrong() {
+        assert_eq!(read(&[], &[]).expect("in the process").cache, None);
+        let config = read(&[], &[("CACHE_URL", "memcached://a:1, b:2")]).expect("it is right");
+        assert_eq!(config.cache.expect("two servers").to_string(), "a:1, b:2");
+        let wrong = read(&[("cache-url", "redis://ann:hidden@a:1")], &[]).expect_err("not memcached");
+        assert!(wrong.contains("--cache-url") && wrong.contains("memcached://host:port"), "{wrong}");
+        assert!(!wrong.contains("hidden"), "{wrong}");
     }
 
     #[test]
@@ -473,7 +507,7 @@ mod tests {
         let demo = read(&[], &[("ONCUE_DEMO", "on")]).expect("it needs nothing else");
         assert_eq!(
             (demo.database, demo.registration, demo.reach),
-            (Place::Memory, Registration::Closed, Reach::Public)
+            (Database::Sqlite(Place::Memory), Registration::Closed, Reach::Public)
         );
         for (key, value, named) in [
             ("listen", "0.0.0.0:8000", "loopback"),
@@ -481,6 +515,7 @@ mod tests {
             ("database-url", "sqlite:oncue.db", "--database-url"),
             ("default-webhook", "https://example.com/hook", "--default-webhook"),
             ("registration", "open", "--registration"),
+            ("cache-url", "memcached://a:1", "--cache-url"),
         ] {
             let wrong = read(&[("demo", "true"), (key, value)], &[]).expect_err("they do not go together");
             assert!(wrong.contains("--demo") && wrong.contains(named), "{wrong}");

@@ -10,25 +10,24 @@ use anyhow::Context;
 use jiff::{SignedDuration, Timestamp};
 use oncue_domain::clock::Clock;
 
-use crate::system::SystemClock;
-
-/// The system's clock, and what the tests have added to it.
+/// A clock, and what the tests have added to it.
 struct MovableClock {
+    base: Arc<dyn Clock>,
     offset_us: AtomicI64,
 }
 
 impl Clock for MovableClock {
     fn now(&self) -> Timestamp {
-        SystemClock.now() + SignedDuration::from_micros(self.offset_us.load(Ordering::SeqCst))
+        self.base.now() + SignedDuration::from_micros(self.offset_us.load(Ordering::SeqCst))
     }
 }
 
-/// Starts a clock that is `offset` ahead of the system's, and moves it as the lines on standard input say.
+/// Starts a clock that is `offset` ahead of `base`, and moves it as the lines on standard input say.
 ///
 /// A line `advance 2h` or `advance -90s` is answered with `clock 2026-11-21T10:00:00Z` once it holds, and a line that cannot
 /// be read with what is wrong.
-pub(crate) fn start(offset: SignedDuration) -> anyhow::Result<Arc<dyn Clock>> {
-    let clock = Arc::new(MovableClock { offset_us: AtomicI64::new(to_us(offset)?) });
+pub(crate) fn start(base: Arc<dyn Clock>, offset: SignedDuration) -> anyhow::Result<Arc<dyn Clock>> {
+    let clock = Arc::new(MovableClock { base, offset_us: AtomicI64::new(to_us(offset)?) });
     let moved = Arc::clone(&clock);
     std::thread::Builder::new()
         .name("movable-clock".to_owned())
@@ -52,8 +51,9 @@ impl MovableClock {
         let by: SignedDuration = by.trim().parse().context("the duration cannot be read")?;
         let before = self.offset_us.load(Ordering::SeqCst);
         let offset_us = before.checked_add(to_us(by)?).context("that is beyond what the clock can count")?;
-        let system = SystemClock.now();
-        let now = system
+        let now = self
+            .base
+            .now()
             .checked_add(SignedDuration::from_micros(offset_us))
             .context("there are no instants as far away as that")?;
         // One thread alone moves the clock.
@@ -69,10 +69,11 @@ fn to_us(offset: SignedDuration) -> anyhow::Result<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::system::SystemClock;
 
     #[test]
     fn it_obeys_durations_both_ways_and_nothing_else() {
-        let clock = MovableClock { offset_us: AtomicI64::new(0) };
+        let clock = MovableClock { base: Arc::new(SystemClock), offset_us: AtomicI64::new(0) };
         let ahead = |clock: &MovableClock| clock.now().duration_since(SystemClock.now());
         clock.obey("advance 2h").expect("it is a duration");
         clock.obey("advance 1h 30m\n").expect("it is a duration");

@@ -1,22 +1,28 @@
 //! Running the server: the doors are opened, the engine and the web are started on them, and stopped in order.
 
 use std::io::Write;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use oncue_domain::cache::{Cache, InProcess};
 use oncue_domain::clock::Clock;
 use oncue_domain::destination::Egress;
 use oncue_domain::id::Ids;
 use oncue_domain::message::Source as MessageSource;
+use oncue_domain::node::Identity;
 use oncue_domain::schedule::zone::{Source, Zones};
 use oncue_domain::store::Store;
 use oncue_engine::Engine;
 use oncue_engine::http::HttpOutbound;
-use oncue_store::sqlite::{Place, Role, Settings as StoreSettings, Sqlite};
+use oncue_store::Settings as StoreSettings;
+use oncue_store::memcached::{self, Memcached};
+use oncue_store::postgres::address::Address;
+use oncue_store::postgres::{self, Postgres};
+use oncue_store::sqlite::{self, Place, Sqlite};
 use oncue_web::{Doors, Mode, Settings};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -25,9 +31,9 @@ use tracing_subscriber::EnvFilter;
 use url::Url;
 
 use crate::cli::ServeFlags;
-use crate::config::{Config, Environment, LogFormat};
+use crate::config::{Config, Database, Environment, LogFormat};
 use crate::demo::{self, Demo};
-use crate::system::{SystemClock, fill_random, secret_beside, zones};
+use crate::system::{SystemClock, fill_random, machine_name, secret_beside, zones};
 
 /// How many files may be open: as many connections as the web takes, and as many again.
 const OPEN_FILES_WANTED: u64 = 24_000;
@@ -45,7 +51,7 @@ pub(crate) fn run(flags: &ServeFlags, environment: &Environment) -> anyhow::Resu
     }
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().context("The runtime cannot be started")?;
-    let outcome = runtime.block_on(serve(config, clock(flags)?));
+    let outcome = runtime.block_on(serve(config, flags));
     // What did not finish within its time is not waited for.
     runtime.shutdown_timeout(Duration::from_millis(100));
     outcome
@@ -64,17 +70,80 @@ fn start_log(config: &Config) -> anyhow::Result<()> {
 
 /// The one clock of everything that this process serves.
 #[cfg(not(feature = "movable-clock"))]
-fn clock(_: &ServeFlags) -> anyhow::Result<Arc<dyn Clock>> {
-    Ok(Arc::new(SystemClock))
+fn clock(_: &ServeFlags, clock: Arc<dyn Clock>) -> anyhow::Result<Arc<dyn Clock>> {
+    Ok(clock)
 }
 
-/// The one clock of everything that this process serves: the system's, unless a test asks for one that it can move.
+/// The one clock of everything that this process serves, which moves as a test says where one asks for it.
 #[cfg(feature = "movable-clock")]
-fn clock(flags: &ServeFlags) -> anyhow::Result<Arc<dyn Clock>> {
+fn clock(flags: &ServeFlags, clock: Arc<dyn Clock>) -> anyhow::Result<Arc<dyn Clock>> {
     match flags.movable_clock {
-        Some(offset) => crate::movable_clock::start(offset),
-        None => Ok(Arc::new(SystemClock)),
+        Some(offset) => crate::movable_clock::start(clock, offset),
+        None => Ok(clock),
     }
+}
+
+/// An open database: what serves, the clock that holds there, and what is to be told goodbye.
+struct Opened {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    postgres: Option<Arc<Postgres>>,
+}
+
+async fn open(config: &Config, settings: StoreSettings) -> anyhow::Result<Opened> {
+    match &config.database {
+        Database::Sqlite(place) => {
+            let store = Sqlite::open(place, sqlite::Role::Server, settings).map_err(|words| anyhow!(words))?;
+            Ok(Opened { store: Arc::new(store), clock: Arc::new(SystemClock), postgres: None })
+        }
+        Database::Postgres(address) => {
+            let role = postgres::Role::Node(settings.identity.clone());
+            let store = Postgres::open(address, role, settings).await;
+            let store = Arc::new(store.map_err(|words| anyhow!(words))?);
+            Ok(Opened { store: Arc::clone(&store) as Arc<dyn Store>, clock: store.clock(), postgres: Some(store) })
+        }
+    }
+}
+
+/// The database as its operator is told about it.
+fn name_of(database: &Database) -> oncue_web::Database {
+    match database {
+        Database::Sqlite(_) => oncue_web::Database::Sqlite,
+        Database::Postgres(address) => {
+            let name = |(host, port): &(String, u16)| {
+                if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+            };
+            oncue_web::Database::Postgres(address.hosts().iter().map(name).collect())
+        }
+    }
+}
+
+/// Where statistics are kept for a while: with the nodes' common servers, or with this process.
+async fn cache(config: &Config) -> Arc<dyn Cache> {
+    let Some(servers) = config.cache.clone() else { return Arc::new(InProcess::default()) };
+    let mut seed = [0; 8];
+    fill_random(&mut seed);
+    Arc::new(Memcached::open(servers, memcached::DEADLINE, u64::from_le_bytes(seed)).await)
+}
+
+/// Where the database listens: no delivery goes there. Its ports are closed at every address of this machine, because the one
+/// in the URL may be this machine's under another name.
+async fn database_listens(address: &Address) -> Vec<SocketAddr> {
+    let here = address.ports().into_iter().map(|port| SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)));
+    let mut listens: Vec<SocketAddr> = here.collect();
+    for (host, port) in address.hosts() {
+        match tokio::net::lookup_host((host.as_str(), port)).await {
+            Ok(found) => listens.extend(found),
+            Err(error) => {
+                tracing::warn!(
+                    host,
+                    %error,
+                    "one of the database's hosts cannot be looked up; where private destinations are allowed, deliveries are not kept from it"
+                );
+            }
+        }
+    }
+    listens
 }
 
 fn start_metrics() -> anyhow::Result<PrometheusHandle> {
@@ -88,7 +157,7 @@ fn start_metrics() -> anyhow::Result<PrometheusHandle> {
         .context("The metrics cannot be set up")
 }
 
-async fn serve(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<()> {
+async fn serve(config: Config, flags: &ServeFlags) -> anyhow::Result<()> {
     let zones = Arc::new(zones());
     let zone = zones.get(&config.timezone).map_err(|error| anyhow!("--timezone: {error}"))?;
     let metrics = start_metrics()?;
@@ -96,16 +165,28 @@ async fn serve(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<()> {
     fill_random(&mut seed);
     let ids = Arc::new(Ids::from_seed(seed));
 
-    let store_settings =
-        StoreSettings { zones: Arc::clone(&zones), has_default_destination: config.default_webhook.is_some() };
-    let store = Sqlite::open(&config.database, Role::Server, store_settings).map_err(|words| anyhow!(words))?;
-    let store: Arc<dyn Store> = Arc::new(store);
-    let jwt_secret = jwt_secret(&config)?;
-    let mode = if config.open { Mode::Open(store.local_user(clock.now()).await?) } else { Mode::Login };
-
     let listener =
         TcpListener::bind(config.listen).await.with_context(|| format!("oncue cannot listen on {}", config.listen))?;
     let listen = listener.local_addr().context("The system does not say where oncue listens")?;
+    let store_settings = StoreSettings {
+        zones: Arc::clone(&zones),
+        has_default_destination: config.default_webhook.is_some(),
+        identity: Identity {
+            name: machine_name(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            address: listen.to_string(),
+        },
+    };
+    if let Database::Postgres(_) = config.database {
+        // Nothing is made in a database that many share before it is certain that this node can take part.
+        jwt_secret(&config)?;
+    }
+    let Opened { store, clock: its_clock, postgres } = open(&config, store_settings).await?;
+    let clock = clock(flags, its_clock)?;
+    let jwt_secret = jwt_secret(&config)?;
+    let cache = cache(&config).await;
+    let mode = if config.open { Mode::Open(store.local_user(clock.now()).await?) } else { Mode::Login };
+
     let public_url = match &config.public_url {
         Some(url) => url.clone(),
         None => Url::parse(&format!("http://{listen}")).context("The listening address makes no address to type")?,
@@ -121,7 +202,11 @@ async fn serve(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<()> {
     } else {
         None
     };
-    let egress = Egress::new(config.reach, vec![listen]);
+    let mut own = vec![listen];
+    if let Database::Postgres(address) = &config.database {
+        own.extend(database_listens(address).await);
+    }
+    let egress = Egress::new(config.reach, own);
     let egress = Arc::new(match &demo {
         Some(demo) => egress.exempting(demo.receiver),
         None => egress,
@@ -140,8 +225,10 @@ async fn serve(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<()> {
         retention: config.retention,
     })
     .await?;
+    // Whoever reads that it listens may ask it to end at once, and is to have an orderly end.
+    let stop_signal = stop_signal()?;
     announce(&config, demo.as_ref(), &public_url, listen, &zones);
-    let doors = Doors { store, clock, ids, zones, entropy: Arc::new(fill_random), metrics: metrics.clone() };
+    let doors = Doors { store, cache, clock, ids, zones, entropy: Arc::new(fill_random), metrics: metrics.clone() };
     let router = oncue_web::router(
         doors,
         Settings {
@@ -149,6 +236,7 @@ async fn serve(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<()> {
             registration: config.registration,
             public_url,
             listen,
+            database: name_of(&config.database),
             trusted_proxies: config.trusted_proxies,
             session_for: config.session_for,
             zone,
@@ -167,7 +255,7 @@ async fn serve(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<()> {
     }));
     let upkeep = tokio::spawn(upkeep(metrics));
     tokio::select! {
-        signal = stop_signal() => signal?,
+        () = stop_signal => {}
         part = engine.broken() => bail!("{part} has ended by itself; its log says why. Start oncue again"),
         _ = &mut web => bail!("the web server has ended by itself; its log says why. Start oncue again"),
     }
@@ -176,6 +264,9 @@ async fn serve(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<()> {
     upkeep.abort();
     let drained = tokio::time::timeout(DRAIN_FOR, async {
         let (web, ()) = tokio::join!(web, engine.stop());
+        if let Some(postgres) = &postgres {
+            postgres.close().await;
+        }
         web
     });
     if drained.await.is_err() {
@@ -192,14 +283,16 @@ async fn upkeep(metrics: PrometheusHandle) {
     }
 }
 
-async fn stop_signal() -> anyhow::Result<()> {
+/// Listens for the signals that say stop, from now on.
+fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be listened for")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be listened for")?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    Ok(())
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
 }
 
 fn jwt_secret(config: &Config) -> anyhow::Result<Vec<u8>> {
@@ -207,24 +300,31 @@ fn jwt_secret(config: &Config) -> anyhow::Result<Vec<u8>> {
         return Ok(secret.clone());
     }
     match &config.database {
-        Place::File(database) => {
+        Database::Sqlite(Place::File(database)) => {
             let mut path = database.clone().into_os_string();
             path.push(".jwt-secret");
             secret_beside(&PathBuf::from(path))
         }
-        Place::Memory => {
+        Database::Sqlite(Place::Memory) => {
             let mut secret = vec![0; 48];
             fill_random(&mut secret);
             Ok(secret)
         }
+        Database::Postgres(_) => bail!(
+            "With PostgreSQL --jwt-secret (or JWT_SECRET, JWT_SECRET_FILE) must be given, the same to every node: a login at one holds at all. \
+             `openssl rand -base64 48` makes one."
+        ),
     }
 }
 
 /// Says where it is, where the data is, how long events live, and where to go next.
 fn announce(config: &Config, demo: Option<&Demo>, public_url: &Url, listen: SocketAddr, zones: &Zones) {
     let data = match &config.database {
-        Place::File(path) => std::path::absolute(path).unwrap_or_else(|_| path.clone()).display().to_string(),
-        Place::Memory => "in memory, gone when oncue stops".to_owned(),
+        Database::Postgres(address) => address.to_string(),
+        Database::Sqlite(Place::File(path)) => {
+            std::path::absolute(path).unwrap_or_else(|_| path.clone()).display().to_string()
+        }
+        Database::Sqlite(Place::Memory) => "in memory, gone when oncue stops".to_owned(),
     };
     let source = match zones.source {
         Source::System => "the system's",

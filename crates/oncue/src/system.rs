@@ -27,6 +27,13 @@ pub(crate) fn fill_random(bytes: &mut [u8]) {
     getrandom::fill(bytes).expect("a system without randomness cannot run a server");
 }
 
+/// What this machine is called, for people.
+pub(crate) fn machine_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let name = name.trim();
+    if name.is_empty() { "unnamed".to_owned() } else { name.to_owned() }
+}
+
 /// Where systems keep their zone data.
 const ZONEINFO: &str = "/usr/share/zoneinfo";
 

@@ -109,12 +109,12 @@ impl Told {
     }
 }
 
-/// Makes a trigger of each body, on many connections at once; their ids are in no order.
-pub(super) async fn make_triggers(address: &str, token: &str, bodies: Vec<Value>) -> anyhow::Result<Vec<i64>> {
+/// Makes a trigger of each body, on many connections at once, which take turns among the addresses; their ids are in no order.
+pub(super) async fn make_triggers(addresses: &[String], token: &str, bodies: Vec<Value>) -> anyhow::Result<Vec<i64>> {
     let next = Arc::new(AtomicUsize::new(0));
     let bodies: Arc<Vec<String>> = Arc::new(bodies.iter().map(Value::to_string).collect());
     let mut makers = JoinSet::new();
-    for _ in 0..MAKERS.min(bodies.len()) {
+    for address in addresses.iter().cycle().take(MAKERS.min(bodies.len())) {
         let (next, bodies) = (Arc::clone(&next), Arc::clone(&bodies));
         let mut client = Client::connect(address, token).await?;
         makers.spawn(async move {
@@ -155,10 +155,16 @@ impl Answered {
     }
 }
 
-/// Fires for so long, on one connection for each trigger; each connection calls again as soon as it is answered.
-pub(super) async fn fire(address: &str, token: &str, triggers: &[i64], lasts: Duration) -> anyhow::Result<Answered> {
+/// Fires for so long, on one connection for each trigger, which take turns among the addresses; each connection calls again as
+/// soon as it is answered.
+pub(super) async fn fire(
+    addresses: &[String],
+    token: &str,
+    triggers: &[i64],
+    lasts: Duration,
+) -> anyhow::Result<Answered> {
     let mut clients = Vec::with_capacity(triggers.len());
-    for trigger in triggers {
+    for (trigger, address) in triggers.iter().zip(addresses.iter().cycle()) {
         let client = Client::connect(address, token).await?;
         let request = client.render("POST", &format!("/api/v1/triggers/{trigger}/fire"), PAYLOAD);
         clients.push((client, request));

@@ -3,28 +3,37 @@
 //! a receiver, and a load generator, each scenario with a database of its own. Nothing here may reach into a running
 //! server other than by HTTP and by what the system says about its process; and nothing here passes or fails.
 
+mod cost;
+mod database;
+mod home;
 mod load;
 mod machine;
 mod receiver;
 mod report;
 mod scenario;
 mod server;
+mod shards;
 mod watcher;
 mod wire;
 
 use std::path::PathBuf;
 
-use anyhow::Context;
-use clap::Args;
+use anyhow::{Context, bail};
+use clap::{Args, Subcommand};
 
+use database::{Facts, Postgres};
+use home::Home;
 use machine::Machine;
 use report::Report;
 use scenario::Scenario;
-use server::Folder;
+use shards::ShardsFlags;
 
 /// What to measure, and where the results go.
 #[derive(Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct BenchFlags {
+    #[command(subcommand)]
+    calculation: Option<Calculation>,
     /// What to measure; everything when nothing is named
     #[arg(value_enum, value_name = "SCENARIO")]
     scenarios: Vec<Scenario>,
@@ -43,6 +52,31 @@ pub(crate) struct BenchFlags {
     /// Where the databases are made, and removed again; what is measured is this disk [default: the system's temporary folder]
     #[arg(long, value_name = "FOLDER")]
     folder: Option<PathBuf>,
+    /// Measure on this server of PostgreSQL, named by any of its databases; those that are made there are dropped again
+    #[arg(long, value_name = "URL", value_parser = Postgres::parse)]
+    postgres: Option<Postgres>,
+    /// How many servers share the database on PostgreSQL; the load takes turns among them
+    #[arg(long, value_name = "NUMBER", default_value_t = 1, requires = "postgres", value_parser = clap::value_parser!(u32).range(1..=64))]
+    nodes: u32,
+}
+
+impl BenchFlags {
+    /// What to measure: what was named, or everything that can be measured there.
+    fn scenarios(&self) -> anyhow::Result<Vec<Scenario>> {
+        let can = |scenario: &Scenario| self.postgres.is_none() || scenario.is_for_shared();
+        if let Some(scenario) = self.scenarios.iter().find(|scenario| !can(scenario)) {
+            bail!("{} is measured on SQLite only; leave out --postgres, or {0}", scenario.name());
+        }
+        let all = Scenario::ALL.into_iter().filter(can).collect();
+        Ok(if self.scenarios.is_empty() { all } else { self.scenarios.clone() })
+    }
+}
+
+/// What is not measured but calculated.
+#[derive(Subcommand)]
+enum Calculation {
+    /// Calculate how 100 million triggers would lie on the shards of a distributed database; needs no server
+    Shards(ShardsFlags),
 }
 
 /// How much to do.
@@ -68,28 +102,50 @@ impl Size {
 struct Bench {
     parent: PathBuf,
     size: Size,
+    postgres: Option<Postgres>,
+    nodes: u32,
 }
 
 impl Bench {
-    /// An empty folder for one server.
-    fn folder(&self) -> anyhow::Result<Folder> {
-        Folder::make(&self.parent)
+    /// An empty folder and an empty database.
+    async fn home(&self) -> anyhow::Result<Home> {
+        let database = match &self.postgres {
+            Some(postgres) => Some(postgres.database().await?),
+            None => None,
+        };
+        Home::make(&self.parent, database, self.nodes)
+    }
+
+    /// What the servers keep everything in.
+    async fn facts(&self) -> anyhow::Result<Facts> {
+        match &self.postgres {
+            Some(postgres) => postgres.facts(self.nodes).await,
+            None => Ok(Facts::default()),
+        }
     }
 }
 
 /// Measures, and says what came of it.
 pub(crate) fn run(flags: &BenchFlags) -> anyhow::Result<()> {
+    if let Some(Calculation::Shards(flags)) = &flags.calculation {
+        return shards::run(flags);
+    }
     let before = flags.compare.as_deref().map(Report::read).transpose()?;
     let parent = flags.folder.clone().unwrap_or_else(std::env::temp_dir);
-    let bench = Bench { parent, size: if flags.quick { Size::Quick } else { Size::Full } };
-    let mut report = Report::new(Machine::look(&bench.parent)?, flags.quick);
+    let scenarios = flags.scenarios()?;
+    let size = if flags.quick { Size::Quick } else { Size::Full };
+    let bench = Bench { parent, size, postgres: flags.postgres.clone(), nodes: flags.nodes };
     if cfg!(debug_assertions) {
         eprintln!("bench: this is a debug build; its numbers say nothing about oncue");
     }
-    let scenarios = if flags.scenarios.is_empty() { Scenario::ALL.to_vec() } else { flags.scenarios.clone() };
     // Server, receiver and load share the machine; one thread for the load leaves the most of it to the server.
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("The runtime cannot be started")?;
+    let facts = runtime.block_on(bench.facts())?;
+    for warning in facts.warnings() {
+        eprintln!("bench: {warning}");
+    }
+    let mut report = Report::new(Machine::look(&bench.parent)?, facts, flags.quick);
     for round in 1..=flags.repeat.max(1) {
         for scenario in &scenarios {
             eprintln!("bench: {} ({round} of {})", scenario.name(), flags.repeat.max(1));
@@ -108,4 +164,51 @@ pub(crate) fn run(flags: &BenchFlags) -> anyhow::Result<()> {
         eprintln!("bench: results written to {}", path.display());
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(flatten)]
+        flags: BenchFlags,
+    }
+
+    #[test]
+    fn what_is_for_one_server_alone_is_not_measured_on_a_database_that_many_share() {
+        let scenarios = |line: &str| Cli::try_parse_from(line.split(' ')).expect("flags").flags.scenarios();
+        let shared = "bench --postgres postgres://localhost/postgres --nodes 3";
+        let all = scenarios(shared).expect("what there is");
+        assert_eq!(all, [Scenario::Idle, Scenario::Fire, Scenario::Burst, Scenario::Steady, Scenario::Restart]);
+        assert_eq!(scenarios(&format!("{shared} burst")).expect("one of them"), [Scenario::Burst]);
+        let refusal = scenarios(&format!("{shared} fire page")).expect_err("page is not among them").to_string();
+        assert!(refusal.starts_with("page is measured on SQLite only"), "{refusal}");
+        assert_eq!(scenarios("bench").expect("everything"), Scenario::ALL);
+    }
+
+    #[test]
+    fn several_nodes_need_a_database_that_they_can_share() {
+        for wrong in
+            ["bench --nodes 2", "bench --postgres sqlite:oncue.db", "bench --postgres postgres://one --nodes 0"]
+        {
+            assert!(Cli::try_parse_from(wrong.split(' ')).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_calculation_is_asked_for_like_a_scenario_and_never_together_with_one() {
+        let parsed = |line: &str| Cli::try_parse_from(line.split(' ')).map(|cli| cli.flags);
+        let flags = parsed("bench fire burst --repeat 2").expect("scenarios");
+        assert!(flags.calculation.is_none() && flags.scenarios == [Scenario::Fire, Scenario::Burst]);
+        let flags = parsed("bench shards --triggers 10 --shards 2,3").expect("a calculation");
+        assert!(flags.calculation.is_some() && flags.scenarios.is_empty());
+        for wrong in ["bench --quick shards", "bench shards --shards 0", "bench shards --skew -1", "bench shards fire"]
+        {
+            assert!(parsed(wrong).is_err(), "{wrong}");
+        }
+    }
 }

@@ -8,6 +8,7 @@ use anyhow::Context;
 use oncue_domain::clock::Clock;
 use serde::{Deserialize, Serialize};
 
+use super::database::Facts;
 use super::machine::Machine;
 use crate::system::SystemClock;
 
@@ -102,18 +103,21 @@ pub(super) struct Report {
     is_quick: bool,
     measured_at: String,
     machine: Machine,
+    #[serde(default)]
+    database: Facts,
     rows: Vec<Row>,
 }
 
 impl Report {
     /// Nothing measured yet.
-    pub(super) fn new(machine: Machine, is_quick: bool) -> Report {
+    pub(super) fn new(machine: Machine, database: Facts, is_quick: bool) -> Report {
         Report {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             profile: if cfg!(debug_assertions) { "debug" } else { "release" }.to_owned(),
             is_quick,
             measured_at: format!("{:.0}", SystemClock.now()),
             machine,
+            database,
             rows: Vec::new(),
         }
     }
@@ -138,12 +142,13 @@ impl Report {
     /// For people.
     pub(super) fn table(&self) -> String {
         let mut table = format!(
-            "oncue {} ({} build{}), {}\n{}\n\n",
+            "oncue {} ({} build{}), {}\n{}\n{}\n\n",
             self.version,
             self.profile,
             if self.is_quick { ", quick" } else { "" },
             self.measured_at,
-            self.machine.line()
+            self.machine.line(),
+            self.database.lines()
         );
         line(&mut table, ["scenario", "what", "median", "best", "worst", "unit"]);
         for row in &self.rows {
@@ -156,7 +161,8 @@ impl Report {
 
     /// How the medians compare with those of another run.
     pub(super) fn ratios(&self, before: &Report) -> String {
-        let mut table = format!("compared with {} of {}\n\n", before.version, before.measured_at);
+        let mut table =
+            format!("compared with {} of {}, on {}\n\n", before.version, before.measured_at, before.database.lines());
         line(&mut table, ["scenario", "what", "now", "before", "ratio", ""]);
         for row in &self.rows {
             let known = before.rows.iter().find(|known| known.scenario == row.scenario && known.what == row.what);
@@ -214,7 +220,7 @@ mod tests {
             sync_us: 1.0,
             load: 0.0,
         };
-        let mut report = Report::new(machine, false);
+        let mut report = Report::new(machine, Facts::default(), false);
         for value in values {
             report.add("fire", vec![Measure::more("fires", "1/s", *value)]);
         }
@@ -234,6 +240,15 @@ mod tests {
         let table = report(&[10.0, 300.0, 20.0]).table();
         let row = table.lines().last().expect("a row");
         assert_eq!(row.split_whitespace().collect::<Vec<_>>(), ["fire", "fires", "20.0", "300", "10.0", "1/s"]);
+    }
+
+    #[test]
+    fn a_report_that_names_no_database_is_about_sqlite() {
+        let mut older = serde_json::to_value(report(&[100.0])).expect("names and numbers");
+        older.as_object_mut().expect("a report").remove("database").expect("what is said today");
+        let before: Report = serde_json::from_value(older).expect("what was written is read");
+        let table = report(&[150.0]).ratios(&before);
+        assert!(table.lines().next().is_some_and(|line| line.ends_with("on SQLite, 1 node")), "{table}");
     }
 
     #[test]

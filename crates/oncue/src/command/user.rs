@@ -8,11 +8,14 @@ use anyhow::{Context, anyhow, bail};
 use clap::{Args, Subcommand};
 use oncue_domain::access::User;
 use oncue_domain::clock::Clock;
+use oncue_domain::node::Identity;
 use oncue_domain::store::Store;
-use oncue_store::sqlite::{Place, Role, Settings, Sqlite};
+use oncue_store::Settings;
+use oncue_store::postgres::{self, Postgres};
+use oncue_store::sqlite::{self, Place, Sqlite};
 
 use crate::cli::ServeFlags;
-use crate::config::{Config, Environment};
+use crate::config::{Config, Database, Environment};
 use crate::system::{SystemClock, zones};
 
 /// What can be done with users.
@@ -40,7 +43,7 @@ pub(crate) enum UserCommand {
 /// Which database is meant.
 #[derive(Args, Clone)]
 pub(crate) struct Where {
-    /// sqlite:PATH [env: DATABASE_URL] [default: sqlite:oncue.db]
+    /// sqlite:PATH or postgres://… [env: DATABASE_URL] [default: sqlite:oncue.db]
     #[arg(long, value_name = "URL")]
     database_url: Option<String>,
     /// A TOML file with the same keys as the server's flags [env: ONCUE_CONFIG]
@@ -59,16 +62,24 @@ pub(crate) fn run(command: &UserCommand, environment: &Environment) -> anyhow::R
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("The runtime cannot be started")?;
     runtime.block_on(async {
-        let store = visit(&config.database)?;
+        let store = visit(&config.database).await?;
         match command {
-            UserCommand::List(_) => list(&store).await,
-            UserCommand::SetPassword { email, .. } => set_password(&store, email).await,
-            UserCommand::Disable { email, .. } => disable(&store, email).await,
+            UserCommand::List(_) => list(store.as_ref()).await,
+            UserCommand::SetPassword { email, .. } => set_password(store.as_ref(), email).await,
+            UserCommand::Disable { email, .. } => disable(store.as_ref(), email).await,
         }
     })
 }
 
-fn visit(place: &Place) -> anyhow::Result<Sqlite> {
+async fn visit(database: &Database) -> anyhow::Result<Box<dyn Store>> {
+    let settings = Settings { zones: Arc::new(zones()), has_default_destination: false, identity: Identity::default() };
+    let place = match database {
+        Database::Postgres(address) => {
+            let store = Postgres::open(address, postgres::Role::Visitor, settings).await;
+            return store.map(|store| Box::new(store) as Box<dyn Store>).map_err(|words| anyhow!(words));
+        }
+        Database::Sqlite(place) => place,
+    };
     match place {
         Place::Memory => bail!("A database in memory can only be reached by the server that made it."),
         Place::File(path) if !path.exists() => {
@@ -76,11 +87,11 @@ fn visit(place: &Place) -> anyhow::Result<Sqlite> {
         }
         Place::File(_) => {}
     }
-    let settings = Settings { zones: Arc::new(zones()), has_default_destination: false };
-    Sqlite::open(place, Role::Visitor, settings).map_err(|words| anyhow!(words))
+    let store = Sqlite::open(place, sqlite::Role::Visitor, settings);
+    store.map(|store| Box::new(store) as Box<dyn Store>).map_err(|words| anyhow!(words))
 }
 
-async fn list(store: &impl Store) -> anyhow::Result<()> {
+async fn list(store: &dyn Store) -> anyhow::Result<()> {
     for user in store.users().await? {
         let mut marks = Vec::new();
         if user.is_operator {
@@ -94,12 +105,12 @@ async fn list(store: &impl Store) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn find(store: &impl Store, email: &str) -> anyhow::Result<User> {
+async fn find(store: &dyn Store, email: &str) -> anyhow::Result<User> {
     let found = store.user_by_email(email).await?;
     found.map(|(user, _)| user).ok_or_else(|| anyhow!("There is no user with the e-mail address {email}."))
 }
 
-async fn set_password(store: &impl Store, email: &str) -> anyhow::Result<()> {
+async fn set_password(store: &dyn Store, email: &str) -> anyhow::Result<()> {
     let user = find(store, email).await?;
     let password = read_password()?;
     let length = password.chars().count();
@@ -121,7 +132,7 @@ fn read_password() -> anyhow::Result<String> {
     Ok(line.trim_end_matches(['\r', '\n']).to_owned())
 }
 
-async fn disable(store: &impl Store, email: &str) -> anyhow::Result<()> {
+async fn disable(store: &dyn Store, email: &str) -> anyhow::Result<()> {
     let user = find(store, email).await?;
     store.disable_user(user.id, SystemClock.now()).await?;
     println!("{} is shut out: logins and API keys are refused from now on.", user.email);

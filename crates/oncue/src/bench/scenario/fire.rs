@@ -4,7 +4,6 @@
 
 use std::time::{Duration, Instant};
 
-use oncue_store::sqlite::Role;
 use serde_json::json;
 
 use super::losses;
@@ -31,60 +30,57 @@ pub(super) async fn run(bench: &Bench) -> anyhow::Result<Vec<Measure>> {
 
 async fn accept(bench: &Bench) -> anyhow::Result<Vec<Measure>> {
     let lasts = bench.size.pick(Duration::from_secs(5), Duration::from_secs(1));
-    let folder = bench.folder()?;
-    let server = Server::start(&folder)?;
-    let token = Client::register(&server.address).await?;
+    let home = bench.home().await?;
+    let server = Server::start(&home)?;
+    let token = Client::register(server.address()).await?;
     let bodies = (0..CONNECTIONS).map(|number| json!({"name": format!("bench {number}"), "type": "api"})).collect();
-    let triggers = make_triggers(&server.address, &token, bodies).await?;
-    fire(&server.address, &token, &triggers, WARM_UP).await?;
+    let triggers = make_triggers(&server.addresses, &token, bodies).await?;
+    fire(&server.addresses, &token, &triggers, WARM_UP).await?;
     let mut measures = Vec::new();
     for connections in [CONNECTIONS, 1] {
         let before = server.cost()?;
-        let answered = fire(&server.address, &token, &triggers[..connections], lasts).await?;
-        let cpu = server.cost()?.cpu_since(&before);
-        let heading = if connections == 1 { "1 connection".to_owned() } else { format!("{connections} connections") };
+        let answered = fire(&server.addresses, &token, &triggers[..connections], lasts).await?;
+        let heading =
+            if connections == 1 { "1 connection: ".to_owned() } else { format!("{connections} connections: ") };
+        let cpu = server.cost()?.cpu_each_since(&before, &heading, "call", answered.accepted());
         measures.extend(report(&heading, answered, cpu));
     }
     Ok(measures)
 }
 
-fn report(heading: &str, answered: Answered, cpu: Duration) -> Vec<Measure> {
-    let mut measures = vec![Measure::more(format!("{heading}: accepted"), "1/s", answered.per_second())];
-    measures.push(Measure::less(format!("{heading}: refused"), "", answered.refused as f64));
-    measures.push(Measure::less(
-        format!("{heading}: server's CPU per call"),
-        "µs",
-        cpu.as_secs_f64() * 1e6 / answered.accepted() as f64,
-    ));
-    measures.extend(Sorted::of(answered.took_ms).measures(&format!("{heading}: answer"), "ms"));
+fn report(heading: &str, answered: Answered, cpu: Vec<Measure>) -> Vec<Measure> {
+    let mut measures = vec![Measure::more(format!("{heading}accepted"), "1/s", answered.per_second())];
+    measures.push(Measure::less(format!("{heading}refused"), "", answered.refused as f64));
+    measures.extend(cpu);
+    measures.extend(Sorted::of(answered.took_ms).measures(&format!("{heading}answer"), "ms"));
     measures
 }
 
 async fn deliver(bench: &Bench) -> anyhow::Result<Vec<Measure>> {
     let lasts = bench.size.pick(Duration::from_secs(5), Duration::from_secs(1));
-    let folder = bench.folder()?;
-    let server = Server::start(&folder)?;
-    let store = folder.open(Role::Visitor)?;
+    let home = bench.home().await?;
+    let server = Server::start(&home)?;
+    let seen = home.look().await?;
     let receiver = Receiver::start(bench.size.pick(400_000, 50_000))?;
-    let token = Client::register(&server.address).await?;
+    let token = Client::register(server.address()).await?;
     let body = |number| json!({"name": format!("bench {number}"), "type": "api", "webhook_url": receiver.url()});
-    let triggers = make_triggers(&server.address, &token, (0..CONNECTIONS).map(body).collect()).await?;
+    let triggers = make_triggers(&server.addresses, &token, (0..CONNECTIONS).map(body).collect()).await?;
     let (started, before) = (Instant::now(), server.cost()?);
-    let answered = fire(&server.address, &token, &triggers, lasts).await?;
+    let answered = fire(&server.addresses, &token, &triggers, lasts).await?;
     let accepted = answered.accepted();
     receiver.wait(accepted, PATIENCE).await;
-    wait_until_settled(&store, PATIENCE).await?;
-    let (took, cpu) = (started.elapsed(), server.cost()?.cpu_since(&before));
+    wait_until_settled(&*seen.store, PATIENCE).await?;
+    let (took, cost) = (started.elapsed(), server.cost()?);
     let mut measures = vec![
         Measure::more("with a destination: accepted", "1/s", answered.per_second()),
         Measure::more("with a destination: delivered and logged", "1/s", accepted as f64 / took.as_secs_f64()),
-        Measure::less("with a destination: server's CPU per event", "µs", cpu.as_secs_f64() * 1e6 / accepted as f64),
-        Measure::less(
-            "with a destination: last one after the last call",
-            "ms",
-            (took - answered.lasted).as_secs_f64() * 1e3,
-        ),
     ];
+    measures.extend(cost.cpu_each_since(&before, "with a destination: ", "event", accepted));
+    measures.push(Measure::less(
+        "with a destination: last one after the last call",
+        "ms",
+        (took - answered.lasted).as_secs_f64() * 1e3,
+    ));
     measures.extend(losses("with a destination: ", accepted, &receiver.arrivals()));
     Ok(measures)
 }

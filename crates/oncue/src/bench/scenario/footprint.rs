@@ -19,22 +19,22 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 pub(super) async fn run(bench: &Bench) -> anyhow::Result<Vec<Measure>> {
     let mebibytes = |bytes: u64| bytes as f64 / f64::from(1 << 20);
-    let folder = bench.folder()?;
-    let server = Server::start(&folder)?;
+    let home = bench.home().await?;
+    let server = Server::start(&home)?;
     tokio::time::sleep(Duration::from_secs(1)).await;
-    let (started, disk_started) = (server.cost()?, folder.bytes()?);
+    let (started, disk_started) = (server.cost()?, home.bytes().await?);
     let receiver = Receiver::start(CALLS)?;
-    let token = Client::register(&server.address).await?;
+    let token = Client::register(server.address()).await?;
     let body = json!({"name": "bench", "type": "api", "webhook_url": receiver.url()});
-    let made = make_triggers(&server.address, &token, vec![body]).await?;
+    let made = make_triggers(&server.addresses, &token, vec![body]).await?;
     for trigger in made.iter().cycle().take(CALLS) {
-        let mut client = Client::connect(&server.address, &token).await?;
+        let mut client = Client::connect(server.address(), &token).await?;
         client.call("POST", &format!("/api/v1/triggers/{trigger}/fire"), r#"{"from":"a person"}"#).await?;
     }
     receiver.wait(CALLS, PATIENCE).await;
     // What a registration needs for a moment, for the password's hash, is given back by then.
     tokio::time::sleep(Duration::from_secs(bench.size.pick(10, 2))).await;
-    let (used, disk_used) = (server.cost()?, folder.bytes()?);
+    let (used, disk_used) = (server.cost()?, home.bytes().await?);
     Ok(vec![
         Measure::less("start to listening", "ms", server.ready_after.as_secs_f64() * 1e3),
         Measure::less("resident memory after the start", "MiB", mebibytes(started.resident_bytes)),

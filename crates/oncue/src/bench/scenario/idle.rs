@@ -20,13 +20,13 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 pub(super) async fn run(bench: &Bench) -> anyhow::Result<Vec<Measure>> {
     let seconds = bench.size.pick(30, 3);
-    let folder = bench.folder()?;
-    let server = Server::start(&folder)?;
+    let home = bench.home().await?;
+    let server = Server::start(&home)?;
     let receiver = Receiver::start(seconds)?;
-    let token = Client::register(&server.address).await?;
+    let token = Client::register(server.address()).await?;
     let before = server.cost()?;
     tokio::time::sleep(Duration::from_secs(bench.size.pick(10, 2))).await;
-    let resting = server.cost()?.cpu_percent_since(&before);
+    let resting = server.cost()?.cpu_share_since(&before, "nothing to do: ");
     let from = whole_second(SystemClock.now(), SignedDuration::from_millis(500));
     let until = from + Duration::from_secs(seconds as u64);
     // Between two whole seconds, where nothing else of the system is likely to wake up.
@@ -34,14 +34,14 @@ pub(super) async fn run(bench: &Bench) -> anyhow::Result<Vec<Measure>> {
     let schedule = json!({"every": "1s", "start_at": start_at.to_string()});
     let mut body = scheduled(0, &schedule, &receiver.url());
     body["expires_at"] = json!(until.to_string());
-    make_triggers(&server.address, &token, vec![body]).await?;
+    make_triggers(&server.addresses, &token, vec![body]).await?;
     let before = server.cost()?;
     receiver.wait(seconds, PATIENCE).await;
-    let firing = server.cost()?.cpu_percent_since(&before);
+    let firing = server.cost()?.cpu_share_since(&before, "one trigger every second: ");
     let arrivals = receiver.arrivals();
     let mut measures = lateness_measures("one trigger every second: ", &arrivals);
     measures.extend(losses("one trigger every second: ", seconds, &arrivals));
-    measures.push(Measure::less("one trigger every second: server's CPU", "% of a core", firing));
-    measures.push(Measure::less("nothing to do: server's CPU", "% of a core", resting));
+    measures.extend(firing);
+    measures.extend(resting);
     Ok(measures)
 }

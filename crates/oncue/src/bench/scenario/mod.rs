@@ -65,6 +65,11 @@ impl Scenario {
         }
     }
 
+    /// Whether it can be measured on a database that many servers share.
+    pub(super) fn is_for_shared(self) -> bool {
+        !matches!(self, Scenario::Footprint | Scenario::Watched | Scenario::Page)
+    }
+
     /// Measures.
     pub(super) async fn run(self, bench: &Bench) -> anyhow::Result<Vec<Measure>> {
         match self {

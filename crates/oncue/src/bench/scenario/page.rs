@@ -15,34 +15,31 @@ use oncue_domain::clock::Clock;
 use oncue_domain::event::Origin;
 use oncue_domain::id::{Ids, TriggerId, UserId};
 use oncue_domain::payload::Payload;
-use oncue_domain::store::{Call, Fired, Store};
-use oncue_store::sqlite::Role;
+use oncue_domain::store::{Call, Fired};
 use serde_json::json;
 use tokio::task::JoinSet;
 
 use crate::bench::Bench;
+use crate::bench::home::Home;
 use crate::bench::load::{Client, make_triggers};
 use crate::bench::report::{Measure, Sorted};
-use crate::bench::server::{Folder, Server};
+use crate::bench::server::Server;
 use crate::system::{SystemClock, fill_random};
-
-/// How many events are being written at any time.
-const WRITERS: usize = 512;
 
 /// Over how long the events are spread: nearly as long as they are kept.
 const SPREAD: SignedDuration = SignedDuration::from_hours(40);
 
 pub(super) async fn run(bench: &Bench) -> anyhow::Result<Vec<Measure>> {
     let events = bench.size.pick(1_000_000, 20_000);
-    let folder = bench.folder()?;
-    let (token, trigger) = prepare(&folder).await?;
+    let home = bench.home().await?;
+    let (token, trigger) = prepare(&home).await?;
     let now = SystemClock.now();
     let began = Instant::now();
-    store_events(&folder, trigger, events, now).await?;
+    store_events(&home, trigger, events, now).await?;
     eprintln!("bench: {events} events stored in {:.1} s", began.elapsed().as_secs_f64());
 
-    let server = Server::start(&folder)?;
-    let mut client = Client::connect(&server.address, &token).await?;
+    let server = Server::start(&home)?;
+    let mut client = Client::connect(server.address(), &token).await?;
     let middle = now - SPREAD / 2;
     let mut measures = Vec::new();
     for (heading, path) in [
@@ -52,29 +49,29 @@ pub(super) async fn run(bench: &Bench) -> anyhow::Result<Vec<Measure>> {
         let took_ms = ask(&mut client, &path, bench.size.pick(500, 50)).await?;
         measures.extend(took_ms.measures(&format!("50 of {events} events, {heading}"), "ms"));
     }
-    drop((client, server, folder));
+    drop((client, server, home));
     measures.extend(view::run(bench).await?);
     Ok(measures)
 }
 
 /// A user who has one API trigger; the server that they registered with has ended when this is over.
-async fn prepare(folder: &Folder) -> anyhow::Result<(String, TriggerId)> {
-    let server = Server::start(folder)?;
-    let token = Client::register(&server.address).await?;
-    let made = make_triggers(&server.address, &token, vec![json!({"name": "bench", "type": "api"})]).await?;
+async fn prepare(home: &Home) -> anyhow::Result<(String, TriggerId)> {
+    let server = Server::start(home)?;
+    let token = Client::register(server.address()).await?;
+    let made = make_triggers(&server.addresses, &token, vec![json!({"name": "bench", "type": "api"})]).await?;
     Ok((token, TriggerId(*made.first().context("no trigger was made")?)))
 }
 
 /// Logs `count` events, the last of them at `now`.
-async fn store_events(folder: &Folder, trigger: TriggerId, count: i64, now: Timestamp) -> anyhow::Result<()> {
-    let store = Arc::new(folder.open(Role::Server)?);
+async fn store_events(home: &Home, trigger: TriggerId, count: i64, now: Timestamp) -> anyhow::Result<()> {
+    let store = home.fill().await?.store;
     let owner: UserId = store.users().await?.first().context("the user is gone")?.id;
     let mut seed = [0; 32];
     fill_random(&mut seed);
     let (ids, next) = (Arc::new(Ids::from_seed(seed)), Arc::new(AtomicI64::new(0)));
     let apart = SPREAD / i32::try_from(count)?;
     let mut writers = JoinSet::new();
-    for _ in 0..WRITERS {
+    for _ in 0..home.writers() {
         let (store, ids, next) = (Arc::clone(&store), Arc::clone(&ids), Arc::clone(&next));
         writers.spawn(async move {
             loop {

@@ -15,36 +15,33 @@ use oncue_domain::id::UserId;
 use oncue_domain::payload::Payload;
 use oncue_domain::schedule::every::Period;
 use oncue_domain::schedule::{FirstFiring, Schedule};
-use oncue_domain::store::{NewTrigger, NewUser, Registered, Store};
+use oncue_domain::store::{NewTrigger, NewUser, Registered};
 use oncue_domain::trigger::{Definition, ScheduleDetails};
-use oncue_store::sqlite::Role;
 use tokio::task::JoinSet;
 
 use super::losses;
 use crate::bench::Bench;
+use crate::bench::home::Home;
 use crate::bench::receiver::Receiver;
 use crate::bench::report::Measure;
-use crate::bench::server::{Folder, Server};
+use crate::bench::server::Server;
 use crate::system::SystemClock;
-
-/// How many triggers are being written at any time; what is queued together is committed together.
-const WRITERS: u64 = 512;
 
 /// How long the first firing may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(super) async fn run(bench: &Bench) -> anyhow::Result<Vec<Measure>> {
     let triggers = bench.size.pick(1_000_000, 20_000);
-    let folder = bench.folder()?;
+    let home = bench.home().await?;
     let receiver = Receiver::start(1)?;
     let webhook = Webhook::parse(&receiver.url(), None).map_err(|refusal| anyhow::anyhow!(refusal.0))?;
     let began = Instant::now();
-    store_triggers(&folder, triggers, &webhook).await?;
+    store_triggers(&home, triggers, &webhook).await?;
     eprintln!("bench: {triggers} triggers stored in {:.1} s", began.elapsed().as_secs_f64());
-    let database_mib = folder.bytes()? as f64 / f64::from(1 << 20);
+    let database_mib = home.bytes().await? as f64 / f64::from(1 << 20);
 
     let launched_at = SystemClock.now();
-    let server = Server::start(&folder)?;
+    let server = Server::start(&home)?;
     receiver.wait(1, PATIENCE).await;
     let arrivals = receiver.arrivals();
     let Some(first) = arrivals.first() else { bail!("the trigger that was due did not fire") };
@@ -65,13 +62,18 @@ pub(super) async fn run(bench: &Bench) -> anyhow::Result<Vec<Measure>> {
         Measure::less(format!("{heading}CPU while nothing is due"), "% of a core", after.cpu_percent_since(&before)),
         Measure::less(format!("{heading}database"), "MiB", database_mib),
     ];
+    if let Some(percent) = after.database_cpu_percent_since(&before) {
+        let what = format!("{heading}PostgreSQL's CPU while nothing is due");
+        measures.push(Measure::less(what, "% of a core", percent));
+    }
     measures.extend(losses(&heading, 1, &receiver.arrivals()));
     Ok(measures)
 }
 
 /// Stores `count` triggers of one user, the first of them due.
-async fn store_triggers(folder: &Folder, count: u64, webhook: &Webhook) -> anyhow::Result<()> {
-    let store = Arc::new(folder.open(Role::Server)?);
+async fn store_triggers(home: &Home, count: u64, webhook: &Webhook) -> anyhow::Result<()> {
+    let opened = home.fill().await?;
+    let store = &opened.store;
     let now = SystemClock.now();
     // Nobody logs in as this user.
     let user = NewUser { email: "bench@example.com".to_owned(), password_hash: String::new() };
@@ -80,8 +82,8 @@ async fn store_triggers(folder: &Folder, count: u64, webhook: &Webhook) -> anyho
     };
     let next = Arc::new(AtomicU64::new(0));
     let mut writers = JoinSet::new();
-    for _ in 0..WRITERS {
-        let (store, next, webhook) = (Arc::clone(&store), Arc::clone(&next), webhook.clone());
+    for _ in 0..home.writers() {
+        let (store, next, webhook) = (Arc::clone(store), Arc::clone(&next), webhook.clone());
         writers.spawn(async move {
             loop {
                 let number = next.fetch_add(1, Ordering::Relaxed);
@@ -95,6 +97,7 @@ async fn store_triggers(folder: &Folder, count: u64, webhook: &Webhook) -> anyho
     while let Some(written) = writers.join_next().await {
         written??;
     }
+    opened.close().await;
     Ok(())
 }
 

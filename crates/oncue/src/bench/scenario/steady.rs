@@ -49,21 +49,20 @@ async fn steady(
     pages: usize,
 ) -> anyhow::Result<Vec<Measure>> {
     let seconds = bench.size.pick(20, 3);
-    let folder = bench.folder()?;
-    let server = Server::start(&folder)?;
+    let home = bench.home().await?;
+    let server = Server::start(&home)?;
     let receiver = Receiver::start(triggers * (seconds + 10))?;
-    let token = Client::register(&server.address).await?;
+    let token = Client::register(server.address()).await?;
     let from = whole_second(SystemClock.now(), SignedDuration::from_secs(3));
     let start_at = |number: usize| from + apart * i32::try_from(number).expect("a thousand fits");
     let body =
         |number| scheduled(number, &json!({"every": "1s", "start_at": start_at(number).to_string()}), &receiver.url());
-    make_triggers(&server.address, &token, (0..triggers).map(body).collect()).await?;
-    let watchers = Watchers::open(&server.address, &token, "/", pages);
+    make_triggers(&server.addresses, &token, (0..triggers).map(body).collect()).await?;
+    let watchers = Watchers::open(server.address(), &token, "/", pages);
     tokio::time::sleep(Duration::try_from(from.duration_since(SystemClock.now())).unwrap_or_default()).await;
     let before = server.cost()?;
     tokio::time::sleep(Duration::from_secs(seconds as u64)).await;
     let cost = server.cost()?;
-    let cpu = cost.cpu_percent_since(&before);
     let looks = watchers.close();
     let until = from + Duration::from_secs(seconds as u64);
     let (from, until) = (from.as_microsecond(), until.as_microsecond());
@@ -84,7 +83,7 @@ async fn steady(
         Measure::less(format!("{heading}twice"), "", repeats(&arrivals) as f64),
     ];
     measures.extend(lateness_measures(&heading, &arrivals));
-    measures.push(Measure::less(format!("{heading}server's CPU"), "% of a core", cpu));
+    measures.extend(cost.cpu_share_since(&before, &heading));
     if triggers == WATCHED {
         let memory = cost.resident_bytes as f64 / 1_048_576.0;
         measures.push(Measure::less(format!("{heading}resident memory"), "MiB", memory));

@@ -20,11 +20,10 @@ use oncue_domain::schedule::zone::Zones;
 use oncue_domain::schedule::{FirstFiring, Schedule};
 use oncue_domain::store::{Call, Fired, NewTrigger, Planned, Store};
 use oncue_domain::trigger::{Definition, ScheduleDetails};
-use oncue_store::sqlite::Role;
 use tokio::task::JoinSet;
 
 use super::SPREAD;
-use crate::bench::server::Folder;
+use crate::bench::home::Home;
 use crate::system::{fill_random, zones};
 
 /// Where the cron lines are read.
@@ -60,13 +59,13 @@ struct Stage {
 
 /// Makes the triggers and plays until `now`; there are at least `events` events then. Gives the number of one that returns.
 pub(super) async fn play(
-    folder: &Folder,
+    home: &Home,
     triggers: usize,
     events: usize,
     url: &str,
     now: Timestamp,
 ) -> anyhow::Result<TriggerId> {
-    let store = Arc::new(folder.open(Role::Server)?);
+    let store = home.fill().await?.store;
     let owner = store.users().await?.first().context("the user is gone")?.id;
     let mut seed = [0; 32];
     fill_random(&mut seed);

@@ -18,15 +18,15 @@ use crate::system::SystemClock;
 pub(super) async fn run(bench: &Bench) -> anyhow::Result<Vec<Measure>> {
     let (triggers, events) = bench.size.pick((500, 100_000), (100, 2_000));
     let times = bench.size.pick(200, 10);
-    let folder = bench.folder()?;
-    let token = Client::register(&Server::start(&folder)?.address).await?;
+    let home = bench.home().await?;
+    let token = Client::register(Server::start(&home)?.address()).await?;
     let receiver = Receiver::start(1_000)?;
     let began = Instant::now();
-    let one = past::play(&folder, triggers, events, &receiver.url(), SystemClock.now()).await?;
+    let one = past::play(&home, triggers, events, &receiver.url(), SystemClock.now()).await?;
     eprintln!("bench: {events} events of {triggers} triggers played in {:.1} s", began.elapsed().as_secs_f64());
 
-    let server = Server::start(&folder)?;
-    let mut client = Client::connect(&server.address, &token).await?;
+    let server = Server::start(&home)?;
+    let mut client = Client::connect(server.address(), &token).await?;
     let mut measures = Vec::new();
     let pages = [
         ("/", "/".to_owned()),
