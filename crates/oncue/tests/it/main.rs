@@ -5,16 +5,24 @@
 
 mod api;
 mod auth;
+mod cache;
+mod configuration;
+mod copy;
 mod delivery;
 mod demo;
 mod durability;
 mod flat;
+mod harness;
 mod health;
 mod kill;
 mod lessons;
 mod live;
+mod migrate;
+mod nodes;
 mod open_mode;
+mod postgres;
 mod program;
 mod requests;
+mod sqlite;
 mod support;
 mod tenant_wall;

@@ -124,6 +124,7 @@ fn the_description_names_every_data_route_of_the_contract() {
         "GET /api/v1/event_logs/aggregated".to_owned(),
         format!("GET /api/v1/event_logs/{event}"),
         "POST /api/v1/schedules/preview".to_owned(),
+        "GET /api/v1/nodes".to_owned(),
         "POST /api/v1/api_keys".to_owned(),
         "GET /api/v1/api_keys".to_owned(),
         format!("DELETE /api/v1/api_keys/{key}"),

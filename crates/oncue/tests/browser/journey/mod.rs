@@ -17,6 +17,7 @@ mod large;
 mod live_list;
 mod mistakes;
 mod moves;
+mod nodes;
 mod outage;
 mod outage_record;
 mod restart;

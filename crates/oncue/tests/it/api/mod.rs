@@ -7,6 +7,7 @@ mod errors;
 mod events;
 mod fire;
 mod lists;
+mod nodes;
 mod pauses;
 mod preview;
 mod schedules;

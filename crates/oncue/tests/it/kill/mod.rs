@@ -4,85 +4,62 @@
 //!
 //! `ONCUE_KILLS` sets how often it is killed; `ONCUE_SEED` repeats the choices of a run (not the machine's timing).
 
-mod book;
-mod check;
-mod doubt;
-mod evidence;
-mod load;
-mod occurrences;
-
-use std::collections::BTreeSet;
-use std::sync::Mutex;
 use std::sync::atomic::Ordering;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use jiff::Timestamp;
-use serde_json::{Value, json};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
 
+use crate::harness::book::Stage;
+use crate::harness::chance::{Chance, number_from, seed};
+use crate::harness::evidence::{Evidence, Gap};
+use crate::harness::load::{self, Amount};
+use crate::harness::settle::settle;
+use crate::harness::{check, doubt, receiver};
 use crate::support::client::Client;
-use crate::support::receiver::{OK, Receiver, Reply};
 use crate::support::server::{PASSWORD, Process, Setup};
-use crate::support::time::instant;
-use crate::support::wait::until_within;
-use book::Stage;
-use evidence::{Evidence, Kept, Life};
 
 const KILLS_UNASKED: u64 = 25;
 
 /// How long the backlog may take to empty once nobody adds to it: longer than the first retry pause.
 const SETTLE_PATIENCE: Duration = Duration::from_secs(60);
 
-/// Of so many requests the receiver refuses one.
-const REFUSED_ONE_IN: usize = 40;
+/// An occurrence that fell due this long before a death may not have been looked at yet: the machine is busy.
+const SLACK: SignedDuration = SignedDuration::from_millis(750);
 
-/// Choices from a seed (splitmix64).
-pub(super) struct Chance(u64);
+/// What is only logged is fired without a pause.
+const AMOUNT: Amount = Amount { slow: 0, one_shots: 12, apart_ms: 2500, rests_ms: (1, 8) };
 
-impl Chance {
-    fn draw(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// A number from `low` to just below `high`.
-    fn between(&mut self, low: u64, high: u64) -> u64 {
-        low + self.draw() % (high - low)
-    }
-
-    fn one_in(&mut self, times: u64) -> bool {
-        self.draw().is_multiple_of(times)
-    }
-
-    fn pause(&mut self, low_ms: u64, high_ms: u64) {
-        thread::sleep(Duration::from_millis(self.between(low_ms, high_ms)));
-    }
-}
-
-fn number_from(variable: &str) -> Option<u64> {
-    std::env::var(variable).ok().and_then(|text| text.parse().ok())
+/// One life of the server.
+struct Life {
+    /// Just before it was started.
+    launched_at: Timestamp,
+    /// When it was found ready; none when it was killed before.
+    ready_at: Option<Timestamp>,
+    /// Just before it was killed.
+    killed_at: Timestamp,
+    /// Just after it was dead.
+    dead_at: Timestamp,
 }
 
 #[test]
 fn nothing_acknowledged_is_lost_and_nothing_due_is_silent_however_often_it_is_killed() {
     let kills = number_from("ONCUE_KILLS").unwrap_or(KILLS_UNASKED);
-    let fresh = || u64::try_from(Timestamp::now().as_microsecond()).expect("after 1970");
-    let seed = number_from("ONCUE_SEED").unwrap_or_else(fresh);
+    let seed = seed();
     let replay = format!("ONCUE_SEED={seed} ONCUE_KILLS={kills} cargo nextest run -p oncue --test it kill");
     println!("{replay}");
 
-    let receiver = moody_receiver();
+    let receiver = receiver::moody();
     let setup = Setup::new().flag("--allow-private-destinations");
-    let mut chance = Chance(seed);
+    let mut chance = Chance::from_seed(seed);
     let mut process = setup.launch();
     let ann = register(&mut process);
-    let stage = Stage::new(&ann, receiver.url());
-    load::set_the_stage(&stage, &mut chance);
+    let stage = Stage::new(&ann, &[ann.base().to_owned()], receiver.url(), &[]);
+    load::set_the_stage(&stage, &AMOUNT, &mut chance);
 
     let (lives, mut process) = thread::scope(|scope| {
-        load::start(scope, &stage, &mut chance);
+        load::start(scope, &stage, &AMOUNT, &mut chance);
         let survived = die_and_return(&setup, process, &stage, kills, &mut chance);
         stage.is_over.store(true, Ordering::SeqCst);
         survived
@@ -90,10 +67,11 @@ fn nothing_acknowledged_is_lost_and_nothing_due_is_silent_however_often_it_is_ki
 
     let load_ended_at = Timestamp::now();
     let ann = stage.present().expect("the last life goes on");
-    let (accounted_until, kept) = settle(&ann, &stage);
+    let (accounted_until, kept) = settle(&ann, &stage, SETTLE_PATIENCE, |_| true);
     let evidence = Evidence {
         book: stage.into_book(),
-        lives,
+        gaps: gaps(&lives),
+        clock_slack: SignedDuration::ZERO,
         load_ended_at,
         accounted_until,
         kept,
@@ -109,18 +87,9 @@ fn nothing_acknowledged_is_lost_and_nothing_due_is_silent_however_often_it_is_ki
             setup.keep().display()
         );
     }
-    println!("{}", evidence.summary());
-    doubt::the_check(&evidence);
-}
-
-/// Refuses some deliveries, each of them once: a second refusal would cost the run a minute.
-fn moody_receiver() -> Receiver {
-    let refused = Mutex::new(BTreeSet::new());
-    Receiver::scripted(move |request, before| {
-        let mut refused = refused.lock().expect("no thread panics with the set");
-        let is_refused = before % REFUSED_ONE_IN == 7 && refused.insert(request.webhook_id().to_owned());
-        if is_refused { Reply::Answer(500, "", "") } else { OK }
-    })
+    let while_starting = lives.iter().filter(|life| life.ready_at.is_none()).count();
+    println!("{} deaths ({while_starting} while starting), {}", lives.len() - 1, evidence.summary());
+    assert_eq!(doubt::the_check(&evidence), Vec::<&str>::new(), "too little happened to be doubted");
 }
 
 fn register(process: &mut Process) -> Client {
@@ -130,7 +99,17 @@ fn register(process: &mut Process) -> Client {
     nobody.bearer(answer.json()["access_token"].as_str().expect("a token"))
 }
 
-/// Kills the server and starts it again, `kills` times; gives every life but the last, and the last one running.
+/// From just before each death to the moment when the server was found ready again.
+fn gaps(lives: &[Life]) -> Vec<Gap> {
+    let gap = |(number, life): (usize, &Life)| {
+        let next = lives.get(number + 1)?;
+        let back_at = lives[number + 1..].iter().find_map(|later| later.ready_at).unwrap_or(Timestamp::MAX);
+        Some(Gap { possible: (life.killed_at - SLACK, back_at), certain: vec![(life.dead_at, next.launched_at)] })
+    };
+    lives.iter().enumerate().filter_map(gap).collect()
+}
+
+/// Kills the server and starts it again, `kills` times; gives every life, and the last one running.
 fn die_and_return(
     setup: &Setup,
     first: Process,
@@ -147,7 +126,7 @@ fn die_and_return(
         }
         let killed_at = Timestamp::now();
         process.kill();
-        stage.leave();
+        stage.leave(0);
         lives.push(Life { launched_at, ready_at, killed_at, dead_at: Timestamp::now() });
         if chance.one_in(3) {
             chance.pause(0, 2500);
@@ -170,58 +149,6 @@ fn die_and_return(
 fn arrive(process: &mut Process, stage: &Stage) -> Timestamp {
     let base = process.ready().unwrap_or_else(|| panic!("the server did not come back: {}", process.log()));
     let ready_at = Timestamp::now();
-    stage.arrive(&base);
+    stage.arrive(0, &base);
     ready_at
-}
-
-/// Lets everything come to rest: all that is due up to an instant is accounted for, then nothing is armed any more, then
-/// nothing is owed any more. Gives that instant and all that the server shows.
-fn settle(ann: &Client, stage: &Stage) -> (Timestamp, Kept) {
-    for id in stage.restless() {
-        ann.patch(&format!("/api/v1/triggers/{id}"), &json!({"enabled": true})).is(200);
-    }
-    let accounted_until = Timestamp::now();
-    for id in stage.clocks() {
-        until_within(SETTLE_PATIENCE, "the scheduler passes the instant of the account", || {
-            let latest = ann.get(&format!("/api/v1/event_logs?trigger_id={id}&limit=1")).is(200).list();
-            latest.first().filter(|event| instant(&event["scheduled_at"]) > accounted_until).map(drop)
-        });
-    }
-    let triggers = all_pages(ann, "/api/v1/triggers?limit=200");
-    for trigger in triggers.iter().filter(|trigger| trigger["type"] == "scheduled") {
-        ann.patch(&format!("/api/v1/triggers/{}", trigger["id"]), &json!({"enabled": false})).is(200);
-    }
-    let start = Instant::now();
-    until_within(SETTLE_PATIENCE, "nothing is owed any more", || (owed(ann) == 0).then_some(()));
-    println!("the backlog was empty after {:?}", start.elapsed());
-    let records = triggers.iter().map(|trigger| {
-        let records = ann.get(&format!("/api/v1/triggers/{}/skipped", trigger["id"])).is(200).list();
-        (trigger["id"].as_i64().expect("an integer id"), records)
-    });
-    let skipped = records.collect();
-    let events = all_pages(ann, "/api/v1/event_logs?status=all&limit=200");
-    let details = evidence::sample(&events)
-        .map(|event| ann.get(&format!("/api/v1/event_logs/{}", event["id"])).is(200).json())
-        .collect();
-    (accounted_until, Kept { triggers, skipped, events, details })
-}
-
-fn all_pages(ann: &Client, path: &str) -> Vec<Value> {
-    let mut items = Vec::new();
-    let mut next = Some(path.to_owned());
-    while let Some(path) = next {
-        let page = ann.get(&path).is(200);
-        items.extend(page.list());
-        next = page.next_page();
-    }
-    items
-}
-
-/// How many deliveries are owed, as the metrics say.
-fn owed(ann: &Client) -> u64 {
-    let metrics = ann.get("/metrics").is(200).text;
-    let line = metrics.lines().find_map(|line| line.strip_prefix("oncue_deliveries_owed "));
-    line.and_then(|count| count.trim().parse::<f64>().ok())
-        .map(|count| count as u64)
-        .expect("the gauge oncue_deliveries_owed")
 }

@@ -1,7 +1,9 @@
 //! The process under test. Each one lives in its own empty folder with a clean environment, so that neither a developer's
 //! settings nor another test can be felt; it can be stopped, killed, and started again on what it left.
 
+use std::hash::{BuildHasher, RandomState};
 use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -12,28 +14,48 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::client::Client;
+use super::database::Database;
 use super::wait::{self, PATIENCE};
 
 /// The password of every user that a test registers.
 pub(crate) const PASSWORD: &str = "correct horse battery";
 
-/// A folder, flags and variables: all that a process starts from.
+/// A free port of the loopback address.
+const ANYWHERE: &str = "127.0.0.1:0";
+
+/// The key of the login tokens where the store has no place to keep one.
+pub(crate) const JWT_SECRET: &str = "the key of all nodes of a test, long enough";
+
+/// A folder, flags and variables, and a database where the store is PostgreSQL: all that a process starts from.
 pub(crate) struct Setup {
     folder: TempDir,
     pub(crate) flags: Vec<String>,
     variables: Vec<(String, String)>,
+    database: OnceLock<Option<Database>>,
+    /// Where it listens in all its lives, where others tell it from them by its address.
+    address: OnceLock<String>,
 }
 
 impl Setup {
     /// An empty folder, and a free port of the loopback address to listen on.
     pub(crate) fn new() -> Setup {
-        Setup::bare().option("--listen", "127.0.0.1:0")
+        Setup::bare().option("--listen", ANYWHERE)
     }
 
     /// An empty folder and nothing said.
     pub(crate) fn bare() -> Setup {
         let folder = TempDir::new().expect("a temporary folder");
-        Setup { folder, flags: Vec::new(), variables: Vec::new() }
+        Setup { folder, flags: Vec::new(), variables: Vec::new(), database: OnceLock::new(), address: OnceLock::new() }
+    }
+
+    /// One of the nodes on a database of PostgreSQL.
+    pub(crate) fn node(database_url: &str) -> Setup {
+        Setup::new().option("--database-url", database_url).option("--jwt-secret", JWT_SECRET)
+    }
+
+    /// A file in the folder is the store, whatever the others have.
+    pub(crate) fn sqlite() -> Setup {
+        Setup { database: OnceLock::from(None), ..Setup::new() }
     }
 
     /// A flag of `serve`.
@@ -49,7 +71,7 @@ impl Setup {
 
     /// Takes all flags back.
     pub(crate) fn without_flags(mut self) -> Setup {
-        self.flags = vec!["--listen".to_owned(), "127.0.0.1:0".to_owned()];
+        self.flags = vec!["--listen".to_owned(), ANYWHERE.to_owned()];
         self
     }
 
@@ -70,6 +92,52 @@ impl Setup {
         self.folder.keep()
     }
 
+    /// Whether this text stands anywhere in what a stopped server has left.
+    pub(crate) fn holds(&self, text: &str) -> bool {
+        let files = std::fs::read_dir(self.folder.path()).expect("the folder").flatten();
+        let mut files = files.map(|entry| std::fs::read(entry.path()).expect("a file"));
+        files.any(|bytes| bytes.windows(text.len()).any(|window| window == text.as_bytes()))
+            || self.database().is_some_and(|database| database.holds(text))
+    }
+
+    /// Its own database on PostgreSQL: none where the test names one, or the store has to be another.
+    fn database(&self) -> Option<&Database> {
+        if self.says("--database-url", "DATABASE_URL") || self.says("--demo", "ONCUE_DEMO") {
+            return None;
+        }
+        self.database.get_or_init(Database::if_asked_for).as_ref()
+    }
+
+    /// Whether it keeps its data on PostgreSQL because all do.
+    pub(crate) fn is_on_postgres(&self) -> bool {
+        self.database().is_some()
+    }
+
+    /// A node is known by its address: one that starts again where it was takes the place of its former life at once. So on
+    /// PostgreSQL a setup has one address, as a service has.
+    fn settled<'a>(&'a self, argument: &'a str) -> &'a str {
+        if argument == ANYWHERE && self.is_on_postgres() {
+            self.address.get_or_init(|| format!("127.0.0.1:{}", free_port()))
+        } else {
+            argument
+        }
+    }
+
+    /// What is said about the store, where the test says nothing.
+    fn store(&self) -> Vec<(&'static str, String)> {
+        let Some(database) = self.database() else { return Vec::new() };
+        let mut variables = vec![("DATABASE_URL", database.url())];
+        if !self.says("--jwt-secret", "JWT_SECRET") {
+            variables.push(("JWT_SECRET", JWT_SECRET.to_owned()));
+        }
+        variables
+    }
+
+    fn says(&self, flag: &str, variable: &str) -> bool {
+        let names = [variable.to_owned(), format!("{variable}_FILE")];
+        self.flags.iter().any(|given| given == flag) || self.variables.iter().any(|(given, _)| names.contains(given))
+    }
+
     /// Where a file of the folder is.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
@@ -79,7 +147,7 @@ impl Setup {
     pub(crate) fn serve(self) -> Server {
         let mut process = self.launch();
         match process.ready() {
-            Some(base) => Server { setup: Some(self), process, base },
+            Some(base) => Server { process, base, setup: Some(self) },
             None => panic!("the server did not start: {}", process.log()),
         }
     }
@@ -108,14 +176,30 @@ impl Setup {
         (process.wait(), process.log())
     }
 
+    /// Starts another command of the program without waiting for anything.
+    pub(crate) fn begin(&self, arguments: &[&str]) -> Process {
+        Process::start(self.command(arguments))
+    }
+
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_oncue"));
-        command.args(arguments).current_dir(self.folder.path()).env_clear();
+        command
+            .args(arguments.iter().map(|argument| self.settled(argument)))
+            .current_dir(self.folder.path())
+            .env_clear();
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("HOME", self.folder.path());
+        command.envs(self.store());
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
+}
+
+/// A port outside the range that outgoing connections are given, so that it is still free for the next life.
+pub(crate) fn free_port() -> u16 {
+    let chance = RandomState::new();
+    let drawn = (0..200_u16).map(|attempt| 10_000 + u16::try_from(chance.hash_one(attempt) % 5_000).expect("small"));
+    drawn.into_iter().find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).expect("a free port")
 }
 
 /// A running process, watched. It ends with the value.
@@ -148,18 +232,20 @@ impl Process {
     /// Waits until the server says where it listens and `/readyz` is 200; none when it ended before.
     pub(crate) fn ready(&mut self) -> Option<String> {
         let start = Instant::now();
-        let mut client = None;
         while start.elapsed() < PATIENCE && !self.has_ended() {
-            if client.is_none() {
-                client = self.announced.get().map(|base| Client::new(base));
-            }
-            let answer = client.as_ref().map(|client| client.call("GET", "/readyz").try_send());
-            if matches!(answer, Some(Ok(answer)) if answer.status == 200) {
-                return self.announced.get().cloned();
+            if let Some(base) = self.is_ready() {
+                return Some(base);
             }
             thread::sleep(Duration::from_millis(5));
         }
         None
+    }
+
+    /// Where the server listens, if it has said so and `/readyz` is 200 at this moment.
+    pub(crate) fn is_ready(&self) -> Option<String> {
+        let base = self.announced.get()?;
+        let answer = Client::new(base).call("GET", "/readyz").try_send();
+        matches!(answer, Ok(answer) if answer.status == 200).then(|| base.clone())
     }
 
     /// Whether it runs no more.
@@ -175,7 +261,21 @@ impl Process {
 
     /// Asks it to end, as a service manager does.
     pub(crate) fn terminate(&self) {
-        let kill = format!("kill -TERM {}", self.child.id());
+        self.signal("TERM");
+    }
+
+    /// Halts it where it is.
+    pub(crate) fn freeze(&self) {
+        self.signal("STOP");
+    }
+
+    /// Lets it go on after a halt.
+    pub(crate) fn thaw(&self) {
+        self.signal("CONT");
+    }
+
+    fn signal(&self, signal: &str) {
+        let kill = format!("kill -{signal} {}", self.child.id());
         let status = Command::new("sh").args(["-c", &kill]).status().expect("there is a shell");
         assert!(status.success(), "the signal could not be sent");
     }
@@ -230,9 +330,10 @@ fn follow(
 
 /// A server that was ready.
 pub(crate) struct Server {
-    setup: Option<Setup>,
+    // Before its setup, so that it has ended when its folder and its database go.
     pub(crate) process: Process,
     base: String,
+    setup: Option<Setup>,
 }
 
 impl Server {

@@ -1,4 +1,4 @@
-//! What the check goes by: the book of the load, the deaths and the clock on one side, what the server shows and what the
+//! What the check goes by: the book of the load, the faults and the clock on one side, what the server shows and what the
 //! receiver got on the other; and the account that puts them side by side, trigger by trigger.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,110 +10,95 @@ use super::book::{Book, Wish};
 use crate::support::receiver::Received;
 use crate::support::time::instant;
 
-/// An occurrence that fell due this long before a death may not have been looked at yet: the machine is busy.
-pub(super) const SLACK: SignedDuration = SignedDuration::from_millis(750);
-
 /// How many events are looked at one by one.
 const SAMPLE: usize = 300;
 
-/// One life of the server.
+/// A time in which nobody ran. What fell due in it may have been missed.
 #[derive(Clone, Debug)]
-pub(super) struct Life {
-    /// Just before it was started.
-    pub(super) launched_at: Timestamp,
-    /// When it was found ready; none when it was killed before.
-    pub(super) ready_at: Option<Timestamp>,
-    /// Just before it was killed.
-    pub(super) killed_at: Timestamp,
-    /// Just after it was dead.
-    pub(super) dead_at: Timestamp,
+pub(crate) struct Gap {
+    /// From the earliest to the latest instant at which it may have been so.
+    pub(crate) possible: (Timestamp, Timestamp),
+    /// When it certainly was so.
+    pub(crate) certain: Vec<(Timestamp, Timestamp)>,
 }
 
 /// What the server shows at the end.
 #[derive(Clone)]
-pub(super) struct Kept {
+pub(crate) struct Kept {
     /// The triggers.
-    pub(super) triggers: Vec<Value>,
+    pub(crate) triggers: Vec<Value>,
     /// The records of occurrences that did not fire, by trigger.
-    pub(super) skipped: BTreeMap<i64, Vec<Value>>,
+    pub(crate) skipped: BTreeMap<i64, Vec<Value>>,
     /// The events.
-    pub(super) events: Vec<Value>,
+    pub(crate) events: Vec<Value>,
     /// Some events with their deliveries.
-    pub(super) details: Vec<Value>,
+    pub(crate) details: Vec<Value>,
 }
 
 /// Everything the check goes by.
 #[derive(Clone)]
-pub(super) struct Evidence {
-    pub(super) book: Book,
-    pub(super) lives: Vec<Life>,
+pub(crate) struct Evidence {
+    pub(crate) book: Book,
+    /// When nobody ran.
+    pub(crate) gaps: Vec<Gap>,
+    /// How far the servers' clock and ours may be apart.
+    pub(crate) clock_slack: SignedDuration,
     /// From here on nobody asked for anything that the book does not know.
-    pub(super) load_ended_at: Timestamp,
+    pub(crate) load_ended_at: Timestamp,
     /// Up to here every occurrence must be accounted for.
-    pub(super) accounted_until: Timestamp,
-    pub(super) kept: Kept,
-    pub(super) received: Vec<Received>,
+    pub(crate) accounted_until: Timestamp,
+    pub(crate) kept: Kept,
+    pub(crate) received: Vec<Received>,
 }
 
 /// Events to be looked at one by one: the newest, and some of all ages.
-pub(super) fn sample(events: &[Value]) -> impl Iterator<Item = &Value> {
+pub(crate) fn sample(events: &[Value]) -> impl Iterator<Item = &Value> {
     let step = (events.len() / SAMPLE).max(1);
     events.iter().take(SAMPLE).chain(events.iter().skip(SAMPLE).step_by(step))
 }
 
 impl Evidence {
     /// How much was checked, for whoever reads the log of a run that went well.
-    pub(super) fn summary(&self) -> String {
+    pub(crate) fn summary(&self) -> String {
         let skipped: usize = self.kept.skipped.values().map(Vec::len).sum();
         let acknowledged = self.book.firings.values().flatten().count();
         format!(
-            "{} deaths ({} while starting), {} triggers, {} events ({acknowledged} calls acknowledged), {skipped} records of skipped occurrences, {} deliveries received",
-            self.lives.len() - 1,
-            self.lives.iter().filter(|life| life.ready_at.is_none()).count(),
+            "{} triggers, {} events ({acknowledged} calls acknowledged, {} not), {skipped} records of skipped occurrences, {} deliveries received",
             self.kept.triggers.len(),
             self.kept.events.len(),
+            self.book.firings.len() - acknowledged,
             self.received.len(),
         )
-    }
-
-    /// From just before each death to the moment when the server was found ready again.
-    pub(super) fn absences(&self) -> Vec<(Timestamp, Timestamp)> {
-        let deaths = self.lives.iter().enumerate().filter(|(_, life)| life.killed_at < Timestamp::MAX);
-        let absence = |(number, life): (usize, &Life)| {
-            let back_at = self.lives[number + 1..].iter().find_map(|later| later.ready_at).unwrap_or(Timestamp::MAX);
-            (life.killed_at - SLACK, back_at)
-        };
-        deaths.map(absence).collect()
     }
 }
 
 /// A record of occurrences that did not fire.
-pub(super) struct Record {
-    pub(super) reason: String,
-    pub(super) first: i64,
-    pub(super) last: i64,
-    pub(super) count: u64,
+pub(crate) struct Record {
+    pub(crate) reason: String,
+    pub(crate) first: i64,
+    pub(crate) last: i64,
+    pub(crate) count: u64,
 }
 
 /// A trigger that the server has, and everything about it, side by side.
-pub(super) struct Entry<'a> {
-    pub(super) id: i64,
-    pub(super) wish: &'a Wish,
+pub(crate) struct Entry<'a> {
+    pub(crate) id: i64,
+    pub(crate) wish: &'a Wish,
     /// The occurrences that had to come, up to the instant of the account.
-    pub(super) expected: BTreeSet<i64>,
+    pub(crate) expected: BTreeSet<i64>,
     /// The nominal times of its events.
-    pub(super) fired: Vec<i64>,
-    pub(super) records: Vec<Record>,
+    pub(crate) fired: Vec<i64>,
+    pub(crate) records: Vec<Record>,
 }
 
 /// The evidence, sorted.
-pub(super) struct Account<'a> {
-    pub(super) entries: Vec<Entry<'a>>,
-    pub(super) events_by_id: BTreeMap<i64, &'a Value>,
+pub(crate) struct Account<'a> {
+    pub(crate) entries: Vec<Entry<'a>>,
+    pub(crate) events_by_id: BTreeMap<i64, &'a Value>,
 }
 
 impl<'a> Account<'a> {
-    pub(super) fn new(evidence: &'a Evidence, complaints: &mut Vec<String>) -> Account<'a> {
+    pub(crate) fn new(evidence: &'a Evidence, complaints: &mut Vec<String>) -> Account<'a> {
         let mut fired: BTreeMap<i64, Vec<i64>> = BTreeMap::new();
         for event in evidence.kept.events.iter().filter(|event| !event["scheduled_at"].is_null()) {
             fired
@@ -139,7 +124,7 @@ impl<'a> Account<'a> {
 }
 
 impl Record {
-    pub(super) fn read(record: &Value) -> Record {
+    pub(crate) fn read(record: &Value) -> Record {
         Record {
             reason: record["reason"].as_str().unwrap_or_default().to_owned(),
             first: instant(&record["first"]).as_microsecond(),
@@ -148,15 +133,15 @@ impl Record {
         }
     }
 
-    pub(super) fn covers(&self, occurrence: i64) -> bool {
+    pub(crate) fn covers(&self, occurrence: i64) -> bool {
         (self.first..=self.last).contains(&occurrence)
     }
 }
 
-pub(super) fn number(value: &Value) -> i64 {
+pub(crate) fn number(value: &Value) -> i64 {
     value.as_i64().unwrap_or_else(|| panic!("an integer, not {value}"))
 }
 
-pub(super) fn shown(us: i64) -> Timestamp {
+pub(crate) fn shown(us: i64) -> Timestamp {
     Timestamp::from_microsecond(us).expect("in range")
 }

@@ -8,7 +8,7 @@ const SECOND_US: i64 = 1_000_000;
 
 /// A schedule of the harness.
 #[derive(Clone, Debug)]
-pub(super) enum Plan {
+pub(crate) enum Plan {
     /// Every so many seconds; from an instant, else from creation.
     Every { period_s: i64, start_at: Option<Timestamp> },
     /// A cron line of six fields that names every second divisible by `step_s`, a divisor of 60.
@@ -23,7 +23,7 @@ pub(super) enum Plan {
 
 impl Plan {
     /// What the request that makes the trigger says.
-    pub(super) fn details(&self) -> Value {
+    pub(crate) fn details(&self) -> Value {
         match self {
             Plan::Every { period_s, start_at: None } => json!({"every": format!("{period_s}s")}),
             Plan::Every { period_s, start_at: Some(start) } => {
@@ -38,12 +38,12 @@ impl Plan {
     }
 
     /// Whether it fires so often that its firings tell the time.
-    pub(super) fn is_clock(&self) -> bool {
+    pub(crate) fn is_clock(&self) -> bool {
         matches!(self, Plan::Every { .. } | Plan::Seconds { .. })
     }
 
     /// Every occurrence after `created_at` up to `until`, in microseconds since 1970.
-    pub(super) fn occurrences(&self, created_at: Timestamp, until: Timestamp) -> Vec<i64> {
+    pub(crate) fn occurrences(&self, created_at: Timestamp, until: Timestamp) -> Vec<i64> {
         let (created, until) = (created_at.as_microsecond(), until.as_microsecond());
         let (anchor, period) = match self {
             Plan::Every { period_s, start_at } => {

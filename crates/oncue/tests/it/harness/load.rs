@@ -7,20 +7,29 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::Chance;
 use super::book::{Change, Fate, Fired, Stage, Wish};
+use super::chance::Chance;
 use super::occurrences::Plan;
-use crate::support::client::Client;
 use crate::support::time::micros;
 
 const ZONES: [&str; 5] = ["Europe/Riga", "Asia/Kolkata", "America/St_Johns", "Australia/Lord_Howe", "UTC"];
 
+/// How much of what.
+pub(crate) struct Amount {
+    /// Triggers that fire every few seconds only.
+    pub(crate) slow: i64,
+    /// One-shots, and how far they lie apart.
+    pub(crate) one_shots: i64,
+    pub(crate) apart_ms: i64,
+    /// How long a caller rests between calls whose events are only logged, and between those whose events are sent.
+    pub(crate) rests_ms: (u64, u64),
+}
+
 /// Makes the triggers that are there from the beginning.
-pub(super) fn set_the_stage(stage: &Stage, chance: &mut Chance) {
-    let client = stage.present().expect("the first life has begun");
+pub(crate) fn set_the_stage(stage: &Stage, amount: &Amount, chance: &mut Chance) {
     let mut make = |plan: Plan, fate: Fate| {
         let is_sent = chance.one_in(2);
-        ask_for(stage, &client, plan, fate, is_sent);
+        ask_for(stage, plan, fate, is_sent);
     };
     for number in 0..24 {
         let start_at = (number % 4 == 3).then(|| soon(1500 + 100 * number));
@@ -31,32 +40,40 @@ pub(super) fn set_the_stage(stage: &Stage, chance: &mut Chance) {
         make(Plan::Seconds { step_s: 5, zone }, Fate::Untouched);
         make(Plan::Minutes { zone }, Fate::Untouched);
     }
-    for number in 0..12 {
-        make(Plan::Once { at: soon(2000 + 2500 * number) }, Fate::Untouched);
+    for number in 0..amount.slow {
+        make(Plan::Every { period_s: 4 + number % 7, start_at: None }, Fate::Untouched);
+    }
+    for number in 0..amount.one_shots {
+        make(Plan::Once { at: soon(2000 + amount.apart_ms * number) }, Fate::Untouched);
     }
     for _ in 0..5 {
         make(Plan::Every { period_s: 1, start_at: None }, Fate::Restless);
     }
     for is_sent in [false, true, true] {
-        ask_for(stage, &client, Plan::Api, Fate::Untouched, is_sent);
+        ask_for(stage, Plan::Api, Fate::Untouched, is_sent);
     }
 }
 
 /// Starts the threads of the load; they end when the stage says so.
-pub(super) fn start<'scope, 'env>(scope: &'scope Scope<'scope, 'env>, stage: &'env Stage, chance: &mut Chance) {
+pub(crate) fn start<'scope, 'env>(
+    scope: &'scope Scope<'scope, 'env>,
+    stage: &'env Stage,
+    amount: &Amount,
+    chance: &mut Chance,
+) {
     let api = |is_sent: bool| {
         let book = stage.book();
         let wishes = book.wishes.values().filter(|wish| matches!(wish.plan, Plan::Api) && wish.is_sent == is_sent);
         wishes.filter_map(|wish| wish.acknowledged).collect::<Vec<i64>>()
     };
     for (thread, trigger) in api(false).into_iter().chain(api(true)).enumerate() {
-        // What is only logged is fired without a pause; deliveries would pile up higher than is useful.
-        let pause = Duration::from_millis(if thread == 0 { 1 } else { 8 });
-        scope.spawn(move || fire(stage, thread, trigger, pause));
+        // Deliveries would pile up higher than is useful.
+        let rest = Duration::from_millis(if thread == 0 { amount.rests_ms.0 } else { amount.rests_ms.1 });
+        scope.spawn(move || fire(stage, thread, trigger, rest));
     }
-    let mut own = Chance(chance.draw());
+    let mut own = chance.split();
     scope.spawn(move || make_more(stage, &mut own));
-    let mut own = Chance(chance.draw());
+    let mut own = chance.split();
     scope.spawn(move || change(stage, &mut own));
 }
 
@@ -65,7 +82,7 @@ fn soon(ms: i64) -> Timestamp {
 }
 
 /// Asks for a trigger under a name of its own.
-fn ask_for(stage: &Stage, client: &Client, plan: Plan, fate: Fate, is_sent: bool) -> Option<i64> {
+fn ask_for(stage: &Stage, plan: Plan, fate: Fate, is_sent: bool) -> Option<i64> {
     let kind = if matches!(plan, Plan::Api) { "api" } else { "scheduled" };
     let mut body = json!({"type": kind, "schedule_details": plan.details()});
     if is_sent {
@@ -80,7 +97,7 @@ fn ask_for(stage: &Stage, client: &Client, plan: Plan, fate: Fate, is_sent: bool
     body["name"] = json!(name);
     // The name says which wish it was, also when the trigger is renamed later.
     body["api_payload"] = json!({"wish": name});
-    let answer = stage.ask(client, "POST", "/api/v1/triggers", Some(&body))?;
+    let answer = stage.ask("POST", "/api/v1/triggers", Some(&body))?;
     let mut book = stage.book();
     let wish = book.wishes.get_mut(&name).expect("it was just written down");
     if answer.status == 422 {
@@ -93,23 +110,23 @@ fn ask_for(stage: &Stage, client: &Client, plan: Plan, fate: Fate, is_sent: bool
     wish.acknowledged
 }
 
-fn fire(stage: &Stage, thread: usize, trigger: i64, pause: Duration) {
+fn fire(stage: &Stage, thread: usize, trigger: i64, rest: Duration) {
     let path = format!("/api/v1/triggers/{trigger}/fire");
     let mut number = 0_u64;
-    while let Some(client) = stage.wait() {
+    while stage.wait().is_some() {
         number += 1;
         let nonce = format!("{thread}-{number}");
         stage.book().firings.insert(nonce.clone(), None);
-        let answer = stage.ask(&client, "POST", &path, Some(&json!({"nonce": nonce})));
+        let answer = stage.ask("POST", &path, Some(&json!({"nonce": nonce})));
         if let Some(event) = answer.and_then(|answer| answer.json()["event_id"].as_i64()) {
             stage.book().firings.insert(nonce, Some(Fired { trigger, event }));
         }
-        thread::sleep(pause);
+        thread::sleep(rest);
     }
 }
 
 fn make_more(stage: &Stage, chance: &mut Chance) {
-    while let Some(client) = stage.wait() {
+    while stage.wait().is_some() {
         let is_sent = chance.one_in(2);
         let plan = match chance.between(0, 4) {
             0 => Plan::Every { period_s: 3, start_at: None },
@@ -117,12 +134,10 @@ fn make_more(stage: &Stage, chance: &mut Chance) {
             _ => Plan::Once { at: soon(i64::try_from(chance.between(1000, 6000)).expect("small")) },
         };
         let fate = if plan.is_clock() && chance.one_in(2) { Fate::Doomed } else { Fate::Untouched };
-        let made = ask_for(stage, &client, plan, fate, is_sent);
+        let made = ask_for(stage, plan, fate, is_sent);
         chance.pause(100, 700);
-        if let (Some(id), Fate::Doomed) = (made, fate)
-            && let Some(client) = stage.wait()
-        {
-            send_change(stage, &client, id, None);
+        if let (Some(id), Fate::Doomed) = (made, fate) {
+            send_change(stage, id, None);
         }
     }
 }
@@ -130,7 +145,7 @@ fn make_more(stage: &Stage, chance: &mut Chance) {
 fn change(stage: &Stage, chance: &mut Chance) {
     let restless = stage.restless();
     let mut number = 0_u64;
-    while let Some(client) = stage.wait() {
+    while stage.wait().is_some() {
         let which = usize::try_from(chance.between(0, restless.len() as u64)).expect("small");
         number += 1;
         let body = match chance.between(0, 4) {
@@ -138,12 +153,12 @@ fn change(stage: &Stage, chance: &mut Chance) {
             1 => json!({"enabled": true}),
             _ => json!({"name": format!("renamed {number}")}),
         };
-        send_change(stage, &client, restless[which], Some(body));
+        send_change(stage, restless[which], Some(body));
         chance.pause(5, 120);
     }
 }
 
-fn send_change(stage: &Stage, client: &Client, id: i64, body: Option<Value>) {
+fn send_change(stage: &Stage, id: i64, body: Option<Value>) {
     let path = format!("/api/v1/triggers/{id}");
     let method = if body.is_some() { "PATCH" } else { "DELETE" };
     let place = {
@@ -152,7 +167,7 @@ fn send_change(stage: &Stage, client: &Client, id: i64, body: Option<Value>) {
         changes.push(Change { body: body.clone(), sent_at: Timestamp::now(), acknowledged_at: None });
         changes.len() - 1
     };
-    if stage.ask(client, method, &path, body.as_ref()).is_some() {
+    if stage.ask(method, &path, body.as_ref()).is_some() {
         let acknowledged_at = Some(Timestamp::now());
         stage.book().changes.get_mut(&id).expect("it was just written down")[place].acknowledged_at = acknowledged_at;
     }

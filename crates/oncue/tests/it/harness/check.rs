@@ -6,12 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::book::{Change, Fate};
-use super::evidence::{Account, Evidence, SLACK, number, shown};
+use super::evidence::{Account, Evidence, number, shown};
 use super::occurrences::Plan;
 use crate::support::time::instant;
 
 /// Every promise. No complaint means that all of them held.
-pub(super) fn all(evidence: &Evidence) -> Vec<String> {
+pub(crate) fn all(evidence: &Evidence) -> Vec<String> {
     let mut complaints = Vec::new();
     let account = Account::new(evidence, &mut complaints);
     for promise in [
@@ -19,9 +19,10 @@ pub(super) fn all(evidence: &Evidence) -> Vec<String> {
         every_acknowledged_change_holds,
         every_acknowledged_firing_is_there_once,
         no_occurrence_has_two_events,
+        no_occurrence_arrived_under_two_ids,
         nothing_fires_before_its_time,
         every_occurrence_is_an_event_or_on_record,
-        only_what_a_death_took_was_missed,
+        only_what_fell_due_while_nobody_ran_was_missed,
         the_latest_of_what_was_missed_fires,
         every_delivery_arrived_under_one_id,
         nothing_is_owed_at_the_end,
@@ -81,6 +82,7 @@ fn every_acknowledged_change_holds(evidence: &Evidence, _: &Account<'_>, complai
                         .any(|field| change.sets(field).is_some() && later.sets(field).is_some())
             };
             let to = changes[place + 1..].iter().find(same_field).map_or(evidence.load_ended_at, |later| later.sent_at);
+            let (from, to) = (from + evidence.clock_slack, to - evidence.clock_slack);
             let meanwhile = events.iter().filter(|event| {
                 (from..to).contains(&instant(&event["created_at"])) && !event["scheduled_at"].is_null()
             });
@@ -125,6 +127,20 @@ fn no_occurrence_has_two_events(evidence: &Evidence, _: &Account<'_>, complaints
         }
         if !messages.insert(event["message_id"].as_str()) || !numbers.insert(number(&event["id"])) {
             complaints.push(format!("a second event of one id: {event}"));
+        }
+    }
+}
+
+/// By what the receiver got alone: an id that comes again is the same delivery again, another id would be a second firing.
+fn no_occurrence_arrived_under_two_ids(evidence: &Evidence, _: &Account<'_>, complaints: &mut Vec<String>) {
+    let mut ids: BTreeMap<(i64, String), &str> = BTreeMap::new();
+    for received in &evidence.received {
+        let body = received.json();
+        let Some(occurrence) = body["data"]["firing"]["scheduled_at"].as_str() else { continue };
+        let key = (number(&body["data"]["trigger"]["id"]), occurrence.to_owned());
+        let first = ids.entry(key).or_insert(received.webhook_id());
+        if *first != received.webhook_id() {
+            complaints.push(format!("one occurrence arrived under two ids, the other one is {first}: {body}"));
         }
     }
 }
@@ -182,8 +198,11 @@ fn every_occurrence_is_an_event_or_on_record(evidence: &Evidence, account: &Acco
     }
 }
 
-fn only_what_a_death_took_was_missed(evidence: &Evidence, account: &Account<'_>, complaints: &mut Vec<String>) {
-    let absences = evidence.absences();
+fn only_what_fell_due_while_nobody_ran_was_missed(
+    evidence: &Evidence,
+    account: &Account<'_>,
+    complaints: &mut Vec<String>,
+) {
     for entry in &account.entries {
         for record in &entry.records {
             let is_paused =
@@ -194,10 +213,10 @@ fn only_what_a_death_took_was_missed(evidence: &Evidence, account: &Account<'_>,
                 continue;
             }
             let (first, last) = (shown(record.first), shown(record.last));
-            let is_absent = absences.iter().any(|(from, to)| *from <= first && last <= *to);
+            let is_absent = evidence.gaps.iter().any(|gap| gap.possible.0 <= first && last <= gap.possible.1);
             if record.reason != "missed" || !is_absent {
                 complaints.push(format!(
-                    "trigger {}: {} occurrences from {first} to {last} did not fire ({}), and the server was there",
+                    "trigger {}: {} occurrences from {first} to {last} did not fire ({}), and a server was there",
                     entry.id, record.count, record.reason
                 ));
             }
@@ -221,18 +240,15 @@ fn the_latest_of_what_was_missed_fires(evidence: &Evidence, account: &Account<'_
                 ));
             }
         }
-        for (life, next) in evidence.lives.iter().zip(&evidence.lives[1..]) {
-            let dead = life.dead_at.as_microsecond()..next.launched_at.as_microsecond();
-            let is_missed = entry.expected.range(dead).next().is_some();
-            let absence = evidence.absences().into_iter().find(|(from, _)| *from == life.killed_at - SLACK);
-            let (from, to) = absence.expect("every death is an absence");
-            let came_back =
-                fired.range(from.as_microsecond()..=to.as_microsecond().max(from.as_microsecond())).next().is_some();
-            if is_missed && !came_back {
-                complaints.push(format!(
-                    "trigger {}: of what fell due between {} and {} nothing fired",
-                    entry.id, life.dead_at, next.launched_at
-                ));
+        for gap in &evidence.gaps {
+            let (from, to) = (gap.possible.0.as_microsecond(), gap.possible.1.as_microsecond());
+            let came_back = fired.range(from..=to.max(from)).next().is_some();
+            for (from, to) in &gap.certain {
+                let is_missed = entry.expected.range(from.as_microsecond()..to.as_microsecond()).next().is_some();
+                if is_missed && !came_back {
+                    complaints
+                        .push(format!("trigger {}: of what fell due between {from} and {to} nothing fired", entry.id));
+                }
             }
         }
     }

@@ -1,0 +1,15 @@
+//! Many nodes on one database: the real program, several times, on a real PostgreSQL of its own, harmed in every way that is
+//! to be borne. What was promised is checked by the same check as a single server's (`harness`), and in the database itself.
+
+mod chaos;
+mod crew;
+mod database;
+mod death;
+mod failover;
+mod faults;
+mod frozen;
+mod punctual;
+mod spread;
+mod timeline;
+mod trial;
+mod wrong_clock;
