@@ -8,7 +8,7 @@ COPY Cargo.toml Cargo.lock ./
 COPY crates crates
 RUN cargo build --release --locked --package oncue
 
-# Only glibc is needed from here: zone data and TLS roots are in the binary.
+# Only glibc and libgcc are needed from here: zone data and TLS roots are in the binary.
 FROM debian:bookworm-slim
 # A volume takes over the owner of the folder that it covers.
 RUN install -d -o 65532 -g 65532 /data
