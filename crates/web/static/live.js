@@ -176,8 +176,10 @@ async function refresh() {
     if (answer.redirected && new URL(answer.url).pathname !== location.pathname) return signedOut();
     if (answer.ok || answer.status === 422) {
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      // htmx will put its answer into the parts that stand now; with others in their place it would go nowhere.
+      if (document.querySelector(".htmx-request")) what.forEach((one) => wanted.add(one));
       // Somebody filtered or went on meanwhile: this is not their page any more.
-      if (location.href === address && !isPaused) take(page, what);
+      else if (location.href === address && !isPaused) take(page, what);
       find();
     } else if (answer.status === 410 || answer.status === 404) {
       gone();
