@@ -72,7 +72,7 @@ pub(crate) struct ServeFlags {
     /// Destination of triggers that name none [env: HTTP_URL]
     #[arg(long, value_name = "URL")]
     pub(crate) default_webhook: Option<String>,
-    /// memcached://HOST:PORT[,HOST:PORT]: a statistics cache that nodes share [env: CACHE_URL] [default: in-process]
+    /// memcached://HOST:PORT, more with commas: a statistics cache that nodes share [env: CACHE_URL] [default: in-process]
     #[arg(long, value_name = "URL")]
     pub(crate) cache_url: Option<String>,
     /// IANA zone for times and cron lines that carry none [env: ONCUE_TIMEZONE] [default: UTC]

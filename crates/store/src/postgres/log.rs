@@ -1,5 +1,5 @@
 //! How events come to be: with their number, with what they owe and with what is counted of them, many at once, in one
-//! statement. Whoever logs brings along which of them may still be logged (`asked`, a table of [`Asked::COLUMNS`]).
+//! statement. Whoever logs brings along which of them may still be logged (`asked`, the table of [`Asked::table`]).
 
 use std::sync::Arc;
 
