@@ -32,7 +32,8 @@ integer_id!(
     TriggerId
 );
 integer_id!(
-    /// An event. Ascending in the order of commits.
+    /// An event. Ascending in the order in which events are logged; where several nodes log at once, a higher one may be seen
+    /// before a lower one (`Store::events_logged_after` leaves out none for it).
     EventId
 );
 integer_id!(

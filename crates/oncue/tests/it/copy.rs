@@ -7,42 +7,14 @@ use std::thread;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use oncue_throwaway::Cluster;
 use serde_json::{Value, json};
 
 use crate::support::client::Client;
+use crate::support::database::Database;
 use crate::support::receiver::{OK, Receiver, Reply};
 use crate::support::server::{PASSWORD, Process, Server, Setup};
 use crate::support::time::instant;
 use crate::support::wait::until;
-
-/// An empty database, and whatever is made of it until this is dropped.
-struct Database {
-    cluster: &'static Cluster,
-    name: String,
-    url: String,
-}
-
-impl Database {
-    fn new() -> Database {
-        let cluster = Cluster::shared().unwrap_or_else(|error| panic!("this test needs a PostgreSQL server: {error}"));
-        let name = cluster.fresh_database().expect("a database");
-        Database { cluster, url: cluster.url(&name), name }
-    }
-
-    /// What a statement gives.
-    fn sql(&self, statement: &str) -> String {
-        self.cluster.sql(&self.name, statement).expect("an answer").trim().to_owned()
-    }
-}
-
-impl Drop for Database {
-    fn drop(&mut self) {
-        if let Err(error) = self.cluster.drop_database(&self.name) {
-            eprintln!("a database of a test stays until its server goes: {error}");
-        }
-    }
-}
 
 /// The folder of a server on SQLite, from now on for one on PostgreSQL with the same key.
 fn on_postgres(setup: Setup, url: &str) -> Setup {
@@ -91,8 +63,8 @@ fn have_fired_thrice(ann: &Client, triggers: &[i64], after: Timestamp) -> Option
 
 #[test]
 fn a_team_moves_with_all_it_has_and_no_occurrence_is_lost_or_repeated() {
-    let database = Database::new();
-    let url = database.url.clone();
+    let database = Database::fresh();
+    let url = database.url();
     let receiver =
         Receiver::scripted(|_, before| if before == 0 { Reply::Slow(Duration::from_secs(60), 200) } else { OK });
     let server = Server::start_delivering();
@@ -159,8 +131,8 @@ fn has_told_of(copy: &mut Process, tables: usize) -> bool {
 
 #[test]
 fn a_copy_that_is_killed_at_any_moment_is_completed_by_the_next_one() {
-    let database = Database::new();
-    let url = database.url.clone();
+    let database = Database::fresh();
+    let url = database.url();
     let server = Server::start();
     let ann = server.user().keeping_alive();
     let called = make(&ann, &json!({"type": "api"}));
@@ -225,8 +197,8 @@ fn a_copy_that_is_killed_at_any_moment_is_completed_by_the_next_one() {
 
 #[test]
 fn a_copy_is_refused_with_words_while_a_server_runs_or_when_it_makes_no_sense() {
-    let database = Database::new();
-    let url = database.url.clone();
+    let database = Database::fresh();
+    let url = database.url();
     let server = Server::start();
     let (status, said) = server.setup().run(&["copy", "--to", &url], "");
     assert!(!status.success() && said.contains("Another oncue serves"), "{said}");

@@ -247,7 +247,7 @@ async fn beat_once(shared: &Shared, sweeps: bool) -> Result<()> {
         released += delivery::release_orphans(&client).await?;
     }
     if released > 0 {
-        tracing::info!(released, "deliveries of a node that is gone are owed again");
+        tracing::info!(released, "deliveries that nobody held any more are owed again");
         shared.hints.wake_courier_here();
     }
     Ok(())

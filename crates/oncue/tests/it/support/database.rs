@@ -52,7 +52,8 @@ impl Database {
         self.sql(&format!("SELECT EXISTS ({})", looks.join(" UNION ALL "))) == "t"
     }
 
-    fn sql(&self, statement: &str) -> String {
+    /// What a statement gives.
+    pub(crate) fn sql(&self, statement: &str) -> String {
         self.cluster.sql(&self.name, statement).expect("a statement of the test's own")
     }
 }

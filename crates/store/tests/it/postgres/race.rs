@@ -3,10 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use oncue_domain::access::Registration;
 use oncue_domain::event::Origin;
 use oncue_domain::id::{EventId, UserId};
-use oncue_domain::store::{Edited, EventFilter, EventPage, Fired, NewUser, Registered};
+use oncue_domain::store::{Edited, EventFilter, EventPage, Fired};
 use oncue_domain::trigger::Definition;
 
 use super::Nodes;
@@ -90,45 +89,6 @@ async fn of_many_who_claim_on_several_nodes_none_gets_what_another_has() {
     }
     claimed.sort();
     assert_eq!(claimed, events);
-}
-
-fn new_user(number: usize) -> NewUser {
-    NewUser { email: format!("user{number}@example.com"), password_hash: "hash".to_owned() }
-}
-
-async fn register_at_once(nodes: &Nodes, rule: Registration, user: impl Fn(usize) -> NewUser) -> Vec<Registered> {
-    let calls: Vec<_> = (0..12)
-        .map(|number| {
-            let (store, user) = (Arc::clone(&nodes.nodes[number % nodes.nodes.len()].store), user(number));
-            tokio::spawn(async move { store.register(user, rule, t(0)).await.expect("an answer") })
-        })
-        .collect();
-    let mut registered = Vec::new();
-    for call in calls {
-        registered.push(call.await.expect("no panic"));
-    }
-    registered
-}
-
-fn count(registered: &[Registered], is_so: impl Fn(&Registered) -> bool) -> usize {
-    registered.iter().filter(|registered| is_so(registered)).count()
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn of_many_who_would_be_the_first_user_one_is() {
-    let nodes = Nodes::begin(2).await;
-    let registered = register_at_once(&nodes, Registration::First, new_user).await;
-    assert_eq!(count(&registered, |it| matches!(it, Registered::Done(user) if user.is_operator)), 1);
-    assert_eq!(count(&registered, |it| *it == Registered::Closed), 11);
-    // And one address is one user's, whatever the case of its letters.
-    let same = |number: usize| {
-        let email = if number.is_multiple_of(2) { "same@example.com" } else { "Same@Example.com" };
-        NewUser { email: email.to_owned(), password_hash: "hash".to_owned() }
-    };
-    let registered = register_at_once(&nodes, Registration::Open, same).await;
-    assert_eq!(count(&registered, |it| matches!(it, Registered::Done(user) if !user.is_operator)), 1);
-    assert_eq!(count(&registered, |it| *it == Registered::EmailTaken), 11);
-    assert_eq!(nodes.nodes[0].store.users().await.expect("a list").len(), 2);
 }
 
 async fn logged(node: &Bench, owner: UserId) -> usize {
