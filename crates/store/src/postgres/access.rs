@@ -10,7 +10,7 @@ use oncue_domain::id::{ApiKeyId, UserId};
 use oncue_domain::store::{Error, NewApiKey, NewUser, Registered, Result};
 use tokio_postgres::Row;
 
-use super::{Params, column, execute, failed, query, query_first};
+use super::{Params, answered, column, execute, query, query_first};
 use crate::codec::{broken, instant};
 
 const USER: &str = "users.id, users.email, users.is_operator, users.created_at, users.disabled_at, \
@@ -65,7 +65,7 @@ pub(super) async fn register(
         return Ok(Registered::Closed);
     }
     let (key, email) = (email_key(&new.email), new.email.trim());
-    let transaction = client.transaction().await.map_err(failed)?;
+    let transaction = answered(client.transaction()).await?;
     query(&transaction, "SELECT pg_advisory_xact_lock($1)", &[&REGISTERING]).await?;
     let others = query_first(&transaction, "SELECT id FROM users WHERE email_key > '' LIMIT 1", &[]).await?;
     let is_first = others.is_none();
@@ -85,7 +85,7 @@ pub(super) async fn register(
     )
     .await?
     .ok_or_else(|| broken("users.id", "none was given"))?;
-    transaction.commit().await.map_err(failed)?;
+    answered(transaction.commit()).await?;
     Ok(Registered::Done(User {
         id,
         email: email.to_owned(),
@@ -236,7 +236,7 @@ fn api_key(row: &Row, at: usize) -> Result<ApiKey> {
 }
 
 pub(super) async fn create_api_key(client: &mut Client, new: &NewApiKey, now: Timestamp) -> Result<Option<ApiKey>> {
-    let transaction = client.transaction().await.map_err(failed)?;
+    let transaction = answered(client.transaction()).await?;
     // An owner's keys are made one at a time, on whatever nodes, so that none is made beyond the last.
     query(&transaction, "SELECT id FROM users WHERE id = $1 FOR NO KEY UPDATE", &[&new.owner.0]).await?;
     let there = query(&transaction, "SELECT id FROM api_keys WHERE owner = $1", &[&new.owner.0]).await?;
@@ -255,7 +255,7 @@ pub(super) async fn create_api_key(client: &mut Client, new: &NewApiKey, now: Ti
         &[&new.owner.0, &new.name, &new.prefix, &new.hash.as_slice(), &scopes.join(" "), &now, &expires_at];
     let made = first(&transaction, &sql, params, |row| api_key(row, 0)).await?;
     let made = made.ok_or_else(|| Error::Broken("there is a key of that hash".to_owned()))?;
-    transaction.commit().await.map_err(failed)?;
+    answered(transaction.commit()).await?;
     Ok(Some(made))
 }
 

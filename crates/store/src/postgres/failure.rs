@@ -3,7 +3,7 @@
 
 use std::error::Error as _;
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use oncue_domain::store::Error;
 use tokio_postgres::error::SqlState;
@@ -15,15 +15,14 @@ static DOUBTED: Mutex<Option<Instant>> = Mutex::new(None);
 /// What a failed statement is for whoever asked the store.
 pub(super) fn failed(error: tokio_postgres::Error) -> Error {
     if is_gone(&error) {
-        *DOUBTED.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        doubt();
     }
     classed(&error)
 }
 
-/// The server did not answer for so long that it hangs.
-pub(super) fn hangs(waited: Duration) -> Error {
+/// The server may not be the one any more: connections that were made until now are not used again.
+pub(super) fn doubt() {
     *DOUBTED.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
-    Error::Unavailable(format!("no answer within {} s", waited.as_secs()))
 }
 
 /// The same without doubting the server: for connections that were not made yet.

@@ -16,7 +16,7 @@ use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::hint::Changes;
-use super::{Client, Params, Shared, column, count, execute, failed, partition, query, tally};
+use super::{Client, Params, Shared, answered, column, count, execute, partition, query, tally};
 use crate::codec::{broken, origin_to_number};
 
 /// How many deliveries wait in memory at most; what is beyond is fetched from the table when there is room.
@@ -276,7 +276,7 @@ pub(super) async fn fire_unkept(
     now: Timestamp,
 ) -> Result<TriggerId> {
     partition::prepare(shared, now).await?;
-    let transaction = client.transaction().await.map_err(failed)?;
+    let transaction = answered(client.transaction()).await?;
     let row = query(&transaction, "SELECT nextval('tried_out_triggers')", &[]).await?;
     let id = TriggerId(row.first().map(|row| column(row, 0)).transpose()?.ok_or_else(|| broken("id", "no number"))?);
     execute(
@@ -299,7 +299,7 @@ pub(super) async fn fire_unkept(
     let new =
         NewEvent { trigger: Arc::new(trigger), origin: Origin::Test, scheduled_at: None, payload: None, message_id };
     let logged = log_within(&transaction, shared, &new, now).await?;
-    let committed = transaction.commit().await.map_err(failed);
+    let committed = answered(transaction.commit()).await;
     committed.inspect_err(|error| shared.doubt(error, (now + CLAIM_FOR).as_microsecond()))?;
     let mut changes = Changes::default();
     let claim = logged.finish(shared, new, now, &mut changes);

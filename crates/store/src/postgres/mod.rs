@@ -28,6 +28,7 @@ mod retention;
 pub mod scratch;
 mod search;
 mod settled;
+mod silence;
 mod tally;
 mod tls;
 mod trigger;
@@ -73,6 +74,7 @@ use hint::Hints;
 pub use migrate::{migrate, steps};
 use node::Node;
 use partition::Partitions;
+use silence::answered;
 
 /// How many connections a node has at most, besides the one on which it listens.
 const CONNECTIONS_MAX: usize = 16;
@@ -80,11 +82,9 @@ const CONNECTIONS_MAX: usize = 16;
 /// A database that is just being started, as it is where everything starts at once, is waited for so long.
 const REACHED_WITHIN: Duration = Duration::from_secs(30);
 
-/// Longer than the server lets any statement run (`statement_timeout` of the session).
-const ANSWERED_WITHIN: Duration = Duration::from_secs(35);
-
-/// How many connections there are beside the others for a node's signs of life and hints, which must not wait behind a burst.
-const UPKEEP_CONNECTIONS: usize = 2;
+/// How many connections there are beside the others for a node's signs of life, hints, and asking whether the server still
+/// answers, none of which may wait behind a burst.
+const UPKEEP_CONNECTIONS: usize = 3;
 
 /// How many lists are read at once; what is beyond waits without holding up logins, the scheduler or deliveries.
 const LISTS_AT_ONCE: usize = 4;
@@ -198,14 +198,6 @@ async fn execute(client: &impl GenericClient, sql: &str, params: Params<'_>) -> 
     .await
 }
 
-/// Waits for the server, but not for one that hangs: its own limit of a statement's time is the server's to keep.
-async fn answered<T>(answer: impl Future<Output = std::result::Result<T, tokio_postgres::Error>>) -> Result<T> {
-    match tokio::time::timeout(ANSWERED_WITHIN, answer).await {
-        Ok(outcome) => outcome.map_err(failed),
-        Err(_) => Err(failure::hangs(ANSWERED_WITHIN)),
-    }
-}
-
 /// Reads a column.
 fn column<'r, T: FromSql<'r>>(row: &'r Row, index: usize) -> Result<T> {
     row.try_get(index).map_err(failed)
@@ -213,13 +205,7 @@ fn column<'r, T: FromSql<'r>>(row: &'r Row, index: usize) -> Result<T> {
 
 /// Begins a transaction in which all reads see the same moment.
 async fn moment(client: &mut Client) -> Result<Transaction<'_>> {
-    client
-        .build_transaction()
-        .isolation_level(IsolationLevel::RepeatableRead)
-        .read_only(true)
-        .start()
-        .await
-        .map_err(failed)
+    answered(client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true).start()).await
 }
 
 /// A number of rows as the database takes it.
@@ -278,6 +264,7 @@ impl Postgres {
         if let Role::Node(_) = role {
             tasks.push(tokio::spawn(node::beat(Arc::clone(&shared))));
             tasks.push(tokio::spawn(hint::listen(Arc::clone(&shared))));
+            tasks.push(tokio::spawn(silence::listen_for(Arc::clone(&shared))));
         }
         Ok(Postgres { shared, gatherer, lists: Semaphore::new(LISTS_AT_ONCE), tasks })
     }

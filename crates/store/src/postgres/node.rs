@@ -17,7 +17,7 @@ use oncue_domain::plan::{Absence, absence};
 use oncue_domain::store::{ABSENCES_KEPT, Error, Result};
 
 use super::clock::NOW;
-use super::{Shared, column, copy, delivery, execute, failed, lock, query, query_first};
+use super::{Shared, answered, column, copy, delivery, execute, lock, query, query_first};
 use crate::codec::instant;
 pub(super) use list::list;
 
@@ -104,7 +104,7 @@ impl Node {
     /// # Errors
     /// In words, where a copy into the database is not done: whatever it came from may still be served.
     pub(super) async fn register(client: &mut Client, identity: Identity) -> Result<std::result::Result<Node, String>> {
-        let transaction = client.transaction().await.map_err(failed)?;
+        let transaction = answered(client.transaction()).await?;
         query(&transaction, "SELECT pg_advisory_xact_lock($1)", &[&LOCK]).await?;
         if copy::is_under_way(&transaction).await? {
             return Ok(Err(copy::UNDER_WAY.to_owned()));
@@ -115,7 +115,7 @@ impl Node {
             keep_sign(&transaction, column(row, 0)?).await?;
         }
         let id = insert(&transaction, &identity, None).await?;
-        transaction.commit().await.map_err(failed)?;
+        answered(transaction.commit()).await?;
         delivery::release_orphans(client).await?;
         Ok(Ok(Node::of(identity, id)))
     }
@@ -284,7 +284,7 @@ async fn begin_again(client: &Client, shared: &Shared) -> Result<()> {
 
 /// Removes the rows of nodes that are silent for too long. Whether they are is asked again under the lock of the row.
 async fn give_up_silent(client: &mut Client, gone_after_us: i64) -> Result<()> {
-    let transaction = client.transaction().await.map_err(failed)?;
+    let transaction = answered(client.transaction()).await?;
     query(&transaction, "SELECT pg_advisory_xact_lock($1)", &[&LOCK]).await?;
     let sql = format!("DELETE FROM nodes WHERE seen_at <= {NOW} - $1 RETURNING alive_at, id, name, address");
     for row in query(&transaction, &sql, &[&gone_after_us]).await? {
@@ -292,17 +292,17 @@ async fn give_up_silent(client: &mut Client, gone_after_us: i64) -> Result<()> {
         let (id, name, address): (i64, String, String) = (column(&row, 1)?, column(&row, 2)?, column(&row, 3)?);
         tracing::warn!(node = id, name, address, "a node is silent for too long and was given up");
     }
-    transaction.commit().await.map_err(failed)
+    answered(transaction.commit()).await
 }
 
 /// This node ends: what it holds is owed at once.
 pub(super) async fn leave(shared: &Shared) -> Result<()> {
     let mut client = shared.client().await?;
-    let transaction = client.transaction().await.map_err(failed)?;
+    let transaction = answered(client.transaction()).await?;
     query(&transaction, "SELECT pg_advisory_xact_lock($1)", &[&LOCK]).await?;
     execute(&transaction, "DELETE FROM nodes WHERE id = $1", &[&shared.node.id()]).await?;
     keep_sign(&transaction, shared.node.alive_at()).await?;
-    transaction.commit().await.map_err(failed)?;
+    answered(transaction.commit()).await?;
     delivery::release_orphans(&client).await?;
     Ok(())
 }
@@ -312,7 +312,7 @@ pub(super) async fn leave(shared: &Shared) -> Result<()> {
 /// Where other nodes have rows, somebody may be there: only a silence of all of them that is longer than [`GONE_AFTER`] is an
 /// absence. Where there are none, nobody is, and it began with the last sign of life.
 pub(super) async fn begin_presence(client: &mut Client, shared: &Shared, now: Timestamp) -> Result<Vec<Absence>> {
-    let transaction = client.transaction().await.map_err(failed)?;
+    let transaction = answered(client.transaction()).await?;
     query(&transaction, "SELECT pg_advisory_xact_lock($1)", &[&LOCK]).await?;
     let forgotten = now.checked_sub(ABSENCES_KEPT).unwrap_or(Timestamp::MIN).as_microsecond();
     execute(&transaction, "DELETE FROM absences WHERE to_at <= $1", &[&forgotten]).await?;
@@ -335,7 +335,7 @@ pub(super) async fn begin_presence(client: &mut Client, shared: &Shared, now: Ti
     let alive = "UPDATE nodes SET alive_at = $2 WHERE id = $1";
     execute(&transaction, alive, &[&shared.node.id(), &now.as_microsecond()]).await?;
     let rows = query(&transaction, "SELECT from_at, to_at FROM absences ORDER BY from_at", &[]).await?;
-    transaction.commit().await.map_err(failed)?;
+    answered(transaction.commit()).await?;
     rows.iter().map(|row| Ok(Absence { from: instant(column(row, 0)?)?, to: instant(column(row, 1)?)? })).collect()
 }
 

@@ -9,7 +9,7 @@ use deadpool_postgres::Client;
 use jiff::{SignedDuration, Timestamp};
 use oncue_domain::store::{Error, Result};
 
-use super::{Shared, column, failed, lock, query, query_first};
+use super::{Shared, answered, column, failed, lock, query, query_first};
 
 /// How much time one partition holds.
 const SPAN_US: i64 = 4 * 3_600_000_000;
@@ -70,7 +70,7 @@ pub(super) fn forget_all(shared: &Shared) {
 /// reading or writing the others meanwhile.
 pub(super) async fn make(client: &mut Client, number: i64) -> Result<()> {
     let (from, until) = bounds(number)?;
-    let transaction = client.transaction().await.map_err(failed)?;
+    let transaction = answered(client.transaction()).await?;
     // Other nodes may be at it; that is worth waiting for as long as for any statement.
     transaction.batch_execute("SET LOCAL lock_timeout = 0").await.map_err(failed)?;
     query(&transaction, "SELECT pg_advisory_xact_lock($1)", &[&LOCK]).await?;
@@ -96,7 +96,7 @@ pub(super) async fn make(client: &mut Client, number: i64) -> Result<()> {
             .await
             .map_err(failed)?;
     }
-    transaction.commit().await.map_err(failed)
+    answered(transaction.commit()).await
 }
 
 fn bounds(number: i64) -> Result<(i64, i64)> {

@@ -11,7 +11,7 @@ use oncue_domain::store::{Expired, Result};
 use tokio_postgres::Row;
 
 use super::firing::Leaving;
-use super::{Shared, column, count, execute, failed, firing, limit_of, partition, query, query_first, tally};
+use super::{Shared, answered, column, count, execute, firing, limit_of, partition, query, query_first, tally};
 use crate::codec::{instant, origin_to_number};
 
 /// Whoever removes what is old holds it.
@@ -19,7 +19,7 @@ const LOCK: i64 = 0x6f6e_6375_6503;
 
 pub(super) async fn expire(shared: &Shared, gone_until: Timestamp, now: Timestamp, limit: usize) -> Result<Expired> {
     let mut client = shared.client().await?;
-    let transaction = client.transaction().await.map_err(failed)?;
+    let transaction = answered(client.transaction()).await?;
     let row = query_first(&transaction, "SELECT pg_try_advisory_xact_lock($1)", &[&LOCK]).await?;
     if !row.map_or(Ok(false), |row| column(&row, 0))? {
         // Another node is at it.
@@ -54,7 +54,7 @@ pub(super) async fn expire(shared: &Shared, gone_until: Timestamp, now: Timestam
     let put_together = tally::put_together();
     let merged = execute(&transaction, &put_together, &[&count::number_of(now), &limit_of(limit)]).await?;
     is_done &= merged < limit as u64;
-    transaction.commit().await.map_err(failed)?;
+    answered(transaction.commit()).await?;
     if is_done {
         let row = query_first(&client, "SELECT fired_at FROM expired", &[]).await?;
         let mark: Option<i64> = row.map(|row| column(&row, 0)).transpose()?;

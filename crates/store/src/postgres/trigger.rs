@@ -19,7 +19,7 @@ use tokio_postgres::types::ToSql;
 use super::hint::Changes;
 use super::log::{NewEvent, announce, log_within};
 use super::{
-    PARSED_MAX, PARSED_PAYLOAD_BYTES_MAX, Shared, column, count, execute, failed, limit_of, lock, partition, query,
+    PARSED_MAX, PARSED_PAYLOAD_BYTES_MAX, Shared, answered, column, count, execute, limit_of, lock, partition, query,
     query_first, tally,
 };
 use crate::codec::{broken, instant, schedule_from_text, schedule_to_text, webhook};
@@ -103,7 +103,7 @@ pub(super) async fn create(shared: &Shared, new: &NewTrigger, now: Timestamp) ->
     partition::prepare(shared, now).await?;
     let definition = &new.definition;
     let mut client = shared.client().await?;
-    let transaction = client.transaction().await.map_err(failed)?;
+    let transaction = answered(client.transaction()).await?;
     let sql = "WITH made AS (
                    INSERT INTO triggers (owner, revision, name, schedule, payload, webhook_url, webhook_format,
                                          is_test, enabled, expires_at, created_at, standing_since)
@@ -149,7 +149,7 @@ pub(super) async fn create(shared: &Shared, new: &NewTrigger, now: Timestamp) ->
         };
         logged = Some((log_within(&transaction, shared, &event, now).await?, event));
     }
-    let committed = transaction.commit().await.map_err(failed);
+    let committed = answered(transaction.commit()).await;
     committed.inspect_err(|error| shared.doubt(error, (now + CLAIM_FOR).as_microsecond()))?;
     let mut changes = Changes { edited: [new.owner].into(), ..Changes::default() };
     note_armed(shared, id, new.next_at, &mut changes);
@@ -196,7 +196,7 @@ pub(super) async fn list(
 pub(super) async fn edit(shared: &Shared, edit: &Edit, seen: Option<Timestamp>, now: Timestamp) -> Result<Edited> {
     let trigger = &edit.trigger;
     let mut client = shared.client().await?;
-    let transaction = client.transaction().await.map_err(failed)?;
+    let transaction = answered(client.transaction()).await?;
     let Some(revision) = lock_trigger(&transaction, trigger.owner, trigger.id).await? else {
         return Ok(Edited::NotFound);
     };
@@ -243,7 +243,7 @@ pub(super) async fn edit(shared: &Shared, edit: &Edit, seen: Option<Timestamp>, 
     if let Some(skipped) = &edit.skipped {
         record(&transaction, shared, trigger.owner, trigger.id, skipped, now).await?;
     }
-    transaction.commit().await.map_err(failed)?;
+    answered(transaction.commit()).await?;
     if let Arm::Set(next_at) = edit.arm {
         note_armed(shared, trigger.id, next_at, &mut changes);
     }
@@ -278,7 +278,7 @@ async fn end_revision(client: &impl GenericClient, id: TriggerId, now: Timestamp
 
 pub(super) async fn delete(shared: &Shared, owner: UserId, id: TriggerId, now: Timestamp) -> Result<bool> {
     let mut client = shared.client().await?;
-    let transaction = client.transaction().await.map_err(failed)?;
+    let transaction = answered(client.transaction()).await?;
     if lock_trigger(&transaction, owner, id).await?.is_none() {
         return Ok(false);
     }
@@ -293,7 +293,7 @@ pub(super) async fn delete(shared: &Shared, owner: UserId, id: TriggerId, now: T
     ] {
         execute(&transaction, sql, &[&id.0]).await?;
     }
-    transaction.commit().await.map_err(failed)?;
+    answered(transaction.commit()).await?;
     announce(shared, Vec::new(), &Changes { edited: [owner].into(), ..Changes::default() });
     Ok(true)
 }

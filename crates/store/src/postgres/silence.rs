@@ -1,0 +1,69 @@
+//! Whether the server still answers at all. One that is frozen, or cut off without a word, leaves every statement waiting for as
+//! long as a slow one may take. So it is asked again and again, beside the work, for something that waits for no lock and no
+//! disk: when even that is not answered, whoever waits is told that the server hangs, and nobody uses its connections again.
+
+use std::future::Future;
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use deadpool_postgres::Client;
+use oncue_domain::store::{Error, Result};
+use tokio::sync::watch;
+
+use super::{Shared, failure};
+
+/// How often the server is asked.
+const ASKED_EVERY: Duration = Duration::from_secs(1);
+
+/// A server that has not answered by then hangs.
+const SILENCE_MAX: Duration = Duration::from_secs(3);
+
+/// Longer than the server lets any statement run (`statement_timeout` of the session).
+const ANSWERED_WITHIN: Duration = Duration::from_secs(35);
+
+/// Tells whoever waits for an answer that none will come. For the whole process, as the doubt in `failure` is.
+static HANGS: LazyLock<watch::Sender<()>> = LazyLock::new(|| watch::Sender::new(()));
+
+/// Asks for as long as the store lives.
+pub(super) async fn listen_for(shared: Arc<Shared>) {
+    loop {
+        // Kept from one question to the next: a server that hangs lets nobody in who could ask.
+        if let Ok(client) = shared.upkeep.client().await {
+            while answers(&client).await {
+                tokio::time::sleep(ASKED_EVERY).await;
+            }
+        }
+        tokio::time::sleep(ASKED_EVERY).await;
+    }
+}
+
+/// Asks once, and spreads the word where the server hangs. A connection that breaks says nothing about it.
+async fn answers(client: &Client) -> bool {
+    if let Ok(answer) = tokio::time::timeout(SILENCE_MAX, client.simple_query("SELECT 1")).await {
+        return answer.is_ok();
+    }
+    tracing::warn!("the database has been silent for {} s: it hangs", SILENCE_MAX.as_secs());
+    failure::doubt();
+    HANGS.send_replace(());
+    false
+}
+
+/// Waits for the server, but not for one that hangs: its own limit of a statement's time is the server's to keep.
+pub(super) async fn answered<T>(
+    answer: impl Future<Output = std::result::Result<T, tokio_postgres::Error>>,
+) -> Result<T> {
+    let mut hangs = HANGS.subscribe();
+    tokio::select! {
+        biased;
+        outcome = answer => outcome.map_err(failure::failed),
+        _ = hangs.changed() => Err(silent(SILENCE_MAX)),
+        () = tokio::time::sleep(ANSWERED_WITHIN) => {
+            failure::doubt();
+            Err(silent(ANSWERED_WITHIN))
+        }
+    }
+}
+
+fn silent(waited: Duration) -> Error {
+    Error::Unavailable(format!("the server has not answered for {} s", waited.as_secs()))
+}
