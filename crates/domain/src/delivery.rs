@@ -4,38 +4,50 @@
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use sha2::{Digest, Sha256};
 
 use crate::destination::Target;
 use crate::event::Event;
-use crate::id::MessageId;
+use crate::id::{DestinationId, MessageId};
 use crate::outbound::Exchange;
+use crate::receipt::Kept;
 
-/// How many attempts a delivery gets.
-pub const ATTEMPTS_MAX: u32 = 5;
+pub mod ladder;
+pub mod retry_after;
+mod unsent;
+pub mod verdict;
 
-/// The waits between attempts in seconds. A list instead of a formula: an operator can read it aloud and predict it. It
-/// ends long before the event's age does.
-const WAITS_S: [i64; ATTEMPTS_MAX as usize - 1] = [5, 60, 600, 3600];
-
-/// A wait is lengthened or shortened by up to this share, so that the failures of one moment do not come back as one moment.
-const SPREAD_PERCENT: i64 = 20;
+pub use ladder::Ladder;
+pub use retry_after::Receiver;
+pub use unsent::{cancel, fail, park, put_back};
+pub use verdict::{Terms, ends_at, over_until};
 
 /// How long a claim holds. Longer than any exchange may take, so that a second sender never starts while the first may still be busy.
 pub const CLAIM_FOR: SignedDuration = SignedDuration::from_secs(90);
 
-/// The whole exchange, body included, must be over by then. Standard Webhooks advises 15 to 30 seconds.
+/// The whole exchange, body included, must be over by then, unless a destination says otherwise. Standard Webhooks advises 15 to
+/// 30 seconds.
 pub const EXCHANGE_DEADLINE: SignedDuration = SignedDuration::from_secs(15);
+
+/// The longest that a destination may say instead.
+pub const EXCHANGE_DEADLINE_MAX: SignedDuration = SignedDuration::from_secs(30);
 
 /// The right to make the next attempt of one delivery. Only a holder can settle it, and only the latest holder's settlement counts.
 #[derive(Clone, Debug)]
 pub struct Claim {
     /// What is to be delivered.
     pub event: Arc<Event>,
+    /// Which of the event's deliveries it is, counted from zero.
+    pub slot: u32,
+    /// How many deliveries the event has.
+    pub deliveries: u32,
     /// Where to.
     pub target: Target,
     /// How many attempts were settled before.
     pub tried: u32,
+    /// How many of them were made before it was last sent again: its ladder begins after these.
+    pub ladder_from: u32,
+    /// When it was due: first, or again.
+    pub due_at: Timestamp,
     /// Until when nobody else will be given this delivery.
     pub until: Timestamp,
     /// Counts the claims of this delivery; a settlement with an older number is void.
@@ -43,9 +55,22 @@ pub struct Claim {
 }
 
 impl Claim {
+    /// What the receiver knows this delivery by, on all attempts.
+    pub fn message_id(&self) -> MessageId {
+        self.event.message_id.of_slot(self.slot)
+    }
+
+    /// The destination of the owner's that it goes to, where it is one.
+    pub fn destination(&self) -> Option<DestinationId> {
+        match self.target {
+            Target::Destination(id) => Some(id),
+            Target::Webhook(_) | Target::Default => None,
+        }
+    }
+
     /// Whether enough of the claim is left for a whole exchange.
     pub fn covers_exchange(&self, now: Timestamp) -> bool {
-        self.until.duration_since(now) > EXCHANGE_DEADLINE + SignedDuration::from_secs(15)
+        self.until.duration_since(now) > EXCHANGE_DEADLINE_MAX + SignedDuration::from_secs(15)
     }
 }
 
@@ -73,9 +98,13 @@ pub enum State {
     Pending(Timestamp),
     /// Owed; somebody is making an attempt, or is about to.
     Held,
+    /// Owed; it waits, without attempts, until its destination takes deliveries again, and no longer than until then.
+    Parked(Timestamp),
+    /// Owed; its destination takes deliveries in order, and those before it have not ended yet.
+    Queued,
     /// A receiver said 2xx.
     Delivered,
-    /// All attempts are used up.
+    /// It was given up: all attempts are used up, or none could be made.
     Failed,
 }
 
@@ -83,40 +112,60 @@ impl State {
     /// The word in the API and on the pages.
     pub fn word(self) -> &'static str {
         match self {
-            State::Pending(_) | State::Held => "pending",
+            State::Pending(_) | State::Held | State::Parked(_) | State::Queued => "pending",
             State::Delivered => "delivered",
             State::Failed => "failed",
         }
     }
 }
 
-/// An attempt and what follows from it, ready to be written down by whoever holds the claim.
+/// What became of a claim, ready to be written down by whoever holds it.
 #[derive(Clone, Debug)]
 pub struct Settlement {
     /// The right to write it.
     pub claim: Claim,
-    /// What happened.
-    pub attempt: Attempt,
+    /// When it was decided.
+    pub at: Timestamp,
+    /// What was tried; none where no attempt could be made.
+    pub attempt: Option<Attempt>,
+    /// What is kept of the attempt beyond that; none where no attempt was made.
+    pub receipt: Option<Kept>,
     /// What follows.
     pub verdict: Verdict,
+    /// Where the delivery failed and no attempt says why: why, in a sentence for the person who owns the trigger.
+    pub why: Option<String>,
+    /// Why the destination is to be suspended: the receiver wants no more deliveries. None where it is not, and for what is no
+    /// destination of its own. Whoever made the attempt acts on it (`Store::suspend_destination`), before this is written down; what
+    /// is written of the delivery is the same either way.
+    pub suspends: Option<String>,
 }
 
-/// What follows from an attempt.
+/// What follows for a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// The delivery is done.
     Delivered,
-    /// Another attempt is due then.
+    /// Another attempt is due then; where none was made now, none is counted.
     Retry(Timestamp),
-    /// The ladder is used up.
+    /// It waits until then without another attempt, or until its destination takes deliveries again: then it is due at once. Where
+    /// that is the case already when this is written down, or the destination is gone, it is due at once too.
+    Park(Timestamp),
+    /// It is given up.
     Failed,
 }
 
-/// Decides what an exchange means for the delivery that `claim` holds.
-///
-/// Only 2xx is success (Standard Webhooks 1.0.0); redirects are not followed and count as failures.
-pub fn settle(claim: Claim, exchange: Exchange, started_at: Timestamp, now: Timestamp) -> Settlement {
+/// Decides what an exchange means for the delivery that `claim` holds, by the terms of its destination. The receipt is whoever sent's
+/// to add.
+pub fn settle(claim: Claim, exchange: Exchange, terms: &Terms, started_at: Timestamp, now: Timestamp) -> Settlement {
     let number = claim.tried + 1;
+    let tried = verdict::Tried {
+        number: number.saturating_sub(claim.ladder_from),
+        message: claim.message_id(),
+        ends_at: terms.ends_at(&claim.event),
+        result: &exchange.result,
+    };
+    let ruling = verdict::judge(&tried, terms, now);
+    let suspends = ruling.suspends.filter(|_| matches!(claim.target, Target::Destination(_)));
     let (status, error, answer) = match exchange.result {
         Ok(answer) => (Some(answer.status), None, Some(answer.body)),
         Err(failure) => (None, Some(failure.0), None),
@@ -124,65 +173,79 @@ pub fn settle(claim: Claim, exchange: Exchange, started_at: Timestamp, now: Time
     let answer = answer.filter(|body| !body.is_empty() && claim.target.is_users_own());
     let took_us = i64::try_from(exchange.took.as_micros()).unwrap_or(i64::MAX);
     let attempt = Attempt { number, started_at, took_us, status, error, answer };
-    let verdict = match status {
-        Some(200..=299) => Verdict::Delivered,
-        _ => next_try(number, claim.event.message_id, now).map_or(Verdict::Failed, Verdict::Retry),
-    };
-    Settlement { claim, attempt, verdict }
-}
-
-/// How long is waited at least after `tried` attempts; none when the ladder is used up.
-pub fn shortest_wait(tried: u32) -> Option<SignedDuration> {
-    let rung = usize::try_from(tried).ok()?.checked_sub(1)?;
-    let wait_ms = WAITS_S.get(rung)? * 1000;
-    Some(SignedDuration::from_millis(wait_ms - wait_ms * SPREAD_PERCENT / 100))
-}
-
-/// When to try again after `tried` attempts, or none when the ladder is used up.
-fn next_try(tried: u32, message: MessageId, now: Timestamp) -> Option<Timestamp> {
-    let rung = usize::try_from(tried).ok()?.checked_sub(1)?;
-    let wait_ms = WAITS_S.get(rung)? * 1000;
-    Some(now + SignedDuration::from_millis(wait_ms + spread(wait_ms, tried, message)))
-}
-
-/// The deviation from the ladder, drawn from the message id instead of from chance: the same delivery always waits equally long.
-fn spread(wait_ms: i64, tried: u32, message: MessageId) -> i64 {
-    let digest = Sha256::new().chain_update(message.0.as_bytes()).chain_update(tried.to_le_bytes()).finalize();
-    let drawn = i64::from(u16::from_le_bytes([digest[0], digest[1]]));
-    let widest = wait_ms * SPREAD_PERCENT / 100;
-    drawn * 2 * widest / i64::from(u16::MAX) - widest
+    Settlement { claim, at: now, attempt: Some(attempt), receipt: None, verdict: ruling.verdict, why: None, suspends }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::id::Ids;
+    use std::time::Duration;
 
-    #[test]
-    fn five_attempts_with_growing_pauses_that_end_before_the_event_is_archived() {
-        let ids = Ids::from_seed([3; 32]);
-        for _ in 0..500 {
-            let start = Timestamp::UNIX_EPOCH;
-            let message = ids.message(start);
-            let mut now = start;
-            let mut pause = SignedDuration::ZERO;
-            for tried in 1..ATTEMPTS_MAX {
-                let next = next_try(tried, message, now).expect("a rung is left");
-                assert!(next.duration_since(now) > pause, "pauses grow");
-                pause = next.duration_since(now);
-                now = next;
-            }
-            assert_eq!(next_try(ATTEMPTS_MAX, message, now), None);
-            assert!(now.duration_since(start) < SignedDuration::from_hours(2));
-        }
+    use super::*;
+    use crate::destination::Webhook;
+    use crate::event::Retention;
+    use crate::message::tests::{at, event};
+    use crate::outbound::{Answer, Facts};
+
+    fn settled(target: Target, tried: u32, status: u16) -> Settlement {
+        let event = Arc::new(event("nightly", "{}"));
+        let started_at = event.fired_at;
+        let until = started_at + CLAIM_FOR;
+        let claim =
+            Claim { event, slot: 1, deliveries: 2, target, tried, ladder_from: 0, due_at: started_at, until, fence: 1 };
+        let answer = Answer { status, headers: Vec::new(), body: b"words".to_vec() };
+        let exchange = Exchange { result: Ok(answer), took: Duration::from_millis(7), facts: Facts::default() };
+        let terms = Terms::standard(Retention::STANDARD.keep_for);
+        settle(claim, exchange, &terms, started_at, at("2027-02-15T08:30:03Z"))
     }
 
     #[test]
-    fn a_wait_strays_by_at_most_a_fifth() {
-        let ids = Ids::from_seed([4; 32]);
-        for _ in 0..1000 {
-            let strayed = spread(5000, 1, ids.message(Timestamp::UNIX_EPOCH));
-            assert!((-1000..=1000).contains(&strayed), "{strayed}");
+    fn only_a_destination_of_its_own_is_suspended() {
+        let own = Webhook::parse("https://example.com/", None).expect("an address");
+        for target in [Target::Webhook(own), Target::Default] {
+            let settlement = settled(target, 0, 410);
+            assert_eq!((settlement.verdict, settlement.suspends), (Verdict::Failed, None));
         }
+        let settlement = settled(Target::Destination(DestinationId(7)), 0, 410);
+        assert_eq!(settlement.verdict, Verdict::Failed);
+        assert!(settlement.suspends.is_some());
+    }
+
+    #[test]
+    fn a_settlement_says_what_was_tried_and_when_the_next_is_due() {
+        let settlement = settled(Target::Destination(DestinationId(7)), 2, 500);
+        let message = settlement.claim.message_id();
+        let due = Ladder::standard().next_try(3, message, settlement.at).expect("a rung is left");
+        assert_eq!(settlement.verdict, Verdict::Retry(due));
+        let attempt = settlement.attempt.expect("an attempt was made");
+        assert_eq!((attempt.number, attempt.status, attempt.took_us), (3, Some(500), 7000));
+        assert_eq!(attempt.answer.as_deref(), Some(&b"words"[..]));
+        assert_eq!(
+            settled(Target::Default, 2, 500).attempt.and_then(|attempt| attempt.answer),
+            None,
+            "not the user's own"
+        );
+    }
+
+    #[test]
+    fn a_delivery_that_is_sent_again_goes_on_counting_and_begins_its_ladder_anew() {
+        let target = Target::Destination(DestinationId(7));
+        let claim = Claim { tried: 8, ladder_from: 8, ..settled(target.clone(), 7, 500).claim };
+        let (started_at, now) = (claim.event.fired_at, at("2027-02-15T09:00:00Z"));
+        let terms = Terms::standard(Retention::STANDARD.keep_for);
+        let answer = Answer { status: 500, headers: Vec::new(), body: Vec::new() };
+        let exchange = Exchange { result: Ok(answer), took: Duration::from_millis(7), facts: Facts::default() };
+        let again = settle(claim, exchange, &terms, started_at, now);
+        assert_eq!(again.attempt.as_ref().map(|attempt| attempt.number), Some(9));
+        let message = again.claim.message_id();
+        assert_eq!(again.verdict, Verdict::Retry(Ladder::standard().next_try(1, message, now).expect("a first rung")));
+        assert_eq!(settled(target, 7, 500).verdict, Verdict::Failed, "the former ladder was used up");
+    }
+
+    #[test]
+    fn a_claim_covers_the_longest_exchange() {
+        let settlement = settled(Target::Default, 0, 200);
+        let claim = settlement.claim;
+        assert!(claim.covers_exchange(claim.until - CLAIM_FOR));
+        assert!(!claim.covers_exchange(claim.until - EXCHANGE_DEADLINE_MAX));
     }
 }

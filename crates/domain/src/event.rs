@@ -18,11 +18,16 @@ pub enum Origin {
     Api,
     /// Somebody tried the trigger out. Never consumes or moves an occurrence (invariant 6).
     Test,
+    /// Somebody fired it again with what a former event carried. Never consumes or moves an occurrence either.
+    Repeat,
+    /// A destination is in trouble, or is out of it again (`destination::alert`). No trigger fired.
+    Alert,
 }
 
 impl Origin {
     /// Every origin.
-    pub const ALL: [Origin; 4] = [Origin::Schedule, Origin::CatchUp, Origin::Api, Origin::Test];
+    pub const ALL: [Origin; 6] =
+        [Origin::Schedule, Origin::CatchUp, Origin::Api, Origin::Test, Origin::Repeat, Origin::Alert];
 
     /// The origin of that word.
     pub fn from_word(word: &str) -> Option<Origin> {
@@ -36,7 +41,15 @@ impl Origin {
             Origin::CatchUp => "catch-up",
             Origin::Api => "api",
             Origin::Test => "test",
+            Origin::Repeat => "repeat",
+            Origin::Alert => "alert",
         }
+    }
+
+    /// Whether counts and charts know of it: what somebody only tried out, and what tells of others' deliveries, must not colour the
+    /// picture of what triggers do.
+    pub fn is_counted(self) -> bool {
+        !matches!(self, Origin::Test | Origin::Alert)
     }
 }
 
@@ -65,12 +78,19 @@ pub struct Event {
     pub message_id: MessageId,
     /// What it carries.
     pub payload: Payload,
+    /// The event whose payload this one carries again; it may be gone by now. None where it is no repetition.
+    pub parent: Option<EventId>,
 }
 
 impl Event {
     /// Whether somebody was only trying the trigger out.
     pub fn is_test(&self) -> bool {
         self.origin == Origin::Test
+    }
+
+    /// What makes an event that carries its payload again: the repetition of a test is a test, so that no receiver takes it for more.
+    pub fn origin_again(&self) -> Origin {
+        if self.is_test() { Origin::Test } else { Origin::Repeat }
     }
 
     /// Fired − due; none where no schedule made the event.

@@ -35,7 +35,7 @@ impl Outcome {
             Outcome::Delivered | Outcome::Logged => 0,
         };
         let each = states.into_iter().map(|state| match state {
-            State::Pending(_) | State::Held => Outcome::Pending,
+            State::Pending(_) | State::Held | State::Parked(_) | State::Queued => Outcome::Pending,
             State::Failed => Outcome::Failed,
             State::Delivered => Outcome::Delivered,
         });
@@ -97,5 +97,7 @@ mod tests {
         assert_eq!(Outcome::of([State::Failed, State::Delivered]), Outcome::Failed);
         assert_eq!(Outcome::of([State::Failed, State::Held, State::Delivered]), Outcome::Pending);
         assert_eq!(Outcome::of([State::Pending(Timestamp::UNIX_EPOCH), State::Failed]), Outcome::Pending);
+        assert_eq!(Outcome::of([State::Parked(Timestamp::UNIX_EPOCH), State::Failed]), Outcome::Pending);
+        assert_eq!(Outcome::of([State::Queued, State::Failed]), Outcome::Pending);
     }
 }

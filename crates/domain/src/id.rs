@@ -37,6 +37,14 @@ integer_id!(
     EventId
 );
 integer_id!(
+    /// A destination.
+    DestinationId
+);
+integer_id!(
+    /// What arrived at an inbox. Ascending in the order of arrival.
+    ArrivalId
+);
+integer_id!(
     /// An API key.
     ApiKeyId
 );
@@ -45,6 +53,40 @@ integer_id!(
 /// equal on every retry, without a dot).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MessageId(pub Uuid);
+
+impl MessageId {
+    /// What the receiver of an event's delivery number `slot` knows that delivery by, where this is the event's own id: the first
+    /// delivery carries the event's id, each other one an id of its own, because receivers of several deliveries of one event
+    /// may be one and the same, and would take the second for a repeat. Always the same for the same slot, and again an id of
+    /// the event's millisecond (UUID version 7, RFC 9562 §5.7).
+    pub fn of_slot(self, slot: u32) -> MessageId {
+        if slot == 0 {
+            return self;
+        }
+        let own = self.0.as_bytes();
+        let digest = Sha256::new().chain_update(own).chain_update(slot.to_le_bytes()).finalize();
+        let millis = own[..6].iter().fold(0, |millis, byte| millis << 8 | u64::from(*byte));
+        MessageId::version_7(millis, &digest)
+    }
+
+    /// The id of the event that tells such news of the attempt `number` at this delivery, which ended at `at`. Always the same for the
+    /// same news of the same attempt, so that whoever writes it down needs no chance of their own.
+    pub fn of_alert(self, news: &str, number: u32, at: Timestamp) -> MessageId {
+        let digest = Sha256::new()
+            .chain_update(news.as_bytes())
+            .chain_update(self.0.as_bytes())
+            .chain_update(number.to_le_bytes())
+            .chain_update(at.as_microsecond().to_le_bytes())
+            .finalize();
+        MessageId::version_7(u64::try_from(at.as_millisecond()).unwrap_or(0), &digest)
+    }
+
+    fn version_7(millis: u64, drawn: &[u8]) -> MessageId {
+        let mut random = [0; 10];
+        random.copy_from_slice(&drawn[..10]);
+        MessageId(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
+    }
+}
 
 impl fmt::Display for MessageId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -68,10 +110,7 @@ impl Ids {
     pub fn message(&self, now: Timestamp) -> MessageId {
         let drawn = self.drawn.fetch_add(1, Ordering::Relaxed);
         let digest = Sha256::new().chain_update(self.seed).chain_update(drawn.to_le_bytes()).finalize();
-        let mut random = [0; 10];
-        random.copy_from_slice(&digest[..10]);
-        let millis = u64::try_from(now.as_millisecond()).unwrap_or(0);
-        MessageId(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
+        MessageId::version_7(u64::try_from(now.as_millisecond()).unwrap_or(0), &digest)
     }
 }
 
@@ -88,6 +127,32 @@ mod tests {
         assert!(early < late);
         assert_ne!(late, again);
         assert!(!late.to_string().contains('.'));
+    }
+
+    #[test]
+    fn each_delivery_of_an_event_has_an_id_of_its_own_that_never_changes() {
+        let event = Ids::from_seed([7; 32]).message(Timestamp::from_millisecond(1_800_000_000_000).expect("in range"));
+        assert_eq!(event.of_slot(0), event);
+        let ids: std::collections::BTreeSet<MessageId> = (0..16).map(|slot| event.of_slot(slot)).collect();
+        assert_eq!(ids.len(), 16);
+        for id in ids {
+            assert_eq!((id.0.get_version_num(), &id.0.as_bytes()[..6]), (7, &event.0.as_bytes()[..6]));
+        }
+        assert_eq!(event.of_slot(3), event.of_slot(3));
+    }
+
+    #[test]
+    fn each_attempt_has_an_alerts_id_of_its_own_that_never_changes() {
+        let (first, then) = (Timestamp::UNIX_EPOCH, Timestamp::from_second(7).expect("in range"));
+        let message = Ids::from_seed([7; 32]).message(first);
+        let ids: std::collections::BTreeSet<MessageId> = [(1, first), (2, first), (1, then)]
+            .into_iter()
+            .map(|(number, at)| message.of_alert("a", number, at))
+            .collect();
+        assert_eq!(ids.len(), 3);
+        assert_eq!(message.of_alert("a", 2, then), message.of_alert("a", 2, then));
+        assert_ne!(message.of_alert("a", 1, first), message.of_alert("b", 1, first), "both may be told of one attempt");
+        assert_ne!(message.of_alert("a", 1, first), message.of_slot(1).of_alert("a", 1, first));
     }
 
     #[test]

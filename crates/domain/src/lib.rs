@@ -11,6 +11,7 @@ pub mod id;
 
 pub mod access;
 pub mod agenda;
+pub mod arrival;
 pub mod count;
 pub mod delivery;
 pub mod destination;
@@ -22,7 +23,11 @@ pub mod node;
 pub mod occurrence;
 pub mod payload;
 pub mod plan;
+pub mod receipt;
+pub mod redelivery;
 pub mod schedule;
+pub mod signature;
+pub mod template;
 pub mod trigger;
 
 pub mod cache;

@@ -2,6 +2,8 @@
 //! programs are shown stands here; who fires what, and who is given up for gone, is a store's business and is never
 //! decided by what a node says about itself.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -10,6 +12,9 @@ pub const SILENT_AFTER: SignedDuration = SignedDuration::from_millis(1500);
 
 /// A node that was silent for so long is given up.
 pub const GONE_AFTER: SignedDuration = SignedDuration::from_secs(3);
+
+/// What [`Identity::differences`] calls the version.
+pub const VERSION: &str = "version";
 
 /// What a node is called by people.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,6 +25,19 @@ pub struct Identity {
     pub version: String,
     /// Where it listens.
     pub address: String,
+    /// What all nodes of a database are to be told alike, by the names under which operators know it. A secret stands here as a
+    /// fingerprint, from which it cannot be told.
+    pub settings: BTreeMap<String, String>,
+}
+
+impl Identity {
+    /// In what another node differs from this one though all should be alike: its version, and each setting that both of them name.
+    pub fn differences(&self, other: &Identity) -> Vec<String> {
+        let version = (self.version != other.version).then(|| VERSION.to_owned());
+        let differs = |(name, value): &(&String, &String)| other.settings.get(*name).is_some_and(|told| told != *value);
+        let settings = self.settings.iter().filter(differs).map(|(name, _)| name.clone());
+        version.into_iter().chain(settings).collect()
+    }
 }
 
 /// What a node does, by its own account.
@@ -69,6 +87,21 @@ impl NodeView {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nodes_differ_in_what_both_of_them_say() {
+        let node = |version: &str, settings: &[(&str, &str)]| Identity {
+            name: format!("node of {version}"),
+            version: version.to_owned(),
+            address: String::new(),
+            settings: settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+        };
+        let one = node("1", &[("--keep-for", "48h"), ("--timezone", "UTC"), ("--new", "x")]);
+        assert_eq!(one.differences(&node("1", &[("--keep-for", "48h"), ("--timezone", "UTC")])), [] as [&str; 0]);
+        let other = node("2", &[("--keep-for", "24h"), ("--timezone", "Europe/Riga"), ("--old", "y")]);
+        assert_eq!(one.differences(&other), ["version", "--keep-for", "--timezone"]);
+        assert_eq!(other.differences(&one), ["version", "--keep-for", "--timezone"]);
+    }
 
     #[test]
     fn a_node_is_silent_once_it_has_left_out_two_beats() {

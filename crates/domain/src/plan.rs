@@ -153,6 +153,7 @@ mod tests {
                 schedule: Some(ScheduleDetails { schedule, timezone: None }),
                 payload: None,
                 webhook: None,
+                destinations: Vec::new(),
                 is_test: false,
                 enabled: true,
                 expires_at: None,

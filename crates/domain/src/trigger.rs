@@ -4,9 +4,9 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::destination::Webhook;
+use crate::destination::{DESTINATIONS_PER_TRIGGER_MAX, Webhook};
 use crate::error::Invalid;
-use crate::id::{TriggerId, UserId};
+use crate::id::{DestinationId, TriggerId, UserId};
 use crate::occurrence::{Reason, Skipped};
 use crate::payload::Payload;
 use crate::schedule::cron::CronExpression;
@@ -137,8 +137,10 @@ pub struct TriggerHead {
     pub name: Option<String>,
     /// When it fires; none for an API trigger.
     pub schedule: Option<ScheduleDetails>,
-    /// Where its events go.
+    /// Its own address, to which its events go.
     pub webhook: Option<Webhook>,
+    /// The destinations that its events go to.
+    pub destinations: Vec<DestinationId>,
     /// Kept, but never scheduled.
     pub is_test: bool,
     /// Whether it may fire.
@@ -189,6 +191,7 @@ impl<T: AsRef<Trigger>> From<&Armed<T>> for TriggerHead {
             name: definition.name.clone(),
             schedule: definition.schedule.clone(),
             webhook: definition.webhook.clone(),
+            destinations: definition.destinations.clone(),
             is_test: definition.is_test,
             enabled: definition.enabled,
             expires_at: definition.expires_at,
@@ -213,8 +216,11 @@ pub struct Definition {
     pub schedule: Option<ScheduleDetails>,
     /// What its events carry; none means `{}`.
     pub payload: Option<Payload>,
-    /// Where its events go; none means the operator's default destination, or nowhere.
+    /// Its own address, to which its events go. Without it and without destinations they go to the operator's default one, or nowhere.
     pub webhook: Option<Webhook>,
+    /// The destinations of its owner that its events go to, each once, in the order of their deliveries; at most
+    /// [`DESTINATIONS_PER_TRIGGER_MAX`].
+    pub destinations: Vec<DestinationId>,
     /// Kept, but never scheduled.
     pub is_test: bool,
     /// False pauses.
@@ -265,6 +271,22 @@ pub fn parse_name(name: &str) -> Result<Option<String>, Invalid> {
         return Err(Invalid::new("name", "A name has no line breaks and no other control characters."));
     }
     Ok((!name.is_empty()).then(|| name.to_owned()))
+}
+
+/// Checks which destinations a trigger names: at most [`DESTINATIONS_PER_TRIGGER_MAX`], each once. Whether they are its owner's
+/// is found out where they are kept.
+///
+/// # Errors
+/// Says which of the two it is; the field is `destinations`.
+pub fn parse_destinations(ids: Vec<DestinationId>) -> Result<Vec<DestinationId>, Invalid> {
+    let invalid = |message: String| Invalid::new("destinations", message);
+    if ids.len() > DESTINATIONS_PER_TRIGGER_MAX {
+        return Err(invalid(format!("A trigger sends to at most {DESTINATIONS_PER_TRIGGER_MAX} destinations.")));
+    }
+    match ids.iter().enumerate().find(|(place, id)| ids[..*place].contains(id)) {
+        Some((_, twice)) => Err(invalid(format!("The destination {twice} is named twice."))),
+        None => Ok(ids),
+    }
 }
 
 /// A trigger as it is kept.
@@ -343,7 +365,8 @@ impl Trigger {
             return Edit { trigger, arm: Arm::Keep, skipped: None };
         }
         // Only the expiry moved: what is due already and still lives is not lost to an edit that never meant it.
-        let waits_on = old.schedule == definition.schedule && old.next_stays(&definition);
+        // Where it has passed already, what would have come after it must not fire with what is due.
+        let waits_on = old.schedule == definition.schedule && old.next_stays(&definition) && old.lives_at(now);
         if let Some(next) = next_at.filter(|next| waits_on && definition.lives_at(*next)) {
             trigger.definition = definition;
             return Edit { trigger, arm: Arm::Set(Some(next)), skipped: None };
@@ -382,6 +405,14 @@ impl Trigger {
         if self.definition.kind() != Kind::Api {
             return Err(FireRefusal::NotApi);
         }
+        self.may_fire_again(now)
+    }
+
+    /// Whether somebody may fire it again at `now` with what a former event carried, whatever made that one.
+    ///
+    /// # Errors
+    /// Says why not.
+    pub fn may_fire_again(&self, now: Timestamp) -> Result<(), FireRefusal> {
         if !self.definition.enabled {
             return Err(FireRefusal::Paused);
         }
@@ -411,6 +442,17 @@ mod tests {
         wish.place(None, &Zones::utc(), current, now).expect("it can be placed")
     }
 
+    #[test]
+    fn a_trigger_names_each_destination_once_and_not_too_many() {
+        let ids = |numbers: &[i64]| numbers.iter().copied().map(DestinationId).collect::<Vec<_>>();
+        assert_eq!(parse_destinations(ids(&[3, 1])), Ok(ids(&[3, 1])));
+        let twice = parse_destinations(ids(&[3, 1, 3])).expect_err("it is named twice");
+        assert!(twice.message.contains("destination 3"), "{twice}");
+        let most: Vec<i64> = (1..).take(DESTINATIONS_PER_TRIGGER_MAX).collect();
+        assert!(parse_destinations(ids(&most)).is_ok());
+        assert!(parse_destinations(ids(&[most, vec![99]].concat())).is_err());
+    }
+
     fn trigger() -> Trigger {
         Trigger {
             id: TriggerId(1),
@@ -421,6 +463,7 @@ mod tests {
                 schedule: Some(every("10s", at(0), None)),
                 payload: None,
                 webhook: None,
+                destinations: Vec::new(),
                 is_test: false,
                 enabled: true,
                 expires_at: None,
@@ -480,6 +523,16 @@ mod tests {
     }
 
     #[test]
+    fn moving_an_expiry_that_has_passed_fires_nothing_from_after_it() {
+        let mut trigger = trigger();
+        trigger.definition.expires_at = Some(at(35));
+        let later = Definition { expires_at: None, ..trigger.definition.clone() };
+        let edit = trigger.edit(later, Some(at(20)), at(55));
+        assert_eq!(edit.arm, Arm::Set(Some(at(60))));
+        assert_eq!(edit.skipped, Some(Skipped { reason: Reason::Superseded, first: at(20), last: at(30), count: 2 }));
+    }
+
+    #[test]
     fn a_single_time_must_lie_in_the_future_unless_it_stood_there_before() {
         let utc = Zones::utc();
         let placed = ScheduleWish::RunAt(at(10)).place(None, &utc, None, at(0)).expect("in the future");
@@ -491,12 +544,14 @@ mod tests {
     fn only_a_living_api_trigger_is_fired_by_a_call() {
         let mut trigger = trigger();
         assert_eq!(trigger.may_fire(at(0)), Err(FireRefusal::NotApi));
+        assert_eq!(trigger.may_fire_again(at(0)), Ok(()), "what a schedule fired may be fired again");
         trigger.definition.schedule = None;
         assert_eq!(trigger.may_fire(at(0)), Ok(()));
         trigger.definition.expires_at = Some(at(5));
         assert_eq!(trigger.may_fire(at(5)), Err(FireRefusal::Expired));
         trigger.definition.enabled = false;
         assert_eq!(trigger.may_fire(at(0)), Err(FireRefusal::Paused));
+        assert_eq!(trigger.may_fire_again(at(0)), Err(FireRefusal::Paused));
     }
 
     #[test]

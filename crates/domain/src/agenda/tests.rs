@@ -34,6 +34,7 @@ fn armed(id: i64, schedule: Schedule, since: Timestamp) -> Armed {
         schedule: Some(ScheduleDetails { schedule, timezone: None }),
         payload: None,
         webhook: None,
+        destinations: Vec::new(),
         is_test: false,
         enabled: true,
         expires_at: None,

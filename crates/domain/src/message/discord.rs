@@ -18,6 +18,7 @@ const VALUE_UNITS_MAX: usize = 1024;
 
 const BLURPLE: u32 = 0x58_65_f2;
 const GREY: u32 = 0x95_a5_a6;
+const ORANGE: u32 = 0xe6_7e_22;
 
 /// The body of the request.
 #[derive(Serialize)]
@@ -69,12 +70,21 @@ impl Embed {
     fn new(event: &Event) -> Embed {
         let scheduled = event.scheduled_at.map(|due| Field { name: "Scheduled", value: due.to_string(), inline: true });
         let fired = Field { name: "Fired", value: super::shown_firing(event), inline: true };
+        let told = super::sentence(event).map(|text| Field {
+            name: "What happened",
+            value: super::fit(&text, VALUE_UNITS_MAX, escape),
+            inline: false,
+        });
         let payload = Field { name: "Payload", value: code_block(event.payload.as_str()), inline: false };
         Embed {
             title: super::fit(&super::shown_name(event), TITLE_UNITS_MAX, escape),
-            color: if event.origin == Origin::Test { GREY } else { BLURPLE },
+            color: match event.origin {
+                Origin::Test => GREY,
+                Origin::Alert => ORANGE,
+                _ => BLURPLE,
+            },
             timestamp: event.fired_at,
-            fields: scheduled.into_iter().chain([fired, payload]).collect(),
+            fields: scheduled.into_iter().chain([fired]).chain(told).chain([payload]).collect(),
             footer: Footer { text: event.message_id.to_string() },
         }
     }

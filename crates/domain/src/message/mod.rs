@@ -4,17 +4,27 @@
 
 use jiff::Timestamp;
 use serde::Serialize;
-use serde_json::value::RawValue;
 
+use crate::delivery::EXCHANGE_DEADLINE;
 use crate::destination::{Format, Webhook};
 use crate::event::{Event, Origin};
-use crate::outbound::{Request, Trust};
+use crate::outbound::{Method, Request, Trust};
 
+mod cloudevent;
+mod compose;
 mod discord;
+mod email;
+mod github;
+mod ntfy;
+mod occurrence;
+mod preview;
 mod slack;
 
-/// The CloudEvents `type` of every event.
-pub const EVENT_TYPE: &str = "dev.oncue.trigger.fired";
+pub use cloudevent::{ALERT_TYPE, EVENT_TYPE};
+pub use compose::{INBOX_ADDRESS, Inbound, Outgoing, Parcel, Unfit, compose};
+pub(crate) use github::OWN_HEADERS as GITHUB_HEADERS;
+pub use occurrence::occurrence;
+pub use preview::{Preview, Sample, preview};
 
 /// Who is speaking: what receivers are told about this oncue.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,28 +40,30 @@ impl Source {
         format!("oncue/{}", self.version)
     }
 
-    fn trigger(&self, event: &Event) -> String {
-        format!("{}/api/v1/triggers/{}", self.public_url.trim_end_matches('/'), event.trigger)
+    /// Where the thing is that the event came from: its trigger, or the destinations that it tells of.
+    fn origin(&self, event: &Event) -> String {
+        let base = self.public_url.trim_end_matches('/');
+        match event.origin {
+            Origin::Alert => format!("{base}/api/v1/destinations"),
+            _ => format!("{base}/api/v1/triggers/{}", event.trigger),
+        }
     }
 }
 
-/// Writes an event down for the receiver at `webhook`, for the attempt that begins at `attempt_at`.
+/// Writes an event down for the receiver at a trigger's own `webhook`, for the attempt that begins at `attempt_at`. What destinations
+/// are sent is for [`compose()`] to say.
 ///
 /// All attempts of one event carry the same body and the same `webhook-id`; only `webhook-timestamp`, in whole Unix seconds,
 /// is the attempt's own (Standard Webhooks 1.0.0).
 pub fn render(event: &Event, webhook: &Webhook, trust: Trust, source: &Source, attempt_at: Timestamp) -> Request {
     let (content_type, body) = match webhook.format {
-        Format::Json => ("application/cloudevents+json", to_json(&Envelope::new(event, source))),
+        Format::Json => ("application/cloudevents+json", to_json(&cloudevent::Envelope::new(event, source))),
         Format::Discord => ("application/json", to_json(&discord::Message::new(event))),
         Format::Slack => ("application/json", to_json(&slack::Message::new(event))),
     };
-    let headers = vec![
-        ("content-type", content_type.to_owned()),
-        ("user-agent", source.user_agent()),
-        ("webhook-id", event.message_id.to_string()),
-        ("webhook-timestamp", attempt_at.as_second().to_string()),
-    ];
-    Request { url: webhook.url.clone(), headers, body, trust }
+    let headers = compose::Head { source, message_id: event.message_id, attempt_at }.headers(content_type.to_owned());
+    let timeout = Some(EXCHANGE_DEADLINE.unsigned_abs());
+    Request { method: Method::Post, url: webhook.url.clone(), headers, body: body.into(), trust, timeout }
 }
 
 fn to_json(message: &impl Serialize) -> Vec<u8> {
@@ -59,97 +71,16 @@ fn to_json(message: &impl Serialize) -> Vec<u8> {
         .expect("a message has no map with keys that are not strings, and memory does not fail to be written to")
 }
 
-/// A CloudEvents 1.0 event in the structured JSON format, with the `recordedtime` extension.
-#[derive(Serialize)]
-struct Envelope<'a> {
-    specversion: &'static str,
-    id: String,
-    source: String,
-    #[serde(rename = "type")]
-    event_type: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    subject: Option<String>,
-    time: Timestamp,
-    recordedtime: Timestamp,
-    datacontenttype: &'static str,
-    data: Data<'a>,
-}
-
-#[derive(Serialize)]
-struct Data<'a> {
-    trigger: TriggerPart<'a>,
-    firing: Firing,
-    payload: Box<RawValue>,
-}
-
-#[derive(Serialize)]
-struct TriggerPart<'a> {
-    id: i64,
-    name: &'a str,
-    #[serde(rename = "type")]
-    kind: &'static str,
-}
-
-#[derive(Serialize)]
-struct Firing {
-    origin: &'static str,
-    scheduled_at: Option<Timestamp>,
-    fired_at: Timestamp,
-    lateness_ms: Option<i64>,
-    is_test: bool,
-}
-
-impl<'a> Envelope<'a> {
-    fn new(event: &'a Event, source: &Source) -> Envelope<'a> {
-        Envelope {
-            specversion: "1.0",
-            id: event.message_id.to_string(),
-            source: source.trigger(event),
-            event_type: EVENT_TYPE,
-            subject: subject(&event.name),
-            time: event.scheduled_at.unwrap_or(event.fired_at),
-            recordedtime: event.fired_at,
-            datacontenttype: "application/json",
-            data: Data {
-                trigger: TriggerPart { id: event.trigger.0, name: &event.name, kind: event.kind.word() },
-                firing: Firing::new(event),
-                payload: event.payload.to_raw(),
-            },
-        }
-    }
-}
-
-impl Firing {
-    fn new(event: &Event) -> Firing {
-        let in_ms = |lateness: jiff::SignedDuration| {
-            i64::try_from(lateness.as_millis()).expect("two timestamps lie less than 20 000 years apart")
-        };
-        Firing {
-            origin: event.origin.word(),
-            scheduled_at: event.scheduled_at,
-            fired_at: event.fired_at,
-            lateness_ms: event.lateness().map(in_ms),
-            is_test: event.is_test(),
-        }
-    }
-}
-
-/// A CloudEvents attribute must not be empty nor hold controls or noncharacters (CloudEvents 1.0.2, type system); the name
-/// as it is stands in the data.
-fn subject(name: &str) -> Option<String> {
-    let is_noncharacter = |c: char| matches!(c, '\u{fdd0}'..='\u{fdef}') || u32::from(c) & 0xfffe == 0xfffe;
-    let allowed: String = name.chars().filter(|c| !c.is_control() && !is_noncharacter(*c)).collect();
-    (!allowed.is_empty()).then_some(allowed)
-}
-
 /// One line for people: a sign, the trigger's name written by `escape`, and what happened. The name is cut so that the line
-/// has at most `units_max` units.
+/// has at most `units_max` units. The name of an alert says already what happened.
 fn headline(event: &Event, units_max: usize, escape: fn(char, &mut String)) -> String {
     let (sign, happened) = match event.origin {
+        Origin::Alert => return format!("🔔 {}", fit(&shown_name(event), units_max - units("🔔 "), escape)),
         Origin::Schedule => ("⏰", "fired"),
         Origin::CatchUp => ("⏰", "fired late"),
         Origin::Api => ("⚡", "was fired by a call"),
         Origin::Test => ("🧪", "was tried out"),
+        Origin::Repeat => ("🔁", "was fired again"),
     };
     let around = units(sign) + units(happened) + 2;
     format!("{sign} {} {happened}", fit(&shown_name(event), units_max - around, escape))
@@ -176,6 +107,24 @@ fn shown_firing(event: &Event) -> String {
         Some(late_s @ 1..) => format!("{} ({:#} late)", event.fired_at, jiff::SignedDuration::from_secs(late_s)),
         _ => event.fired_at.to_string(),
     }
+}
+
+/// What an alert says in a sentence; none of what is no alert.
+fn sentence(event: &Event) -> Option<String> {
+    if event.origin != Origin::Alert {
+        return None;
+    }
+    let facts: serde_json::Value = serde_json::from_str(event.payload.as_str()).ok()?;
+    facts["text"].as_str().map(str::to_owned)
+}
+
+/// The event in lines of plain text: when it was due, when it fired, and its payload. Of an alert its sentence, and then its facts.
+fn told(event: &Event) -> String {
+    if let Some(sentence) = sentence(event) {
+        return format!("{sentence}\n\n{}\n", event.payload.as_str());
+    }
+    let scheduled = event.scheduled_at.map(|due| format!("Scheduled: {due}\n")).unwrap_or_default();
+    format!("{scheduled}Fired: {}\n\n{}\n", shown_firing(event), event.payload.as_str())
 }
 
 /// Writes `text` through `escape` into at most `units_max` units, with an ellipsis where it had to be cut. An escape is
@@ -206,8 +155,9 @@ fn units(text: &str) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use proptest::prelude::*;
+    use serde_json::value::RawValue;
     use serde_json::{Value, json};
 
     use super::*;
@@ -215,7 +165,7 @@ mod tests {
     use crate::payload::Payload;
     use crate::trigger::Kind;
 
-    pub(super) fn event(name: &str, payload: &str) -> Event {
+    pub(crate) fn event(name: &str, payload: &str) -> Event {
         let scheduled_at = at("2027-02-15T08:30:00Z");
         Event {
             id: EventId(29),
@@ -229,6 +179,7 @@ mod tests {
             fired_at: at("2027-02-15T08:30:02.5Z"),
             message_id: Ids::from_seed([1; 32]).message(scheduled_at),
             payload: Payload::parse(payload).expect("a payload"),
+            parent: None,
         }
     }
 
@@ -272,14 +223,17 @@ mod tests {
         serde_json::to_string(&json!({ "text": text, "😀": [1, null] })).expect("JSON")
     }
 
-    fn at(text: &str) -> Timestamp {
+    pub(super) fn source() -> Source {
+        Source { public_url: "https://oncue.example/".to_owned(), version: "0.1.0" }
+    }
+
+    pub(crate) fn at(text: &str) -> Timestamp {
         text.parse().expect("a timestamp")
     }
 
     fn request(event: &Event, format: Format) -> Request {
         let webhook = Webhook::parse("https://example.com/hook", Some(format)).expect("an address");
-        let source = Source { public_url: "https://oncue.example/".to_owned(), version: "0.1.0" };
-        render(event, &webhook, Trust::Guarded, &source, at("2027-02-15T08:30:07.9Z"))
+        render(event, &webhook, Trust::Guarded, &source(), at("2027-02-15T08:30:07.9Z"))
     }
 
     #[test]
@@ -295,7 +249,7 @@ mod tests {
             r#""firing":{"origin":"schedule","scheduled_at":"2027-02-15T08:30:00Z","fired_at":"2027-02-15T08:30:02.5Z","lateness_ms":2500,"#,
             r#""is_test":false},"payload":{"key": 1e400, "b": [1, 2]}}}"#,
         );
-        assert_eq!(String::from_utf8(request(&event, Format::Json).body).expect("UTF-8"), expected);
+        assert_eq!(String::from_utf8(request(&event, Format::Json).body.to_vec()).expect("UTF-8"), expected);
     }
 
     #[test]
@@ -331,7 +285,8 @@ mod tests {
                 ("webhook-id", event.message_id.to_string()),
                 ("webhook-timestamp", "1802680207".to_owned()),
             ];
-            assert_eq!(request.headers, expected);
+            assert_eq!(request.headers, expected.map(|(name, value)| (name.into(), value)));
+            assert_eq!(request.method, Method::Post);
             assert_eq!(request.url.as_str(), "https://example.com/hook");
             assert_eq!(request.trust, Trust::Guarded);
         }

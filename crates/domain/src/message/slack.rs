@@ -22,7 +22,7 @@ pub(super) struct Message {
     // An address inside a payload is data; Slack would fetch it and show a preview.
     unfurl_links: bool,
     unfurl_media: bool,
-    blocks: [Block; 4],
+    blocks: Vec<Block>,
 }
 
 #[derive(Serialize)]
@@ -52,17 +52,18 @@ impl Message {
     pub(super) fn new(event: &Event) -> Message {
         let scheduled = event.scheduled_at.map(|due| Text::mrkdwn(format!("*Scheduled*\n{due}")));
         let fired = Text::mrkdwn(format!("*Fired*\n{}", super::shown_firing(event)));
+        let told = super::sentence(event)
+            .map(|text| Block::Section(Section::Text(Text::plain(super::fit(&text, SECTION_UNITS_MAX, escape)))));
+        let header = Block::Header { text: Text::plain(super::headline(event, HEADER_UNITS_MAX, escape)) };
+        let times = Block::Section(Section::Fields(scheduled.into_iter().chain([fired]).collect()));
+        let payload = Block::Section(Section::Text(Text::mrkdwn(code_block(event.payload.as_str()))));
+        let context = Block::Context { elements: [Text::plain(event.message_id.to_string())] };
         Message {
             text: super::headline(event, TEXT_UNITS_MAX, escape),
             mrkdwn: false,
             unfurl_links: false,
             unfurl_media: false,
-            blocks: [
-                Block::Header { text: Text::plain(super::headline(event, HEADER_UNITS_MAX, escape)) },
-                Block::Section(Section::Fields(scheduled.into_iter().chain([fired]).collect())),
-                Block::Section(Section::Text(Text::mrkdwn(code_block(event.payload.as_str())))),
-                Block::Context { elements: [Text::plain(event.message_id.to_string())] },
-            ],
+            blocks: [header].into_iter().chain(told).chain([times, payload, context]).collect(),
         }
     }
 }

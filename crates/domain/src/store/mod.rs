@@ -13,15 +13,21 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::access::{ApiKey, KeyHash, Preferences, Registration, Scope, Session, User};
+use crate::arrival::{Arrival, Arrived, Contents};
 use crate::count::HourCount;
 use crate::delivery::{Attempt, Claim, Settlement, State};
-use crate::event::{Event, Origin};
+use crate::destination::alert::Streak;
+use crate::destination::definition::{Rate, Turns};
+use crate::destination::{self, Destination, DestinationHead, Standing, Target, Wanted};
+use crate::event::{Event, Origin, Retention};
 use crate::firing::{Firing, Outcome};
-use crate::id::{ApiKeyId, EventId, MessageId, TriggerId, UserId};
+use crate::id::{ApiKeyId, ArrivalId, DestinationId, EventId, MessageId, TriggerId, UserId};
 use crate::node::{NodeView, Work};
 use crate::occurrence::Skipped;
 use crate::payload::Payload;
 use crate::plan::{Absence, Plan};
+use crate::receipt::Receipt;
+use crate::redelivery::{self, DeliveryId};
 use crate::trigger::{Armed, Definition, Edit, FireRefusal, Kind, Trigger, TriggerHead};
 
 /// Why a store could not answer. Nothing was changed.
@@ -52,6 +58,8 @@ pub enum Change {
     Settled(UserId),
     /// A trigger of this user was made, changed or deleted, or what it waits for was.
     Edited(UserId),
+    /// A destination of this user was made, changed or deleted, or takes deliveries or takes them no more.
+    Destination(UserId),
 }
 
 /// Called after commits, from any thread; must not block.
@@ -129,15 +137,153 @@ pub enum Fired {
     Refused(FireRefusal),
 }
 
+/// What came of firing an event again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FiredAgain {
+    /// The new event is durable.
+    Event(EventId),
+    /// No such event, or somebody else's, or it is gone.
+    NotFound,
+    /// Its trigger exists no more.
+    TriggerGone,
+    /// Its trigger cannot be fired like that.
+    Refused(FireRefusal),
+}
+
+/// A trigger names a destination that its owner does not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("There is no destination {0}.")]
+pub struct MissingDestination(pub DestinationId);
+
 /// What came of an edit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Edited {
     /// It holds.
     Done,
-    /// The trigger, or what it waits for, changed since it was read: read again and decide again.
+    /// The thing, or what it waits for, changed since it was read: read again and decide again.
     Stale,
-    /// There is no such trigger any more.
+    /// There is no such thing any more.
     NotFound,
+    /// The trigger would name a destination that its owner does not have.
+    Missing(MissingDestination),
+}
+
+/// What came of deleting a destination.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Deleted {
+    /// It is gone. What waited for it is due at once, and finds that it is gone.
+    Done,
+    /// The owner has no such destination.
+    NotFound,
+    /// Triggers send to it.
+    InUse {
+        /// Some of them, ascending, at most [`NAMED_MAX`].
+        triggers: Vec<TriggerId>,
+        /// How many there are.
+        count: u64,
+    },
+}
+
+/// So many of the triggers that send to a destination are named.
+pub const NAMED_MAX: usize = 10;
+
+/// A delivery that was given up, of an event that is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Undelivered {
+    /// Where it stands in the list.
+    pub place: UndeliveredPlace,
+    /// Where it went.
+    pub target: TargetKind,
+    /// The trigger that fired; it may be gone by now.
+    pub trigger: TriggerId,
+    /// When the event fired.
+    pub fired_at: Timestamp,
+    /// Why, where no attempt says it.
+    pub why: Option<String>,
+}
+
+/// A place in the list of deliveries that were given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct UndeliveredPlace {
+    /// When it was given up.
+    pub failed_at: Timestamp,
+    /// The event.
+    pub event: EventId,
+    /// Which of its deliveries.
+    pub slot: u32,
+}
+
+impl UndeliveredPlace {
+    /// What stands there.
+    pub fn delivery(&self) -> DeliveryId {
+        DeliveryId { event: self.event, slot: self.slot }
+    }
+}
+
+/// Which of the deliveries that were given up are meant. All conditions hold together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct UndeliveredFilter {
+    /// Only those that went to this destination.
+    pub destination: Option<DestinationId>,
+    /// Only those of this trigger's events.
+    pub trigger: Option<TriggerId>,
+    /// Only those that were given up after this instant.
+    pub failed_after: Option<Timestamp>,
+    /// Only those that were given up at or before this instant.
+    pub failed_until: Option<Timestamp>,
+}
+
+impl UndeliveredFilter {
+    /// The same for what stands below a place of the list: nothing there was given up later. So one bound leads an index to the place.
+    #[must_use]
+    pub fn below(self, place: Option<UndeliveredPlace>) -> UndeliveredFilter {
+        let bounds = [self.failed_until, place.map(|place| place.failed_at)];
+        UndeliveredFilter { failed_until: bounds.into_iter().flatten().min(), ..self }
+    }
+}
+
+/// What came of sending again some of the deliveries that match a filter.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Redelivered {
+    /// So many are owed again.
+    pub redelivered: usize,
+    /// So many match, and could not be sent again: what they went to is gone, or somebody else was faster.
+    pub refused: usize,
+    /// From where to go on; none where no more match.
+    pub go_on_after: Option<UndeliveredPlace>,
+}
+
+impl Redelivered {
+    /// What came of sending `found` again, of which at most `limit` were looked for.
+    pub fn of(found: &[Undelivered], outcomes: &[std::result::Result<(), redelivery::Refusal>], limit: usize) -> Self {
+        let redelivered = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
+        Redelivered {
+            redelivered,
+            refused: outcomes.len() - redelivered,
+            go_on_after: found.last().filter(|_| found.len() >= limit).map(|last| last.place),
+        }
+    }
+}
+
+/// What sort of target a delivery has, without its address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TargetKind {
+    /// The trigger's own address.
+    Webhook,
+    /// The operator's default destination.
+    Default,
+    /// This destination of the owner's; it may be gone by now.
+    Destination(DestinationId),
+}
+
+impl From<&Target> for TargetKind {
+    fn from(target: &Target) -> TargetKind {
+        match target {
+            Target::Webhook(_) => TargetKind::Webhook,
+            Target::Default => TargetKind::Default,
+            Target::Destination(id) => TargetKind::Destination(*id),
+        }
+    }
 }
 
 /// A due trigger and what is to happen to it.
@@ -263,8 +409,8 @@ pub struct Attention {
     pub tally: TriggerTally,
     /// Triggers whose occurrence is overdue by more than [`crate::trigger::OVERDUE_AFTER`], the longest overdue first, at most [`ATTENTION_MAX`].
     pub overdue: Vec<TriggerHead>,
-    /// Triggers of whose kept events the newest one that was delivered or failed, tests aside, failed; with that event, the
-    /// newest first, at most [`ATTENTION_MAX`].
+    /// Triggers of whose kept events the newest one that was ever delivered or failed, tests aside, failed and is not being sent
+    /// again; with that event, the newest first, at most [`ATTENTION_MAX`].
     pub failing: Vec<(TriggerHead, Firing)>,
 }
 
@@ -283,12 +429,21 @@ pub struct RecentFirings {
 /// One event's way to one destination, as it is shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeliveryView {
+    /// Which of the event's deliveries it is, counted from zero.
+    pub slot: u32,
+    /// What the receiver knows it by.
+    pub message_id: MessageId,
     /// Where it goes.
-    pub target: crate::destination::Target,
+    pub target: Target,
     /// Where it stands.
     pub state: State,
     /// What was tried, oldest first.
     pub attempts: Vec<Attempt>,
+    /// How many of the attempts were made before it was last sent again, for as long as it is owed; the ladder began anew with the
+    /// next one. 0 where it never was.
+    pub ladder_from: u32,
+    /// Why it failed, where no attempt says it.
+    pub why: Option<String>,
 }
 
 /// A record of occurrences that did not fire, as it is shown.
@@ -325,6 +480,8 @@ pub struct Expired {
 pub struct Backlog {
     /// Deliveries that are owed, claimed ones included.
     pub owed: u64,
+    /// Deliveries that were given up, of events that are kept; of some that are about to be removed, too.
+    pub undelivered: u64,
 }
 
 /// How far it is with what everybody's triggers wait for.
@@ -406,8 +563,13 @@ pub trait Store: Send + Sync {
 
     // Triggers.
 
-    /// The trigger exists, is armed as said, and its test event, where one is asked for, is logged and owed.
-    async fn create_trigger(&self, trigger: NewTrigger, now: Timestamp) -> Result<Armed>;
+    /// The trigger exists, is armed as said, and its test event, where one is asked for, is logged and owed; unless it names a
+    /// destination that its owner does not have.
+    async fn create_trigger(
+        &self,
+        trigger: NewTrigger,
+        now: Timestamp,
+    ) -> Result<std::result::Result<Armed, MissingDestination>>;
 
     /// The owner's trigger.
     async fn trigger(&self, owner: UserId, id: TriggerId) -> Result<Option<Armed>>;
@@ -425,7 +587,8 @@ pub trait Store: Send + Sync {
     async fn attention(&self, owner: UserId, gone_until: Timestamp, now: Timestamp) -> Result<Attention>;
 
     /// The edit holds: nothing of the former revision is committed from now on. Refused as stale when the trigger is not of
-    /// the revision before, or when the edit arms it and it does not wait for `seen` any more.
+    /// the revision before, or when the edit arms it and it does not wait for `seen` any more; and refused when it would name a
+    /// destination that its owner does not have.
     async fn edit_trigger(&self, edit: Edit, seen: Option<Timestamp>, now: Timestamp) -> Result<Edited>;
 
     /// The trigger exists no more; its events stay, under the name they fired with. False when the owner had no such trigger.
@@ -434,17 +597,113 @@ pub trait Store: Send + Sync {
     /// The event of a call is logged and owed, if the trigger may be fired like that at `now`.
     async fn fire(&self, owner: UserId, id: TriggerId, call: Call, now: Timestamp) -> Result<Fired>;
 
-    /// The event of a trigger that is only tried out is logged and owed; the trigger is not kept and has a negative id.
+    /// An event of the trigger that made `event` is logged and owed to wherever that one sends now, with the same payload and under a message
+    /// id of its own; the trigger must be there and alive, whatever sort it is, and goes on waiting for what it waits for. `event` has
+    /// fired after `gone_until`. The repetition of a test is a test ([`Origin::Test`]), any other is an [`Origin::Repeat`].
+    async fn fire_again(
+        &self,
+        owner: UserId,
+        event: EventId,
+        message_id: MessageId,
+        gone_until: Timestamp,
+        now: Timestamp,
+    ) -> Result<FiredAgain>;
+
+    /// The event of a trigger that is only tried out is logged and owed; the trigger is not kept and has a negative id. Refused
+    /// when it names a destination that the owner does not have.
     async fn fire_unkept(
         &self,
         owner: UserId,
         definition: Definition,
         message_id: MessageId,
         now: Timestamp,
-    ) -> Result<TriggerId>;
+    ) -> Result<std::result::Result<TriggerId, MissingDestination>>;
 
     /// The records of occurrences of the owner's trigger that did not fire, newest first, at most `limit`.
     async fn skipped(&self, owner: UserId, id: TriggerId, limit: usize) -> Result<Vec<SkippedView>>;
+
+    // Destinations.
+
+    /// The destination exists and takes deliveries; none when its owner has [`crate::destination::DESTINATIONS_MAX`] already.
+    async fn create_destination(
+        &self,
+        owner: UserId,
+        definition: destination::Definition,
+        now: Timestamp,
+    ) -> Result<Option<Destination>>;
+
+    /// The owner's destination.
+    async fn destination(&self, owner: UserId, id: DestinationId) -> Result<Option<Destination>>;
+
+    /// The owner's destinations with an id above `after`, ascending, at most `limit`. One that cannot be read is left out, and logged:
+    /// the others must be seen all the same.
+    async fn destinations(&self, owner: UserId, after: Option<DestinationId>, limit: usize)
+    -> Result<Vec<Destination>>;
+
+    /// What the owner's destinations are called and whether they take deliveries, ascending by id; those that cannot be read too.
+    async fn destination_heads(&self, owner: UserId, wanted: Wanted) -> Result<Vec<DestinationHead>>;
+
+    /// The destination is what `definition` says, for what is owed to it already too. Refused as stale when it is not of the
+    /// revision `seen` any more.
+    async fn edit_destination(
+        &self,
+        owner: UserId,
+        id: DestinationId,
+        seen: i64,
+        definition: destination::Definition,
+    ) -> Result<Edited>;
+
+    /// The destination stands like that, and has a new revision, so that a receiver's answer from before changes nothing any more. Where it
+    /// takes deliveries from `now` on, what is parked for it or waits for its next attempt there is due at once. False when the
+    /// owner has no such destination.
+    async fn set_standing(&self, owner: UserId, id: DestinationId, standing: Standing, now: Timestamp) -> Result<bool>;
+
+    /// The destination exists no more, unless triggers send to it; what is parked for it or waits for its next attempt there is due at
+    /// once, and what arrived there is gone.
+    async fn delete_destination(&self, owner: UserId, id: DestinationId, now: Timestamp) -> Result<Deleted>;
+
+    /// The destination, whosever it is, takes no deliveries any more for this reason; and whoever is to be told of it is, by an event
+    /// of that id (none where it was an alert that did not arrive: nobody is told of that), as [`destination::alert`] decides. False
+    /// when it takes none already, is not of the revision `seen` any more, or is gone.
+    async fn suspend_destination(
+        &self,
+        id: DestinationId,
+        seen: i64,
+        reason: &str,
+        told_by: Option<MessageId>,
+        now: Timestamp,
+    ) -> Result<bool>;
+
+    /// Those of the owner's destinations that are failing, ascending.
+    async fn streaks(&self, owner: UserId) -> Result<Vec<(DestinationId, Streak)>>;
+
+    /// Those of these destinations that are there, whosever they are, ascending.
+    async fn destinations_to_send_to(&self, ids: Vec<DestinationId>) -> Result<Vec<Destination>>;
+
+    /// How many triggers send to each of these destinations, in the order of `ids`; to one that the owner does not have, none.
+    async fn destination_uses(&self, owner: UserId, ids: Vec<DestinationId>) -> Result<Vec<u64>>;
+
+    /// Turns to begin deliveries to the destination, at most `wanted`, as [`Rate::take`] gives them out: to all who ask together no
+    /// more than the rate allows, a restart between them or not. None where the destination is gone.
+    async fn take_turns(&self, id: DestinationId, rate: Rate, wanted: usize, now: Timestamp) -> Result<Turns>;
+
+    // Inboxes.
+
+    /// The owner's inbox keeps this, and once in a while ([`crate::arrival::makes_room`]) whatever there is no room for any more goes
+    /// ([`crate::arrival::crowded_out`]). False when the owner has no such destination any more.
+    async fn arrive(&self, owner: UserId, arrived: Arrived, contents: Contents) -> Result<bool>;
+
+    /// What arrived at the owner's destination, the latest first, below the number `before`, at most `limit`.
+    async fn arrivals(
+        &self,
+        owner: UserId,
+        destination: DestinationId,
+        before: Option<ArrivalId>,
+        limit: usize,
+    ) -> Result<Vec<Arrival>>;
+
+    /// What arrived at one of the owner's destinations, and what it said.
+    async fn arrival(&self, owner: UserId, id: ArrivalId) -> Result<Option<(Arrival, Contents)>>;
 
     // The scheduler.
 
@@ -473,10 +732,81 @@ pub trait Store: Send + Sync {
     /// Owed deliveries that may be tried at `now` and that nobody holds are now held by the caller, at most `limit`.
     async fn claim_deliveries(&self, now: Timestamp, limit: usize) -> Result<Vec<Claim>>;
 
-    /// The attempts are recorded and their deliveries done, failed, or due again, unless a claim was lost meanwhile.
+    /// The attempts are recorded and their deliveries done, failed, parked, or due again, unless a claim was lost meanwhile. What
+    /// follows for the streaks of their destinations is written down with it, and whoever is to be told of it is
+    /// ([`destination::alert`]): the event is logged and owed.
     async fn settle(&self, settlements: Vec<Settlement>) -> Result<()>;
 
-    /// How much is owed.
+    /// The owner's deliveries that were given up and that the filter lets through, of events that fired after `gone_until`, the latest
+    /// first, below the place `after`, at most `limit`.
+    async fn undelivered(
+        &self,
+        owner: UserId,
+        filter: UndeliveredFilter,
+        gone_until: Timestamp,
+        after: Option<UndeliveredPlace>,
+        limit: usize,
+    ) -> Result<Vec<Undelivered>>;
+
+    /// How many of these there are in all, counted up to `at_most`. With [`over_until`](crate::delivery::over_until) in place of `gone_until`
+    /// it tells how many [`Store::redeliver_matching`] would go through.
+    async fn count_undelivered(
+        &self,
+        owner: UserId,
+        filter: UndeliveredFilter,
+        gone_until: Timestamp,
+        at_most: u64,
+    ) -> Result<u64>;
+
+    /// Each of these deliveries of the owner's, at most [`crate::redelivery::SELECTED_MAX`], is owed again at once, under its message id,
+    /// unless [`may_redeliver`](crate::redelivery::may_redeliver) stands against it; in their order what came of it. A delivery that is
+    /// named twice is sent again once.
+    ///
+    /// An event of which something is owed again is not counted again when it ends: one that had failed is moved to those that were
+    /// delivered when it is after all, once, and one that had been delivered stays so.
+    async fn redeliver(
+        &self,
+        owner: UserId,
+        deliveries: Vec<DeliveryId>,
+        retention: Retention,
+        now: Timestamp,
+    ) -> Result<Vec<std::result::Result<(), redelivery::Refusal>>>;
+
+    /// Of the owner's deliveries that were given up, that the filter lets through and whose events are not over, the latest below the place
+    /// `after`, at most `limit` and [`crate::redelivery::SLICE_MAX`], are owed again at once as by [`Store::redeliver`]. Called again and again with
+    /// [`Redelivered::go_on_after`] it takes each once: what fails anew meanwhile stands above where it goes on.
+    async fn redeliver_matching(
+        &self,
+        owner: UserId,
+        filter: UndeliveredFilter,
+        after: Option<UndeliveredPlace>,
+        limit: usize,
+        retention: Retention,
+        now: Timestamp,
+    ) -> Result<Redelivered>;
+
+    /// The owner's delivery that waits, for its next attempt or for its destination, is given up, and says so; `delivery`'s event fired
+    /// after `gone_until`. What is sent again after it had arrived is delivered, as before.
+    async fn cancel_delivery(
+        &self,
+        owner: UserId,
+        delivery: DeliveryId,
+        gone_until: Timestamp,
+        now: Timestamp,
+    ) -> Result<std::result::Result<(), redelivery::CancelRefusal>>;
+
+    /// The receipt of the attempt of this number, if the owner's event fired after `gone_until`. None where there is no such attempt,
+    /// and for one that was made before receipts were kept.
+    async fn receipt(
+        &self,
+        owner: UserId,
+        event: EventId,
+        slot: u32,
+        number: u32,
+        gone_until: Timestamp,
+    ) -> Result<Option<Receipt>>;
+
+    /// How much is owed, and how much was given up.
     async fn backlog(&self) -> Result<Backlog>;
 
     // The operator's view of the whole.
@@ -562,8 +892,8 @@ pub trait Store: Send + Sync {
     // Retention.
 
     /// At most `limit` events that fired at or before `gone_until` are gone with all that hangs on them, and so are as many
-    /// ended sessions, former revisions, records as old, and counts older than [`crate::count::COUNTS_KEPT`]. What the events
-    /// of a trigger leave in short stays.
+    /// arrivals that are as old, ended sessions, former revisions, records as old, and counts older than [`crate::count::COUNTS_KEPT`]. What the events
+    /// of a trigger leave in short stays. A delivery that is still owed has failed, and is counted so.
     async fn expire(&self, gone_until: Timestamp, now: Timestamp, limit: usize) -> Result<Expired>;
 }
 

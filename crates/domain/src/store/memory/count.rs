@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::Kept;
 use crate::count::{COUNTS_KEPT, HourCount, hour_of, lateness_class};
-use crate::event::{Event, Origin};
+use crate::event::Event;
 use crate::id::{TriggerId, UserId};
 use crate::occurrence::Skipped;
 
@@ -19,7 +19,7 @@ impl Kept {
     }
 
     pub(super) fn count_fired(&mut self, event: &Event) {
-        if event.origin == Origin::Test {
+        if !event.origin.is_counted() {
             return;
         }
         self.count(event.owner, event.trigger, event.fired_at, |hour| {
@@ -31,7 +31,7 @@ impl Kept {
     }
 
     pub(super) fn count_ended(&mut self, event: &Event, is_delivered: bool) {
-        if event.origin == Origin::Test {
+        if !event.origin.is_counted() {
             return;
         }
         self.count(event.owner, event.trigger, event.fired_at, |hour| {
@@ -40,6 +40,17 @@ impl Kept {
             } else {
                 hour.failed += 1;
             }
+        });
+    }
+
+    /// An event that was counted as failed was delivered after all.
+    pub(super) fn count_mended(&mut self, event: &Event) {
+        if !event.origin.is_counted() {
+            return;
+        }
+        self.count(event.owner, event.trigger, event.fired_at, |hour| {
+            hour.delivered += 1;
+            hour.failed = hour.failed.saturating_sub(1);
         });
     }
 

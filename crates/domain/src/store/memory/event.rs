@@ -7,13 +7,15 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::{Kept, draw};
+use crate::destination::Target;
 use crate::event::{Event, Origin};
 use crate::firing::Outcome;
 use crate::id::{EventId, MessageId, TriggerId, UserId};
 use crate::payload::Payload;
 use crate::store::{
     Call, Change, Committed, DeliveryView, EXCERPT_CHARS_MAX, EventCount, EventFilter, EventLine, EventLines,
-    EventPage, EventPlace, EventSearch, Expired, FOLLOWED_MAX, Fired, Planned, SEARCHED_MAX, SkippedView,
+    EventPage, EventPlace, EventSearch, Expired, FOLLOWED_MAX, Fired, FiredAgain, MissingDestination, Planned,
+    SEARCHED_MAX, SkippedView,
 };
 use crate::trigger::{Definition, Trigger};
 
@@ -24,7 +26,11 @@ pub(super) struct NewEvent {
     /// None means the trigger's own.
     pub(super) payload: Option<Payload>,
     pub(super) message_id: MessageId,
+    /// The event whose payload it carries again.
+    pub(super) parent: Option<EventId>,
 }
+
+const NO_OCCURRENCE: &str = "only an occurrence can meet an event of its own";
 
 /// Where an event stands in every listing.
 fn place(event: &Event) -> (Timestamp, EventId) {
@@ -57,11 +63,12 @@ impl Kept {
             fired_at: now,
             message_id: new.message_id,
             payload: new.payload.or_else(|| definition.payload.clone()).unwrap_or_else(Payload::empty),
+            parent: new.parent,
         };
         self.count_fired(&event);
         self.events.insert(id, Arc::new(event));
         self.changes.push(Change::Logged(trigger.owner));
-        self.owe(id, definition.webhook.as_ref(), now);
+        self.owe(id, Target::of(definition, self.has_default_destination), now);
         Some(id)
     }
 
@@ -93,7 +100,7 @@ impl Kept {
         for (firing, message_id) in planned.plan.firings.iter().zip(&planned.message_ids) {
             let origin = if firing.caught_up { Origin::CatchUp } else { Origin::Schedule };
             let scheduled_at = Some(firing.scheduled_at);
-            let new = NewEvent { origin, scheduled_at, payload: None, message_id: *message_id };
+            let new = NewEvent { origin, scheduled_at, payload: None, message_id: *message_id, parent: None };
             *events += usize::from(self.log(&planned.trigger, new, now).is_some());
         }
         if *events == before {
@@ -112,8 +119,33 @@ impl Kept {
             return Fired::Refused(refusal);
         }
         let (origin, payload, message_id) = (call.origin, call.payload.clone(), call.message_id);
-        let event = self.log(&trigger, NewEvent { origin, scheduled_at: None, payload, message_id }, now);
-        Fired::Event(event.expect("only an occurrence can meet an event of its own"))
+        let new = NewEvent { origin, scheduled_at: None, payload, message_id, parent: None };
+        Fired::Event(self.log(&trigger, new, now).expect(NO_OCCURRENCE))
+    }
+
+    pub(super) fn fire_again(
+        &mut self,
+        owner: UserId,
+        id: EventId,
+        message_id: MessageId,
+        gone_until: Timestamp,
+        now: Timestamp,
+    ) -> FiredAgain {
+        let Some((parent, _)) = self.event_of(owner, id, gone_until) else { return FiredAgain::NotFound };
+        let Some(trigger) = self.trigger_of(owner, parent.trigger).map(|kept| Arc::clone(&kept.trigger)) else {
+            return FiredAgain::TriggerGone;
+        };
+        if let Err(refusal) = trigger.may_fire_again(now) {
+            return FiredAgain::Refused(refusal);
+        }
+        let new = NewEvent {
+            origin: parent.origin_again(),
+            scheduled_at: None,
+            payload: Some(parent.payload),
+            message_id,
+            parent: Some(id),
+        };
+        FiredAgain::Event(self.log(&trigger, new, now).expect(NO_OCCURRENCE))
     }
 
     pub(super) fn fire_unkept(
@@ -122,10 +154,23 @@ impl Kept {
         definition: Definition,
         message_id: MessageId,
         now: Timestamp,
+    ) -> Result<TriggerId, MissingDestination> {
+        self.has_all(owner, &definition)?;
+        Ok(self.log_unkept(owner, definition, Origin::Test, message_id, now))
+    }
+
+    /// Logs the event of a trigger that is not kept.
+    pub(super) fn log_unkept(
+        &mut self,
+        owner: UserId,
+        definition: Definition,
+        origin: Origin,
+        message_id: MessageId,
+        now: Timestamp,
     ) -> TriggerId {
         let id = TriggerId(-draw(&mut self.last_ids.tried_out));
         let trigger = Trigger { id, owner, revision: 1, definition, created_at: now, standing_since: now };
-        self.log(&trigger, NewEvent { origin: Origin::Test, scheduled_at: None, payload: None, message_id }, now);
+        self.log(&trigger, NewEvent { origin, scheduled_at: None, payload: None, message_id, parent: None }, now);
         self.former_names.insert(id, trigger.definition.name.unwrap_or_default());
         id
     }
@@ -264,16 +309,17 @@ impl Kept {
         gone.sort_by_key(|event| place(event));
         gone.truncate(limit);
         for event in &gone {
+            self.give_up_owed(event, now);
             self.leave_in_short(event);
             self.events.remove(&event.id);
-            self.deliveries.remove(&event.id);
-            self.owed.remove(&event.id);
+            self.forget_deliveries(event.id);
             if let Some(scheduled_at) = event.scheduled_at {
                 self.occurrences.remove(&(event.trigger, scheduled_at));
             }
         }
         let events = &self.events;
         self.former_names.retain(|id, _| events.values().any(|event| event.trigger == *id));
+        self.expire_arrivals(gone_until, limit);
         self.expire_sessions(now, limit);
         for kept in self.triggers.values_mut() {
             kept.skipped.retain(|view| view.recorded_at > gone_until);

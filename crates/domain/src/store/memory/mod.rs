@@ -3,11 +3,16 @@
 //! it must never be clever: no index that could be wrong, no SQL, no thread, and no reading of the clock.
 
 mod access;
+mod arrival;
 mod count;
 mod delivery;
+mod destination;
 mod event;
 mod firing;
+mod order;
 mod presence;
+mod redelivery;
+mod streak;
 mod trigger;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,17 +22,24 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::access::{ApiKey, KeyHash, Preferences, Registration, Session, User};
+use crate::arrival::{Arrival, Arrived, Contents};
 use crate::count::HourCount;
 use crate::delivery::{Claim, Settlement};
-use crate::event::Event;
+use crate::destination::alert::Streak;
+use crate::destination::definition::{Rate, Turns};
+use crate::destination::{self as destinations, Destination, DestinationHead, Standing, Wanted};
+use crate::event::{Event, Retention};
 use crate::firing::Firing;
-use crate::id::{ApiKeyId, EventId, MessageId, TriggerId, UserId};
+use crate::id::{ApiKeyId, ArrivalId, DestinationId, EventId, MessageId, TriggerId, UserId};
 use crate::node::{Identity, NodeView, Work};
 use crate::plan::Absence;
+use crate::receipt::Receipt;
+use crate::redelivery::{CancelRefusal, DeliveryId, Refusal};
 use crate::store::{
-    Attention, Backlog, Call, Change, Committed, DeliveryView, DueCounts, Edited, EventCount, EventFilter, EventLines,
-    EventPage, EventSearch, Expired, Fired, Listener, NewApiKey, NewTrigger, NewUser, Planned, RecentFirings,
-    Registered, Result, SkippedView, Store,
+    Attention, Backlog, Call, Change, Committed, Deleted, DeliveryView, DueCounts, Edited, EventCount, EventFilter,
+    EventLines, EventPage, EventSearch, Expired, Fired, FiredAgain, Listener, MissingDestination, NewApiKey,
+    NewTrigger, NewUser, Planned, RecentFirings, Redelivered, Registered, Result, SkippedView, Store, Undelivered,
+    UndeliveredFilter, UndeliveredPlace,
 };
 use crate::trigger::{Armed, Definition, Edit, Trigger, TriggerHead};
 
@@ -49,12 +61,21 @@ struct Kept {
     /// What the triggers without a place in `triggers` were called last: the deleted ones and those only tried out.
     former_names: BTreeMap<TriggerId, String>,
 
+    destinations: BTreeMap<DestinationId, Destination>,
+    arrivals: BTreeMap<ArrivalId, arrival::KeptArrival>,
+    /// When the bucket of a destination's rate will be full again.
+    full_at: BTreeMap<DestinationId, Timestamp>,
+    /// Exactly those that are failing.
+    streaks: BTreeMap<DestinationId, Streak>,
+
     events: BTreeMap<EventId, Arc<Event>>,
     /// The occurrences of `events` (invariant 1).
     occurrences: BTreeSet<(TriggerId, Timestamp)>,
-    deliveries: BTreeMap<EventId, delivery::KeptDelivery>,
+    deliveries: BTreeMap<delivery::DeliveryKey, delivery::KeptDelivery>,
+    /// The events that were over once, and whether each is counted as delivered or as failed.
+    is_counted_delivered: BTreeMap<EventId, bool>,
     /// Exactly those of `deliveries` that are owed.
-    owed: BTreeMap<EventId, delivery::Owed>,
+    owed: BTreeMap<delivery::DeliveryKey, delivery::Owed>,
 
     /// What happened in an hour, to one trigger or (under none) to all of an owner's.
     counts: BTreeMap<(UserId, Option<TriggerId>, Timestamp), HourCount>,
@@ -81,7 +102,10 @@ struct LastIds {
     api_key: i64,
     trigger: i64,
     tried_out: i64,
+    destination: i64,
+    arrival: i64,
     event: i64,
+    redelivery: i64,
 }
 
 /// The next id of a sort.
@@ -101,9 +125,14 @@ impl Memory {
             api_keys: BTreeMap::new(),
             triggers: BTreeMap::new(),
             former_names: BTreeMap::new(),
+            destinations: BTreeMap::new(),
+            arrivals: BTreeMap::new(),
+            full_at: BTreeMap::new(),
+            streaks: BTreeMap::new(),
             events: BTreeMap::new(),
             occurrences: BTreeSet::new(),
             deliveries: BTreeMap::new(),
+            is_counted_delivered: BTreeMap::new(),
             owed: BTreeMap::new(),
             counts: BTreeMap::new(),
             gone_firings: BTreeMap::new(),
@@ -237,7 +266,11 @@ impl Store for Memory {
         Ok(())
     }
 
-    async fn create_trigger(&self, trigger: NewTrigger, now: Timestamp) -> Result<Armed> {
+    async fn create_trigger(
+        &self,
+        trigger: NewTrigger,
+        now: Timestamp,
+    ) -> Result<std::result::Result<Armed, MissingDestination>> {
         Ok(self.change(|kept| kept.create_trigger(trigger, now)))
     }
 
@@ -273,18 +306,120 @@ impl Store for Memory {
         Ok(self.change(|kept| kept.fire(owner, id, &call, now)))
     }
 
+    async fn fire_again(
+        &self,
+        owner: UserId,
+        event: EventId,
+        message_id: MessageId,
+        gone_until: Timestamp,
+        now: Timestamp,
+    ) -> Result<FiredAgain> {
+        Ok(self.change(|kept| kept.fire_again(owner, event, message_id, gone_until, now)))
+    }
+
     async fn fire_unkept(
         &self,
         owner: UserId,
         definition: Definition,
         message_id: MessageId,
         now: Timestamp,
-    ) -> Result<TriggerId> {
+    ) -> Result<std::result::Result<TriggerId, MissingDestination>> {
         Ok(self.change(|kept| kept.fire_unkept(owner, definition, message_id, now)))
     }
 
     async fn skipped(&self, owner: UserId, id: TriggerId, limit: usize) -> Result<Vec<SkippedView>> {
         Ok(self.kept().skipped(owner, id, limit))
+    }
+
+    async fn create_destination(
+        &self,
+        owner: UserId,
+        definition: destinations::Definition,
+        now: Timestamp,
+    ) -> Result<Option<Destination>> {
+        Ok(self.change(|kept| kept.create_destination(owner, definition, now)))
+    }
+
+    async fn destination(&self, owner: UserId, id: DestinationId) -> Result<Option<Destination>> {
+        Ok(self.kept().destination_of(owner, id).cloned())
+    }
+
+    async fn destinations(
+        &self,
+        owner: UserId,
+        after: Option<DestinationId>,
+        limit: usize,
+    ) -> Result<Vec<Destination>> {
+        Ok(self.kept().destinations_of(owner, after, limit))
+    }
+
+    async fn destination_heads(&self, owner: UserId, wanted: Wanted) -> Result<Vec<DestinationHead>> {
+        Ok(self.kept().destination_heads(owner, &wanted))
+    }
+
+    async fn edit_destination(
+        &self,
+        owner: UserId,
+        id: DestinationId,
+        seen: i64,
+        definition: destinations::Definition,
+    ) -> Result<Edited> {
+        Ok(self.change(|kept| kept.edit_destination(owner, id, seen, definition)))
+    }
+
+    async fn set_standing(&self, owner: UserId, id: DestinationId, standing: Standing, now: Timestamp) -> Result<bool> {
+        Ok(self.change(|kept| kept.set_standing(owner, id, standing, now)))
+    }
+
+    async fn delete_destination(&self, owner: UserId, id: DestinationId, now: Timestamp) -> Result<Deleted> {
+        Ok(self.change(|kept| kept.delete_destination(owner, id, now)))
+    }
+
+    async fn suspend_destination(
+        &self,
+        id: DestinationId,
+        seen: i64,
+        reason: &str,
+        told_by: Option<MessageId>,
+        now: Timestamp,
+    ) -> Result<bool> {
+        Ok(self.change(|kept| kept.suspend_destination(id, seen, reason, told_by, now)))
+    }
+
+    async fn streaks(&self, owner: UserId) -> Result<Vec<(DestinationId, Streak)>> {
+        Ok(self.kept().streaks_of(owner))
+    }
+
+    async fn take_turns(&self, id: DestinationId, rate: Rate, wanted: usize, now: Timestamp) -> Result<Turns> {
+        Ok(self.change(|kept| kept.take_turns(id, rate, wanted, now)))
+    }
+
+    async fn destinations_to_send_to(&self, ids: Vec<DestinationId>) -> Result<Vec<Destination>> {
+        let kept = self.kept();
+        Ok(kept.destinations.values().filter(|destination| ids.contains(&destination.id)).cloned().collect())
+    }
+
+    async fn destination_uses(&self, owner: UserId, ids: Vec<DestinationId>) -> Result<Vec<u64>> {
+        let kept = self.kept();
+        Ok(ids.into_iter().map(|id| kept.destination_uses(owner, id)).collect())
+    }
+
+    async fn arrive(&self, owner: UserId, arrived: Arrived, contents: Contents) -> Result<bool> {
+        Ok(self.change(|kept| kept.arrive(owner, arrived, contents)))
+    }
+
+    async fn arrivals(
+        &self,
+        owner: UserId,
+        destination: DestinationId,
+        before: Option<ArrivalId>,
+        limit: usize,
+    ) -> Result<Vec<Arrival>> {
+        Ok(self.kept().arrivals_at(owner, destination, before, limit))
+    }
+
+    async fn arrival(&self, owner: UserId, id: ArrivalId) -> Result<Option<(Arrival, Contents)>> {
+        Ok(self.kept().arrival_of(owner, id))
     }
 
     async fn begin_presence(&self, now: Timestamp) -> Result<Vec<Absence>> {
@@ -320,8 +455,72 @@ impl Store for Memory {
         Ok(())
     }
 
+    async fn undelivered(
+        &self,
+        owner: UserId,
+        filter: UndeliveredFilter,
+        gone_until: Timestamp,
+        after: Option<UndeliveredPlace>,
+        limit: usize,
+    ) -> Result<Vec<Undelivered>> {
+        Ok(self.kept().undelivered(owner, filter, gone_until, after, limit))
+    }
+
+    async fn count_undelivered(
+        &self,
+        owner: UserId,
+        filter: UndeliveredFilter,
+        gone_until: Timestamp,
+        at_most: u64,
+    ) -> Result<u64> {
+        Ok((self.kept().undelivered(owner, filter, gone_until, None, usize::MAX).len() as u64).min(at_most))
+    }
+
+    async fn redeliver(
+        &self,
+        owner: UserId,
+        deliveries: Vec<DeliveryId>,
+        retention: Retention,
+        now: Timestamp,
+    ) -> Result<Vec<std::result::Result<(), Refusal>>> {
+        Ok(self.change(|kept| kept.redeliver_all(owner, &deliveries, retention, now)))
+    }
+
+    async fn redeliver_matching(
+        &self,
+        owner: UserId,
+        filter: UndeliveredFilter,
+        after: Option<UndeliveredPlace>,
+        limit: usize,
+        retention: Retention,
+        now: Timestamp,
+    ) -> Result<Redelivered> {
+        Ok(self.change(|kept| kept.redeliver_matching(owner, filter, after, limit, retention, now)))
+    }
+
+    async fn cancel_delivery(
+        &self,
+        owner: UserId,
+        delivery: DeliveryId,
+        gone_until: Timestamp,
+        now: Timestamp,
+    ) -> Result<std::result::Result<(), CancelRefusal>> {
+        Ok(self.change(|kept| kept.cancel_delivery(owner, delivery, gone_until, now)))
+    }
+
+    async fn receipt(
+        &self,
+        owner: UserId,
+        event: EventId,
+        slot: u32,
+        number: u32,
+        gone_until: Timestamp,
+    ) -> Result<Option<Receipt>> {
+        self.kept().receipt(owner, (event, slot), number, gone_until)
+    }
+
     async fn backlog(&self) -> Result<Backlog> {
-        Ok(Backlog { owed: self.kept().owed.len() as u64 })
+        Ok(self.kept().backlog())
     }
 
     async fn due_counts(&self, now: Timestamp) -> Result<DueCounts> {

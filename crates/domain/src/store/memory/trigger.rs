@@ -10,7 +10,8 @@ use crate::event::Origin;
 use crate::firing::{Firing, Outcome};
 use crate::id::{TriggerId, UserId};
 use crate::store::{
-    ATTENTION_MAX, Attention, Change, DUE_COUNTED_MAX, DueCounts, Edited, NewTrigger, SkippedView, TriggerTally,
+    ATTENTION_MAX, Attention, Change, DUE_COUNTED_MAX, DueCounts, Edited, MissingDestination, NewTrigger, SkippedView,
+    TriggerTally,
 };
 use crate::trigger::{Arm, Armed, Edit, OVERDUE_AFTER, Trigger, TriggerHead};
 
@@ -32,7 +33,8 @@ impl Kept {
         self.triggers.get(&id).filter(|kept| kept.trigger.owner == owner)
     }
 
-    pub(super) fn create_trigger(&mut self, new: NewTrigger, now: Timestamp) -> Armed {
+    pub(super) fn create_trigger(&mut self, new: NewTrigger, now: Timestamp) -> Result<Armed, MissingDestination> {
+        self.has_all(new.owner, &new.definition)?;
         let id = TriggerId(draw(&mut self.last_ids.trigger));
         let trigger = Trigger {
             id,
@@ -51,9 +53,13 @@ impl Kept {
             self.changes.push(Change::Armed);
         }
         if let Some(message_id) = new.test_event {
-            self.log(&trigger, NewEvent { origin: Origin::Test, scheduled_at: None, payload: None, message_id }, now);
+            self.log(
+                &trigger,
+                NewEvent { origin: Origin::Test, scheduled_at: None, payload: None, message_id, parent: None },
+                now,
+            );
         }
-        armed
+        Ok(armed)
     }
 
     pub(super) fn triggers_of(&self, owner: UserId, after: Option<TriggerId>, limit: usize) -> Vec<Armed> {
@@ -63,6 +69,7 @@ impl Kept {
 
     pub(super) fn edit_trigger(&mut self, edit: Edit, seen: Option<Timestamp>, now: Timestamp) -> Edited {
         let (id, owner) = (edit.trigger.id, edit.trigger.owner);
+        let missing = self.has_all(owner, &edit.trigger.definition).err();
         let Some(kept) = self.triggers.get_mut(&id).filter(|kept| kept.trigger.owner == owner) else {
             return Edited::NotFound;
         };
@@ -70,6 +77,9 @@ impl Kept {
         let has_moved = edit.arm != Arm::Keep && kept.next_at != seen;
         if was_edited || has_moved {
             return Edited::Stale;
+        }
+        if let Some(missing) = missing {
+            return Edited::Missing(missing);
         }
         kept.trigger = Arc::new(edit.trigger);
         self.changes.push(Change::Edited(owner));
@@ -124,7 +134,7 @@ impl Kept {
         let newest_ended = |head: &TriggerHead| -> Option<Firing> {
             self.kept_firings(head.id, gone_until)
                 .into_iter()
-                .find(|firing| matches!(firing.outcome, Outcome::Delivered | Outcome::Failed))
+                .find(|firing| self.is_counted_delivered.contains_key(&firing.event))
         };
         let mut failing: Vec<(TriggerHead, Firing)> = self
             .heads_of(owner)

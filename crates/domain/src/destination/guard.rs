@@ -1,88 +1,19 @@
-//! Where an event goes, and where it may not: the destination a trigger names, the format its receiver understands, and
-//! the guard that keeps deliveries out of the inner network. Pure: names are resolved and addresses dialled elsewhere,
+//! The guard that keeps deliveries out of the inner network. Pure: names are resolved and addresses dialled elsewhere,
 //! and whoever dials asks here first, for exactly the address that is about to be dialled.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use ipnet::{Ipv4Net, Ipv6Net};
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use url::{Host, Url};
 
-/// The longest address of a webhook in characters, as typed and as parsed.
-pub const URL_CHARS_MAX: usize = 2048;
+use super::webhook::without_trailing_dot;
 
-/// The longest host name in characters (RFC 1035 §2.3.4, without the trailing dot).
-const HOST_CHARS_MAX: usize = 253;
+mod allowed;
 
-/// The longest label of a host name in characters (RFC 1035 §2.3.4).
-const LABEL_CHARS_MAX: usize = 63;
+pub use allowed::Allowed;
 
 /// How many of a name's addresses may be dialled; the deadline of an exchange leaves no time for more.
 pub const ANSWERS_MAX: usize = 16;
-
-/// How a message is written down for its receiver.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Format {
-    /// A CloudEvents 1.0 envelope.
-    Json,
-    /// A Discord webhook message.
-    Discord,
-    /// A Slack incoming-webhook message.
-    Slack,
-}
-
-impl Format {
-    /// The word in the API, in the stores and on the pages.
-    pub fn word(self) -> &'static str {
-        match self {
-            Format::Json => "json",
-            Format::Discord => "discord",
-            Format::Slack => "slack",
-        }
-    }
-
-    /// The format of that word.
-    pub fn from_word(word: &str) -> Option<Format> {
-        match word {
-            "json" => Some(Format::Json),
-            "discord" => Some(Format::Discord),
-            "slack" => Some(Format::Slack),
-            _ => None,
-        }
-    }
-
-    /// The format that the receiver at `url` understands, judged by its address alone; [`Format::Json`] for all that are
-    /// not known.
-    pub fn recognise(url: &Url) -> Format {
-        match url.host_str().unwrap_or_default() {
-            "discord.com"
-            | "canary.discord.com"
-            | "ptb.discord.com"
-            | "discordapp.com"
-            | "canary.discordapp.com"
-            | "ptb.discordapp.com"
-                if is_discord_webhook(url.path()) =>
-            {
-                Format::Discord
-            }
-            "hooks.slack.com" | "hooks.slack-gov.com" => Format::Slack,
-            _ => Format::Json,
-        }
-    }
-}
-
-/// `/api/webhooks/…`, with or without a version as in `/api/v10/webhooks/…`.
-fn is_discord_webhook(path: &str) -> bool {
-    let Some(rest) = path.strip_prefix("/api/") else { return false };
-    let unversioned = match rest.split_once('/') {
-        Some((version, rest)) if is_version(version) => rest,
-        _ => rest,
-    };
-    unversioned.strip_prefix("webhooks/").is_some_and(|hook| !hook.is_empty())
-}
-
-fn is_version(segment: &str) -> bool {
-    segment.strip_prefix('v').is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()))
-}
 
 /// Why an address is not a destination: a sentence for the person who named it, which names no address beyond what they
 /// typed.
@@ -90,114 +21,8 @@ fn is_version(segment: &str) -> bool {
 #[error("{0}")]
 pub struct Refusal(pub String);
 
-/// The destination a trigger carries itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Webhook {
-    /// The address, as parsed once by the WHATWG rules.
-    pub url: Url,
-    /// The format: named by the user, or recognised from the address.
-    pub format: Format,
-}
-
-impl Webhook {
-    /// Reads what a user typed. What comes out is what is judged, stored and dialled: nobody parses the text a second time,
-    /// so no two readings of it can differ. Without `format` it is recognised from the address.
-    ///
-    /// Whether deliveries may go there is another question: [`Egress::judge_url`].
-    ///
-    /// # Errors
-    /// When it is no `http` or `https` address, is longer than [`URL_CHARS_MAX`], or holds a user name or password,
-    /// characters that cannot be seen, or a host that is not a plain name or address.
-    pub fn parse(url: &str, format: Option<Format>) -> Result<Webhook, Refusal> {
-        if url.chars().count() > URL_CHARS_MAX {
-            return Err(too_long());
-        }
-        if url.chars().any(is_unseen) {
-            return Err(refusal(
-                "The webhook address holds white space or characters that cannot be seen; remove them.",
-            ));
-        }
-        let mut url = Url::parse(url).map_err(|error| {
-            refusal(format!("The webhook address cannot be read ({error}); it looks like https://example.com/path."))
-        })?;
-        if !matches!(url.scheme(), "http" | "https") {
-            return Err(refusal("The webhook address must begin with https:// or http://."));
-        }
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err(refusal(
-                "The webhook address must not hold a user name or password; put a secret into its path or query.",
-            ));
-        }
-        url.set_fragment(None);
-        settle_name(&mut url)?;
-        if url.as_str().len() > URL_CHARS_MAX {
-            return Err(too_long());
-        }
-        let format = format.unwrap_or_else(|| Format::recognise(&url));
-        Ok(Webhook { url, format })
-    }
-}
-
-/// Takes the trailing dot off a host name, so that one receiver has one name, and refuses names that resolvers and TLS read
-/// differently.
-fn settle_name(url: &mut Url) -> Result<(), Refusal> {
-    let Some(host) = url.host() else {
-        return Err(refusal("The webhook address names no host."));
-    };
-    let Host::Domain(name) = host else { return Ok(()) };
-    let settled = without_trailing_dot(name).to_owned();
-    if settled.len() > HOST_CHARS_MAX || !settled.split('.').all(is_label) {
-        return Err(refusal(
-            "The host of the webhook address is not a name: letters, digits, hyphens and single dots are expected.",
-        ));
-    }
-    url.set_host(Some(&settled))
-        .map_err(|error| refusal(format!("The host of the webhook address cannot be read ({error}).")))
-}
-
-/// Underscores are no part of a host name by the letter, but exist in the wild.
-fn is_label(label: &str) -> bool {
-    (1..=LABEL_CHARS_MAX).contains(&label.len())
-        && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
-}
-
-fn without_trailing_dot(name: &str) -> &str {
-    name.strip_suffix('.').unwrap_or(name)
-}
-
-/// White space, controls, and what Unicode calls default-ignorable: two addresses that look the same must be the same.
-fn is_unseen(c: char) -> bool {
-    c.is_whitespace()
-        || c.is_control()
-        || matches!(c,
-            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
-            | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}'
-            | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
-            | '\u{e0000}'..='\u{e0fff}')
-}
-
-fn too_long() -> Refusal {
-    refusal(format!("The webhook address has more than {URL_CHARS_MAX} characters."))
-}
-
-fn refusal(sentence: impl Into<String>) -> Refusal {
+pub(super) fn refusal(sentence: impl Into<String>) -> Refusal {
     Refusal(sentence.into())
-}
-
-/// Where one delivery goes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Target {
-    /// The trigger's own destination.
-    Webhook(Webhook),
-    /// The operator's default destination, whose address users never see.
-    Default,
-}
-
-impl Target {
-    /// Whether the owner of the trigger named the address, and so may see what it answers.
-    pub fn is_users_own(&self) -> bool {
-        matches!(self, Target::Webhook(_))
-    }
 }
 
 /// How far deliveries may go; each reach includes the ones before it.
@@ -220,13 +45,29 @@ pub struct Egress {
     reach: Reach,
     own: Vec<SocketAddr>,
     exempt: Option<SocketAddr>,
+    allowed: Allowed,
+    traffic: Traffic,
+}
+
+/// What is to be said at an address, because ports are open to one and shut to the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Traffic {
+    Web,
+    Mail,
 }
 
 impl Egress {
     /// A guard of that reach. `own` lists where oncue and its database listen: an unspecified address (`0.0.0.0`, `::`) stands
     /// for every address of this machine, a loopback address for every loopback address.
     pub fn new(reach: Reach, own: Vec<SocketAddr>) -> Egress {
-        Egress { reach, own, exempt: None }
+        Egress { reach, own, exempt: None, traffic: Traffic::Web, allowed: Allowed::default() }
+    }
+
+    /// The same guard, which lets deliveries go to these places too, whatever its reach; but not to oncue's own ports, to those of
+    /// other protocols, nor where nothing ever goes.
+    #[must_use]
+    pub fn allowing(self, allowed: Allowed) -> Egress {
+        Egress { allowed, ..self }
     }
 
     /// The same guard, which lets deliveries go to exactly this address too, whatever its reach: the demonstration's own
@@ -234,6 +75,12 @@ impl Egress {
     #[must_use]
     pub fn exempting(self, address: SocketAddr) -> Egress {
         Egress { exempt: Some(address), ..self }
+    }
+
+    /// The same guard for mail: of the public internet it opens the ports at which servers take mail, and no other.
+    #[must_use]
+    pub fn for_mail(&self) -> Egress {
+        Egress { traffic: Traffic::Mail, ..self.clone() }
     }
 
     /// Judges an address as it is typed, for a quick answer when a trigger is saved. A name that passes may still resolve to
@@ -245,64 +92,89 @@ impl Egress {
         let (Some(host), Some(port)) = (url.host(), url.port_or_known_default()) else {
             return Err(refusal("The webhook address names no host or port."));
         };
+        self.judge_host(&host, port)
+    }
+
+    /// Judges a host and a port as they are typed; otherwise like [`Egress::judge_url`].
+    ///
+    /// # Errors
+    /// When a literal address, a name or a port is out of reach.
+    pub fn judge_host(&self, host: &Host<impl AsRef<str>>, port: u16) -> Result<(), Refusal> {
         match host {
-            Host::Ipv4(ip) => self.judge_address(ip.into(), port),
-            Host::Ipv6(ip) => self.judge_address(ip.into(), port),
+            Host::Ipv4(ip) => self.judge_address((*ip).into(), port),
+            Host::Ipv6(ip) => self.judge_address((*ip).into(), port),
             Host::Domain(name) => {
+                let name = name.as_ref();
                 let reach = reach_of_name(name);
-                self.judge_reach(reach)?;
+                let may_be_allowed = self.allowed.may_open(name, port, reach);
+                if !may_be_allowed {
+                    self.judge_reach(reach)?;
+                }
                 if reach == Reach::Loopback && self.own.iter().any(|own| own.port() == port) {
-                    return Err(own_port());
+                    return Err(self.own_port());
                 }
                 // Where the name leads is not known yet; only for the public reach is every possible answer held to the
                 // port rule.
-                self.judge_port(port, self.reach)
+                self.judge_port(port, if may_be_allowed { Reach::Private } else { self.reach })
             }
         }
     }
 
-    /// Judges one address that is about to be dialled.
+    /// Judges one address that is about to be dialled, and that no name led to.
     ///
     /// # Errors
     /// When the address or the port is out of reach, or is oncue's own.
     pub fn judge_address(&self, ip: IpAddr, port: u16) -> Result<(), Refusal> {
+        self.judge_address_of("", ip, port)
+    }
+
+    fn judge_address_of(&self, name: &str, ip: IpAddr, port: u16) -> Result<(), Refusal> {
         if self.exempt == Some(SocketAddr::new(ip, port)) {
             return Ok(());
         }
-        let needed = reach_of_address(ip)?;
-        self.judge_reach(needed)?;
-        if self.own.iter().any(|own| is_own(*own, ip, port)) {
-            return Err(own_port());
+        let needed = reach_of_address(ip).ok_or_else(|| self.never())?;
+        let is_allowed = self.allowed.opens(name, ip, port, ip.is_loopback());
+        if !is_allowed {
+            self.judge_reach(needed)?;
         }
-        let relaxed_to = if self.reach == Reach::Loopback { needed } else { self.reach };
+        if self.own.iter().any(|own| is_own(*own, ip, port)) {
+            return Err(self.own_port());
+        }
+        let relaxed_to = match self.reach {
+            _ if is_allowed => Reach::Private,
+            Reach::Loopback => needed,
+            reach => reach,
+        };
         self.judge_port(port, relaxed_to)
     }
 
-    /// Judges an address that belongs to an interface of this machine, which only whoever dials can tell. It counts as a
-    /// loopback address even when it is public, because the same services answer there.
+    /// Judges an address of `name` that belongs to an interface of this machine, which only whoever dials can tell. It counts
+    /// as a loopback address even when it is public, because the same services answer there.
     ///
     /// # Errors
     /// When this machine is out of reach, or the port is oncue's own.
-    pub fn judge_this_machine(&self, address: SocketAddr) -> Result<(), Refusal> {
+    pub fn judge_this_machine(&self, name: &str, address: SocketAddr) -> Result<(), Refusal> {
         if self.exempt == Some(address) {
             return Ok(());
         }
-        self.judge_reach(Reach::Loopback)?;
+        if !self.allowed.opens(name, address.ip(), address.port(), true) {
+            self.judge_reach(Reach::Loopback)?;
+        }
         if self.own.iter().any(|own| own.ip().is_unspecified() && own.port() == address.port()) {
-            return Err(own_port());
+            return Err(self.own_port());
         }
         Ok(())
     }
 
-    /// Judges everything a name resolved to. One refused answer refuses them all: a name that mixes public and inner
+    /// Judges everything that `name`, the host of the address, resolved to. One refused answer refuses them all: a name that mixes public and inner
     /// addresses is an attempt to get in, or a mistake. What comes back may be dialled, in this order: the first
     /// [`ANSWERS_MAX`].
     ///
     /// # Errors
     /// When any answer is refused.
-    pub fn judge_answers<'a>(&self, answers: &'a [SocketAddr]) -> Result<&'a [SocketAddr], Refusal> {
+    pub fn judge_answers<'a>(&self, name: &str, answers: &'a [SocketAddr]) -> Result<&'a [SocketAddr], Refusal> {
         for answer in answers {
-            self.judge_address(answer.ip(), answer.port())?;
+            self.judge_address_of(name, answer.ip(), answer.port())?;
         }
         Ok(&answers[..answers.len().min(ANSWERS_MAX)])
     }
@@ -316,12 +188,36 @@ impl Egress {
             Reach::Loopback => "on the machine that oncue runs on",
             Reach::Private => "in a private network",
         };
-        Err(refusal(format!("The webhook address lies {place}, and deliveries there are switched off. {SWITCH}")))
+        let subject = self.subject();
+        Err(refusal(format!("{subject} lies {place}, and deliveries there are switched off. {SWITCH}")))
+    }
+
+    /// How the words begin.
+    fn subject(&self) -> &'static str {
+        match self.traffic {
+            Traffic::Web => "The webhook address",
+            Traffic::Mail => "The mail server",
+        }
+    }
+
+    fn own_port(&self) -> Refusal {
+        refusal(format!("{} is oncue's own or its database's; deliveries never go there.", self.subject()))
+    }
+
+    fn never(&self) -> Refusal {
+        refusal(format!(
+            "{} is link-local, a cloud's metadata service, multicast or reserved; deliveries never go there. Name a \
+             public address.",
+            self.subject()
+        ))
     }
 
     /// Towards the public internet only the web's ports and free ones are open, so that nobody can make us speak to a mail
     /// server or a database; inside a network that the operator opened, only what can never be HTTP is shut.
     fn judge_port(&self, port: u16, reach: Reach) -> Result<(), Refusal> {
+        if self.traffic == Traffic::Mail {
+            return judge_mail_port(port, reach);
+        }
         if FETCH_BAD_PORTS.contains(&port) {
             return Err(refusal(format!(
                 "Port {port} belongs to another protocol than HTTP (the Fetch standard's bad ports); let the receiver \
@@ -339,10 +235,20 @@ impl Egress {
     }
 }
 
-const SWITCH: &str = "The operator can allow it with --allow-private-destinations (ONCUE_ALLOW_PRIVATE_DESTINATIONS).";
+const SWITCH: &str = "The operator can allow it with --allow-private-destinations (ONCUE_ALLOW_PRIVATE_DESTINATIONS), or this \
+     place alone with --allow-destinations (ONCUE_ALLOW_DESTINATIONS).";
 
-fn own_port() -> Refusal {
-    refusal("The webhook address is oncue's own or its database's; deliveries never go there.")
+/// The rule of [`Egress::judge_port`] for mail: towards the public internet only where servers take mail; inside a network that
+/// the operator opened also on a free port, where a catcher for trying mail out may listen.
+fn judge_mail_port(port: u16, reach: Reach) -> Result<(), Refusal> {
+    let is_free = port >= 1024 && !FETCH_BAD_PORTS.contains(&port) && !SERVICE_PORTS.contains(&port);
+    if MAIL_PORTS.contains(&port) || reach != Reach::Public && is_free {
+        return Ok(());
+    }
+    Err(refusal(format!(
+        "Mail goes to port 465, 587, 2525 or 25, not to port {port}; most servers take it with TLS at 465 or with STARTTLS \
+         at 587."
+    )))
 }
 
 /// Families are not told apart: a socket bound to `::` hears IPv4 too, and both loopbacks are the same machine.
@@ -365,18 +271,12 @@ fn reach_of_name(name: &str) -> Reach {
     }
 }
 
-/// The reach an address takes, or a refusal where none is enough.
-fn reach_of_address(ip: IpAddr) -> Result<Reach, Refusal> {
-    let reach = match ip {
+/// The reach an address takes, or none where no reach is enough.
+fn reach_of_address(ip: IpAddr) -> Option<Reach> {
+    match ip {
         IpAddr::V4(ip) => reach_of_v4(ip),
         IpAddr::V6(ip) => reach_of_v6(ip),
-    };
-    reach.ok_or_else(|| {
-        refusal(
-            "The webhook address is link-local, a cloud's metadata service, multicast or reserved; deliveries never go \
-             there. Name a public address.",
-        )
-    })
+    }
 }
 
 fn reach_of_v4(ip: Ipv4Addr) -> Option<Reach> {
@@ -404,6 +304,14 @@ fn reach_of_v6(ip: Ipv6Addr) -> Option<Reach> {
         Some(Reach::Private)
     } else {
         within(PUBLIC_V6).then_some(Reach::Public)
+    }
+}
+
+/// Whether every address of a network is refused whatever the reach, because a range that is says so.
+fn is_never(network: IpNet) -> bool {
+    match network {
+        IpNet::V4(net) => NEVER_V4.iter().any(|never| never.contains(&net)),
+        IpNet::V6(net) => NEVER_V6.iter().any(|never| never.contains(&net)),
     }
 }
 
@@ -470,9 +378,14 @@ const FETCH_BAD_PORTS: &[u16] = &[
 /// reaches them.
 const SERVICE_PORTS: &[u16] = &[2375, 2379, 3306, 3389, 5432, 5984, 6379, 9200, 11211, 27017];
 
+/// Where servers take mail: SMTP (RFC 5321), submission with TLS (RFC 8314), with STARTTLS (RFC 6409), and where providers listen
+/// too because networks block the others.
+const MAIL_PORTS: &[u16] = &[25, 465, 587, 2525];
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::destination::Webhook;
 
     const REACHES: [Reach; 3] = [Reach::Public, Reach::Loopback, Reach::Private];
 
@@ -662,9 +575,9 @@ mod tests {
     fn an_address_of_this_machine_counts_as_loopback() {
         let own = vec!["0.0.0.0:8000".parse().expect("a socket address")];
         let here = |port| SocketAddr::new(ip("8.8.8.8"), port);
-        assert!(Egress::new(Reach::Public, own.clone()).judge_this_machine(here(443)).is_err());
-        assert!(Egress::new(Reach::Private, own.clone()).judge_this_machine(here(8000)).is_err());
-        assert_eq!(Egress::new(Reach::Private, own).judge_this_machine(here(8001)), Ok(()));
+        assert!(Egress::new(Reach::Public, own.clone()).judge_this_machine("a.example", here(443)).is_err());
+        assert!(Egress::new(Reach::Private, own.clone()).judge_this_machine("a.example", here(8000)).is_err());
+        assert_eq!(Egress::new(Reach::Private, own).judge_this_machine("a.example", here(8001)), Ok(()));
     }
 
     #[test]
@@ -673,13 +586,14 @@ mod tests {
         let guard = egress(Reach::Public).exempting(exempt);
         let typed = |text: &str| guard.judge_url(&parse(text).expect("an address").url);
         assert_eq!(typed("http://127.0.0.1:4711/hook"), Ok(()));
-        assert_eq!(guard.judge_answers(&[exempt]), Ok(&[exempt][..]));
-        assert_eq!(guard.judge_this_machine(exempt), Ok(()));
+        assert_eq!(guard.judge_answers("a.example", &[exempt]), Ok(&[exempt][..]));
+        assert_eq!(guard.judge_this_machine("a.example", exempt), Ok(()));
         for other in ["127.0.0.1:4712", "127.0.0.2:4711", "[::1]:4711", "10.0.0.1:4711"] {
             assert!(typed(&format!("http://{other}/hook")).is_err(), "{other}");
             let other: SocketAddr = other.parse().expect("a socket address");
             assert!(
-                guard.judge_answers(&[exempt, other]).is_err() && guard.judge_this_machine(other).is_err(),
+                guard.judge_answers("a.example", &[exempt, other]).is_err()
+                    && guard.judge_this_machine("a.example", other).is_err(),
                 "{other}"
             );
         }
@@ -690,104 +604,60 @@ mod tests {
         let addresses = |texts: &[&str]| texts.iter().map(|text| SocketAddr::new(ip(text), 443)).collect::<Vec<_>>();
         let guard = egress(Reach::Public);
         let good = addresses(&["8.8.8.8", "2606:4700:4700::1111"]);
-        assert_eq!(guard.judge_answers(&good), Ok(good.as_slice()));
-        assert!(guard.judge_answers(&addresses(&["8.8.8.8", "10.0.0.1"])).is_err());
-        assert!(guard.judge_answers(&addresses(&["8.8.8.8", "::ffff:8.8.8.8"])).is_err());
+        assert_eq!(guard.judge_answers("a.example", &good), Ok(good.as_slice()));
+        assert!(guard.judge_answers("a.example", &addresses(&["8.8.8.8", "10.0.0.1"])).is_err());
+        assert!(guard.judge_answers("a.example", &addresses(&["8.8.8.8", "::ffff:8.8.8.8"])).is_err());
 
         let mut many = vec![SocketAddr::new(ip("8.8.8.8"), 443); 40];
-        assert_eq!(guard.judge_answers(&many).map(<[SocketAddr]>::len), Ok(ANSWERS_MAX));
+        assert_eq!(guard.judge_answers("a.example", &many).map(<[SocketAddr]>::len), Ok(ANSWERS_MAX));
         many.push(SocketAddr::new(ip("127.0.0.1"), 443));
-        assert!(guard.judge_answers(&many).is_err(), "an answer past the ones that are dialled counts too");
+        assert!(
+            guard.judge_answers("a.example", &many).is_err(),
+            "an answer past the ones that are dialled counts too"
+        );
     }
 
     #[test]
-    fn an_address_is_parsed_once_and_comes_out_plain() {
-        let rows = [
-            ("https://example.com", "https://example.com/"),
-            ("HTTPS://EXAMPLE.COM:443/a?b=c#d", "https://example.com/a?b=c"),
-            ("https://example.com./hook", "https://example.com/hook"),
-            ("https://bücher.example/", "https://xn--bcher-kva.example/"),
-            ("http://127.1:8080/x", "http://127.0.0.1:8080/x"),
-            ("https://my_host.example.com/", "https://my_host.example.com/"),
-        ];
-        for (typed, plain) in rows {
-            assert_eq!(parse(typed).map(|webhook| webhook.url.to_string()), Ok(plain.to_owned()), "{typed}");
+    fn mail_goes_to_the_ports_of_mail_servers_and_to_no_other_public_one() {
+        let ports = |reach, address: &str| -> Vec<u16> {
+            let mail = egress(reach).for_mail();
+            let asked = [25, 80, 110, 443, 465, 587, 993, 1025, 2525, 3306, 5432, 6379, 8080];
+            asked.into_iter().filter(|port| mail.judge_address(ip(address), *port).is_ok()).collect()
+        };
+        assert_eq!(ports(Reach::Public, "93.184.216.34"), [25, 465, 587, 2525]);
+        assert_eq!(ports(Reach::Loopback, "93.184.216.34"), [25, 465, 587, 2525]);
+        assert_eq!(ports(Reach::Loopback, "127.0.0.1"), [25, 465, 587, 1025, 2525, 8080]);
+        assert_eq!(ports(Reach::Private, "10.0.0.1"), [25, 465, 587, 1025, 2525, 8080]);
+        assert_eq!(ports(Reach::Public, "10.0.0.1"), [0_u16; 0]);
+        for port in [25, 465, 587] {
+            assert!(
+                egress(Reach::Private).judge_address(ip("93.184.216.34"), port).is_err(),
+                "the web stays off port {port}"
+            );
         }
     }
 
     #[test]
-    fn what_is_no_webhook_address_is_refused() {
-        let longest = format!("https://example.com/{}", "a".repeat(URL_CHARS_MAX - "https://example.com/".len()));
-        assert!(parse(&longest).is_ok());
-        let label = "a".repeat(LABEL_CHARS_MAX);
-        let rows = [
-            format!("{longest}a"),
-            format!("https://example.com/{}", "ü".repeat(1000)),
-            format!("https://{label}a.example.com/"),
-            format!("https://{0}.{0}.{0}.{0}.example/", label),
-        ];
-        let short = [
-            "",
-            "example.com",
-            "/hook",
-            "ftp://example.com/",
-            "file:///etc/passwd",
-            "javascript:alert(1)",
-            "https://",
-            "https:///",
-            "https://user@example.com/",
-            "https://user:secret@example.com/",
-            "https://:secret@example.com/",
-            "https://example.com../",
-            "https://.example.com/",
-            "https://a..b/",
-            "https://exa mple.com/",
-            " https://example.com/",
-            "https://example.com/\n",
-            "https://example.com/a\tb",
-            "https://exam\u{200b}ple.com/",
-            "https://example.com/\u{202e}x",
-            "https://exa\u{ad}mple.com/",
-            "https://example.com:99999/",
-            "https://[::1/",
-            "https://exa!mple.com/",
-            "https://a&b.com/",
-        ];
-        for typed in rows.iter().map(String::as_str).chain(short) {
-            assert!(parse(typed).is_err(), "{typed:?}");
+    fn mail_is_kept_out_of_the_inner_network_like_everything_else() {
+        let own = Egress::new(Reach::Private, vec![SocketAddr::new(ip("127.0.0.1"), 8025)]).for_mail();
+        assert!(
+            own.judge_address(ip("::1"), 8025)
+                .is_err_and(|refusal| refusal.0.contains("The mail server is oncue's own"))
+        );
+        for (reach, address) in
+            [(Reach::Public, "10.0.0.1"), (Reach::Loopback, "10.0.0.1"), (Reach::Private, "169.254.169.254")]
+        {
+            let refused = egress(reach).for_mail().judge_address(ip(address), 587);
+            assert!(
+                refused.is_err_and(|refusal| refusal.0.starts_with("The mail server ")),
+                "{address} with {reach:?}"
+            );
         }
-    }
-
-    #[test]
-    fn a_format_is_recognised_by_the_address() {
-        let rows = [
-            ("https://discord.com/api/webhooks/1/token", Format::Discord),
-            ("https://discordapp.com/api/webhooks/1/token", Format::Discord),
-            ("https://canary.discord.com/api/v10/webhooks/1/token?wait=true", Format::Discord),
-            ("https://ptb.discord.com/api/webhooks/1/token", Format::Discord),
-            ("https://DISCORD.com./api/webhooks/1/token", Format::Discord),
-            ("https://discord.com/api/webhooks/", Format::Json),
-            ("https://discord.com/api/vx/webhooks/1/token", Format::Json),
-            ("https://discord.com/channels/1", Format::Json),
-            ("https://evildiscord.com/api/webhooks/1/token", Format::Json),
-            ("https://discord.com.evil.example/api/webhooks/1/token", Format::Json),
-            ("https://hooks.slack.com/services/T/B/x", Format::Slack),
-            ("https://hooks.slack-gov.com/services/T/B/x", Format::Slack),
-            ("https://slack.com/services/T/B/x", Format::Json),
-            ("https://example.com/api/webhooks/1/token", Format::Json),
-        ];
-        for (typed, format) in rows {
-            assert_eq!(parse(typed).map(|webhook| webhook.format), Ok(format), "{typed}");
+        let public = egress(Reach::Public).for_mail();
+        for name in ["localhost", "mail", "mail.local", "smtp.corp.internal."] {
+            assert!(public.judge_host(&Host::Domain(name), 587).is_err(), "{name}");
         }
-        let named = Webhook::parse("https://discord.com/api/webhooks/1/token", Some(Format::Json));
-        assert_eq!(named.map(|webhook| webhook.format), Ok(Format::Json));
-    }
-
-    #[test]
-    fn formats_and_their_words_are_one_to_one() {
-        for format in [Format::Json, Format::Discord, Format::Slack] {
-            assert_eq!(Format::from_word(format.word()), Some(format));
-        }
-        assert_eq!(Format::from_word("JSON"), None);
+        assert!(public.judge_host(&Host::Domain("smtp.example.com"), 587).is_ok());
+        assert!(public.judge_host(&Host::Domain("smtp.example.com"), 6379).is_err());
     }
 }
