@@ -5,14 +5,17 @@ use std::collections::HashMap;
 use std::str::FromStr;
 use std::sync::{Mutex, PoisonError};
 
-use jiff::Timestamp;
-use oncue_domain::destination::{Format, Webhook};
+use jiff::{SignedDuration, Timestamp};
+use oncue_domain::arrival::Check;
+use oncue_domain::destination::alert::{Streak, Told};
+use oncue_domain::destination::{self, Destination, Format, Standing, Target, Webhook};
 use oncue_domain::event::Origin;
+use oncue_domain::id::DestinationId;
 use oncue_domain::schedule::cron::CronExpression;
 use oncue_domain::schedule::every::Period;
 use oncue_domain::schedule::zone::Zones;
 use oncue_domain::schedule::{FirstFiring, Schedule};
-use oncue_domain::store::Error;
+use oncue_domain::store::{Error, TargetKind};
 use oncue_domain::trigger::ScheduleDetails;
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -110,6 +113,134 @@ pub(crate) fn webhook(url: Option<String>, format: Option<String>) -> Result<Opt
     Ok(Some(Webhook { url, format }))
 }
 
+/// When a delivery is due that waits for those before it: never by itself, so in the year 9999.
+pub(crate) const QUEUED: i64 = 253_370_764_800_000_000;
+
+/// The numbers that stand for a trigger's own address and for the operator's default destination; all others are destinations'.
+const OWN_ADDRESS: i64 = 0;
+const OPERATORS_DEFAULT: i64 = -1;
+
+/// The number a target is kept as.
+pub(crate) fn target_to_number(target: &Target) -> i64 {
+    match target {
+        Target::Webhook(_) => OWN_ADDRESS,
+        Target::Default => OPERATORS_DEFAULT,
+        Target::Destination(id) => id.0,
+    }
+}
+
+/// The sort of target of that number.
+pub(crate) fn target_kind(number: i64) -> TargetKind {
+    match number {
+        OWN_ADDRESS => TargetKind::Webhook,
+        OPERATORS_DEFAULT => TargetKind::Default,
+        id => TargetKind::Destination(DestinationId(id)),
+    }
+}
+
+/// The target of that number, of an event whose trigger had this address of its own.
+pub(crate) fn target(number: i64, url: Option<String>, format: Option<String>) -> Result<Target, Error> {
+    match target_kind(number) {
+        TargetKind::Webhook => webhook(url, format)?
+            .map(Target::Webhook)
+            .ok_or_else(|| broken("webhook_url", "the event's destination is gone")),
+        TargetKind::Default => Ok(Target::Default),
+        TargetKind::Destination(id) => Ok(Target::Destination(id)),
+    }
+}
+
+/// Writes down which destinations a trigger names, where there are any.
+pub(crate) fn destinations_to_text(ids: &[DestinationId]) -> Option<String> {
+    let numbers: Vec<i64> = ids.iter().map(|id| id.0).collect();
+    (!numbers.is_empty()).then(|| serde_json::to_string(&numbers).expect("numbers are always JSON"))
+}
+
+/// Reads them back.
+pub(crate) fn destinations_from_text(text: Option<&str>) -> Result<Vec<DestinationId>, Error> {
+    let Some(text) = text else { return Ok(Vec::new()) };
+    let numbers: Vec<i64> = serde_json::from_str(text).map_err(|error| broken("destinations", error))?;
+    Ok(numbers.into_iter().map(DestinationId).collect())
+}
+
+/// Reads back what somebody said about a destination.
+pub(crate) fn definition_from_text(text: &str) -> Result<destination::Definition, Error> {
+    destination::Definition::from_text(text).map_err(|error| broken("definition", error))
+}
+
+/// What came of reading one destination of a list: nothing where it cannot be read, so that the others are seen all the same.
+pub(crate) fn readable(id: i64, read: Result<Destination, Error>) -> Result<Option<Destination>, Error> {
+    match read {
+        Err(Error::Broken(error)) => {
+            tracing::error!(destination = id, error, "destination {id} cannot be read, and is left out of a list");
+            Ok(None)
+        }
+        read => read.map(Some),
+    }
+}
+
+/// The number, the instant and the reason that a destination's standing is kept as.
+pub(crate) fn standing_to_columns(standing: &Standing) -> (i64, Option<i64>, Option<&str>) {
+    match standing {
+        Standing::Active => (ACTIVE, None, None),
+        Standing::Paused { since } => (PAUSED, Some(since.as_microsecond()), None),
+        Standing::Suspended { since, reason } => (SUSPENDED, Some(since.as_microsecond()), Some(reason)),
+    }
+}
+
+/// Reads a destination's standing back.
+pub(crate) fn standing(number: i64, since: Option<i64>, reason: Option<String>) -> Result<Standing, Error> {
+    let since = || since.ok_or_else(|| broken("since", "nothing")).and_then(instant);
+    match number {
+        ACTIVE => Ok(Standing::Active),
+        PAUSED => Ok(Standing::Paused { since: since()? }),
+        SUSPENDED => Ok(Standing::Suspended { since: since()?, reason: reason.unwrap_or_default() }),
+        number => Err(broken("standing", number)),
+    }
+}
+
+/// How it is kept whether a destination takes deliveries.
+pub(crate) const ACTIVE: i64 = 0;
+const PAUSED: i64 = 1;
+pub(crate) const SUSPENDED: i64 = 2;
+
+/// By which secret something that arrived was signed, or else why by none, as it is kept.
+pub(crate) fn check_to_columns(check: &Check) -> (Option<&str>, Option<&str>) {
+    match check {
+        Check::Unsigned => (None, None),
+        Check::Signed(secret) => (Some(secret), None),
+        Check::Unverified(why) => (None, Some(why)),
+    }
+}
+
+/// Reads it back.
+pub(crate) fn check(signed_by: Option<String>, unverified: Option<String>) -> Check {
+    match (signed_by, unverified) {
+        (Some(secret), _) => Check::Signed(secret),
+        (None, Some(why)) => Check::Unverified(why),
+        (None, None) => Check::Unsigned,
+    }
+}
+
+/// How long an answer took, in microseconds.
+pub(crate) fn waited_to_number(waited: SignedDuration) -> i64 {
+    i64::try_from(waited.as_micros()).unwrap_or(i64::MAX)
+}
+
+/// Reads it back.
+pub(crate) fn waited(micros: i64) -> SignedDuration {
+    SignedDuration::from_micros(micros)
+}
+
+/// Writes header lines down as pairs of name and value.
+pub(crate) fn headers_to_text(headers: &[(String, String)]) -> String {
+    serde_json::to_string(headers).expect("pairs of strings are always JSON")
+}
+
+/// Reads them back.
+pub(crate) fn headers(text: &str) -> Result<Vec<(String, String)>, Error> {
+    serde_json::from_str(text).map_err(|error| broken("headers", error))
+}
+
 /// The number an origin is kept as.
 pub(crate) fn origin_to_number(origin: Origin) -> i64 {
     match origin {
@@ -117,18 +248,57 @@ pub(crate) fn origin_to_number(origin: Origin) -> i64 {
         Origin::CatchUp => 1,
         Origin::Api => 2,
         Origin::Test => 3,
+        Origin::Repeat => 4,
+        Origin::Alert => 5,
     }
 }
 
 /// The origin of that number.
 pub(crate) fn origin_from_number(number: i64) -> Result<Origin, Error> {
-    [Origin::Schedule, Origin::CatchUp, Origin::Api, Origin::Test]
-        .into_iter()
-        .find(|origin| origin_to_number(*origin) == number)
-        .ok_or_else(|| broken("origin", number))
+    Origin::ALL.into_iter().find(|origin| origin_to_number(*origin) == number).ok_or_else(|| broken("origin", number))
+}
+
+/// How it is kept in the rows of what an event owes how the event was counted when nothing of it was owed before.
+pub(crate) const NOT_COUNTED: i64 = 0;
+pub(crate) const COUNTED_AS_FAILED: i64 = 1;
+pub(crate) const COUNTED_AS_DELIVERED: i64 = 2;
+
+/// The claims of a delivery that is sent again are counted from a multiple of this on.
+pub(crate) const FENCES_APART: i64 = 1 << 32;
+
+/// The origins of events that are not counted, as a list in SQL.
+pub(crate) fn uncounted() -> String {
+    let numbers = Origin::ALL.into_iter().filter(|origin| !origin.is_counted()).map(origin_to_number);
+    numbers.map(|number| number.to_string()).collect::<Vec<_>>().join(", ")
+}
+
+/// Who was told of a streak, and when, as columns.
+pub(crate) fn told_to_columns(told: Option<Told>) -> (Option<i64>, Option<i64>) {
+    (told.map(|told| told.destination.0), told.map(|told| told.at.as_microsecond()))
+}
+
+/// Reads a streak back.
+pub(crate) fn streak(failures: i64, since: i64, told: Option<i64>, told_at: Option<i64>) -> Result<Streak, Error> {
+    let told = match (told, told_at) {
+        (Some(id), Some(at)) => Some(Told { destination: DestinationId(id), at: instant(at)? }),
+        _ => None,
+    };
+    let failures = u32::try_from(failures).map_err(|error| broken("failures", error))?;
+    Ok(Streak { failures, since: instant(since)?, told })
 }
 
 /// The error for a column that cannot be read.
 pub(crate) fn broken(column: &str, cause: impl std::fmt::Display) -> Error {
     Error::Broken(format!("column {column}: {cause}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_queued_is_never_due() {
+        let never: Timestamp = "9999-01-01T00:00:00Z".parse().expect("an instant");
+        assert_eq!(instant(QUEUED), Ok(never));
+    }
 }

@@ -70,14 +70,31 @@ pub(crate) const OLDER: &str =
     "it is older than this oncue; `oncue migrate` brings it up to date, and so does the server when it starts.";
 
 /// All steps for PostgreSQL.
-pub(crate) const POSTGRES: &[Migration] =
-    &[Migration { version: 1, name: "start", sql: include_str!("../migrations/postgres/0001_start.sql") }];
+pub(crate) const POSTGRES: &[Migration] = &[
+    Migration { version: 1, name: "start", sql: include_str!("../migrations/postgres/0001_start.sql") },
+    Migration { version: 2, name: "destinations", sql: include_str!("../migrations/postgres/0002_destinations.sql") },
+    Migration {
+        version: 3,
+        name: "order and alerts",
+        sql: include_str!("../migrations/postgres/0003_order_and_alerts.sql"),
+    },
+    Migration { version: 4, name: "redelivery", sql: include_str!("../migrations/postgres/0004_redelivery.sql") },
+    Migration { version: 5, name: "receipts", sql: include_str!("../migrations/postgres/0005_receipts.sql") },
+];
 
 /// All steps for SQLite.
 pub(crate) const SQLITE: &[Migration] = &[
     Migration { version: 1, name: "start", sql: include_str!("../migrations/sqlite/0001_start.sql") },
     Migration { version: 2, name: "counts", sql: include_str!("../migrations/sqlite/0002_counts.sql") },
     Migration { version: 3, name: "moves", sql: include_str!("../migrations/sqlite/0003_moves.sql") },
+    Migration { version: 4, name: "destinations", sql: include_str!("../migrations/sqlite/0004_destinations.sql") },
+    Migration {
+        version: 5,
+        name: "order and alerts",
+        sql: include_str!("../migrations/sqlite/0005_order_and_alerts.sql"),
+    },
+    Migration { version: 6, name: "redelivery", sql: include_str!("../migrations/sqlite/0006_redelivery.sql") },
+    Migration { version: 7, name: "receipts", sql: include_str!("../migrations/sqlite/0007_receipts.sql") },
 ];
 
 #[cfg(test)]

@@ -122,7 +122,7 @@ impl Column {
 }
 
 /// All tables, in the order in which they are copied.
-pub(crate) const TABLES: [Table; 15] = [
+pub(crate) const TABLES: [Table; 21] = [
     Table {
         name: "users",
         columns: &[
@@ -182,9 +182,50 @@ pub(crate) const TABLES: [Table; 15] = [
             number("expires_at"),
             number("created_at"),
             number("standing_since"),
+            text("destinations"),
         ],
         from: "triggers",
         order: "id",
+        fired_at: None,
+    },
+    Table {
+        name: "destinations",
+        columns: &[
+            number("id"),
+            number("owner"),
+            number("revision"),
+            text("name"),
+            text("kind"),
+            text("definition"),
+            number("standing"),
+            number("since"),
+            text("reason"),
+            number("created_at"),
+            flag("in_order"),
+        ],
+        from: "destinations",
+        order: "id",
+        fired_at: None,
+    },
+    Table {
+        name: "turns",
+        columns: &[number("destination_id"), number("full_at")],
+        from: "turns",
+        order: "destination_id",
+        fired_at: None,
+    },
+    Table {
+        name: "streaks",
+        columns: &[number("destination_id"), number("failures"), number("since"), number("told"), number("told_at")],
+        from: "streaks",
+        order: "destination_id",
+        fired_at: None,
+    },
+    Table {
+        name: "trigger_destinations",
+        columns: &[number("destination_id"), number("trigger_id")],
+        from: "trigger_destinations",
+        order: "destination_id, trigger_id",
         fired_at: None,
     },
     Table {
@@ -215,6 +256,7 @@ pub(crate) const TABLES: [Table; 15] = [
             number("fired_at"),
             Column { name: "message_id", kind: Kind::Uuid, of: "message_id" },
             text("payload"),
+            number("parent"),
         ],
         from: "events",
         order: "id",
@@ -224,25 +266,69 @@ pub(crate) const TABLES: [Table; 15] = [
         name: "attempts",
         columns: &[
             number("event_id"),
+            number("slot"),
             number("number"),
             number("fired_at").from("events.fired_at"),
-            flag("is_default"),
+            number("destination"),
             number("started_at"),
             number("took_us"),
             number("status"),
             text("error"),
             bytes("answer"),
             flag("delivered"),
+            bytes("receipt").from("receipts.head"),
+            bytes("body").from("receipts.body"),
         ],
-        from: "attempts CROSS JOIN events ON events.id = attempts.event_id",
-        order: "event_id, number",
-        fired_at: Some(2),
+        from: "attempts CROSS JOIN events ON events.id = attempts.event_id
+               LEFT JOIN receipts ON receipts.id = attempts.receipt",
+        order: "event_id, slot, number",
+        fired_at: Some(3),
     },
     Table {
         name: "failures",
         columns: &[number("event_id"), number("owner"), number("trigger_id"), number("fired_at")],
         from: "failures",
         order: "event_id",
+        fired_at: None,
+    },
+    Table {
+        name: "undelivered",
+        columns: &[
+            number("event_id"),
+            number("slot"),
+            number("destination"),
+            number("owner"),
+            number("trigger_id"),
+            number("fired_at"),
+            number("failed_at"),
+            text("why"),
+        ],
+        from: "undelivered",
+        order: "event_id, slot",
+        fired_at: None,
+    },
+    Table {
+        name: "arrivals",
+        columns: &[
+            number("id"),
+            number("owner"),
+            number("destination"),
+            number("event_id"),
+            number("slot"),
+            number("attempt"),
+            number("arrived_at"),
+            text("method"),
+            number("body_bytes"),
+            text("signed_by"),
+            text("unverified"),
+            number("status"),
+            number("waited_us"),
+            text("headers"),
+            number("size"),
+            bytes("body"),
+        ],
+        from: "arrivals",
+        order: "id",
         fired_at: None,
     },
     Table {
@@ -320,15 +406,22 @@ pub(crate) const TABLES: [Table; 15] = [
         name: "outbox",
         columns: &[
             number("event_id"),
+            number("slot"),
+            number("destination"),
+            number("deliveries"),
             number("fired_at").from("events.fired_at"),
             number("due_at").from("iif(is_held, 0, due_at)"),
             number("held_by").from("NULL"),
+            flag("is_parked"),
             number("tried"),
             number("fence"),
-            flag("is_default"),
+            number("ladder_from"),
+            flag("has_arrived"),
+            number("counted"),
+            flag("in_order"),
         ],
         from: "outbox CROSS JOIN events ON events.id = outbox.event_id",
-        order: "event_id",
+        order: "event_id, slot",
         fired_at: None,
     },
     Table {
@@ -342,13 +435,16 @@ pub(crate) const TABLES: [Table; 15] = [
 
 /// The tables whose rows are numbered, and where the source says which number was the last. A number is never given out
 /// again, not even one of a row that is gone.
-pub(crate) const NUMBERED: [(&str, &str); 6] = [
+pub(crate) const NUMBERED: [(&str, &str); 9] = [
+    ("arrivals_id_seq", "SELECT seq FROM sqlite_sequence WHERE name = 'arrivals'"),
+    ("destinations_id_seq", "SELECT seq FROM sqlite_sequence WHERE name = 'destinations'"),
     ("users_id_seq", "SELECT seq FROM sqlite_sequence WHERE name = 'users'"),
     ("api_keys_id_seq", "SELECT seq FROM sqlite_sequence WHERE name = 'api_keys'"),
     ("triggers_id_seq", "SELECT seq FROM sqlite_sequence WHERE name = 'triggers'"),
     ("event_ids", "SELECT seq FROM sqlite_sequence WHERE name = 'events'"),
     ("skipped_id_seq", "SELECT max(id) FROM skipped"),
     ("tried_out_triggers", "SELECT -value FROM counters WHERE name = 'tried_out_triggers'"),
+    ("redeliveries", "SELECT value FROM counters WHERE name = 'redeliveries'"),
 ];
 
 #[cfg(test)]
@@ -360,8 +456,18 @@ mod tests {
     }
 
     /// What only one of the two databases has, or what is carried over by other means.
-    const APART: [&str; 9] =
-        ["counters", "counted", "expired", "nodes", "last_sign", "copies", "moves", "migrations", "cursors"];
+    const APART: [&str; 10] = [
+        "counters",
+        "counted",
+        "expired",
+        "nodes",
+        "last_sign",
+        "copies",
+        "moves",
+        "migrations",
+        "cursors",
+        "receipts",
+    ];
 
     #[test]
     fn every_table_of_either_database_is_copied_or_known_to_be_apart() {

@@ -10,7 +10,7 @@ use oncue_domain::id::{ApiKeyId, UserId};
 use oncue_domain::store::{Error, NewApiKey, NewUser, Registered, Result};
 use tokio_postgres::Row;
 
-use super::{Params, answered, column, execute, query, query_first};
+use super::{Params, answered, column, execute, locks, query, query_first};
 use crate::codec::{broken, instant};
 
 const USER: &str = "users.id, users.email, users.is_operator, users.created_at, users.disabled_at, \
@@ -24,9 +24,6 @@ const LOCAL_KEY: &str = "";
 
 /// The name the built-in user is shown by.
 const LOCAL_NAME: &str = "local";
-
-/// Users register one at a time.
-const REGISTERING: i64 = 0x6f6e_6375_6510;
 
 fn user(row: &Row) -> Result<User> {
     let disabled_at: Option<i64> = column(row, 4)?;
@@ -65,8 +62,7 @@ pub(super) async fn register(
         return Ok(Registered::Closed);
     }
     let (key, email) = (email_key(&new.email), new.email.trim());
-    let transaction = answered(client.transaction()).await?;
-    query(&transaction, "SELECT pg_advisory_xact_lock($1)", &[&REGISTERING]).await?;
+    let transaction = locks::locked(client, locks::REGISTERING).await?;
     let others = query_first(&transaction, "SELECT id FROM users WHERE email_key > '' LIMIT 1", &[]).await?;
     let is_first = others.is_none();
     if rule == Registration::First && !is_first {

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use deadpool_postgres::{Client, Connect, Hook, HookError, Manager, ManagerConfig, Pool, PoolError, Runtime};
+use deadpool_postgres::{Client, Connect, Hook, HookError, Manager, ManagerConfig, Pool, PoolError, Runtime, Timeouts};
 use oncue_domain::store::{Error, Result};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -21,7 +21,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::address::{Address, Target};
 use super::pause::Pauses;
-use super::{failure, tls};
+use super::{failure, silence, tls};
 
 /// How long one waits for a connection while all are in use: no longer than a statement may take.
 const TURN: Duration = Duration::from_secs(30);
@@ -78,13 +78,25 @@ impl Connections {
 
     /// A connection, to be given back by dropping it.
     pub(super) async fn client(&self) -> Result<Client> {
-        self.pool.get().await.map_err(|error| match error {
+        self.client_within(TURN).await
+    }
+
+    /// The same for whoever cannot wait so long.
+    pub(super) async fn client_within(&self, turn: Duration) -> Result<Client> {
+        let timeouts = Timeouts { wait: Some(turn), ..self.pool.timeouts() };
+        self.pool.timeout_get(&timeouts).await.map_err(|error| match error {
             PoolError::Backend(_) => self.dialer.trouble(),
             PoolError::Timeout(_) => {
-                Error::Unavailable(format!("all connections were in use for {} s", TURN.as_secs()))
+                Error::Unavailable(format!("all connections were in use for {} s", turn.as_secs()))
             }
             other => Error::Broken(other.to_string()),
         })
+    }
+
+    /// The server hangs: for a while nobody dials, and whoever asks meanwhile is told this.
+    pub(super) fn stay_away(&self, trouble: Error) {
+        *self.dialer.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(trouble);
+        self.dialer.pauses.begin(Instant::now(), chance());
     }
 
     /// Hears what is said on a channel from now on, on a connection beside the pool.
@@ -99,7 +111,7 @@ impl Connections {
                 }
             }
         });
-        client.batch_execute(&format!("LISTEN {channel}")).await.map_err(failure::failed)?;
+        silence::answered(client.batch_execute(&format!("LISTEN {channel}"))).await?;
         Ok(Notifications { _client: client, said })
     }
 }
@@ -116,12 +128,12 @@ impl Dialer {
         match self.any().await {
             Ok(made) => {
                 leave.reached();
+                silence::note_answer();
                 Ok(made)
             }
             Err(error) => {
                 *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.clone());
-                // Where the system has no chance to give, nodes come back together: worse, but no reason to stay away.
-                leave.missed(Instant::now(), getrandom::u32().unwrap_or(u32::MAX / 2));
+                leave.missed(Instant::now(), chance());
                 Err(error)
             }
         }
@@ -179,6 +191,11 @@ impl Dialer {
         let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone();
         trouble.unwrap_or_else(|| Error::Unavailable("the server could not be reached".into()))
     }
+}
+
+/// Where the system has no chance to give, nodes come back together: worse, but no reason to stay away.
+fn chance() -> u32 {
+    getrandom::u32().unwrap_or(u32::MAX / 2)
 }
 
 /// How the pool makes a connection.

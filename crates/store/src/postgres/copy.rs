@@ -15,8 +15,8 @@ use tokio_postgres::types::Type;
 use super::address::Address;
 use super::clock::NOW;
 use super::connect::Connections;
-use super::node;
-use super::{column, execute, failed, migrate, partition, query, query_first};
+use super::patiently::{execute, query, query_first};
+use super::{column, failed, locks, migrate, partition};
 use crate::codec::instant;
 use crate::copy::table::{Rows, TABLES, Table, Value};
 
@@ -24,16 +24,13 @@ use crate::copy::table::{Rows, TABLES, Table, Value};
 pub(super) const UNDER_WAY: &str = "a copy into it has begun and is not done. Run the same `oncue copy` again, which finishes it; \
                                     or give up on it, and let this oncue have another, empty database.";
 
-/// Whoever copies holds it, for as long as the connection lives.
-const LOCK: i64 = 0x6f6e_6375_6504;
-
 /// How often and how long the end of a copy that was killed is waited for.
 const TRIES: u32 = 50;
 const BETWEEN_TRIES: std::time::Duration = std::time::Duration::from_millis(200);
 
 /// Whether a copy into this database has begun and is not done.
 pub(super) async fn is_under_way(client: &impl GenericClient) -> Result<bool> {
-    let row = query_first(client, "SELECT EXISTS (SELECT 1 FROM copies WHERE done_at IS NULL)", &[]).await?;
+    let row = super::query_first(client, "SELECT EXISTS (SELECT 1 FROM copies WHERE done_at IS NULL)", &[]).await?;
     row.map_or(Ok(false), |row| column(&row, 0))
 }
 
@@ -96,7 +93,7 @@ impl Target {
         now: Timestamp,
     ) -> Result<std::result::Result<(), String>> {
         let transaction = self.client.transaction().await.map_err(failed)?;
-        query(&transaction, "SELECT pg_advisory_xact_lock($1)", &[&node::LOCK]).await?;
+        query(&transaction, "SELECT pg_advisory_xact_lock($1)", &[&locks::NODES]).await?;
         let gone_after_us = i64::try_from(GONE_AFTER.as_micros()).unwrap_or(i64::MAX);
         let sql = format!("DELETE FROM nodes WHERE seen_at <= {NOW} - $1");
         execute(&transaction, &sql, &[&gone_after_us]).await?;
@@ -196,7 +193,7 @@ pub(crate) fn filled(name: &str) -> String {
 async fn prepare(client: &Client) -> Result<bool> {
     without_limits(client).await?;
     for _ in 0..TRIES {
-        let row = query_first(client, "SELECT pg_try_advisory_lock($1)", &[&LOCK]).await?;
+        let row = query_first(client, "SELECT pg_try_advisory_lock($1)", &[&locks::COPYING]).await?;
         if row.map_or(Ok(false), |row| column(&row, 0))? {
             return Ok(true);
         }

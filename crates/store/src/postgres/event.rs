@@ -26,7 +26,11 @@ pub(super) const EVENT: &str = "events.id, events.owner, events.trigger_id, even
      coalesce(triggers.name, revisions.name), \
      CASE WHEN triggers.id IS NULL THEN revisions.kind WHEN triggers.schedule IS NULL THEN 'api' ELSE 'scheduled' END, \
      coalesce(triggers.webhook_url, revisions.webhook_url), \
-     coalesce(triggers.webhook_format, revisions.webhook_format)";
+     coalesce(triggers.webhook_format, revisions.webhook_format), \
+     events.parent";
+
+/// How many columns that are.
+pub(super) const EVENT_COLUMNS: usize = 14;
 
 /// The tables behind [`EVENT`]. It begins with the name `events`, so that it can stand behind a choice of them that is called so.
 pub(super) const EVENT_FROM: &str = "events \
@@ -51,6 +55,7 @@ pub(super) fn event(row: &Row) -> Result<Event> {
         payload: payload.map_or_else(Payload::empty, Payload::from_stored),
         name: name.unwrap_or_default(),
         kind: kind(column(row, 10)?)?,
+        parent: column::<Option<i64>>(row, 13)?.map(EventId),
     })
 }
 
@@ -76,7 +81,7 @@ pub(super) async fn get(
     let found = query_first(&moment, &sql, &[&id.0, &owner.0, &gone_until.as_microsecond()]).await?;
     let Some(row) = found else { return Ok(None) };
     let event = event(&row)?;
-    let deliveries = view::deliveries(&moment, &row, id, event.fired_at).await?;
+    let deliveries = view::deliveries(&moment, &row, &event).await?;
     Ok(Some((event, deliveries)))
 }
 

@@ -12,12 +12,22 @@ use tokio_postgres::error::SqlState;
 /// no pool is at hand; a process has one database, and the worst that a wrong doubt costs is a new connection.
 static DOUBTED: Mutex<Option<Instant>> = Mutex::new(None);
 
+/// When a connection last broke under a statement.
+static BROKE: Mutex<Option<Instant>> = Mutex::new(None);
+
 /// What a failed statement is for whoever asked the store.
 pub(super) fn failed(error: tokio_postgres::Error) -> Error {
     if is_gone(&error) {
         doubt();
+        *BROKE.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
     classed(&error)
+}
+
+/// Whether a connection has broken that may be the one that was made at this moment, and not only fallen silent: then a new one may
+/// give what this one could not.
+pub(super) fn may_have_broken(made: Instant) -> bool {
+    BROKE.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|broke| made <= broke)
 }
 
 /// The server may not be the one any more: connections that were made until now are not used again.
@@ -41,10 +51,11 @@ pub(super) fn is_doubtful(made: Instant) -> bool {
 }
 
 /// Lost connections, a server short of something, shutting down, starting or only to be read, and whoever lost a race for a
-/// lock: all of that passes. What a statement is or holds does not.
+/// lock: all of that passes, and so does what somebody may not do (42501), because what an operator has taken away an operator gives
+/// back. What a statement is or holds does not.
 fn passes(code: &SqlState) -> bool {
     const CLASSES: [&str; 4] = ["08", "53", "57", "58"];
-    const CODES: [&str; 5] = ["25006", "25P03", "40001", "40P01", "55P03"];
+    const CODES: [&str; 6] = ["25006", "25P03", "40001", "40P01", "42501", "55P03"];
     CLASSES.iter().any(|class| code.code().starts_with(class)) || CODES.contains(&code.code())
 }
 

@@ -28,10 +28,10 @@ pub(super) const FIRING_COLUMNS: usize = 7;
 /// What became of each of the `events` before it, to be joined to them. Aggregates and subqueries that give a value are never
 /// turned into joins, so it looks at each event's own rows, however many there are of others.
 pub(super) const FATE_OF_EVENTS: &str = "CROSS JOIN LATERAL (
-    SELECT CASE WHEN (SELECT TRUE FROM outbox WHERE outbox.event_id = events.id) THEN 'pending'
+    SELECT CASE WHEN (SELECT TRUE FROM outbox WHERE outbox.event_id = events.id LIMIT 1) THEN 'pending'
+                WHEN (SELECT TRUE FROM failures WHERE failures.event_id = events.id) THEN 'failed'
                 WHEN count(*) = 0 THEN 'logged'
-                WHEN bool_or(delivered) THEN 'delivered'
-                ELSE 'failed'
+                ELSE 'delivered'
            END AS outcome,
            count(*) AS attempts,
            max(started_at + took_us) - events.fired_at AS took_us

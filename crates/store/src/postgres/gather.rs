@@ -8,20 +8,25 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use jiff::Timestamp;
 use oncue_domain::delivery::CLAIM_FOR;
-use oncue_domain::event::Origin;
-use oncue_domain::id::{TriggerId, UserId};
-use oncue_domain::store::{Call, Error, Fired, Result};
+use oncue_domain::event::{Event, Origin};
+use oncue_domain::id::{EventId, MessageId, TriggerId, UserId};
+use oncue_domain::store::{Call, Error, Fired, FiredAgain, Result};
 use oncue_domain::trigger::Trigger;
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinHandle;
 use tokio_postgres::types::ToSql;
 
 use super::hint::Changes;
-use super::log::{Asked, LOGGED, Logged, NewEvent, announce, floor, logging, room};
-use super::{Shared, count, partition, query, trigger};
+use super::log::{AFTER_ASKED, Asked, LOGGED, Logged, NewEvent, announce, floor, logging, room};
+use super::{Shared, count, node, partition, query, trigger};
 
 /// More calls than this in one statement add latency, not throughput.
 const BATCH_MAX: usize = 1024;
+
+/// More than this of their payloads, in bytes, would take a statement long to send; one call alone may have more.
+const BATCH_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// And no more than this of payloads waits.
+const QUEUE_BYTES_MAX: usize = 256 * 1024 * 1024;
 
 /// More calls than this in the queue are refused: whoever waits so long has gone away.
 const QUEUE_MAX: usize = 100_000;
@@ -34,42 +39,109 @@ struct Waiting {
     owner: UserId,
     trigger: TriggerId,
     call: Call,
+    /// The event that is fired again; none where none is.
+    parent: Option<EventId>,
     now: Timestamp,
     reply: oneshot::Sender<Result<Fired>>,
+}
+
+impl Waiting {
+    fn bytes(&self) -> usize {
+        self.call.payload.as_ref().map_or(0, |payload| payload.as_str().len())
+    }
+}
+
+/// How much waits.
+#[derive(Default)]
+struct Queued {
+    calls: AtomicUsize,
+    bytes: AtomicUsize,
+}
+
+impl Queued {
+    /// Whether there is room for one more with so many bytes; then it is counted.
+    fn enter(&self, bytes: usize) -> bool {
+        let calls = self.calls.fetch_add(1, Ordering::Relaxed);
+        let before = self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        let fits = calls < QUEUE_MAX && (before == 0 || before.saturating_add(bytes) <= QUEUE_BYTES_MAX);
+        if !fits {
+            self.leave(1, bytes);
+        }
+        fits
+    }
+
+    fn leave(&self, calls: usize, bytes: usize) {
+        self.calls.fetch_sub(calls, Ordering::Relaxed);
+        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
+/// How many of those that wait, with so many bytes each, go together: at least one.
+fn together(bytes: impl Iterator<Item = usize>) -> usize {
+    let mut sum = 0_usize;
+    let fits = |bytes: &usize| {
+        sum = sum.saturating_add(*bytes);
+        sum <= BATCH_BYTES_MAX
+    };
+    bytes.take(BATCH_MAX).take_while(fits).count().max(1)
 }
 
 /// The way to the task that fires.
 pub(super) struct Gatherer {
     queue: mpsc::UnboundedSender<Waiting>,
-    queued: Arc<AtomicUsize>,
+    queued: Arc<Queued>,
 }
 
 impl Gatherer {
-    pub(super) fn start(shared: Arc<Shared>) -> (Gatherer, JoinHandle<()>) {
+    /// The way, and the work at its end, to be spawned.
+    pub(super) fn start(shared: Arc<Shared>) -> (Gatherer, impl Future<Output = ()> + Send) {
         let (queue, waiting) = mpsc::unbounded_channel();
-        let queued = Arc::new(AtomicUsize::new(0));
-        let task = tokio::spawn(gather(shared, waiting, Arc::clone(&queued)));
-        (Gatherer { queue, queued }, task)
+        let queued = Arc::new(Queued::default());
+        let work = gather(shared, waiting, Arc::clone(&queued));
+        (Gatherer { queue, queued }, work)
     }
 
     /// Comes back once the event is durable, or once it is certain that there is none.
     pub(super) async fn fire(&self, owner: UserId, trigger: TriggerId, call: Call, now: Timestamp) -> Result<Fired> {
+        self.submit(owner, trigger, call, None, now).await
+    }
+
+    /// The same for what the event `parent` carried.
+    pub(super) async fn fire_again(&self, parent: Event, message_id: MessageId, now: Timestamp) -> Result<FiredAgain> {
+        let call = Call { origin: parent.origin_again(), payload: Some(parent.payload), message_id };
+        Ok(match self.submit(parent.owner, parent.trigger, call, Some(parent.id), now).await? {
+            Fired::Event(id) => FiredAgain::Event(id),
+            Fired::NotFound => FiredAgain::TriggerGone,
+            Fired::Refused(refusal) => FiredAgain::Refused(refusal),
+        })
+    }
+
+    async fn submit(
+        &self,
+        owner: UserId,
+        trigger: TriggerId,
+        call: Call,
+        parent: Option<EventId>,
+        now: Timestamp,
+    ) -> Result<Fired> {
         let closed = || Error::Unavailable("the database is closed".to_owned());
-        if self.queued.fetch_add(1, Ordering::Relaxed) >= QUEUE_MAX {
-            self.queued.fetch_sub(1, Ordering::Relaxed);
+        let (reply, answer) = oneshot::channel();
+        let waiting = Waiting { owner, trigger, call, parent, now, reply };
+        if !self.queued.enter(waiting.bytes()) {
             return Err(Error::Unavailable("too many writes are waiting".to_owned()));
         }
-        let (reply, answer) = oneshot::channel();
-        self.queue.send(Waiting { owner, trigger, call, now, reply }).map_err(|_| closed())?;
+        self.queue.send(waiting).map_err(|_| closed())?;
         answer.await.unwrap_or_else(|_| Err(closed()))
     }
 }
 
-async fn gather(shared: Arc<Shared>, mut waiting: mpsc::UnboundedReceiver<Waiting>, queued: Arc<AtomicUsize>) {
-    let mut batch = Vec::new();
-    while waiting.recv_many(&mut batch, BATCH_MAX).await > 0 {
+async fn gather(shared: Arc<Shared>, mut waiting: mpsc::UnboundedReceiver<Waiting>, queued: Arc<Queued>) {
+    let mut received = Vec::new();
+    while !received.is_empty() || waiting.recv_many(&mut received, BATCH_MAX).await > 0 {
+        let count = together(received.iter().map(Waiting::bytes));
+        let mut batch: Vec<Waiting> = received.drain(..count).collect();
         metrics::histogram!("oncue_writer_batch_jobs").record(u32::try_from(batch.len()).unwrap_or(u32::MAX));
-        queued.fetch_sub(batch.len(), Ordering::Relaxed);
+        queued.leave(batch.len(), batch.iter().map(Waiting::bytes).sum());
         let calls: Vec<&Waiting> = batch.iter().collect();
         let outcomes = match fire_together(&shared, &calls).await {
             Ok(fired) => fired.into_iter().map(Ok).collect(),
@@ -147,10 +219,12 @@ fn decide(trigger: &Trigger, call: &Waiting) -> std::result::Result<(), Fired> {
     if trigger.owner != call.owner {
         return Err(Fired::NotFound);
     }
-    match call.call.origin {
-        Origin::Api => trigger.may_fire(call.now).map_err(Fired::Refused),
-        _ => Ok(()),
-    }
+    let may_fire = match (call.parent, call.call.origin) {
+        (Some(_), _) => trigger.may_fire_again(call.now),
+        (None, Origin::Api) => trigger.may_fire(call.now),
+        (None, _) => Ok(()),
+    };
+    may_fire.map_err(Fired::Refused)
 }
 
 /// Logs the calls whose triggers still are of the revision that was read.
@@ -158,22 +232,24 @@ async fn log_together(
     shared: &Shared,
     calls: &[&Waiting],
     ready: &[(usize, Arc<Trigger>)],
-) -> Result<Vec<(usize, oncue_domain::id::EventId)>> {
+) -> Result<Vec<(usize, EventId)>> {
     // Calls that are committed together fired together: at the latest of their instants.
     let now = ready.iter().map(|(at, _)| calls[*at].now).max().unwrap_or_default();
     partition::prepare(shared, now).await?;
     let (mut asked, mut events, mut room) = (Asked::default(), HashMap::new(), room(shared));
     for (at, trigger) in ready {
         let call = &calls[*at].call;
-        let new = NewEvent {
+        let mut new = NewEvent {
             trigger: Arc::clone(trigger),
             origin: call.origin,
             scheduled_at: None,
             payload: call.payload.clone(),
             message_id: call.message_id,
+            parent: calls[*at].parent,
+            held: 0,
         };
         let key = i64::try_from(*at).unwrap_or(i64::MAX);
-        asked.push(shared, &new, key, &mut room, now);
+        asked.push(shared, &mut new, key, &mut room, now);
         events.insert(key, new);
     }
     let mut triggers: Vec<i64> = ready.iter().map(|(_, trigger)| trigger.id.0).collect();
@@ -187,7 +263,9 @@ async fn log_together(
     let sql = format!(
         "WITH {floor},
          standing AS MATERIALIZED (
-             SELECT id, revision FROM triggers WHERE id = ANY ($18) ORDER BY id FOR SHARE
+             SELECT id, revision FROM triggers
+             WHERE id = ANY (${AFTER_ASKED}) AND EXISTS (SELECT 1 FROM nodes WHERE nodes.id = $3)
+             ORDER BY id FOR SHARE
          ),
          {logging}
          SELECT {LOGGED} FROM fired",
@@ -195,7 +273,7 @@ async fn log_together(
         logging = logging(
             &format!(
                 "{} JOIN standing ON standing.id = asked.trigger_id AND standing.revision = asked.revision",
-                Asked::table(6)
+                Asked::table()
             ),
             "TRUE",
             ""
@@ -203,6 +281,10 @@ async fn log_together(
     );
     let client = shared.client().await?;
     let rows = query(&client, &sql, &params).await.inspect_err(|error| shared.doubt(error, until))?;
+    if rows.is_empty() {
+        // All were edited, or nothing that this node writes counts.
+        node::is_there(&client, shared).await?;
+    }
     let (mut changes, mut claims, mut logged) = (Changes::default(), Vec::new(), Vec::new());
     for row in &rows {
         let one = Logged::read(row)?;
@@ -212,4 +294,30 @@ async fn log_together(
     }
     announce(shared, claims, &changes);
     Ok(logged)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_goes_together_is_bounded_by_number_and_by_bytes_and_is_always_something() {
+        const MIB: usize = 1024 * 1024;
+        assert_eq!(together(std::iter::repeat_n(0, 5000)), BATCH_MAX);
+        assert_eq!(together(std::iter::repeat_n(MIB, 5000)), 16);
+        assert_eq!(together([20 * MIB, 1].into_iter()), 1);
+        assert_eq!(together([1, 20 * MIB].into_iter()), 1);
+    }
+
+    #[test]
+    fn what_waits_is_bounded_by_number_and_by_bytes() {
+        let queued = Queued::default();
+        assert!(queued.enter(QUEUE_BYTES_MAX - 1) && queued.enter(1));
+        assert!(!queued.enter(1), "there is no room for another byte");
+        queued.leave(1, QUEUE_BYTES_MAX - 1);
+        assert!((2..=QUEUE_MAX).all(|_| queued.enter(0)));
+        assert!(!queued.enter(0), "there are too many");
+        queued.leave(1, 0);
+        assert!(queued.enter(0));
+    }
 }

@@ -10,7 +10,7 @@ use oncue_domain::id::UserId;
 use oncue_domain::store::{Change, Listener};
 use tokio::sync::Notify;
 
-use super::{Shared, execute, lock};
+use super::{Shared, execute, lock, silence};
 
 /// The channel of PostgreSQL on which nodes talk.
 pub(super) const CHANNEL: &str = "oncue";
@@ -40,11 +40,14 @@ pub(super) struct Changes {
     pub(super) settled: BTreeSet<UserId>,
     /// Whose triggers were made, changed or deleted, or wait for something else.
     pub(super) edited: BTreeSet<UserId>,
+    /// Whose destinations were made, changed or deleted.
+    pub(super) destinations: BTreeSet<UserId>,
 }
 
 impl Changes {
     fn is_empty(&self) -> bool {
-        !self.armed && !self.owed && self.logged.is_empty() && self.settled.is_empty() && self.edited.is_empty()
+        let owners = [&self.logged, &self.settled, &self.edited, &self.destinations];
+        !self.armed && !self.owed && owners.iter().all(|owners| owners.is_empty())
     }
 
     fn each(&self, mut tell: impl FnMut(Change)) {
@@ -54,6 +57,8 @@ impl Changes {
         if self.owed {
             tell(Change::Owed);
         }
+        // Before what pages alone are told: where not everything fits, this is not what is left out.
+        self.destinations.iter().for_each(|owner| tell(Change::Destination(*owner)));
         self.logged.iter().for_each(|owner| tell(Change::Logged(*owner)));
         self.settled.iter().for_each(|owner| tell(Change::Settled(*owner)));
         self.edited.iter().for_each(|owner| tell(Change::Edited(*owner)));
@@ -62,9 +67,12 @@ impl Changes {
     fn add(&mut self, other: &Changes) {
         self.armed |= other.armed;
         self.owed |= other.owed;
-        for (mine, others) in
-            [(&mut self.logged, &other.logged), (&mut self.settled, &other.settled), (&mut self.edited, &other.edited)]
-        {
+        for (mine, others) in [
+            (&mut self.logged, &other.logged),
+            (&mut self.settled, &other.settled),
+            (&mut self.edited, &other.edited),
+            (&mut self.destinations, &other.destinations),
+        ] {
             let room = OWNERS_MAX.saturating_sub(mine.len());
             mine.extend(others.iter().take(room));
         }
@@ -80,6 +88,7 @@ impl Changes {
                 Change::Logged(owner) => format!(" L{owner}"),
                 Change::Settled(owner) => format!(" S{owner}"),
                 Change::Edited(owner) => format!(" E{owner}"),
+                Change::Destination(owner) => format!(" D{owner}"),
             };
             if text.len() + word.len() <= TEXT_BYTES_MAX {
                 text.push_str(&word);
@@ -101,6 +110,7 @@ fn from_text(text: &str) -> Option<(i64, Vec<Change>)> {
             "L" => owner().map(Change::Logged),
             "S" => owner().map(Change::Settled),
             "E" => owner().map(Change::Edited),
+            "D" => owner().map(Change::Destination),
             _ => None,
         }
     });
@@ -186,7 +196,11 @@ pub(super) async fn listen(shared: Arc<Shared>) {
                     shared.hints.announce_everything_here();
                 }
                 was_lost = true;
-                while let Some(text) = notifications.said.recv().await {
+                // A server that hangs leaves the connection as it is, and may be another when it comes back.
+                while let Some(text) = tokio::select! {
+                    text = notifications.said.recv() => text,
+                    () = silence::hanging() => None,
+                } {
                     shared.hints.hear(&text, shared.node.id());
                 }
             }
@@ -208,6 +222,7 @@ mod tests {
             logged: [UserId(1), UserId(22)].into(),
             settled: [UserId(3)].into(),
             edited: [UserId(4)].into(),
+            destinations: [UserId(5)].into(),
         };
         let (node, heard) = from_text(&said.to_text(7)).expect("it can be read");
         let mut expected = Vec::new();
@@ -221,7 +236,8 @@ mod tests {
     fn a_notification_fits_however_many_owners_there_are() {
         let mut untold = Changes::default();
         let all: BTreeSet<UserId> = (0..5000).map(|owner| UserId(i64::MAX - owner)).collect();
-        untold.add(&Changes { armed: true, owed: true, logged: all.clone(), settled: all.clone(), edited: all });
+        let (logged, settled, edited) = (all.clone(), all.clone(), all.clone());
+        untold.add(&Changes { armed: true, owed: true, logged, settled, edited, destinations: all });
         let text = untold.to_text(i64::MAX);
         assert!(text.len() < 8000 && text.contains(" A"), "{}", text.len());
     }

@@ -10,14 +10,14 @@ use oncue_domain::destination::Target;
 use oncue_domain::event::{Event, Origin};
 use oncue_domain::id::{EventId, MessageId, TriggerId, UserId};
 use oncue_domain::payload::Payload;
-use oncue_domain::store::Result;
+use oncue_domain::store::{MissingDestination, Result};
 use oncue_domain::trigger::{Definition, Trigger};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::hint::Changes;
-use super::{Client, Params, Shared, answered, column, count, execute, partition, query, tally};
-use crate::codec::{broken, origin_to_number};
+use super::{Params, Shared, answered, column, count, destination, execute, partition, query, tally};
+use crate::codec::{broken, origin_to_number, target_to_number, uncounted};
 
 /// How many deliveries wait in memory at most; what is beyond is fetched from the table when there is room.
 const FRESH_MAX: usize = 4096;
@@ -48,25 +48,26 @@ pub(super) struct NewEvent {
     /// None means the trigger's own.
     pub(super) payload: Option<Payload>,
     pub(super) message_id: MessageId,
+    /// The event whose payload it carries again.
+    pub(super) parent: Option<EventId>,
+    /// How many of its deliveries, the first ones, are asked to be written as claimed; [`Asked::push`] decides it.
+    pub(super) held: usize,
 }
 
 impl NewEvent {
-    fn target(&self, shared: &Shared) -> Option<Target> {
-        match &self.trigger.definition.webhook {
-            Some(webhook) => Some(Target::Webhook(webhook.clone())),
-            None if shared.settings.has_default_destination => Some(Target::Default),
-            None => None,
-        }
+    fn targets(&self, shared: &Shared) -> Vec<Target> {
+        Target::of(&self.trigger.definition, shared.settings.has_default_destination)
     }
 
     fn carried(&self) -> Option<&Payload> {
         self.payload.as_ref().or(self.trigger.definition.payload.as_ref())
     }
 
-    fn into_claim(self, id: EventId, target: Target, now: Timestamp) -> Claim {
+    /// The claims of the deliveries that were written as claimed.
+    fn into_claims(self, id: EventId, targets: Vec<Target>, in_order: &[i64], now: Timestamp) -> Vec<Claim> {
         let payload = self.carried().cloned().unwrap_or_else(Payload::empty);
         let trigger = &self.trigger;
-        let event = Event {
+        let event = Arc::new(Event {
             id,
             owner: trigger.owner,
             trigger: trigger.id,
@@ -78,8 +79,25 @@ impl NewEvent {
             fired_at: now,
             message_id: self.message_id,
             payload,
+            parent: self.parent,
+        });
+        let deliveries = u32::try_from(targets.len()).unwrap_or(u32::MAX);
+        let claim = |(target, slot)| Claim {
+            event: Arc::clone(&event),
+            slot,
+            deliveries,
+            target,
+            tried: 0,
+            ladder_from: 0,
+            due_at: now,
+            until: now + CLAIM_FOR,
+            fence: 1,
         };
-        Claim { event: Arc::new(event), target, tried: 0, until: now + CLAIM_FOR, fence: 1 }
+        let is_given_out = |(target, _): &(Target, u32)| match target {
+            Target::Destination(id) => !in_order.contains(&id.0),
+            Target::Webhook(_) | Target::Default => true,
+        };
+        targets.into_iter().zip(0..).take(self.held).filter(is_given_out).map(claim).collect()
     }
 }
 
@@ -93,32 +111,60 @@ pub(super) struct Asked {
     scheduled: Vec<Option<i64>>,
     messages: Vec<Uuid>,
     payloads: Vec<Option<String>>,
-    owed: Vec<bool>,
-    default: Vec<bool>,
-    held: Vec<bool>,
+    parents: Vec<Option<i64>>,
+    /// How many deliveries they have.
+    deliveries: Vec<i64>,
     /// The class of lateness; -1 where no schedule made it.
     late: Vec<i64>,
     /// What the caller knows them by.
     keys: Vec<i64>,
+    /// Their deliveries, each with the key of its event.
+    owing: Owing,
+}
+
+/// Deliveries to be owed, as columns.
+#[derive(Default)]
+struct Owing {
+    keys: Vec<i64>,
+    slots: Vec<i64>,
+    destinations: Vec<i64>,
+    held: Vec<bool>,
+}
+
+/// Where the parameters of [`Asked::params`] begin in every statement that logs; those before are told at [`logging`].
+const FIRST_ASKED: usize = 6;
+
+/// The number of the parameter with the destinations of the deliveries, as [`Asked::params`] has it.
+const OWING_DESTINATIONS: usize = AFTER_ASKED - 2;
+
+/// The number of the first parameter after [`Asked::params`].
+pub(super) const AFTER_ASKED: usize = FIRST_ASKED + 15;
+
+/// Arrays of these types from the parameter `$from` on.
+pub(super) fn arrays(types: &[&str], from: usize) -> String {
+    let arrays: Vec<String> = types.iter().zip(from..).map(|(kind, number)| format!("${number}::{kind}[]")).collect();
+    arrays.join(", ")
 }
 
 impl Asked {
-    /// The parameters `$from` and on, as a table.
-    pub(super) fn table(from: usize) -> String {
-        let types = [
-            "bigint", "bigint", "bigint", "bigint", "bigint", "uuid", "text", "boolean", "boolean", "boolean",
-            "bigint", "bigint",
-        ];
-        let arrays: Vec<String> =
-            types.iter().zip(from..).map(|(kind, number)| format!("${number}::{kind}[]")).collect();
+    /// The events, as a table.
+    pub(super) fn table() -> String {
+        let types =
+            ["bigint", "bigint", "bigint", "bigint", "bigint", "uuid", "text", "bigint", "bigint", "bigint", "bigint"];
         format!(
-            "unnest({}) WITH ORDINALITY AS asked (owner, trigger_id, revision, origin, scheduled_at, message_id, payload,
-                                                  is_owed, is_default, is_held, late, key, place)",
-            arrays.join(", ")
+            "unnest({}) WITH ORDINALITY AS asked (owner, trigger_id, revision, origin, scheduled_at, message_id, payload, parent,
+                                                  deliveries, late, key, place)",
+            arrays(&types, FIRST_ASKED)
         )
     }
 
-    pub(super) fn params(&self) -> [&(dyn tokio_postgres::types::ToSql + Sync); 12] {
+    /// Their deliveries, as a table.
+    fn owing_table() -> String {
+        let types = ["bigint", "bigint", "bigint", "boolean"];
+        format!("unnest({}) AS owing (key, slot, destination, is_held)", arrays(&types, AFTER_ASKED - types.len()))
+    }
+
+    pub(super) fn params(&self) -> [&(dyn tokio_postgres::types::ToSql + Sync); AFTER_ASKED - FIRST_ASKED] {
         [
             &self.owners,
             &self.triggers,
@@ -127,22 +173,31 @@ impl Asked {
             &self.scheduled,
             &self.messages,
             &self.payloads,
-            &self.owed,
-            &self.default,
-            &self.held,
+            &self.parents,
+            &self.deliveries,
             &self.late,
             &self.keys,
+            &self.owing.keys,
+            &self.owing.slots,
+            &self.owing.destinations,
+            &self.owing.held,
         ]
     }
 
     /// Takes in an event. It is written as claimed for this node where there is room to hand it over in memory: the commit is
     /// then the only write before it is sent. A large payload is fetched when its turn comes, so that what waits stays small.
-    pub(super) fn push(&mut self, shared: &Shared, new: &NewEvent, key: i64, room: &mut usize, now: Timestamp) {
-        let trigger = &new.trigger;
-        let target = new.target(shared);
+    pub(super) fn push(&mut self, shared: &Shared, new: &mut NewEvent, key: i64, room: &mut usize, now: Timestamp) {
+        let targets = new.targets(shared);
         let is_small = new.carried().is_none_or(|payload| payload.as_str().len() <= FRESH_PAYLOAD_BYTES_MAX);
-        let is_held = target.is_some() && is_small && *room > 0;
-        *room -= usize::from(is_held);
+        new.held = if is_small { targets.len().min(*room) } else { 0 };
+        *room -= new.held;
+        for (target, place) in targets.iter().zip(0..) {
+            self.owing.keys.push(key);
+            self.owing.slots.push(i64::try_from(place).unwrap_or(i64::MAX));
+            self.owing.destinations.push(target_to_number(target));
+            self.owing.held.push(place < new.held);
+        }
+        let trigger = &new.trigger;
         let own_payload = new.payload.as_ref().filter(|payload| trigger.definition.payload.as_ref() != Some(payload));
         self.owners.push(trigger.owner.0);
         self.triggers.push(trigger.id.0);
@@ -151,9 +206,8 @@ impl Asked {
         self.scheduled.push(new.scheduled_at.map(Timestamp::as_microsecond));
         self.messages.push(new.message_id.0);
         self.payloads.push(own_payload.map(|payload| payload.as_str().to_owned()));
-        self.owed.push(target.is_some());
-        self.default.push(target.is_some_and(|target| !target.is_users_own()));
-        self.held.push(is_held);
+        self.parents.push(new.parent.map(|parent| parent.0));
+        self.deliveries.push(i64::try_from(targets.len()).unwrap_or(i64::MAX));
         self.late.push(
             new.scheduled_at.map_or(-1, |due| i64::try_from(lateness_class(now.duration_since(due))).unwrap_or(-1)),
         );
@@ -171,70 +225,78 @@ pub(super) fn room(shared: &Shared) -> usize {
 ///
 /// A claim is given to a node only while the node is there: one that was given up for gone would hold it in vain.
 pub(super) fn logging(from_asked: &str, condition: &str, also_counted: &str) -> String {
+    let owing = Asked::owing_table();
+    let destinations = OWING_DESTINATIONS;
     let counting = tally::adding(
         &format!(
             "SELECT owner, trigger_id, $5::bigint AS hour, 1 AS fired, 0::bigint AS skipped, late
              FROM fired
-             WHERE origin <> {test}
+             WHERE origin NOT IN ({uncounted})
              {also_counted}",
-            test = origin_to_number(Origin::Test)
+            uncounted = uncounted()
         ),
         "$4",
     );
     format!(
         "fired AS MATERIALIZED (
              SELECT nextval('event_ids') AS id, asked.*,
-                    asked.is_held AND EXISTS (SELECT 1 FROM nodes WHERE nodes.id = $3) AS is_claimed
+                    EXISTS (SELECT 1 FROM nodes WHERE nodes.id = $3) AS may_hold
              FROM floor CROSS JOIN {from_asked}
              WHERE {condition}
              ORDER BY asked.place
          ),
          logged AS (
-             INSERT INTO events (id, owner, trigger_id, revision, origin, scheduled_at, fired_at, message_id, payload)
-             SELECT id, owner, trigger_id, revision, origin, scheduled_at, $1, message_id, payload FROM fired
+             INSERT INTO events (id, owner, trigger_id, revision, origin, scheduled_at, fired_at, message_id, payload, parent)
+             SELECT id, owner, trigger_id, revision, origin, scheduled_at, $1, message_id, payload, parent FROM fired
+         ),
+         in_order AS MATERIALIZED (
+             SELECT id FROM destinations WHERE destinations.in_order AND id = ANY (${destinations})
          ),
          owed AS (
-             INSERT INTO outbox (event_id, fired_at, due_at, held_by, tried, fence, is_default)
-             SELECT id, $1, CASE WHEN is_claimed THEN $2 ELSE $1 END, CASE WHEN is_claimed THEN $3 END, 0,
-                    is_claimed::int, is_default
-             FROM fired
-             WHERE is_owed
+             INSERT INTO outbox (event_id, slot, destination, deliveries, fired_at, due_at, held_by, is_parked, tried, fence,
+                                 in_order)
+             SELECT fired.id, slot, destination, deliveries, $1, CASE WHEN is_claimed THEN $2 ELSE $1 END,
+                    CASE WHEN is_claimed THEN $3 END, FALSE, 0, is_claimed::int, is_in_order
+             FROM fired JOIN {owing} ON owing.key = fired.key
+                  CROSS JOIN LATERAL (SELECT owing.destination = ANY (ARRAY(SELECT id FROM in_order))) AS asked_for (is_in_order)
+                  CROSS JOIN LATERAL (VALUES (owing.is_held AND fired.may_hold AND NOT is_in_order)) AS claims (is_claimed)
          ),
          counted AS ({counting})"
     )
 }
 
 /// The columns that [`Logged::read`] wants.
-pub(super) const LOGGED: &str = "fired.key, fired.id, fired.is_claimed";
+pub(super) const LOGGED: &str = "fired.key, fired.id, fired.may_hold, ARRAY(SELECT id FROM in_order)";
+
+/// How many columns those are.
+pub(super) const LOGGED_COLUMNS: usize = 4;
 
 /// What became of an event that was to be logged.
 pub(super) struct Logged {
     pub(super) key: i64,
     pub(super) id: EventId,
-    pub(super) is_claimed: bool,
+    /// Whether what was asked to be written as claimed was.
+    pub(super) may_hold: bool,
+    /// To which destinations it was not, because they take deliveries in order.
+    in_order: Vec<i64>,
 }
 
 impl Logged {
     /// Reads columns that begin with [`LOGGED`].
     pub(super) fn read(row: &Row) -> Result<Logged> {
-        Ok(Logged { key: column(row, 0)?, id: EventId(column(row, 1)?), is_claimed: column(row, 2)? })
+        let (id, in_order) = (EventId(column(row, 1)?), column(row, 3)?);
+        Ok(Logged { key: column(row, 0)?, id, may_hold: column(row, 2)?, in_order })
     }
 
-    /// Hands over the claim of a logged event, and says what changed.
-    pub(super) fn finish(
-        &self,
-        shared: &Shared,
-        new: NewEvent,
-        now: Timestamp,
-        changes: &mut Changes,
-    ) -> Option<Claim> {
+    /// Hands over the claims of a logged event, and says what changed.
+    pub(super) fn finish(&self, shared: &Shared, new: NewEvent, now: Timestamp, changes: &mut Changes) -> Vec<Claim> {
         changes.logged.insert(new.trigger.owner);
-        let target = new.target(shared)?;
-        if self.is_claimed {
-            return Some(new.into_claim(self.id, target, now));
-        }
-        changes.owed = true;
-        None
+        let targets = new.targets(shared);
+        let held = if self.may_hold { new.held } else { 0 };
+        let deliveries = targets.len();
+        let claims = NewEvent { held, ..new }.into_claims(self.id, targets, &self.in_order, now);
+        changes.owed |= claims.len() < deliveries;
+        claims
     }
 }
 
@@ -248,16 +310,17 @@ pub(super) fn announce(shared: &Shared, claims: Vec<Claim>, changes: &Changes) {
     shared.hints.announce(changes);
 }
 
-/// Logs events of triggers that the caller has made certain of in the same transaction.
+/// Logs an event of a trigger that the caller has made certain of in the same transaction. No node holds what it owes: whoever asks may
+/// go away between the commit and its answer, and nobody would know what is held.
 pub(super) async fn log_within(
     client: &impl deadpool_postgres::GenericClient,
     shared: &Shared,
-    new: &NewEvent,
+    new: &mut NewEvent,
     now: Timestamp,
 ) -> Result<Logged> {
     let mut asked = Asked::default();
-    asked.push(shared, new, 0, &mut room(shared), now);
-    let sql = format!("WITH {}, {} SELECT {LOGGED} FROM fired", floor(), logging(&Asked::table(6), "TRUE", ""));
+    asked.push(shared, new, 0, &mut 0, now);
+    let sql = format!("WITH {}, {} SELECT {LOGGED} FROM fired", floor(), logging(&Asked::table(), "TRUE", ""));
     let (until, node, slot, hour) =
         ((now + CLAIM_FOR).as_microsecond(), shared.node.id(), shared.node.slot(0), count::number_of(now));
     let now_us = now.as_microsecond();
@@ -268,19 +331,57 @@ pub(super) async fn log_within(
 }
 
 pub(super) async fn fire_unkept(
-    client: &mut Client,
     shared: &Shared,
     owner: UserId,
     definition: &Definition,
     message_id: MessageId,
     now: Timestamp,
-) -> Result<TriggerId> {
+) -> Result<std::result::Result<TriggerId, MissingDestination>> {
+    // Before the connection is taken: whoever makes a partition needs one too.
     partition::prepare(shared, now).await?;
+    let mut client = shared.client_soon().await?;
     let transaction = answered(client.transaction()).await?;
-    let row = query(&transaction, "SELECT nextval('tried_out_triggers')", &[]).await?;
+    if let Err(missing) = destination::hold_all(&transaction, owner, &definition.destinations).await? {
+        return Ok(Err(missing));
+    }
+    let unkept = log_unkept(&transaction, shared, owner, definition, Origin::Test, message_id, now).await?;
+    let committed = answered(transaction.commit()).await;
+    committed.inspect_err(|_| partition::forget_all(shared))?;
+    let mut changes = Changes::default();
+    let id = unkept.new.trigger.id;
+    unkept.finish(shared, now, &mut changes);
+    announce(shared, Vec::new(), &changes);
+    Ok(Ok(id))
+}
+
+/// The event of a trigger that is not kept, logged in a transaction that is not committed yet.
+pub(super) struct Unkept {
+    logged: Logged,
+    new: NewEvent,
+}
+
+impl Unkept {
+    /// Says what changed; after the commit.
+    pub(super) fn finish(self, shared: &Shared, now: Timestamp, changes: &mut Changes) {
+        // Nothing of it is held.
+        drop(self.logged.finish(shared, self.new, now, changes));
+    }
+}
+
+/// Logs the event of a trigger that is not kept.
+pub(super) async fn log_unkept(
+    transaction: &impl deadpool_postgres::GenericClient,
+    shared: &Shared,
+    owner: UserId,
+    definition: &Definition,
+    origin: Origin,
+    message_id: MessageId,
+    now: Timestamp,
+) -> Result<Unkept> {
+    let row = query(transaction, "SELECT nextval('tried_out_triggers')", &[]).await?;
     let id = TriggerId(row.first().map(|row| column(row, 0)).transpose()?.ok_or_else(|| broken("id", "no number"))?);
     execute(
-        &transaction,
+        transaction,
         "INSERT INTO revisions (trigger_id, revision, kind, name, payload, webhook_url, webhook_format, ended_at)
          VALUES ($1, 1, $2, $3, $4, $5, $6, $7)",
         &[
@@ -296,13 +397,8 @@ pub(super) async fn fire_unkept(
     .await?;
     let trigger =
         Trigger { id, owner, revision: 1, definition: definition.clone(), created_at: now, standing_since: now };
-    let new =
-        NewEvent { trigger: Arc::new(trigger), origin: Origin::Test, scheduled_at: None, payload: None, message_id };
-    let logged = log_within(&transaction, shared, &new, now).await?;
-    let committed = answered(transaction.commit()).await;
-    committed.inspect_err(|error| shared.doubt(error, (now + CLAIM_FOR).as_microsecond()))?;
-    let mut changes = Changes::default();
-    let claim = logged.finish(shared, new, now, &mut changes);
-    announce(shared, claim.into_iter().collect(), &changes);
-    Ok(id)
+    let trigger = Arc::new(trigger);
+    let mut new = NewEvent { trigger, origin, scheduled_at: None, payload: None, message_id, parent: None, held: 0 };
+    let logged = log_within(transaction, shared, &mut new, now).await?;
+    Ok(Unkept { logged, new })
 }

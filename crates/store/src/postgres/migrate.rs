@@ -6,11 +6,9 @@ use oncue_domain::store::{Error, Result};
 
 use super::address::Address;
 use super::connect::Connections;
-use super::{column, execute, failed, query};
+use super::patiently::{execute, query};
+use super::{column, failed, locks};
 use crate::migrations::{Migration, POSTGRES, Step, pending, steps as all_steps};
-
-/// Whoever migrates holds it.
-const LOCK: i64 = 0x6f6e_6375_6500;
 
 /// Takes the steps that are missing, as a server does when it starts, and gives those.
 ///
@@ -51,7 +49,7 @@ pub(super) async fn run(client: &mut Client) -> Result<std::result::Result<Vec<&
 
 async fn run_in_transaction(client: &mut Client) -> Result<std::result::Result<Vec<&'static Migration>, String>> {
     let transaction = client.transaction().await.map_err(failed)?;
-    query(&transaction, "SELECT pg_advisory_xact_lock($1)", &[&LOCK]).await?;
+    query(&transaction, "SELECT pg_advisory_xact_lock($1)", &[&locks::MIGRATING]).await?;
     transaction
         .batch_execute(
             "CREATE TABLE IF NOT EXISTS migrations (version BIGINT PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL)",

@@ -6,11 +6,13 @@
 
 mod access;
 pub mod address;
+mod arrival;
 mod clock;
 mod connect;
 pub(crate) mod copy;
 mod count;
 mod delivery;
+mod destination;
 mod event;
 mod failure;
 mod firing;
@@ -18,49 +20,63 @@ mod gather;
 mod head;
 mod hint;
 mod line;
+mod locks;
 mod log;
 mod migrate;
 mod node;
+mod order;
 mod partition;
 mod pause;
 mod plan;
+mod receipt;
+mod redelivery;
 mod retention;
 pub mod scratch;
 mod search;
+mod settle;
 mod settled;
 mod silence;
+mod statement;
+mod streak;
 mod tally;
 mod tls;
 mod trigger;
+mod turn;
 mod view;
 
 use std::collections::{HashMap, VecDeque};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use deadpool_postgres::{Client, GenericClient, Transaction};
+use deadpool_postgres::{Client, Object};
 use jiff::Timestamp;
 use oncue_domain::access::{ApiKey, KeyHash, Preferences, Registration, Session, User};
+use oncue_domain::arrival::{Arrival, Arrived, Contents};
 use oncue_domain::clock::Clock;
 use oncue_domain::count::HourCount;
 use oncue_domain::delivery::{Claim, Settlement};
-use oncue_domain::event::Event;
+use oncue_domain::destination::alert::Streak;
+use oncue_domain::destination::definition::{Rate, Turns};
+use oncue_domain::destination::{Definition as DestinationDefinition, Destination, DestinationHead, Standing, Wanted};
+use oncue_domain::event::{Event, Retention};
 use oncue_domain::firing::Firing;
-use oncue_domain::id::{ApiKeyId, EventId, MessageId, TriggerId, UserId};
+use oncue_domain::id::{ApiKeyId, ArrivalId, DestinationId, EventId, MessageId, TriggerId, UserId};
 pub use oncue_domain::node::{GONE_AFTER, Identity};
 use oncue_domain::node::{NodeView, Work};
 use oncue_domain::plan::Absence;
+use oncue_domain::receipt::Receipt;
+use oncue_domain::redelivery::{CancelRefusal, DeliveryId, Refusal, SLICE_MAX};
 use oncue_domain::store::{
-    Attention, Backlog, Call, Committed, DeliveryView, DueCounts, Edited, Error, EventCount, EventFilter, EventLines,
-    EventPage, EventSearch, Expired, Fired, Listener, NewApiKey, NewTrigger, NewUser, Planned, RecentFirings,
-    Registered, Result, SkippedView, Store,
+    Attention, Backlog, Call, Committed, Deleted, DeliveryView, DueCounts, Edited, Error, EventCount, EventFilter,
+    EventLines, EventPage, EventSearch, Expired, Fired, FiredAgain, Listener, MissingDestination, NewApiKey,
+    NewTrigger, NewUser, Planned, RecentFirings, Redelivered, Registered, Result, SkippedView, Store, Undelivered,
+    UndeliveredFilter, UndeliveredPlace,
 };
 use oncue_domain::trigger::{Armed, Definition, Edit, Trigger, TriggerHead};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinHandle;
-use tokio_postgres::types::{FromSql, ToSql};
-use tokio_postgres::{IsolationLevel, Row};
 
 use crate::Settings;
 use crate::codec::CronLines;
@@ -72,9 +88,10 @@ use failure::failed;
 use gather::Gatherer;
 use hint::Hints;
 pub use migrate::{migrate, steps};
-use node::Node;
+use node::{Doubtful, Node};
 use partition::Partitions;
 use silence::answered;
+use statement::{Params, column, execute, limit_of, moment, patiently, query, query_first, run};
 
 /// How many connections a node has at most, besides the one on which it listens.
 const CONNECTIONS_MAX: usize = 16;
@@ -89,14 +106,23 @@ const UPKEEP_CONNECTIONS: usize = 3;
 /// How many lists are read at once; what is beyond waits without holding up logins, the scheduler or deliveries.
 const LISTS_AT_ONCE: usize = 4;
 
+/// How long somebody in front of a page or behind the API waits for a connection or the turn of a list.
+const SOON: Duration = Duration::from_secs(3);
+
+/// A table of ours that we may not use as we have to. Where somebody else made the tables for us, what they granted is their affair.
+const WITHHELD: &str = "SELECT relname::text
+                        FROM pg_class
+                        WHERE relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = 'nodes'::regclass)
+                          AND relkind IN ('r', 'p') AND NOT relispartition AND pg_has_role(relowner, 'USAGE')
+                          AND NOT (has_table_privilege(oid, 'SELECT') AND has_table_privilege(oid, 'INSERT')
+                                   AND has_table_privilege(oid, 'UPDATE') AND has_table_privilege(oid, 'DELETE'))
+                        LIMIT 1";
+
 /// How many triggers are kept parsed between ticks.
 const PARSED_MAX: usize = 8192;
 
 /// And with how many bytes of payload at most.
 const PARSED_PAYLOAD_BYTES_MAX: usize = 4096;
-
-/// A statement's parameters.
-type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
 
 /// What this process is to the database.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,8 +137,8 @@ pub enum Role {
 pub struct Postgres {
     shared: Arc<Shared>,
     gatherer: Gatherer,
-    lists: Semaphore,
-    tasks: Vec<JoinHandle<()>>,
+    lists: Arc<Semaphore>,
+    tasks: Mutex<Vec<JoinHandle<()>>>,
 }
 
 /// What everything that works for this node shares.
@@ -126,8 +152,12 @@ struct Shared {
     hints: Hints,
     /// Deliveries that were committed already claimed for this node and wait to be fetched.
     fresh: Mutex<VecDeque<Claim>>,
-    /// The ends of claims of which it is not known whether they were committed: the database went away before it could say.
-    doubtful: Mutex<Vec<i64>>,
+    /// Claims of which it is not known whether they were committed.
+    doubtful: Mutex<Doubtful>,
+    /// A node was given up, and what it held is anybody's.
+    something_orphaned: Notify,
+    /// What that must never end has ended by itself.
+    broken: watch::Sender<Option<&'static str>>,
     /// When the table of what is owed was last looked at.
     outbox_looked_at: Mutex<Option<Instant>>,
     /// Triggers that were read lately, by id, valid for their revision only.
@@ -142,6 +172,11 @@ impl Shared {
 
     async fn client(&self) -> Result<Client> {
         self.connections.client().await
+    }
+
+    /// For whom somebody waits who will not wait long.
+    async fn client_soon(&self) -> Result<Client> {
+        self.connections.client_within(SOON).await
     }
 }
 
@@ -175,44 +210,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Runs a statement and gives its rows.
-async fn query(client: &impl GenericClient, sql: &str, params: Params<'_>) -> Result<Vec<Row>> {
-    answered(async {
-        let statement = client.prepare_cached(sql).await?;
-        client.query(&statement, params).await
-    })
-    .await
-}
-
-/// Runs a statement and gives its first row.
-async fn query_first(client: &impl GenericClient, sql: &str, params: Params<'_>) -> Result<Option<Row>> {
-    Ok(query(client, sql, params).await?.into_iter().next())
-}
-
-/// Runs a statement and gives the number of rows that it changed.
-async fn execute(client: &impl GenericClient, sql: &str, params: Params<'_>) -> Result<u64> {
-    answered(async {
-        let statement = client.prepare_cached(sql).await?;
-        client.execute(&statement, params).await
-    })
-    .await
-}
-
-/// Reads a column.
-fn column<'r, T: FromSql<'r>>(row: &'r Row, index: usize) -> Result<T> {
-    row.try_get(index).map_err(failed)
-}
-
-/// Begins a transaction in which all reads see the same moment.
-async fn moment(client: &mut Client) -> Result<Transaction<'_>> {
-    answered(client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true).start()).await
-}
-
-/// A number of rows as the database takes it.
-fn limit_of(limit: usize) -> i64 {
-    i64::try_from(limit).unwrap_or(i64::MAX)
-}
-
 impl Postgres {
     /// Opens the database as one of its nodes, making or migrating it first. Needs a Tokio runtime, in which it goes on until
     /// [`Postgres::close`].
@@ -221,7 +218,10 @@ impl Postgres {
     /// In words for the operator: it cannot be reached or used, or it is newer than this program.
     pub async fn open(address: &Address, role: Role, settings: Settings) -> std::result::Result<Postgres, String> {
         let connections = Connections::new(address, CONNECTIONS_MAX)?;
-        let in_words = |error: Error| format!("The database {address} cannot be used: {error}");
+        let in_words = |error: Error| {
+            let (Error::Unavailable(why) | Error::Broken(why)) = error;
+            format!("The database {address} cannot be used: {why}")
+        };
         let mut client = reach(&connections).await.map_err(in_words)?;
         let unusable = |words: String| format!("The database {address} cannot be used: {words}");
         let node = match &role {
@@ -252,6 +252,8 @@ impl Postgres {
             hints: Hints::default(),
             fresh: Mutex::default(),
             doubtful: Mutex::default(),
+            something_orphaned: Notify::new(),
+            broken: watch::Sender::new(None),
             outbox_looked_at: Mutex::default(),
             parsed: Mutex::default(),
             cron_lines: CronLines::default(),
@@ -259,22 +261,44 @@ impl Postgres {
         if let Role::Node(_) = role {
             partition::prepare(&shared, shared.clock.now()).await.map_err(in_words)?;
         }
-        let (gatherer, gathering) = Gatherer::start(Arc::clone(&shared));
-        let mut tasks = vec![gathering, tokio::spawn(hint::tell_others(Arc::clone(&shared)))];
+        let (gatherer, gather) = Gatherer::start(Arc::clone(&shared));
+        let go_on = |what, work| go_on(&shared, what, work);
+        let mut tasks = vec![
+            go_on("the gatherer of calls", Box::pin(gather) as Task),
+            go_on("the teller of hints", Box::pin(hint::tell_others(Arc::clone(&shared)))),
+        ];
         if let Role::Node(_) = role {
-            tasks.push(tokio::spawn(node::beat(Arc::clone(&shared))));
-            tasks.push(tokio::spawn(hint::listen(Arc::clone(&shared))));
-            tasks.push(tokio::spawn(silence::listen_for(Arc::clone(&shared))));
+            tasks.extend([
+                go_on("this node's sign of life", Box::pin(node::beat(Arc::clone(&shared))) as Task),
+                go_on("the sweep for what nobody holds", Box::pin(node::sweep(Arc::clone(&shared)))),
+                go_on("the listener for hints", Box::pin(hint::listen(Arc::clone(&shared)))),
+                go_on("the look after the database", Box::pin(silence::listen_for(Arc::clone(&shared)))),
+            ]);
         }
-        Ok(Postgres { shared, gatherer, lists: Semaphore::new(LISTS_AT_ONCE), tasks })
+        let (lists, tasks) = (Arc::new(Semaphore::new(LISTS_AT_ONCE)), Mutex::new(tasks));
+        Ok(Postgres { shared, gatherer, lists, tasks })
     }
 
     /// This node ends: what it holds is owed at once, and others need not wait until its silence is noticed.
     pub async fn close(&self) {
+        // The beat first: one that found no row any more would begin again.
+        let tasks = std::mem::take(&mut *lock(&self.tasks));
+        tasks.iter().for_each(JoinHandle::abort);
+        for task in tasks {
+            // It was told to end; that it did is all that matters.
+            let _ = task.await;
+        }
         if let Err(error) = node::leave(&self.shared).await {
             tracing::warn!(%error, "the other nodes will notice only in a few seconds that this one is gone");
         }
-        self.stop();
+    }
+
+    /// Comes back only if something that this node cannot be without has ended by itself, and names it: then the process had better
+    /// end too.
+    pub async fn broken(&self) -> &'static str {
+        let mut broken = self.shared.broken.subscribe();
+        let what = broken.wait_for(Option::is_some).await.ok().and_then(|what| *what);
+        what.unwrap_or("the database's own work")
     }
 
     /// The database's clock, as this node sees it.
@@ -282,23 +306,78 @@ impl Postgres {
         Arc::clone(&self.shared.clock) as Arc<dyn Clock>
     }
 
-    fn stop(&self) {
-        self.tasks.iter().for_each(JoinHandle::abort);
-    }
-
     async fn client(&self) -> Result<Client> {
-        self.shared.client().await
+        self.shared.client_soon().await
     }
 
-    async fn list_turn(&self) -> Result<SemaphorePermit<'_>> {
-        self.lists.acquire().await.map_err(|_| Error::Unavailable("it is closed".to_owned()))
+    /// Reads, and reads once more on another connection where the first one broke: the server may have ended it long before anybody
+    /// asked, and nothing is done twice by reading twice.
+    async fn read<T, R>(&self, read: impl FnOnce(Client) -> R + Clone) -> Result<T>
+    where
+        R: Future<Output = Result<T>>,
+    {
+        read_again(&self.shared, read).await
+    }
+
+    /// Reads a list when its turn comes, in a task of its own: who asked may go away, but the statement does not, and it keeps its
+    /// turn and its connection until it is over.
+    async fn list<T, R>(&self, read: impl FnOnce(Client, Arc<Shared>) -> R + Clone + Send + 'static) -> Result<T>
+    where
+        T: Send + 'static,
+        R: Future<Output = Result<T>> + Send,
+    {
+        let busy = |_| Error::Unavailable(format!("too many lists are being read, for {} s", SOON.as_secs()));
+        let turn = tokio::time::timeout(SOON, Arc::clone(&self.lists).acquire_owned()).await.map_err(busy)?;
+        let turn = turn.map_err(|_| Error::Unavailable("it is closed".to_owned()))?;
+        let shared = Arc::clone(&self.shared);
+        let reading = tokio::spawn(async move {
+            let _turn = turn;
+            read_again(&shared, |client| read(client, Arc::clone(&shared))).await
+        });
+        reading.await.map_err(|error| Error::Broken(format!("a list could not be read: {error}")))?
+    }
+}
+
+/// See [`Postgres::read`].
+async fn read_again<T, R>(shared: &Shared, read: impl FnOnce(Client) -> R + Clone) -> Result<T>
+where
+    R: Future<Output = Result<T>>,
+{
+    let client = shared.client_soon().await?;
+    let made = Object::metrics(&client).created;
+    match read.clone()(client).await {
+        Err(Error::Unavailable(_)) if failure::may_have_broken(made) => read(shared.client_soon().await?).await,
+        outcome => outcome,
     }
 }
 
 impl Drop for Postgres {
     fn drop(&mut self) {
-        self.stop();
+        lock(&self.tasks).iter().for_each(JoinHandle::abort);
     }
+}
+
+/// What goes on for as long as the store lives.
+type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Says so when it goes, however it ends.
+struct EndTold {
+    shared: Arc<Shared>,
+    what: &'static str,
+}
+
+impl Drop for EndTold {
+    fn drop(&mut self) {
+        self.shared.broken.send_replace(Some(self.what));
+    }
+}
+
+fn go_on(shared: &Arc<Shared>, what: &'static str, work: Task) -> JoinHandle<()> {
+    let told = EndTold { shared: Arc::clone(shared), what };
+    tokio::spawn(async move {
+        let _told = told;
+        work.await;
+    })
 }
 
 #[async_trait]
@@ -310,8 +389,19 @@ impl Store for Postgres {
     async fn check(&self) -> Result<()> {
         // Something is written, so that a database that may only be read is noticed.
         let client = self.client().await?;
-        execute(&client, "UPDATE nodes SET seen_at = seen_at WHERE id = $1", &[&self.shared.node.id()]).await?;
-        query_first(&client, "SELECT max(version) FROM migrations", &[]).await.map(drop)
+        let written =
+            execute(&client, "UPDATE nodes SET seen_at = seen_at WHERE id = $1", &[&self.shared.node.id()]).await?;
+        if written == 0 {
+            return Err(node::given_up());
+        }
+        query_first(&client, "SELECT max(version) FROM migrations", &[]).await?;
+        match query_first(&client, WITHHELD, &[]).await? {
+            Some(table) => Err(Error::Unavailable(format!(
+                "the database's user may not read and write the table {} any more",
+                column::<&str>(&table, 0)?
+            ))),
+            None => Ok(()),
+        }
     }
 
     async fn register(&self, user: NewUser, rule: Registration, now: Timestamp) -> Result<Registered> {
@@ -323,7 +413,7 @@ impl Store for Postgres {
     }
 
     async fn user_by_email(&self, email: &str) -> Result<Option<(User, String)>> {
-        access::user_by_email(&self.client().await?, email).await
+        self.read(|client| async move { access::user_by_email(&client, email).await }).await
     }
 
     async fn users(&self) -> Result<Vec<User>> {
@@ -343,7 +433,7 @@ impl Store for Postgres {
     }
 
     async fn session_user(&self, id: &str, now: Timestamp) -> Result<Option<User>> {
-        access::session_user(&self.client().await?, id, now).await
+        self.read(|client| async move { access::session_user(&client, id, now).await }).await
     }
 
     async fn end_session(&self, id: &str) -> Result<()> {
@@ -351,7 +441,7 @@ impl Store for Postgres {
     }
 
     async fn sessions(&self, user: UserId, now: Timestamp) -> Result<Vec<Session>> {
-        access::sessions(&self.client().await?, user, now).await
+        self.read(|client| async move { access::sessions(&client, user, now).await }).await
     }
 
     async fn end_other_sessions(&self, user: UserId, kept: &str) -> Result<usize> {
@@ -367,7 +457,7 @@ impl Store for Postgres {
     }
 
     async fn api_keys(&self, owner: UserId) -> Result<Vec<ApiKey>> {
-        access::api_keys(&self.client().await?, owner).await
+        self.read(|client| async move { access::api_keys(&client, owner).await }).await
     }
 
     async fn delete_api_key(&self, owner: UserId, id: ApiKeyId) -> Result<bool> {
@@ -375,39 +465,51 @@ impl Store for Postgres {
     }
 
     async fn api_key_user(&self, hash: &KeyHash, now: Timestamp) -> Result<Option<(User, ApiKey)>> {
-        access::api_key_user(&self.client().await?, hash, now).await
+        self.read(|client| async move { access::api_key_user(&client, hash, now).await }).await
     }
 
     async fn touch_api_key(&self, id: ApiKeyId, now: Timestamp) -> Result<()> {
         access::touch_api_key(&self.client().await?, id, now).await
     }
 
-    async fn create_trigger(&self, trigger: NewTrigger, now: Timestamp) -> Result<Armed> {
+    async fn create_trigger(
+        &self,
+        trigger: NewTrigger,
+        now: Timestamp,
+    ) -> Result<std::result::Result<Armed, MissingDestination>> {
         trigger::create(&self.shared, &trigger, now).await
     }
 
     async fn trigger(&self, owner: UserId, id: TriggerId) -> Result<Option<Armed>> {
-        trigger::get(&mut self.client().await?, &self.shared, owner, id).await
+        self.read(|mut client| async move { trigger::get(&mut client, &self.shared, owner, id).await }).await
     }
 
     async fn triggers(&self, owner: UserId, after: Option<TriggerId>, limit: usize) -> Result<Vec<Armed>> {
-        let _turn = self.list_turn().await?;
-        trigger::list(&mut self.client().await?, &self.shared, owner, after, limit).await
+        self.list(move |mut client: Client, shared: Arc<Shared>| async move {
+            trigger::list(&mut client, &shared, owner, after, limit).await
+        })
+        .await
     }
 
     async fn trigger_heads(&self, owner: UserId, limit: usize) -> Result<Vec<TriggerHead>> {
-        let _turn = self.list_turn().await?;
-        head::list(&self.client().await?, &self.shared, owner, limit).await
+        self.list(
+            move |client: Client, shared: Arc<Shared>| async move { head::list(&client, &shared, owner, limit).await },
+        )
+        .await
     }
 
     async fn soonest(&self, owner: UserId, limit: usize) -> Result<Vec<TriggerHead>> {
-        let _turn = self.list_turn().await?;
-        head::soonest(&self.client().await?, &self.shared, owner, limit).await
+        self.list(move |client: Client, shared: Arc<Shared>| async move {
+            head::soonest(&client, &shared, owner, limit).await
+        })
+        .await
     }
 
     async fn attention(&self, owner: UserId, gone_until: Timestamp, now: Timestamp) -> Result<Attention> {
-        let _turn = self.list_turn().await?;
-        head::attention(&mut self.client().await?, &self.shared, owner, gone_until, now).await
+        self.list(move |mut client: Client, shared: Arc<Shared>| async move {
+            head::attention(&mut client, &shared, owner, gone_until, now).await
+        })
+        .await
     }
 
     async fn edit_trigger(&self, edit: Edit, seen: Option<Timestamp>, now: Timestamp) -> Result<Edited> {
@@ -422,18 +524,133 @@ impl Store for Postgres {
         self.gatherer.fire(owner, id, call, now).await
     }
 
+    async fn fire_again(
+        &self,
+        owner: UserId,
+        event: EventId,
+        message_id: MessageId,
+        gone_until: Timestamp,
+        now: Timestamp,
+    ) -> Result<FiredAgain> {
+        let found = event::get(&mut self.client().await?, owner, event, gone_until).await?;
+        match found {
+            Some((parent, _)) => self.gatherer.fire_again(parent, message_id, now).await,
+            None => Ok(FiredAgain::NotFound),
+        }
+    }
+
     async fn fire_unkept(
         &self,
         owner: UserId,
         definition: Definition,
         message_id: MessageId,
         now: Timestamp,
-    ) -> Result<TriggerId> {
-        log::fire_unkept(&mut self.client().await?, &self.shared, owner, &definition, message_id, now).await
+    ) -> Result<std::result::Result<TriggerId, MissingDestination>> {
+        log::fire_unkept(&self.shared, owner, &definition, message_id, now).await
     }
 
     async fn skipped(&self, owner: UserId, id: TriggerId, limit: usize) -> Result<Vec<SkippedView>> {
-        trigger::skipped(&mut self.client().await?, owner, id, limit).await
+        self.read(|mut client| async move { trigger::skipped(&mut client, owner, id, limit).await }).await
+    }
+
+    async fn create_destination(
+        &self,
+        owner: UserId,
+        definition: DestinationDefinition,
+        now: Timestamp,
+    ) -> Result<Option<Destination>> {
+        destination::create(&self.shared, owner, &definition, now).await
+    }
+
+    async fn destination(&self, owner: UserId, id: DestinationId) -> Result<Option<Destination>> {
+        self.read(|client| async move { destination::get(&client, owner, id).await }).await
+    }
+
+    async fn destinations(
+        &self,
+        owner: UserId,
+        after: Option<DestinationId>,
+        limit: usize,
+    ) -> Result<Vec<Destination>> {
+        self.list(
+            move |client: Client, _: Arc<Shared>| async move { destination::list(&client, owner, after, limit).await },
+        )
+        .await
+    }
+
+    async fn destination_heads(&self, owner: UserId, wanted: Wanted) -> Result<Vec<DestinationHead>> {
+        self.list(
+            move |client: Client, _: Arc<Shared>| async move { destination::heads(&client, owner, &wanted).await },
+        )
+        .await
+    }
+
+    async fn edit_destination(
+        &self,
+        owner: UserId,
+        id: DestinationId,
+        seen: i64,
+        definition: DestinationDefinition,
+    ) -> Result<Edited> {
+        destination::edit(&self.shared, owner, id, seen, &definition).await
+    }
+
+    async fn set_standing(&self, owner: UserId, id: DestinationId, standing: Standing, now: Timestamp) -> Result<bool> {
+        destination::set_standing(&self.shared, owner, id, &standing, now).await
+    }
+
+    async fn delete_destination(&self, owner: UserId, id: DestinationId, now: Timestamp) -> Result<Deleted> {
+        destination::delete(&self.shared, owner, id, now).await
+    }
+
+    async fn suspend_destination(
+        &self,
+        id: DestinationId,
+        seen: i64,
+        reason: &str,
+        told_by: Option<MessageId>,
+        now: Timestamp,
+    ) -> Result<bool> {
+        destination::suspend(&self.shared, id, seen, reason, told_by, now).await
+    }
+
+    async fn streaks(&self, owner: UserId) -> Result<Vec<(DestinationId, Streak)>> {
+        streak::list(&self.client().await?, owner).await
+    }
+
+    async fn take_turns(&self, id: DestinationId, rate: Rate, wanted: usize, now: Timestamp) -> Result<Turns> {
+        turn::take(&self.shared, id, rate, wanted, now).await
+    }
+
+    async fn destinations_to_send_to(&self, ids: Vec<DestinationId>) -> Result<Vec<Destination>> {
+        let ids = &ids;
+        self.read(|client| async move { destination::to_send_to(&client, ids).await }).await
+    }
+
+    async fn destination_uses(&self, owner: UserId, ids: Vec<DestinationId>) -> Result<Vec<u64>> {
+        self.list(move |client: Client, _: Arc<Shared>| async move { destination::uses(&client, owner, &ids).await })
+            .await
+    }
+
+    async fn arrive(&self, owner: UserId, arrived: Arrived, contents: Contents) -> Result<bool> {
+        arrival::arrive(&self.shared, owner, &arrived, &contents).await
+    }
+
+    async fn arrivals(
+        &self,
+        owner: UserId,
+        destination: DestinationId,
+        before: Option<ArrivalId>,
+        limit: usize,
+    ) -> Result<Vec<Arrival>> {
+        self.list(move |client: Client, _: Arc<Shared>| async move {
+            arrival::list(&client, owner, destination, before, limit).await
+        })
+        .await
+    }
+
+    async fn arrival(&self, owner: UserId, id: ArrivalId) -> Result<Option<(Arrival, Contents)>> {
+        self.read(|client| async move { arrival::get(&client, owner, id).await }).await
     }
 
     async fn begin_presence(&self, now: Timestamp) -> Result<Vec<Absence>> {
@@ -468,16 +685,86 @@ impl Store for Postgres {
     }
 
     async fn settle(&self, settlements: Vec<Settlement>) -> Result<()> {
-        delivery::settle(&self.shared, settlements).await
+        settle::settle(&self.shared, settlements).await
+    }
+
+    async fn undelivered(
+        &self,
+        owner: UserId,
+        filter: UndeliveredFilter,
+        gone_until: Timestamp,
+        after: Option<UndeliveredPlace>,
+        limit: usize,
+    ) -> Result<Vec<Undelivered>> {
+        self.list(move |client: Client, _: Arc<Shared>| async move {
+            view::undelivered(&client, owner, &filter, gone_until, after, limit).await
+        })
+        .await
+    }
+
+    async fn receipt(
+        &self,
+        owner: UserId,
+        event: EventId,
+        slot: u32,
+        number: u32,
+        gone_until: Timestamp,
+    ) -> Result<Option<Receipt>> {
+        receipt::get(&self.client().await?, owner, (event, slot), number, gone_until).await
+    }
+
+    async fn count_undelivered(
+        &self,
+        owner: UserId,
+        filter: UndeliveredFilter,
+        gone_until: Timestamp,
+        at_most: u64,
+    ) -> Result<u64> {
+        self.list(move |client: Client, _: Arc<Shared>| async move {
+            view::count_undelivered(&client, owner, &filter, gone_until, at_most).await
+        })
+        .await
+    }
+
+    async fn redeliver(
+        &self,
+        owner: UserId,
+        deliveries: Vec<DeliveryId>,
+        retention: Retention,
+        now: Timestamp,
+    ) -> Result<Vec<std::result::Result<(), Refusal>>> {
+        redelivery::redeliver(&self.shared, owner, &deliveries, retention, now).await
+    }
+
+    async fn redeliver_matching(
+        &self,
+        owner: UserId,
+        filter: UndeliveredFilter,
+        after: Option<UndeliveredPlace>,
+        limit: usize,
+        retention: Retention,
+        now: Timestamp,
+    ) -> Result<Redelivered> {
+        let limit = limit.min(SLICE_MAX);
+        redelivery::redeliver_matching(&self.shared, owner, &filter, after, limit, retention, now).await
+    }
+
+    async fn cancel_delivery(
+        &self,
+        owner: UserId,
+        delivery: DeliveryId,
+        gone_until: Timestamp,
+        now: Timestamp,
+    ) -> Result<std::result::Result<(), CancelRefusal>> {
+        redelivery::cancel_delivery(&self.shared, owner, delivery, gone_until, now).await
     }
 
     async fn backlog(&self) -> Result<Backlog> {
-        delivery::backlog(&mut self.client().await?).await
+        self.read(|mut client| async move { delivery::backlog(&mut client).await }).await
     }
 
     async fn due_counts(&self, now: Timestamp) -> Result<DueCounts> {
-        let _turn = self.list_turn().await?;
-        trigger::due_counts(&self.client().await?, now).await
+        self.list(move |client: Client, _: Arc<Shared>| async move { trigger::due_counts(&client, now).await }).await
     }
 
     fn note_work(&self, work: Work) {
@@ -485,7 +772,7 @@ impl Store for Postgres {
     }
 
     async fn nodes(&self) -> Result<Vec<NodeView>> {
-        node::list(&self.client().await?, &self.shared.node).await
+        self.read(|client| async move { node::list(&client, &self.shared.node).await }).await
     }
 
     async fn event(
@@ -494,17 +781,21 @@ impl Store for Postgres {
         id: EventId,
         gone_until: Timestamp,
     ) -> Result<Option<(Event, Vec<DeliveryView>)>> {
-        event::get(&mut self.client().await?, owner, id, gone_until).await
+        self.read(|mut client| async move { event::get(&mut client, owner, id, gone_until).await }).await
     }
 
     async fn events(&self, owner: UserId, filter: EventFilter, page: EventPage, limit: usize) -> Result<Vec<Event>> {
-        let _turn = self.list_turn().await?;
-        event::list(&mut self.client().await?, owner, filter, page, limit).await
+        self.list(move |mut client: Client, _: Arc<Shared>| async move {
+            event::list(&mut client, owner, filter, page, limit).await
+        })
+        .await
     }
 
     async fn event_counts(&self, owner: UserId, gone_until: Timestamp) -> Result<Vec<EventCount>> {
-        let _turn = self.list_turn().await?;
-        event::counts(&mut self.client().await?, owner, gone_until).await
+        self.list(move |mut client: Client, _: Arc<Shared>| async move {
+            event::counts(&mut client, owner, gone_until).await
+        })
+        .await
     }
 
     async fn event_lines(
@@ -514,8 +805,10 @@ impl Store for Postgres {
         page: EventPage,
         limit: usize,
     ) -> Result<EventLines> {
-        let _turn = self.list_turn().await?;
-        search::event_lines(&mut self.client().await?, owner, &search, page, limit).await
+        self.list(move |mut client: Client, _: Arc<Shared>| async move {
+            search::event_lines(&mut client, owner, &search, page, limit).await
+        })
+        .await
     }
 
     async fn events_logged_after(
@@ -525,13 +818,17 @@ impl Store for Postgres {
         after: EventId,
         limit: usize,
     ) -> Result<EventLines> {
-        let _turn = self.list_turn().await?;
-        search::events_logged_after(&mut self.client().await?, owner, &search, after, limit).await
+        self.list(move |mut client: Client, _: Arc<Shared>| async move {
+            search::events_logged_after(&mut client, owner, &search, after, limit).await
+        })
+        .await
     }
 
     async fn count_events(&self, owner: UserId, filters: Vec<EventFilter>, at_most: u64) -> Result<Vec<u64>> {
-        let _turn = self.list_turn().await?;
-        search::count(&mut self.client().await?, owner, &filters, at_most).await
+        self.list(move |mut client: Client, _: Arc<Shared>| async move {
+            search::count(&mut client, owner, &filters, at_most).await
+        })
+        .await
     }
 
     async fn hour_counts(
@@ -541,8 +838,10 @@ impl Store for Postgres {
         from: Timestamp,
         until: Timestamp,
     ) -> Result<Vec<HourCount>> {
-        let _turn = self.list_turn().await?;
-        count::hour_counts(&self.client().await?, owner, trigger, from, until).await
+        self.list(move |client: Client, _: Arc<Shared>| async move {
+            count::hour_counts(&client, owner, trigger, from, until).await
+        })
+        .await
     }
 
     async fn recent_firings(
@@ -552,8 +851,10 @@ impl Store for Postgres {
         gone_until: Timestamp,
         limit: usize,
     ) -> Result<Vec<RecentFirings>> {
-        let _turn = self.list_turn().await?;
-        firing::recent(&self.client().await?, owner, &triggers, gone_until, limit).await
+        self.list(move |client: Client, _: Arc<Shared>| async move {
+            firing::recent(&client, owner, &triggers, gone_until, limit).await
+        })
+        .await
     }
 
     async fn gone_firing(
@@ -562,8 +863,10 @@ impl Store for Postgres {
         id: EventId,
         gone_until: Timestamp,
     ) -> Result<Option<(TriggerId, Firing)>> {
-        let _turn = self.list_turn().await?;
-        firing::gone_firing(&self.client().await?, owner, id, gone_until).await
+        self.list(move |client: Client, _: Arc<Shared>| async move {
+            firing::gone_firing(&client, owner, id, gone_until).await
+        })
+        .await
     }
 
     async fn expire(&self, gone_until: Timestamp, now: Timestamp, limit: usize) -> Result<Expired> {

@@ -4,12 +4,13 @@
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
 use deadpool_postgres::Client;
 use jiff::{SignedDuration, Timestamp};
 use oncue_domain::store::{Error, Result};
 
-use super::{Shared, answered, column, failed, lock, query, query_first};
+use super::{Shared, answered, column, failed, lock, locks, query, query_first, run};
 
 /// How much time one partition holds.
 const SPAN_US: i64 = 4 * 3_600_000_000;
@@ -17,11 +18,8 @@ const SPAN_US: i64 = 4 * 3_600_000_000;
 /// A partition is made so long before the first event fires into it.
 const AHEAD: SignedDuration = SignedDuration::from_hours(1);
 
-/// Nodes make and drop partitions one at a time.
-const LOCK: i64 = 0x6f6e_6375_6501;
-
-/// Whoever drops partitions holds it.
-const DROPPING_LOCK: i64 = 0x6f6e_6375_6504;
+/// One that could not be made ahead is tried again after this.
+const AHEAD_AGAIN_AFTER: Duration = Duration::from_secs(10);
 
 /// The tables that are divided, by the same bounds.
 const TABLES: [&str; 2] = ["events", "attempts"];
@@ -32,6 +30,24 @@ pub(super) struct Partitions {
     known: Mutex<BTreeSet<i64>>,
     /// One of this node's callers makes what is missing; the others wait for it here, and not each on a connection of its own.
     making: tokio::sync::Mutex<()>,
+    /// When the one ahead was last tried.
+    tried_ahead: Mutex<Option<Instant>>,
+}
+
+impl Partitions {
+    fn is_missing(&self, number: i64) -> bool {
+        !lock(&self.known).contains(&number)
+    }
+
+    /// Whether it is time to try the one ahead; whoever is told so does.
+    fn may_try_ahead(&self, now: Instant) -> bool {
+        let mut tried = lock(&self.tried_ahead);
+        let may = tried.is_none_or(|at| now.duration_since(at) >= AHEAD_AGAIN_AFTER);
+        if may {
+            *tried = Some(now);
+        }
+        may
+    }
 }
 
 /// Counts the spans since 1970.
@@ -44,26 +60,42 @@ fn name_of(table: &str, number: i64) -> String {
     format!("{table}_{}{}", if number < 0 { "n" } else { "" }, number.unsigned_abs())
 }
 
-/// Makes certain that what fires at `now` has a place, and a while later too.
+/// Makes certain that what fires at `now` has a place, and sees to it that it has one a while later too. Nobody may hold a
+/// connection who calls this: it may need one.
 pub(super) async fn prepare(shared: &Shared, now: Timestamp) -> Result<()> {
-    let wanted = [number_of(now), number_of(now.checked_add(AHEAD).unwrap_or(now))];
-    let is_missing = |number: &i64| !lock(&shared.partitions.known).contains(number);
-    if !wanted.iter().any(is_missing) {
-        return Ok(());
-    }
-    let _turn = shared.partitions.making.lock().await;
-    for number in wanted {
-        if is_missing(&number) {
-            make(&mut shared.client().await?, number).await?;
-            lock(&shared.partitions.known).insert(number);
+    let (present, ahead) = (number_of(now), number_of(now.checked_add(AHEAD).unwrap_or(now)));
+    let partitions = &shared.partitions;
+    if partitions.is_missing(present) {
+        let _turn = partitions.making.lock().await;
+        if partitions.is_missing(present) {
+            make(&mut shared.client().await?, present).await?;
+            lock(&partitions.known).insert(present);
         }
     }
+    if partitions.is_missing(ahead) && partitions.may_try_ahead(Instant::now()) {
+        make_ahead(shared, ahead).await;
+    }
     Ok(())
+}
+
+/// There is an hour left: what does not succeed now is tried again, and nobody fails for it.
+async fn make_ahead(shared: &Shared, number: i64) {
+    // Who is at it already does this one next, or the next caller does.
+    let Ok(_turn) = shared.partitions.making.try_lock() else { return };
+    let made = match shared.client().await {
+        Ok(mut client) => make(&mut client, number).await,
+        Err(error) => Err(error),
+    };
+    match made {
+        Ok(()) => drop(lock(&shared.partitions.known).insert(number)),
+        Err(error) => tracing::warn!(%error, "the next partition cannot be made yet; it is tried again"),
+    }
 }
 
 /// A write found that a partition is gone which was known to be there.
 pub(super) fn forget_all(shared: &Shared) {
     lock(&shared.partitions.known).clear();
+    *lock(&shared.partitions.tried_ahead) = None;
 }
 
 /// Makes the partitions of one span, unless they are there. Attaching a table that was made by itself keeps nobody from
@@ -72,8 +104,8 @@ pub(super) async fn make(client: &mut Client, number: i64) -> Result<()> {
     let (from, until) = bounds(number)?;
     let transaction = answered(client.transaction()).await?;
     // Other nodes may be at it; that is worth waiting for as long as for any statement.
-    transaction.batch_execute("SET LOCAL lock_timeout = 0").await.map_err(failed)?;
-    query(&transaction, "SELECT pg_advisory_xact_lock($1)", &[&LOCK]).await?;
+    run(&transaction, "SET LOCAL lock_timeout = 0").await?;
+    query(&transaction, "SELECT pg_advisory_xact_lock($1)", &[&locks::PARTITIONING]).await?;
     for table in TABLES {
         let name = name_of(table, number);
         let is_there = "SELECT 1 FROM pg_inherits WHERE inhparent = to_regclass($1) AND inhrelid = to_regclass($2) \
@@ -87,14 +119,12 @@ pub(super) async fn make(client: &mut Client, number: i64) -> Result<()> {
             ),
             _ => String::new(),
         };
-        transaction
-            .batch_execute(&format!(
-                "CREATE TABLE {name} (LIKE {table} INCLUDING DEFAULTS INCLUDING CONSTRAINTS);
-                 {unique}
-                 ALTER TABLE {table} ATTACH PARTITION {name} FOR VALUES FROM ({from}) TO ({until});"
-            ))
-            .await
-            .map_err(failed)?;
+        let attached = format!(
+            "CREATE TABLE {name} (LIKE {table} INCLUDING DEFAULTS INCLUDING CONSTRAINTS);
+             {unique}
+             ALTER TABLE {table} ATTACH PARTITION {name} FOR VALUES FROM ({from}) TO ({until});"
+        );
+        run(&transaction, &attached).await?;
     }
     answered(transaction.commit()).await
 }
@@ -108,14 +138,14 @@ fn bounds(number: i64) -> Result<(i64, i64)> {
 /// Drops the partitions in which nothing fired after `gone_until`; a drop that was interrupted is finished. Nobody who reads or writes
 /// waits for it: a partition is detached first, beside whoever is at work.
 pub(super) async fn drop_before(client: &Client, shared: &Shared, gone_until: Timestamp) -> Result<()> {
-    let row = query_first(client, "SELECT pg_try_advisory_lock($1)", &[&DROPPING_LOCK]).await?;
+    let row = query_first(client, "SELECT pg_try_advisory_lock($1)", &[&locks::DROPPING]).await?;
     if !row.map_or(Ok(false), |row| column(&row, 0))? {
         // Another node is at it.
         return Ok(());
     }
     let outcome = drop_locked(client, shared, gone_until).await;
     // Of a session, because a partition cannot be detached like this in a transaction; a lost connection lets go of it too.
-    query(client, "SELECT pg_advisory_unlock($1)", &[&DROPPING_LOCK]).await?;
+    query(client, "SELECT pg_advisory_unlock($1)", &[&locks::DROPPING]).await?;
     outcome
 }
 
@@ -140,12 +170,9 @@ async fn drop_locked(client: &Client, shared: &Shared, gone_until: Timestamp) ->
             }
             if is_attached {
                 let how = if is_pending { "FINALIZE" } else { "CONCURRENTLY" };
-                client
-                    .batch_execute(&format!("ALTER TABLE {table} DETACH PARTITION {name} {how}"))
-                    .await
-                    .map_err(failed)?;
+                run(client, &format!("ALTER TABLE {table} DETACH PARTITION {name} {how}")).await?;
             }
-            client.batch_execute(&format!("DROP TABLE {name}")).await.map_err(failed)?;
+            run(client, &format!("DROP TABLE {name}")).await?;
         }
     }
     Ok(())

@@ -42,8 +42,20 @@ impl Pauses {
         Some(Leave { pauses: self, failures_before: state.failures, looks_for_all: failing })
     }
 
+    /// A pause begins although nobody dialled: who was let in before has found that the server is not there.
+    pub(super) fn begin(&self, now: Instant, chance: u32) {
+        self.state().miss(now, chance);
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn miss(&mut self, now: Instant, chance: u32) {
+        self.failures += 1;
+        self.until = Some(now + pause(self.failures, chance));
     }
 }
 
@@ -58,8 +70,7 @@ impl Leave<'_> {
         let mut state = self.pauses.state();
         // Many may have dialled at once: together they missed once.
         if state.failures == self.failures_before {
-            state.failures += 1;
-            state.until = Some(now + pause(state.failures, chance));
+            state.miss(now, chance);
         }
     }
 }
@@ -113,6 +124,18 @@ mod tests {
         late.reached();
         assert!(pauses.leave(start).is_some());
         assert!(pauses.leave(start).is_some(), "and everybody may dial");
+    }
+
+    #[test]
+    fn a_pause_that_begins_without_dialling_holds_for_everybody_and_then_one_looks() {
+        let (pauses, start) = (Pauses::default(), Instant::now());
+        pauses.begin(start, 0);
+        assert!(pauses.leave(start).is_none());
+        let later = start + SHORTEST;
+        let looks = pauses.leave(later).expect("the pause is over");
+        assert!(pauses.leave(later).is_none(), "one looks for all");
+        looks.reached();
+        assert!(pauses.leave(later).is_some());
     }
 
     #[test]

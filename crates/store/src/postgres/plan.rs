@@ -1,6 +1,7 @@
 //! Plans become facts: cursors that still stand where the plan found them are locked and moved, and what fired and what did
 //! not is written down, in one statement. Another node may be at the same triggers: the one that locks first carries them
-//! out, for the other they are stale.
+//! out, for the other they are stale. For a node whose row is gone all are: it was given up, and is not even to write what
+//! nobody else does, because the database may be somebody else's by now.
 
 use std::collections::HashSet;
 
@@ -12,8 +13,10 @@ use oncue_domain::store::{Committed, Planned, Result};
 use tokio_postgres::types::ToSql;
 
 use super::hint::Changes;
-use super::log::{Asked, LOGGED, Logged, NewEvent, announce, floor, logging, room};
-use super::{Shared, column, count, partition, query};
+use super::log::{
+    AFTER_ASKED, Asked, LOGGED, LOGGED_COLUMNS, Logged, NewEvent, announce, arrays, floor, logging, room,
+};
+use super::{Shared, column, count, node, partition, query};
 
 /// Occurrences that did not fire, as columns.
 #[derive(Default)]
@@ -56,14 +59,16 @@ async fn commit_once(shared: &Shared, plans: &[Planned], now: Timestamp) -> Resu
     let mut room = room(shared);
     for (planned, number) in plans.iter().zip(1..) {
         for (firing, message_id) in planned.plan.firings.iter().zip(&planned.message_ids) {
-            let new = NewEvent {
+            let mut new = NewEvent {
                 trigger: planned.trigger.clone(),
                 origin: if firing.caught_up { Origin::CatchUp } else { Origin::Schedule },
                 scheduled_at: Some(firing.scheduled_at),
                 payload: None,
                 message_id: *message_id,
+                parent: None,
+                held: 0,
             };
-            asked.push(shared, &new, i64::try_from(events.len()).unwrap_or(i64::MAX), &mut room, now);
+            asked.push(shared, &mut new, i64::try_from(events.len()).unwrap_or(i64::MAX), &mut room, now);
             events.push((Some(new), number));
         }
         for skipped in &planned.plan.skipped {
@@ -97,10 +102,14 @@ async fn commit_once(shared: &Shared, plans: &[Planned], now: Timestamp) -> Resu
     let mut committed = Committed::default();
     let (mut carried_out, mut logged) = (HashSet::new(), Vec::new());
     for row in &rows {
-        match column::<Option<i64>>(row, 3)? {
+        match column::<Option<i64>>(row, LOGGED_COLUMNS)? {
             Some(number) => drop(carried_out.insert(number)),
             None => logged.push(Logged::read(row)?),
         }
+    }
+    if carried_out.is_empty() && !plans.is_empty() {
+        // Others were first, or nothing that this node writes counts: then it must not try again at once.
+        node::is_there(&client, shared).await?;
     }
     committed.plans = carried_out.len();
     committed.stale = plans.len() - carried_out.len();
@@ -110,7 +119,7 @@ async fn commit_once(shared: &Shared, plans: &[Planned], now: Timestamp) -> Resu
     for one in &logged {
         let Some((new, number)) = usize::try_from(one.key).ok().and_then(|at| events.get_mut(at)) else { continue };
         fired.insert(*number);
-        claims.extend(new.take().and_then(|new| one.finish(shared, new, now, &mut changes)));
+        claims.extend(new.take().map(|new| one.finish(shared, new, now, &mut changes)).into_iter().flatten());
     }
     for (planned, number) in plans.iter().zip(1..) {
         if carried_out.contains(&number) && !fired.contains(&number) {
@@ -124,18 +133,22 @@ async fn commit_once(shared: &Shared, plans: &[Planned], now: Timestamp) -> Resu
 /// An occurrence that has an event already gets no second one (invariant 1): under the lock of its cursor nobody else can be
 /// about to log it, and no event fires before its time, so only partitions from then on are asked.
 fn statement() -> String {
-    let asked = Asked::table(6);
+    let asked = Asked::table();
+    let plans = arrays(&["bigint"; 4], AFTER_ASKED);
+    let skips =
+        arrays(&["bigint", "bigint", "text", "bigint", "bigint", "bigint", "bigint", "bigint"], AFTER_ASKED + 4);
     format!(
         "WITH {floor},
          plan AS (
              SELECT *
-             FROM unnest($18::bigint[], $19::bigint[], $20::bigint[], $21::bigint[])
+             FROM unnest({plans})
                   WITH ORDINALITY AS plan (trigger_id, armed, revision, next_at, number)
          ),
          standing AS MATERIALIZED (
              SELECT plan.trigger_id, plan.next_at, plan.number
              FROM cursors JOIN plan ON plan.trigger_id = cursors.trigger_id
                                    AND plan.armed = cursors.next_at AND plan.revision = cursors.revision
+             WHERE EXISTS (SELECT 1 FROM nodes WHERE nodes.id = $3)
              FOR UPDATE OF cursors SKIP LOCKED
          ),
          moved AS (
@@ -149,8 +162,7 @@ fn statement() -> String {
          ),
          skips AS MATERIALIZED (
              SELECT skips.*
-             FROM unnest($22::bigint[], $23::bigint[], $24::text[], $25::bigint[], $26::bigint[], $27::bigint[], $28::bigint[],
-                         $29::bigint[])
+             FROM unnest({skips})
                   WITH ORDINALITY AS skips (owner, trigger_id, reason, first_at, last_at, count, hour, number, place)
              JOIN standing ON standing.number = skips.number
          ),
@@ -161,7 +173,7 @@ fn statement() -> String {
          {logging}
          SELECT {LOGGED}, NULL::bigint FROM fired
          UNION ALL
-         SELECT NULL, NULL, NULL, number FROM standing",
+         SELECT NULL, NULL, NULL, NULL, number FROM standing",
         floor = floor(),
         logging = logging(
             &format!("{asked} JOIN standing ON standing.trigger_id = asked.trigger_id"),

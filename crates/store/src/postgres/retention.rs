@@ -5,30 +5,36 @@ use std::collections::BTreeMap;
 
 use deadpool_postgres::GenericClient;
 use jiff::Timestamp;
-use oncue_domain::event::Origin;
 use oncue_domain::id::{EventId, TriggerId, UserId};
 use oncue_domain::store::{Expired, Result};
 use tokio_postgres::Row;
 
 use super::firing::Leaving;
-use super::{Shared, answered, column, count, execute, firing, limit_of, partition, query, query_first, tally};
-use crate::codec::{instant, origin_to_number};
-
-/// Whoever removes what is old holds it.
-const LOCK: i64 = 0x6f6e_6375_6503;
+use super::{
+    Shared, answered, column, count, execute, firing, limit_of, locks, order, partition, query, query_first, settled,
+    tally,
+};
+use crate::codec::{COUNTED_AS_FAILED, NOT_COUNTED, instant, origin_from_number};
 
 pub(super) async fn expire(shared: &Shared, gone_until: Timestamp, now: Timestamp, limit: usize) -> Result<Expired> {
     let mut client = shared.client().await?;
     let transaction = answered(client.transaction()).await?;
-    let row = query_first(&transaction, "SELECT pg_try_advisory_xact_lock($1)", &[&LOCK]).await?;
+    let row = query_first(&transaction, "SELECT pg_try_advisory_xact_lock($1)", &[&locks::EXPIRING]).await?;
     if !row.map_or(Ok(false), |row| column(&row, 0))? {
         // Another node is at it.
         return Ok(Expired { events: 0, is_done: true });
     }
-    let events = pass_mark(&transaction, gone_until, limit).await?;
+    let events = pass_mark(&transaction, shared.node.slot(3), gone_until, limit).await?;
+    if events > 0 {
+        order::call_up_all(&transaction).await?;
+    }
     let mut is_done = events < limit;
     let gone = gone_until.as_microsecond();
     let mut old = vec![
+        (
+            "DELETE FROM arrivals WHERE id IN (SELECT id FROM arrivals WHERE arrived_at <= $1 ORDER BY arrived_at, id LIMIT $2)",
+            gone,
+        ),
         (
             "DELETE FROM skipped WHERE id IN (SELECT id FROM skipped WHERE recorded_at <= $1 ORDER BY recorded_at LIMIT $2)",
             gone,
@@ -66,10 +72,11 @@ pub(super) async fn expire(shared: &Shared, gone_until: Timestamp, now: Timestam
 }
 
 /// Moves the mark past the oldest events, once what stays of them is written down and what hangs on them is gone.
-async fn pass_mark(client: &impl GenericClient, gone_until: Timestamp, limit: usize) -> Result<usize> {
+async fn pass_mark(client: &impl GenericClient, slot: i64, gone_until: Timestamp, limit: usize) -> Result<usize> {
+    let settled = settled::settled(client).await?;
     let late = late(client, gone_until, limit).await?;
     if !late.is_empty() {
-        take_leave(client, &late).await?;
+        take_leave(client, slot, &late).await?;
         remove(client, &late).await?;
         return Ok(late.len());
     }
@@ -83,14 +90,15 @@ async fn pass_mark(client: &impl GenericClient, gone_until: Timestamp, limit: us
     let gone = rows.iter().map(Gone::read).collect::<Result<Vec<Gone>>>()?;
     let Some(last) = gone.last() else {
         // Whole partitions in which nothing is kept may go.
-        let sql = "UPDATE expired SET fired_at = $1, event_id = $2 WHERE fired_at < $1";
-        execute(client, sql, &[&gone_until.as_microsecond(), &i64::MAX]).await?;
+        let sql = "UPDATE expired SET fired_at = $1, event_id = $2, looked_until = greatest(looked_until, $3) WHERE fired_at < $1";
+        execute(client, sql, &[&gone_until.as_microsecond(), &i64::MAX, &settled.0]).await?;
         return Ok(0);
     };
-    take_leave(client, &gone).await?;
+    take_leave(client, slot, &gone).await?;
     let known_until = gone.iter().map(|event| event.id.0).max();
-    let sql = "UPDATE expired SET fired_at = $1, event_id = $2, known_until = greatest(known_until, $3)";
-    execute(client, sql, &[&last.fired_at.as_microsecond(), &last.id.0, &known_until]).await?;
+    let sql = "UPDATE expired
+               SET fired_at = $1, event_id = $2, known_until = greatest(known_until, $3), looked_until = greatest(looked_until, $4)";
+    execute(client, sql, &[&last.fired_at.as_microsecond(), &last.id.0, &known_until, &settled.0]).await?;
     Ok(gone.len())
 }
 
@@ -99,7 +107,7 @@ struct Gone {
     id: EventId,
     owner: UserId,
     trigger: TriggerId,
-    is_test: bool,
+    is_counted: bool,
     fired_at: Timestamp,
 }
 
@@ -109,18 +117,19 @@ impl Gone {
             id: EventId(column(row, 0)?),
             owner: UserId(column(row, 1)?),
             trigger: TriggerId(column(row, 2)?),
-            is_test: column::<i64>(row, 3)? == origin_to_number(Origin::Test),
+            is_counted: origin_from_number(column(row, 3)?)?.is_counted(),
             fired_at: instant(column(row, 4)?)?,
         })
     }
 }
 
 /// Events behind the mark that were logged after the clock had been put back. There are hardly ever any, and they go first:
-/// the mark moves on only where it leaves none of them behind.
+/// the mark moves on only where it leaves none of them behind. Each number is looked at once: when the mark moved on last, whatever
+/// had been logged by then lay before it or was gone.
 async fn late(client: &impl GenericClient, gone_until: Timestamp, limit: usize) -> Result<Vec<Gone>> {
     let sql = "SELECT events.id, events.owner, events.trigger_id, events.origin, events.fired_at
                FROM events
-               WHERE events.id > (SELECT known_until FROM expired) AND events.fired_at <= $1
+               WHERE events.id > (SELECT greatest(known_until, looked_until) FROM expired) AND events.fired_at <= $1
                  AND events.fired_at <= (SELECT fired_at FROM expired)
                  AND (events.fired_at, events.id) <= (SELECT fired_at, event_id FROM expired)
                ORDER BY events.id
@@ -132,9 +141,10 @@ async fn late(client: &impl GenericClient, gone_until: Timestamp, limit: usize) 
 }
 
 /// Writes down what stays of events, the oldest first, and removes what hangs on them and lies in no partition.
-async fn take_leave(client: &impl GenericClient, gone: &[Gone]) -> Result<()> {
+async fn take_leave(client: &impl GenericClient, slot: i64, gone: &[Gone]) -> Result<()> {
+    give_up_owed(client, slot, gone).await?;
     let mut by_trigger: BTreeMap<(UserId, TriggerId), Vec<(Timestamp, EventId)>> = BTreeMap::new();
-    for event in gone.iter().rev().filter(|event| !event.is_test) {
+    for event in gone.iter().rev().filter(|event| event.is_counted) {
         by_trigger.entry((event.owner, event.trigger)).or_default().push((event.fired_at, event.id));
     }
     let leaving: Vec<Leaving> = by_trigger
@@ -143,10 +153,47 @@ async fn take_leave(client: &impl GenericClient, gone: &[Gone]) -> Result<()> {
         .collect();
     firing::leave_in_short(client, &leaving).await?;
     let ids: Vec<i64> = gone.iter().map(|event| event.id.0).collect();
-    for sql in ["DELETE FROM outbox WHERE event_id = ANY ($1)", "DELETE FROM failures WHERE event_id = ANY ($1)"] {
-        execute(client, sql, &[&ids]).await?;
+    for table in ["failures", "undelivered"] {
+        execute(client, &format!("DELETE FROM {table} WHERE event_id = ANY ($1)"), &[&ids]).await?;
     }
     Ok(())
+}
+
+/// What is still owed of events has failed, unless it had arrived before it was sent again: their time is over. The rows in `failures` are there for what the events leave in short.
+async fn give_up_owed(client: &impl GenericClient, slot: i64, gone: &[Gone]) -> Result<()> {
+    let ids: Vec<i64> = gone.iter().map(|event| event.id.0).collect();
+    let owners: Vec<i64> = gone.iter().map(|event| event.owner.0).collect();
+    let triggers: Vec<i64> = gone.iter().map(|event| event.trigger.0).collect();
+    let counted: Vec<bool> = gone.iter().map(|event| event.is_counted).collect();
+    let fired_at: Vec<i64> = gone.iter().map(|event| event.fired_at.as_microsecond()).collect();
+    let hours: Vec<i64> = gone.iter().map(|event| count::number_of(event.fired_at)).collect();
+    let counting = tally::adding_ended(
+        &format!(
+            "SELECT owner, trigger_id, hour, fired_at, event_id, (NOT has_failed)::int AS delivered,
+                    CASE counted WHEN {NOT_COUNTED} THEN has_failed::int ELSE -1 END AS failed
+             FROM given_up
+             WHERE is_counted AND (counted = {NOT_COUNTED} OR counted = {COUNTED_AS_FAILED} AND NOT has_failed)"
+        ),
+        "$7",
+    );
+    let sql = format!(
+        "WITH owed AS (DELETE FROM outbox WHERE event_id = ANY ($1) RETURNING event_id, counted, has_arrived),
+         given_up AS MATERIALIZED (
+             SELECT gone.*, ended.counted, ended.has_failed
+             FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::boolean[], $5::bigint[], $6::bigint[])
+                  AS gone (event_id, owner, trigger_id, is_counted, fired_at, hour)
+             JOIN (SELECT event_id, max(counted) AS counted,
+                          NOT bool_and(has_arrived)
+                          OR EXISTS (SELECT 1 FROM undelivered WHERE undelivered.event_id = owed.event_id) AS has_failed
+                   FROM owed GROUP BY event_id) AS ended ON ended.event_id = gone.event_id
+         ),
+         failed AS (
+             INSERT INTO failures (event_id, owner, trigger_id, fired_at)
+             SELECT event_id, owner, trigger_id, fired_at FROM given_up WHERE has_failed
+         )
+         {counting}"
+    );
+    execute(client, &sql, &[&ids, &owners, &triggers, &counted, &fired_at, &hours, &slot]).await.map(drop)
 }
 
 /// Removes events one by one, where the mark is beyond them already and their partition may have long to live.

@@ -24,7 +24,8 @@ pub(super) fn adding(rows: &str, slot: &str) -> String {
     )
 }
 
-/// Adds the events that ended: `rows` has (owner, trigger_id, hour, fired_at, event_id, is_delivered).
+/// Adds the events that ended: `rows` has (owner, trigger_id, hour, fired_at, event_id, delivered, failed), the last two being by how much
+/// the numbers of those change.
 pub(super) fn adding_ended(rows: &str, slot: &str) -> String {
     let newer =
         "counts.ended_at IS NULL OR (excluded.ended_at, excluded.ended_event) > (counts.ended_at, counts.ended_event)";
@@ -34,7 +35,7 @@ pub(super) fn adding_ended(rows: &str, slot: &str) -> String {
     format!(
         "INSERT INTO counts (owner, trigger_id, hour, slot, fired, delivered, failed, skipped, late0, late1, late2, late3, late4,
                              ended_at, ended_event)
-         SELECT owner, whose, hour, {slot}::bigint, 0, count(*) FILTER (WHERE is_delivered), count(*) FILTER (WHERE NOT is_delivered),
+         SELECT owner, whose, hour, {slot}::bigint, 0, sum(delivered), sum(failed),
                 0, 0, 0, 0, 0, 0,
                 CASE WHEN whose <> 0 THEN (array_agg(fired_at ORDER BY fired_at DESC, event_id DESC))[1] END,
                 CASE WHEN whose <> 0 THEN (array_agg(event_id ORDER BY fired_at DESC, event_id DESC))[1] END
@@ -52,7 +53,7 @@ pub(super) fn adding_ended(rows: &str, slot: &str) -> String {
 }
 
 /// Puts together what several writers counted apart in hours before `$1`, at most `$2` rows of it: a row that is kept for more than a year
-/// is worth being one.
+/// is worth being one. What a writer is just adding to is stepped over, because writers lock in another order.
 pub(super) fn put_together() -> String {
     let newer = "(excluded.ended_at, excluded.ended_event) > (counts.ended_at, counts.ended_event)";
     let newest = |column: &str| {
@@ -68,7 +69,7 @@ pub(super) fn put_together() -> String {
         "WITH apart AS (
              DELETE FROM counts
              WHERE (owner, trigger_id, hour, slot) IN (SELECT owner, trigger_id, hour, slot FROM counts WHERE slot <> 0 AND hour < $1
-                                                       ORDER BY hour LIMIT $2)
+                                                       ORDER BY hour LIMIT $2 FOR UPDATE SKIP LOCKED)
              RETURNING *
          )
          INSERT INTO counts (owner, trigger_id, hour, slot, {columns}, skipped, ended_at, ended_event)

@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use deadpool_postgres::{Client, GenericClient};
 use jiff::{SignedDuration, Timestamp};
-use oncue_domain::delivery::CLAIM_FOR;
 use oncue_domain::event::Origin;
 use oncue_domain::id::{TriggerId, UserId};
 use oncue_domain::occurrence::{Reason, Skipped};
 use oncue_domain::payload::Payload;
-use oncue_domain::store::{DUE_COUNTED_MAX, DueCounts, Edited, Error, NewTrigger, Result, SkippedView};
+use oncue_domain::store::{
+    DUE_COUNTED_MAX, DueCounts, Edited, Error, MissingDestination, NewTrigger, Result, SkippedView,
+};
 use oncue_domain::trigger::{Arm, Armed, Definition, Edit, OVERDUE_AFTER, Trigger};
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
@@ -19,17 +20,22 @@ use tokio_postgres::types::ToSql;
 use super::hint::Changes;
 use super::log::{NewEvent, announce, log_within};
 use super::{
-    PARSED_MAX, PARSED_PAYLOAD_BYTES_MAX, Shared, answered, column, count, execute, limit_of, lock, partition, query,
-    query_first, tally,
+    PARSED_MAX, PARSED_PAYLOAD_BYTES_MAX, Shared, answered, column, count, destination, execute, limit_of, lock,
+    partition, query, query_first, tally,
 };
-use crate::codec::{broken, instant, schedule_from_text, schedule_to_text, webhook};
+use crate::codec::{
+    broken, destinations_from_text, destinations_to_text, instant, schedule_from_text, schedule_to_text, webhook,
+};
 
 /// What another node leaves lying so long after its time, anybody takes.
 const LEFT_LYING_AFTER: SignedDuration = SignedDuration::from_secs(1);
 
 const TRIGGER: &str = "triggers.id, triggers.owner, triggers.revision, triggers.name, triggers.schedule, triggers.payload, \
                        triggers.webhook_url, triggers.webhook_format, triggers.is_test, triggers.enabled, triggers.expires_at, \
-                       triggers.created_at, triggers.standing_since";
+                       triggers.created_at, triggers.standing_since, triggers.destinations";
+
+/// How many columns that is.
+const TRIGGER_COLUMNS: usize = 14;
 
 fn trigger(row: &Row, shared: &Shared) -> Result<Trigger> {
     let schedule: Option<&str> = column(row, 4)?;
@@ -46,6 +52,7 @@ fn trigger(row: &Row, shared: &Shared) -> Result<Trigger> {
                 .transpose()?,
             payload: payload.map(Payload::from_stored),
             webhook: webhook(column(row, 6)?, column(row, 7)?)?,
+            destinations: destinations_from_text(column(row, 13)?)?,
             is_test: column(row, 8)?,
             enabled: column(row, 9)?,
             expires_at: expires_at.map(instant).transpose()?,
@@ -56,7 +63,7 @@ fn trigger(row: &Row, shared: &Shared) -> Result<Trigger> {
 }
 
 fn armed(row: &Row, shared: &Shared) -> Result<Armed> {
-    let next_at: Option<i64> = column(row, 13)?;
+    let next_at: Option<i64> = column(row, TRIGGER_COLUMNS)?;
     Ok(Armed { trigger: trigger(row, shared)?, next_at: next_at.map(instant).transpose()? })
 }
 
@@ -99,15 +106,22 @@ pub(super) async fn read(shared: &Shared, ids: &[TriggerId]) -> Result<Vec<Arc<T
     Ok(found)
 }
 
-pub(super) async fn create(shared: &Shared, new: &NewTrigger, now: Timestamp) -> Result<Armed> {
+pub(super) async fn create(
+    shared: &Shared,
+    new: &NewTrigger,
+    now: Timestamp,
+) -> Result<std::result::Result<Armed, MissingDestination>> {
     partition::prepare(shared, now).await?;
     let definition = &new.definition;
-    let mut client = shared.client().await?;
+    let mut client = shared.client_soon().await?;
     let transaction = answered(client.transaction()).await?;
+    if let Err(missing) = destination::hold_all(&transaction, new.owner, &definition.destinations).await? {
+        return Ok(Err(missing));
+    }
     let sql = "WITH made AS (
                    INSERT INTO triggers (owner, revision, name, schedule, payload, webhook_url, webhook_format,
-                                         is_test, enabled, expires_at, created_at, standing_since)
-                   VALUES ($1, 1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10)
+                                         is_test, enabled, expires_at, created_at, standing_since, destinations)
+                   VALUES ($1, 1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, $12)
                    RETURNING id
                ),
                armed AS (
@@ -115,7 +129,7 @@ pub(super) async fn create(shared: &Shared, new: &NewTrigger, now: Timestamp) ->
                    SELECT id, $11, 1 FROM made WHERE $11::bigint IS NOT NULL
                )
                SELECT id FROM made";
-    let params: [&(dyn ToSql + Sync); 11] = [
+    let params: [&(dyn ToSql + Sync); 12] = [
         &new.owner.0,
         &definition.name,
         &definition.schedule.as_ref().map(schedule_to_text),
@@ -127,6 +141,7 @@ pub(super) async fn create(shared: &Shared, new: &NewTrigger, now: Timestamp) ->
         &definition.expires_at.map(Timestamp::as_microsecond),
         &now.as_microsecond(),
         &new.next_at.map(Timestamp::as_microsecond),
+        &destinations_to_text(&definition.destinations),
     ];
     let row = query_first(&transaction, sql, &params).await?;
     let id = TriggerId(row.map(|row| column(&row, 0)).transpose()?.ok_or_else(|| broken("id", "no number"))?);
@@ -138,24 +153,29 @@ pub(super) async fn create(shared: &Shared, new: &NewTrigger, now: Timestamp) ->
         created_at: now,
         standing_since: now,
     };
+    if !definition.destinations.is_empty() {
+        destination::link(&transaction, id, &definition.destinations).await?;
+    }
     let mut logged = None;
     if let Some(message_id) = new.test_event {
-        let event = NewEvent {
+        let mut event = NewEvent {
             trigger: Arc::new(trigger.clone()),
             origin: Origin::Test,
             scheduled_at: None,
             payload: None,
             message_id,
+            parent: None,
+            held: 0,
         };
-        logged = Some((log_within(&transaction, shared, &event, now).await?, event));
+        logged = Some((log_within(&transaction, shared, &mut event, now).await?, event));
     }
     let committed = answered(transaction.commit()).await;
-    committed.inspect_err(|error| shared.doubt(error, (now + CLAIM_FOR).as_microsecond()))?;
+    committed.inspect_err(|_| partition::forget_all(shared))?;
     let mut changes = Changes { edited: [new.owner].into(), ..Changes::default() };
     note_armed(shared, id, new.next_at, &mut changes);
-    let claim = logged.and_then(|(logged, event)| logged.finish(shared, event, now, &mut changes));
-    announce(shared, claim.into_iter().collect(), &changes);
-    Ok(Armed { trigger, next_at: new.next_at })
+    let claims = logged.map_or_else(Vec::new, |(logged, event)| logged.finish(shared, event, now, &mut changes));
+    announce(shared, claims, &changes);
+    Ok(Ok(Armed { trigger, next_at: new.next_at }))
 }
 
 /// This node knows of what it has just armed before any other does, and takes it if it is due soon.
@@ -195,7 +215,7 @@ pub(super) async fn list(
 
 pub(super) async fn edit(shared: &Shared, edit: &Edit, seen: Option<Timestamp>, now: Timestamp) -> Result<Edited> {
     let trigger = &edit.trigger;
-    let mut client = shared.client().await?;
+    let mut client = shared.client_soon().await?;
     let transaction = answered(client.transaction()).await?;
     let Some(revision) = lock_trigger(&transaction, trigger.owner, trigger.id).await? else {
         return Ok(Edited::NotFound);
@@ -205,9 +225,13 @@ pub(super) async fn edit(shared: &Shared, edit: &Edit, seen: Option<Timestamp>, 
     if revision + 1 != trigger.revision || moved {
         return Ok(Edited::Stale);
     }
-    end_revision(&transaction, trigger.id, now).await?;
     let definition = &trigger.definition;
-    let params: [&(dyn ToSql + Sync); 11] = [
+    if let Err(missing) = destination::hold_all(&transaction, trigger.owner, &definition.destinations).await? {
+        return Ok(Edited::Missing(missing));
+    }
+    end_revision(&transaction, trigger.id, now).await?;
+    destination::link(&transaction, trigger.id, &definition.destinations).await?;
+    let params: [&(dyn ToSql + Sync); 12] = [
         &trigger.id.0,
         &trigger.revision,
         &definition.name,
@@ -219,10 +243,11 @@ pub(super) async fn edit(shared: &Shared, edit: &Edit, seen: Option<Timestamp>, 
         &definition.enabled,
         &definition.expires_at.map(Timestamp::as_microsecond),
         &trigger.standing_since.as_microsecond(),
+        &destinations_to_text(&definition.destinations),
     ];
     let sql = "UPDATE triggers
                SET revision = $2, name = $3, schedule = $4, payload = $5, webhook_url = $6, webhook_format = $7,
-                   is_test = $8, enabled = $9, expires_at = $10, standing_since = $11
+                   is_test = $8, enabled = $9, expires_at = $10, standing_since = $11, destinations = $12
                WHERE id = $1";
     execute(&transaction, sql, &params).await?;
     let mut changes = Changes { edited: [trigger.owner].into(), ..Changes::default() };
@@ -277,13 +302,14 @@ async fn end_revision(client: &impl GenericClient, id: TriggerId, now: Timestamp
 }
 
 pub(super) async fn delete(shared: &Shared, owner: UserId, id: TriggerId, now: Timestamp) -> Result<bool> {
-    let mut client = shared.client().await?;
+    let mut client = shared.client_soon().await?;
     let transaction = answered(client.transaction()).await?;
     if lock_trigger(&transaction, owner, id).await?.is_none() {
         return Ok(false);
     }
     lock_cursor(&transaction, id).await?;
     end_revision(&transaction, id, now).await?;
+    destination::unlink(&transaction, id).await?;
     count::forget(&transaction, owner, id).await?;
     for sql in [
         "DELETE FROM triggers WHERE id = $1",
@@ -401,13 +427,19 @@ pub(super) async fn due(shared: &Shared, now: Timestamp, limit: usize) -> Result
     let (place, nodes) = shared.node.share();
     let left_lying = now.checked_sub(LEFT_LYING_AFTER).unwrap_or(Timestamp::MIN).as_microsecond();
     let sql = format!(
-        "SELECT trigger_id, next_at, revision
-         FROM cursors
-         WHERE next_at <= $1 AND (next_at <= $5 OR {IS_MINE})
-         ORDER BY next_at
-         LIMIT $6"
+        "WITH mine AS MATERIALIZED (
+             SELECT trigger_id, next_at, revision FROM cursors
+             WHERE next_at <= $1 AND ({IS_MINE})
+             ORDER BY next_at LIMIT $6
+         )
+         SELECT * FROM mine
+         UNION ALL
+         (SELECT trigger_id, next_at, revision FROM cursors
+          WHERE next_at <= $5 AND NOT ({IS_MINE})
+          ORDER BY next_at LIMIT $6 - (SELECT count(*) FROM mine))"
     );
     let armed_here = shared.node.just_armed();
+    // Where much waits, what others leave lying comes after this node's own: else all nodes would go for the same.
     let params: [&(dyn ToSql + Sync); 6] =
         [&now.as_microsecond(), &place, &nodes, &armed_here, &left_lying, &limit_of(limit)];
     let rows = {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use oncue_domain::count::{COUNTS_KEPT, HourCount, hour_of, lateness_class};
-use oncue_domain::event::Origin;
+use oncue_domain::event::{Event, Origin};
 use oncue_domain::id::{EventId, TriggerId, UserId};
 use oncue_domain::occurrence::Skipped;
 use oncue_domain::store::Result;
@@ -27,7 +27,8 @@ pub(super) struct Counts(BTreeMap<(i64, UserId, i64), Counted>);
 struct Counted {
     fired: u64,
     delivered: u64,
-    failed: u64,
+    /// Below zero where more that were counted so arrived after all.
+    failed: i64,
     skipped: u64,
     late: [u64; 5],
     /// The newest event that ended.
@@ -42,6 +43,12 @@ pub(super) struct Subject {
     pub(super) fired_at: Timestamp,
 }
 
+impl Subject {
+    pub(super) fn of(event: &Event) -> Subject {
+        Subject { owner: event.owner, trigger: event.trigger, origin: event.origin, fired_at: event.fired_at }
+    }
+}
+
 impl Counts {
     fn change(&mut self, owner: UserId, trigger: TriggerId, instant: Timestamp, change: impl Fn(&mut Counted)) {
         let hour = number_of(instant);
@@ -52,7 +59,7 @@ impl Counts {
 
     /// An event was logged, so late where a schedule made it.
     pub(super) fn fired(&mut self, of: &Subject, lateness: Option<SignedDuration>) {
-        if of.origin == Origin::Test {
+        if !of.origin.is_counted() {
             return;
         }
         self.change(of.owner, of.trigger, of.fired_at, |hour| {
@@ -65,13 +72,24 @@ impl Counts {
 
     /// An event's delivery ended.
     pub(super) fn ended(&mut self, of: &Subject, event: EventId, is_delivered: bool) {
-        if of.origin == Origin::Test {
+        if !of.origin.is_counted() {
             return;
         }
         self.change(of.owner, of.trigger, of.fired_at, |hour| {
             hour.delivered += u64::from(is_delivered);
-            hour.failed += u64::from(!is_delivered);
+            hour.failed += i64::from(!is_delivered);
             hour.ended = hour.ended.max(Some((of.fired_at, event)));
+        });
+    }
+
+    /// An event that was counted as failed was delivered after all.
+    pub(super) fn mended(&mut self, of: &Subject) {
+        if !of.origin.is_counted() {
+            return;
+        }
+        self.change(of.owner, of.trigger, of.fired_at, |hour| {
+            hour.delivered += 1;
+            hour.failed -= 1;
         });
     }
 

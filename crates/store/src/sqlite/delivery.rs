@@ -1,19 +1,23 @@
 //! Deliveries in SQLite: what is owed, who holds it, and what was tried.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use oncue_domain::delivery::{Attempt, CLAIM_FOR, Claim, Settlement, State, Verdict};
+use oncue_domain::delivery::{Attempt, CLAIM_FOR, Claim, Settlement, Verdict};
 use oncue_domain::destination::Target;
-use oncue_domain::id::EventId;
-use oncue_domain::store::{Backlog, DeliveryView, Result};
+use oncue_domain::id::{DestinationId, EventId, UserId};
+use oncue_domain::redelivery::DeliveryId;
+use oncue_domain::store::{Backlog, Result};
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::count::Subject;
-use super::event::{EVENT, EVENT_FROM, event};
+use super::event::{EVENT, EVENT_COLUMNS, EVENT_FROM, event};
+use super::order::Due;
+use super::streak::Watch;
 use super::writer::Effects;
-use super::{Shared, failed};
-use crate::codec::{broken, instant, webhook};
+use super::{Shared, failed, order, receipt};
+use crate::codec::{ACTIVE, COUNTED_AS_FAILED, NOT_COUNTED, instant, target, target_to_number};
 
 /// How many bytes of payload are claimed together, beyond the first.
 const CLAIM_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -21,20 +25,60 @@ const CLAIM_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// How long a row that cannot be read is left alone.
 const UNREADABLE_PAUSE: SignedDuration = SignedDuration::from_hours(1);
 
-/// An event's delivery is owed, claimed for this process or free.
-pub(super) fn owe(
-    connection: &Connection,
-    event: EventId,
-    due_at: Timestamp,
-    is_claimed: bool,
-    is_default: bool,
-) -> Result<()> {
+/// A delivery that is owed.
+pub(super) struct Owing<'t> {
+    pub(super) event: EventId,
+    pub(super) slot: u32,
+    pub(super) deliveries: u32,
+    pub(super) target: &'t Target,
+    pub(super) due_at: Timestamp,
+    /// Whether it is claimed for this process, or free.
+    pub(super) is_claimed: bool,
+    /// Whether its destination takes deliveries in order.
+    pub(super) is_in_order: bool,
+}
+
+pub(super) fn owe(connection: &Connection, owing: &Owing<'_>) -> Result<()> {
     connection
         .prepare_cached(
-            "INSERT INTO outbox (event_id, due_at, is_held, tried, fence, is_default) VALUES (?1, ?2, ?3, 0, ?3, ?4)",
+            "INSERT INTO outbox (event_id, slot, destination, deliveries, due_at, is_held, is_parked, tried, fence, in_order)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, 0, ?6, ?7)",
         )
-        .and_then(|mut statement| statement.execute((event.0, due_at.as_microsecond(), is_claimed, is_default)))
+        .and_then(|mut statement| {
+            statement.execute((
+                owing.event.0,
+                owing.slot,
+                target_to_number(owing.target),
+                owing.deliveries,
+                owing.due_at.as_microsecond(),
+                owing.is_claimed,
+                owing.is_in_order,
+            ))
+        })
         .map_err(failed)?;
+    Ok(())
+}
+
+/// What is parked for a destination of this owner is due, and what waits for its next attempt there.
+pub(super) fn unpark(
+    connection: &Connection,
+    effects: &mut Effects,
+    owner: UserId,
+    destination: DestinationId,
+    now: Timestamp,
+) -> Result<()> {
+    let due = connection
+        .prepare_cached(
+            "UPDATE outbox SET is_parked = 0, due_at = ?2
+             WHERE destination = ?1 AND destination > 0 AND (is_parked OR tried > 0)
+               AND (is_parked OR NOT is_held AND due_at > ?2)",
+        )
+        .and_then(|mut statement| statement.execute((destination.0, now.as_microsecond())))
+        .map_err(failed)?;
+    if due > 0 {
+        effects.owed = true;
+        effects.settled.insert(owner);
+    }
     Ok(())
 }
 
@@ -60,7 +104,7 @@ pub(super) fn is_any_due(connection: &Connection, now: Timestamp) -> Result<bool
 pub(super) fn claim(connection: &Connection, now: Timestamp, limit: usize) -> Result<Vec<Claim>> {
     let until = now + CLAIM_FOR;
     let sql = format!(
-        "SELECT {EVENT}, outbox.tried, outbox.fence, outbox.is_default
+        "SELECT {EVENT}, {CLAIM}, outbox.in_order
          FROM (SELECT * FROM outbox WHERE due_at <= ? ORDER BY due_at LIMIT ?) AS outbox
          JOIN {EVENT_FROM}
          WHERE events.id = outbox.event_id"
@@ -68,9 +112,16 @@ pub(super) fn claim(connection: &Connection, now: Timestamp, limit: usize) -> Re
     let mut statement = connection.prepare_cached(&sql).map_err(failed)?;
     let mut rows = statement.query((now.as_microsecond(), limit)).map_err(failed)?;
     let mut claims = Vec::new();
-    let mut unreadable = Vec::new();
+    let mut unreadable: Vec<(i64, u32)> = Vec::new();
     let mut bytes_left = CLAIM_BYTES_MAX;
+    let mut in_order: Vec<Due> = Vec::new();
     while let Some(row) = rows.next().map_err(failed)? {
+        let at = |place: usize| EVENT_COLUMNS + place;
+        if row.get(at(8)).map_err(failed)? {
+            let (event, destination) = (row.get(0).map_err(failed)?, row.get(at(2)).map_err(failed)?);
+            in_order.push(Due { destination, event, slot: row.get(at(0)).map_err(failed)? });
+            continue;
+        }
         match read_claim(row, until) {
             Ok(claim) => {
                 let bytes = claim.event.payload.as_str().len();
@@ -84,95 +135,269 @@ pub(super) fn claim(connection: &Connection, now: Timestamp, limit: usize) -> Re
             Err(error) => {
                 let id: i64 = row.get(0).map_err(failed)?;
                 tracing::error!(event = id, %error, "event {id} cannot be read and is not delivered");
-                unreadable.push(id);
+                unreadable.push((id, row.get(EVENT_COLUMNS).map_err(failed)?));
             }
         }
     }
-    for id in unreadable {
+    for (id, slot) in unreadable {
         let later = now + UNREADABLE_PAUSE;
         connection
-            .prepare_cached("UPDATE outbox SET due_at = ?2 WHERE event_id = ?1")
-            .and_then(|mut statement| statement.execute((id, later.as_microsecond())))
+            .prepare_cached("UPDATE outbox SET due_at = ?3 WHERE event_id = ?1 AND slot = ?2")
+            .and_then(|mut statement| statement.execute((id, slot, later.as_microsecond())))
             .map_err(failed)?;
     }
     for claim in &claims {
-        connection
-            .prepare_cached("UPDATE outbox SET due_at = ?2, is_held = 1, fence = ?3 WHERE event_id = ?1")
-            .and_then(|mut statement| statement.execute((claim.event.id.0, until.as_microsecond(), claim.fence)))
-            .map_err(failed)?;
+        hold(connection, claim)?;
     }
+    claims.extend(order::claim(connection, &in_order, now, until)?);
     Ok(claims)
 }
 
+/// A delivery that nobody holds is held by the caller, whether it is due or not.
+pub(super) fn claim_waiting(connection: &Connection, delivery: DeliveryId, now: Timestamp) -> Result<Option<Claim>> {
+    let sql = format!(
+        "SELECT {EVENT}, {CLAIM}
+         FROM (SELECT * FROM outbox WHERE event_id = ? AND slot = ? AND NOT is_held) AS outbox
+         JOIN {EVENT_FROM}
+         WHERE events.id = outbox.event_id"
+    );
+    let mut statement = connection.prepare_cached(&sql).map_err(failed)?;
+    let mut rows = statement.query((delivery.event.0, delivery.slot)).map_err(failed)?;
+    let Some(row) = rows.next().map_err(failed)? else { return Ok(None) };
+    let claim = read_claim(row, now + CLAIM_FOR)?;
+    hold(connection, &claim)?;
+    Ok(Some(claim))
+}
+
+/// The claim of this delivery, whatever its time. None where it cannot be read: then it is left alone for a while.
+pub(super) fn claim_one(connection: &Connection, event: i64, slot: u32, until: Timestamp) -> Result<Option<Claim>> {
+    let sql = format!(
+        "SELECT {EVENT}, {CLAIM} FROM outbox JOIN {EVENT_FROM}
+         WHERE events.id = outbox.event_id AND outbox.event_id = ? AND outbox.slot = ?"
+    );
+    let mut statement = connection.prepare_cached(&sql).map_err(failed)?;
+    let mut rows = statement.query((event, slot)).map_err(failed)?;
+    let Some(row) = rows.next().map_err(failed)? else { return Ok(None) };
+    match read_claim(row, until) {
+        Ok(claim) => {
+            hold(connection, &claim)?;
+            Ok(Some(claim))
+        }
+        Err(error) => {
+            tracing::error!(event, %error, "event {event} cannot be read and is not delivered");
+            let later = until + UNREADABLE_PAUSE;
+            connection
+                .prepare_cached("UPDATE outbox SET due_at = ?3 WHERE event_id = ?1 AND slot = ?2")
+                .and_then(|mut statement| statement.execute((event, slot, later.as_microsecond())))
+                .map_err(failed)?;
+            Ok(None)
+        }
+    }
+}
+
+/// Writes down that a claim holds its delivery.
+fn hold(connection: &Connection, claim: &Claim) -> Result<()> {
+    connection
+        .prepare_cached(
+            "UPDATE outbox SET due_at = ?3, is_held = 1, is_parked = 0, fence = ?4 WHERE event_id = ?1 AND slot = ?2",
+        )
+        .and_then(|mut statement| {
+            statement.execute((claim.event.id.0, claim.slot, claim.until.as_microsecond(), claim.fence))
+        })
+        .map_err(failed)?;
+    Ok(())
+}
+
+/// What a claim is made from, beside its event.
+const CLAIM: &str = "outbox.slot, outbox.deliveries, outbox.destination, outbox.tried, outbox.ladder_from, outbox.fence, \
+                     outbox.due_at, outbox.is_held";
+
+/// Reads columns that begin with [`EVENT`] and [`CLAIM`].
 fn read_claim(row: &Row<'_>, until: Timestamp) -> Result<Claim> {
-    let fence: i64 = row.get(14).map_err(failed)?;
+    let at = |place: usize| EVENT_COLUMNS + place;
+    let fence: i64 = row.get(at(5)).map_err(failed)?;
+    // A claim that has lapsed was given out when its row was due, or soon after.
+    let claimed_for = if row.get(at(7)).map_err(failed)? { CLAIM_FOR } else { SignedDuration::ZERO };
     Ok(Claim {
         event: Arc::new(event(row)?),
-        target: target(row, row.get(15).map_err(failed)?)?,
-        tried: row.get(13).map_err(failed)?,
+        slot: row.get(at(0)).map_err(failed)?,
+        deliveries: row.get(at(1)).map_err(failed)?,
+        target: target_of(row, row.get(at(2)).map_err(failed)?)?,
+        tried: row.get(at(3)).map_err(failed)?,
+        ladder_from: row.get(at(4)).map_err(failed)?,
+        due_at: (instant(row.get(at(6)).map_err(failed)?)? - claimed_for).min(until - CLAIM_FOR),
         until,
         fence: fence + 1,
     })
 }
 
-fn target(row: &Row<'_>, is_default: bool) -> Result<Target> {
-    if is_default {
-        return Ok(Target::Default);
-    }
-    let webhook = webhook(row.get(11).map_err(failed)?, row.get(12).map_err(failed)?)?;
-    webhook.map(Target::Webhook).ok_or_else(|| broken("webhook_url", "the event's destination is gone"))
+/// Where an event goes, from a row that begins with the columns of [`EVENT`].
+pub(super) fn target_of(row: &Row<'_>, number: i64) -> Result<Target> {
+    target(number, row.get(11).map_err(failed)?, row.get(12).map_err(failed)?)
 }
 
-pub(super) fn settle(connection: &Connection, effects: &mut Effects, settlements: &[Settlement]) -> Result<()> {
+pub(super) fn settle(
+    connection: &Connection,
+    effects: &mut Effects,
+    shared: &Shared,
+    settlements: &[Settlement],
+) -> Result<()> {
+    let mut watch = Watch::default();
     for settlement in settlements {
-        let (event, fence) = (settlement.claim.event.id.0, settlement.claim.fence);
-        let attempt = &settlement.attempt;
-        let held = match settlement.verdict {
-            Verdict::Retry(due_at) => connection
-                .prepare_cached("UPDATE outbox SET due_at = ?3, is_held = 0, tried = ?4 WHERE event_id = ?1 AND fence = ?2 AND is_held")
-                .and_then(|mut statement| statement.execute((event, fence, due_at.as_microsecond(), attempt.number))),
-            Verdict::Delivered | Verdict::Failed => connection
-                .prepare_cached("DELETE FROM outbox WHERE event_id = ?1 AND fence = ?2 AND is_held")
-                .and_then(|mut statement| statement.execute((event, fence))),
-        };
-        if held.map_err(failed)? == 0 {
-            continue;
+        let Some(past) = let_go(connection, settlement)? else { continue };
+        let claim = &settlement.claim;
+        effects.settled.insert(claim.event.owner);
+        if let Some(attempt) = &settlement.attempt {
+            note(connection, settlement, attempt)?;
         }
-        effects.owed |= matches!(settlement.verdict, Verdict::Retry(_));
-        effects.settled.insert(settlement.claim.event.owner);
-        if !matches!(settlement.verdict, Verdict::Retry(_)) {
-            end(connection, effects, &settlement.claim, settlement.verdict == Verdict::Delivered)?;
+        match settlement.verdict {
+            Verdict::Retry(_) | Verdict::Park(_) => effects.owed = true,
+            Verdict::Delivered => end(connection, effects, claim, past, false)?,
+            // What has arrived once stays delivered, whatever came of sending it again.
+            Verdict::Failed if past.has_arrived => end(connection, effects, claim, past, false)?,
+            Verdict::Failed => {
+                give_up(connection, settlement)?;
+                end(connection, effects, claim, past, true)?;
+            }
         }
-        connection
-            .prepare_cached(
-                "INSERT INTO attempts (event_id, number, is_default, started_at, took_us, status, error, answer, delivered)
-                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            )
-            .and_then(|mut statement| {
-                statement.execute((
-                    event,
-                    attempt.number,
-                    !settlement.claim.target.is_users_own(),
-                    attempt.started_at.as_microsecond(),
-                    attempt.took_us,
-                    attempt.status,
-                    &attempt.error,
-                    &attempt.answer,
-                    settlement.verdict == Verdict::Delivered,
-                ))
-            })
-            .map_err(failed)?;
+        watch.follow(connection, effects, shared, settlement)?;
+    }
+    let destinations: BTreeSet<DestinationId> = settlements.iter().filter_map(|one| one.claim.destination()).collect();
+    for id in destinations {
+        let now = settlements.iter().map(|settlement| settlement.at).max().unwrap_or_default();
+        effects.owed |= order::call_up(connection, id, now)?;
     }
     Ok(())
 }
 
-/// Nothing is owed for the event any more.
-fn end(connection: &Connection, effects: &mut Effects, claim: &Claim, is_delivered: bool) -> Result<()> {
+/// What a delivery that has ended brings along from before it was sent again.
+#[derive(Clone, Copy)]
+struct Past {
+    has_arrived: bool,
+    /// How its event was counted.
+    counted: i64,
+}
+
+/// What the claim held is held no more, and owed only if that follows. None when the claim was lost before.
+fn let_go(connection: &Connection, settlement: &Settlement) -> Result<Option<Past>> {
+    let claim = &settlement.claim;
+    let (event, slot, fence) = (claim.event.id.0, claim.slot, claim.fence);
+    let changed = match settlement.verdict {
+        Verdict::Retry(due_at) => connection
+            .prepare_cached(
+                "UPDATE outbox SET due_at = ?4, is_held = 0, tried = ?5
+                 WHERE event_id = ?1 AND slot = ?2 AND fence = ?3 AND is_held",
+            )
+            .and_then(|mut statement| {
+                let tried = settlement.attempt.as_ref().map_or(claim.tried, |attempt| attempt.number);
+                statement.execute((event, slot, fence, due_at.as_microsecond(), tried))
+            }),
+        Verdict::Park(until) => connection
+            .prepare_cached(
+                "UPDATE outbox
+                 SET is_held = 0, is_parked = waits.is_so, due_at = iif(waits.is_so, ?4, ?5)
+                 FROM (SELECT EXISTS (SELECT 1 FROM destinations WHERE id = ?6 AND standing <> ?7) AS is_so) AS waits
+                 WHERE event_id = ?1 AND slot = ?2 AND fence = ?3 AND is_held",
+            )
+            .and_then(|mut statement| {
+                let (until, at) = (until.as_microsecond(), settlement.at.as_microsecond());
+                statement.execute((event, slot, fence, until, at, target_to_number(&claim.target), ACTIVE))
+            }),
+        Verdict::Delivered | Verdict::Failed => {
+            return connection
+                .prepare_cached(
+                    "DELETE FROM outbox
+                     WHERE event_id = ?1 AND slot = ?2 AND fence = ?3 AND is_held
+                     RETURNING has_arrived, counted",
+                )
+                .and_then(|mut statement| {
+                    let past = |row: &Row<'_>| Ok(Past { has_arrived: row.get(0)?, counted: row.get(1)? });
+                    statement.query_row((event, slot, fence), past).optional()
+                })
+                .map_err(failed);
+        }
+    };
+    let still_owed = Past { has_arrived: false, counted: NOT_COUNTED };
+    Ok((changed.map_err(failed)? > 0).then_some(still_owed))
+}
+
+/// Writes an attempt down.
+fn note(connection: &Connection, settlement: &Settlement, attempt: &Attempt) -> Result<()> {
+    let claim = &settlement.claim;
+    let kept = settlement.receipt.as_ref().map(|kept| receipt::keep(connection, claim, attempt.number, kept));
+    let receipt = kept.transpose()?;
+    connection
+        .prepare_cached(
+            "INSERT INTO attempts (event_id, slot, number, destination, started_at, took_us, status, error, answer, delivered,
+                                   receipt)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        )
+        .and_then(|mut statement| {
+            statement.execute((
+                claim.event.id.0,
+                claim.slot,
+                attempt.number,
+                target_to_number(&claim.target),
+                attempt.started_at.as_microsecond(),
+                attempt.took_us,
+                attempt.status,
+                &attempt.error,
+                &attempt.answer,
+                settlement.verdict == Verdict::Delivered,
+                receipt,
+            ))
+        })
+        .map_err(failed)?;
+    Ok(())
+}
+
+/// Writes down that a delivery failed for good.
+fn give_up(connection: &Connection, settlement: &Settlement) -> Result<()> {
+    let (claim, event) = (&settlement.claim, &settlement.claim.event);
+    connection
+        .prepare_cached(
+            "INSERT INTO undelivered (event_id, slot, destination, owner, trigger_id, fired_at, failed_at, why)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        )
+        .and_then(|mut statement| {
+            statement.execute((
+                event.id.0,
+                claim.slot,
+                target_to_number(&claim.target),
+                event.owner.0,
+                event.trigger.0,
+                event.fired_at.as_microsecond(),
+                settlement.at.as_microsecond(),
+                &settlement.why,
+            ))
+        })
+        .map_err(failed)?;
+    Ok(())
+}
+
+/// A delivery has ended; with the last one of an event, the event has.
+fn end(connection: &Connection, effects: &mut Effects, claim: &Claim, past: Past, has_failed: bool) -> Result<()> {
     let event = &claim.event;
-    let subject =
-        Subject { owner: event.owner, trigger: event.trigger, origin: event.origin, fired_at: event.fired_at };
-    effects.counts.ended(&subject, event.id, is_delivered);
-    if is_delivered {
+    let mut has_failed = has_failed;
+    if claim.deliveries > 1 {
+        let (is_owed, has_other_failed): (bool, bool) = connection
+            .prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM outbox WHERE event_id = ?1),
+                        EXISTS (SELECT 1 FROM undelivered WHERE event_id = ?1)",
+            )
+            .and_then(|mut statement| statement.query_row([event.id.0], |row| Ok((row.get(0)?, row.get(1)?))))
+            .map_err(failed)?;
+        if is_owed {
+            return Ok(());
+        }
+        has_failed |= has_other_failed;
+    }
+    match past.counted {
+        NOT_COUNTED => effects.counts.ended(&Subject::of(event), event.id, !has_failed),
+        COUNTED_AS_FAILED if !has_failed => effects.counts.mended(&Subject::of(event)),
+        _ => {}
+    }
+    if !has_failed {
         return Ok(());
     }
     connection
@@ -185,46 +410,6 @@ fn end(connection: &Connection, effects: &mut Effects, claim: &Claim, is_deliver
 }
 
 pub(super) fn backlog(connection: &Connection) -> Result<Backlog> {
-    let owed = connection.query_row("SELECT count(*) FROM outbox", [], |row| row.get(0)).map_err(failed)?;
-    Ok(Backlog { owed })
-}
-
-/// The deliveries of the event whose columns `row` holds.
-pub(super) fn of_event(connection: &Connection, row: &Row<'_>, id: EventId) -> Result<Vec<DeliveryView>> {
-    let owed: Option<(i64, bool, bool)> = connection
-        .prepare_cached("SELECT due_at, is_held, is_default FROM outbox WHERE event_id = ?")
-        .and_then(|mut statement| {
-            statement.query_row([id.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()
-        })
-        .map_err(failed)?;
-    let mut statement = connection
-        .prepare_cached(
-            "SELECT number, started_at, took_us, status, error, answer, delivered, is_default
-             FROM attempts
-             WHERE event_id = ?
-             ORDER BY number",
-        )
-        .map_err(failed)?;
-    let mut rows = statement.query([id.0]).map_err(failed)?;
-    let (mut attempts, mut delivered, mut went_default) = (Vec::new(), false, None);
-    while let Some(row) = rows.next().map_err(failed)? {
-        attempts.push(Attempt {
-            number: row.get(0).map_err(failed)?,
-            started_at: instant(row.get(1).map_err(failed)?)?,
-            took_us: row.get(2).map_err(failed)?,
-            status: row.get(3).map_err(failed)?,
-            error: row.get(4).map_err(failed)?,
-            answer: row.get(5).map_err(failed)?,
-        });
-        delivered = row.get(6).map_err(failed)?;
-        went_default = Some(row.get(7).map_err(failed)?);
-    }
-    let Some(is_default) = owed.map(|(_, _, is_default)| is_default).or(went_default) else { return Ok(Vec::new()) };
-    let state = match owed {
-        Some((_, true, _)) => State::Held,
-        Some((due_at, false, _)) => State::Pending(instant(due_at)?),
-        None if delivered => State::Delivered,
-        None => State::Failed,
-    };
-    Ok(vec![DeliveryView { target: target(row, is_default)?, state, attempts }])
+    let count = |sql| connection.query_row(sql, [], |row| row.get(0)).map_err(failed);
+    Ok(Backlog { owed: count("SELECT count(*) FROM outbox")?, undelivered: count("SELECT count(*) FROM undelivered")? })
 }

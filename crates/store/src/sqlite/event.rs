@@ -8,14 +8,18 @@ use oncue_domain::destination::Target;
 use oncue_domain::event::{Event, Origin};
 use oncue_domain::id::{EventId, MessageId, TriggerId, UserId};
 use oncue_domain::payload::Payload;
-use oncue_domain::store::{Call, Committed, DeliveryView, EventCount, EventFilter, EventPage, Fired, Planned, Result};
+use oncue_domain::store::{
+    Call, Committed, DeliveryView, Error, EventCount, EventFilter, EventPage, Fired, FiredAgain, MissingDestination,
+    Planned, Result,
+};
 use oncue_domain::trigger::{Definition, Kind, Trigger};
 use rusqlite::{Connection, Row, ToSql};
 use uuid::Uuid;
 
 use super::count::Subject;
+use super::delivery::Owing;
 use super::writer::Effects;
-use super::{Shared, delivery, failed, trigger};
+use super::{Shared, delivery, destination, failed, order, trigger, view};
 use crate::codec::{broken, instant, origin_from_number, origin_to_number};
 
 /// The largest payload of a delivery that waits in memory, in bytes.
@@ -28,6 +32,8 @@ pub(super) struct NewEvent {
     /// None means the trigger's own.
     pub(super) payload: Option<Payload>,
     pub(super) message_id: MessageId,
+    /// The event whose payload it carries again.
+    pub(super) parent: Option<EventId>,
 }
 
 /// Logs an event and what it owes. None when its occurrence has an event already (invariant 1).
@@ -43,8 +49,8 @@ pub(super) fn log(
     let own_payload = new.payload.as_ref().filter(|payload| definition.payload.as_ref() != Some(payload));
     let written = connection
         .prepare_cached(
-            "INSERT INTO events (owner, trigger_id, revision, origin, scheduled_at, fired_at, message_id, payload)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+            "INSERT INTO events (owner, trigger_id, revision, origin, scheduled_at, fired_at, message_id, payload, parent)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
              ON CONFLICT (trigger_id, scheduled_at) WHERE scheduled_at IS NOT NULL DO NOTHING",
         )
         .and_then(|mut statement| {
@@ -57,6 +63,7 @@ pub(super) fn log(
                 now.as_microsecond(),
                 new.message_id.0.as_bytes(),
                 own_payload.map(Payload::as_str),
+                new.parent.map(|parent| parent.0),
             ))
         })
         .map_err(failed)?;
@@ -67,22 +74,50 @@ pub(super) fn log(
     effects.logged.insert(trigger.owner);
     let subject = Subject { owner: trigger.owner, trigger: trigger.id, origin: new.origin, fired_at: now };
     effects.counts.fired(&subject, new.scheduled_at.map(|due| now.duration_since(due)));
-    let target = match &definition.webhook {
-        Some(webhook) => Target::Webhook(webhook.clone()),
-        None if shared.settings.has_default_destination => Target::Default,
-        None => return Ok(Some(id)),
-    };
+    owe(connection, effects, shared, trigger, new, id, now)?;
+    Ok(Some(id))
+}
+
+/// What an event owes is owed, to wherever its trigger says.
+fn owe(
+    connection: &Connection,
+    effects: &mut Effects,
+    shared: &Shared,
+    trigger: &Trigger,
+    new: &NewEvent,
+    id: EventId,
+    now: Timestamp,
+) -> Result<()> {
+    let definition = &trigger.definition;
+    let targets = Target::of(definition, shared.settings.has_default_destination);
+    let deliveries = u32::try_from(targets.len()).unwrap_or(u32::MAX);
     // Written as claimed already, where there is room to hand it over in memory: the commit is then the only write before it is sent.
     // A large payload is fetched when its turn comes, so that what waits in memory stays small.
     let payload = new.payload.as_ref().or(definition.payload.as_ref());
     let is_small = payload.is_none_or(|payload| payload.as_str().len() <= FRESH_PAYLOAD_BYTES_MAX);
-    let claim_until = (effects.claims_left > 0 && is_small).then(|| now + CLAIM_FOR);
-    delivery::owe(connection, id, claim_until.unwrap_or(now), claim_until.is_some(), !target.is_users_own())?;
-    effects.owed = true;
-    let Some(until) = claim_until else { return Ok(Some(id)) };
-    effects.claims_left -= 1;
+    let until = now + CLAIM_FOR;
+    let mut claimed: Vec<(Target, u32)> = Vec::new();
+    for (target, slot) in targets.into_iter().zip(0..) {
+        let is_in_order = match target {
+            Target::Destination(id) => order::is_asked_for(connection, id)?,
+            Target::Webhook(_) | Target::Default => false,
+        };
+        // What goes in order is given out by the table alone, where it is seen what else is under way.
+        let is_claimed = is_small && !is_in_order && effects.claims_left > 0;
+        let due_at = if is_claimed { until } else { now };
+        let owing = Owing { event: id, slot, deliveries, target: &target, due_at, is_claimed, is_in_order };
+        delivery::owe(connection, &owing)?;
+        effects.owed = true;
+        if is_claimed {
+            effects.claims_left -= 1;
+            claimed.push((target, slot));
+        }
+    }
+    if claimed.is_empty() {
+        return Ok(());
+    }
     let payload = new.payload.clone().or_else(|| definition.payload.clone()).unwrap_or_else(Payload::empty);
-    let event = Event {
+    let event = Arc::new(Event {
         id,
         owner: trigger.owner,
         trigger: trigger.id,
@@ -94,9 +129,20 @@ pub(super) fn log(
         fired_at: now,
         message_id: new.message_id,
         payload,
-    };
-    effects.claims.push(Claim { event: Arc::new(event), target, tried: 0, until, fence: 1 });
-    Ok(Some(id))
+        parent: new.parent,
+    });
+    effects.claims.extend(claimed.into_iter().map(|(target, slot)| Claim {
+        event: Arc::clone(&event),
+        slot,
+        deliveries,
+        target,
+        tried: 0,
+        ladder_from: 0,
+        due_at: now,
+        until,
+        fence: 1,
+    }));
+    Ok(())
 }
 
 pub(super) fn commit_plans(
@@ -116,8 +162,13 @@ pub(super) fn commit_plans(
         let before = committed.events;
         for (firing, message_id) in planned.plan.firings.iter().zip(&planned.message_ids) {
             let origin = if firing.caught_up { Origin::CatchUp } else { Origin::Schedule };
-            let event =
-                NewEvent { origin, scheduled_at: Some(firing.scheduled_at), payload: None, message_id: *message_id };
+            let event = NewEvent {
+                origin,
+                scheduled_at: Some(firing.scheduled_at),
+                payload: None,
+                message_id: *message_id,
+                parent: None,
+            };
             if log(connection, effects, shared, &planned.trigger, &event, now)?.is_some() {
                 committed.events += 1;
             }
@@ -166,9 +217,39 @@ pub(super) fn fire(
         scheduled_at: None,
         payload: call.payload.clone(),
         message_id: call.message_id,
+        parent: None,
     };
     let logged = log(connection, effects, shared, &trigger, &event, now)?;
-    logged.map(Fired::Event).ok_or_else(|| broken("events", "an event without an occurrence met another"))
+    logged.map(Fired::Event).ok_or_else(met_another)
+}
+
+fn met_another() -> Error {
+    broken("events", "an event without an occurrence met another")
+}
+
+pub(super) fn fire_again(
+    connection: &Connection,
+    effects: &mut Effects,
+    shared: &Shared,
+    parent: Event,
+    message_id: MessageId,
+    now: Timestamp,
+) -> Result<FiredAgain> {
+    let Some(trigger) = trigger::get_parsed(connection, shared, parent.owner, parent.trigger)? else {
+        return Ok(FiredAgain::TriggerGone);
+    };
+    if let Err(refusal) = trigger.may_fire_again(now) {
+        return Ok(FiredAgain::Refused(refusal));
+    }
+    let event = NewEvent {
+        origin: parent.origin_again(),
+        scheduled_at: None,
+        payload: Some(parent.payload),
+        message_id,
+        parent: Some(parent.id),
+    };
+    let logged = log(connection, effects, shared, &trigger, &event, now)?;
+    logged.map(FiredAgain::Event).ok_or_else(met_another)
 }
 
 pub(super) fn fire_unkept(
@@ -177,6 +258,24 @@ pub(super) fn fire_unkept(
     shared: &Shared,
     owner: UserId,
     definition: &Definition,
+    message_id: MessageId,
+    now: Timestamp,
+) -> Result<std::result::Result<TriggerId, MissingDestination>> {
+    if let Err(missing) = destination::has_all(connection, owner, &definition.destinations)? {
+        return Ok(Err(missing));
+    }
+    log_unkept(connection, effects, shared, owner, definition, Origin::Test, message_id, now).map(Ok)
+}
+
+/// Logs the event of a trigger that is not kept.
+#[expect(clippy::too_many_arguments, reason = "three of them are what every job has")]
+pub(super) fn log_unkept(
+    connection: &Connection,
+    effects: &mut Effects,
+    shared: &Shared,
+    owner: UserId,
+    definition: &Definition,
+    origin: Origin,
     message_id: MessageId,
     now: Timestamp,
 ) -> Result<TriggerId> {
@@ -205,7 +304,7 @@ pub(super) fn fire_unkept(
         .map_err(failed)?;
     let trigger =
         Trigger { id, owner, revision: 1, definition: definition.clone(), created_at: now, standing_since: now };
-    let event = NewEvent { origin: Origin::Test, scheduled_at: None, payload: None, message_id };
+    let event = NewEvent { origin, scheduled_at: None, payload: None, message_id, parent: None };
     log(connection, effects, shared, &trigger, &event, now)?;
     Ok(id)
 }
@@ -217,7 +316,11 @@ pub(super) const EVENT: &str = "events.id, events.owner, events.trigger_id, even
      coalesce(triggers.name, revisions.name), \
      iif(triggers.id IS NULL, revisions.kind, iif(triggers.schedule IS NULL, 'api', 'scheduled')), \
      coalesce(triggers.webhook_url, revisions.webhook_url), \
-     coalesce(triggers.webhook_format, revisions.webhook_format)";
+     coalesce(triggers.webhook_format, revisions.webhook_format), \
+     events.parent";
+
+/// How many columns that are.
+pub(super) const EVENT_COLUMNS: usize = 14;
 
 /// The tables behind [`EVENT`].
 pub(super) const EVENT_FROM: &str = "events \
@@ -231,6 +334,7 @@ pub(super) fn event(row: &Row<'_>) -> Result<Event> {
     let payload: Option<String> = row.get(8).map_err(failed)?;
     let name: Option<String> = row.get(9).map_err(failed)?;
     let kind: Option<String> = row.get(10).map_err(failed)?;
+    let parent: Option<i64> = row.get(13).map_err(failed)?;
     Ok(Event {
         id: EventId(row.get(0).map_err(failed)?),
         owner: UserId(row.get(1).map_err(failed)?),
@@ -246,6 +350,7 @@ pub(super) fn event(row: &Row<'_>) -> Result<Event> {
             .as_deref()
             .and_then(Kind::from_word)
             .ok_or_else(|| broken("kind", "the event's revision is gone"))?,
+        parent: parent.map(EventId),
     })
 }
 
@@ -260,7 +365,9 @@ pub(super) fn get(
     let mut statement = connection.prepare_cached(&sql).map_err(failed)?;
     let mut rows = statement.query((id.0, owner.0, gone_until.as_microsecond())).map_err(failed)?;
     let Some(row) = rows.next().map_err(failed)? else { return Ok(None) };
-    Ok(Some((event(row)?, delivery::of_event(connection, row, id)?)))
+    let event = event(row)?;
+    let deliveries = view::of_event(connection, row, &event)?;
+    Ok(Some((event, deliveries)))
 }
 
 pub(super) fn list(

@@ -21,7 +21,8 @@ impl<'c> Fates<'c> {
         let statement = connection
             .prepare_cached(
                 "SELECT EXISTS (SELECT 1 FROM outbox WHERE event_id = ?1),
-                        count(*), max(started_at + took_us), coalesce(max(delivered), 0)
+                        EXISTS (SELECT 1 FROM failures WHERE event_id = ?1),
+                        count(*), max(started_at + took_us)
                  FROM attempts
                  WHERE event_id = ?1",
             )
@@ -34,13 +35,13 @@ impl<'c> Fates<'c> {
         let id: i64 = row.get(0).map_err(failed)?;
         let scheduled_at: Option<i64> = row.get(2).map_err(failed)?;
         let fired_at: i64 = row.get(3).map_err(failed)?;
-        let (is_owed, attempts, ended_at, is_delivered): (bool, u32, Option<i64>, bool) =
+        let (is_owed, has_failed, attempts, ended_at): (bool, bool, u32, Option<i64>) =
             self.0.query_row([id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))).map_err(failed)?;
-        let outcome = match (is_owed, attempts, is_delivered) {
+        let outcome = match (is_owed, has_failed, attempts) {
             (true, ..) => Outcome::Pending,
-            (false, 0, _) => Outcome::Logged,
-            (false, _, true) => Outcome::Delivered,
-            (false, _, false) => Outcome::Failed,
+            (false, true, _) => Outcome::Failed,
+            (false, false, 0) => Outcome::Logged,
+            (false, false, _) => Outcome::Delivered,
         };
         Ok(Firing {
             event: EventId(id),

@@ -9,10 +9,11 @@ use rusqlite::{Connection, Row};
 
 use super::firing::{FIRED, Fates};
 use super::{Shared, count, failed, in_one_moment};
-use crate::codec::{instant, schedule_from_text, webhook};
+use crate::codec::{destinations_from_text, instant, schedule_from_text, webhook};
 
 const HEAD: &str = "triggers.id, triggers.name, triggers.schedule, triggers.webhook_url, triggers.webhook_format, \
-                    triggers.is_test, triggers.enabled, triggers.expires_at, triggers.created_at, cursors.next_at";
+                    triggers.is_test, triggers.enabled, triggers.expires_at, triggers.created_at, cursors.next_at, \
+                    triggers.destinations";
 
 const HEAD_FROM: &str = "triggers LEFT JOIN cursors ON cursors.trigger_id = triggers.id";
 
@@ -26,6 +27,7 @@ fn head(row: &Row<'_>, shared: &Shared) -> Result<TriggerHead> {
     let schedule: Option<String> = row.get(2).map_err(failed)?;
     let expires_at: Option<i64> = row.get(7).map_err(failed)?;
     let next_at: Option<i64> = row.get(9).map_err(failed)?;
+    let destinations: Option<String> = row.get(10).map_err(failed)?;
     Ok(TriggerHead {
         id: TriggerId(row.get(0).map_err(failed)?),
         name: row.get(1).map_err(failed)?,
@@ -33,6 +35,7 @@ fn head(row: &Row<'_>, shared: &Shared) -> Result<TriggerHead> {
             .map(|text| schedule_from_text(&text, &shared.settings.zones, &shared.cron_lines))
             .transpose()?,
         webhook: webhook(row.get(3).map_err(failed)?, row.get(4).map_err(failed)?)?,
+        destinations: destinations_from_text(destinations.as_deref())?,
         is_test: row.get(5).map_err(failed)?,
         enabled: row.get(6).map_err(failed)?,
         expires_at: expires_at.map(instant).transpose()?,

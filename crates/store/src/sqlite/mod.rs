@@ -3,19 +3,27 @@
 //! file is refused, so claims need no more than this process.
 
 mod access;
+mod arrival;
 pub(crate) mod copy;
 mod count;
 mod delivery;
+mod destination;
 mod event;
 mod firing;
 mod head;
 mod migrate;
+mod order;
 #[cfg(test)]
 mod plans;
 mod presence;
+mod receipt;
+mod redelivery;
 mod retention;
 mod search;
+mod streak;
 mod trigger;
+mod turn;
+mod view;
 mod writer;
 
 use std::collections::{HashMap, VecDeque};
@@ -27,17 +35,24 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use oncue_domain::access::{ApiKey, KeyHash, Preferences, Registration, Session, User};
+use oncue_domain::arrival::{Arrival, Arrived, Contents};
 use oncue_domain::count::HourCount;
-use oncue_domain::delivery::{Claim, Settlement};
-use oncue_domain::event::Event;
+use oncue_domain::delivery::{Claim, Settlement, over_until};
+use oncue_domain::destination::alert::Streak;
+use oncue_domain::destination::definition::{Rate, Turns};
+use oncue_domain::destination::{Definition as DestinationDefinition, Destination, DestinationHead, Standing, Wanted};
+use oncue_domain::event::{Event, Retention};
 use oncue_domain::firing::Firing;
-use oncue_domain::id::{ApiKeyId, EventId, MessageId, TriggerId, UserId};
+use oncue_domain::id::{ApiKeyId, ArrivalId, DestinationId, EventId, MessageId, TriggerId, UserId};
 use oncue_domain::node::{NodeView, Work};
 use oncue_domain::plan::Absence;
+use oncue_domain::receipt::Receipt;
+use oncue_domain::redelivery::{CancelRefusal, DeliveryId, Refusal, SLICE_MAX};
 use oncue_domain::store::{
-    Attention, Backlog, Call, Committed, DeliveryView, DueCounts, Edited, Error, EventCount, EventFilter, EventLines,
-    EventPage, EventSearch, Expired, Fired, Listener, NewApiKey, NewTrigger, NewUser, Planned, RecentFirings,
-    Registered, Result, SkippedView, Store,
+    Attention, Backlog, Call, Committed, Deleted, DeliveryView, DueCounts, Edited, Error, EventCount, EventFilter,
+    EventLines, EventPage, EventSearch, Expired, Fired, FiredAgain, Listener, MissingDestination, NewApiKey,
+    NewTrigger, NewUser, Planned, RecentFirings, Redelivered, Registered, Result, SkippedView, Store, Undelivered,
+    UndeliveredFilter, UndeliveredPlace,
 };
 use oncue_domain::trigger::{Armed, Definition, Edit, Trigger, TriggerHead};
 use rusqlite::config::DbConfig;
@@ -403,7 +418,11 @@ impl Store for Sqlite {
         self.writer.submit(move |connection, _| access::touch_api_key(connection, id, now)).await
     }
 
-    async fn create_trigger(&self, new: NewTrigger, now: Timestamp) -> Result<Armed> {
+    async fn create_trigger(
+        &self,
+        new: NewTrigger,
+        now: Timestamp,
+    ) -> Result<std::result::Result<Armed, MissingDestination>> {
         let shared = Arc::clone(&self.shared);
         self.writer.submit(move |connection, effects| trigger::create(connection, effects, &shared, &new, now)).await
     }
@@ -443,13 +462,30 @@ impl Store for Sqlite {
             .await
     }
 
+    async fn fire_again(
+        &self,
+        owner: UserId,
+        event: EventId,
+        message_id: MessageId,
+        gone_until: Timestamp,
+        now: Timestamp,
+    ) -> Result<FiredAgain> {
+        let shared = Arc::clone(&self.shared);
+        self.writer
+            .submit(move |connection, effects| match event::get(connection, owner, event, gone_until)? {
+                Some((parent, _)) => event::fire_again(connection, effects, &shared, parent, message_id, now),
+                None => Ok(FiredAgain::NotFound),
+            })
+            .await
+    }
+
     async fn fire_unkept(
         &self,
         owner: UserId,
         definition: Definition,
         message_id: MessageId,
         now: Timestamp,
-    ) -> Result<TriggerId> {
+    ) -> Result<std::result::Result<TriggerId, MissingDestination>> {
         let shared = Arc::clone(&self.shared);
         self.writer
             .submit(move |connection, effects| {
@@ -460,6 +496,110 @@ impl Store for Sqlite {
 
     async fn skipped(&self, owner: UserId, id: TriggerId, limit: usize) -> Result<Vec<SkippedView>> {
         self.scan(move |connection, _| trigger::skipped(connection, owner, id, limit)).await
+    }
+
+    async fn create_destination(
+        &self,
+        owner: UserId,
+        definition: DestinationDefinition,
+        now: Timestamp,
+    ) -> Result<Option<Destination>> {
+        self.writer
+            .submit(move |connection, effects| destination::create(connection, effects, owner, &definition, now))
+            .await
+    }
+
+    async fn destination(&self, owner: UserId, id: DestinationId) -> Result<Option<Destination>> {
+        self.peek(move |connection, _| destination::get(connection, owner, id)).await
+    }
+
+    async fn destinations(
+        &self,
+        owner: UserId,
+        after: Option<DestinationId>,
+        limit: usize,
+    ) -> Result<Vec<Destination>> {
+        self.scan(move |connection, _| destination::list(connection, owner, after, limit)).await
+    }
+
+    async fn destination_heads(&self, owner: UserId, wanted: Wanted) -> Result<Vec<DestinationHead>> {
+        self.scan(move |connection, _| destination::heads(connection, owner, &wanted)).await
+    }
+
+    async fn edit_destination(
+        &self,
+        owner: UserId,
+        id: DestinationId,
+        seen: i64,
+        definition: DestinationDefinition,
+    ) -> Result<Edited> {
+        self.writer
+            .submit(move |connection, effects| destination::edit(connection, effects, owner, id, seen, &definition))
+            .await
+    }
+
+    async fn set_standing(&self, owner: UserId, id: DestinationId, standing: Standing, now: Timestamp) -> Result<bool> {
+        self.writer
+            .submit(move |connection, effects| {
+                destination::set_standing(connection, effects, owner, id, &standing, now)
+            })
+            .await
+    }
+
+    async fn delete_destination(&self, owner: UserId, id: DestinationId, now: Timestamp) -> Result<Deleted> {
+        self.writer.submit(move |connection, effects| destination::delete(connection, effects, owner, id, now)).await
+    }
+
+    async fn suspend_destination(
+        &self,
+        id: DestinationId,
+        seen: i64,
+        reason: &str,
+        told_by: Option<MessageId>,
+        now: Timestamp,
+    ) -> Result<bool> {
+        let (reason, shared) = (reason.to_owned(), Arc::clone(&self.shared));
+        self.writer
+            .submit(move |connection, effects| {
+                destination::suspend(connection, effects, &shared, id, seen, &reason, told_by, now)
+            })
+            .await
+    }
+
+    async fn streaks(&self, owner: UserId) -> Result<Vec<(DestinationId, Streak)>> {
+        self.peek(move |connection, _| streak::list(connection, owner)).await
+    }
+
+    async fn take_turns(&self, id: DestinationId, rate: Rate, wanted: usize, now: Timestamp) -> Result<Turns> {
+        self.writer.submit(move |connection, _| turn::take(connection, id, rate, wanted, now)).await
+    }
+
+    async fn destinations_to_send_to(&self, ids: Vec<DestinationId>) -> Result<Vec<Destination>> {
+        self.peek(move |connection, _| destination::to_send_to(connection, &ids)).await
+    }
+
+    async fn destination_uses(&self, owner: UserId, ids: Vec<DestinationId>) -> Result<Vec<u64>> {
+        self.scan(move |connection, _| destination::uses(connection, owner, &ids)).await
+    }
+
+    async fn arrive(&self, owner: UserId, arrived: Arrived, contents: Contents) -> Result<bool> {
+        self.writer
+            .submit(move |connection, effects| arrival::arrive(connection, effects, owner, &arrived, &contents))
+            .await
+    }
+
+    async fn arrivals(
+        &self,
+        owner: UserId,
+        destination: DestinationId,
+        before: Option<ArrivalId>,
+        limit: usize,
+    ) -> Result<Vec<Arrival>> {
+        self.scan(move |connection, _| arrival::list(connection, owner, destination, before, limit)).await
+    }
+
+    async fn arrival(&self, owner: UserId, id: ArrivalId) -> Result<Option<(Arrival, Contents)>> {
+        self.peek(move |connection, _| arrival::get(connection, owner, id)).await
     }
 
     async fn begin_presence(&self, now: Timestamp) -> Result<Vec<Absence>> {
@@ -510,7 +650,93 @@ impl Store for Sqlite {
     }
 
     async fn settle(&self, settlements: Vec<Settlement>) -> Result<()> {
-        self.writer.submit(move |connection, effects| delivery::settle(connection, effects, &settlements)).await
+        let shared = Arc::clone(&self.shared);
+        self.writer
+            .submit(move |connection, effects| delivery::settle(connection, effects, &shared, &settlements))
+            .await
+    }
+
+    async fn undelivered(
+        &self,
+        owner: UserId,
+        filter: UndeliveredFilter,
+        gone_until: Timestamp,
+        after: Option<UndeliveredPlace>,
+        limit: usize,
+    ) -> Result<Vec<Undelivered>> {
+        self.scan(move |connection, _| view::undelivered(connection, owner, &filter, gone_until, after, limit)).await
+    }
+
+    async fn count_undelivered(
+        &self,
+        owner: UserId,
+        filter: UndeliveredFilter,
+        gone_until: Timestamp,
+        at_most: u64,
+    ) -> Result<u64> {
+        self.scan(move |connection, _| view::count_undelivered(connection, owner, &filter, gone_until, at_most)).await
+    }
+
+    async fn redeliver(
+        &self,
+        owner: UserId,
+        deliveries: Vec<DeliveryId>,
+        retention: Retention,
+        now: Timestamp,
+    ) -> Result<Vec<std::result::Result<(), Refusal>>> {
+        let shared = Arc::clone(&self.shared);
+        self.writer
+            .submit(move |connection, effects| {
+                redelivery::redeliver(connection, effects, &shared, owner, &deliveries, retention, now)
+            })
+            .await
+    }
+
+    async fn redeliver_matching(
+        &self,
+        owner: UserId,
+        filter: UndeliveredFilter,
+        after: Option<UndeliveredPlace>,
+        limit: usize,
+        retention: Retention,
+        now: Timestamp,
+    ) -> Result<Redelivered> {
+        let shared = Arc::clone(&self.shared);
+        let (limit, over_until) = (limit.min(SLICE_MAX), over_until(retention.keep_for, now));
+        self.writer
+            .submit(move |connection, effects| {
+                let found = view::undelivered(connection, owner, &filter, over_until, after, limit)?;
+                let deliveries: Vec<DeliveryId> = found.iter().map(|one| one.place.delivery()).collect();
+                let outcomes = redelivery::redeliver(connection, effects, &shared, owner, &deliveries, retention, now)?;
+                Ok(Redelivered::of(&found, &outcomes, limit))
+            })
+            .await
+    }
+
+    async fn cancel_delivery(
+        &self,
+        owner: UserId,
+        delivery: DeliveryId,
+        gone_until: Timestamp,
+        now: Timestamp,
+    ) -> Result<std::result::Result<(), CancelRefusal>> {
+        let shared = Arc::clone(&self.shared);
+        self.writer
+            .submit(move |connection, effects| {
+                redelivery::cancel_delivery(connection, effects, &shared, owner, delivery, gone_until, now)
+            })
+            .await
+    }
+
+    async fn receipt(
+        &self,
+        owner: UserId,
+        event: EventId,
+        slot: u32,
+        number: u32,
+        gone_until: Timestamp,
+    ) -> Result<Option<Receipt>> {
+        self.peek(move |connection, _| receipt::get(connection, owner, (event, slot), number, gone_until)).await
     }
 
     async fn backlog(&self) -> Result<Backlog> {
@@ -606,7 +832,9 @@ impl Store for Sqlite {
     }
 
     async fn expire(&self, gone_until: Timestamp, now: Timestamp, limit: usize) -> Result<Expired> {
-        self.writer.submit(move |connection, _| retention::expire(connection, gone_until, now, limit)).await
+        self.writer
+            .submit(move |connection, effects| retention::expire(connection, effects, gone_until, now, limit))
+            .await
     }
 }
 

@@ -6,12 +6,15 @@ use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
 use oncue_domain::count::COUNTS_KEPT;
+use oncue_domain::destination::{Standing, Wanted};
 use oncue_domain::event::Origin;
 use oncue_domain::firing::Outcome;
-use oncue_domain::id::{EventId, TriggerId, UserId};
+use oncue_domain::id::{DestinationId, EventId, TriggerId, UserId};
 use oncue_domain::node::Identity;
 use oncue_domain::schedule::zone::Zones;
-use oncue_domain::store::{EventFilter, EventPage, EventPlace, EventSearch, Result};
+use oncue_domain::store::{
+    EventFilter, EventPage, EventPlace, EventSearch, Result, UndeliveredFilter, UndeliveredPlace,
+};
 use rusqlite::trace::{TraceEvent, TraceEventCodes};
 use rusqlite::{Connection, StatementStatus};
 
@@ -69,9 +72,17 @@ impl Traced {
              WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {events})
              INSERT INTO events (owner, trigger_id, revision, origin, fired_at, message_id)
              SELECT 1 + (n % {TRIGGERS}) % 2, 1 + n % {TRIGGERS}, 1, 2, 1800000000000000 + n * 60000000, zeroblob(16) FROM n;
-             INSERT INTO outbox SELECT id, fired_at, 0, 0, 0, 1 FROM events WHERE id % 7 = 0;
-             INSERT INTO attempts SELECT id, 1, 1, fired_at, 10, 200, NULL, NULL, id % 7 <> 1 FROM events WHERE id % 7 <> 0;
+             INSERT INTO outbox SELECT id, 0, -1, 1, fired_at, 0, 0, 0, 0, 0, 0, 0, 0 FROM events WHERE id % 7 = 0;
+             INSERT INTO receipts SELECT id, x'010000000000000000', x'7b7d' FROM events;
+             INSERT INTO attempts SELECT id, 0, 1, -1, fired_at, 10, 200, NULL, NULL, id % 7 <> 1, id FROM events WHERE id % 7 <> 0;
              INSERT INTO failures SELECT id, owner, trigger_id, fired_at FROM events WHERE id % 7 = 1;
+             INSERT INTO undelivered SELECT id, 0, -1, owner, trigger_id, fired_at, fired_at, NULL FROM events WHERE id % 7 = 1;
+             INSERT INTO destinations (owner, revision, name, kind, definition, standing, created_at)
+             SELECT owner, 1, 'd', 'inbox', '{{\"name\":\"d\",\"kind\":\"inbox\"}}', 0, 0 FROM triggers;
+             INSERT INTO outbox SELECT id, 1, 5, 2, 253370764800000000, 0, 0, 0, 0, 0, 0, 0, 1 FROM events WHERE id % 3 = 0 AND id % 7 <> 1;
+             INSERT INTO streaks SELECT id, 1, 0, NULL, NULL FROM destinations;
+             INSERT INTO trigger_destinations SELECT 1 + id % 3, id FROM triggers;
+             INSERT INTO turns SELECT id, 0 FROM destinations;
              INSERT INTO counts
              SELECT fired_at / 3600000000, owner, trigger_id, count(*), count(*), 0, 0, 0, 0, 0, 0, 0, max(fired_at), max(id)
              FROM events GROUP BY 1, 2, 3;
@@ -197,11 +208,67 @@ fn reads(events: usize) -> Vec<(String, Read)> {
         "delete a trigger".to_owned(),
         Box::new(move |c, _| trigger::delete(c, &mut Effects::default(), OWNER, TriggerId(7), now).map(drop)),
     );
+    add("receipt".to_owned(), Box::new(move |c, _| receipt::get(c, OWNER, (EventId(1), 0), 1, minute(0)).map(drop)));
+    let (place, id) = (UndeliveredPlace { failed_at: middle, event: EventId(1), slot: 0 }, DestinationId(2));
+    let filters = [(None, None), (None, Some(TRIGGER)), (Some(DestinationId(-1)), None)];
+    for filter in filters.map(|(destination, trigger)| UndeliveredFilter { destination, trigger, ..Default::default() })
+    {
+        for failed_until in [None, Some(middle)] {
+            let filter = UndeliveredFilter { failed_until, ..filter };
+            for after in [None, Some(place)] {
+                let name = format!("undelivered {filter:?} {after:?}");
+                add(name, Box::new(move |c, _| view::undelivered(c, OWNER, &filter, minute(5), after, 10).map(drop)));
+            }
+            let name = format!("count undelivered {filter:?}");
+            add(name, Box::new(move |c, _| view::count_undelivered(c, OWNER, &filter, minute(5), 15).map(drop)));
+        }
+    }
+    for wanted in [Wanted::All, Wanted::Stopped, Wanted::These(vec![id])] {
+        let name = format!("destination heads {wanted:?}");
+        add(name, Box::new(move |c, _| destination::heads(c, OWNER, &wanted).map(drop)));
+    }
+    let again = [1, 3, 4].map(|event| DeliveryId { event: EventId(event), slot: 0 });
+    add(
+        "redeliver".to_owned(),
+        Box::new(move |c, shared| {
+            let effects = &mut Effects::default();
+            redelivery::redeliver(c, effects, shared, OWNER, &again, Retention::STANDARD, minute(10)).map(drop)
+        }),
+    );
+    add("streaks".to_owned(), Box::new(|c, _| streak::list(c, OWNER).map(drop)));
+    add(
+        "call up the first in line".to_owned(),
+        Box::new(move |c, _| order::call_up(c, DestinationId(5), now).map(drop)),
+    );
+    add("call up all that are first".to_owned(), Box::new(move |c, _| order::call_up_all(c, now)));
+    add(
+        "claim the first in line".to_owned(),
+        Box::new(move |c, _| {
+            let due = order::Due { destination: 5, event: 3, slot: 1 };
+            order::claim(c, &[due], now, now).map(drop)
+        }),
+    );
+    add("destinations".to_owned(), Box::new(|c, _| destination::list(c, OWNER, None, 10).map(drop)));
+    add("destinations to send to".to_owned(), Box::new(move |c, _| destination::to_send_to(c, &[id]).map(drop)));
+    add(
+        "delete a destination in use".to_owned(),
+        Box::new(move |c, _| destination::delete(c, &mut Effects::default(), OWNER, DestinationId(1), now).map(drop)),
+    );
+    add(
+        "resume a destination".to_owned(),
+        Box::new(move |c, _| {
+            let active = Standing::Active;
+            destination::set_standing(c, &mut Effects::default(), OWNER, DestinationId(3), &active, now).map(drop)
+        }),
+    );
     let early = minute(30);
-    add("expire".to_owned(), Box::new(move |c, _| retention::expire(c, early, early, 20).map(drop)));
+    add(
+        "expire".to_owned(),
+        Box::new(move |c, _| retention::expire(c, &mut Effects::default(), early, early, 20).map(drop)),
+    );
     add(
         "expire counts".to_owned(),
-        Box::new(move |c, _| retention::expire(c, early, early + COUNTS_KEPT, 20).map(drop)),
+        Box::new(move |c, _| retention::expire(c, &mut Effects::default(), early, early + COUNTS_KEPT, 20).map(drop)),
     );
     reads
 }

@@ -3,29 +3,44 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use oncue_domain::event::Origin;
 use oncue_domain::id::{EventId, TriggerId, UserId};
 use oncue_domain::store::{Expired, Result};
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension};
 
-use super::{count, failed, firing};
-use crate::codec::{instant, origin_to_number};
+use super::count::Subject;
+use super::writer::Effects;
+use super::{count, failed, firing, order};
+use crate::codec::{COUNTED_AS_FAILED, NOT_COUNTED, instant, origin_from_number};
 
-pub(super) fn expire(connection: &Connection, gone_until: Timestamp, now: Timestamp, limit: usize) -> Result<Expired> {
-    let ids = oldest(connection, gone_until, limit)?;
+pub(super) fn expire(
+    connection: &Connection,
+    effects: &mut Effects,
+    gone_until: Timestamp,
+    now: Timestamp,
+    limit: usize,
+) -> Result<Expired> {
+    let ids = oldest(connection, effects, gone_until, limit)?;
     for id in &ids {
         for sql in [
+            "DELETE FROM receipts WHERE id IN (SELECT receipt FROM attempts WHERE event_id = ?)",
             "DELETE FROM attempts WHERE event_id = ?",
-            "DELETE FROM outbox WHERE event_id = ?",
             "DELETE FROM failures WHERE event_id = ?",
+            "DELETE FROM undelivered WHERE event_id = ?",
             "DELETE FROM events WHERE id = ?",
         ] {
             connection.prepare_cached(sql).and_then(|mut statement| statement.execute([id.0])).map_err(failed)?;
         }
     }
+    if !ids.is_empty() {
+        order::call_up_all(connection, Timestamp::UNIX_EPOCH)?;
+    }
     let gone_until = gone_until.as_microsecond();
     let mut is_done = ids.len() < limit;
     let mut old = vec![
+        (
+            "DELETE FROM arrivals WHERE id IN (SELECT id FROM arrivals WHERE arrived_at <= ? ORDER BY arrived_at, id LIMIT ?)",
+            gone_until,
+        ),
         ("DELETE FROM skipped WHERE id IN (SELECT id FROM skipped WHERE recorded_at <= ? LIMIT ?)", gone_until),
         (
             "DELETE FROM sessions
@@ -51,8 +66,39 @@ pub(super) fn expire(connection: &Connection, gone_until: Timestamp, now: Timest
     Ok(Expired { events: ids.len(), is_done })
 }
 
+/// What is still owed of an event has failed, unless it had arrived before it was sent again: its time is over.
+fn give_up_owed(connection: &Connection, effects: &mut Effects, of: &Subject, id: EventId) -> Result<()> {
+    let owed: Option<(i64, bool)> = connection
+        .prepare_cached(
+            "SELECT max(counted),
+                    NOT min(has_arrived) OR EXISTS (SELECT 1 FROM undelivered WHERE undelivered.event_id = outbox.event_id)
+             FROM outbox WHERE event_id = ? GROUP BY event_id",
+        )
+        .and_then(|mut statement| statement.query_row([id.0], |row| Ok((row.get(0)?, row.get(1)?))).optional())
+        .map_err(failed)?;
+    let Some((counted, has_failed)) = owed else { return Ok(()) };
+    connection
+        .prepare_cached("DELETE FROM outbox WHERE event_id = ?")
+        .and_then(|mut statement| statement.execute([id.0]))
+        .map_err(failed)?;
+    match counted {
+        NOT_COUNTED => effects.counts.ended(of, id, !has_failed),
+        COUNTED_AS_FAILED if !has_failed => effects.counts.mended(of),
+        _ => {}
+    }
+    if !has_failed {
+        return Ok(());
+    }
+    // Not for long: what the event leaves in short is read from here.
+    connection
+        .prepare_cached("INSERT INTO failures (event_id, owner, trigger_id, fired_at) VALUES (?, ?, ?, ?)")
+        .and_then(|mut statement| statement.execute((id.0, of.owner.0, of.trigger.0, of.fired_at.as_microsecond())))
+        .map_err(failed)?;
+    Ok(())
+}
+
 /// The oldest events that are to go, once what stays of them is written down.
-fn oldest(connection: &Connection, gone_until: Timestamp, limit: usize) -> Result<Vec<EventId>> {
+fn oldest(connection: &Connection, effects: &mut Effects, gone_until: Timestamp, limit: usize) -> Result<Vec<EventId>> {
     let mut statement = connection
         .prepare_cached(
             "SELECT id, owner, trigger_id, origin, fired_at FROM events WHERE fired_at <= ? ORDER BY fired_at, id LIMIT ?",
@@ -64,9 +110,15 @@ fn oldest(connection: &Connection, gone_until: Timestamp, limit: usize) -> Resul
     while let Some(row) = rows.next().map_err(failed)? {
         let id = EventId(row.get(0).map_err(failed)?);
         ids.push(id);
-        if row.get::<_, i64>(3).map_err(failed)? != origin_to_number(Origin::Test) {
-            let whose = (UserId(row.get(1).map_err(failed)?), TriggerId(row.get(2).map_err(failed)?));
-            by_trigger.entry(whose).or_default().push((instant(row.get(4).map_err(failed)?)?, id));
+        let subject = Subject {
+            owner: UserId(row.get(1).map_err(failed)?),
+            trigger: TriggerId(row.get(2).map_err(failed)?),
+            origin: origin_from_number(row.get(3).map_err(failed)?)?,
+            fired_at: instant(row.get(4).map_err(failed)?)?,
+        };
+        give_up_owed(connection, effects, &subject, id)?;
+        if subject.origin.is_counted() {
+            by_trigger.entry((subject.owner, subject.trigger)).or_default().push((subject.fired_at, id));
         }
     }
     for ((owner, trigger), mut events) in by_trigger {

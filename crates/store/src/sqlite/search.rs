@@ -37,15 +37,13 @@ impl Test {
             conditions.push(format!("events.origin = {}", origin_to_number(origin)));
         }
         let owed = "EXISTS (SELECT 1 FROM outbox WHERE event_id = events.id)";
+        let failed = "EXISTS (SELECT 1 FROM failures WHERE event_id = events.id)";
+        let tried = "EXISTS (SELECT 1 FROM attempts WHERE event_id = events.id)";
         conditions.extend(search.outcome.map(|outcome| match outcome {
             Outcome::Pending => owed.to_owned(),
-            Outcome::Delivered => {
-                format!("NOT {owed} AND EXISTS (SELECT 1 FROM attempts WHERE event_id = events.id AND delivered)")
-            }
-            Outcome::Logged => {
-                format!("NOT {owed} AND NOT EXISTS (SELECT 1 FROM attempts WHERE event_id = events.id)")
-            }
-            Outcome::Failed => "EXISTS (SELECT 1 FROM failures WHERE event_id = events.id)".to_owned(),
+            Outcome::Delivered => format!("NOT {owed} AND NOT {failed} AND {tried}"),
+            Outcome::Logged => format!("NOT {owed} AND NOT {failed} AND NOT {tried}"),
+            Outcome::Failed => failed.to_owned(),
         }));
         if search.text.is_some() {
             conditions

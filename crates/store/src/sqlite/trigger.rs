@@ -7,23 +7,29 @@ use oncue_domain::event::Origin;
 use oncue_domain::id::{TriggerId, UserId};
 use oncue_domain::occurrence::{Reason, Skipped};
 use oncue_domain::payload::Payload;
-use oncue_domain::store::{DUE_COUNTED_MAX, DueCounts, Edited, NewTrigger, Result, SkippedView};
+use oncue_domain::store::{DUE_COUNTED_MAX, DueCounts, Edited, MissingDestination, NewTrigger, Result, SkippedView};
 use oncue_domain::trigger::{Arm, Armed, Definition, Edit, OVERDUE_AFTER, Trigger};
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::event::{NewEvent, log};
 use super::writer::Effects;
-use super::{PARSED_MAX, PARSED_PAYLOAD_BYTES_MAX, Shared, count, failed, lock};
-use crate::codec::{broken, instant, schedule_from_text, schedule_to_text, webhook};
+use super::{PARSED_MAX, PARSED_PAYLOAD_BYTES_MAX, Shared, count, destination, failed, lock};
+use crate::codec::{
+    broken, destinations_from_text, destinations_to_text, instant, schedule_from_text, schedule_to_text, webhook,
+};
 
 const TRIGGER: &str = "triggers.id, triggers.owner, triggers.revision, triggers.name, triggers.schedule, triggers.payload, \
                        triggers.webhook_url, triggers.webhook_format, triggers.is_test, triggers.enabled, triggers.expires_at, \
-                       triggers.created_at, triggers.standing_since";
+                       triggers.created_at, triggers.standing_since, triggers.destinations";
+
+/// How many columns that is.
+const TRIGGER_COLUMNS: usize = 14;
 
 fn trigger(row: &Row<'_>, shared: &Shared) -> Result<Trigger> {
     let schedule: Option<String> = row.get(4).map_err(failed)?;
     let payload: Option<String> = row.get(5).map_err(failed)?;
     let expires_at: Option<i64> = row.get(10).map_err(failed)?;
+    let destinations: Option<String> = row.get(13).map_err(failed)?;
     Ok(Trigger {
         id: TriggerId(row.get(0).map_err(failed)?),
         owner: UserId(row.get(1).map_err(failed)?),
@@ -35,6 +41,7 @@ fn trigger(row: &Row<'_>, shared: &Shared) -> Result<Trigger> {
                 .transpose()?,
             payload: payload.map(|text| Payload::from_stored(&text)),
             webhook: webhook(row.get(6).map_err(failed)?, row.get(7).map_err(failed)?)?,
+            destinations: destinations_from_text(destinations.as_deref())?,
             is_test: row.get(8).map_err(failed)?,
             enabled: row.get(9).map_err(failed)?,
             expires_at: expires_at.map(instant).transpose()?,
@@ -45,7 +52,7 @@ fn trigger(row: &Row<'_>, shared: &Shared) -> Result<Trigger> {
 }
 
 fn armed(row: &Row<'_>, shared: &Shared) -> Result<Armed> {
-    let next_at: Option<i64> = row.get(13).map_err(failed)?;
+    let next_at: Option<i64> = row.get(TRIGGER_COLUMNS).map_err(failed)?;
     Ok(Armed { trigger: trigger(row, shared)?, next_at: next_at.map(instant).transpose()? })
 }
 
@@ -87,13 +94,16 @@ pub(super) fn create(
     shared: &Shared,
     new: &NewTrigger,
     now: Timestamp,
-) -> Result<Armed> {
+) -> Result<std::result::Result<Armed, MissingDestination>> {
     let definition = &new.definition;
+    if let Err(missing) = destination::has_all(connection, new.owner, &definition.destinations)? {
+        return Ok(Err(missing));
+    }
     connection
         .prepare_cached(
             "INSERT INTO triggers (owner, revision, name, schedule, payload, webhook_url, webhook_format,
-                                   is_test, enabled, expires_at, created_at, standing_since)
-             VALUES (?1, 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10)",
+                                   is_test, enabled, expires_at, created_at, standing_since, destinations)
+             VALUES (?1, 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10, ?11)",
         )
         .and_then(|mut statement| {
             statement.execute((
@@ -107,6 +117,7 @@ pub(super) fn create(
                 definition.enabled,
                 definition.expires_at.map(Timestamp::as_microsecond),
                 now.as_microsecond(),
+                destinations_to_text(&definition.destinations),
             ))
         })
         .map_err(failed)?;
@@ -118,13 +129,16 @@ pub(super) fn create(
         created_at: now,
         standing_since: now,
     };
+    if !definition.destinations.is_empty() {
+        destination::link(connection, trigger.id, &definition.destinations)?;
+    }
     effects.edited.insert(new.owner);
     arm(connection, effects, trigger.id, trigger.revision, new.next_at)?;
     if let Some(message_id) = new.test_event {
-        let event = NewEvent { origin: Origin::Test, scheduled_at: None, payload: None, message_id };
+        let event = NewEvent { origin: Origin::Test, scheduled_at: None, payload: None, message_id, parent: None };
         log(connection, effects, shared, &trigger, &event, now)?;
     }
-    Ok(Armed { trigger, next_at: new.next_at })
+    Ok(Ok(Armed { trigger, next_at: new.next_at }))
 }
 
 /// Makes the trigger wait for `next_at`, or for nothing (invariant 2: exactly one armed occurrence, or none to wait for).
@@ -211,13 +225,17 @@ pub(super) fn edit(
     if revision + 1 != trigger.revision || moved {
         return Ok(Edited::Stale);
     }
-    end_revision(connection, trigger.id, now)?;
     let definition = &trigger.definition;
+    if let Err(missing) = destination::has_all(connection, trigger.owner, &definition.destinations)? {
+        return Ok(Edited::Missing(missing));
+    }
+    end_revision(connection, trigger.id, now)?;
+    destination::link(connection, trigger.id, &definition.destinations)?;
     connection
         .prepare_cached(
             "UPDATE triggers
              SET revision = ?2, name = ?3, schedule = ?4, payload = ?5, webhook_url = ?6, webhook_format = ?7,
-                 is_test = ?8, enabled = ?9, expires_at = ?10, standing_since = ?11
+                 is_test = ?8, enabled = ?9, expires_at = ?10, standing_since = ?11, destinations = ?12
              WHERE id = ?1",
         )
         .and_then(|mut statement| {
@@ -233,6 +251,7 @@ pub(super) fn edit(
                 definition.enabled,
                 definition.expires_at.map(Timestamp::as_microsecond),
                 trigger.standing_since.as_microsecond(),
+                destinations_to_text(&definition.destinations),
             ))
         })
         .map_err(failed)?;
@@ -283,6 +302,7 @@ pub(super) fn delete(
     let Some(created_at) = created_at else { return Ok(false) };
     effects.edited.insert(owner);
     end_revision(connection, id, now)?;
+    destination::unlink(connection, id)?;
     count::forget(connection, owner, id, instant(created_at)?)?;
     for sql in [
         "DELETE FROM triggers WHERE id = ?",
@@ -391,7 +411,7 @@ pub(super) fn due(
     let mut rows = statement.query((now.as_microsecond(), limit)).map_err(failed)?;
     let mut due = Vec::new();
     while let Some(row) = rows.next().map_err(failed)? {
-        let next_at: i64 = row.get(13).map_err(failed)?;
+        let next_at: i64 = row.get(TRIGGER_COLUMNS).map_err(failed)?;
         match parsed(row, shared) {
             Ok(trigger) => due.push(Armed { trigger, next_at: Some(instant(next_at)?) }),
             // One row that cannot be read must not hold up the others.

@@ -39,6 +39,8 @@ pub(super) struct Effects {
     pub(super) settled: BTreeSet<UserId>,
     /// Whose triggers were made, changed or deleted, or wait for something else.
     pub(super) edited: BTreeSet<UserId>,
+    /// Whose destinations were made, changed or deleted.
+    pub(super) destinations: BTreeSet<UserId>,
     /// What is to be counted.
     pub(super) counts: Counts,
     /// Deliveries that were written as claimed for this process.
@@ -229,6 +231,7 @@ fn announce(effects: Effects, shared: &Shared) {
     changes.extend(effects.logged.into_iter().map(Change::Logged));
     changes.extend(effects.settled.into_iter().map(Change::Settled));
     changes.extend(effects.edited.into_iter().map(Change::Edited));
+    changes.extend(effects.destinations.into_iter().map(Change::Destination));
     if changes.is_empty() {
         return;
     }

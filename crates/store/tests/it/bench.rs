@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use oncue_domain::access::Registration;
-use oncue_domain::delivery::{Claim, Settlement, Verdict, settle};
-use oncue_domain::destination::Webhook;
-use oncue_domain::event::{Event, Origin};
+use oncue_domain::delivery::{Claim, Settlement, Terms, Verdict, settle};
+use oncue_domain::destination::{self, Destination, Webhook};
+use oncue_domain::event::{Event, Origin, Retention};
 use oncue_domain::id::{EventId, Ids, MessageId, TriggerId, UserId};
 use oncue_domain::node::Identity;
-use oncue_domain::outbound::{Answer, Exchange, Failure};
+use oncue_domain::outbound::{Answer, Exchange, Facts, Failure, Method, Request, Trust};
 use oncue_domain::payload::Payload;
+use oncue_domain::receipt::Draft;
 use oncue_domain::schedule::every::Period;
 use oncue_domain::schedule::zone::Zones;
 use oncue_domain::schedule::{FirstFiring, Schedule};
@@ -23,6 +24,7 @@ use oncue_store::Settings;
 use oncue_store::postgres::Postgres;
 use oncue_store::sqlite::{Place, Role, Sqlite};
 use tempfile::TempDir;
+use url::Url;
 
 use crate::database::Database;
 
@@ -81,7 +83,8 @@ pub(crate) fn settings(has_default_destination: bool) -> Settings {
 
 /// What a server of that name is called.
 pub(crate) fn identity(name: &str) -> Identity {
-    Identity { name: name.to_owned(), version: "0.0.0".to_owned(), address: "127.0.0.1:8000".to_owned() }
+    let (name, version, address) = (name.to_owned(), "0.0.0".to_owned(), "127.0.0.1:8000".to_owned());
+    Identity { name, version, address, ..Identity::default() }
 }
 
 fn sqlite(place: &Place, has_default_destination: bool) -> Arc<dyn Store> {
@@ -129,6 +132,11 @@ impl Bench {
     /// The same store, as a node of PostgreSQL.
     pub(crate) fn node(&self) -> &Postgres {
         self.node.as_ref().expect("this store is a node")
+    }
+
+    /// What a statement gives on PostgreSQL, past the store.
+    pub(crate) fn sql(&self, statement: &str) -> String {
+        self.database.as_ref().expect("a node has its database").sql(statement)
     }
 
     /// A node on a database that is there already.
@@ -206,7 +214,19 @@ impl Bench {
     pub(crate) async fn trigger(&self, owner: UserId, definition: Definition) -> Trigger {
         let next_at = definition.next_after(t(0));
         let new = NewTrigger { owner, definition, next_at, test_event: None };
-        self.store.create_trigger(new, t(0)).await.expect("a store that answers").trigger
+        self.make(new, t(0)).await.trigger
+    }
+
+    /// A destination, made at `t(0)`.
+    pub(crate) async fn destination(&self, owner: UserId, name: &str) -> Destination {
+        let made = self.store.create_destination(owner, destination(name), t(0)).await.expect("a store that answers");
+        made.expect("there is room for another")
+    }
+
+    /// A trigger that is made as is said.
+    pub(crate) async fn make(&self, new: NewTrigger, now: Timestamp) -> Armed {
+        let made = self.store.create_trigger(new, now).await.expect("a store that answers");
+        made.expect("it names no destination that is not there")
     }
 
     /// The owner's trigger, which is there.
@@ -274,7 +294,7 @@ pub(crate) async fn claim_all(store: &dyn Store, now: Timestamp) -> Vec<Claim> {
         }
         claims.extend(more);
     }
-    claims.sort_by_key(|claim| claim.event.id);
+    claims.sort_by_key(|claim| (claim.event.id, claim.slot));
     claims
 }
 
@@ -291,6 +311,7 @@ pub(crate) fn api(name: &str) -> Definition {
         schedule: None,
         payload: None,
         webhook: None,
+        destinations: Vec::new(),
         is_test: false,
         enabled: true,
         expires_at: None,
@@ -304,15 +325,21 @@ pub(crate) fn every(period: &str) -> Definition {
     Definition { schedule: Some(ScheduleDetails { schedule, timezone: None }), ..api("every") }
 }
 
-/// A destination.
+/// What somebody says about a destination.
+pub(crate) fn destination(name: &str) -> destination::Definition {
+    let said = serde_json::json!({"name": name, "kind": "webhook", "url": "https://example.com/"});
+    destination::Definition::read(&said, None).expect("a test writes its destinations well")
+}
+
+/// An address.
 pub(crate) fn webhook(url: &str) -> Webhook {
     Webhook::parse(url, None).expect("a test writes its addresses well")
 }
 
 /// The receiver answered `status` to the claim at `now`.
 pub(crate) fn answered(claim: &Claim, status: u16, now: Timestamp) -> Settlement {
-    let answer = Answer { status, body: b"answer".to_vec() };
-    settle(claim.clone(), Exchange { result: Ok(answer), took: std::time::Duration::from_millis(12) }, now, now)
+    let answer = Answer { status, headers: Vec::new(), body: b"answer".to_vec() };
+    settled(claim, Ok(answer), 12, now)
 }
 
 /// The receiver answered 503 to the claim at `now`, for the last time.
@@ -322,6 +349,25 @@ pub(crate) fn given_up(claim: &Claim, now: Timestamp) -> Settlement {
 
 /// The receiver did not answer the claim at `now`.
 pub(crate) fn unanswered(claim: &Claim, now: Timestamp) -> Settlement {
-    let result = Err(Failure("nobody is there".to_owned()));
-    settle(claim.clone(), Exchange { result, took: std::time::Duration::from_millis(7) }, now, now)
+    settled(claim, Err(Failure("nobody is there".to_owned())), 7, now)
+}
+
+fn settled(claim: &Claim, result: Result<Answer, Failure>, millis: u64, now: Timestamp) -> Settlement {
+    let mut exchange = Exchange { result, took: std::time::Duration::from_millis(millis), facts: Facts::default() };
+    let receipt = Some(Draft::of_request(&request(claim)).finish(claim, &mut exchange, now));
+    let settlement = settle(claim.clone(), exchange, &Terms::standard(Retention::STANDARD.keep_for), now, now);
+    Settlement { receipt, ..settlement }
+}
+
+/// What is sent: the first two attempts of a delivery the same, the next two something else.
+pub(crate) fn request(claim: &Claim) -> Request {
+    let message_id = claim.message_id().to_string();
+    Request {
+        method: Method::Post,
+        url: Url::parse("https://example.com/hook").expect("an address"),
+        body: format!("{message_id}, for the time {}", claim.tried / 2).into(),
+        headers: vec![("webhook-id".into(), message_id), ("x-key".into(), "s3cr3t".to_owned())],
+        trust: Trust::Guarded,
+        timeout: None,
+    }
 }

@@ -283,8 +283,8 @@ async fn a_hundred_thousand_events_go_in_batches_into_partitions_of_their_own() 
             "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {rows})
              INSERT INTO events (owner, trigger_id, revision, origin, fired_at, message_id, payload)
              SELECT 1, 2, 1, 2, {start} + n * {step}, randomblob(16), '{{\"n\":' || n || '}}' FROM n;
-             INSERT INTO attempts (event_id, number, is_default, started_at, took_us, status, delivered)
-             SELECT id, 1, 0, fired_at, 1000, 200, 1 FROM events WHERE id NOT IN (SELECT event_id FROM attempts)",
+             INSERT INTO attempts (event_id, slot, number, destination, started_at, took_us, status, delivered)
+             SELECT id, 0, 1, 0, fired_at, 1000, 200, 1 FROM events WHERE id NOT IN (SELECT event_id FROM attempts)",
             start = t(100).as_microsecond(),
             step = SignedDuration::from_hours(48).as_micros() / rows,
         ),

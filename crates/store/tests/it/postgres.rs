@@ -6,8 +6,10 @@ mod follow;
 mod index;
 mod migration;
 mod node;
+mod order;
 mod race;
 mod scratch;
+mod silence;
 mod soak;
 
 use std::sync::Arc;

@@ -96,7 +96,7 @@ async fn a_database_that_took_another_road_is_refused() {
     assert!(words.contains("migration 1") && words.contains("not the one of this oncue"), "{words}");
 }
 
-fn change(bench: &Bench, sql: &str) {
+pub(crate) fn change(bench: &Bench, sql: &str) {
     let connection = Connection::open(bench.path()).expect("the same file");
     connection.execute_batch(sql).expect("SQL");
 }
@@ -184,13 +184,14 @@ async fn what_has_expired_leaves_no_row_behind() {
     bench.store.edit_trigger(edit, armed.next_at, t(130)).await.expect("an edit");
     let called = bench.trigger(owner, api("api")).await.id;
     bench.fire(owner, called, None, t(130)).await;
-    bench.store.fire_unkept(owner, api("tried"), bench.message(), t(130)).await.expect("a trial");
+    bench.store.fire_unkept(owner, api("tried"), bench.message(), t(130)).await.expect("an answer").expect("a trial");
     bench.store.delete_trigger(owner, called, t(131)).await.expect("a deletion");
     let claims = bench.claim_all(t(300)).await;
     let settlements =
         vec![answered(&claims[0], 200, t(301)), answered(&claims[1], 500, t(301)), given_up(&claims[2], t(301))];
     bench.store.settle(settlements).await.expect("a settlement");
-    let tables = ["events", "attempts", "outbox", "revisions", "skipped", "sessions", "failures", "uncounted"];
+    let tables =
+        ["events", "attempts", "outbox", "revisions", "skipped", "sessions", "failures", "uncounted", "receipts"];
     let own_counts = format!("counts WHERE trigger_id = {called}");
     assert!(rows(&bench, &own_counts) > 0);
     assert!(tables.iter().all(|table| rows(&bench, table) > 0), "there is something to remove everywhere");
@@ -257,7 +258,7 @@ async fn a_full_rewrite_of_the_file_by_the_operator_keeps_everything() {
     let bench = bench().await;
     let owner = bench.user("a").await;
     let new = NewTrigger { owner, definition: every("1m"), next_at: Some(t(60)), test_event: None };
-    bench.store.create_trigger(new, t(0)).await.expect("a trigger");
+    bench.make(new, t(0)).await;
     let folder = tempfile::tempdir().expect("a folder");
     let copy = folder.path().join("copy.db");
     copy_to(&bench.path(), &copy);

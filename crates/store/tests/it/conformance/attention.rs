@@ -47,7 +47,7 @@ async fn triggers_are_tallied_by_whether_they_will_fire() {
             bench.trigger(owner, definition).await;
         }
         let finished = NewTrigger { owner, definition: every("1m"), next_at: None, test_event: None };
-        bench.store.create_trigger(finished, t(0)).await.expect("a trigger");
+        bench.make(finished, t(0)).await;
         let tally = async |now| attention(&bench, owner, t(0), now).await.tally;
         assert_eq!(tally(t(1)).await, TriggerTally { all: 8, active: 4, paused: 2 });
         assert_eq!(tally(t(500) - SignedDuration::from_micros(1)).await.active, 4);
@@ -147,7 +147,12 @@ async fn tests_and_deleted_triggers_do_not_fail() {
         let (tried, deleted) =
             (bench.trigger(owner, api("tried")).await.id, bench.trigger(owner, api("gone")).await.id);
         bench.store.fire(owner, tried, bench.call(Origin::Test, None), t(1)).await.expect("a test");
-        bench.store.fire_unkept(owner, api("unkept"), bench.message(), t(1)).await.expect("a trial");
+        bench
+            .store
+            .fire_unkept(owner, api("unkept"), bench.message(), t(1))
+            .await
+            .expect("an answer")
+            .expect("a trial");
         bench.settle_all(t(2), given_up).await;
         assert_eq!(failing(&bench, owner, 0).await, []);
         let event = fire_and(&bench, owner, tried, 3, false).await;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
-use oncue_domain::delivery::{ATTEMPTS_MAX, CLAIM_FOR, Claim, Settlement, State, Verdict};
+use oncue_domain::delivery::{CLAIM_FOR, Claim, Ladder, Settlement, State, Verdict};
 use oncue_domain::destination::Target;
 use oncue_domain::id::{EventId, UserId};
 use oncue_domain::store::DeliveryView;
@@ -155,9 +155,10 @@ async fn a_delivered_event_is_owed_no_more_and_shows_its_attempt() {
         assert_eq!(bench.claim_all(t(100_000)).await.len(), 0);
         assert_eq!(bench.store.next_owed().await.expect("an answer"), None);
         let view = view(&bench, owner, events[0]).await;
-        assert_eq!((view.state, view.attempts), (State::Delivered, vec![settlement.attempt.clone()]));
-        assert_eq!(settlement.attempt.status, Some(204));
-        assert_eq!(settlement.attempt.answer.as_deref(), Some(&b"answer"[..]));
+        assert_eq!((view.state, view.attempts), (State::Delivered, settlement.attempt.clone().into_iter().collect()));
+        let attempt = settlement.attempt.expect("one was made");
+        assert_eq!(attempt.status, Some(204));
+        assert_eq!(attempt.answer.as_deref(), Some(&b"answer"[..]));
     })
     .await;
 }
@@ -168,15 +169,16 @@ async fn a_failed_attempt_waits_for_its_time_until_none_is_left() {
         let (owner, events) = owe(&bench, 1).await;
         let mut now = t(0);
         let mut attempts = Vec::new();
-        for tried in 0..ATTEMPTS_MAX {
+        let attempts_max = Ladder::standard().attempts();
+        for tried in 0..attempts_max {
             let [claim] = bench.claim_all(now).await.try_into().expect("one claim");
             assert_eq!(claim.tried, tried);
             let settlement = if tried % 2 == 0 { answered(&claim, 500, now) } else { unanswered(&claim, now) };
-            attempts.push(settlement.attempt.clone());
+            attempts.extend(settlement.attempt.clone());
             settle(&bench, vec![settlement.clone()]).await;
             let shown = view(&bench, owner, events[0]).await;
             assert_eq!(shown.attempts, attempts);
-            if tried + 1 == ATTEMPTS_MAX {
+            if tried + 1 == attempts_max {
                 assert_eq!((settlement.verdict, shown.state), (Verdict::Failed, State::Failed));
                 break;
             }

@@ -104,7 +104,7 @@ async fn what_is_only_tried_out_has_a_negative_number_and_is_not_kept() {
         for seconds in 1..=3 {
             let message_id = bench.message();
             let unkept = bench.store.fire_unkept(owner, definition.clone(), message_id, t(seconds));
-            given.push(unkept.await.expect("a store that answers"));
+            given.push(unkept.await.expect("a store that answers").expect("an event"));
         }
         assert!(given.iter().all(|id| id.0 < 0), "{given:?}");
         assert!(given[0] != given[1] && given[1] != given[2] && given[0] != given[2]);
@@ -253,7 +253,12 @@ async fn counts_know_what_deleted_triggers_were_called() {
         let kept = bench.trigger(owner, api("kept")).await.id;
         let deleted = bench.trigger(owner, api("deleted")).await.id;
         bench.trigger(owner, api("silent")).await;
-        let unkept = bench.store.fire_unkept(owner, api("tried"), bench.message(), t(1)).await.expect("an answer");
+        let unkept = bench
+            .store
+            .fire_unkept(owner, api("tried"), bench.message(), t(1))
+            .await
+            .expect("an answer")
+            .expect("an event");
         for seconds in [1, 2, 3] {
             bench.fire(owner, kept, None, t(seconds)).await;
         }

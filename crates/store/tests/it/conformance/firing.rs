@@ -191,7 +191,7 @@ async fn a_deleted_trigger_leaves_no_firing_behind() {
 }
 
 #[tokio::test]
-async fn an_event_that_was_still_owed_stays_as_it_was_last() {
+async fn an_event_that_was_still_owed_has_failed() {
     everywhere(async |bench| {
         let owner = bench.user("a").await;
         let id = bench.trigger(owner, api("api")).await.id;
@@ -200,9 +200,9 @@ async fn an_event_that_was_still_owed_stays_as_it_was_last() {
         bench.store.expire(t(10), t(20), 10).await.expect("an answer");
         bench.store.settle(vec![answered(&claims[0], 200, t(21))]).await.expect("a settlement");
         let (_, firing) = gone(&bench, owner, event, 10).await.expect("it is remembered");
-        assert_eq!((firing.outcome, firing.attempts, firing.took), (Outcome::Pending, 0, None));
+        assert_eq!((firing.outcome, firing.attempts, firing.took), (Outcome::Failed, 0, None));
         let counts = bench.store.hour_counts(owner, Some(id), Timestamp::MIN, Timestamp::MAX).await.expect("counts");
-        assert_eq!((counts[0].fired, counts[0].delivered), (1, 0));
+        assert_eq!((counts[0].fired, counts[0].delivered, counts[0].failed), (1, 0, 1));
     })
     .await;
 }

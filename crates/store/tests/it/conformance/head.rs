@@ -13,7 +13,7 @@ use crate::bench::{Bench, api, every, everywhere, t, webhook};
 
 async fn waiting_for(bench: &Bench, owner: UserId, next_at: Option<Timestamp>) -> TriggerId {
     let new = NewTrigger { owner, definition: every("1m"), next_at, test_event: None };
-    bench.store.create_trigger(new, t(0)).await.expect("a trigger").trigger.id
+    bench.make(new, t(0)).await.trigger.id
 }
 
 async fn soonest(bench: &Bench, owner: UserId, limit: usize) -> Vec<TriggerId> {
@@ -93,7 +93,7 @@ async fn what_is_next_is_found_among_many_and_among_few() {
             let turns = turns.clone();
             jobs.push(tokio::spawn(async move {
                 let _turn = turns.acquire().await.expect("it stays open");
-                store.create_trigger(new, t(0)).await.expect("a trigger")
+                store.create_trigger(new, t(0)).await.expect("an answer").expect("a trigger")
             }));
         }
         for job in jobs {

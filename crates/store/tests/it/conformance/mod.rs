@@ -2,19 +2,28 @@
 //! store is finished when it passes; new meaning is added here first.
 
 mod access;
+mod alert;
+mod arrival;
 mod attention;
 mod change;
 mod count;
 mod delivery;
+mod destination;
 mod event;
 mod firing;
 mod follow;
 mod head;
 mod node;
+mod order;
 mod plan;
 mod preference;
 mod presence;
+mod receipt;
+pub(crate) mod redelivery;
+mod repetition;
 mod retention;
 mod search;
+mod slot;
 mod trigger;
+mod turn;
 mod wall;

@@ -1,7 +1,10 @@
 //! Expiry: in slices, by age, with all that hangs on an event, and nothing else.
 
 use oncue_domain::access::Session;
+use oncue_domain::count::HourCount;
 use oncue_domain::delivery::State;
+use oncue_domain::event::Origin;
+use oncue_domain::firing::Outcome;
 use oncue_domain::id::UserId;
 use oncue_domain::trigger::Definition;
 
@@ -87,6 +90,42 @@ async fn what_a_gone_event_owed_is_owed_no_more() {
 }
 
 #[tokio::test]
+async fn what_was_still_owed_when_its_event_went_is_counted_as_failed() {
+    everywhere(async |bench| {
+        let owner = bench.user("a").await;
+        let to_webhook = Definition { webhook: Some(webhook("https://example.com/")), ..api("api") };
+        let id = bench.trigger(owner, to_webhook).await.id;
+        let held = bench.fire(owner, id, None, t(1)).await;
+        let waits = bench.fire(owner, id, None, t(2)).await;
+        let delivered = bench.fire(owner, id, None, t(3)).await;
+        bench.store.fire(owner, id, bench.call(Origin::Test, None), t(4)).await.expect("a test");
+        let young = bench.fire(owner, id, None, t(50)).await;
+        for claim in bench.claim_all(t(4)).await {
+            let status = if claim.event.id == delivered { 200 } else { 500 };
+            if claim.event.id == waits || claim.event.id == delivered {
+                bench.store.settle(vec![answered(&claim, status, t(5))]).await.expect("a settlement");
+            }
+        }
+        assert_eq!(expire(&bench, 10, 10).await, 4);
+        let counts = bench.store.hour_counts(owner, Some(id), t(-3600), t(3600)).await.expect("counts");
+        let sums = |count: fn(&HourCount) -> u64| counts.iter().map(count).sum::<u64>();
+        assert_eq!((sums(|hour| hour.delivered), sums(|hour| hour.failed)), (1, 2), "tests are not counted");
+        let recent = bench.store.recent_firings(owner, vec![id], t(10), 10).await.expect("firings");
+        let outcomes: Vec<_> = recent[0].firings.iter().map(|firing| (firing.event, firing.outcome)).collect();
+        assert_eq!(
+            outcomes,
+            [
+                (young, Outcome::Pending),
+                (delivered, Outcome::Delivered),
+                (waits, Outcome::Failed),
+                (held, Outcome::Failed)
+            ]
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn an_event_outlives_edits_and_deletion_by_its_own_age() {
     everywhere(async |bench| {
         let owner = bench.user("a").await;
@@ -97,7 +136,7 @@ async fn an_event_outlives_edits_and_deletion_by_its_own_age() {
         bench.fire(owner, trigger.id, None, t(30)).await;
         bench.store.delete_trigger(owner, trigger.id, t(40)).await.expect("a deletion");
         let unkept = bench.store.fire_unkept(owner, api("tried"), bench.message(), t(50)).await;
-        unkept.expect("a store that answers");
+        unkept.expect("a store that answers").expect("an event");
         assert_eq!(expire(&bench, 9, 10).await, 0);
         assert_eq!(names(&bench, owner).await, ["first", "second", "tried"]);
         assert_eq!(expire(&bench, 29, 10).await, 1);
@@ -118,7 +157,7 @@ async fn a_slice_takes_no_name_from_the_events_it_leaves() {
         let owner = bench.user("a").await;
         for i in 0..6 {
             let unkept = bench.store.fire_unkept(owner, api(&format!("tried {i}")), bench.message(), t(i));
-            unkept.await.expect("a store that answers");
+            unkept.await.expect("a store that answers").expect("an event");
         }
         let claimed = bench.claim_all(t(5)).await.len();
         assert_eq!(claimed, 6);

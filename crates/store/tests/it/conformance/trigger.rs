@@ -62,7 +62,7 @@ async fn a_trigger_comes_back_as_it_was_made() {
         for definition in &definitions {
             let next_at = definition.next_after(t(3));
             let new = NewTrigger { owner, definition: definition.clone(), next_at, test_event: None };
-            let made = bench.store.create_trigger(new, t(3)).await.expect("a trigger");
+            let made = bench.make(new, t(3)).await;
             let trigger = &made.trigger;
             assert_eq!(&trigger.definition, definition);
             assert_eq!((trigger.owner, trigger.revision), (owner, 1));
@@ -81,7 +81,7 @@ async fn a_trigger_made_as_a_test_has_its_one_event_at_once() {
         let definition = Definition { is_test: true, ..every("1m") };
         let message_id = bench.message();
         let new = NewTrigger { owner, definition, next_at: None, test_event: Some(message_id) };
-        let made = bench.store.create_trigger(new, t(3)).await.expect("a trigger");
+        let made = bench.make(new, t(3)).await;
         assert_eq!(made.next_at, None);
         let [event] = bench.events(owner).await.try_into().expect("one event");
         assert_eq!((event.trigger, event.message_id, event.origin), (made.trigger.id, message_id, Origin::Test));

@@ -1,6 +1,7 @@
 //! Definitions by chance: every kind of schedule, with and without everything that may be left out.
 
 use jiff::{SignedDuration, Timestamp};
+use oncue_domain::id::UserId;
 use oncue_domain::payload::Payload;
 use oncue_domain::schedule::cron::CronExpression;
 use oncue_domain::schedule::every::Period;
@@ -8,11 +9,12 @@ use oncue_domain::schedule::zone::Zones;
 use oncue_domain::schedule::{FirstFiring, Schedule};
 use oncue_domain::trigger::{Definition, ScheduleDetails};
 
-use super::Chance;
+use super::{Chance, Known, destination};
 use crate::bench::webhook;
 
-/// A definition as it might be made at `now`.
-pub(super) fn draw(chance: &mut Chance, now: Timestamp) -> Definition {
+/// A definition as this owner might make it now.
+pub(super) fn draw(chance: &mut Chance, known: &Known, owner: UserId) -> Definition {
+    let now = known.now;
     let name = chance.pick(&[None, Some("nightly"), Some("Grüße ⏰"), Some("'; DROP TABLE events; --")]);
     let payload = chance.pick(&[None, None, Some("{}"), Some("{\"n\": 1e400}"), Some("\"text\"")]);
     let url = chance.pick(&[None, Some("https://example.com/a?b=c"), Some("https://discord.com/api/webhooks/1/x")]);
@@ -22,6 +24,7 @@ pub(super) fn draw(chance: &mut Chance, now: Timestamp) -> Definition {
         schedule: if chance.once_in(3) { None } else { Some(schedule(chance, now)) },
         payload: payload.map(|text| Payload::parse(text).expect("JSON")),
         webhook: url.map(webhook),
+        destinations: destination::some(chance, known, owner),
         is_test: chance.once_in(12),
         enabled: !chance.once_in(6),
         expires_at: expires_in.map(|seconds| now + SignedDuration::from_secs(seconds)),

@@ -26,9 +26,12 @@ fn beginning(seed: u64) -> Known {
         ids: Ids::from_seed([u8::try_from(seed % 256).expect("small"); 32]),
         users: Vec::new(),
         triggers: Vec::new(),
+        destinations: Vec::new(),
         read: Vec::new(),
         plans: Vec::new(),
         absences: Vec::new(),
+        sign: None,
+        left: None,
         gone_until: Timestamp::MIN,
         session: 0,
         key: 0,
@@ -65,7 +68,7 @@ async fn moved(seed: u64) -> usize {
     // A tried-out trigger's number is never given out again, so there must be one.
     let definition = api("tried out");
     let tried_out = sqlite.store().fire_unkept(known.users[0], definition.clone(), known.message(), known.now).await;
-    let tried_out = tried_out.expect("an event");
+    let tried_out = tried_out.expect("an answer").expect("an event");
     sqlite.apply(&Operation::SignOfLife, &known).await;
     sqlite.apply(&Operation::Restart, &known).await;
     let mut done = BTreeSet::new();
@@ -86,7 +89,8 @@ async fn moved(seed: u64) -> usize {
     assert_eq!(self::numbered(node.as_ref(), &known).await, numbered, "seed {seed}");
     let last = numbered.iter().map(|event| event.id).max().unwrap_or(EventId(0));
     goes_on(node.as_ref(), &mut known, last).await;
-    let next = node.fire_unkept(known.users[0], definition, known.message(), known.now).await.expect("an event");
+    let next = node.fire_unkept(known.users[0], definition, known.message(), known.now).await;
+    let next = next.expect("an answer").expect("an event");
     assert_eq!(next.0, tried_out.0 - 1, "tried-out triggers count down");
     postgres.apply(&Operation::Claim, &known).await;
     numbered.len()
@@ -111,7 +115,7 @@ async fn goes_on(store: &dyn Store, known: &mut Known, last: EventId) {
     };
     assert!(known.users.iter().all(|former| former.0 < user.id.0), "{user:?}");
     let new = NewTrigger { owner: user.id, definition: api("later"), next_at: None, test_event: None };
-    let trigger = store.create_trigger(new, now).await.expect("a trigger").trigger.id;
+    let trigger = store.create_trigger(new, now).await.expect("an answer").expect("a trigger").trigger.id;
     assert!(known.triggers.iter().all(|(_, former)| former.0 < trigger.0), "{trigger:?}");
     let key = NewApiKey {
         owner: user.id,

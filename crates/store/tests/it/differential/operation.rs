@@ -2,17 +2,20 @@
 
 use jiff::SignedDuration;
 use oncue_domain::access::{Preferences, Registration, Scope, Session, ShownIn, Theme};
+use oncue_domain::arrival::{Arrived, Contents};
+use oncue_domain::destination::{self, Standing};
 use oncue_domain::event::Origin;
-use oncue_domain::id::{ApiKeyId, MessageId, TriggerId, UserId};
+use oncue_domain::id::{ApiKeyId, DestinationId, MessageId, TriggerId, UserId};
 use oncue_domain::node::Work;
 use oncue_domain::payload::Payload;
 use oncue_domain::plan::plan;
 use oncue_domain::store::{Call, EventFilter, NewApiKey, NewTrigger, NewUser, Planned};
 use oncue_domain::trigger::{Arm, Definition, Edit};
 
+use super::again::Again;
 use super::search::{self, Search};
 use super::side::{Outcome, Side};
-use super::{Chance, Known, definition};
+use super::{Chance, Known, SILENCE_MAX, definition};
 
 /// One thing to ask of both stores.
 #[derive(Clone, Debug)]
@@ -48,6 +51,14 @@ pub(super) enum Operation {
     Expire(SignedDuration, usize),
     EndOtherSessions(UserId, String),
     SetPreferences(UserId, Preferences),
+    CreateDestination(UserId, destination::Definition),
+    /// Of the revision that was seen.
+    EditDestination(UserId, DestinationId, i64, destination::Definition),
+    SetStanding(UserId, DestinationId, Standing),
+    SuspendDestination(DestinationId, i64, Option<MessageId>),
+    DeleteDestination(UserId, DestinationId),
+    Arrive(UserId, Arrived, Contents),
+    Again(Again),
 }
 
 /// What becomes of an attempt.
@@ -56,6 +67,10 @@ pub(super) enum Ending {
     Content,
     Discontent,
     GivenUp,
+    /// It waits for its destination, at most so long.
+    Parked(SignedDuration),
+    /// No attempt could be made.
+    Unsent,
 }
 
 impl Operation {
@@ -88,6 +103,13 @@ impl Operation {
             Operation::Expire(..) => "expire",
             Operation::EndOtherSessions(..) => "end_other_sessions",
             Operation::SetPreferences(..) => "set_preferences",
+            Operation::CreateDestination(..) => "create_destination",
+            Operation::EditDestination(..) => "edit_destination",
+            Operation::SetStanding(..) => "set_standing",
+            Operation::SuspendDestination(..) => "suspend_destination",
+            Operation::DeleteDestination(..) => "delete_destination",
+            Operation::Arrive(..) => "arrive",
+            Operation::Again(again) => again.method(),
         }
     }
 
@@ -97,9 +119,12 @@ impl Operation {
             return register(chance);
         }
         let owner = chance.pick(&known.users);
-        match chance.below(100) {
+        match chance.below(120) {
+            // Where the nodes that are gone were alive later than anybody since, nobody can be away: the stores would not agree from when.
+            0..16 if !known.last_sign_is_the_latest() => Operation::Move(distance(chance).min(SILENCE_MAX)),
             0..16 => Operation::Move(distance(chance)),
-            16 => Operation::Restart,
+            16 if known.last_sign_is_the_latest() => Operation::Restart,
+            16 => Operation::Check,
             17 => Operation::LocalUser,
             18 => Operation::SetPassword(owner, format!("hash {}", chance.below(9))),
             19 if chance.once_in(4) => Operation::DisableUser(owner),
@@ -108,7 +133,7 @@ impl Operation {
             22 if chance.once_in(2) => Operation::SetPreferences(owner, preferences(chance)),
             22 => Operation::EndSession(session_id(chance, known)),
             23..25 => create_api_key(chance, known, owner),
-            25 => Operation::DeleteApiKey(owner, ApiKeyId(number(chance, 12))),
+            25 | 99 => Operation::DeleteApiKey(owner, ApiKeyId(number(chance, 12))),
             26 => Operation::TouchApiKey(ApiKeyId(number(chance, 12))),
             27..35 => create_trigger(chance, known, owner),
             35..47 => edit(chance, known, model).await,
@@ -120,8 +145,9 @@ impl Operation {
                 let (owner, id) = trigger(chance, known);
                 Operation::Fire(owner, id, call(chance, known))
             }
-            61..63 => Operation::FireUnkept(owner, definition::draw(chance, known.now), known.message()),
-            63 => Operation::BeginPresence,
+            61..63 => Operation::FireUnkept(owner, definition::draw(chance, known, owner), known.message()),
+            63 if known.last_sign_is_the_latest() => Operation::BeginPresence,
+            63 => Operation::Check,
             64 => Operation::SignOfLife,
             65 => Operation::NoteWork(Work { fired: chance.number() >> 32, ..Work::default() }),
             66..80 => commit(chance, known, model).await,
@@ -133,7 +159,8 @@ impl Operation {
                 let age = SignedDuration::from_mins(chance.pick(&[61, 61, 61, 61, 600]));
                 Operation::Expire(age, chance.pick(&[1, 3, 1000, 1000]))
             }
-            _ => Operation::Check,
+            100..108 => Operation::Again(Again::draw(chance, known, owner)),
+            _ => super::destination::draw(chance, known, owner),
         }
     }
 
@@ -147,7 +174,18 @@ impl Operation {
             Operation::DeleteTrigger(..) if outcome.did_something && known.triggers.len() > 12 => {
                 known.triggers.remove(0);
             }
-            Operation::BeginPresence => known.absences.clone_from(&outcome.absences),
+            Operation::CreateDestination(owner, _) => {
+                known.destinations.extend(outcome.destination.map(|id| (*owner, id)));
+            }
+            Operation::DeleteDestination(_, id) if outcome.did_something => {
+                known.destinations.retain(|(_, kept)| kept != id);
+            }
+            Operation::BeginPresence => {
+                known.absences.clone_from(&outcome.absences);
+                known.sign = Some(known.now);
+            }
+            Operation::SignOfLife => known.sign = Some(known.now),
+            Operation::Restart => known.left = known.left.max(known.sign),
             Operation::Expire(age, _) => known.gone_until = known.gone_until.max(known.now - *age),
             _ => {}
         }
@@ -220,7 +258,7 @@ fn create_api_key(chance: &mut Chance, known: &mut Known, owner: UserId) -> Oper
 }
 
 fn create_trigger(chance: &mut Chance, known: &Known, owner: UserId) -> Operation {
-    let definition = definition::draw(chance, known.now);
+    let definition = definition::draw(chance, known, owner);
     let next_at = definition.next_after(known.now);
     let test_event = definition.is_test.then(|| known.message());
     Operation::CreateTrigger(NewTrigger { owner, definition, next_at, test_event })
@@ -243,10 +281,13 @@ async fn edit(chance: &mut Chance, known: &mut Known, model: &Side) -> Operation
         return Operation::DeleteTrigger(owner, id);
     };
     known.remember(armed.clone());
-    let drawn = definition::draw(chance, known.now);
+    let drawn = definition::draw(chance, known, owner);
     let old = armed.trigger.definition.clone();
     let changed = match chance.below(5) {
-        0 => Definition { name: drawn.name, payload: drawn.payload, webhook: drawn.webhook, ..old },
+        0 => {
+            let Definition { name, payload, webhook, destinations, .. } = drawn;
+            Definition { name, payload, webhook, destinations, ..old }
+        }
         1 => Definition { enabled: !old.enabled, ..old },
         2 => Definition { expires_at: drawn.expires_at, ..old },
         _ => drawn,
@@ -291,8 +332,14 @@ fn settle(chance: &mut Chance, known: &Known) -> Operation {
         return Operation::Claim;
     }
     let count = chance.below(6);
-    let endings = [Ending::Content, Ending::Discontent, Ending::GivenUp];
-    Operation::Settle((0..count).map(|_| (chance.below(known.claims), chance.pick(&endings))).collect())
+    let mut settled = Vec::new();
+    for _ in 0..count {
+        let parked = Ending::Parked(super::destination::parked_for(chance));
+        let endings =
+            [Ending::Content, Ending::Content, Ending::Discontent, Ending::GivenUp, parked, parked, Ending::Unsent];
+        settled.push((chance.below(known.claims), chance.pick(&endings)));
+    }
+    Operation::Settle(settled)
 }
 
 fn events(chance: &mut Chance, known: &Known, owner: UserId) -> Operation {

@@ -5,15 +5,18 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use oncue_domain::access::{ApiKey, User};
-use oncue_domain::delivery::{Claim, State};
-use oncue_domain::destination::Target;
+use oncue_domain::arrival::{Arrival, Contents};
+use oncue_domain::delivery::{Claim, State, fail, park};
+use oncue_domain::destination::alert::Streak;
+use oncue_domain::destination::{Destination, Standing, Target, Wanted};
 use oncue_domain::event::Event;
-use oncue_domain::id::{EventId, TriggerId, UserId};
+use oncue_domain::id::{DestinationId, EventId, MessageId, TriggerId, UserId};
 use oncue_domain::node::{Identity, NodeView, Work};
 use oncue_domain::plan::Absence;
+use oncue_domain::receipt::Receipt;
 use oncue_domain::store::{
-    Backlog, DeliveryView, DueCounts, Edited, EventCount, EventFilter, EventPage, EventPlace, Fired, Registered,
-    Result, SkippedView, Store,
+    Backlog, Deleted, DeliveryView, DueCounts, Edited, EventCount, EventFilter, EventPage, EventPlace, Fired,
+    Registered, Result, SkippedView, Store, Undelivered, UndeliveredFilter,
 };
 use oncue_domain::trigger::{Armed, Trigger};
 
@@ -44,6 +47,7 @@ pub(super) struct Outcome {
     pub(super) did_something: bool,
     pub(super) user: Option<UserId>,
     pub(super) trigger: Option<TriggerId>,
+    pub(super) destination: Option<DestinationId>,
     pub(super) absences: Vec<Absence>,
 }
 
@@ -73,14 +77,27 @@ struct Owned {
     counts: Vec<EventCount>,
     keys: Vec<ApiKey>,
     summary: Option<Summary>,
+    destinations: Vec<Destination>,
+    streaks: Vec<(DestinationId, Streak)>,
+    /// Without the numbers of their events.
+    undelivered: Vec<Undelivered>,
+    arrivals: Vec<(Arrival, Contents)>,
+    /// How many triggers send to each of the destinations.
+    uses: Vec<u64>,
 }
 
 #[derive(Debug, PartialEq)]
 struct Delivery {
+    slot: u32,
+    message_id: MessageId,
     target: Target,
-    /// Before the first attempt only the word: whether it waits for its handing over is the store's own business.
+    why: Option<String>,
+    /// Before the first attempt only the word, unless it is parked: whether it waits for its handing over is the store's own business.
     state: std::result::Result<State, &'static str>,
     attempts: Vec<oncue_domain::delivery::Attempt>,
+    ladder_from: u32,
+    /// Of the latest attempt: those before were the latest once.
+    receipt: Option<Receipt>,
 }
 
 impl Side {
@@ -132,7 +149,8 @@ impl Side {
             Operation::TouchApiKey(id) => told(store.touch_api_key(id, now).await, |()| true),
             Operation::CreateTrigger(new) => {
                 let made = store.create_trigger(new, now).await;
-                Outcome { trigger: made.as_ref().ok().map(|armed| armed.trigger.id), ..told(made, |_| true) }
+                let armed = made.as_ref().ok().and_then(|made| made.as_ref().ok());
+                Outcome { trigger: armed.map(|armed| armed.trigger.id), ..told(made, |made| made.is_ok()) }
             }
             Operation::EditTrigger(edit, seen) => {
                 told(store.edit_trigger(edit, seen, now).await, |edited| *edited == Edited::Done)
@@ -145,7 +163,7 @@ impl Side {
                 told(fired, |fired| matches!(fired, Fired::Event(_)))
             }
             Operation::FireUnkept(owner, definition, message_id) => {
-                told(store.fire_unkept(owner, definition, message_id, now).await, |_| true)
+                told(store.fire_unkept(owner, definition, message_id, now).await, |fired| fired.is_ok())
             }
             Operation::BeginPresence => {
                 let absences = store.begin_presence(now).await;
@@ -169,6 +187,8 @@ impl Side {
                     Ending::Content => answered(&self.claims[place], 200, now),
                     Ending::Discontent => answered(&self.claims[place], 500, now),
                     Ending::GivenUp => given_up(&self.claims[place], now),
+                    Ending::Parked(for_so_long) => park(self.claims[place].clone(), now + for_so_long, now),
+                    Ending::Unsent => fail(self.claims[place].clone(), "Nobody is there.", now),
                 };
                 told(store.settle(of.into_iter().map(settlement).collect()).await, |()| true)
             }
@@ -192,6 +212,28 @@ impl Side {
             Operation::SetPreferences(user, preferences) => {
                 told(store.set_preferences(user, preferences).await, |done| *done)
             }
+            Operation::CreateDestination(owner, definition) => {
+                let made = store.create_destination(owner, definition, now).await;
+                let destination = made.as_ref().ok().and_then(|made| made.as_ref().map(|made| made.id));
+                Outcome { destination, ..told(made, Option::is_some) }
+            }
+            Operation::EditDestination(owner, id, seen, definition) => {
+                let edited = store.edit_destination(owner, id, seen, definition).await;
+                told(edited, |edited| *edited == Edited::Done)
+            }
+            Operation::SetStanding(owner, id, standing) => {
+                told(store.set_standing(owner, id, standing, now).await, |done| *done)
+            }
+            Operation::SuspendDestination(id, seen, told_by) => {
+                told(store.suspend_destination(id, seen, "It is gone.", told_by, now).await, |done| *done)
+            }
+            Operation::Arrive(owner, arrived, contents) => {
+                told(store.arrive(owner, arrived, contents).await, |kept| *kept)
+            }
+            Operation::DeleteDestination(owner, id) => {
+                told(store.delete_destination(owner, id, now).await, |deleted| *deleted == Deleted::Done)
+            }
+            Operation::Again(again) => again.run(store, &self.events(again.owner).await, now).await,
             Operation::Expire(age, limit) => {
                 told(store.expire(now - age, now, limit).await.map(|expired| expired.events), |gone| *gone > 0)
             }
@@ -202,12 +244,23 @@ impl Side {
         let claims = claim_all(self.store(), now).await;
         let shown: Vec<_> = claims
             .iter()
-            .map(|claim| (without_number(Event::clone(&claim.event)), claim.target.clone(), claim.tried, claim.until))
+            .map(|claim| {
+                let event = without_number(Event::clone(&claim.event));
+                (event, claim.slot, claim.deliveries, claim.target.clone(), claim.tried, claim.ladder_from, claim.until)
+            })
             .collect();
         self.claims.extend(claims);
         let forgotten = self.claims.len().saturating_sub(25);
         self.claims.drain(..forgotten);
         told(Ok(shown), |shown| !shown.is_empty())
+    }
+
+    async fn undelivered(&self, owner: UserId, gone_until: jiff::Timestamp) -> Vec<Undelivered> {
+        let all = UndeliveredFilter::default();
+        let list = self.store().undelivered(owner, all, gone_until, None, 100_000).await.expect("a list");
+        let count = self.store().count_undelivered(owner, all, gone_until, 100_000).await.expect("a count");
+        assert_eq!(list.len() as u64, count);
+        list
     }
 
     async fn events(&self, owner: UserId) -> Vec<Event> {
@@ -270,7 +323,13 @@ impl Side {
                 Look::AtEverything => Some(Summary::of(store, owner, known).await),
                 Look::Glance => None,
             },
+            destinations: store.destinations(owner, None, 1000).await.expect("a list"),
+            streaks: store.streaks(owner).await.expect("a list"),
+            undelivered: self.undelivered(owner, gone_until).await,
+            arrivals: Vec::new(),
+            uses: Vec::new(),
         };
+        owned.undelivered.iter_mut().for_each(|one| one.place.event = EventId(0));
         for event in self.events(owner).await {
             let deliveries = match look {
                 Look::AtEverything => self.deliveries(&event).await,
@@ -280,6 +339,24 @@ impl Side {
         }
         if look == Look::Glance {
             return owned;
+        }
+        let mut heads: Vec<_> = owned.destinations.iter().map(Destination::head).collect();
+        assert_eq!(store.destination_heads(owner, Wanted::All).await.expect("heads"), heads);
+        heads.retain(|head| head.standing != Standing::Active);
+        assert_eq!(store.destination_heads(owner, Wanted::Stopped).await.expect("heads"), heads);
+        let ids: Vec<_> = owned.destinations.iter().map(|destination| destination.id).collect();
+        owned.uses = store.destination_uses(owner, Vec::clone(&ids)).await.expect("numbers");
+        let to_send_to = store.destinations_to_send_to(ids).await.expect("a list");
+        assert_eq!(to_send_to, owned.destinations);
+        for destination in to_send_to {
+            let found = store.destination(owner, destination.id).await.expect("an answer");
+            assert_eq!(found.as_ref(), Some(&destination));
+            for arrival in store.arrivals(owner, destination.id, None, 1000).await.expect("a list") {
+                let found =
+                    store.arrival(owner, arrival.id).await.expect("an answer").expect("what is listed is there");
+                assert_eq!(found.0, arrival);
+                owned.arrivals.extend(Some(found).filter(|_| arrival.arrived.at > known.gone_until));
+            }
         }
         for armed in &owned.triggers {
             let id = armed.trigger.id;
@@ -295,7 +372,17 @@ impl Side {
         let found = self.store().event(event.owner, event.id, jiff::Timestamp::MIN).await.expect("an answer");
         let (shown, deliveries) = found.expect("what is listed is there");
         assert_eq!(&shown, event);
-        deliveries.into_iter().map(delivery).collect()
+        let mut shown = Vec::new();
+        for view in deliveries {
+            let (mut receipt, since) = (None, jiff::Timestamp::MIN);
+            if let Some(attempt) = view.attempts.last() {
+                let found = self.store().receipt(event.owner, event.id, view.slot, attempt.number, since).await;
+                // When a delivery was claimed that nobody settled is the store's own business.
+                receipt = found.expect("an answer").map(|receipt| Receipt { queue_us: None, ..receipt });
+            }
+            shown.push(delivery(view, receipt));
+        }
+        shown
     }
 }
 
@@ -319,8 +406,24 @@ impl Seen {
             ("trigger", owned(|owned| !owned.triggers.is_empty())),
             ("skipped", owned(|owned| owned.skipped.iter().any(|records| !records.is_empty()))),
             ("event", owned(|owned| owned.events.iter().any(|(_, deliveries)| !deliveries.is_empty()))),
+            (
+                "receipt",
+                owned(|owned| {
+                    let mut deliveries = owned.events.iter().flat_map(|(_, deliveries)| deliveries);
+                    deliveries.any(|delivery| delivery.receipt.is_some())
+                }),
+            ),
             ("event_counts", owned(|owned| !owned.counts.is_empty())),
             ("api_keys", owned(|owned| !owned.keys.is_empty())),
+            ("destinations", owned(|owned| !owned.destinations.is_empty())),
+            ("destination", owned(|owned| !owned.destinations.is_empty())),
+            ("destination_uses", owned(|owned| owned.uses.iter().any(|uses| *uses > 0))),
+            ("destination_heads", owned(|owned| !owned.destinations.is_empty())),
+            ("destinations_to_send_to", owned(|owned| !owned.destinations.is_empty())),
+            ("undelivered", owned(|owned| !owned.undelivered.is_empty())),
+            ("count_undelivered", owned(|owned| !owned.undelivered.is_empty())),
+            ("arrivals", owned(|owned| !owned.arrivals.is_empty())),
+            ("arrival", owned(|owned| !owned.arrivals.is_empty())),
         ] {
             if is_done {
                 done.insert(method);
@@ -329,7 +432,7 @@ impl Seen {
     }
 }
 
-fn told<T: std::fmt::Debug>(answer: Result<T>, did_something: impl Fn(&T) -> bool) -> Outcome {
+pub(super) fn told<T: std::fmt::Debug>(answer: Result<T>, did_something: impl Fn(&T) -> bool) -> Outcome {
     match answer {
         Ok(answer) => {
             Outcome { text: format!("{answer:?}"), did_something: did_something(&answer), ..Outcome::default() }
@@ -344,10 +447,12 @@ fn without_times(node: NodeView) -> (Identity, bool, Option<Work>) {
 }
 
 fn without_number(event: Event) -> Event {
-    Event { id: EventId(0), ..event }
+    Event { id: EventId(0), parent: event.parent.map(|_| EventId(0)), ..event }
 }
 
-fn delivery(view: DeliveryView) -> Delivery {
-    let state = if view.attempts.is_empty() { Err(view.state.word()) } else { Ok(view.state) };
-    Delivery { target: view.target, state, attempts: view.attempts }
+fn delivery(view: DeliveryView, receipt: Option<Receipt>) -> Delivery {
+    let DeliveryView { slot, message_id, target, state, attempts, ladder_from, why } = view;
+    let is_told = !attempts.is_empty() || matches!(state, State::Parked(_));
+    let state = if is_told { Ok(state) } else { Err(state.word()) };
+    Delivery { slot, message_id, target, why, state, attempts, ladder_from, receipt }
 }

@@ -1,13 +1,15 @@
 //! Nodes that end, fall silent, come back, and wake up late: what they held is delivered by another, once.
 
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant};
 
 use oncue_domain::delivery::{Claim, State};
+use oncue_domain::event::Origin;
 use oncue_domain::id::EventId;
-use oncue_domain::store::Change;
+use oncue_domain::store::{Change, Error};
 
 use super::{Nodes, until};
-use crate::bench::{Bench, answered, api, claim_all, t};
+use crate::bench::{Bench, answered, api, claim_all, every, t};
 
 /// Two nodes, and a claim that the first one holds.
 async fn held() -> (Nodes, oncue_domain::id::UserId, EventId, Claim) {
@@ -106,6 +108,113 @@ async fn whoever_comes_back_under_its_name_takes_its_place_at_once() {
     let claims = again.claim_all(t(1)).await;
     assert_eq!(claims.iter().map(|claim| claim.event.id).collect::<Vec<_>>(), [event]);
     assert_eq!(nodes.database.sql("SELECT count(*) FROM nodes"), "2");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_ends_does_not_begin_again_however_long_its_leave_takes() {
+    let mut nodes = Nodes::begin(1).await;
+    let node = nodes.nodes.remove(0);
+    let database = &nodes.database;
+    // Longer than from one beat to the next nobody can say what is owed.
+    std::thread::scope(|scope| {
+        let holding = scope.spawn(|| database.sql("BEGIN; LOCK TABLE outbox; SELECT pg_sleep(1.5); COMMIT"));
+        while database
+            .sql("SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND relation = 'outbox'::regclass")
+            == "0"
+        {
+            std::thread::yield_now();
+        }
+        tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(node.node().close()));
+        drop(holding.join().expect("no panic"));
+    });
+    assert_eq!(nodes.database.sql("SELECT count(*) FROM nodes"), "0");
+}
+
+#[tokio::test]
+async fn a_node_without_a_row_writes_nothing_and_is_not_well() {
+    let nodes = Nodes::begin(1).await;
+    let owner = nodes.user("a").await;
+    let node = &nodes.nodes[0];
+    let called = node.trigger(owner, api("api")).await.id;
+    let clock = node.trigger(owner, every("1m")).await.id;
+    let plan = node.planned(owner, clock, t(60)).await;
+    // A copy has begun, so it may not begin again.
+    let copy = "INSERT INTO copies (id, source, begun_at) VALUES ('a', 'b', 0); DELETE FROM nodes";
+    nodes.database.sql(copy);
+    let is_put_off = |error: Error| matches!(error, Error::Unavailable(_));
+    assert!(node.store.commit_plans(vec![plan], t(60)).await.is_err_and(is_put_off));
+    assert!(node.store.fire(owner, called, node.call(Origin::Api, None), t(60)).await.is_err_and(is_put_off));
+    assert!(node.store.check().await.is_err_and(is_put_off));
+    assert_eq!(nodes.database.sql("SELECT count(*) FROM events"), "0");
+    assert_eq!(node.node().broken().await, "this node's sign of life", "and its process is told to end");
+    assert_eq!(nodes.database.sql("SELECT count(*) FROM nodes"), "0");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn more_tests_at_once_than_there_are_connections_do_not_wait_for_each_other_s_connections() {
+    let nodes = Nodes::begin(1).await;
+    let owner = nodes.user("a").await;
+    let node = &nodes.nodes[0];
+    let begun = Instant::now();
+    let tests = (0..32).map(|n| {
+        let (store, message) = (Arc::clone(&node.store), node.ids.message(t(n)));
+        // No partition is there yet for this instant.
+        tokio::spawn(async move { store.fire_unkept(owner, api("test"), message, t(0)).await })
+    });
+    let mut logged = 0;
+    for test in tests.collect::<Vec<_>>() {
+        match test.await.expect("no panic") {
+            Ok(fired) => logged += fired.map(|_| 1).expect("it names no destination"),
+            // On a busy machine a connection is not free within the three seconds that somebody waits.
+            Err(error) => assert!(matches!(error, Error::Unavailable(_)), "{error}"),
+        }
+    }
+    assert!(logged > 0);
+    // Those who hold the connections would wait for thirty seconds for one more.
+    assert!(begun.elapsed() < Duration::from_secs(20), "they took {:?}", begun.elapsed());
+    assert_eq!(
+        nodes.database.sql("SELECT count(*) FROM outbox WHERE held_by IS NOT NULL"),
+        "0",
+        "whoever asked may be gone"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn lists_whose_readers_have_gone_away_keep_their_turns_and_hold_up_nothing_else() {
+    let nodes = Nodes::begin(1).await;
+    let owner = nodes.user("a").await;
+    let node = &nodes.nodes[0];
+    let clock = node.trigger(owner, every("1m")).await.id;
+    let plan = node.planned(owner, clock, t(60)).await;
+    std::thread::scope(|scope| {
+        let database = &nodes.database;
+        let holding = scope.spawn(|| database.sql("BEGIN; LOCK TABLE firings; SELECT pg_sleep(4); COMMIT"));
+        while database
+            .sql("SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND relation = 'firings'::regclass")
+            == "0"
+        {
+            std::thread::yield_now();
+        }
+        tokio::task::block_in_place(|| {
+            tokio::runtime::Handle::current().block_on(async {
+                for _ in 0..32 {
+                    let reading = node.store.recent_firings(owner, vec![clock], t(-1), 20);
+                    // Its reader closes the page at once.
+                    let gone = tokio::time::timeout(Duration::from_millis(20), reading).await;
+                    assert!(gone.is_err(), "it was held up: {gone:?}");
+                }
+                let begun = Instant::now();
+                assert_eq!(node.store.due(t(60), 10).await.expect("an answer").len(), 1);
+                assert_eq!(node.store.commit_plans(vec![plan], t(60)).await.expect("a commit").plans, 1);
+                assert!(
+                    begun.elapsed() < Duration::from_secs(1),
+                    "the scheduler was held up for {:?}",
+                    begun.elapsed()
+                );
+            })
+        });
+        drop(holding.join().expect("no panic"));
+    });
 }
 
 #[tokio::test]

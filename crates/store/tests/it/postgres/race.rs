@@ -3,13 +3,16 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use oncue_domain::delivery;
+use oncue_domain::destination::Standing;
 use oncue_domain::event::Origin;
 use oncue_domain::id::{EventId, UserId};
 use oncue_domain::store::{Edited, EventFilter, EventPage, Fired};
 use oncue_domain::trigger::Definition;
 
 use super::Nodes;
-use crate::bench::{Bench, api, every, t};
+use crate::bench::{Bench, answered, api, every, t, webhook};
+use crate::conformance::redelivery::race::nothing_is_doubled_or_forgotten;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn what_two_nodes_fire_at_once_fires_once() {
@@ -146,4 +149,35 @@ async fn no_node_fires_what_another_has_paused() {
         caller.await.expect("no panic");
     }
     assert_eq!(logged(third, owner).await, fired.load(Ordering::Acquire), "what was told is there, and nothing else");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_several_nodes_send_again_cancel_and_deliver_is_neither_doubled_nor_forgotten() {
+    for _ in 0..2 {
+        nothing_is_doubled_or_forgotten(&Nodes::begin(3).await.nodes).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_destination_resumes_beside_settlements_of_the_same_events_and_neither_waits_for_the_other_in_a_circle() {
+    let nodes = Nodes::begin(1).await;
+    let (owner, node) = (nodes.user("a").await, &nodes.nodes[0]);
+    let to = node.destination(owner, "d").await.id;
+    let definition =
+        Definition { webhook: Some(webhook("https://example.com/hook")), destinations: vec![to], ..api("both") };
+    let trigger = node.trigger(owner, definition).await.id;
+    let set = |standing, now| node.store.set_standing(owner, to, standing, now);
+    for round in 0..8 {
+        let now = t(20 * round);
+        for _ in 0..40 {
+            node.fire(owner, trigger, None, now).await;
+        }
+        let (own, others): (Vec<_>, Vec<_>) = node.claim_all(now).await.into_iter().partition(|claim| claim.slot == 0);
+        assert!(set(Standing::Paused { since: now }, now).await.expect("an answer"));
+        let parked = others.into_iter().map(|claim| delivery::park(claim, t(9000), now)).collect();
+        node.store.settle(parked).await.expect("a settlement");
+        let failed = own.iter().rev().map(|claim| answered(claim, 500, now)).collect();
+        let (settled, resumed) = tokio::join!(node.store.settle(failed), set(Standing::Active, now));
+        assert_eq!((settled, resumed), (Ok(()), Ok(true)), "round {round}");
+    }
 }
