@@ -1,72 +1,57 @@
-//! Whose turn it is on the way out: one lane for each receiver, so that a slow one delays only itself. Bounded everywhere;
-//! a claim on a slow receiver that finds no room is dropped, and its delivery is given out again when the claim has lapsed.
-//! A brisk receiver is never turned away like that: what is too much for it waits in the store, unclaimed, for moments.
+//! Whose turn it is on the way out: one lane for each owner and receiver, so that a slow one delays only itself. A lane holds as much as
+//! its receiver takes in a few seconds, and all lanes together no more than the constants say; what finds no room is turned away, back
+//! into the store, due when its lane is likely to have room. Places and room are shared out by owner (`share`): so however much waits for
+//! one receiver, or for all receivers of somebody who has many, there is always room for somebody else's.
+//!
+//! A destination may say how many attempts at once it takes. It is asked when an attempt begins, and what it said is forgotten when
+//! nothing is under way any more: so a rested lane starts one attempt, the others as soon as that one knows what the destination
+//! says now, and an edit holds for what waits already.
+
+mod flow;
+mod lane;
+mod share;
 
 use std::collections::{HashMap, VecDeque};
-use std::time::Duration;
 
+use jiff::Timestamp;
 use oncue_domain::delivery::Claim;
-use oncue_domain::destination::Target;
+use oncue_domain::id::UserId;
+
+use lane::{Lane, bytes_of};
+use share::{Share, left};
+
+pub(crate) use lane::{LaneKey, Parallelism, Shown, TurnedAway};
 
 /// How many attempts may be under way at once.
 const RUNNING_MAX: usize = 1024;
 
-/// How many of them to one brisk receiver.
-const RUNNING_PER_BRISK_LANE: usize = 64;
-
-/// How many of them to one receiver that is slow, or not known yet: so few that even a hundred hanging receivers leave room.
-const RUNNING_PER_LANE: usize = 8;
-
 /// How many claims wait in memory.
-const WAITING_MAX: usize = 8192;
+const WAITING_MAX: usize = 32_768;
 
-/// How many of them for one slow receiver, so that a dead one leaves room for the others.
-const WAITING_PER_LANE: usize = WAITING_MAX / 2;
-
-/// And with how many bytes of payload.
-const WAITING_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// And with how many bytes of payload, all together.
+const WAITING_BYTES_MAX: usize = 128 * 1024 * 1024;
 
 /// How many lanes are remembered although nothing is in them.
 const LANES_KEPT: usize = 4096;
-
-/// A receiver is brisk while its attempts take no longer, however they end: even all the room there is empties in seconds.
-const BRISK: Duration = Duration::from_millis(250);
-
-/// A receiver: scheme, host and port of its address, or the operator's default destination.
-pub(crate) type LaneKey = String;
-
-#[derive(Default)]
-struct Lane {
-    running: usize,
-    /// Whether the latest attempt was over soon.
-    is_brisk: bool,
-    /// Whether it stands in the row of those that may start.
-    is_ready: bool,
-    waiting: VecDeque<Claim>,
-}
-
-impl Lane {
-    fn may_start(&self) -> bool {
-        let most = if self.is_brisk { RUNNING_PER_BRISK_LANE } else { RUNNING_PER_LANE };
-        !self.waiting.is_empty() && self.running < most
-    }
-}
 
 /// All lanes.
 #[derive(Default)]
 pub(crate) struct Lanes {
     lanes: HashMap<LaneKey, Lane>,
-    /// Lanes that have somebody waiting and may start, in turn.
-    ready: VecDeque<LaneKey>,
+    shares: HashMap<UserId, Share>,
+    /// Owners who have lanes that may start, in turn.
+    ready: VecDeque<UserId>,
     running: usize,
+    /// How many of the running ones are in lanes that are not brisk.
+    lingering: usize,
     waiting: usize,
     waiting_bytes: usize,
 }
 
 impl Lanes {
-    /// How many more claims can be taken in.
+    /// How many more claims can be taken in, those that are turned away included.
     pub(crate) fn room(&self) -> usize {
-        if self.waiting_bytes >= WAITING_BYTES_MAX { 0 } else { WAITING_MAX - self.waiting }
+        if self.waiting_bytes >= WAITING_BYTES_MAX { 0 } else { WAITING_MAX.saturating_sub(self.waiting) }
     }
 
     /// How many attempts are under way.
@@ -79,134 +64,147 @@ impl Lanes {
         self.waiting
     }
 
-    /// Takes a claim in.
-    pub(crate) fn push(&mut self, claim: Claim) {
-        let key = key_of(&claim.target);
-        let lane = self.lanes.entry(key.clone()).or_default();
-        if lane.waiting.len() >= WAITING_PER_LANE && !lane.is_brisk {
-            return;
+    /// Takes a claim in, or turns it away.
+    pub(crate) fn push(&mut self, claim: Claim, now: Timestamp) -> Option<TurnedAway> {
+        let (key, bytes) = (LaneKey::of(&claim), bytes_of(&claim));
+        let lane = self.lanes.entry(key.clone()).or_insert_with(|| Lane::at_rest(&claim.target));
+        let share = self.shares.entry(key.owner).or_default();
+        let is_crowded = lane.waiting.len() >= left(WAITING_MAX, self.waiting, share.waiting)
+            || lane.waiting_bytes >= left(WAITING_BYTES_MAX, self.waiting_bytes, share.waiting_bytes);
+        if is_crowded || !lane.has_room(lane.waiting.len() + 1, lane.waiting_bytes + bytes) {
+            let until = lane.flow.away_until(lane.waiting.len(), now);
+            self.forget_if_at_rest(&key);
+            return Some((claim, until));
         }
-        self.waiting += 1;
-        self.waiting_bytes += bytes_of(&claim);
+        lane.waiting_bytes += bytes;
         lane.waiting.push_back(claim);
+        share.waiting += 1;
+        share.waiting_bytes += bytes;
+        self.waiting += 1;
+        self.waiting_bytes += bytes;
         self.line_up(&key);
+        None
     }
 
-    /// The next claim whose attempt may start, the lanes taking turns.
+    /// The next claim whose attempt may start, the owners taking turns, and the lanes of each.
     pub(crate) fn start(&mut self) -> Option<(LaneKey, Claim)> {
-        if self.running >= RUNNING_MAX {
-            return None;
-        }
-        let key = self.ready.pop_front()?;
+        let key = self.next_ready()?;
         let lane = self.lanes.get_mut(&key)?;
-        lane.is_ready = false;
+        let share = self.shares.get_mut(&key.owner)?;
         let claim = lane.waiting.pop_front()?;
+        let bytes = bytes_of(&claim);
+        if lane.running == 0 {
+            lane.parallelism = Parallelism::at_rest(&claim.target);
+        }
+        if !lane.is_brisk {
+            share.lingering += 1;
+            self.lingering += 1;
+        }
         lane.running += 1;
+        share.running += 1;
         self.running += 1;
+        lane.waiting_bytes -= bytes;
+        share.waiting -= 1;
+        share.waiting_bytes -= bytes;
         self.waiting -= 1;
-        self.waiting_bytes -= bytes_of(&claim);
+        self.waiting_bytes -= bytes;
         self.line_up(&key);
         Some((key, claim))
     }
 
-    /// An attempt in this lane is over; none says how long it took when it was not even begun.
-    pub(crate) fn finish(&mut self, key: &LaneKey, took: Option<Duration>) {
-        self.running -= 1;
+    fn next_ready(&mut self) -> Option<LaneKey> {
+        for _ in 0..self.ready.len() {
+            let owner = self.ready.pop_front()?;
+            let found = self.next_ready_of(owner);
+            if let Some(share) = self.shares.get_mut(&owner) {
+                share.is_ready = !share.has_nobody_lined_up();
+                if share.is_ready {
+                    self.ready.push_back(owner);
+                }
+            }
+            if found.is_some() {
+                return found;
+            }
+        }
+        None
+    }
+
+    /// The owner's next lane that may still start: what a destination says may have become less since it was lined up.
+    fn next_ready_of(&mut self, owner: UserId) -> Option<LaneKey> {
+        let share = self.shares.get_mut(&owner)?;
+        if !share.may_start(RUNNING_MAX - self.running) {
+            return None;
+        }
+        let left = left(RUNNING_MAX, self.lingering, share.lingering);
+        while let Some((key, row)) = share.next_lane(left > 0) {
+            let Some(lane) = self.lanes.get_mut(&key) else { continue };
+            lane.is_lined_up[row] = false;
+            // One that has become brisk, or is so no more, stands in the other row as well. Where less is left than is under way in this
+            // lane, it is lined up again when one of these is over.
+            let belongs_here = row == usize::from(lane.is_brisk);
+            if belongs_here && lane.may_start(if lane.is_brisk { RUNNING_MAX } else { left }) {
+                return Some(key);
+            }
+        }
+        None
+    }
+
+    /// An attempt in this lane has found out what the destination says now.
+    pub(crate) fn learn(&mut self, key: &LaneKey, parallelism: Parallelism) {
         let Some(lane) = self.lanes.get_mut(key) else { return };
+        lane.parallelism = parallelism;
+        self.line_up(key);
+    }
+
+    /// An attempt in this lane is over. Gives back what waits there beyond what a receiver as slow as this one has turned out to be
+    /// can be given soon.
+    pub(crate) fn finish(&mut self, key: &LaneKey, shown: Shown, now: Timestamp) -> Vec<TurnedAway> {
+        let Some(lane) = self.lanes.get_mut(key) else { return Vec::new() };
+        let Some(share) = self.shares.get_mut(&key.owner) else { return Vec::new() };
+        let lingered = if lane.is_brisk { 0 } else { lane.running };
+        self.running -= 1;
+        share.running -= 1;
         lane.running -= 1;
-        lane.is_brisk = took.is_some_and(|took| took <= BRISK);
-        // A lane that stays remembers that its receiver is brisk.
-        if lane.running == 0 && lane.waiting.is_empty() && self.lanes.len() > LANES_KEPT {
+        let took = lane.learn_from(shown);
+        let linger = if lane.is_brisk { 0 } else { lane.running };
+        share.lingering = share.lingering - lingered + linger;
+        self.lingering = self.lingering - lingered + linger;
+        lane.flow.note_end(took, lane.at_once(), lane.waiting.len(), now);
+        let turned_away = lane.turn_away(now);
+        let bytes = turned_away.iter().map(|(claim, _)| bytes_of(claim)).sum::<usize>();
+        share.waiting -= turned_away.len();
+        share.waiting_bytes -= bytes;
+        self.waiting -= turned_away.len();
+        self.waiting_bytes -= bytes;
+        self.line_up(key);
+        self.forget_if_at_rest(key);
+        turned_away
+    }
+
+    /// Nothing needs to be known of who has nothing here; but a lane that stays remembers how quick its receiver is.
+    fn forget_if_at_rest(&mut self, key: &LaneKey) {
+        let is_at_rest = |lane: &Lane| lane.running == 0 && lane.waiting.is_empty();
+        if self.lanes.len() > LANES_KEPT && self.lanes.get(key).is_some_and(is_at_rest) {
             self.lanes.remove(key);
-        } else {
-            self.line_up(key);
+        }
+        if self.shares.get(&key.owner).is_some_and(Share::is_at_rest) {
+            self.shares.remove(&key.owner);
         }
     }
 
     fn line_up(&mut self, key: &LaneKey) {
         let Some(lane) = self.lanes.get_mut(key) else { return };
-        if lane.may_start() && !lane.is_ready {
-            lane.is_ready = true;
-            self.ready.push_back(key.clone());
+        let Some(share) = self.shares.get_mut(&key.owner) else { return };
+        let row = usize::from(lane.is_brisk);
+        if !lane.may_start(RUNNING_MAX) || std::mem::replace(&mut lane.is_lined_up[row], true) {
+            return;
         }
-    }
-}
-
-fn bytes_of(claim: &Claim) -> usize {
-    claim.event.payload.as_str().len()
-}
-
-fn key_of(target: &Target) -> LaneKey {
-    match target {
-        Target::Webhook(webhook) => webhook.url[..url::Position::BeforePath].to_owned(),
-        Target::Default => "default".to_owned(),
+        share.line_up(key.clone(), row);
+        if !std::mem::replace(&mut share.is_ready, true) {
+            self.ready.push_back(key.owner);
+        }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use jiff::Timestamp;
-    use oncue_domain::destination::Webhook;
-    use oncue_domain::event::{Event, Origin};
-    use oncue_domain::id::{EventId, Ids, TriggerId, UserId};
-    use oncue_domain::payload::Payload;
-    use oncue_domain::trigger::Kind;
-
-    use super::*;
-
-    fn claim(url: &str) -> Claim {
-        let now = Timestamp::UNIX_EPOCH;
-        let event = Event {
-            id: EventId(1),
-            owner: UserId(1),
-            trigger: TriggerId(1),
-            revision: 1,
-            name: String::new(),
-            kind: Kind::Api,
-            origin: Origin::Api,
-            scheduled_at: None,
-            fired_at: now,
-            message_id: Ids::from_seed([1; 32]).message(now),
-            payload: Payload::empty(),
-        };
-        let webhook = Webhook::parse(url, None).expect("an address");
-        Claim { event: Arc::new(event), target: Target::Webhook(webhook), tried: 0, until: now, fence: 1 }
-    }
-
-    /// Lanes with as much for one receiver as they take, of which one attempt has taken so long.
-    fn flooded(took: Duration) -> Lanes {
-        let mut lanes = Lanes::default();
-        lanes.push(claim("http://receiver.example/"));
-        let (key, _) = lanes.start().expect("there is room");
-        lanes.push(claim("http://receiver.example/"));
-        lanes.finish(&key, Some(took));
-        let flood = claim("http://receiver.example/");
-        while lanes.room() > 0 {
-            let before = lanes.waiting();
-            lanes.push(flood.clone());
-            if lanes.waiting() == before {
-                break;
-            }
-        }
-        lanes
-    }
-
-    #[test]
-    fn a_brisk_receiver_is_not_turned_away_while_there_is_room() {
-        let lanes = flooded(Duration::from_millis(2));
-        assert_eq!((lanes.waiting(), lanes.room()), (WAITING_MAX, 0));
-    }
-
-    #[test]
-    fn a_slow_receiver_leaves_room_for_the_others() {
-        let mut lanes = flooded(Duration::from_secs(15));
-        assert_eq!(lanes.waiting(), WAITING_PER_LANE);
-        lanes.push(claim("http://other.example/"));
-        assert_eq!(lanes.waiting(), WAITING_PER_LANE + 1);
-        let started: Vec<LaneKey> = std::iter::from_fn(|| lanes.start()).map(|(key, _)| key).collect();
-        assert_eq!(started.iter().filter(|key| *key == "http://other.example").count(), 1);
-        assert_eq!(started.len(), RUNNING_PER_LANE + 1);
-    }
-}
+mod tests;

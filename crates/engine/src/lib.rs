@@ -1,34 +1,43 @@
-//! Every due occurrence becomes a row, every delivery ends in a final state. The loops are here, each one *wait* and
-//! *tick*; the ticks stand in their own files, and this file is the only place that sleeps and spawns. No SQL and no web
-//! framework: the world is reached through the four doors alone, which is what makes the simulator honest.
+//! Every due occurrence becomes a row, every delivery ends in a final state. The loops are here and in `deliver`, each one *wait* and
+//! *tick*; the ticks stand in their own files, and only the loops sleep and spawn (the `desk` and an inbox apart, which write down and answer
+//! beside them). No SQL and no web framework: the world is reached through the four doors alone, which is what makes the simulator honest.
 
 mod alarm;
+pub mod attempt;
 pub mod courier;
+mod deliver;
+mod desk;
+pub mod directory;
 pub mod http;
+mod inbox;
 mod lanes;
+pub mod mail;
 pub mod retention;
 pub mod scheduler;
+mod turns;
 pub mod work;
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use oncue_domain::clock::Clock;
-use oncue_domain::delivery::{Claim, Settlement};
 use oncue_domain::destination::Webhook;
 use oncue_domain::event::Retention;
 use oncue_domain::id::Ids;
 use oncue_domain::message::Source;
 use oncue_domain::outbound::Outbound;
-use oncue_domain::store::{Change, Error, Result, Store};
-use tokio::sync::{Notify, mpsc, watch};
+use oncue_domain::schedule::zone::Zones;
+use oncue_domain::store::{Change, Result, Store};
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::sleep;
 
 use alarm::Alarm;
 use courier::Courier;
-use lanes::{LaneKey, Lanes};
+use deliver::deliver;
+use directory::Directory;
 use retention::Expiry;
 use scheduler::{Scheduler, Wake};
 use work::Tally;
@@ -45,12 +54,6 @@ const EXPIRE_EVERY: Duration = Duration::from_secs(15);
 /// How often what this node does is said to whoever asks for it.
 const TELL_EVERY: Duration = Duration::from_secs(1);
 
-/// How many deliveries are claimed together: the first of many are under way before the rest is asked for.
-const CLAIM_TOGETHER: usize = 1024;
-
-/// How many settlements are written down together.
-const SETTLE_TOGETHER: usize = 512;
-
 /// The doors to the outside, and what the operator decided.
 pub struct Doors {
     /// What is remembered.
@@ -63,6 +66,8 @@ pub struct Doors {
     pub ids: Arc<Ids>,
     /// Who messages come from.
     pub source: Arc<Source>,
+    /// The zone data that templates look into.
+    pub zones: Arc<Zones>,
     /// Where events go whose trigger names no destination.
     pub default_webhook: Option<Arc<Webhook>>,
     /// How long events live.
@@ -86,9 +91,17 @@ impl Engine {
     pub async fn start(doors: Doors) -> Result<Engine> {
         let (armed, owed) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let (on_armed, on_owed) = (Arc::clone(&armed), Arc::clone(&owed));
+        let directory = Arc::new(Directory::new(Arc::clone(&doors.store)));
+        // The store keeps its listeners for as long as it lives, and the directory keeps the store.
+        let on_destination = Arc::downgrade(&directory);
         doors.store.subscribe(Arc::new(move |change| match change {
             Change::Armed => on_armed.notify_one(),
             Change::Owed => on_owed.notify_one(),
+            Change::Destination(owner) => {
+                if let Some(directory) = on_destination.upgrade() {
+                    directory.forget(owner);
+                }
+            }
             Change::Logged(_) | Change::Settled(_) | Change::Edited(_) => {}
         }));
         let (stop, stopped) = watch::channel(false);
@@ -98,15 +111,19 @@ impl Engine {
         let told = tell(Arc::clone(&doors.store), Arc::clone(&doors.clock), Arc::clone(&tally), stopped.clone());
         let courier = Courier {
             store: Arc::clone(&doors.store),
+            directory,
             outbound: doors.outbound,
             clock: Arc::clone(&doors.clock),
             source: doors.source,
             default: doors.default_webhook,
+            zones: doors.zones,
+            retention: doors.retention,
             tally,
         };
-        let expiry = Expiry { store: doors.store, clock: Arc::clone(&doors.clock), retention: doors.retention };
+        let expiry =
+            Expiry { store: Arc::clone(&doors.store), clock: Arc::clone(&doors.clock), retention: doors.retention };
         Ok(Engine {
-            scheduler: tokio::spawn(schedule(scheduler, doors.clock, armed, stopped.clone())),
+            scheduler: tokio::spawn(schedule(scheduler, doors.store, doors.clock, armed, stopped.clone())),
             courier: tokio::spawn(deliver(courier, owed, stopped.clone())),
             retention: tokio::spawn(expire(expiry, stopped)),
             told: tokio::spawn(told),
@@ -138,6 +155,7 @@ impl Engine {
 
 async fn schedule(
     mut scheduler: Scheduler,
+    store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     armed: Arc<Notify>,
     mut stopped: watch::Receiver<bool>,
@@ -150,7 +168,7 @@ async fn schedule(
         }
     };
     while !*stopped.borrow() {
-        let wait = match scheduler.tick().await {
+        let wait = match scheduler.tick_beside(signs_of_life(&*store, &*clock)).await {
             Ok(Wake::Now) => continue,
             Ok(Wake::At(instant)) => until(instant, clock.now()),
             Ok(Wake::WhenArmed) => NAP,
@@ -168,6 +186,14 @@ async fn schedule(
     }
 }
 
+/// Shows again and again that somebody is there.
+async fn signs_of_life(store: &dyn Store, clock: &dyn Clock) -> Infallible {
+    loop {
+        sleep(NAP).await;
+        store.sign_of_life(clock.now());
+    }
+}
+
 /// Waits exactly so long; without an alarm, or for a wait that nobody is late for, the sleep beside it is enough.
 async fn ring(alarm: Option<&Alarm>, wait: Duration) {
     match alarm.filter(|_| wait < NAP) {
@@ -179,121 +205,6 @@ async fn ring(alarm: Option<&Alarm>, wait: Duration) {
 /// How long to sleep until `instant`: at most a nap.
 fn until(instant: Timestamp, now: Timestamp) -> Duration {
     Duration::try_from(instant.duration_since(now)).unwrap_or(Duration::ZERO).min(NAP)
-}
-
-async fn deliver(courier: Courier, owed: Arc<Notify>, mut stopped: watch::Receiver<bool>) {
-    let mut lanes = Lanes::default();
-    let (finished, mut finishing) = mpsc::unbounded_channel();
-    let (settled, settling) = mpsc::unbounded_channel();
-    let settler = tokio::spawn(settle(courier.clone(), settling));
-    let mut look_at = Instant::now();
-    loop {
-        let stopping = *stopped.borrow();
-        if !stopping && lanes.room() > 0 && look_at <= Instant::now() {
-            look_at = Instant::now() + claim(&courier, &mut lanes).await;
-        }
-        while !stopping && let Some((lane, claim)) = lanes.start() {
-            let place = Place { lane, took: None, finished: finished.clone() };
-            tokio::spawn(attempt(courier.clone(), claim, place, settled.clone()));
-        }
-        metrics::gauge!("oncue_deliveries_running").set(u32::try_from(lanes.running()).unwrap_or(u32::MAX));
-        metrics::gauge!("oncue_deliveries_waiting").set(u32::try_from(lanes.waiting()).unwrap_or(u32::MAX));
-        courier.tally.note_lanes(lanes.running() as u64, lanes.waiting() as u64);
-        if stopping && lanes.running() == 0 {
-            break;
-        }
-        // Without room, only an attempt that ends can change anything.
-        let wake_at = if lanes.room() > 0 { look_at } else { Instant::now() + NAP };
-        tokio::select! {
-            Some((lane, took)) = finishing.recv() => {
-                lanes.finish(&lane, took);
-                while let Ok((lane, took)) = finishing.try_recv() {
-                    lanes.finish(&lane, took);
-                }
-            }
-            () = owed.notified(), if !stopping => look_at = Instant::now(),
-            () = sleep_until(wake_at), if !stopping => {}
-            _ = stopped.changed(), if !stopping => {}
-        }
-    }
-    drop(settled);
-    if let Err(error) = settler.await {
-        tracing::error!(%error, "writing attempts down ended in a panic");
-    }
-}
-
-/// Takes in what is owed, and says how long to wait before looking again.
-async fn claim(courier: &Courier, lanes: &mut Lanes) -> Duration {
-    match courier.claim(lanes.room().min(CLAIM_TOGETHER)).await {
-        Ok(claims) if claims.is_empty() => match courier.store.next_owed().await {
-            Ok(Some(next)) => until(next, courier.clock.now()).max(Duration::from_millis(1)),
-            _ => NAP,
-        },
-        Ok(claims) => {
-            claims.into_iter().for_each(|claim| lanes.push(claim));
-            // There may be more.
-            Duration::ZERO
-        }
-        Err(error) => {
-            tracing::error!(%error, "owed deliveries cannot be claimed, trying again");
-            BACK_OFF
-        }
-    }
-}
-
-async fn attempt(courier: Courier, claim: Claim, mut place: Place, settled: mpsc::UnboundedSender<Settlement>) {
-    let Some(settlement) = courier.send(claim).await else { return };
-    place.took = Some(Duration::from_micros(settlement.attempt.took_us.unsigned_abs()));
-    // The receiver lives as long as any attempt runs.
-    let _ = settled.send(settlement);
-}
-
-/// A place in a lane, given back when the attempt is over, however it ends.
-struct Place {
-    lane: LaneKey,
-    took: Option<Duration>,
-    finished: mpsc::UnboundedSender<(LaneKey, Option<Duration>)>,
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        // The receiver lives as long as any attempt runs.
-        let _ = self.finished.send((std::mem::take(&mut self.lane), self.took));
-    }
-}
-
-/// Writes attempts down, as many together as have gathered while the former ones were written.
-async fn settle(courier: Courier, mut settling: mpsc::UnboundedReceiver<Settlement>) {
-    let mut batch = Vec::new();
-    while settling.recv_many(&mut batch, SETTLE_TOGETHER).await > 0 {
-        match write_down(&courier, &batch).await {
-            Ok(()) => {}
-            // One that makes no sense must not keep the others from being written down.
-            Err(_) if batch.len() > 1 => {
-                for settlement in &batch {
-                    if let Err(error) = write_down(&courier, std::slice::from_ref(settlement)).await {
-                        tracing::error!(event = %settlement.claim.event.id, %error, "an attempt cannot be written down");
-                    }
-                }
-            }
-            Err(error) => tracing::error!(%error, "an attempt cannot be written down"),
-        }
-        batch.clear();
-    }
-}
-
-/// Writes attempts down, however long the store takes to come back: one that is not written down would be repeated. Fails
-/// only when trying again cannot help.
-async fn write_down(courier: &Courier, settlements: &[Settlement]) -> Result<()> {
-    loop {
-        match courier.settle(settlements.to_vec()).await {
-            Err(error @ Error::Unavailable(_)) => {
-                tracing::error!(%error, attempts = settlements.len(), "attempts cannot be written down, trying again");
-                sleep(BACK_OFF).await;
-            }
-            outcome => return outcome,
-        }
-    }
 }
 
 async fn expire(expiry: Expiry, mut stopped: watch::Receiver<bool>) {

@@ -1,6 +1,7 @@
 //! Every due occurrence becomes a row. One way through: take what is due, decide in `domain::plan`, commit in one
 //! transaction, look again. It never holds triggers in memory; the index of what is armed answers in microseconds.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -62,11 +63,24 @@ impl Scheduler {
     /// # Errors
     /// When the store cannot answer; then nothing of the batch has happened.
     pub async fn tick(&mut self) -> Result<Wake> {
+        self.tick_beside(std::future::pending()).await
+    }
+
+    /// The same, with something beside the look that goes on for as long as it takes: a store that is slow keeps nobody from showing
+    /// that this process is there. It begins only when an absence that ends here has been recorded.
+    ///
+    /// # Errors
+    /// As [`Scheduler::tick`].
+    pub async fn tick_beside(&mut self, beside: impl Future<Output = Infallible>) -> Result<Wake> {
         let now = self.clock.now();
         if now.duration_since(self.seen_at) > SILENCE_MAX {
             self.absences = self.store.begin_presence(now).await?;
         }
-        let wake = self.look(now).await;
+        let wake = tokio::select! {
+            biased;
+            wake = self.look(now) => wake,
+            never = beside => match never {},
+        };
         // However long the store took, somebody was there; only a silence between two looks is an absence.
         self.seen_at = self.clock.now();
         self.store.sign_of_life(self.seen_at);

@@ -9,20 +9,39 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Uri};
+use http::header::HOST;
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use hyper_util::client::legacy::{self, Client};
-use hyper_util::rt::{TokioExecutor, TokioTimer};
-use oncue_domain::delivery::EXCHANGE_DEADLINE;
+use oncue_domain::delivery::EXCHANGE_DEADLINE_MAX;
 use oncue_domain::destination::Egress;
-use oncue_domain::outbound::{ANSWER_BYTES_MAX, Answer, Exchange, Failure, Outbound, Request, Trust};
+use oncue_domain::outbound::mail::Mail;
+use oncue_domain::outbound::{
+    ANSWER_BYTES_MAX, ANSWER_HEADER_BYTES_MAX, ANSWER_HEADERS_MAX, Answer, Exchange, Failure, Method, Outbound,
+    Request, Trust,
+};
 use tokio::time::{Instant, timeout_at};
+use url::{Position, Url};
 
-mod connect;
+pub(crate) mod connect;
+pub(crate) mod line;
+mod names;
+mod pool;
+pub(crate) mod progress;
+mod proxy;
+pub(crate) mod tls;
 
-use connect::{Connector, Unreachable, Used};
+pub use names::{Names, SystemNames, Turn};
+pub use proxy::Proxy;
+pub use tls::Authorities;
+
+use connect::{Connector, Dialler, Unreachable};
+use line::{RECEIVED_BYTES_MAX, TooMuch};
+use pool::{Outgoing, Pool, Wire};
+use progress::Progress;
+
+use crate::mail::Mailer;
 
 /// How much of an answer's body is read before we let go of it. More than is kept, so that an ordinary answer is read to its
 /// end and the connection can be used again.
@@ -34,56 +53,81 @@ const HEADER_LINES_MAX: usize = 100;
 /// How many bytes an answer's status and headers may have.
 const HEADER_BYTES_MAX: usize = 32 * 1024;
 
-/// How long an idle connection is kept: not much longer than a receiver keeps its end, and not so long that a name's move
-/// to other addresses goes unseen.
-const IDLE_MAX: Duration = Duration::from_secs(60);
+/// What the operator decided about the way out.
+pub struct Settings {
+    /// Where deliveries may go.
+    pub egress: Arc<Egress>,
+    /// Through which proxy everything goes, if through one.
+    pub proxy: Option<Proxy>,
+    /// Whom to trust besides the public authorities.
+    pub authorities: Authorities,
+    /// Who looks names up.
+    pub names: Arc<dyn Names>,
+    /// No exchange takes longer.
+    pub deadline: Duration,
+}
 
-/// How many idle connections are kept for one receiver: as many as may be busy at once. With fewer, every few deliveries
-/// under load close a connection and open another, which costs more than the deliveries and uses the machine's ports up.
-const IDLE_PER_HOST_MAX: usize = 64;
+impl Settings {
+    /// What holds where nothing is said: directly, with the public authorities, by the system's resolver, within
+    /// [`EXCHANGE_DEADLINE_MAX`].
+    pub fn new(egress: Arc<Egress>) -> Settings {
+        Settings {
+            egress,
+            proxy: None,
+            authorities: Authorities::default(),
+            names: Arc::new(SystemNames),
+            deadline: EXCHANGE_DEADLINE_MAX.unsigned_abs(),
+        }
+    }
+}
 
-/// A request as the client wants it.
-type Post = http::Request<Full<Bytes>>;
-
-/// Sends requests over HTTP/1.1.
+/// Sends requests over HTTP/1.1, and leaves mail to the [`Mailer`].
 pub struct HttpOutbound {
     egress: Arc<Egress>,
-    guarded: Clients,
-    operator: Clients,
+    guarded: Client,
+    operator: Client,
+    mailer: Mailer,
     deadline: Duration,
 }
 
 impl HttpOutbound {
-    /// Sends where `egress` allows, within [`EXCHANGE_DEADLINE`].
-    pub fn new(egress: Arc<Egress>) -> HttpOutbound {
-        HttpOutbound::with_deadline(egress, EXCHANGE_DEADLINE.unsigned_abs())
+    /// Sends as the operator decided.
+    pub fn new(settings: Settings) -> HttpOutbound {
+        let Settings { egress, proxy, authorities, names, deadline } = settings;
+        let (proxy, tls) = (proxy.map(Arc::new), tls::config(&authorities));
+        let connector = |egress| {
+            let dialler = Dialler { egress, names: Arc::clone(&names), proxy: proxy.clone() };
+            Connector { dialler, tls: Arc::clone(&tls) }
+        };
+        let client = |egress| Client { connector: connector(egress), pool: Arc::default() };
+        let mail = Arc::new(egress.for_mail());
+        let mailer = Mailer::new(Arc::clone(&mail), connector(Some(mail)), deadline);
+        HttpOutbound { guarded: client(Some(Arc::clone(&egress))), operator: client(None), mailer, egress, deadline }
     }
 
-    /// Sends where `egress` allows; no exchange takes longer than `deadline`.
-    pub fn with_deadline(egress: Arc<Egress>, deadline: Duration) -> HttpOutbound {
-        let tls = connect::tls();
-        let guarded = Clients::new(&Connector::new(Some(egress.clone()), tls.clone()));
-        let operator = Clients::new(&Connector::new(None, tls));
-        HttpOutbound { egress, guarded, operator, deadline }
-    }
-
-    async fn exchange(&self, request: Request, until: Instant) -> Result<Answer, Failure> {
-        let clients = match request.trust {
+    async fn exchange(&self, request: Request, limit: Duration, progress: &mut Progress) -> Result<Answer, Failure> {
+        let until = Instant::now() + limit;
+        let client = match request.trust {
             Trust::Guarded => {
                 self.egress.judge_url(&request.url).map_err(|refusal| Failure(refusal.0))?;
                 &self.guarded
             }
             Trust::Operator => &self.operator,
         };
-        let post = to_post(request)?;
-        let response = match timeout_at(until, clients.send(post)).await {
-            Ok(response) => response.map_err(|error| explain(&error))?,
-            Err(_) => {
-                return Err(Failure(format!("The receiver did not answer within {} s.", self.deadline.as_secs_f64())));
-            }
+        let url = request.url.clone();
+        let outgoing = to_outgoing(request)?;
+        let (wire, response) = match timeout_at(until, client.send(&url, outgoing, progress)).await {
+            Ok(response) => response.map_err(|why| why.explain())?,
+            Err(_) => return Err(Failure(progress.too_late(limit))),
         };
         let status = response.status().as_u16();
-        Ok(Answer { status, body: read_start(response.into_body(), until).await })
+        let headers = keep_headers(response.headers());
+        let (body, is_whole) = read_start(response.into_body(), until).await;
+        progress.note_end();
+        if is_whole {
+            client.pool.put(origin(&url), wire);
+        }
+        Ok(Answer { status, headers, body })
     }
 }
 
@@ -91,88 +135,155 @@ impl HttpOutbound {
 impl Outbound for HttpOutbound {
     async fn send(&self, request: Request) -> Exchange {
         let began = Instant::now();
-        let result = self.exchange(request, began + self.deadline).await;
-        Exchange { result, took: began.elapsed() }
+        let trust = request.trust;
+        let limit = request.timeout.map_or(self.deadline, |timeout| timeout.min(self.deadline));
+        let mut progress = Progress::new();
+        let result = self.exchange(request, limit, &mut progress).await;
+        let mut facts = progress.facts();
+        if trust == Trust::Operator {
+            facts.address = None;
+        }
+        Exchange { result, took: began.elapsed(), facts }
+    }
+
+    async fn send_mail(&self, mail: Mail) -> Exchange {
+        self.mailer.send(mail).await
     }
 }
 
-/// The two clients of one trust: whatever is pooled in here was judged by the same guard.
-struct Clients {
-    pooled: Client<Connector, Full<Bytes>>,
-    fresh: Client<Connector, Full<Bytes>>,
+/// Sends requests of one trust: whatever waits in its pool was judged by the same guard.
+struct Client {
+    connector: Connector,
+    pool: Arc<Pool>,
 }
 
-impl Clients {
-    fn new(connector: &Connector) -> Clients {
-        Clients { pooled: client(connector, IDLE_PER_HOST_MAX), fresh: client(connector, 0) }
-    }
-
-    /// Sends on a pooled connection where there is one. If that turns out to have been closed by the receiver meanwhile, the
+impl Client {
+    /// Sends on a connection that waits where there is one. If that turns out to have been closed by the receiver meanwhile, the
     /// request goes out once more on a new one: nobody failed, and the message id lets a receiver tell a repeat if it
     /// had read the first. An error on a new connection is the receiver's answer and final.
-    async fn send(&self, post: Post) -> Result<http::Response<Incoming>, legacy::Error> {
-        match self.pooled.request(post.clone()).await {
-            Ok(response) => {
-                if let Some(used) = response.extensions().get::<Used>() {
-                    used.note();
-                }
-                Ok(response)
+    async fn send(
+        &self,
+        url: &Url,
+        outgoing: Outgoing,
+        progress: &mut Progress,
+    ) -> Result<(Wire, http::Response<Incoming>), Unsent> {
+        if let Some(mut wire) = self.pool.take(origin(url)).await {
+            progress.ride(&wire);
+            match wire.send(outgoing.clone()).await {
+                Ok(response) => return Ok((wire, response)),
+                Err(error) if was_closed(&error) => {}
+                Err(error) => return Err(Unsent::Http(error)),
             }
-            Err(error) if was_stale(&error) => self.fresh.request(post).await,
-            Err(error) => Err(error),
         }
+        let line = self.connector.open(url, progress).await.map_err(Unsent::Unreachable)?;
+        let mut wire = Wire::begin(line, progress.address()).await.map_err(Unsent::Http)?;
+        progress.ride(&wire);
+        let response = wire.send(outgoing).await.map_err(Unsent::Http)?;
+        Ok((wire, response))
     }
 }
 
-fn client(connector: &Connector, idle_max: usize) -> Client<Connector, Full<Bytes>> {
-    Client::builder(TokioExecutor::new())
-        .pool_timer(TokioTimer::new())
-        .pool_idle_timeout(IDLE_MAX)
-        .pool_max_idle_per_host(idle_max)
-        .http1_max_headers(HEADER_LINES_MAX)
-        .http1_max_buf_size(HEADER_BYTES_MAX)
-        .build(connector.clone())
+/// Scheme, host and port: who shares it may share connections.
+fn origin(url: &Url) -> &str {
+    &url[..Position::BeforePath]
 }
 
-fn to_post(request: Request) -> Result<Post, Failure> {
+fn to_outgoing(request: Request) -> Result<Outgoing, Failure> {
     let unusable = |what: &str| {
         Failure(format!("The request could not be written: {what} holds characters that HTTP does not allow."))
     };
-    let uri: Uri = request.url.as_str().parse().map_err(|_| unusable("the webhook address"))?;
-    let mut post =
-        http::Request::post(uri).body(Full::from(request.body)).map_err(|_| unusable("the webhook address"))?;
+    let unusable_address = || unusable("the webhook address");
+    let path = &request.url[Position::BeforePath..Position::AfterQuery];
+    let path = PathAndQuery::try_from(path).map_err(|_| unusable_address())?;
+    let host = &request.url[Position::BeforeHost..Position::AfterPort];
+    let host = HeaderValue::try_from(host).map_err(|_| unusable_address())?;
+    let mut headers = HeaderMap::new();
     for (name, value) in request.headers {
-        let value = HeaderValue::try_from(value).map_err(|_| unusable(name))?;
-        post.headers_mut().insert(HeaderName::from_static(name), value);
+        let value = HeaderValue::try_from(value).map_err(|_| unusable(&name))?;
+        let name = HeaderName::try_from(name.as_ref()).map_err(|_| unusable("the name of a header"))?;
+        headers.insert(name, value);
     }
-    Ok(post)
+    headers.insert(HOST, host);
+    let mut outgoing = http::Request::new(Full::from(request.body));
+    *outgoing.method_mut() = match request.method {
+        Method::Post => http::Method::POST,
+        Method::Put => http::Method::PUT,
+        Method::Patch => http::Method::PATCH,
+    };
+    *outgoing.uri_mut() = Uri::from(path);
+    *outgoing.headers_mut() = headers;
+    Ok(outgoing)
 }
 
-/// The first bytes of a body. The status is known by then and decides; so a body that is endless, broken or late costs
-/// nothing but what is missing of it. Dropping the rest closes the connection.
-async fn read_start(mut body: Incoming, until: Instant) -> Vec<u8> {
+/// The header lines that fit, as text: what is no UTF-8 is replaced.
+fn keep_headers(headers: &HeaderMap) -> Vec<(String, String)> {
+    let mut room = ANSWER_HEADER_BYTES_MAX;
+    let lines = headers
+        .iter()
+        .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()));
+    let fitting = lines.filter(|(name, value)| {
+        let left = room.checked_sub(name.len() + value.len());
+        room = left.unwrap_or(room);
+        left.is_some()
+    });
+    fitting.take(ANSWER_HEADERS_MAX).collect()
+}
+
+/// The first bytes of a body, and whether it was read to its end. The status is known by then and decides; so a body that is
+/// endless, broken or late costs nothing but what is missing of it. Letting go of the rest closes the connection.
+async fn read_start(mut body: Incoming, until: Instant) -> (Vec<u8>, bool) {
     let mut start = Vec::new();
     let mut read = 0;
     while read < BODY_READ_BYTES_MAX {
-        let Ok(Some(Ok(frame))) = timeout_at(until, body.frame()).await else { break };
+        let frame = match timeout_at(until, body.frame()).await {
+            Ok(Some(Ok(frame))) => frame,
+            Ok(None) => return (start, true),
+            Ok(Some(Err(_))) | Err(_) => return (start, false),
+        };
         let Some(data) = frame.data_ref() else { continue };
         read += data.len();
         let room = ANSWER_BYTES_MAX - start.len();
         start.extend_from_slice(&data[..data.len().min(room)]);
     }
-    start
+    (start, false)
 }
 
-fn was_stale(error: &legacy::Error) -> bool {
-    let mut extras = http::Extensions::new();
-    if let Some(connection) = error.connect_info() {
-        connection.get_extras(&mut extras);
+/// Why no answer came.
+enum Unsent {
+    Unreachable(Unreachable),
+    Http(hyper::Error),
+}
+
+impl Unsent {
+    /// What went wrong, without a host or an address: the operator's own are not for users to see.
+    fn explain(self) -> Failure {
+        let error = match self {
+            Unsent::Unreachable(Unreachable(sentence)) => return Failure(sentence),
+            Unsent::Http(error) => error,
+        };
+        if was_closed(&error) {
+            return Failure("The receiver closed the connection without answering.".to_owned());
+        }
+        if let Some(error) = cause::<io::Error>(&error) {
+            let is_too_much = error.get_ref().is_some_and(|held| held.is::<TooMuch>());
+            return Failure(if is_too_much {
+                format!("The receiver sent more than {} KiB and no answer.", RECEIVED_BYTES_MAX / 1024)
+            } else {
+                "The connection to the receiver broke before it answered.".to_owned()
+            });
+        }
+        if cause::<hyper::Error>(&error).is_some_and(hyper::Error::is_parse_too_large) {
+            return Failure(format!(
+                "The receiver's answer has more than {HEADER_LINES_MAX} header lines or {} KiB of them.",
+                HEADER_BYTES_MAX / 1024
+            ));
+        }
+        Failure("What the receiver answered is not HTTP/1.1.".to_owned())
     }
-    extras.get::<Used>().is_some_and(Used::is_noted) && was_closed(error)
 }
 
 /// Whether the receiver closed the connection where an answer was due.
-fn was_closed(error: &legacy::Error) -> bool {
+fn was_closed(error: &hyper::Error) -> bool {
     if let Some(error) = cause::<io::Error>(error) {
         return matches!(
             error.kind(),
@@ -184,26 +295,6 @@ fn was_closed(error: &legacy::Error) -> bool {
     }
     cause::<hyper::Error>(error)
         .is_some_and(|error| error.is_incomplete_message() || error.is_canceled() || error.is_closed())
-}
-
-/// What went wrong, without a host or an address: the operator's own are not for users to see.
-fn explain(error: &legacy::Error) -> Failure {
-    if let Some(unreachable) = cause::<Unreachable>(error) {
-        return Failure(unreachable.0.clone());
-    }
-    if was_closed(error) {
-        return Failure("The receiver closed the connection without answering.".to_owned());
-    }
-    if cause::<io::Error>(error).is_some() {
-        return Failure("The connection to the receiver broke before it answered.".to_owned());
-    }
-    if cause::<hyper::Error>(error).is_some_and(hyper::Error::is_parse_too_large) {
-        return Failure(format!(
-            "The receiver's answer has more than {HEADER_LINES_MAX} header lines or {} KiB of them.",
-            HEADER_BYTES_MAX / 1024
-        ));
-    }
-    Failure("What the receiver answered is not HTTP/1.1.".to_owned())
 }
 
 /// The innermost error of that type: the outer ones only tell what became of the request because of it.

@@ -1,10 +1,10 @@
 //! Numbers from a seed (SplitMix64): everything that is left to chance in a simulated world.
 
 /// A stream of numbers.
-pub(super) struct Chance(u64);
+pub(crate) struct Chance(u64);
 
 impl Chance {
-    pub(super) fn new(seed: u64) -> Chance {
+    pub(crate) fn new(seed: u64) -> Chance {
         Chance(seed.wrapping_mul(0x2545_f491_4f6c_dd1d))
     }
 
@@ -17,16 +17,16 @@ impl Chance {
     }
 
     /// From 0 to below `end`.
-    pub(super) fn below(&mut self, end: i64) -> i64 {
+    pub(crate) fn below(&mut self, end: i64) -> i64 {
         i64::try_from(self.number() % end.unsigned_abs()).expect("below a number that fits")
     }
 
     /// Once in so many times.
-    pub(super) fn once_in(&mut self, times: i64) -> bool {
+    pub(crate) fn once_in(&mut self, times: i64) -> bool {
         self.below(times) == 0
     }
 
-    pub(super) fn pick<T: Clone>(&mut self, of: &[T]) -> T {
+    pub(crate) fn pick<T: Clone>(&mut self, of: &[T]) -> T {
         let place = usize::try_from(self.below(i64::try_from(of.len()).expect("a short list"))).expect("not negative");
         of[place].clone()
     }

@@ -7,18 +7,25 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use oncue_domain::access::{ApiKey, KeyHash, Preferences, Registration, Session, User};
+use oncue_domain::arrival::{Arrival, Arrived, Contents};
 use oncue_domain::count::HourCount;
 use oncue_domain::delivery::{Claim, Settlement};
-use oncue_domain::event::Event;
+use oncue_domain::destination::alert::Streak;
+use oncue_domain::destination::definition::{Rate, Turns};
+use oncue_domain::destination::{self, Destination, DestinationHead, Standing, Wanted};
+use oncue_domain::event::{Event, Retention};
 use oncue_domain::firing::Firing;
-use oncue_domain::id::{ApiKeyId, EventId, MessageId, TriggerId, UserId};
+use oncue_domain::id::{ApiKeyId, ArrivalId, DestinationId, EventId, MessageId, TriggerId, UserId};
 use oncue_domain::node::{NodeView, Work};
 use oncue_domain::plan::Absence;
+use oncue_domain::receipt::Receipt;
+use oncue_domain::redelivery::{CancelRefusal, DeliveryId, Refusal};
 use oncue_domain::store::memory::Memory;
 use oncue_domain::store::{
-    Attention, Backlog, Call, Committed, DeliveryView, DueCounts, Edited, Error, EventCount, EventFilter, EventLines,
-    EventPage, EventSearch, Expired, Fired, Listener, NewApiKey, NewTrigger, NewUser, Planned, RecentFirings,
-    Registered, Result, SkippedView, Store,
+    Attention, Backlog, Call, Committed, Deleted, DeliveryView, DueCounts, Edited, Error, EventCount, EventFilter,
+    EventLines, EventPage, EventSearch, Expired, Fired, FiredAgain, Listener, MissingDestination, NewApiKey,
+    NewTrigger, NewUser, Planned, RecentFirings, Redelivered, Registered, Result, SkippedView, Store, Undelivered,
+    UndeliveredFilter, UndeliveredPlace,
 };
 use oncue_domain::trigger::{Armed, Definition, Edit, Trigger, TriggerHead};
 
@@ -117,6 +124,45 @@ impl Store for Faults {
         self.lose(answer)
     }
 
+    async fn destinations_to_send_to(&self, ids: Vec<DestinationId>) -> Result<Vec<Destination>> {
+        self.refuse()?;
+        self.memory.destinations_to_send_to(ids).await
+    }
+
+    async fn destination_uses(&self, owner: UserId, ids: Vec<DestinationId>) -> Result<Vec<u64>> {
+        self.refuse()?;
+        self.memory.destination_uses(owner, ids).await
+    }
+
+    async fn take_turns(&self, id: DestinationId, rate: Rate, wanted: usize, now: Timestamp) -> Result<Turns> {
+        self.refuse()?;
+        let answer = self.memory.take_turns(id, rate, wanted, now).await;
+        self.lose(answer)
+    }
+
+    async fn suspend_destination(
+        &self,
+        id: DestinationId,
+        seen: i64,
+        reason: &str,
+        told_by: Option<MessageId>,
+        now: Timestamp,
+    ) -> Result<bool> {
+        self.refuse()?;
+        let answer = self.memory.suspend_destination(id, seen, reason, told_by, now).await;
+        self.lose(answer)
+    }
+
+    async fn streaks(&self, owner: UserId) -> Result<Vec<(DestinationId, Streak)>> {
+        self.memory.streaks(owner).await
+    }
+
+    async fn arrive(&self, owner: UserId, arrived: Arrived, contents: Contents) -> Result<bool> {
+        self.refuse()?;
+        let answer = self.memory.arrive(owner, arrived, contents).await;
+        self.lose(answer)
+    }
+
     async fn expire(&self, gone_until: Timestamp, now: Timestamp, limit: usize) -> Result<Expired> {
         self.refuse()?;
         let answer = self.memory.expire(gone_until, now, limit).await;
@@ -125,6 +171,128 @@ impl Store for Faults {
 
     fn subscribe(&self, listener: Listener) {
         self.memory.subscribe(listener);
+    }
+
+    async fn create_destination(
+        &self,
+        owner: UserId,
+        definition: destination::Definition,
+        now: Timestamp,
+    ) -> Result<Option<Destination>> {
+        self.memory.create_destination(owner, definition, now).await
+    }
+
+    async fn destination(&self, owner: UserId, id: DestinationId) -> Result<Option<Destination>> {
+        self.memory.destination(owner, id).await
+    }
+
+    async fn destinations(
+        &self,
+        owner: UserId,
+        after: Option<DestinationId>,
+        limit: usize,
+    ) -> Result<Vec<Destination>> {
+        self.memory.destinations(owner, after, limit).await
+    }
+
+    async fn destination_heads(&self, owner: UserId, wanted: Wanted) -> Result<Vec<DestinationHead>> {
+        self.memory.destination_heads(owner, wanted).await
+    }
+
+    async fn edit_destination(
+        &self,
+        owner: UserId,
+        id: DestinationId,
+        seen: i64,
+        definition: destination::Definition,
+    ) -> Result<Edited> {
+        self.memory.edit_destination(owner, id, seen, definition).await
+    }
+
+    async fn set_standing(&self, owner: UserId, id: DestinationId, standing: Standing, now: Timestamp) -> Result<bool> {
+        self.memory.set_standing(owner, id, standing, now).await
+    }
+
+    async fn delete_destination(&self, owner: UserId, id: DestinationId, now: Timestamp) -> Result<Deleted> {
+        self.memory.delete_destination(owner, id, now).await
+    }
+
+    async fn undelivered(
+        &self,
+        owner: UserId,
+        filter: UndeliveredFilter,
+        gone_until: Timestamp,
+        after: Option<UndeliveredPlace>,
+        limit: usize,
+    ) -> Result<Vec<Undelivered>> {
+        self.memory.undelivered(owner, filter, gone_until, after, limit).await
+    }
+
+    async fn count_undelivered(
+        &self,
+        owner: UserId,
+        filter: UndeliveredFilter,
+        gone_until: Timestamp,
+        at_most: u64,
+    ) -> Result<u64> {
+        self.memory.count_undelivered(owner, filter, gone_until, at_most).await
+    }
+
+    async fn redeliver(
+        &self,
+        owner: UserId,
+        deliveries: Vec<DeliveryId>,
+        retention: Retention,
+        now: Timestamp,
+    ) -> Result<Vec<std::result::Result<(), Refusal>>> {
+        self.memory.redeliver(owner, deliveries, retention, now).await
+    }
+
+    async fn redeliver_matching(
+        &self,
+        owner: UserId,
+        filter: UndeliveredFilter,
+        after: Option<UndeliveredPlace>,
+        limit: usize,
+        retention: Retention,
+        now: Timestamp,
+    ) -> Result<Redelivered> {
+        self.memory.redeliver_matching(owner, filter, after, limit, retention, now).await
+    }
+
+    async fn cancel_delivery(
+        &self,
+        owner: UserId,
+        delivery: DeliveryId,
+        gone_until: Timestamp,
+        now: Timestamp,
+    ) -> Result<std::result::Result<(), CancelRefusal>> {
+        self.memory.cancel_delivery(owner, delivery, gone_until, now).await
+    }
+
+    async fn receipt(
+        &self,
+        owner: UserId,
+        event: EventId,
+        slot: u32,
+        number: u32,
+        gone_until: Timestamp,
+    ) -> Result<Option<Receipt>> {
+        self.memory.receipt(owner, event, slot, number, gone_until).await
+    }
+
+    async fn arrivals(
+        &self,
+        owner: UserId,
+        destination: DestinationId,
+        before: Option<ArrivalId>,
+        limit: usize,
+    ) -> Result<Vec<Arrival>> {
+        self.memory.arrivals(owner, destination, before, limit).await
+    }
+
+    async fn arrival(&self, owner: UserId, id: ArrivalId) -> Result<Option<(Arrival, Contents)>> {
+        self.memory.arrival(owner, id).await
     }
 
     async fn check(&self) -> Result<()> {
@@ -187,7 +355,11 @@ impl Store for Faults {
         self.memory.touch_api_key(id, now).await
     }
 
-    async fn create_trigger(&self, trigger: NewTrigger, now: Timestamp) -> Result<Armed> {
+    async fn create_trigger(
+        &self,
+        trigger: NewTrigger,
+        now: Timestamp,
+    ) -> Result<std::result::Result<Armed, MissingDestination>> {
         self.memory.create_trigger(trigger, now).await
     }
 
@@ -211,13 +383,24 @@ impl Store for Faults {
         self.memory.fire(owner, id, call, now).await
     }
 
+    async fn fire_again(
+        &self,
+        owner: UserId,
+        event: EventId,
+        message_id: MessageId,
+        gone_until: Timestamp,
+        now: Timestamp,
+    ) -> Result<FiredAgain> {
+        self.memory.fire_again(owner, event, message_id, gone_until, now).await
+    }
+
     async fn fire_unkept(
         &self,
         owner: UserId,
         definition: Definition,
         message_id: MessageId,
         now: Timestamp,
-    ) -> Result<TriggerId> {
+    ) -> Result<std::result::Result<TriggerId, MissingDestination>> {
         self.memory.fire_unkept(owner, definition, message_id, now).await
     }
 

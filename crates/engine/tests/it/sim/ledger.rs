@@ -4,6 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
+use oncue_domain::destination::definition::Rate;
 use oncue_domain::event::Event;
 use oncue_domain::id::{EventId, MessageId, TriggerId};
 use oncue_domain::trigger::Definition;
@@ -35,10 +36,16 @@ pub(super) struct Ledger {
     /// By trigger and nominal time.
     pub(super) occurrences: HashMap<(TriggerId, Timestamp), Known>,
     pub(super) events: HashMap<EventId, Event>,
-    /// By what a request speaks of: the message id it was first sent under.
-    pub(super) sent: HashMap<(i64, Timestamp), String>,
-    /// Whose delivery was seen to have failed for good.
-    pub(super) failed: HashSet<EventId>,
+    /// What their deliveries may be known by.
+    pub(super) message_ids: HashSet<String>,
+    /// By what a request speaks of and who was called: the message id it was first sent under.
+    pub(super) sent: HashMap<((i64, Timestamp), String), String>,
+    /// What destinations say of their rate, by host; and when attempts began there.
+    pub(super) begun: HashMap<String, (Rate, Vec<Timestamp>)>,
+    /// The deliveries that were seen to have failed for good.
+    pub(super) failed: HashSet<(EventId, u32)>,
+    /// Those that were seen to wait for their destination.
+    pub(super) parked: HashSet<(EventId, u32)>,
     /// How many records of skipped occurrences of a trigger were looked at.
     pub(super) records: HashMap<TriggerId, usize>,
     /// The latest the clock ever was.

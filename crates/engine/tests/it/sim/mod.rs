@@ -6,7 +6,7 @@
 //! `world` holds the parts together, `workload` decides what happens next, `promises` says what must hold. A failure prints
 //! the seed and how to see it again.
 
-mod chance;
+pub(crate) mod chance;
 mod faults;
 mod ledger;
 mod network;

@@ -1,17 +1,23 @@
 //! What must hold whatever happens, one function each, numbered after the invariants of the design. They derive what should
 //! be from the ledger by stepping the schedules one occurrence at a time, and compare it with what the store shows.
 
-use jiff::Timestamp;
-use oncue_domain::delivery::{ATTEMPTS_MAX, State};
+use std::collections::HashMap;
+
+use jiff::{SignedDuration, Timestamp};
+use oncue_domain::delivery::{Ladder, State, ends_at};
+use oncue_domain::destination::{DESTINATIONS_PER_TRIGGER_MAX, Standing, Target};
 use oncue_domain::event::{Event, Retention};
-use oncue_domain::id::{EventId, TriggerId};
+use oncue_domain::id::{DestinationId, EventId, MessageId, TriggerId};
 use oncue_domain::schedule::Schedule;
-use oncue_domain::store::{EventFilter, EventPage, SkippedView, Store};
+use oncue_domain::store::{DeliveryView, EventFilter, EventPage, SkippedView, Store};
 use oncue_domain::trigger::{Armed, just_before};
 
 use super::ledger::{Known, Ledger, Span};
 use super::network::Sent;
 use super::world::{OWNER, World, at_once};
+
+/// How late a turn may be used.
+const LATE_MAX: SignedDuration = SignedDuration::from_millis(20);
 
 /// More occurrences than this are not stepped through one by one.
 const STEPPED_MAX: u64 = 3000;
@@ -37,10 +43,11 @@ pub(super) fn no_occurrence_has_two_events(world: &World, ledger: &mut Ledger) -
             assert!(scheduled_at <= event.fired_at, "promise 1: {event:?} fired before it was due");
         }
         if ledger.events.insert(event.id, event.clone()).is_none() {
+            ledger.message_ids.extend(message_ids(&event).map(|id| id.to_string()));
             new.push(event);
         }
     }
-    ledger.earliest = world.now();
+    ledger.earliest = world.fires_from();
     new
 }
 
@@ -151,46 +158,131 @@ pub(super) fn what_is_not_finished_is_armed(world: &World, ledger: &Ledger) {
 /// 3 and 5: what leaves speaks of an event that stands, always under its one message id. Gives how many were repeats.
 pub(super) fn every_attempt_carries_the_events_message_id(ledger: &mut Ledger, sent: &[Sent]) -> u64 {
     let mut repeats = 0;
-    let known: std::collections::HashSet<String> =
-        ledger.events.values().map(|event| event.message_id.to_string()).collect();
     for sent in sent {
-        assert!(known.contains(&sent.message_id), "promise 3: {sent:?} speaks of no event that was ever committed");
-        match ledger.sent.get(&sent.speaks_of) {
+        assert!(
+            ledger.message_ids.contains(&sent.message_id),
+            "promise 3: {sent:?} speaks of no event that was ever committed"
+        );
+        let place = (sent.speaks_of, sent.host.clone());
+        match ledger.sent.get(&place) {
             Some(first) => {
-                assert_eq!(*first, sent.message_id, "promise 5: two message ids for {:?}", sent.speaks_of);
+                assert_eq!(*first, sent.message_id, "promise 5: two message ids for {place:?}");
                 repeats += 1;
             }
             None => {
                 let is_taken = ledger.sent.values().any(|taken| *taken == sent.message_id);
-                assert!(!is_taken, "promise 5: one message id for two events: {sent:?}");
-                ledger.sent.insert(sent.speaks_of, sent.message_id.clone());
+                assert!(!is_taken, "promise 5: one message id for two deliveries: {sent:?}");
+                ledger.sent.insert(place, sent.message_id.clone());
             }
         }
     }
     repeats
 }
 
-/// 5 and 8: attempts are numbered without a gap, end with the first success, and are never more than the ladder has. Gives the
-/// events whose delivery has failed.
-pub(super) fn attempts_stay_on_the_ladder(world: &World, events: &[Event]) -> Vec<EventId> {
-    let mut failed = Vec::new();
+/// No more attempts begin at a destination in any stretch of time than its rate allows, however often whoever sends there dies.
+pub(super) fn rates_hold(ledger: &mut Ledger, sent: &[Sent]) {
+    for sent in sent {
+        let Some((rate, begun)) = ledger.begun.get_mut(&sent.host) else { continue };
+        begun.push(sent.at);
+        for (number, first) in (1_u128..).zip(begun.iter().rev()) {
+            let stretch = (sent.at.duration_since(*first) + LATE_MAX).as_micros().unsigned_abs();
+            let most = u128::from(rate.burst) + stretch / rate.interval().as_micros().unsigned_abs();
+            assert!(number <= most, "{number} attempts began at {} from {first} to {}: {rate:?}", sent.host, sent.at);
+        }
+    }
+}
+
+/// What the deliveries of an event may be known by.
+fn message_ids(event: &Event) -> impl Iterator<Item = MessageId> {
+    let (id, last) = (event.message_id, u32::try_from(DESTINATIONS_PER_TRIGGER_MAX).expect("few"));
+    (0..=last.min(DESTINATIONS_SIMULATED)).map(move |slot| id.of_slot(slot))
+}
+
+/// How many destinations there are at most at a time.
+pub(super) const DESTINATIONS_SIMULATED: u32 = 4;
+
+/// What its owner has paused gets nothing, at most `late` after that.
+pub(super) fn nothing_goes_where_it_is_paused(world: &World, sent: &[Sent], late: SignedDuration) {
+    let all = at_once(world.memory.destinations(OWNER, None, 100)).expect("the model answers");
+    for destination in all {
+        let Standing::Paused { since } = destination.standing else { continue };
+        let host = destination.definition.address().and_then(url::Url::host_str).expect("it has an address");
+        for sent in sent.iter().filter(|sent| sent.host == host) {
+            assert!(sent.at <= since + late, "{sent:?} went to {host}, which is paused since {since}");
+        }
+    }
+}
+
+/// At a destination that takes deliveries in order none is begun while one of a lower number has not ended. Gives how many stand in line.
+pub(super) fn what_goes_in_order_stands_in_line(world: &World, events: &[Event]) -> u64 {
+    let all = at_once(world.memory.destinations(OWNER, None, 100)).expect("the model answers");
+    let in_order = all.iter().filter(|destination| destination.definition.in_order).map(|destination| destination.id);
+    let mut waits: HashMap<DestinationId, Option<EventId>> = in_order.map(|id| (id, None)).collect();
+    let mut queued = 0;
+    let mut events: Vec<&Event> = events.iter().collect();
+    events.sort_by_key(|event| event.id);
+    for event in events {
+        let Some((_, deliveries)) = shown(world, event, Timestamp::MIN) else { continue };
+        for delivery in deliveries {
+            let Target::Destination(id) = delivery.target else { continue };
+            let Some(first) = waits.get_mut(&id) else { continue };
+            if let Some(first) = first {
+                let is_untouched =
+                    delivery.attempts.is_empty() && matches!(delivery.state, State::Queued | State::Pending(_));
+                assert!(is_untouched, "{} went to {id} before {first}: {delivery:?}", event.id);
+            }
+            let has_ended = matches!(delivery.state, State::Delivered | State::Failed);
+            *first = first.or((!has_ended).then_some(event.id));
+            queued += u64::from(delivery.state == State::Queued);
+        }
+    }
+    queued
+}
+
+/// Which deliveries have come to a certain state.
+#[derive(Default)]
+pub(super) struct Fates {
+    pub(super) failed: Vec<(EventId, u32)>,
+    pub(super) parked: Vec<(EventId, u32)>,
+}
+
+/// 5 and 8: attempts are numbered without a gap, end with the first success, and are never more than the ladder has; and what was
+/// given up has a reason. Gives the deliveries that have failed, and those that wait for their destination.
+pub(super) fn attempts_stay_on_the_ladder(world: &World, events: &[Event]) -> Fates {
+    let mut fates = Fates::default();
+    let ladder = Ladder::standard();
     for event in events {
         let Some((_, deliveries)) = shown(world, event, Timestamp::MIN) else { continue };
         for delivery in deliveries {
             let numbers: Vec<u32> = delivery.attempts.iter().map(|attempt| attempt.number).collect();
             let expected: Vec<u32> = (1..).take(numbers.len()).collect();
             assert_eq!(numbers, expected, "promise 5: the attempts of {}", event.id);
-            assert!(numbers.len() <= ATTEMPTS_MAX as usize, "promise 8: too many attempts of {}", event.id);
+            let most = ladder.attempts() as usize;
+            assert!(numbers.len() <= most, "promise 8: too many attempts of {}", event.id);
             let successes =
                 delivery.attempts.iter().filter(|attempt| attempt.status.is_some_and(|status| status < 300));
             assert_eq!(successes.count(), usize::from(delivery.state == State::Delivered), "promise 5: {}", event.id);
             if delivery.state == State::Failed {
-                assert_eq!(numbers.len(), ATTEMPTS_MAX as usize, "promise 5: {} gave up early", event.id);
-                failed.push(event.id);
+                let is_over = numbers.len() == most || delivery.why.is_some() || was_last(event, &delivery, &ladder);
+                assert!(is_over, "promise 5: {} gave up early: {delivery:?}", event.id);
+                fates.failed.push((event.id, delivery.slot));
+            }
+            if let State::Parked(until) = delivery.state {
+                let end = ends_at(event, Retention::STANDARD.keep_for);
+                assert_eq!(until, end, "promise 5: {} waits longer than it lives", event.id);
+                fates.parked.push((event.id, delivery.slot));
             }
         }
     }
-    failed
+    fates
+}
+
+/// Whether the last attempt left no time for another, or was told that there is none wanted.
+fn was_last(event: &Event, delivery: &DeliveryView, ladder: &Ladder) -> bool {
+    let Some(last) = delivery.attempts.last() else { return false };
+    let pause = ladder.pauses()[last.number as usize - 1] * 12 / 10;
+    let next = last.started_at + SignedDuration::from_micros(last.took_us) + pause;
+    last.status == Some(410) || next >= ends_at(event, Retention::STANDARD.keep_for)
 }
 
 /// 5: once receivers answer, everything owed ends delivered or failed. Gives how many were delivered.
@@ -213,11 +305,7 @@ pub(super) fn everything_owed_has_ended(world: &World) -> u64 {
     delivered
 }
 
-fn shown(
-    world: &World,
-    event: &Event,
-    gone_until: Timestamp,
-) -> Option<(Event, Vec<oncue_domain::store::DeliveryView>)> {
+fn shown(world: &World, event: &Event, gone_until: Timestamp) -> Option<(Event, Vec<DeliveryView>)> {
     at_once(world.memory.event(OWNER, event.id, gone_until)).expect("the model answers")
 }
 

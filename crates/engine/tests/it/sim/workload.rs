@@ -1,20 +1,23 @@
 //! What happens next, as the seed wills it: the loops' steps in any order, users who make, change, fire and delete, clocks
 //! that jump, processes that die.
 
+use std::sync::Arc;
+
 use jiff::{SignedDuration, Timestamp};
-use oncue_domain::destination::Webhook;
+use oncue_domain::destination::{self, Destination, Standing, Webhook};
 use oncue_domain::event::Origin;
-use oncue_domain::id::TriggerId;
+use oncue_domain::id::{DestinationId, TriggerId};
 use oncue_domain::payload::Payload;
 use oncue_domain::schedule::cron::CronExpression;
 use oncue_domain::schedule::every::Period;
 use oncue_domain::schedule::zone::Zones;
 use oncue_domain::schedule::{FirstFiring, Schedule};
-use oncue_domain::store::{Call, Edited, Fired, NewTrigger, Store};
+use oncue_domain::store::{Call, Deleted, Edited, Fired, NewTrigger, Store};
 use oncue_domain::trigger::{Armed, Definition, Kind, ScheduleDetails};
 
 use super::chance::Chance;
 use super::ledger::Ledger;
+use super::network::LEAVING_HOST;
 use super::promises;
 use super::world::{OWNER, Tally, World, at_once};
 
@@ -39,6 +42,8 @@ pub(super) struct Workload {
     zones: Zones,
     /// Whether the clock may be put back in this run.
     is_clock_wild: bool,
+    /// Counts the destinations that were ever made, so that no two have the same host.
+    made: u32,
 }
 
 impl Workload {
@@ -48,7 +53,7 @@ impl Workload {
         let world = World::new(seed, &mut chance, start);
         let is_clock_wild = chance.once_in(2);
         let ledger = Ledger { latest: start, earliest: start, ..Ledger::default() };
-        Workload { chance, world, ledger, tally: Tally::default(), zones: Zones::bundled(), is_clock_wild }
+        Workload { chance, world, ledger, tally: Tally::default(), zones: Zones::bundled(), is_clock_wild, made: 0 }
     }
 
     /// One thing happens.
@@ -64,7 +69,8 @@ impl Workload {
             74..80 => self.create(),
             80..86 => self.edit(),
             86 => self.delete(),
-            87..92 => self.fire(),
+            87..90 => self.fire(),
+            90 | 91 => self.tend_a_destination(),
             92 => self.try_out(),
             93 => self.jump(),
             94 | 95 => self.crash(),
@@ -121,12 +127,24 @@ impl Workload {
     fn check_sent(&mut self) {
         let sent = self.world.network.take_sent();
         self.tally.sent += sent.len() as u64;
+        if self.world.hears_hints {
+            promises::nothing_goes_where_it_is_paused(&self.world, &sent, SignedDuration::ZERO);
+        } else if !self.is_clock_wild {
+            promises::nothing_goes_where_it_is_paused(&self.world, &sent, SignedDuration::from_secs(1));
+        }
+        // Where a clock is put back, no stretch of time means anything.
+        if !self.is_clock_wild {
+            promises::rates_hold(&mut self.ledger, &sent);
+        }
         self.tally.repeated += promises::every_attempt_carries_the_events_message_id(&mut self.ledger, &sent);
     }
 
     fn check_attempts(&mut self) {
         let events = promises::events_after(&self.world, Timestamp::MIN);
-        self.ledger.failed.extend(promises::attempts_stay_on_the_ladder(&self.world, &events));
+        let fates = promises::attempts_stay_on_the_ladder(&self.world, &events);
+        self.ledger.failed.extend(fates.failed);
+        self.ledger.parked.extend(fates.parked);
+        self.tally.queued += promises::what_goes_in_order_stands_in_line(&self.world, &events);
     }
 
     fn move_to(&mut self, now: Timestamp) {
@@ -164,8 +182,9 @@ impl Workload {
             match event.origin {
                 Origin::Schedule => self.tally.scheduled += 1,
                 Origin::CatchUp => self.tally.caught_up += 1,
-                Origin::Api => self.tally.called += 1,
+                Origin::Api | Origin::Repeat => self.tally.called += 1,
                 Origin::Test => self.tally.tested += 1,
+                Origin::Alert => self.tally.alerted += 1,
             }
         }
         self.tally.skipped += promises::a_record_counts_what_it_spans(&self.world, &mut self.ledger);
@@ -231,7 +250,8 @@ impl Workload {
         let next_at = definition.next_after(now);
         let test_event = definition.is_test.then(|| self.world.ids.message(now));
         let new = NewTrigger { owner: OWNER, definition: definition.clone(), next_at, test_event };
-        let made = at_once(self.world.memory.create_trigger(new, now)).expect("the model answers");
+        let made =
+            at_once(self.world.memory.create_trigger(new, now)).expect("the model answers").expect("they are there");
         self.ledger.begin(made.trigger.id, definition, now);
     }
 
@@ -244,7 +264,13 @@ impl Workload {
         let old = trigger.definition.clone();
         let drawn = self.definition();
         let changed = match self.chance.below(5) {
-            0 => Definition { name: drawn.name, payload: drawn.payload, webhook: drawn.webhook, ..old },
+            0 => Definition {
+                name: drawn.name,
+                payload: drawn.payload,
+                webhook: drawn.webhook,
+                destinations: drawn.destinations,
+                ..old
+            },
             1 => Definition { enabled: !old.enabled, ..old },
             2 => Definition { expires_at: drawn.expires_at, ..old },
             3 => Definition { enabled: true, schedule: drawn.schedule, ..old },
@@ -294,7 +320,8 @@ impl Workload {
         let before = self.triggers();
         let now = self.tell_apart();
         let (definition, message_id) = (self.definition(), self.world.ids.message(now));
-        at_once(self.world.memory.fire_unkept(OWNER, definition, message_id, now)).expect("the model answers");
+        let tried = at_once(self.world.memory.fire_unkept(OWNER, definition, message_id, now));
+        tried.expect("the model answers").expect("they are there");
         promises::a_call_moves_no_cursor(&before, &self.triggers());
     }
 
@@ -314,10 +341,85 @@ impl Workload {
             schedule: if self.chance.once_in(4) { None } else { Some(self.schedule(now)) },
             payload: self.chance.pick(&[None, Some("{\"n\":1}")]).map(|text| Payload::parse(text).expect("JSON")),
             webhook: url.map(|url| Webhook::parse(url, None).expect("an address")),
+            destinations: self.some_destinations(),
             is_test: self.chance.once_in(15),
             enabled: !self.chance.once_in(8),
             expires_at: expires_in.map(|hours| now + SignedDuration::from_hours(hours)),
         }
+    }
+
+    fn destinations(&self) -> Vec<Destination> {
+        at_once(self.world.memory.destinations(OWNER, None, 100)).expect("the model answers")
+    }
+
+    fn some_destinations(&mut self) -> Vec<DestinationId> {
+        let mut ids: Vec<DestinationId> = self.destinations().iter().map(|destination| destination.id).collect();
+        ids.retain(|_| self.chance.once_in(3));
+        if self.chance.once_in(2) {
+            ids.reverse();
+        }
+        self.tally.several += u64::from(ids.len() > 1);
+        ids
+    }
+
+    /// One is made, paused, resumed, edited, or deleted if no trigger names it.
+    fn tend_a_destination(&mut self) {
+        self.see_what_is_new();
+        self.check_sent();
+        let all = self.destinations();
+        let now = self.world.now();
+        if all.len() < promises::DESTINATIONS_SIMULATED as usize && (all.is_empty() || self.chance.once_in(2)) {
+            return self.make_a_destination(now);
+        }
+        let Destination { id, standing, revision, .. } = self.chance.pick(&all);
+        let memory = &self.world.memory;
+        self.tally.suspended += u64::from(matches!(standing, Standing::Suspended { .. }));
+        match (self.chance.below(6), standing) {
+            (0, _) => {
+                let deleted = at_once(memory.delete_destination(OWNER, id, now)).expect("the model answers");
+                self.tally.gone += u64::from(deleted == Deleted::Done);
+            }
+            (1, _) => {
+                let said = all.iter().find(|one| one.id == id).expect("it was picked from them").definition.clone();
+                let edited = at_once(memory.edit_destination(OWNER, id, revision, Arc::unwrap_or_clone(said)));
+                assert_eq!(edited, Ok(Edited::Done));
+            }
+            (_, Standing::Active) => {
+                let paused = Standing::Paused { since: now };
+                assert_eq!(at_once(memory.set_standing(OWNER, id, paused, now)), Ok(true));
+            }
+            (_, Standing::Paused { .. } | Standing::Suspended { .. }) => {
+                assert_eq!(at_once(memory.set_standing(OWNER, id, Standing::Active, now)), Ok(true));
+                self.tally.resumed += 1;
+            }
+        }
+    }
+
+    fn make_a_destination(&mut self, now: Timestamp) {
+        let taken: Vec<String> =
+            self.destinations().iter().map(|destination| destination.definition.name.clone()).collect();
+        self.made += 1;
+        let fresh = format!("host{}.example.org", self.made);
+        // A delivery is told from the others of its event by who is called.
+        let hosts = ["dead.example.org", LEAVING_HOST, &fresh];
+        let host = self.chance.pick(&hosts);
+        let host = if taken.iter().any(|name| name == host) { &fresh } else { host };
+        let mut said = serde_json::json!({"name": host, "kind": "webhook", "url": format!("https://{host}/")});
+        said["in_order"] = self.chance.once_in(3).into();
+        let others = self.destinations();
+        if !others.is_empty() {
+            let (told, after) = (self.chance.pick(&others).id, 1 + self.chance.below(4));
+            said["alert"] = serde_json::json!({"destination": told.0, "after": after});
+        }
+        // Only where nobody else ever has that host, and what went to them would count.
+        if *host == *fresh && self.chance.once_in(2) {
+            let (count, burst) = self.chance.pick(&[(2, 1), (1, 1), (3, 3)]);
+            said["rate"] = serde_json::json!({"count": count, "per": "1m", "burst": burst});
+        }
+        let definition = destination::Definition::read(&said, None).expect("a definition");
+        self.ledger.begun.extend(definition.rate.map(|rate| (host.to_owned(), (rate, Vec::new()))));
+        let made = at_once(self.world.memory.create_destination(OWNER, definition, now));
+        made.expect("the model answers").expect("there is room");
     }
 
     fn schedule(&mut self, now: Timestamp) -> ScheduleDetails {
@@ -347,10 +449,11 @@ impl Workload {
         self.start();
         assert!(self.look(), "with a store that answers the scheduler comes to rest");
         for round in 0.. {
-            assert!(round < 1000, "promise 5: what is owed comes to no end");
+            assert!(round < 5000, "promise 5: what is owed comes to no end");
             self.deliver();
             match at_once(self.world.memory.next_owed()).expect("the model answers") {
-                Some(next) => self.world.clock.set(next.max(self.world.now())),
+                // What was read of a destination is believed for a second: time passes between two looks.
+                Some(next) => self.world.clock.set(next.max(self.world.now() + SignedDuration::from_secs(1))),
                 None => break,
             }
         }
@@ -358,7 +461,9 @@ impl Workload {
         self.check_attempts();
         self.tally.delivered = promises::everything_owed_has_ended(&self.world);
         self.tally.failed = self.ledger.failed.len() as u64;
+        self.tally.parked = self.ledger.parked.len() as u64;
         promises::events_live_exactly_as_long_as_they_should(&self.world, &self.ledger);
+        self.tally.waited = self.world.waited;
         (self.tally.refused, self.tally.lost) = self.world.faults.struck();
         self.tally
     }

@@ -6,14 +6,17 @@ use std::sync::{Arc, Mutex};
 use futures_util::FutureExt;
 use jiff::{SignedDuration, Timestamp};
 use oncue_domain::clock::Clock;
-use oncue_domain::delivery::{Claim, Settlement};
+use oncue_domain::delivery::{Claim, Settlement, Verdict};
 use oncue_domain::destination::Webhook;
 use oncue_domain::event::Retention;
 use oncue_domain::id::{Ids, UserId};
 use oncue_domain::message::Source;
+use oncue_domain::schedule::zone::Zones;
 use oncue_domain::store::memory::Memory;
-use oncue_domain::store::{Result, Store};
+use oncue_domain::store::{Change, Result, Store};
+use oncue_engine::attempt::Attempts;
 use oncue_engine::courier::Courier;
+use oncue_engine::directory::Directory;
 use oncue_engine::retention::Expiry;
 use oncue_engine::scheduler::{Scheduler, Wake};
 use oncue_engine::work;
@@ -56,11 +59,20 @@ pub(super) struct Tally {
     pub(super) caught_up: u64,
     pub(super) called: u64,
     pub(super) tested: u64,
+    pub(super) alerted: u64,
     pub(super) skipped: u64,
     pub(super) sent: u64,
     pub(super) repeated: u64,
     pub(super) delivered: u64,
     pub(super) failed: u64,
+    pub(super) parked: u64,
+    /// How often deliveries were seen to wait for those before them.
+    pub(super) queued: u64,
+    pub(super) waited: u64,
+    pub(super) suspended: u64,
+    pub(super) resumed: u64,
+    pub(super) gone: u64,
+    pub(super) several: u64,
     pub(super) expired: u64,
     pub(super) crashes: u64,
     pub(super) refused: u64,
@@ -78,17 +90,25 @@ impl Tally {
         assert!(self.all().into_iter().all(|count| count > 0), "something never happened: {self:?}");
     }
 
-    fn all(&self) -> [u64; 13] {
+    fn all(&self) -> [u64; 21] {
         [
             self.scheduled,
             self.caught_up,
             self.called,
             self.tested,
+            self.alerted,
             self.skipped,
             self.sent,
             self.repeated,
             self.delivered,
             self.failed,
+            self.parked,
+            self.queued,
+            self.waited,
+            self.suspended,
+            self.resumed,
+            self.gone,
+            self.several,
             self.expired,
             self.crashes,
             self.refused,
@@ -96,17 +116,25 @@ impl Tally {
         ]
     }
 
-    fn all_mut(&mut self) -> [&mut u64; 13] {
+    fn all_mut(&mut self) -> [&mut u64; 21] {
         [
             &mut self.scheduled,
             &mut self.caught_up,
             &mut self.called,
             &mut self.tested,
+            &mut self.alerted,
             &mut self.skipped,
             &mut self.sent,
             &mut self.repeated,
             &mut self.delivered,
             &mut self.failed,
+            &mut self.parked,
+            &mut self.queued,
+            &mut self.waited,
+            &mut self.suspended,
+            &mut self.resumed,
+            &mut self.gone,
+            &mut self.several,
             &mut self.expired,
             &mut self.crashes,
             &mut self.refused,
@@ -122,14 +150,19 @@ pub(super) struct World {
     pub(super) clock: Arc<HandClock>,
     pub(super) network: Arc<Network>,
     pub(super) ids: Arc<Ids>,
+    /// Whether the courier is told of changes to destinations; without hints it learns of them a second later.
+    pub(super) hears_hints: bool,
     /// None while nobody runs.
     scheduler: Option<Scheduler>,
     courier: Courier,
+    attempts: Attempts,
     expiry: Expiry,
     /// Claims in the memory of the process, not sent yet.
     held: Vec<Claim>,
     /// Attempts in the memory of the process, not written down yet.
     tried: Vec<Settlement>,
+    /// How many claims were put back, for want of a turn or of an answer from the store.
+    pub(super) waited: u64,
 }
 
 impl World {
@@ -140,18 +173,46 @@ impl World {
         let faults = Arc::new(Faults::new(Arc::clone(&memory), Chance::new(seed ^ 0xfau64)));
         let network = Arc::new(Network::new(Arc::clone(&clock), Chance::new(seed ^ 0x2e7u64)));
         let default = Webhook::parse("https://default.example.com/", None).expect("an address");
+        let directory = Arc::new(Directory::new(faults.clone()));
+        let hears_hints = chance.once_in(2);
+        if hears_hints {
+            let on_destination = Arc::downgrade(&directory);
+            memory.subscribe(Arc::new(move |change| {
+                if let (Change::Destination(owner), Some(directory)) = (change, on_destination.upgrade()) {
+                    directory.forget(owner);
+                }
+            }));
+        }
         let courier = Courier {
             store: faults.clone(),
+            directory: Arc::clone(&directory),
             outbound: network.clone(),
             clock: clock.clone(),
             source: Arc::new(Source { public_url: "https://oncue.example.com".to_owned(), version: "0" }),
+            zones: Arc::new(Zones::bundled()),
             default: has_default.then(|| Arc::new(default)),
+            retention: Retention::STANDARD,
             tally: Arc::new(work::Tally::default()),
         };
+        let attempts = Attempts::new(courier.clone());
         let expiry = Expiry { store: faults.clone(), clock: clock.clone(), retention: Retention::STANDARD };
         let ids = Arc::new(Ids::from_seed([u8::try_from(seed % 251).expect("small"); 32]));
         let (held, tried) = (Vec::new(), Vec::new());
-        World { memory, faults, clock, network, ids, scheduler: None, courier, expiry, held, tried }
+        World {
+            memory,
+            faults,
+            clock,
+            network,
+            ids,
+            hears_hints,
+            scheduler: None,
+            waited: 0,
+            courier,
+            attempts,
+            expiry,
+            held,
+            tried,
+        }
     }
 
     pub(super) fn now(&self) -> Timestamp {
@@ -211,7 +272,11 @@ impl World {
     pub(super) fn send(&mut self, place: usize) {
         if !self.held.is_empty() {
             let claim = self.held.remove(place % self.held.len());
-            self.tried.extend(at_once(self.courier.send(claim)));
+            let clock = Arc::clone(&self.clock);
+            let wait = async |start: Timestamp| clock.set(clock.now().max(start));
+            let settlement = at_once(self.attempts.make(claim, |_| (), wait));
+            self.waited += u64::from(settlement.attempt.is_none() && matches!(settlement.verdict, Verdict::Retry(_)));
+            self.tried.push(settlement);
         }
     }
 
@@ -220,6 +285,12 @@ impl World {
         if !self.tried.is_empty() && at_once(self.courier.settle(self.tried.clone())).is_ok() {
             self.tried.clear();
         }
+    }
+
+    /// No event will be logged as having fired before this: what an attempt that is not written down yet leads to fired when it ended.
+    pub(super) fn fires_from(&self) -> Timestamp {
+        let tried = self.tried.iter().map(|settlement| settlement.at);
+        tried.min().map_or(self.now(), |at| at.min(self.now()))
     }
 
     pub(super) fn expire(&mut self) -> Result<bool> {

@@ -1,106 +1,16 @@
-//! The way out, against receivers that misbehave: written by hand on plain sockets, because a library would not dare.
+//! One request, one answer: what arrives, what comes back, and what is said where nothing does.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use oncue_domain::destination::{Egress, Reach, Webhook};
-use oncue_domain::outbound::{ANSWER_BYTES_MAX, Answer, Exchange, Outbound, Request, Trust};
+use oncue_domain::destination::{Egress, Reach};
+use oncue_domain::outbound::{ANSWER_BYTES_MAX, Outbound, Trust};
 use oncue_engine::http::HttpOutbound;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpListener;
 use tokio::time::timeout;
 
-/// Long enough for a slow machine; no test waits for it to pass.
-const AMPLE: Duration = Duration::from_secs(30);
-
-/// For receivers that never end: the tests wait for this one to pass.
-const SHORT: Duration = Duration::from_millis(300);
-
-/// A receiver on a loopback port, and how many connections it was offered.
-struct Receiver {
-    address: SocketAddr,
-    connections: Arc<AtomicUsize>,
-}
-
-impl Receiver {
-    /// Runs `behave` for every connection, with its number, from one.
-    async fn start<B, F>(behave: B) -> Receiver
-    where
-        B: Fn(TcpStream, usize) -> F + Send + 'static,
-        F: Future<Output = ()> + Send + 'static,
-    {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let address = listener.local_addr().expect("a bound socket has an address");
-        let connections = Arc::new(AtomicUsize::new(0));
-        let counted = connections.clone();
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let number = counted.fetch_add(1, Ordering::SeqCst) + 1;
-                tokio::spawn(behave(stream, number));
-            }
-        });
-        Receiver { address, connections }
-    }
-
-    /// Answers every request of every connection with the same bytes.
-    async fn answering(answer: impl Into<Vec<u8>>) -> Receiver {
-        let answer: Arc<[u8]> = answer.into().into();
-        Receiver::start(move |mut stream, _| {
-            let answer = answer.clone();
-            async move { while read_request(&mut stream).await.is_some() && stream.write_all(&answer).await.is_ok() {} }
-        })
-        .await
-    }
-
-    fn url(&self) -> String {
-        format!("http://{}/hook?a=b", self.address)
-    }
-
-    fn connections(&self) -> usize {
-        self.connections.load(Ordering::SeqCst)
-    }
-}
-
-/// Reads one request, head and body; none when the connection ends.
-async fn read_request(stream: &mut TcpStream) -> Option<String> {
-    let mut read = Vec::new();
-    loop {
-        let mut piece = [0; 4096];
-        let n = stream.read(&mut piece).await.ok().filter(|n| *n > 0)?;
-        read.extend_from_slice(&piece[..n]);
-        let text = String::from_utf8_lossy(&read);
-        let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
-        let length =
-            head.to_lowercase().lines().find_map(|line| line.strip_prefix("content-length: ")?.parse::<usize>().ok());
-        if body.len() >= length.unwrap_or(0) {
-            return Some(text.into_owned());
-        }
-    }
-}
-
-fn outbound(reach: Reach, deadline: Duration) -> HttpOutbound {
-    HttpOutbound::with_deadline(Arc::new(Egress::new(reach, vec![])), deadline)
-}
-
-fn request(url: &str, trust: Trust) -> Request {
-    let headers = vec![("content-type", "application/json".to_owned()), ("webhook-id", "evt_1".to_owned())];
-    let url = Webhook::parse(url, None).expect("an address").url;
-    Request { url, headers, body: b"{\"a\": 1}".to_vec(), trust }
-}
-
-async fn send(outbound: &HttpOutbound, url: &str) -> Exchange {
-    outbound.send(request(url, Trust::Guarded)).await
-}
-
-fn failure(exchange: Exchange) -> String {
-    exchange.result.expect_err("a failure").0
-}
-
-fn answer(exchange: Exchange) -> Answer {
-    exchange.result.unwrap_or_else(|failure| panic!("an answer, not: {}", failure.0))
-}
+use super::{AMPLE, Receiver, SHORT, answer, failure, outbound, read_request, request, reset, send, settings, settle};
 
 #[tokio::test]
 async fn a_request_arrives_as_written_and_the_answer_comes_back() {
@@ -117,7 +27,8 @@ async fn a_request_arrives_as_written_and_the_answer_comes_back() {
     let exchange = send(&outbound(Reach::Loopback, AMPLE), &receiver.url()).await;
 
     assert!(exchange.took > Duration::ZERO);
-    assert_eq!(answer(exchange), Answer { status: 200, body: b"ok".to_vec() });
+    let answer = answer(exchange);
+    assert_eq!((answer.status, answer.body.as_slice()), (200, &b"ok"[..]));
     let request = arrived.recv().await.expect("a request").to_lowercase();
     let (head, body) = request.split_once("\r\n\r\n").expect("a head and a body");
     let mut lines: Vec<&str> = head.lines().collect();
@@ -199,7 +110,7 @@ async fn an_endless_body_is_let_go_of() {
     })
     .await;
     let answer = answer(send(&outbound(Reach::Loopback, AMPLE), &endless.url()).await);
-    assert_eq!(answer, Answer { status: 200, body: vec![b'x'; ANSWER_BYTES_MAX] });
+    assert_eq!((answer.status, answer.body), (200, vec![b'x'; ANSWER_BYTES_MAX]));
     let sent: usize = timeout(AMPLE, went.recv()).await.expect("the connection was closed").expect("a number");
     // What the system's own buffers swallowed is not ours to bound.
     assert!(sent < 64 * 1024 * 1024, "{sent}");
@@ -215,7 +126,7 @@ async fn a_body_that_breaks_off_does_not_take_the_status_back() {
         })
         .await;
         let answer = answer(send(&outbound(Reach::Loopback, AMPLE), &receiver.url()).await);
-        assert_eq!(answer, Answer { status: 202, body: b"part".to_vec() });
+        assert_eq!((answer.status, answer.body.as_slice()), (202, &b"part"[..]));
     }
 }
 
@@ -292,12 +203,6 @@ async fn a_refused_or_closed_connection_is_a_failure_in_plain_words() {
     assert_eq!(reset, "The receiver closed the connection without answering.");
 }
 
-/// Closes impolitely: with a lingering of zero the system sends a reset.
-fn reset(stream: TcpStream) {
-    stream.set_zero_linger().expect("an open socket");
-    drop(stream);
-}
-
 #[tokio::test]
 async fn a_connection_is_used_again() {
     let receiver = Receiver::answering("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await;
@@ -360,13 +265,6 @@ async fn a_receiver_that_hangs_up_every_time_is_asked_twice_at_most() {
     assert_eq!(receiver.connections(), 2);
 }
 
-/// Lets the client's own tasks put a finished connection back into the pool.
-async fn settle() {
-    for _ in 0..100 {
-        tokio::task::yield_now().await;
-    }
-}
-
 #[tokio::test]
 async fn loopback_is_not_dialled_without_the_switch() {
     let receiver = Receiver::answering("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await;
@@ -399,8 +297,8 @@ async fn a_name_is_judged_by_what_it_resolves_to() {
     let allowed = send(&outbound(Reach::Loopback, AMPLE), &format!("http://localhost:{port}/")).await;
     assert_eq!(answer(allowed).body, b"ok");
 
-    let own = Arc::new(Egress::new(Reach::Private, vec![receiver.address]));
-    let refused = send(&HttpOutbound::with_deadline(own, AMPLE), &format!("http://localhost:{port}/")).await;
+    let own = Egress::new(Reach::Private, vec![receiver.address]);
+    let refused = send(&HttpOutbound::new(settings(own, AMPLE)), &format!("http://localhost:{port}/")).await;
     assert!(failure(refused).contains("oncue's own"));
     assert_eq!(receiver.connections(), 1);
 }
@@ -411,8 +309,8 @@ async fn this_machine_is_recognised_under_its_other_addresses() {
     let listener = TcpListener::bind((address, 0)).await.expect("an address of this machine");
     let port = listener.local_addr().expect("a bound socket has an address").port();
     let everywhere = SocketAddr::new(IpAddr::from([0, 0, 0, 0]), port);
-    let own = Arc::new(Egress::new(Reach::Private, vec![everywhere]));
-    let refused = send(&HttpOutbound::with_deadline(own, AMPLE), &format!("http://{address}:{port}/")).await;
+    let own = Egress::new(Reach::Private, vec![everywhere]);
+    let refused = send(&HttpOutbound::new(settings(own, AMPLE)), &format!("http://{address}:{port}/")).await;
     assert!(failure(refused).contains("oncue's own"));
     assert!(timeout(Duration::from_millis(50), listener.accept()).await.is_err(), "nobody came");
 }

@@ -1,0 +1,137 @@
+//! How quickly a lane empties, as far as its attempts have shown, and what follows from it: how much may wait there, and when
+//! something that found no room should come back. Arithmetic alone; whose claims these are is not known here.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+/// A lane holds no more than it empties in this time: so little that the store may as well keep the rest.
+const HELD_FOR: Duration = Duration::from_secs(5);
+
+/// However slow it is, so many may wait: whoever could start next is at hand.
+const WAITING_MIN: usize = 16;
+
+/// For how long something is turned away at least: to come back costs the store two writes.
+const AWAY_MIN: SignedDuration = SignedDuration::from_millis(100);
+
+/// For how long something is turned away at most: a receiver that has become quick again is given everything by then.
+const AWAY_MAX: SignedDuration = SignedDuration::from_mins(5);
+
+/// Of how many attempts the gap between them is the average, about.
+const SMOOTHED_OVER: u32 = 16;
+
+/// The flow through one lane.
+#[derive(Default)]
+pub(super) struct Flow {
+    /// The usual time between two ends of attempts while others wait; none before the first end.
+    gap: Option<Duration>,
+    /// When an attempt ended last, where others waited then.
+    last_end: Option<Timestamp>,
+    /// When whatever is turned away next may find room, if all come back that were turned away before.
+    queue_end: Option<Timestamp>,
+}
+
+fn span(duration: Duration) -> SignedDuration {
+    SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX)
+}
+
+fn later(instant: Timestamp, by: SignedDuration) -> Timestamp {
+    instant.saturating_add(by).unwrap_or(Timestamp::MAX)
+}
+
+impl Flow {
+    /// An attempt has ended that took so long (none: nothing was sent), one of so many that may be under way at once.
+    pub(super) fn note_end(&mut self, took: Option<Duration>, at_once: usize, waiting: usize, now: Timestamp) {
+        let at_once = u32::try_from(at_once.max(1)).unwrap_or(u32::MAX);
+        let since = self.last_end.map(|last| Duration::try_from(now.duration_since(last)).unwrap_or_default());
+        self.gap = match (self.gap, since, took) {
+            (Some(gap), Some(since), _) => Some((gap * (SMOOTHED_OVER - 1) + since) / SMOOTHED_OVER),
+            (None, _, Some(took)) => Some(took / at_once),
+            (gap, _, _) => gap,
+        };
+        self.last_end = (waiting > 0).then_some(now);
+        if waiting == 0 {
+            self.queue_end = None;
+        }
+    }
+
+    /// How many may wait, `most` where nothing is known yet.
+    pub(super) fn room(&self, most: usize) -> usize {
+        let Some(gap) = self.gap else { return most };
+        let in_time = HELD_FOR.as_nanos().checked_div(gap.as_nanos()).and_then(|count| usize::try_from(count).ok());
+        in_time.unwrap_or(most).clamp(WAITING_MIN, most)
+    }
+
+    /// When it is worth coming back for what finds no room behind so many that wait, each one gap after the one before. Where that is
+    /// further than [`AWAY_MAX`], they are spread over the later half of it, so that they do not all come back together.
+    pub(super) fn away_until(&mut self, waiting: usize, now: Timestamp) -> Timestamp {
+        let gap = span(self.gap.unwrap_or(HELD_FOR / 64)).max(SignedDuration::from_micros(1));
+        let waiting = i32::try_from(waiting).unwrap_or(i32::MAX);
+        let emptied_at = later(now, gap.checked_mul(waiting).unwrap_or(AWAY_MAX).max(AWAY_MIN));
+        let next = self.queue_end.map_or(emptied_at, |end| end.max(emptied_at));
+        let until = if next > later(now, AWAY_MAX) { later(now, AWAY_MAX / 2) } else { next };
+        self.queue_end = Some(later(until, gap));
+        until
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MOST: usize = 8192;
+
+    fn at(milliseconds: i64) -> Timestamp {
+        Timestamp::from_millisecond(1_800_000_000_000 + milliseconds).expect("an instant")
+    }
+
+    /// A flow of so many attempts at once that each take so long, as often as said.
+    fn flow(took_ms: u64, at_once: usize, rounds: i64) -> Flow {
+        let mut flow = Flow::default();
+        let took = Duration::from_millis(took_ms);
+        for round in 1..=rounds {
+            let now = at(round * i64::try_from(took_ms).expect("short"));
+            (0..at_once).for_each(|_| flow.note_end(Some(took), at_once, 100, now));
+        }
+        flow
+    }
+
+    #[test]
+    fn a_lane_holds_what_it_empties_in_seconds() {
+        assert_eq!(Flow::default().room(MOST), MOST, "nothing is known yet");
+        for (took_ms, at_once, least, most) in
+            [(15_000, 8, 16, 16), (5000, 8, 16, 16), (100, 8, 250, 650), (50, 64, 3000, MOST), (2, 64, MOST, MOST)]
+        {
+            let room = flow(took_ms, at_once, 30).room(MOST);
+            assert!((least..=most).contains(&room), "{took_ms} ms, {at_once} at once: {room}");
+        }
+    }
+
+    #[test]
+    fn the_first_end_tells_already_that_a_receiver_is_slow() {
+        let mut flow = Flow::default();
+        flow.note_end(Some(Duration::from_secs(15)), 8, 4000, at(0));
+        assert_eq!(flow.room(MOST), WAITING_MIN);
+    }
+
+    #[test]
+    fn what_is_turned_away_comes_back_one_gap_after_the_other() {
+        let mut flow = Flow::default();
+        flow.note_end(Some(Duration::from_secs(4)), 8, 100, at(0));
+        let back: Vec<Timestamp> = (0..3).map(|_| flow.away_until(16, at(0))).collect();
+        assert_eq!(back, [at(8000), at(8500), at(9000)]);
+        flow.note_end(Some(Duration::from_secs(4)), 8, 0, at(0));
+        assert_eq!(flow.away_until(0, at(0)), at(100), "an empty lane owes nobody a place");
+    }
+
+    #[test]
+    fn however_much_is_turned_away_it_comes_back_within_minutes_and_not_together() {
+        let mut flow = Flow::default();
+        flow.note_end(Some(Duration::from_secs(15)), 8, 100, at(0));
+        let mut back: Vec<Timestamp> = (0..100_000).map(|_| flow.away_until(16, at(0))).collect();
+        back.sort();
+        assert!(back.last().is_some_and(|last| *last <= later(at(0), AWAY_MAX)));
+        let busiest = back.chunk_by(|one, other| one.as_second() == other.as_second()).map(<[_]>::len).max();
+        assert!(busiest.is_some_and(|most| most < 3000), "{busiest:?} in one second");
+    }
+}
