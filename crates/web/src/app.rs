@@ -14,6 +14,7 @@ use oncue_domain::destination::Egress;
 use oncue_domain::event::Retention;
 use oncue_domain::id::{Ids, UserId};
 use oncue_domain::limit::{Buckets, Rate};
+use oncue_domain::message::Source;
 use oncue_domain::schedule::zone::{Zone, Zones};
 use oncue_domain::store::Store;
 use url::Url;
@@ -187,6 +188,11 @@ impl Shared {
             *lock(&self.local_preferences) = preferences;
         }
         Ok(())
+    }
+
+    /// Who messages say they come from.
+    pub(crate) fn source(&self) -> Source {
+        Source { public_url: self.settings.base().to_owned(), version: env!("CARGO_PKG_VERSION") }
     }
 
     pub(crate) fn random<const N: usize>(&self) -> [u8; N] {

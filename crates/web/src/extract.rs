@@ -17,6 +17,7 @@ use oncue_domain::payload::PAYLOAD_BYTES_MAX;
 use oncue_domain::schedule::zone::{Zone, parse_instant};
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
 use crate::fault::{Fault, respond_at};
 
@@ -48,6 +49,22 @@ pub(crate) fn is_json(headers: &HeaderMap) -> bool {
 
 /// A body of JSON text, or none; checked for its media type and its size, not for its syntax.
 pub(crate) struct JsonBody(pub(crate) Option<Bytes>);
+
+impl JsonBody {
+    /// The text, which has to be there.
+    pub(crate) fn needed(&self) -> Result<&[u8], Fault> {
+        self.0.as_deref().ok_or_else(|| Invalid::new("", "A JSON body is needed.").into())
+    }
+
+    /// The object that it is.
+    pub(crate) fn object(&self) -> Result<Map<String, Value>, Fault> {
+        match serde_json::from_slice(self.needed()?) {
+            Ok(Value::Object(object)) => Ok(object),
+            Ok(_) => Err(Invalid::new("", "This must be a JSON object.").into()),
+            Err(error) => Err(Fault::new(StatusCode::BAD_REQUEST, format!("The body is not valid JSON: {error}."))),
+        }
+    }
+}
 
 impl<S: Send + Sync> FromRequest<S> for JsonBody {
     type Rejection = Response;
@@ -157,6 +174,18 @@ impl Fields {
         self.errors.append(&mut inner.errors);
     }
 
+    /// What nobody has taken, for whoever reads values.
+    pub(crate) fn take_rest(&mut self) -> Result<Map<String, Value>, Fault> {
+        let rest =
+            std::mem::take(&mut self.fields).into_iter().map(|(name, raw)| match serde_json::from_str(raw.get()) {
+                Ok(value) => Ok((name, value)),
+                Err(error) => {
+                    Err(Fault::new(StatusCode::BAD_REQUEST, format!("The field {name} cannot be read: {error}.")))
+                }
+            });
+        rest.collect()
+    }
+
     /// Leaves fields aside that are shown but cannot be set, so that what was read can be put back.
     pub(crate) fn ignore(&mut self, names: &[&str]) {
         for name in names {
@@ -223,6 +252,19 @@ impl<S: Send + Sync> FromRequestParts<S> for PathId {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<PathId, Infallible> {
         let text = Path::<String>::from_request_parts(parts, state).await;
         Ok(PathId(text.map(|Path(text)| text).unwrap_or_default()))
+    }
+}
+
+/// The two ids of a path, as texts; empty where they are not, and then they name nothing.
+pub(crate) struct PathIds(pub(crate) String, pub(crate) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for PathIds {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<PathIds, Infallible> {
+        let ids = Path::<(String, String)>::from_request_parts(parts, state).await;
+        let (outer, inner) = ids.map(|Path(ids)| ids).unwrap_or_default();
+        Ok(PathIds(outer, inner))
     }
 }
 

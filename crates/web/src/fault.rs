@@ -59,7 +59,7 @@ impl Fault {
             Fault::Unauthenticated => "Not authenticated".to_owned(),
             Fault::TooMany(wait) => format!("Too many requests; try again in {} seconds.", seconds(*wait)),
             Fault::Store(store::Error::Unavailable(_)) => {
-                "The database cannot be written right now; try again soon.".to_owned()
+                "The database does not answer right now; try again soon.".to_owned()
             }
             Fault::Store(store::Error::Broken(_)) => "Something went wrong inside oncue; its log says what.".to_owned(),
         }

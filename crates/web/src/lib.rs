@@ -83,6 +83,27 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(api::event::table))
         .routes(routes!(api::event::aggregated))
         .routes(routes!(api::event::get))
+        .routes(routes!(api::receipt::get))
+        .routes(routes!(api::destination::list, api::destination::create))
+        .routes(routes!(
+            api::destination::get,
+            api::destination::replace,
+            api::destination::patch,
+            api::destination::delete
+        ))
+        .routes(routes!(api::destination::pause))
+        .routes(routes!(api::destination::resume))
+        .routes(routes!(api::destination::preview::preview))
+        .routes(routes!(api::destination::trial::test))
+        .routes(routes!(api::destination::secret::rotate))
+        .routes(routes!(api::destination::secret::delete))
+        .routes(routes!(api::inbox::list))
+        .routes(routes!(api::inbox::get))
+        .routes(routes!(api::delivery::list))
+        .routes(routes!(api::redelivery::redeliver))
+        .routes(routes!(api::redelivery::many::redeliver_many))
+        .routes(routes!(api::redelivery::cancel))
+        .routes(routes!(api::redelivery::fire_again))
         .routes(routes!(api::schedule::preview))
         .routes(routes!(api::api_key::list, api::api_key::create))
         .routes(routes!(api::api_key::delete))

@@ -52,7 +52,8 @@ impl Watchers {
         let (owner, count): (UserId, fn(&mut Heard) -> &mut u64) = match change {
             Change::Logged(owner) => (owner, |heard| &mut heard.logged),
             Change::Settled(owner) => (owner, |heard| &mut heard.settled),
-            Change::Edited(owner) => (owner, |heard| &mut heard.edited),
+            // Which destinations there are is told with the triggers that send to them.
+            Change::Edited(owner) | Change::Destination(owner) => (owner, |heard| &mut heard.edited),
             Change::Armed | Change::Owed => return,
         };
         if let Some(room) = lock(&self.rooms).get(&owner) {

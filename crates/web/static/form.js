@@ -1,4 +1,4 @@
-// The form of a trigger, a little quicker: presets fill the fields in place, the preview follows the typing and is read out
+// The forms of triggers and destinations, a little quicker: presets fill the fields in place, the preview follows the typing and is read out
 // when its sentence changes, and nobody leaves what they typed by accident. Without it every one of these is a button or a
 // page. It has no words of its own.
 

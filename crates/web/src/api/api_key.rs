@@ -8,7 +8,6 @@ use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use oncue_domain::access::{API_KEYS_MAX, ApiKey, Scope};
-use oncue_domain::error::Invalid;
 use oncue_domain::id::ApiKeyId;
 use oncue_domain::store::NewApiKey;
 use serde::{Deserialize, Serialize};
@@ -100,8 +99,8 @@ pub(crate) async fn list(State(app): State<App>, caller: Caller) -> Result<Respo
     responses((status = 201, body = NewApiKeyDocument), MakingErrors))]
 pub(crate) async fn create(State(app): State<App>, caller: Caller, body: JsonBody) -> Result<Response, Problem> {
     let now = app.now();
-    let bytes = body.0.ok_or_else(|| Fault::from(Invalid::new("", "A JSON body is needed.")))?;
-    let mut fields = Fields::parse(&bytes)?;
+    let bytes = body.needed()?;
+    let mut fields = Fields::parse(bytes)?;
     let name: Option<String> = fields.take("name", "This must be a string.");
     if let Err(words) = check_name(name.as_deref().unwrap_or_default()) {
         fields.fail("name", words);

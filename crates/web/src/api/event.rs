@@ -1,4 +1,4 @@
-//! Events on surface two: what one looks like in JSON, with its deliveries and their attempts.
+//! Events on surface two: what one looks like in JSON. Its deliveries are in `delivery`.
 
 use std::collections::BTreeMap;
 
@@ -6,17 +6,16 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
-use oncue_domain::delivery::{Attempt, State as DeliveryState};
-use oncue_domain::destination::Target;
 use oncue_domain::event::{Event, Retention, Status};
 use oncue_domain::id::{EventId, TriggerId};
 use oncue_domain::schedule::zone::parse_instant;
-use oncue_domain::store::{DeliveryView, EventFilter, EventPage, EventPlace};
+use oncue_domain::store::{DeliveryView, EventFilter, EventPage, EventPlace, TargetKind};
 use oncue_domain::trigger::just_before;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
+use super::delivery::{DeliveryDocument, Named};
 use super::page::{Gathered, gather_events, next_limit, read_place, respond, take_page, write_place};
 use super::time;
 use crate::app::{App, Shared};
@@ -30,7 +29,7 @@ use crate::openapi::Errors;
 #[schema(as = Event, example = json!({
     "id": 29, "trigger_id": 7, "trigger_type": "scheduled", "name": "nightly", "payload": {"key": "value"},
     "is_manual_test": false, "origin": "schedule", "status": "active", "created_at": "2026-11-23T07:00:00.002Z",
-    "scheduled_at": "2026-11-23T07:00:00Z", "message_id": "evt_019aa5c0f0007d5e8a3b1c2d3e4f5061",
+    "scheduled_at": "2026-11-23T07:00:00Z", "parent_id": null, "message_id": "evt_019aa5c0f0007d5e8a3b1c2d3e4f5061",
     "archived_at": "2026-11-23T09:00:00.002Z", "deleted_at": "2026-11-25T07:00:00.002Z"
 }))]
 pub(crate) struct EventDocument {
@@ -43,14 +42,16 @@ pub(crate) struct EventDocument {
     #[schema(value_type = serde_json::Value)]
     payload: Box<RawValue>,
     is_manual_test: bool,
-    /// `schedule`, `catch-up`, `api` or `test`.
+    /// `schedule`, `catch-up`, `api`, `test` or `repeat`.
     origin: &'static str,
     /// `active` or `archived`, by age.
     status: &'static str,
     created_at: String,
     /// The occurrence's nominal time; null where no schedule made the event.
     scheduled_at: Option<String>,
-    /// The `webhook-id` of its delivery.
+    /// The event whose payload it carries again; null where it was not fired again.
+    parent_id: Option<i64>,
+    /// The `webhook-id` of its first delivery; each has its own.
     message_id: String,
     archived_at: String,
     deleted_at: String,
@@ -69,6 +70,7 @@ impl EventDocument {
             status: retention.status(event.fired_at, now).unwrap_or(Status::Archived).word(),
             created_at: time(event.fired_at),
             scheduled_at: event.scheduled_at.map(time),
+            parent_id: event.parent.map(|parent| parent.0),
             message_id: event.message_id.to_string(),
             archived_at: time(event.fired_at + retention.active_for),
             deleted_at: time(event.fired_at + retention.keep_for),
@@ -84,83 +86,11 @@ pub(crate) struct EventDetails {
     event: EventDocument,
     /// One for each destination; none where the event is only logged.
     #[schema(example = json!([{
-        "destination": "https://example.com/hook", "format": "json", "message_id": "evt_019aa5c0f0007d5e8a3b1c2d3e4f5061",
-        "status": "delivered", "next_attempt_at": null, "attempts": []
+        "slot": 0, "destination": "https://example.com/hook", "destination_id": null, "kind": null, "format": "json",
+        "message_id": "evt_019aa5c0f0007d5e8a3b1c2d3e4f5061", "status": "delivered", "state": "delivered",
+        "next_attempt_at": null, "parked_until": null, "why": null, "attempts": []
     }]))]
     deliveries: Vec<DeliveryDocument>,
-}
-
-/// One event on its way to one destination.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Delivery, example = json!({
-    "destination": "https://example.com/hook", "format": "json", "message_id": "evt_019aa5c0f0007d5e8a3b1c2d3e4f5061",
-    "status": "delivered", "next_attempt_at": null,
-    "attempts": [{"number": 1, "started_at": "2026-11-23T07:00:00.003Z", "duration_ms": 12.4, "status": 200, "error": null, "answer": "ok"}]
-}))]
-pub(crate) struct DeliveryDocument {
-    /// The address, or `default` for the operator's own.
-    destination: String,
-    /// `json`, `discord` or `slack`; null for the operator's own.
-    format: Option<&'static str>,
-    /// The `webhook-id` of all its attempts.
-    message_id: String,
-    /// `pending`, `delivered` or `failed`.
-    status: &'static str,
-    next_attempt_at: Option<String>,
-    attempts: Vec<AttemptDocument>,
-}
-
-/// One HTTP exchange.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Attempt, example = json!({
-    "number": 1, "started_at": "2026-11-23T07:00:00.003Z", "duration_ms": 12.4, "status": 200, "error": null, "answer": "ok"
-}))]
-pub(crate) struct AttemptDocument {
-    number: u32,
-    started_at: String,
-    duration_ms: f64,
-    /// The receiver's HTTP status, where it gave one.
-    status: Option<u16>,
-    /// Why there was no status.
-    error: Option<String>,
-    /// The first bytes of the answer.
-    answer: Option<String>,
-}
-
-impl DeliveryDocument {
-    fn of(event: &Event, view: &DeliveryView) -> DeliveryDocument {
-        let (destination, format) = match &view.target {
-            Target::Webhook(webhook) => (webhook.url.to_string(), Some(webhook.format.word())),
-            Target::Default => ("default".to_owned(), None),
-        };
-        let next_attempt_at = match view.state {
-            DeliveryState::Pending(due) => Some(time(due)),
-            _ => None,
-        };
-        DeliveryDocument {
-            destination,
-            format,
-            message_id: event.message_id.to_string(),
-            status: view.state.word(),
-            next_attempt_at,
-            attempts: view.attempts.iter().map(AttemptDocument::of).collect(),
-        }
-    }
-}
-
-impl AttemptDocument {
-    fn of(attempt: &Attempt) -> AttemptDocument {
-        #[expect(clippy::cast_precision_loss, reason = "a duration in microseconds has far fewer than 52 bits")]
-        let duration_ms = attempt.took_us as f64 / 1000.0;
-        AttemptDocument {
-            number: attempt.number,
-            started_at: time(attempt.started_at),
-            duration_ms,
-            status: attempt.status,
-            error: attempt.error.clone(),
-            answer: attempt.answer.as_ref().map(|bytes| String::from_utf8_lossy(bytes).into_owned()),
-        }
-    }
 }
 
 /// Which events are asked for by `status`.
@@ -259,7 +189,9 @@ pub(crate) async fn aggregated(State(app): State<App>, caller: Caller) -> Result
 pub(crate) async fn get(State(app): State<App>, caller: Caller, PathId(id): PathId) -> Result<Response, Problem> {
     let now = app.now();
     let (event, deliveries) = load(&app, &caller, &id, now).await?;
-    let deliveries = deliveries.iter().map(|view| DeliveryDocument::of(&event, view)).collect();
+    let targets = deliveries.iter().map(|view| TargetKind::from(&view.target));
+    let named = Named::of(&app, caller.owner(), targets).await?;
+    let deliveries = deliveries.iter().map(|view| DeliveryDocument::of(view, &named)).collect();
     Ok(Json(EventDetails { event: EventDocument::of(&event, app.settings.retention, now), deliveries }).into_response())
 }
 

@@ -31,6 +31,10 @@ impl FiredDocument {
     pub(crate) fn new(event: EventId) -> FiredDocument {
         FiredDocument { message: "The trigger has fired.", event_id: event.0 }
     }
+
+    pub(crate) fn tested(event: EventId) -> FiredDocument {
+        FiredDocument { message: "A test event was logged.", event_id: event.0 }
+    }
 }
 
 /// Fires a trigger, or tries it out.
@@ -49,15 +53,20 @@ pub(crate) async fn fire_trigger(
             Ok(event)
         }
         Fired::NotFound => Err(Fault::not_found("Trigger")),
-        Fired::Refused(FireRefusal::NotApi) => Err(Fault::new(
+        Fired::Refused(refused) => Err(refusal(refused)),
+    }
+}
+
+/// Why a trigger does not fire, in words.
+pub(super) fn refusal(refusal: FireRefusal) -> Fault {
+    match refusal {
+        FireRefusal::NotApi => Fault::new(
             StatusCode::BAD_REQUEST,
             "Only triggers of type api can be fired by a call; use test to try this one out.",
-        )),
-        Fired::Refused(FireRefusal::Paused) => {
-            Err(Fault::new(StatusCode::CONFLICT, "This trigger is paused; enable it first."))
-        }
-        Fired::Refused(FireRefusal::Expired) => {
-            Err(Fault::new(StatusCode::CONFLICT, "This trigger has expired; move its expires_at first."))
+        ),
+        FireRefusal::Paused => Fault::new(StatusCode::CONFLICT, "This trigger is paused; enable it first."),
+        FireRefusal::Expired => {
+            Fault::new(StatusCode::CONFLICT, "This trigger has expired; move its expires_at first.")
         }
     }
 }
@@ -99,5 +108,5 @@ pub(crate) async fn test(
     PathId(id): PathId,
 ) -> Result<Response, Problem> {
     let event = fire_trigger(&app, caller.owner(), trigger_id(&id)?, Origin::Test, None).await?;
-    Ok(Json(FiredDocument { message: "A test event was logged.", event_id: event.0 }).into_response())
+    Ok(Json(FiredDocument::tested(event)).into_response())
 }

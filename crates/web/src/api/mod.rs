@@ -1,12 +1,18 @@
 //! Surface two: the account API under `/api/v1`, one file for each noun.
 
 pub(crate) mod api_key;
+pub(crate) mod delivery;
+pub(crate) mod destination;
 pub(crate) mod event;
 pub(crate) mod fire;
+pub(crate) mod inbox;
 pub(crate) mod node;
 pub(crate) mod page;
+pub(crate) mod receipt;
+pub(crate) mod redelivery;
 pub(crate) mod schedule;
 pub(crate) mod trigger;
+pub(crate) mod trigger_destination;
 
 use jiff::Timestamp;
 

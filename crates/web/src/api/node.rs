@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
-use oncue_domain::node::{NodeView, Work};
+use oncue_domain::node::{Identity, NodeView, Work};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -21,6 +21,7 @@ use crate::openapi::Errors;
     "nodes": [{
         "id": 7, "name": "alpha", "version": "0.1.0", "address": "10.0.0.7:8000",
         "started_at": "2026-11-21T08:00:00Z", "seen_at": "2026-11-21T09:59:58.7Z", "is_asked": true, "is_silent": false,
+        "differs_in": [],
         "work": {
             "attempts_running": 2, "deliveries_waiting": 0, "scheduler_looked_at": "2026-11-21T09:59:58.6Z",
             "last_minute": {"fired": 240, "attempts": 241, "attempts_failed": 1, "lateness_max_ms": 2.4}
@@ -61,6 +62,9 @@ struct NodeDocument {
     is_asked: bool,
     /// Whether it was not heard of for more than 1.5 s. After 3 s it is given up, and not listed any more.
     is_silent: bool,
+    /// In what it differs from the node that answers, where all nodes of a database should be alike: `version`, or settings by their
+    /// names (`--keep-for`, `JWT_SECRET`).
+    differs_in: Vec<String>,
     /// What it does; null when it has not said so yet, or is of a version that says it otherwise.
     work: Option<WorkDocument>,
 }
@@ -94,7 +98,7 @@ struct MinuteDocument {
 }
 
 impl NodeDocument {
-    fn of(node: &NodeView, now: Timestamp) -> NodeDocument {
+    fn of(node: &NodeView, own: Option<&Identity>, now: Timestamp) -> NodeDocument {
         NodeDocument {
             id: node.id,
             name: node.identity.name.clone(),
@@ -104,6 +108,7 @@ impl NodeDocument {
             seen_at: time(node.seen_at),
             is_asked: node.is_asked,
             is_silent: node.is_silent(now),
+            differs_in: own.map(|own| own.differences(&node.identity)).unwrap_or_default(),
             work: node.work.as_ref().map(WorkDocument::of),
         }
     }
@@ -132,6 +137,7 @@ pub(crate) async fn list(State(app): State<App>, caller: Caller) -> Result<Respo
     caller.require_operator()?;
     let now = app.now();
     let (backlog, counts, nodes) = tokio::try_join!(app.store.backlog(), app.store.due_counts(now), app.store.nodes())?;
+    let own = nodes.iter().find(|node| node.is_asked).map(|node| &node.identity);
     let document = NodesDocument {
         database: match app.settings.database {
             Database::Sqlite => "sqlite",
@@ -141,7 +147,7 @@ pub(crate) async fn list(State(app): State<App>, caller: Caller) -> Result<Respo
         due: counts.due,
         overdue: counts.overdue,
         next_due_at: counts.next_at.map(time),
-        nodes: nodes.iter().map(|node| NodeDocument::of(node, now)).collect(),
+        nodes: nodes.iter().map(|node| NodeDocument::of(node, own, now)).collect(),
     };
     Ok(Json(document).into_response())
 }

@@ -18,7 +18,7 @@ use crate::extract::Query;
 pub(crate) const ITEMS_UNASKED: usize = 1000;
 
 /// How many items a list has at most when somebody says.
-const ITEMS_MAX: usize = 200;
+pub(crate) const ITEMS_MAX: usize = 200;
 
 /// What a list is asked for.
 pub(crate) struct PageQuery<C> {
@@ -44,7 +44,7 @@ pub(crate) fn take_page<C>(query: &mut Query, read: impl FnOnce(&str) -> Option<
 const PAYLOAD_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// How many items are read at a time, so that even the largest payloads never pile up in memory.
-const READ_TOGETHER: usize = 64;
+pub(crate) const READ_TOGETHER: usize = 64;
 
 /// Items of a list as far as it reaches, and whether there are more.
 pub(crate) struct Gathered<T> {

@@ -77,9 +77,9 @@ pub(crate) struct PreviewInput {
 #[utoipa::path(post, path = "/api/v1/schedules/preview", tag = "Schedules", operation_id = "preview_schedule",
     request_body = PreviewInput, responses((status = 200, body = Preview), MakingErrors))]
 pub(crate) async fn preview(State(app): State<App>, _: Reader, body: JsonBody) -> Result<Response, Problem> {
-    let bytes = body.0.ok_or_else(|| Fault::Invalid(vec![Invalid::new("", "A JSON body is needed.")]))?;
+    let bytes = body.needed()?;
     let now = app.now();
-    let mut fields = Fields::parse(&bytes)?;
+    let mut fields = Fields::parse(bytes)?;
     let after = fields.take_instant("after", &app.settings.zone);
     let count = fields.take::<usize>("count", "The count is a number from 1 to 100.");
     if count.is_some_and(|count| !(1..=100).contains(&count)) {

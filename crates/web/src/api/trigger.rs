@@ -22,6 +22,7 @@ use utoipa::ToSchema;
 use super::page::{Gathered, gather_triggers, next_limit, respond, take_page};
 use super::schedule::Preview;
 use super::time;
+use super::trigger_destination;
 use crate::app::{App, Shared};
 use crate::auth::Caller;
 use crate::extract::{Fields, JsonBody, PathId, Query, id_of};
@@ -80,7 +81,7 @@ impl ScheduleDocument {
 #[schema(as = Trigger, example = json!({
     "id": 7, "name": "nightly", "type": "scheduled", "schedule_details": {"cron": "0 9 * * 1-5", "timezone": "Europe/Riga"},
     "api_payload": {"key": "value"}, "is_test": false, "enabled": true, "created_at": "2026-11-21T10:00:00Z",
-    "expires_at": "2027-12-31T00:00:00Z", "webhook_url": "https://example.com/hook", "format": "json", "revision": 1,
+    "expires_at": "2027-12-31T00:00:00Z", "webhook_url": "https://example.com/hook", "format": "json", "destinations": [7], "revision": 1,
     "next_at": "2026-11-23T07:00:00Z", "summary": "At 09:00, Monday to Friday", "timezone": "Europe/Riga"
 }))]
 pub(crate) struct TriggerDocument {
@@ -99,6 +100,8 @@ pub(crate) struct TriggerDocument {
     webhook_url: Option<String>,
     /// `json`, `discord` or `slack`.
     format: Option<&'static str>,
+    /// The ids of the destinations that each of its events goes to as well.
+    destinations: Vec<i64>,
     /// Counts its edits.
     revision: i64,
     /// The occurrence it waits for.
@@ -128,6 +131,7 @@ impl TriggerDocument {
             expires_at: definition.expires_at.map(time),
             webhook_url: definition.webhook.as_ref().map(|webhook| webhook.url.to_string()),
             format: definition.webhook.as_ref().map(|webhook| webhook.format.word()),
+            destinations: definition.destinations.iter().map(|id| id.0).collect(),
             revision: trigger.revision,
             next_at: next_at.map(time),
             summary: definition.schedule.as_ref().map(|details| details.schedule.summary()),
@@ -172,6 +176,8 @@ pub(crate) struct TriggerInput {
     webhook_url: Option<String>,
     /// `json`, `discord` or `slack`; recognised from the address when left out.
     format: Option<String>,
+    /// The ids of destinations of yours, at most 16: each event goes to all of them, besides the `webhook_url`.
+    destinations: Option<Vec<i64>>,
 }
 
 /// Reads a definition out of a body. `base` is what fields that are left out keep, `current` what the trigger is now.
@@ -190,6 +196,7 @@ pub(crate) fn read_definition(
         schedule: None,
         payload: None,
         webhook: None,
+        destinations: Vec::new(),
         is_test: false,
         enabled: true,
         expires_at: None,
@@ -239,6 +246,9 @@ pub(crate) fn read_definition(
         }
     }
     read_webhook(app, &mut fields, &mut definition, current);
+    if fields.has("destinations") {
+        definition.destinations = trigger_destination::read(&mut fields);
+    }
     fields.finish()?;
     Ok(definition)
 }
@@ -357,17 +367,13 @@ fn read_webhook(app: &Shared, fields: &mut Fields, definition: &mut Definition, 
     }
 }
 
-fn body_of(body: &JsonBody) -> Result<&[u8], Fault> {
-    body.0
-        .as_deref()
-        .ok_or_else(|| Fault::Invalid(vec![oncue_domain::error::Invalid::new("", "A JSON body is needed.")]))
-}
-
 /// Makes a trigger of a checked definition.
 pub(crate) async fn make(app: &Shared, owner: UserId, definition: Definition, now: Timestamp) -> Result<Armed, Fault> {
     let next_at = definition.next_after(now);
     let test_event = definition.is_test.then(|| app.ids.message(now));
-    Ok(app.store.create_trigger(NewTrigger { owner, definition, next_at, test_event }, now).await?)
+    let named = definition.destinations.clone();
+    let made = app.store.create_trigger(NewTrigger { owner, definition, next_at, test_event }, now).await?;
+    made.map_err(|missing| trigger_destination::missing(&named, missing))
 }
 
 /// How often an edit is decided again because the trigger fired or was edited meanwhile.
@@ -384,10 +390,12 @@ pub(crate) async fn change(
         let now = app.now();
         let armed = app.store.trigger(owner, id).await?.ok_or_else(|| Fault::not_found("Trigger"))?;
         let definition = decide(&armed, now)?;
+        let named = definition.destinations.clone();
         let edit = armed.trigger.edit(definition, armed.next_at, now);
         match app.store.edit_trigger(edit, armed.next_at, now).await? {
             Edited::Done => return app.store.trigger(owner, id).await?.ok_or_else(|| Fault::not_found("Trigger")),
             Edited::NotFound => return Err(Fault::not_found("Trigger")),
+            Edited::Missing(missing) => return Err(trigger_destination::missing(&named, missing)),
             Edited::Stale => {}
         }
     }
@@ -431,7 +439,7 @@ pub(crate) async fn table(state: State<App>, caller: Caller) -> Response {
     responses((status = 201, body = TriggerDocument), MakingErrors))]
 pub(crate) async fn create(State(app): State<App>, caller: Caller, body: JsonBody) -> Result<Response, Problem> {
     let now = app.now();
-    let definition = read_definition(&app, body_of(&body)?, None, None, now)?;
+    let definition = read_definition(&app, body.needed()?, None, None, now)?;
     let armed = make(&app, caller.owner(), definition, now).await?;
     let location = [(axum::http::header::LOCATION, format!("/api/v1/triggers/{}", armed.trigger.id))];
     Ok((StatusCode::CREATED, location, Json(TriggerDocument::of(&app, &armed))).into_response())
@@ -459,7 +467,7 @@ pub(crate) async fn replace(
     PathId(id): PathId,
     body: JsonBody,
 ) -> Result<Response, Problem> {
-    let bytes = body_of(&body)?;
+    let bytes = body.needed()?;
     let decide = |current: &Armed, now| read_definition(&app, bytes, None, Some(&current.trigger.definition), now);
     let armed = change(&app, caller.owner(), trigger_id(&id)?, decide).await?;
     Ok(Json(TriggerDocument::of(&app, &armed)).into_response())
@@ -475,7 +483,7 @@ pub(crate) async fn patch(
     PathId(id): PathId,
     body: JsonBody,
 ) -> Result<Response, Problem> {
-    let bytes = body_of(&body)?;
+    let bytes = body.needed()?;
     let decide = |current: &Armed, now| {
         let current = Some(&current.trigger.definition);
         read_definition(&app, bytes, current, current, now)

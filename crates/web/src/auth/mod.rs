@@ -133,13 +133,13 @@ impl FromRequestParts<App> for Firer {
 }
 
 /// A caller who may read, whatever the method: some questions have bodies.
-pub(crate) struct Reader;
+pub(crate) struct Reader(pub(crate) Caller);
 
 impl FromRequestParts<App> for Reader {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Reader, Response> {
-        admit(parts, app, Scope::Read).await.map(|_| Reader)
+        admit(parts, app, Scope::Read).await.map(Reader)
     }
 }
 

@@ -19,6 +19,7 @@ use super::time;
 use crate::api::fire::{FiredDocument, fire_trigger, read_payload};
 use crate::api::page::{Gathered, gather_triggers, next_limit, respond, take_page};
 use crate::api::trigger::{change, load, make, trigger_id};
+use crate::api::trigger_destination;
 use crate::app::App;
 use crate::auth::{Caller, Firer};
 use crate::extract::{Fields, JsonBody, PathId, Query, id_of};
@@ -276,6 +277,7 @@ fn blank() -> Definition {
         schedule: None,
         payload: None,
         webhook: None,
+        destinations: Vec::new(),
         is_test: false,
         enabled: true,
         expires_at: None,
@@ -321,7 +323,8 @@ pub(crate) async fn test(State(app): State<App>, Firer(caller): Firer, body: Jso
     let now = app.now();
     let input = FlatTriggerInput::whole(&body)?;
     let definition = apply(&app, &input, blank(), None, now)?;
-    let id = app.store.fire_unkept(caller.owner(), definition, app.ids.message(now), now).await?;
+    let tried = app.store.fire_unkept(caller.owner(), definition, app.ids.message(now), now).await?;
+    let id = tried.map_err(|missing| trigger_destination::missing(&[], missing))?;
     metrics::counter!("oncue_firings_total", "origin" => Origin::Test.word()).increment(1);
     let read = FlatTrigger {
         name: input.name.unwrap_or_default(),

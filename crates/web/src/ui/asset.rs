@@ -65,6 +65,7 @@ assets! {
         include_str!("../../static/css/upcoming.css"),
         include_str!("../../static/css/account.css"),
         include_str!("../../static/css/nodes.css"),
+        include_str!("../../static/css/destinations.css"),
         include_str!("../../static/css/modes.css"),
     ).as_bytes();
     /// The sign of the house.

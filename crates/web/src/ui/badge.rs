@@ -3,6 +3,7 @@
 
 use askama::Template;
 use oncue_domain::delivery::State;
+use oncue_domain::destination;
 use oncue_domain::firing::Outcome;
 
 use super::standing::Standing;
@@ -38,11 +39,22 @@ impl Badge {
     /// Where a delivery stands.
     pub(crate) fn of_delivery(state: State) -> Badge {
         let tone = match state {
+            State::Parked(_) => return Badge::new("parked", "warn"),
+            State::Queued => return Badge::new("queued", "wait"),
             State::Pending(_) | State::Held => "wait",
             State::Delivered => "ok",
             State::Failed => "bad",
         };
         Badge::new(state.word(), tone)
+    }
+
+    /// Whether deliveries go to a destination.
+    pub(crate) fn of_destination(standing: &destination::Standing) -> Badge {
+        match standing {
+            destination::Standing::Active => Badge::new("active", "ok"),
+            destination::Standing::Paused { .. } => Badge::new("paused", "warn"),
+            destination::Standing::Suspended { .. } => Badge::new("suspended", "bad"),
+        }
     }
 
     /// How a node is doing.

@@ -2,6 +2,7 @@
 //! goes in (a status, or the sentence in which the way out said why there was none), two sentences come out.
 
 use oncue_domain::delivery::Attempt;
+use oncue_domain::receipt::Sent;
 
 /// A cause and a remedy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,10 +14,12 @@ pub(crate) struct Cause {
 }
 
 impl Cause {
-    /// Why this attempt failed; none where it did not.
-    pub(crate) fn of(attempt: &Attempt) -> Option<Cause> {
+    /// Why this attempt failed; none where it did not. What was sent tells mail from all else, where it is known.
+    pub(crate) fn of(attempt: &Attempt, sent: Option<&Sent>) -> Option<Cause> {
+        let is_mail = sent.is_some_and(|sent| sent.method.is_none());
         match (attempt.status, &attempt.error) {
             (Some(200..=299), _) => None,
+            (Some(code), _) if is_mail => Some(of_reply(code)),
             (Some(status), _) => Some(of_status(status)),
             (None, Some(error)) => Some(of_error(error)),
             (None, None) => Some(UNKNOWN),
@@ -94,13 +97,69 @@ fn of_status(status: u16) -> Cause {
     }
 }
 
+/// A mail server's reply (RFC 5321 §4.2, RFC 4954 §6).
+fn of_reply(code: u16) -> Cause {
+    match code {
+        530 | 534 | 535 | 538 => cause(
+            "The mail server did not take the user name and password.",
+            "Type them again at the destination; some providers want a password made for programs.",
+        ),
+        421 | 450..=452 => cause(
+            "The mail server is busy, or wants the same mail again later.",
+            "It is tried again by itself. Where it happens often, ask whoever runs the mail server.",
+        ),
+        550 | 551 | 553 => cause(
+            "The mail server knows no such mailbox, or does not take mail from this sender.",
+            "Check the addresses of sender and recipients; many servers take only senders of their own.",
+        ),
+        552 | 554 => cause(
+            "The mail server refused the mail itself.",
+            "Its reply says why: it may look like spam to it, or be too large.",
+        ),
+        400..=499 => {
+            cause("The mail server could not take the mail now.", "It is tried again by itself; its reply says why.")
+        }
+        _ => cause("The mail server refused the mail.", "Its reply says why."),
+    }
+}
+
 /// What the sentences of the way out begin with or hold, and what stands behind them; the first that fits.
-const BY_WORDS: [(&str, Cause); 24] = [
+const BY_WORDS: [(&str, Cause); 31] = [
+    (
+        "does not fit this event",
+        cause(
+            "A template of the destination cannot be filled in with this event.",
+            "Mend the template, or send payloads that have what it asks for; `default` fills in what may be missing.",
+        ),
+    ),
+    (
+        "did not take the mail within",
+        cause("The mail server did not take the mail in time.", "Check that it is reachable and not overloaded."),
+    ),
+    (
+        "GitHub takes at most",
+        cause("The event is larger than what GitHub takes.", "Send a smaller payload, or only a part of it as inputs."),
+    ),
+    (
+        "The inbox was deleted",
+        cause("The inbox was deleted while the delivery was under way.", "Let the trigger name another destination."),
+    ),
+    (
+        "The inbox did not answer",
+        cause("The inbox was told to answer later than a delivery waits.", "Let it answer sooner, or wait longer."),
+    ),
+    (
+        "egress proxy",
+        cause(
+            "The proxy through which deliveries leave let this one through to nobody.",
+            "Whoever runs the server should look at the proxy's log: it must allow CONNECT to the receiver's address and port.",
+        ),
+    ),
     (
         "--allow-private-destinations",
         cause(
             "The address is not on the public internet, and deliveries there are switched off.",
-            "Start the server with --allow-private-destinations (ONCUE_ALLOW_PRIVATE_DESTINATIONS) if you trust everybody who may make triggers, or use a public address.",
+            "Start the server with --allow-private-destinations (ONCUE_ALLOW_PRIVATE_DESTINATIONS) if you trust everybody who may make triggers, open this place alone with --allow-destinations, or use a public address.",
         ),
     ),
     (
@@ -158,7 +217,7 @@ const BY_WORDS: [(&str, Cause); 24] = [
         "not signed by a public authority",
         cause(
             "The receiver's TLS certificate is signed by an authority that is not public.",
-            "Give the receiver a public certificate, with its intermediate certificates; within your own network http:// may do.",
+            "Give the receiver a public certificate, with its intermediate certificates, or start the server with --extra-ca and your own authority.",
         ),
     ),
     (
@@ -217,6 +276,13 @@ const BY_WORDS: [(&str, Cause); 24] = [
         cause("The head of the receiver's answer is too long to be read.", "Let the receiver send fewer headers."),
     ),
     (
+        "and no answer",
+        cause(
+            "The receiver sent and sent, and none of it was an answer.",
+            "Check that the address is that of a web server.",
+        ),
+    ),
+    (
         "is not HTTP/1.1",
         cause(
             "What answered at that address does not speak HTTP.",
@@ -264,7 +330,7 @@ mod tests {
             error: error.map(str::to_owned),
             answer: None,
         };
-        Cause::of(&attempt).map(|cause| cause.what)
+        Cause::of(&attempt, None).map(|cause| cause.what)
     }
 
     #[test]
@@ -291,7 +357,7 @@ mod tests {
         #[rustfmt::skip]
         let rows = [
             ("The receiver refused the connection; check that it is running and listens on that port.", "nothing listens"),
-            ("The receiver's name could not be resolved; check the webhook address for a typing error.", "(DNS)"),
+            ("The receiver's name could not be resolved; check the address for a typing error.", "(DNS)"),
             ("Looking up the receiver's name took longer than 3 s.", "(DNS)"),
             ("The receiver could not be reached within 5 s.", "Nothing answered"),
             ("The receiver could not be reached.", "Nothing answered"),
@@ -314,6 +380,11 @@ mod tests {
             ("What the receiver answered is not HTTP/1.1.", "does not speak HTTP"),
             ("The request could not be written: the webhook address holds characters that HTTP does not allow.", "cannot be sent"),
             ("The server has no default destination any more.", "no default one"),
+            ("The template of the body does not fit this event. There is no value `payload.a`.", "cannot be filled in"),
+            ("The mail server did not take the mail within 15 s.", "mail server"),
+            ("The inputs have 70000 characters together; GitHub takes at most 65535.", "larger than what GitHub"),
+            ("The inbox was deleted.", "deleted"),
+            ("The inbox did not answer within 5 s.", "later than"),
             ("The webhook address names no host or no known scheme.", "cannot be used"),
         ];
         for (error, words) in rows {
@@ -322,6 +393,34 @@ mod tests {
         }
         assert_eq!(what(None, Some("something new")), Some(UNKNOWN.what));
         assert_eq!(what(None, None), Some(UNKNOWN.what));
+    }
+
+    #[test]
+    fn a_code_of_a_mail_server_is_read_as_one() {
+        let sent = Sent { method: None, address: String::new(), headers: Vec::new(), body: "".into(), body_bytes: 0 };
+        let what = |code| {
+            let attempt = Attempt {
+                number: 1,
+                started_at: Timestamp::UNIX_EPOCH,
+                took_us: 1,
+                status: Some(code),
+                error: None,
+                answer: None,
+            };
+            Cause::of(&attempt, Some(&sent)).map(|cause| cause.what)
+        };
+        for (code, words) in [
+            (535, "password"),
+            (421, "busy"),
+            (451, "busy"),
+            (454, "now"),
+            (550, "mailbox"),
+            (554, "itself"),
+            (503, "refused"),
+        ] {
+            assert!(what(code).is_some_and(|what| what.contains("mail server") && what.contains(words)), "{code}");
+        }
+        assert_eq!(what(250), None);
     }
 
     /// The guard's own sentences, as it says them today.

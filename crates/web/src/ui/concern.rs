@@ -1,8 +1,9 @@
-//! What somebody ought to look at: triggers whose time has come and gone, and triggers whose deliveries fail; each with its
-//! reason, as far as it is known. What counts as one of them is decided by the store.
+//! What somebody ought to look at: triggers whose time has come and gone, triggers whose deliveries fail, each with its reason, as
+//! far as it is known, and destinations that take no deliveries. What counts as one of them is decided by the store.
 
 use jiff::Timestamp;
 use oncue_domain::delivery::State;
+use oncue_domain::destination::Wanted;
 use oncue_domain::firing::Firing;
 use oncue_domain::store::{Attention, DeliveryView};
 use oncue_domain::trigger::TriggerHead;
@@ -10,6 +11,7 @@ use oncue_domain::trigger::TriggerHead;
 use super::PageFault;
 use super::badge::Badge;
 use super::delivery::status_line;
+use super::destination::{Choice, choices};
 use super::moment::Moment;
 use super::standing::Standing;
 use super::trigger_row::label;
@@ -43,6 +45,10 @@ pub(crate) enum What {
 pub(crate) struct Concerns {
     pub(crate) named: Vec<Concern>,
     pub(crate) further: usize,
+    /// The destinations that take no deliveries.
+    pub(crate) stopped: Vec<Choice>,
+    /// How many such there are besides.
+    pub(crate) stopped_further: usize,
 }
 
 impl Concerns {
@@ -76,7 +82,10 @@ impl Concerns {
             let cause = if place < EXPLAINED_MAX { why(app, caller, firing, now).await? } else { None };
             named.push(concern(head, Standing::Failing, What::Failing { event: firing.event.0, fired, cause }));
         }
-        Ok(Concerns { further: all.saturating_sub(named.len()), named })
+        let mut stopped = choices(app, caller.owner(), Wanted::Stopped).await?;
+        let stopped_further = stopped.len().saturating_sub(CONCERNS_MAX);
+        stopped.truncate(CONCERNS_MAX);
+        Ok(Concerns { further: all.saturating_sub(named.len()), named, stopped, stopped_further })
     }
 }
 
@@ -86,9 +95,13 @@ async fn why(app: &App, caller: &Caller, firing: &Firing, now: Timestamp) -> Res
     Ok(found.and_then(|(_, deliveries)| cause(&deliveries)))
 }
 
-/// What the last attempt of a failed delivery met.
+/// Why a delivery failed: what is said of it, or else what its last attempt met.
 fn cause(deliveries: &[DeliveryView]) -> Option<String> {
-    let attempt = deliveries.iter().find(|view| view.state == State::Failed)?.attempts.last()?;
+    let failed = deliveries.iter().find(|view| view.state == State::Failed)?;
+    if let Some(why) = &failed.why {
+        return Some(why.clone());
+    }
+    let attempt = failed.attempts.last()?;
     match (attempt.status, &attempt.error) {
         (Some(status), _) => Some(format!("the receiver answered {}", status_line(status))),
         (None, error) => error.clone(),
@@ -100,6 +113,7 @@ mod tests {
     use super::*;
     use oncue_domain::delivery::Attempt;
     use oncue_domain::destination::Target;
+    use oncue_domain::id::Ids;
 
     fn failed(status: Option<u16>, error: Option<&str>) -> DeliveryView {
         let attempt = Attempt {
@@ -110,7 +124,15 @@ mod tests {
             error: error.map(ToOwned::to_owned),
             answer: None,
         };
-        DeliveryView { target: Target::Default, state: State::Failed, attempts: vec![attempt] }
+        DeliveryView {
+            slot: 0,
+            message_id: Ids::from_seed([1; 32]).message(Timestamp::UNIX_EPOCH),
+            target: Target::Default,
+            state: State::Failed,
+            attempts: vec![attempt],
+            ladder_from: 0,
+            why: None,
+        }
     }
 
     #[test]
@@ -121,5 +143,10 @@ mod tests {
         let delivered = DeliveryView { state: State::Delivered, ..failed(Some(200), None) };
         assert_eq!(cause(&[delivered.clone(), failed(None, Some("later"))]).as_deref(), Some("later"));
         assert_eq!(cause(&[delivered]), None);
+        let deleted = DeliveryView { why: Some("The destination was deleted.".to_owned()), ..failed(Some(503), None) };
+        assert_eq!(cause(&[deleted]).as_deref(), Some("The destination was deleted."));
+        let unsent =
+            DeliveryView { attempts: Vec::new(), why: Some("It had no turn.".to_owned()), ..failed(None, None) };
+        assert_eq!(cause(&[unsent]).as_deref(), Some("It had no turn."));
     }
 }

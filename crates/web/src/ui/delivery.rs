@@ -1,35 +1,31 @@
-//! A delivery on the page of its event: where it goes, the ladder of its attempts, and of each attempt what was sent, what came
-//! back, and why that was no success. What was sent is written again by the same code that sent it; the operator's own
-//! destination is nobody's to see, so nothing of what goes there is shown.
+//! A delivery on the page of its event: where it goes, the ladder of its attempts, and of each attempt what came back, and why that
+//! was no success; what was sent, and all else that is known of it, stands on a page of its own (`receipt`).
+
+use std::collections::HashMap;
 
 use axum::http::StatusCode;
 use jiff::Timestamp;
-use oncue_domain::delivery::{ATTEMPTS_MAX, Attempt, State, shortest_wait};
-use oncue_domain::destination::{Target, Webhook};
-use oncue_domain::event::Event;
-use oncue_domain::message::{Source, render};
-use oncue_domain::outbound::{Request, Trust};
+use oncue_domain::delivery::{self, Attempt, State};
+use oncue_domain::destination::Target;
+use oncue_domain::id::DestinationId;
 use oncue_domain::schedule::zone::Zone;
 use oncue_domain::store::DeliveryView;
 
 use super::badge::Badge;
 use super::cause::Cause;
 use super::chart::{Ladder, Rung};
-use super::curl::curl;
-use super::event::beginning;
 use super::moment::{Moment, took};
-use super::pretty::pretty;
 use super::trigger_row::format_name;
 
 /// How many bytes of a body a page shows.
 pub(crate) const BODY_BYTES_SHOWN: usize = 16 * 1024;
 
-/// How a delivery is told: the instant of the page, the zone of its times, and who messages say they come from.
+/// How a delivery is told: the instant of the page, the zone of its times, and what destinations are called.
 #[derive(Clone, Copy)]
 pub(crate) struct Telling<'a> {
     pub(crate) now: Timestamp,
     pub(crate) zone: &'a Zone,
-    pub(crate) source: &'a Source,
+    pub(crate) names: &'a HashMap<DestinationId, String>,
 }
 
 /// One delivery as its page shows it.
@@ -37,28 +33,35 @@ pub(crate) struct DeliveryBlock {
     /// The address, or none for the operator's own, which users never see.
     pub(crate) address: Option<String>,
     pub(crate) format: Option<&'static str>,
+    /// The destination it goes to, where it is one of the owner's: its number, and its name unless it is gone.
+    pub(crate) destination: Option<(DestinationId, Option<String>)>,
+    /// Which of the event's deliveries it is.
+    pub(crate) slot: u32,
+    /// What the receiver knows it by.
+    pub(crate) message_id: String,
     pub(crate) state: Badge,
+    /// Until when it waits for its destination to take deliveries again.
+    pub(crate) parked_until: Option<Moment>,
+    /// Whether it waits for those before it.
+    pub(crate) is_queued: bool,
+    /// Why it failed, where no attempt says it.
+    pub(crate) why: Option<String>,
     pub(crate) next: Option<Moment>,
     /// Whether an attempt is being made at this moment, or is about to be.
     pub(crate) is_held: bool,
     pub(crate) ladder: Ladder,
     /// The latest first.
     pub(crate) attempts: Vec<AttemptBlock>,
-    /// The command that sends the same again.
-    pub(crate) command: Option<String>,
 }
 
 impl DeliveryBlock {
-    pub(crate) fn of(event: &Event, view: &DeliveryView, telling: Telling<'_>) -> DeliveryBlock {
-        let Telling { now, zone, source } = telling;
+    pub(crate) fn of(view: &DeliveryView, telling: Telling<'_>) -> DeliveryBlock {
+        let Telling { now, zone, names } = telling;
         let webhook = match &view.target {
             Target::Webhook(webhook) => Some(webhook),
-            Target::Default => None,
+            Target::Default | Target::Destination(_) => None,
         };
-        let request = |webhook: &Webhook, at| render(event, webhook, Trust::Guarded, source, at);
-        let attempts = view.attempts.iter().rev().map(|attempt| {
-            AttemptBlock::of(attempt, webhook.map(|webhook| request(webhook, attempt.started_at)), now, zone)
-        });
+        let attempts = view.attempts.iter().rev().map(|attempt| AttemptBlock::of(attempt, now, zone));
         let next = match view.state {
             State::Pending(due) => Some(Moment::due(due, now, zone)),
             _ => None,
@@ -66,12 +69,23 @@ impl DeliveryBlock {
         DeliveryBlock {
             address: webhook.map(|webhook| webhook.url.to_string()),
             format: webhook.map(|webhook| format_name(webhook.format)),
+            destination: match &view.target {
+                Target::Destination(id) => Some((*id, names.get(id).cloned())),
+                _ => None,
+            },
+            slot: view.slot,
+            message_id: view.message_id.to_string(),
             state: Badge::of_delivery(view.state),
+            parked_until: match view.state {
+                State::Parked(until) => Some(Moment::new(until, now, zone)),
+                _ => None,
+            },
+            is_queued: view.state == State::Queued,
+            why: view.why.clone(),
             next,
             is_held: view.state == State::Held,
             ladder: Ladder::new(&rungs(view, now), now, zone),
             attempts: attempts.collect(),
-            command: webhook.map(|webhook| curl(&request(webhook, now), &format!("event-{}.json", event.id))),
         }
     }
 }
@@ -87,13 +101,20 @@ fn rungs(view: &DeliveryView, now: Timestamp) -> Vec<Rung> {
     let mut at = match view.state {
         State::Pending(due) => due,
         State::Held => now,
-        State::Delivered | State::Failed => return rungs,
+        State::Parked(_) | State::Queued | State::Delivered | State::Failed => return rungs,
     };
-    let tried = u32::try_from(rungs.len()).unwrap_or(ATTEMPTS_MAX);
-    for number in tried + 1..=ATTEMPTS_MAX {
+    // A destination has a ladder of its own, which may be another one by the time: of that only the next rung is known.
+    if let Target::Destination(_) = view.target {
         rungs.push(Rung::Coming { at });
-        let Some(wait) = shortest_wait(number) else { break };
-        at = at.saturating_add(wait).unwrap_or(at);
+        return rungs;
+    }
+    let ladder = delivery::Ladder::standard();
+    // A delivery that was sent again begins its ladder anew.
+    let tried = u32::try_from(rungs.len()).unwrap_or(u32::MAX).saturating_sub(view.ladder_from);
+    for number in tried.saturating_add(1)..=ladder.attempts() {
+        rungs.push(Rung::Coming { at });
+        let Some(pause) = ladder.shortest_pause(number) else { break };
+        at = at.saturating_add(pause).unwrap_or(at);
     }
     rungs
 }
@@ -107,53 +128,32 @@ pub(crate) struct AttemptBlock {
     pub(crate) outcome: String,
     pub(crate) is_success: bool,
     pub(crate) cause: Option<Cause>,
-    pub(crate) request: Option<RequestBlock>,
     pub(crate) status: Option<String>,
     pub(crate) answer: Option<String>,
 }
 
-/// What was sent.
-pub(crate) struct RequestBlock {
-    pub(crate) line: String,
-    pub(crate) headers: Vec<(&'static str, String)>,
-    pub(crate) body: String,
-    pub(crate) is_cut: bool,
-}
-
 impl AttemptBlock {
-    fn of(attempt: &Attempt, request: Option<Request>, now: Timestamp, zone: &Zone) -> AttemptBlock {
+    fn of(attempt: &Attempt, now: Timestamp, zone: &Zone) -> AttemptBlock {
         AttemptBlock {
             number: attempt.number,
             started: Moment::new(attempt.started_at, now, zone),
             took: took(attempt.took_us),
             outcome: outcome(attempt),
             is_success: is_success(attempt),
-            cause: Cause::of(attempt),
-            request: request.map(RequestBlock::of),
+            cause: Cause::of(attempt, None),
             status: attempt.status.map(status_line),
             answer: attempt.answer.as_deref().map(|bytes| String::from_utf8_lossy(bytes).into_owned()),
         }
     }
 }
 
-impl RequestBlock {
-    fn of(request: Request) -> RequestBlock {
-        let body = pretty(&String::from_utf8_lossy(&request.body));
-        let shown = beginning(&body, BODY_BYTES_SHOWN);
-        RequestBlock {
-            line: format!("POST {}", request.url),
-            is_cut: shown.len() < body.len(),
-            body: shown.to_owned(),
-            headers: request.headers,
-        }
-    }
-}
-
-fn is_success(attempt: &Attempt) -> bool {
+/// Whether the receiver took it.
+pub(super) fn is_success(attempt: &Attempt) -> bool {
     matches!(attempt.status, Some(200..=299))
 }
 
-fn outcome(attempt: &Attempt) -> String {
+/// What an attempt met: the receiver's status, or why there was none.
+pub(crate) fn outcome(attempt: &Attempt) -> String {
     match (attempt.status, &attempt.error) {
         (Some(status), _) => status_line(status),
         (None, Some(error)) => error.clone(),
@@ -173,6 +173,7 @@ pub(crate) fn status_line(status: u16) -> String {
 mod tests {
     use super::*;
     use jiff::SignedDuration;
+    use oncue_domain::id::Ids;
 
     fn attempt(number: u32, at: Timestamp) -> Attempt {
         Attempt { number, started_at: at, took_us: 12_000, status: Some(500), error: None, answer: None }
@@ -183,7 +184,15 @@ mod tests {
         let now = Timestamp::from_second(1_800_000_000).expect("in range");
         let due = now + SignedDuration::from_secs(50);
         let attempts = vec![attempt(1, now - SignedDuration::from_secs(10)), attempt(2, now)];
-        let view = |state| DeliveryView { target: Target::Default, state, attempts: attempts.clone() };
+        let view = |state| DeliveryView {
+            slot: 0,
+            message_id: Ids::from_seed([1; 32]).message(now),
+            target: Target::Default,
+            state,
+            attempts: attempts.clone(),
+            ladder_from: 0,
+            why: None,
+        };
         let coming = |state| -> Vec<i64> {
             let rungs = rungs(&view(state), now);
             let coming = rungs.iter().filter_map(|rung| match rung {
@@ -192,8 +201,16 @@ mod tests {
             });
             coming.collect()
         };
-        assert_eq!(coming(State::Pending(due)), [50, 50 + 480, 50 + 480 + 2880]);
-        assert_eq!(coming(State::Held).len(), 3, "the one that is being made, too");
+        let shortest = [30 * 60, 2 * 3600, 5 * 3600, 10 * 3600, 14 * 3600].map(|pause| pause * 8 / 10);
+        let mut expected = vec![50];
+        expected.extend(shortest.iter().scan(50, |at, pause| {
+            *at += pause;
+            Some(*at)
+        }));
+        assert_eq!(coming(State::Pending(due)), expected);
+        assert_eq!(coming(State::Held).len(), 6, "the one that is being made, too");
         assert!(coming(State::Failed).is_empty() && coming(State::Delivered).is_empty());
+        let again = DeliveryView { ladder_from: 2, ..view(State::Pending(due)) };
+        assert_eq!(rungs(&again, now).len(), 2 + 8, "what is sent again has a whole ladder before it");
     }
 }

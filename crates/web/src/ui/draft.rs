@@ -129,12 +129,12 @@ async fn again(app: &App, caller: &Caller, draft: &Draft) -> Result<Response, Fa
         [] | ["check" | "test"] => {
             let form = TriggerForm::from_bytes(fields);
             let aim = aim_of(app, caller.owner(), &form).await?;
-            Ok(FormPage::new(app, caller, &aim, form, now).unsaved().show())
+            Ok(FormPage::new(app, caller, &aim, form, now).unsaved().show(app, caller).await?)
         }
         [id, "edit"] => {
             let form = TriggerForm { id: (*id).to_owned(), ..TriggerForm::from_bytes(fields) };
             let aim: Aim = aim_of(app, caller.owner(), &form).await?;
-            Ok(FormPage::new(app, caller, &aim, form, now).unsaved().show())
+            Ok(FormPage::new(app, caller, &aim, form, now).unsaved().show(app, caller).await?)
         }
         [id, action @ ("fire" | "test")] => FirePage::typed(app, caller, id, action, &parse_form(fields)).await,
         [id, "delete"] => Ok(redirect(&format!("/ui/triggers/{id}/delete"))),

@@ -44,7 +44,8 @@ impl EventRow {
 pub(crate) fn source(origin: Origin) -> &'static str {
     match origin {
         Origin::Api => "API call",
-        Origin::Schedule | Origin::CatchUp | Origin::Test => origin.word(),
+        Origin::Repeat => "fired again",
+        Origin::Schedule | Origin::CatchUp | Origin::Test | Origin::Alert => origin.word(),
     }
 }
 
@@ -86,6 +87,7 @@ mod tests {
             fired_at,
             message_id: Ids::from_seed([1; 32]).message(fired_at),
             payload: Payload::empty(),
+            parent: None,
         }
     }
 

@@ -22,7 +22,7 @@ pub(crate) struct Line {
     pub(crate) label: String,
     /// Whether the trigger was ever kept; one that was only tried out has no page.
     pub(crate) has_trigger: bool,
-    /// What made it: `schedule`, `catch-up`, `api` or `test`.
+    /// What made it: `schedule`, `catch-up`, `api`, `test` or `repeat`.
     pub(crate) source: &'static str,
     pub(crate) is_test: bool,
     pub(crate) fired: Moment,

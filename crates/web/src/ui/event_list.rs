@@ -46,10 +46,10 @@ struct Tab {
 }
 
 /// A choice of a field: the word, what it is called, and whether it is chosen.
-struct Choice {
-    word: String,
-    title: String,
-    is_chosen: bool,
+pub(super) struct Choice {
+    pub(super) word: String,
+    pub(super) title: String,
+    pub(super) is_chosen: bool,
 }
 
 /// The filter as the form shows it.
@@ -249,13 +249,17 @@ async fn filters(
     })
 }
 
-fn with_any(title: &str, choices: impl IntoIterator<Item = Choice>, is_chosen: bool) -> Vec<Choice> {
+pub(super) fn with_any(title: &str, choices: impl IntoIterator<Item = Choice>, is_chosen: bool) -> Vec<Choice> {
     let any = Choice { word: String::new(), title: title.to_owned(), is_chosen };
     std::iter::once(any).chain(choices).collect()
 }
 
 /// The triggers to choose from; one that is asked for stands among them even when it is gone.
-async fn offered(app: &Shared, caller: &Caller, chosen: Option<TriggerId>) -> Result<Option<Vec<Choice>>, PageFault> {
+pub(super) async fn offered(
+    app: &Shared,
+    caller: &Caller,
+    chosen: Option<TriggerId>,
+) -> Result<Option<Vec<Choice>>, PageFault> {
     let heads = app.store.trigger_heads(caller.owner(), OFFERED_MAX + 1).await?;
     if heads.len() > OFFERED_MAX {
         return Ok(None);

@@ -2,15 +2,18 @@
 //! every attempt to deliver it. An event that is gone leaves a page that says so, while it is known in short; one that never
 //! was looks like somebody else's.
 
+use std::collections::HashMap;
+
 use askama::Template;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use jiff::Timestamp;
-use oncue_domain::destination::{Format, Webhook};
+use oncue_domain::destination::{Format, Target, Webhook};
 use oncue_domain::event::Event;
 use oncue_domain::firing::{Firing, Outcome};
-use oncue_domain::id::{EventId, TriggerId};
+use oncue_domain::id::{DestinationId, EventId, TriggerId};
 use oncue_domain::message::{Source, render};
 use oncue_domain::outbound::Trust;
 use oncue_domain::schedule::zone::{Zone, Zones};
@@ -20,17 +23,20 @@ use oncue_domain::trigger::Definition;
 use super::badge::Badge;
 use super::chart::Life;
 use super::delivery::{BODY_BYTES_SHOWN, DeliveryBlock, Telling};
+use super::destination;
 use super::event::beginning;
 use super::frame::{Frame, Place};
 use super::moment::{Moment, absolute, lateness, span};
+use super::notice::Notice;
 use super::pretty::pretty;
+use super::redelivery::Actions;
 use super::trigger_row::label;
 use super::viewer::{own_zone, shown_zone, trigger_zone};
 use super::{PageFault, page};
 use crate::api::event::load;
 use crate::app::{App, Shared};
 use crate::auth::{Caller, Visitor};
-use crate::extract::{PathId, id_of};
+use crate::extract::{PathId, Query, id_of};
 use crate::fault::Fault;
 
 /// An instant in every zone that somebody may think in.
@@ -62,6 +68,7 @@ impl Text {
 #[template(path = "event.html")]
 struct Page {
     frame: Frame,
+    notice: Option<Notice>,
     id: i64,
     label: String,
     outcome: Badge,
@@ -78,6 +85,10 @@ struct Page {
     payload: Text,
     cloudevent: Text,
     deliveries: Vec<DeliveryBlock>,
+    /// What can be done with each of them, in their order.
+    actions: Vec<Actions>,
+    /// The event whose payload this one carries again.
+    parent: Option<i64>,
     older: Option<i64>,
     newer: Option<i64>,
 }
@@ -103,13 +114,15 @@ pub(super) async fn show(
     State(app): State<App>,
     Visitor(caller): Visitor,
     PathId(id): PathId,
+    mut query: Query,
 ) -> Result<Response, PageFault> {
     let now = app.now();
     let (event, deliveries) = match load(&app, &caller, &id, now).await {
         Ok(found) => found,
         Err(fault) => return gone(&app, &caller, &id, now, fault).await,
     };
-    Ok(page(StatusCode::OK, &found(&app, &caller, &event, &deliveries, now).await?))
+    let found = found(&app, &caller, &event, &deliveries, now).await?;
+    Ok(page(StatusCode::OK, &Page { notice: Notice::take(&mut query), ..found }))
 }
 
 async fn found(
@@ -123,11 +136,17 @@ async fn found(
     let definition = armed.as_ref().map(|armed| &armed.trigger.definition);
     let own = definition.map(|definition| trigger_zone(app, definition.schedule.as_ref()));
     let zone = shown_zone(app, caller, own);
-    let source = source_of(app);
-    let telling = Telling { now, zone: &zone, source: &source };
+    let source = app.source();
+    let ids = deliveries.iter().filter_map(|view| match view.target {
+        Target::Destination(id) => Some(id),
+        Target::Webhook(_) | Target::Default => None,
+    });
+    let names = destination::named(app, caller.owner(), ids.collect()).await?;
+    let telling = Telling { now, zone: &zone, names: &names };
     let outcome = Outcome::of(deliveries.iter().map(|delivery| delivery.state));
     Ok(Page {
         frame: Frame::of(app, caller, Place::Events),
+        notice: None,
         id: event.id.0,
         label: label(&event.name, event.trigger),
         is_pending: outcome == Outcome::Pending,
@@ -142,10 +161,21 @@ async fn found(
         message_id: event.message_id.to_string(),
         payload: Text::of(event.payload.as_str()),
         cloudevent: Text::of(&String::from_utf8_lossy(&envelope(event, &source))),
-        deliveries: deliveries.iter().map(|view| DeliveryBlock::of(event, view, telling)).collect(),
+        deliveries: deliveries.iter().map(|view| DeliveryBlock::of(view, telling)).collect(),
+        actions: Actions::of(event, deliveries, |target| is_there(app, target, &names), app.settings.retention, now),
+        parent: event.parent.map(|parent| parent.0),
         older: neighbour(app, caller, event, EventPage::NewestFirst, now).await?,
         newer: neighbour(app, caller, event, EventPage::OldestFirst, now).await?,
     })
+}
+
+/// Whether there still is what a delivery goes to.
+fn is_there(app: &Shared, target: &Target, names: &HashMap<DestinationId, String>) -> bool {
+    match target {
+        Target::Webhook(_) => true,
+        Target::Default => app.settings.has_default_destination,
+        Target::Destination(id) => names.contains_key(id),
+    }
 }
 
 /// The instants of an event, each on the wall clocks of the trigger, of whoever looks, and of UTC; a zone that two of them share
@@ -168,14 +198,8 @@ fn whens(app: &Shared, caller: &Caller, event: &Event, definition: Option<&Defin
     scheduled.into_iter().chain([when("Fired and recorded", event.fired_at)]).collect()
 }
 
-/// Who messages say they come from.
-fn source_of(app: &Shared) -> Source {
-    let public_url = app.settings.base().to_owned();
-    Source { public_url, version: env!("CARGO_PKG_VERSION") }
-}
-
 /// The event as it is sent where a destination asks for nothing else.
-fn envelope(event: &Event, source: &Source) -> Vec<u8> {
+fn envelope(event: &Event, source: &Source) -> Bytes {
     let anywhere = Webhook::parse("https://receiver.invalid/", Some(Format::Json)).expect("this is an address");
     render(event, &anywhere, Trust::Guarded, source, event.fired_at).body
 }
@@ -252,7 +276,7 @@ pub(super) async fn cloudevent(
     PathId(id): PathId,
 ) -> Result<Response, PageFault> {
     let (event, _) = load(&app, &caller, &id, app.now()).await?;
-    let body = envelope(&event, &source_of(&app));
+    let body = envelope(&event, &app.source());
     Ok(([(header::CONTENT_TYPE, "application/cloudevents+json")], body).into_response())
 }
 
@@ -284,6 +308,7 @@ mod tests {
             fired_at: now,
             message_id: Ids::from_seed([1; 32]).message(now),
             payload: Payload::parse(&format!("{{\"k\": {}}}", serde_json::Value::from(NASTY))).expect("JSON"),
+            parent: None,
         };
         let attempt = Attempt {
             number: 1,
@@ -294,11 +319,19 @@ mod tests {
             answer: Some(NASTY.as_bytes().to_vec()),
         };
         let webhook = Webhook::parse("https://example.com/?q=<script>", None).expect("an address");
-        let view =
-            DeliveryView { target: Target::Webhook(webhook), state: DeliveryState::Failed, attempts: vec![attempt] };
+        let view = DeliveryView {
+            slot: 0,
+            message_id: event.message_id,
+            target: Target::Webhook(webhook),
+            state: DeliveryState::Failed,
+            attempts: vec![attempt],
+            ladder_from: 0,
+            why: None,
+        };
         let source = Source { public_url: "https://oncue.example".to_owned(), version: "0.1.0" };
         let html = Page {
             frame: Frame::bare(),
+            notice: None,
             id: 29,
             label: label(&event.name, event.trigger),
             outcome: Badge::of_outcome(Outcome::of([view.state])),
@@ -313,14 +346,24 @@ mod tests {
             message_id: event.message_id.to_string(),
             payload: Text::of(event.payload.as_str()),
             cloudevent: Text::of(&String::from_utf8_lossy(&envelope(&event, &source))),
-            deliveries: vec![DeliveryBlock::of(&event, &view, Telling { now, zone: &utc, source: &source })],
+            deliveries: vec![DeliveryBlock::of(&view, Telling { now, zone: &utc, names: &HashMap::new() })],
+            actions: Actions::of(&event, &[view], |_| true, Retention::STANDARD, now),
+            parent: Some(28),
             older: None,
             newer: Some(30),
         };
         let html = html.render().expect("it renders");
         assert!(!html.contains("<script>") && !html.contains("<img src=x"), "{html}");
-        for words in ["500 Internal Server Error", "12 ms", "failed", "curl -X POST", "error of its own", "webhook-id"]
-        {
+        for words in [
+            "Redeliver",
+            "href=\"/events/28\"",
+            "500 Internal Server Error",
+            "12 ms",
+            "failed",
+            "/events/29/deliveries/0/attempts/1",
+            "error of its own",
+            "webhook-id",
+        ] {
             assert!(html.contains(words), "{words}: {html}");
         }
     }

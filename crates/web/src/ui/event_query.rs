@@ -48,13 +48,26 @@ pub(crate) struct Unread {
 }
 
 /// Takes the fields of a query, and gathers what is wrong with them.
-struct Reader<'a> {
+pub(super) struct Reader<'a> {
     query: &'a mut Query,
     unread: Vec<Unread>,
 }
 
-impl Reader<'_> {
-    fn take<T, E: Display>(&mut self, field: &'static str, read: impl FnOnce(&str) -> Result<T, E>) -> Option<T> {
+impl<'a> Reader<'a> {
+    pub(super) fn of(query: &'a mut Query) -> Reader<'a> {
+        Reader { query, unread: Vec::new() }
+    }
+
+    /// What could not be read.
+    pub(super) fn unread(self) -> Vec<Unread> {
+        self.unread
+    }
+
+    pub(super) fn take<T, E: Display>(
+        &mut self,
+        field: &'static str,
+        read: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<T> {
         let typed = self.query.take_text(field).filter(|typed| !typed.trim().is_empty())?;
         match read(typed.trim()) {
             Ok(value) => Some(value),
@@ -69,7 +82,7 @@ impl Reader<'_> {
 impl EventQuery {
     /// Reads an address; times without a zone are in `zone`.
     pub(crate) fn take(query: &mut Query, zone: &Zone) -> (EventQuery, Vec<Unread>) {
-        let mut reader = Reader { query, unread: Vec::new() };
+        let mut reader = Reader::of(query);
         let wanted = EventQuery {
             status: reader.take("status", read_status).unwrap_or(Some(Status::Active)),
             outcome: reader.take("outcome", |word| Outcome::from_word(word).ok_or("There is no such outcome.")),

@@ -24,6 +24,7 @@ enum Viewer {
 pub(crate) enum Place {
     Overview,
     Triggers,
+    Destinations,
     Events,
     Upcoming,
     Nodes,
@@ -117,6 +118,7 @@ impl Frame {
         [
             (Place::Overview, "Overview", "/", Some("g o")),
             (Place::Triggers, "Triggers", "/ui/triggers", Some("g t")),
+            (Place::Destinations, "Destinations", "/ui/destinations", Some("g d")),
             (Place::Events, "Events", "/events", Some("g e")),
             (Place::Upcoming, "Upcoming", "/upcoming", Some("g u")),
             (Place::Nodes, "Nodes", "/ui/nodes", Some("g n")),

@@ -11,6 +11,7 @@ mod chart;
 mod concern;
 mod curl;
 mod delivery;
+mod destination;
 mod draft;
 mod event;
 mod event_export;
@@ -18,8 +19,12 @@ mod event_line;
 mod event_list;
 mod event_page;
 mod event_query;
+mod failed_list;
+mod failed_query;
+mod failed_redelivery;
 mod figures;
 mod frame;
+mod inbox;
 mod live;
 mod login;
 mod moment;
@@ -28,6 +33,8 @@ mod notice;
 mod number;
 mod overview;
 mod pretty;
+mod receipt;
+mod redelivery;
 mod snippet;
 mod standing;
 mod table;
@@ -62,6 +69,8 @@ use crate::fault::Fault;
 use frame::Frame;
 
 pub(crate) use asset::icon;
+pub(crate) use cause::Cause;
+pub(crate) use curl::curl;
 pub(crate) use draft::{Onward, read_from_stranger};
 pub(crate) use login::{login_page, logout_page, register_page};
 pub(crate) use table::{events_table, triggers_table};
@@ -74,6 +83,17 @@ pub(crate) fn router(app: &App) -> Router<App> {
         .route("/events/{id}", get(event_page::show))
         .route("/events/{id}/payload", get(event_page::payload))
         .route("/events/{id}/cloudevent", get(event_page::cloudevent))
+        .route("/events/{id}/fire-again", get(redelivery::fire_again_page).post(redelivery::fire_again))
+        .route("/events/{id}/deliveries/{slot}/redeliver", get(redelivery::redeliver_page).post(redelivery::redeliver))
+        .route("/events/{id}/deliveries/{slot}/cancel", get(redelivery::cancel_page).post(redelivery::cancel))
+        .route("/ui/deliveries", get(failed_list::show))
+        .route("/ui/deliveries/selected", get(to_failed).post(failed_redelivery::redeliver_selected))
+        .route(
+            "/ui/deliveries/redeliver",
+            get(failed_redelivery::redeliver_all_page).post(failed_redelivery::redeliver_all),
+        )
+        .route("/events/{id}/deliveries/{slot}/attempts/{number}", get(receipt::show))
+        .route("/events/{id}/deliveries/{slot}/attempts/{number}/body", get(receipt::body))
         .route("/ui/live", get(live::live))
         .route("/ui/triggers", get(trigger_list::show).post(trigger::create))
         .route("/ui/triggers/new", get(trigger::new_page))
@@ -88,6 +108,20 @@ pub(crate) fn router(app: &App) -> Router<App> {
         .route("/ui/triggers/{id}/test", get(trigger_action::fire_page).post(trigger_action::test))
         .route("/ui/triggers/{id}/pause", get(to_page).post(trigger_action::pause))
         .route("/ui/triggers/{id}/resume", get(to_page).post(trigger_action::resume))
+        .route("/ui/destinations/{id}/inbox", get(inbox::show))
+        .route("/ui/destinations/{id}/inbox/{arrival}", get(inbox::show_one))
+        .route("/ui/destinations", get(destination::list).post(destination::create))
+        .route("/ui/destinations/new", get(destination::new_page))
+        .route("/ui/destinations/preview", get(to_new_destination).post(destination::preview_new))
+        .route("/ui/destinations/{id}", get(destination::show))
+        .route("/ui/destinations/{id}/preview", get(to_destination).post(destination::preview_edit))
+        .route("/ui/destinations/{id}/test", get(to_destination).post(destination::test))
+        .route("/ui/destinations/{id}/edit", get(destination::edit_page).post(destination::edit))
+        .route("/ui/destinations/{id}/delete", get(destination::delete_page).post(destination::delete))
+        .route("/ui/destinations/{id}/pause", get(to_destination).post(destination::pause))
+        .route("/ui/destinations/{id}/resume", get(to_destination).post(destination::resume))
+        .route("/ui/destinations/{id}/rotate", get(to_destination).post(destination::rotate))
+        .route("/ui/destinations/{id}/secrets", get(to_destination).post(destination::take_secret))
         .route("/ui/nodes", get(node_list::show))
         .route("/upcoming", get(upcoming::show))
         .route_layer(from_fn_with_state(Arc::clone(app), draft::keep))
@@ -108,6 +142,11 @@ async fn to_list(query: Query) -> Response {
     see_other(&in_place_of("/ui/triggers", &query))
 }
 
+/// GET /ui/deliveries/selected: where a browser ends up that repeats the address of a form.
+async fn to_failed(_: Visitor) -> Response {
+    see_other(failed_query::ADDRESS)
+}
+
 /// GET /ui/triggers/check and /test: where a browser ends up that repeats the address of a form.
 async fn to_new() -> Response {
     see_other("/ui/triggers/new")
@@ -123,6 +162,17 @@ async fn to_page(_: Visitor, PathId(id): PathId, query: Query) -> Response {
     // A number that names nothing leads to the same answer as one of somebody else's.
     let id = id_of(&id).unwrap_or_default();
     see_other(&in_place_of(&format!("/ui/triggers/{id}"), &query))
+}
+
+/// GET /ui/destinations/preview: where a browser ends up that repeats the address of a form.
+async fn to_new_destination(_: Visitor) -> Response {
+    see_other("/ui/destinations/new")
+}
+
+/// GET /ui/destinations/{id}/pause and the like: where a browser ends up that repeats the address of a form.
+async fn to_destination(_: Visitor, PathId(id): PathId) -> Response {
+    // As with a trigger's.
+    see_other(&format!("/ui/destinations/{}", id_of(&id).unwrap_or_default()))
 }
 
 /// Another path with the same query, spelled as a header can hold it: what a client sends need not be ASCII.

@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use jiff::{SignedDuration, Timestamp};
-use oncue_domain::node::{NodeView, Work};
+use oncue_domain::node::{NodeView, VERSION, Work};
 use oncue_domain::schedule::zone::Zone;
 use oncue_domain::store::DUE_COUNTED_MAX;
 
@@ -35,6 +35,8 @@ struct Row {
     /// Since when its scheduler has not looked at what is due, where it should have.
     hangs_since: Option<Moment>,
     started: Moment,
+    /// In what it differs from the node that made this page, where all should be alike.
+    differs: Vec<String>,
     work: Option<Doing>,
 }
 
@@ -79,7 +81,7 @@ pub(super) async fn show(State(app): State<App>, Visitor(caller): Visitor) -> Re
         },
         silent: nodes.iter().filter(|node| node.is_silent(now)).count(),
         versions: versions(&nodes),
-        rows: nodes.into_iter().map(|node| Row::of(node, now, &zone)).collect(),
+        rows: rows(nodes, now, &zone),
         owed: number(backlog.owed),
         due: counted(counts.due),
         overdue: counted(counts.overdue),
@@ -103,6 +105,17 @@ fn versions(nodes: &[NodeView]) -> Vec<(String, usize)> {
     versions.into_iter().map(|(version, count)| (version.to_owned(), count)).collect()
 }
 
+/// The rows of all nodes. Versions are told by themselves, because they differ during every upgrade.
+fn rows(nodes: Vec<NodeView>, now: Timestamp, zone: &Zone) -> Vec<Row> {
+    let own = nodes.iter().find(|node| node.is_asked).map(|node| node.identity.clone());
+    let differs = |node: &NodeView| own.as_ref().map(|own| own.differences(&node.identity)).unwrap_or_default();
+    let row = |node: NodeView| {
+        let differs = differs(&node).into_iter().filter(|what| what != VERSION).collect();
+        Row { differs, ..Row::of(node, now, zone) }
+    };
+    nodes.into_iter().map(row).collect()
+}
+
 impl Row {
     fn of(node: NodeView, now: Timestamp, zone: &Zone) -> Row {
         let is_silent = node.is_silent(now);
@@ -113,6 +126,7 @@ impl Row {
             silent_since: is_silent.then(|| Moment::new(node.seen_at, now, zone)),
             hangs_since: looked_at.map(|looked_at| Moment::new(looked_at, now, zone)),
             started: Moment::new(node.started_at, now, zone),
+            differs: Vec::new(),
             work: node.work.as_ref().map(Doing::of),
             name: node.identity.name,
             address: node.identity.address,
@@ -153,6 +167,7 @@ mod tests {
                 name: name.to_owned(),
                 version: version.to_owned(),
                 address: "10.0.0.7:8000".to_owned(),
+                ..Identity::default()
             },
             started_at: at(0),
             seen_at: at(1000),
@@ -167,7 +182,7 @@ mod tests {
             hosts: hosts.map(ToOwned::to_owned),
             silent: nodes.iter().filter(|node| node.is_silent(now)).count(),
             versions: versions(&nodes),
-            rows: nodes.into_iter().map(|node| Row::of(node, now, &Zones::utc())).collect(),
+            rows: rows(nodes, now, &Zones::utc()),
             owed: number(3),
             due: counted(DUE_COUNTED_MAX),
             overdue: counted(0),
@@ -192,6 +207,19 @@ mod tests {
     fn different_versions_are_pointed_out() {
         let html = told(Some("db:5432"), vec![node("alpha", "1"), node("beta", "2"), node("gamma", "1")], at(1000));
         assert!(html.contains("version 1 on 2 nodes, version 2 on one node"), "{html}");
+    }
+
+    #[test]
+    fn what_nodes_were_told_differently_is_pointed_out_at_the_other_one() {
+        let with = |name: &str, version: &str, keep_for: &str| {
+            let node = node(name, version);
+            let settings = [("--keep-for".to_owned(), keep_for.to_owned())].into();
+            NodeView { identity: Identity { settings, ..node.identity.clone() }, ..node }
+        };
+        let html = told(Some("db:5432"), vec![with("alpha", "1", "48h"), with("beta", "2", "24h")], at(1000));
+        assert_eq!(html.matches("differs from this node in --keep-for<").count(), 1, "{html}");
+        let html = told(Some("db:5432"), vec![with("alpha", "1", "48h"), with("beta", "1", "48h")], at(1000));
+        assert!(!html.contains("differs"), "{html}");
     }
 
     #[test]

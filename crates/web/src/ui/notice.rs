@@ -12,7 +12,7 @@ use crate::extract::{Query, id_of};
 pub(crate) const TRIGGERS_MAX: usize = 500;
 
 /// The names that a notice takes up in an address.
-const NAMES: [&str; 4] = ["done", "event", "ids", "count"];
+const NAMES: [&str; 5] = ["done", "event", "ids", "count", "left"];
 
 /// What was done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,10 +33,21 @@ pub(crate) enum Done {
     SessionEnded,
     OtherSessionsEnded,
     KeyRevoked,
+    DestinationMade,
+    DestinationChanged,
+    DestinationDeleted,
+    DestinationPaused,
+    DestinationResumed,
+    SecretDrawn,
+    SecretTaken,
+    /// Deliveries are owed again; perhaps others of those that were chosen are not.
+    Redelivered,
+    DeliveryCancelled,
+    FiredAgain,
 }
 
 impl Done {
-    const ALL: [(Done, &'static str); 14] = [
+    const ALL: [(Done, &'static str); 24] = [
         (Done::Created, "created"),
         (Done::CreatedFromCrontab, "created-from-crontab"),
         (Done::Changed, "changed"),
@@ -51,6 +62,16 @@ impl Done {
         (Done::SessionEnded, "session"),
         (Done::OtherSessionsEnded, "sessions"),
         (Done::KeyRevoked, "revoked"),
+        (Done::DestinationMade, "destination-made"),
+        (Done::DestinationChanged, "destination-changed"),
+        (Done::DestinationDeleted, "destination-deleted"),
+        (Done::DestinationPaused, "destination-paused"),
+        (Done::DestinationResumed, "destination-resumed"),
+        (Done::SecretDrawn, "secret-drawn"),
+        (Done::SecretTaken, "secret-taken"),
+        (Done::Redelivered, "redelivered"),
+        (Done::DeliveryCancelled, "delivery-cancelled"),
+        (Done::FiredAgain, "fired-again"),
     ];
 
     fn word(self) -> &'static str {
@@ -77,6 +98,8 @@ pub(crate) struct Notice {
     ids: Vec<TriggerId>,
     /// To how many it was done.
     count: usize,
+    /// To how many of those that were meant it was not done.
+    left: usize,
     /// The page itself, without the notice.
     back: String,
 }
@@ -86,7 +109,7 @@ impl askama::filters::HtmlSafe for Notice {}
 impl Notice {
     /// That this was done, to one trigger.
     pub(crate) fn of(done: Done) -> Notice {
-        Notice { done, event: None, ids: Vec::new(), count: 1, back: String::new() }
+        Notice { done, event: None, ids: Vec::new(), count: 1, left: 0, back: String::new() }
     }
 
     /// And this event came of it.
@@ -104,6 +127,11 @@ impl Notice {
         Notice { count, ..self }
     }
 
+    /// It was not done to so many of those that were meant.
+    pub(crate) fn with_left(self, left: usize) -> Notice {
+        Notice { left, ..self }
+    }
+
     /// The address of a page of ours, saying so.
     pub(crate) fn at(&self, page: &str) -> String {
         let mut address = without_notice(page);
@@ -117,6 +145,9 @@ impl Notice {
         } else if self.count != 1 {
             address.push_str(&format!("&count={}", self.count));
         }
+        if self.left > 0 {
+            address.push_str(&format!("&left={}", self.left));
+        }
         address
     }
 
@@ -126,10 +157,11 @@ impl Notice {
         let ids = query.take_text("ids").unwrap_or_default();
         let ids: Vec<TriggerId> = ids.split(',').filter_map(id_of).map(TriggerId).take(TRIGGERS_MAX).collect();
         let count = query.take_text("count").and_then(|count| count.parse().ok()).unwrap_or(1);
+        let left = query.take_text("left").and_then(|left| left.parse().ok()).unwrap_or_default();
         let word = query.take_text("done")?;
         let done = Done::ALL.into_iter().find_map(|(done, known)| (known == word).then_some(done))?;
         let back = without_notice(query.address());
-        Some(Notice { done, event, count: if ids.is_empty() { count } else { ids.len() }, ids, back })
+        Some(Notice { done, event, count: if ids.is_empty() { count } else { ids.len() }, left, ids, back })
     }
 
     fn ids_joined(&self) -> String {

@@ -7,13 +7,16 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use jiff::{SignedDuration, Timestamp};
 use oncue_domain::count::hour_of;
-use oncue_domain::store::{ATTENTION_MAX, Attention, EventFilter, EventPage, EventSearch, TriggerTally};
+use oncue_domain::store::{
+    ATTENTION_MAX, Attention, EventFilter, EventPage, EventSearch, TriggerTally, UndeliveredFilter,
+};
 use oncue_domain::trigger::TriggerHead;
 
 use super::badge::Badge;
 use super::chart::History;
 use super::concern::{Concerns, What};
 use super::event::source;
+use super::failed_query::ADDRESS;
 use super::figures::Figures;
 use super::frame::{Frame, Place};
 use super::moment::{Moment, lateness};
@@ -22,6 +25,7 @@ use super::number::number;
 use super::trigger_row::label;
 use super::viewer::{shown_zone, trigger_zone};
 use super::{PageFault, page};
+use crate::api::redelivery::many::{COUNTED_MAX, count};
 use crate::app::App;
 use crate::auth::Visitor;
 use crate::extract::Query;
@@ -100,7 +104,7 @@ pub(super) async fn show(
     let overview = Overview {
         frame: Frame::of(&app, &caller, Place::Overview),
         notice: Notice::take(&mut query),
-        tiles: tiles(&Figures::of(today), &attention),
+        tiles: tiles(&Figures::of(today), &attention, count(&app, owner, UndeliveredFilter::default()).await?),
         concerns: Concerns::of(&app, &caller, &attention, now).await?,
         next: upcoming(&soonest, now)
             .into_iter()
@@ -134,7 +138,7 @@ pub(super) async fn show(
     Ok(page(StatusCode::OK, &overview))
 }
 
-fn tiles(day: &Figures, attention: &Attention) -> Vec<Tile> {
+fn tiles(day: &Figures, attention: &Attention, failed: u64) -> Vec<Tile> {
     let TriggerTally { all, active, paused } = attention.tally;
     let overdue = attention.overdue.len();
     let none = || "–".to_owned();
@@ -146,7 +150,7 @@ fn tiles(day: &Figures, attention: &Attention) -> Vec<Tile> {
     };
     let skipped =
         if day.skipped > 0 { format!("{} skipped in 24 h", number(day.skipped)) } else { "in 24 h".to_owned() };
-    let failed = if day.failed > 0 { format!("{} failed in 24 h", number(day.failed)) } else { "in 24 h".to_owned() };
+    let of_day = if day.failed > 0 { format!("{} failed in 24 h", number(day.failed)) } else { "in 24 h".to_owned() };
     vec![
         tile("Active triggers", number(active), of_all, "/ui/triggers?state=active"),
         tile("Fired", number(day.fired), skipped, "/events?status=all"),
@@ -155,12 +159,21 @@ fn tiles(day: &Figures, attention: &Attention) -> Vec<Tile> {
             ..tile(
                 "Delivered",
                 day.success().unwrap_or_else(none),
-                failed,
+                of_day,
                 if day.failed > 0 {
                     "/events?status=all&outcome=failed"
                 } else {
                     "/events?status=all&outcome=delivered"
                 },
+            )
+        },
+        Tile {
+            tone: if failed > 0 { "bad" } else { "" },
+            ..tile(
+                "Failed deliveries",
+                format!("{}{}", number(failed), if failed >= COUNTED_MAX { "+" } else { "" }),
+                if failed > 0 { "can be redelivered" } else { "none is kept" }.to_owned(),
+                ADDRESS,
             )
         },
         tile(

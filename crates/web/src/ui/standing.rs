@@ -85,6 +85,7 @@ pub(crate) mod tests {
             name: (!name.is_empty()).then(|| name.to_owned()),
             schedule: Some(ScheduleDetails { schedule: Schedule::Once { at: at(3600) }, timezone: None }),
             webhook: None,
+            destinations: Vec::new(),
             is_test: false,
             enabled: true,
             expires_at: None,

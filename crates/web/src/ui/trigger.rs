@@ -25,7 +25,7 @@ pub(super) async fn new_page(
     mut query: Query,
 ) -> Result<Response, PageFault> {
     let form = TriggerForm::from_query(&mut query);
-    Ok(FormPage::new(&app, &caller, &Aim::New, form, app.now()).show())
+    Ok(FormPage::new(&app, &caller, &Aim::New, form, app.now()).show(&app, &caller).await?)
 }
 
 /// GET /ui/triggers/{id}/clone
@@ -39,7 +39,7 @@ pub(super) async fn clone_page(
     let name = label(definition.name.as_deref().unwrap_or_default(), trigger.id);
     let name = format!("Copy of {name}").chars().take(NAME_CHARS_MAX).collect();
     let form = TriggerForm { name, ..TriggerForm::of(definition, trigger_zone(&app, definition.schedule.as_ref())) };
-    Ok(FormPage::new(&app, &caller, &Aim::New, form, app.now()).show())
+    Ok(FormPage::new(&app, &caller, &Aim::New, form, app.now()).show(&app, &caller).await?)
 }
 
 /// POST /ui/triggers
@@ -54,7 +54,7 @@ pub(super) async fn create(
         Ok(definition) => definition,
         Err(Fault::Invalid(errors)) => {
             let again = FormPage::new(&app, &caller, &Aim::New, form, now);
-            return Ok(again.with_errors(FormErrors::of(errors)).show());
+            return Ok(again.with_errors(FormErrors::of(errors)).show(&app, &caller).await?);
         }
         Err(fault) => return Err(fault.into()),
     };
@@ -73,7 +73,7 @@ pub(super) async fn edit_page(
 ) -> Result<Response, PageFault> {
     let armed = load(&app, caller.owner(), &id).await?;
     let notice = Notice::take(&mut query);
-    Ok(FormPage::of_trigger(&app, &caller, armed, app.now()).with_notice(notice).show())
+    Ok(FormPage::of_trigger(&app, &caller, armed, app.now()).with_notice(notice).show(&app, &caller).await?)
 }
 
 /// POST /ui/triggers/{id}/edit
@@ -99,7 +99,7 @@ pub(super) async fn edit(
     match fault {
         Fault::Invalid(errors) => {
             let again = FormPage::new(&app, &caller, &Aim::Edit(Box::new(armed)), form, now);
-            Ok(again.with_errors(FormErrors::of(errors)).show())
+            Ok(again.with_errors(FormErrors::of(errors)).show(&app, &caller).await?)
         }
         Fault::Refused(StatusCode::CONFLICT, _) if form.is_of_another_revision(&armed) => {
             let definition = &armed.trigger.definition;
@@ -111,7 +111,7 @@ pub(super) async fn edit(
             }
             form.revision = armed.trigger.revision.to_string();
             let again = FormPage::new(&app, &caller, &Aim::Edit(Box::new(armed)), form, now);
-            Ok(again.with_differences(differences).show())
+            Ok(again.with_differences(differences).show(&app, &caller).await?)
         }
         fault => Err(fault.into()),
     }

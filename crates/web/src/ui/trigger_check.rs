@@ -11,6 +11,7 @@ use oncue_domain::trigger::Definition;
 use super::PageFault;
 use super::trigger::aim_of;
 use super::trigger_form::{Aim, FormErrors, FormPage, TriggerForm};
+use crate::api::trigger_destination;
 use crate::app::App;
 use crate::auth::{Caller, Visitor};
 use crate::fault::Fault;
@@ -38,8 +39,10 @@ pub(super) async fn check(
     let page = FormPage::new(&app, &caller, &aim, form, now).unsaved();
     match read {
         // Whoever is still typing is told in the preview alone what it lacks.
-        Err(Fault::Invalid(errors)) if !is_typing => Ok(page.with_errors(FormErrors::of(errors)).show()),
-        Ok(_) | Err(Fault::Invalid(_)) => Ok(page.show()),
+        Err(Fault::Invalid(errors)) if !is_typing => {
+            Ok(page.with_errors(FormErrors::of(errors)).show(&app, &caller).await?)
+        }
+        Ok(_) | Err(Fault::Invalid(_)) => Ok(page.show(&app, &caller).await?),
         Err(fault) => Err(fault.into()),
     }
 }
@@ -56,8 +59,8 @@ pub(super) async fn test(
     let read = form.define(&app, aim.before(), now);
     let page = FormPage::new(&app, &caller, &aim, form, now);
     match read {
-        Ok(definition) => Ok(page.with_test(try_out(&app, &caller, definition).await?).show()),
-        Err(Fault::Invalid(errors)) => Ok(page.with_errors(FormErrors::of(errors)).show()),
+        Ok(definition) => Ok(page.with_test(try_out(&app, &caller, definition).await?).show(&app, &caller).await?),
+        Err(Fault::Invalid(errors)) => Ok(page.with_errors(FormErrors::of(errors)).show(&app, &caller).await?),
         Err(fault) => Err(fault.into()),
     }
 }
@@ -65,7 +68,9 @@ pub(super) async fn test(
 /// Fires a definition once. The event is found by the number of the trigger that never was.
 async fn try_out(app: &App, caller: &Caller, definition: Definition) -> Result<Option<EventId>, Fault> {
     let now = app.now();
-    let id = app.store.fire_unkept(caller.owner(), definition, app.ids.message(now), now).await?;
+    let named = definition.destinations.clone();
+    let tried = app.store.fire_unkept(caller.owner(), definition, app.ids.message(now), now).await?;
+    let id = tried.map_err(|missing| trigger_destination::missing(&named, missing))?;
     metrics::counter!("oncue_firings_total", "origin" => Origin::Test.word()).increment(1);
     let filter = EventFilter { trigger: Some(id), fired_after: None, fired_until: None };
     let events = app.store.events(caller.owner(), filter, EventPage::NewestFirst(None), 1).await?;

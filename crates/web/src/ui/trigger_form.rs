@@ -17,6 +17,7 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use oncue_domain::destination::Format;
 use oncue_domain::error::Invalid;
+use oncue_domain::id::DestinationId;
 use oncue_domain::payload::Payload;
 use oncue_domain::schedule::zone::Zone;
 use oncue_domain::schedule::{FirstFiring, Schedule};
@@ -26,7 +27,7 @@ use serde_json::{Map, Value};
 
 use crate::api::trigger::read_definition;
 use crate::app::Shared;
-use crate::extract::{Form, Query, parse_form, read_form_body};
+use crate::extract::{Form, Query, id_of, parse_form, read_form_body};
 use crate::fault::Fault;
 use crate::ui::viewer::trigger_zone;
 use crontab::Pasted;
@@ -54,6 +55,8 @@ pub(crate) struct TriggerForm {
     pub(crate) payload: String,
     pub(crate) webhook_url: String,
     pub(crate) format: String,
+    /// The destinations that are chosen, in the order in which they are named.
+    pub(crate) destinations: Vec<DestinationId>,
     pub(crate) expires_at: String,
     pub(crate) is_test: bool,
     /// The trigger that is changed; empty where one is made.
@@ -87,6 +90,7 @@ impl TriggerForm {
             payload: definition.payload.as_ref().map(|payload| payload.as_str().to_owned()).unwrap_or_default(),
             expires_at: definition.expires_at.map(|end| wall(end, zone)).unwrap_or_default(),
             is_test: definition.is_test,
+            destinations: definition.destinations.clone(),
             ..TriggerForm::default()
         };
         if let Some(webhook) = &definition.webhook {
@@ -129,6 +133,7 @@ impl TriggerForm {
     }
 
     fn from_fields(mut fields: Form) -> TriggerForm {
+        let destinations = chosen(&fields);
         let mut take = |name: &str| fields.remove(name).unwrap_or_default().trim().to_owned();
         let preset = Preset::named(&take("preset"));
         let mut form = TriggerForm {
@@ -143,6 +148,7 @@ impl TriggerForm {
             payload: take("payload").replace("\r\n", "\n"),
             webhook_url: take("webhook_url"),
             format: take("format"),
+            destinations,
             expires_at: take("expires_at"),
             is_test: !take("is_test").is_empty(),
             id: take("id"),
@@ -224,6 +230,10 @@ impl TriggerForm {
                 (_, Err(error)) => wrong_payload = Some(Invalid::new("api_payload", error.message)),
             }
         }
+        if self.destinations != shown.map(|shown| shown.destinations.clone()).unwrap_or_default() {
+            let ids: Vec<i64> = self.destinations.iter().map(|id| id.0).collect();
+            json.insert("destinations", raw(&ids));
+        }
         if touched(|form| &form.webhook_url) || touched(|form| &form.format) {
             json.insert("webhook_url", raw(&some(&self.webhook_url)));
             json.insert("format", raw(&some(&self.format)));
@@ -287,6 +297,19 @@ impl TriggerForm {
     pub(crate) fn step(text: &str) -> &'static str {
         if text.contains('.') { "0.001" } else { "1" }
     }
+}
+
+/// The destinations whose boxes are ticked: those that the trigger named before in their order, then the others.
+fn chosen(fields: &Form) -> Vec<DestinationId> {
+    let is_ticked = |id: &DestinationId| fields.get(&format!("destination_{id}")).is_some_and(|value| value == "on");
+    let before = fields.get("destinations_before").map(String::as_str).unwrap_or_default();
+    let mut chosen: Vec<DestinationId> =
+        before.split(' ').filter_map(id_of).map(DestinationId).filter(is_ticked).collect();
+    let named = fields.keys().filter_map(|name| id_of(name.strip_prefix("destination_")?)).map(DestinationId);
+    let mut further: Vec<DestinationId> = named.filter(|id| is_ticked(id) && !chosen.contains(id)).collect();
+    further.sort_unstable();
+    chosen.append(&mut further);
+    chosen
 }
 
 /// A text as JSON, null where it is empty.

@@ -12,6 +12,7 @@ use oncue_domain::id::TriggerId;
 
 use super::badge::Badge;
 use super::chart::FiringStrip;
+use super::destination;
 use super::frame::{Frame, Place};
 use super::moment::Moment;
 use super::notice::Notice;
@@ -86,6 +87,8 @@ pub(super) async fn show(
     let recent = app.store.recent_firings(owner, ids, gone_until, FIRINGS_SHOWN).await?;
     let mut recent: HashMap<TriggerId, Vec<Firing>> =
         recent.into_iter().map(|recent| (recent.trigger, recent.firings)).collect();
+    let named = triggers.iter().flat_map(|(head, _)| head.destinations.iter().copied()).collect();
+    let names = destination::named(&app, owner, named).await?;
     let lines = triggers
         .iter()
         .map(|(head, standing)| {
@@ -98,7 +101,7 @@ pub(super) async fn show(
             });
             firings.reverse();
             let strip = FiringStrip::new(&firings, now);
-            Line { trigger: TriggerRow::of(&app, head, *standing, &zone, now), last, strip }
+            Line { trigger: TriggerRow::of(&app, head, *standing, &zone, now).naming(&names), last, strip }
         })
         .collect();
     let list = ListPage {

@@ -13,6 +13,7 @@ use oncue_domain::trigger::{Definition, Kind, TriggerHead};
 
 use super::badge::Badge;
 use super::chart::Ticks;
+use super::destination;
 use super::event::beginning;
 use super::frame::{Frame, Place};
 use super::moment::Moment;
@@ -123,10 +124,11 @@ pub(super) async fn show(
     let payload = definition.payload.as_ref().map_or("{}", Payload::as_str).to_owned();
     let shown = beginning(&payload, PAYLOAD_BYTES_SHOWN);
     let needs_key = app.settings.needs_key();
+    let names = destination::named(&app, caller.owner(), head.destinations.clone()).await?;
     let trigger_page = TriggerPage {
         frame: Frame::of(&app, &caller, Place::Triggers),
         notice: Notice::take(&mut query),
-        trigger: TriggerRow::of(&app, &head, standing, &zone, now),
+        trigger: TriggerRow::of(&app, &head, standing, &zone, now).naming(&names),
         revision: armed.trigger.revision,
         is_test: head.is_test,
         address: head.webhook.as_ref().map(|webhook| webhook.url.to_string()),

@@ -1,13 +1,16 @@
 //! A trigger in a line of a table: what people tell it by, when it fires next, where its events go, what can be done with it.
 
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 use oncue_domain::destination::{Format, Webhook};
-use oncue_domain::id::TriggerId;
+use oncue_domain::id::{DestinationId, TriggerId};
 use oncue_domain::schedule::Schedule;
 use oncue_domain::schedule::zone::Zone;
 use oncue_domain::trigger::{Armed, Kind, TriggerHead};
 
 use super::badge::Badge;
+use super::destination;
 use super::moment::Moment;
 use super::standing::Standing;
 use super::viewer::trigger_zone;
@@ -36,6 +39,8 @@ pub(crate) struct TriggerRow {
     pub(crate) created: Moment,
     /// The host its events go to; none where it names no destination.
     pub(crate) host: Option<String>,
+    /// The destinations that its events go to, with their names.
+    pub(crate) destinations: Vec<(DestinationId, String)>,
     /// Where events go that have no destination of their own: to the operator's default, or nowhere.
     pub(crate) elsewhere: &'static str,
     /// How they are written, where that is not the usual envelope.
@@ -62,11 +67,20 @@ impl TriggerRow {
             expires: head.expires_at.map(|end| Moment::new(end, now, zone)),
             created: Moment::new(head.created_at, now, zone),
             host: webhook.map(host),
+            destinations: head.destinations.iter().map(|id| (*id, destination::label(None, *id))).collect(),
             elsewhere: if app.settings.has_default_destination { "default" } else { "only logged" },
             format: webhook.map(|webhook| webhook.format).filter(|format| *format != Format::Json).map(format_name),
             is_api: head.kind() == Kind::Api,
             is_enabled: head.enabled,
         }
+    }
+
+    /// With its destinations called by their names.
+    pub(crate) fn naming(mut self, names: &HashMap<DestinationId, String>) -> TriggerRow {
+        for (id, name) in &mut self.destinations {
+            *name = destination::label(names.get(id).map(String::as_str), *id);
+        }
+        self
     }
 
     /// The line of a trigger of which nothing else is known, its times told in its own zone.

@@ -14,6 +14,7 @@ mod history;
 mod ladder;
 mod lateness;
 mod life;
+mod phases;
 mod record;
 mod table;
 mod ticks;
@@ -31,6 +32,7 @@ pub(crate) use history::History;
 pub(crate) use ladder::{Ladder, Rung};
 pub(crate) use lateness::Lateness;
 pub(crate) use life::Life;
+pub(crate) use phases::Phases;
 pub(crate) use record::Counts;
 #[cfg(test)]
 pub(crate) use record::{Firing, HourCount, Outcome};

@@ -41,12 +41,13 @@ async fn make(store: &Arc<dyn Store>, owner: UserId, now: Timestamp) -> TriggerI
         schedule: None,
         payload: None,
         webhook: None,
+        destinations: Vec::new(),
         is_test: false,
         enabled: true,
         expires_at: None,
     };
     let new = NewTrigger { owner, definition, next_at: None, test_event: None };
-    store.create_trigger(new, now).await.expect("a store that answers").trigger.id
+    store.create_trigger(new, now).await.expect("a store that answers").expect("a trigger").trigger.id
 }
 
 /// A server without a network, a user with a trigger, and their login.

@@ -26,6 +26,7 @@ impl Difference {
             ("Time zone", now.timezone.clone(), yours.timezone.clone()),
             ("Webhook address", now.webhook_url.clone(), yours.webhook_url.clone()),
             ("Format", now.format.clone(), yours.format.clone()),
+            ("Destinations", destinations(now), destinations(yours)),
             ("Expires", wall(&now.expires_at), wall(&yours.expires_at)),
             ("Only a test", answer(now.is_test), answer(yours.is_test)),
         ];
@@ -48,6 +49,10 @@ fn timing(form: &TriggerForm) -> String {
 fn wall(text: &str) -> String {
     let read = text.parse::<jiff::civil::DateTime>();
     read.map_or_else(|_| text.to_owned(), |wall| wall.to_string().replace('T', " "))
+}
+
+fn destinations(form: &TriggerForm) -> String {
+    form.destinations.iter().map(|id| format!("destination {id}")).collect::<Vec<_>>().join(", ")
 }
 
 fn answer(flag: bool) -> String {

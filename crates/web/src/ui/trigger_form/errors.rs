@@ -18,7 +18,7 @@ pub(crate) struct FieldError {
 pub(crate) struct FormErrors(pub(crate) Vec<FieldError>);
 
 /// Surface two's path of a field, the form's name for it and its label, in the order of the form.
-const FIELDS: [(&str, &str, &str); 14] = [
+const FIELDS: [(&str, &str, &str); 15] = [
     ("name", "name", "Name"),
     ("api_payload", "payload", "Payload"),
     ("is_test", "is_test", "Only a test"),
@@ -30,15 +30,21 @@ const FIELDS: [(&str, &str, &str); 14] = [
     ("schedule_details.cron", "cron", "Cron line"),
     ("schedule_details.timezone", "timezone", "Time zone"),
     ("expires_at", "expires_at", "Expires"),
+    ("destinations", "destinations", "Destinations"),
     ("webhook_url", "webhook_url", "Webhook address"),
     ("format", "format", "Format"),
     ("", "", ""),
 ];
 
+/// The path of the field; one destination of several has no field of its own.
+fn field_of(error: &Invalid) -> &str {
+    if error.field.starts_with("destinations.") { "destinations" } else { &error.field }
+}
+
 impl FormErrors {
     pub(crate) fn of(errors: Vec<Invalid>) -> FormErrors {
         let place =
-            |error: &Invalid| FIELDS.iter().position(|(path, ..)| *path == error.field).unwrap_or(FIELDS.len() - 1);
+            |error: &Invalid| FIELDS.iter().position(|(path, ..)| *path == field_of(error)).unwrap_or(FIELDS.len() - 1);
         let mut placed: Vec<(usize, String)> = errors.into_iter().map(|error| (place(&error), error.message)).collect();
         placed.sort_by_key(|(place, _)| *place);
         let errors = placed.into_iter().map(|(place, message)| {

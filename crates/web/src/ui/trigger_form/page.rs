@@ -5,6 +5,7 @@ use askama::Template;
 use axum::http::StatusCode;
 use axum::response::Response;
 use jiff::Timestamp;
+use oncue_domain::destination::Wanted;
 use oncue_domain::id::EventId;
 use oncue_domain::trigger::{Armed, Definition, Kind};
 
@@ -15,6 +16,8 @@ use super::preview::Preview;
 use super::{TriggerForm, proposed_zones};
 use crate::app::App;
 use crate::auth::Caller;
+use crate::fault::Fault;
+use crate::ui::destination::{Choice, choices};
 use crate::ui::frame::{Frame, Place};
 use crate::ui::notice::Notice;
 use crate::ui::page;
@@ -41,6 +44,8 @@ pub(crate) struct FormPage {
     errors: FormErrors,
     preview: Preview,
     presets: [Preset; Preset::ALL.len()],
+    /// The destinations that can be chosen.
+    destinations: Vec<Choice>,
     zones: Vec<String>,
     server_zone: String,
     notice: Option<Notice>,
@@ -74,6 +79,7 @@ impl FormPage {
             form,
             errors: FormErrors::default(),
             presets: Preset::ALL,
+            destinations: Vec::new(),
             zones: proposed_zones(app),
             server_zone: app.settings.zone.name().to_owned(),
             notice: None,
@@ -120,7 +126,8 @@ impl FormPage {
     }
 
     /// The page, under the status that fits.
-    pub(crate) fn show(&self) -> Response {
+    pub(crate) async fn show(mut self, app: &App, caller: &Caller) -> Result<Response, Fault> {
+        self.destinations = choices(app, caller.owner(), Wanted::All).await?;
         let status = if !self.differences.is_empty() {
             StatusCode::CONFLICT
         } else if !self.errors.0.is_empty() {
@@ -128,7 +135,12 @@ impl FormPage {
         } else {
             StatusCode::OK
         };
-        page(status, self)
+        Ok(page(status, &self))
+    }
+
+    /// The destinations that the form came with, in their order.
+    fn destinations_before(&self) -> String {
+        self.form.destinations.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
     }
 
     /// Where the form is sent.

@@ -25,6 +25,7 @@ fn definition(schedule: Option<Schedule>) -> Definition {
         schedule: schedule.map(|schedule| ScheduleDetails { schedule, timezone: None }),
         payload: Some(Payload::parse("{\"n\": 1e400}").expect("JSON")),
         webhook: Some(Webhook::parse("https://example.com/hook", None).expect("an address")),
+        destinations: Vec::new(),
         is_test: false,
         enabled: true,
         expires_at: None,
@@ -172,4 +173,22 @@ fn a_wall_time_is_shown_as_short_as_browsers_send_it() {
     assert!(!is_same_wall("2027-02-15T14:00", "2027-02-15T14:01"));
     assert!(!is_same_wall("", "2027-02-15T14:01"));
     assert_eq!((TriggerForm::step("2027-02-15T14:00"), TriggerForm::step("2027-02-15T14:00:07.123")), ("1", "0.001"));
+}
+
+#[test]
+fn destinations_keep_their_order_and_new_ones_come_last() {
+    let fields = [
+        ("destinations_before", "9 4 7"),
+        ("destination_4", "on"),
+        ("destination_9", "on"),
+        ("destination_12", "on"),
+        ("destination_3", "on"),
+        ("destination_x", "on"),
+        ("destination_5", "off"),
+    ];
+    let fields = fields.map(|(name, value)| (name.to_owned(), value.to_owned())).into_iter().collect();
+    let form = TriggerForm::from_fields(fields);
+    assert_eq!(form.destinations, [9, 4, 3, 12].map(DestinationId));
+    let ticked = TriggerForm { destinations: vec![DestinationId(4)], ..TriggerForm::fresh() };
+    assert!(ticked.to_json(None).0.contains("\"destinations\":[4]"), "{}", ticked.to_json(None).0);
 }

@@ -123,6 +123,7 @@ mod tests {
             schedule: Some(ScheduleDetails { schedule, timezone: None }),
             payload: None,
             webhook: None,
+            destinations: Vec::new(),
             is_test: false,
             enabled: true,
             expires_at: None,
@@ -130,7 +131,7 @@ mod tests {
         change(&mut definition);
         let next_at = definition.next_after(now());
         let trigger = NewTrigger { owner, definition, next_at, test_event: None };
-        store.create_trigger(trigger, now()).await.expect("the model always works");
+        store.create_trigger(trigger, now()).await.expect("the model always works").expect("a trigger");
     }
 
     #[tokio::test]

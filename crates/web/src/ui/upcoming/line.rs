@@ -176,6 +176,7 @@ mod tests {
             next_at: schedule.next_after(since),
             schedule: Some(ScheduleDetails { schedule, timezone: None }),
             webhook: None,
+            destinations: Vec::new(),
             is_test: false,
             enabled: true,
             expires_at: None,

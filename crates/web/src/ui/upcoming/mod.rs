@@ -196,6 +196,7 @@ mod tests {
             next_at: schedule.next_after(now()),
             schedule: Some(ScheduleDetails { schedule, timezone: None }),
             webhook: None,
+            destinations: Vec::new(),
             is_test: false,
             enabled: true,
             expires_at: None,

@@ -23,6 +23,7 @@ fn definition(schedule: Schedule, zone: &Zone) -> Definition {
         schedule: Some(ScheduleDetails { schedule, timezone: Some(zone.clone()) }),
         payload: None,
         webhook: None,
+        destinations: Vec::new(),
         is_test: false,
         enabled: true,
         expires_at: None,

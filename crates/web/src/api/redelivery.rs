@@ -1,0 +1,151 @@
+//! Sending again on surface two: one delivery, or many (`many`); cancelling what still waits; and firing an event's payload once more.
+//! Whether any of it may happen is decided by the store, in the transaction; here each refusal gets its status.
+
+pub(crate) mod many;
+
+use std::convert::Infallible;
+
+use axum::Json;
+use axum::extract::{FromRequestParts, Path, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use oncue_domain::event::Origin;
+use oncue_domain::id::{EventId, UserId};
+use oncue_domain::redelivery::{CancelRefusal, DeliveryId, Refusal};
+use oncue_domain::store::FiredAgain;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::fire::refusal;
+use crate::app::{App, Shared};
+use crate::auth::{Caller, Firer};
+use crate::extract::{PathId, id_of};
+use crate::fault::{Fault, Problem};
+use crate::openapi::Errors;
+
+/// What was done with a delivery.
+#[derive(Serialize, ToSchema)]
+#[schema(as = DeliveryChange, example = json!({"message": "The delivery is owed again.", "event_id": 29, "slot": 1}))]
+pub(crate) struct ChangeDocument {
+    message: &'static str,
+    event_id: i64,
+    slot: u32,
+}
+
+/// A trigger has fired again with the payload of a former event.
+#[derive(Serialize, ToSchema)]
+#[schema(as = FiredAgain, example = json!({"message": "The trigger has fired again.", "event_id": 30, "parent_id": 29}))]
+pub(crate) struct FiredAgainDocument {
+    message: &'static str,
+    /// The new event.
+    event_id: i64,
+    /// The event whose payload it carries.
+    parent_id: i64,
+}
+
+fn not_found() -> Fault {
+    Fault::not_found("Delivery")
+}
+
+/// Send a delivery that failed, or was delivered, again: at once, with the same `webhook-id`. Its pauses begin anew; its attempts go on counting.
+#[utoipa::path(post, path = "/api/v1/event_logs/{id}/deliveries/{slot}/redeliver", tag = "Deliveries", operation_id = "redeliver",
+    params(("id" = i64, Path, description = "The event."), ("slot" = u32, Path, description = "Which of its deliveries, counted from 0.")),
+    responses((status = 200, body = ChangeDocument), (status = 409, description = "It is still owed, or there is no way or no time left"), Errors))]
+pub(crate) async fn redeliver(
+    State(app): State<App>,
+    caller: Caller,
+    PathDelivery(id): PathDelivery,
+) -> Result<Response, Problem> {
+    let id = id.ok_or_else(not_found)?;
+    redeliver_one(&app, caller.owner(), id).await?;
+    let message = "The delivery is owed again.";
+    Ok(Json(ChangeDocument { message, event_id: id.event.0, slot: id.slot }).into_response())
+}
+
+/// Lets a delivery be owed again.
+pub(crate) async fn redeliver_one(app: &Shared, owner: UserId, id: DeliveryId) -> Result<(), Fault> {
+    let results = app.store.redeliver(owner, vec![id], app.settings.retention, app.now()).await?;
+    match results.into_iter().next() {
+        Some(Ok(())) => Ok(()),
+        Some(Err(Refusal::NotFound)) | None => Err(not_found()),
+        Some(Err(refusal)) => Err(Fault::new(StatusCode::CONFLICT, refusal.to_string())),
+    }
+}
+
+/// Cancel a delivery that waits for its next attempt or for its destination: it fails, unless it was delivered before, and can be sent again later.
+#[utoipa::path(post, path = "/api/v1/event_logs/{id}/deliveries/{slot}/cancel", tag = "Deliveries", operation_id = "cancel_delivery",
+    params(("id" = i64, Path, description = "The event."), ("slot" = u32, Path, description = "Which of its deliveries, counted from 0.")),
+    responses((status = 200, body = ChangeDocument), (status = 409, description = "An attempt is under way, or it has ended"), Errors))]
+pub(crate) async fn cancel(
+    State(app): State<App>,
+    caller: Caller,
+    PathDelivery(id): PathDelivery,
+) -> Result<Response, Problem> {
+    let id = id.ok_or_else(not_found)?;
+    cancel_one(&app, caller.owner(), id).await?;
+    let message = "The delivery is cancelled.";
+    Ok(Json(ChangeDocument { message, event_id: id.event.0, slot: id.slot }).into_response())
+}
+
+/// Gives up a delivery that waits.
+pub(crate) async fn cancel_one(app: &Shared, owner: UserId, id: DeliveryId) -> Result<(), Fault> {
+    let now = app.now();
+    match app.store.cancel_delivery(owner, id, app.settings.retention.gone_until(now), now).await? {
+        Ok(()) => {
+            metrics::counter!("oncue_deliveries_given_up_total", "reason" => "cancelled").increment(1);
+            Ok(())
+        }
+        Err(CancelRefusal::NotFound) => Err(not_found()),
+        Err(refusal) => Err(Fault::new(StatusCode::CONFLICT, refusal.to_string())),
+    }
+}
+
+/// Fire the trigger of an event again, with the event's payload: a new event, which names its parent. No occurrence is used up or moved.
+#[utoipa::path(post, path = "/api/v1/event_logs/{id}/fire_again", tag = "Events", operation_id = "fire_again",
+    params(("id" = i64, Path)),
+    responses((status = 201, body = FiredAgainDocument), (status = 409, description = "The trigger is paused, has expired or is deleted"), Errors))]
+pub(crate) async fn fire_again(
+    State(app): State<App>,
+    Firer(caller): Firer,
+    PathId(id): PathId,
+) -> Result<Response, Problem> {
+    let parent = id_of(&id).map(EventId).ok_or_else(|| Fault::not_found("Event"))?;
+    let event = fire_once_more(&app, caller.owner(), parent).await?;
+    let document =
+        FiredAgainDocument { message: "The trigger has fired again.", event_id: event.0, parent_id: parent.0 };
+    let location = HeaderValue::from_str(&format!("/api/v1/event_logs/{event}")).expect("a number is visible ASCII");
+    Ok((StatusCode::CREATED, [(header::LOCATION, location)], Json(document)).into_response())
+}
+
+/// Fires the trigger of an event again, with the event's payload.
+pub(crate) async fn fire_once_more(app: &Shared, owner: UserId, parent: EventId) -> Result<EventId, Fault> {
+    let now = app.now();
+    let gone_until = app.settings.retention.gone_until(now);
+    match app.store.fire_again(owner, parent, app.ids.message(now), gone_until, now).await? {
+        FiredAgain::Event(event) => {
+            metrics::counter!("oncue_firings_total", "origin" => Origin::Repeat.word()).increment(1);
+            Ok(event)
+        }
+        FiredAgain::NotFound => Err(Fault::not_found("Event")),
+        FiredAgain::TriggerGone => {
+            Err(Fault::new(StatusCode::CONFLICT, "The trigger of this event is deleted, so it cannot fire again."))
+        }
+        FiredAgain::Refused(refused) => Err(refusal(refused)),
+    }
+}
+
+/// The event and the slot in a path; none where they are no such numbers, and then it names nothing.
+pub(crate) struct PathDelivery(pub(crate) Option<DeliveryId>);
+
+impl<S: Send + Sync> FromRequestParts<S> for PathDelivery {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<PathDelivery, Infallible> {
+        let read = Path::<(String, String)>::from_request_parts(parts, state).await.ok();
+        let read = read.and_then(|Path((event, slot))| {
+            Some(DeliveryId { event: EventId(id_of(&event)?), slot: slot.parse().ok()? })
+        });
+        Ok(PathDelivery(read))
+    }
+}

@@ -1,0 +1,41 @@
+//! The destinations that a trigger names: read from a body, and what is said where one of them is not there. Another's destination
+//! and one that never was are told in the same words.
+
+use oncue_domain::destination::DESTINATIONS_PER_TRIGGER_MAX;
+use oncue_domain::error::Invalid;
+use oncue_domain::id::DestinationId;
+use oncue_domain::store::MissingDestination;
+use serde_json::Value;
+
+use crate::extract::Fields;
+use crate::fault::Fault;
+
+/// Reads `destinations`; null counts as none.
+pub(super) fn read(fields: &mut Fields) -> Vec<DestinationId> {
+    let values: Option<Vec<Value>> = fields.take("destinations", "This must be a list of the ids of destinations.");
+    let values = values.unwrap_or_default();
+    if values.len() > DESTINATIONS_PER_TRIGGER_MAX {
+        fields.fail("destinations", format!("A trigger sends to at most {DESTINATIONS_PER_TRIGGER_MAX} destinations."));
+        return Vec::new();
+    }
+    let mut ids = Vec::with_capacity(values.len());
+    for (at, value) in values.iter().enumerate() {
+        match value.as_i64().map(DestinationId) {
+            Some(id) if ids.contains(&id) => {
+                fields.fail(&format!("destinations.{at}"), format!("Destination {id} is named twice."));
+            }
+            Some(id) => ids.push(id),
+            None => fields.fail(&format!("destinations.{at}"), "This must be the id of a destination."),
+        }
+    }
+    ids
+}
+
+/// The fault of naming a destination that is not there, at the place where it is named.
+pub(crate) fn missing(named: &[DestinationId], missing: MissingDestination) -> Fault {
+    let field = match named.iter().position(|id| *id == missing.0) {
+        Some(at) => format!("destinations.{at}"),
+        None => "destinations".to_owned(),
+    };
+    Fault::Invalid(vec![Invalid::new(field, missing.to_string())])
+}
