@@ -40,6 +40,9 @@ enum Command {
 }
 
 /// The flags of `serve`. Each has an environment variable, which a flag overrides, and which overrides the config file.
+///
+/// What is a number or a time takes values with a hyphen, so that a negative one is refused in words about what it is, and not taken for
+/// a flag that there is not.
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct ServeFlags {
     /// Address and port; port 0 picks a free one [env: ONCUE_LISTEN] [default: 127.0.0.1:8000]
@@ -67,7 +70,7 @@ pub(crate) struct ServeFlags {
     #[arg(long, value_name = "SECRET")]
     pub(crate) jwt_secret: Option<String>,
     /// Life of a login [env: ONCUE_SESSION_FOR] [default: 7d]
-    #[arg(long, value_name = "DURATION")]
+    #[arg(long, value_name = "DURATION", allow_hyphen_values = true)]
     pub(crate) session_for: Option<String>,
     /// Destination of triggers that name none [env: HTTP_URL]
     #[arg(long, value_name = "URL")]
@@ -79,16 +82,26 @@ pub(crate) struct ServeFlags {
     #[arg(long, value_name = "ZONE")]
     pub(crate) timezone: Option<String>,
     /// An event is active until it is this old [env: ONCUE_ACTIVE_FOR] [default: 2h]
-    #[arg(long, value_name = "DURATION")]
+    #[arg(long, value_name = "DURATION", allow_hyphen_values = true)]
     pub(crate) active_for: Option<String>,
     /// An event is gone when it is this old [env: ONCUE_KEEP_FOR] [default: 48h]
-    #[arg(long, value_name = "DURATION")]
+    #[arg(long, value_name = "DURATION", allow_hyphen_values = true)]
     pub(crate) keep_for: Option<String>,
     /// Let webhooks go to loopback and private addresses [env: ONCUE_ALLOW_PRIVATE_DESTINATIONS]
     #[arg(long, num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
     pub(crate) allow_private_destinations: Option<String>,
-    /// Requests per minute and account [env: ONCUE_RATE_LIMIT] [default: off]
-    #[arg(long, value_name = "NUMBER")]
+    /// Hosts, addresses and networks that webhooks may go to all the same, with commas: hooks.internal, *.corp.example:8443,
+    /// 10.1.0.0/16 [env: ONCUE_ALLOW_DESTINATIONS]
+    #[arg(long, value_name = "PLACES")]
+    pub(crate) allow_destinations: Option<String>,
+    /// `http://[USER:PASSWORD@]HOST:PORT`, through which every webhook goes [env: ONCUE_EGRESS_PROXY or ONCUE_EGRESS_PROXY_FILE]
+    #[arg(long, value_name = "URL")]
+    pub(crate) egress_proxy: Option<String>,
+    /// Certificates in PEM of authorities that webhooks may have theirs from, besides the public ones [env: ONCUE_EXTRA_CA]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) extra_ca: Option<String>,
+    /// Requests per minute and account; 0 or off for no limit [env: ONCUE_RATE_LIMIT] [default: off]
+    #[arg(long, value_name = "NUMBER", allow_hyphen_values = true)]
     pub(crate) rate_limit: Option<String>,
     /// Opens /metrics from anywhere [env: ONCUE_METRICS_TOKEN or ONCUE_METRICS_TOKEN_FILE]
     #[arg(long, value_name = "TOKEN")]

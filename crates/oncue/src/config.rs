@@ -10,9 +10,10 @@ use anyhow::Context;
 use ipnet::IpNet;
 use jiff::SignedDuration;
 use oncue_domain::access::Registration;
-use oncue_domain::destination::{Reach, Webhook};
+use oncue_domain::destination::{Allowed, Reach, Webhook};
 use oncue_domain::event::Retention;
 use oncue_domain::schedule::every::Period;
+use oncue_engine::http::{Authorities, Proxy};
 use oncue_store::memcached::Servers;
 use oncue_store::postgres::address::Address;
 use oncue_store::sqlite::Place;
@@ -104,6 +105,9 @@ pub(crate) struct Config {
     pub(crate) timezone: String,
     pub(crate) retention: Retention,
     pub(crate) reach: Reach,
+    pub(crate) allowed: Allowed,
+    pub(crate) egress_proxy: Option<Proxy>,
+    pub(crate) extra_authorities: Authorities,
     pub(crate) rate_limit: Option<u32>,
     pub(crate) metrics_token: Option<String>,
     pub(crate) log_level: String,
@@ -120,7 +124,7 @@ impl Config {
 }
 
 /// The keys of the configuration: as a flag and in the file, and as a variable.
-const KEYS: [(&str, &str); 19] = [
+const KEYS: [(&str, &str); 22] = [
     ("listen", "ONCUE_LISTEN"),
     ("public-url", "ONCUE_PUBLIC_URL"),
     ("trusted-proxies", "ONCUE_TRUSTED_PROXIES"),
@@ -136,6 +140,9 @@ const KEYS: [(&str, &str); 19] = [
     ("active-for", "ONCUE_ACTIVE_FOR"),
     ("keep-for", "ONCUE_KEEP_FOR"),
     ("allow-private-destinations", "ONCUE_ALLOW_PRIVATE_DESTINATIONS"),
+    ("allow-destinations", "ONCUE_ALLOW_DESTINATIONS"),
+    ("egress-proxy", "ONCUE_EGRESS_PROXY"),
+    ("extra-ca", "ONCUE_EXTRA_CA"),
     ("rate-limit", "ONCUE_RATE_LIMIT"),
     ("metrics-token", "ONCUE_METRICS_TOKEN"),
     ("log-level", "ONCUE_LOG_LEVEL"),
@@ -143,7 +150,8 @@ const KEYS: [(&str, &str); 19] = [
 ];
 
 /// Keys whose values may hold secrets, and so may be read from a file that a variable ending in `_FILE` names.
-const SECRETS: [&str; 5] = ["jwt-secret", "metrics-token", "database-url", "default-webhook", "cache-url"];
+const SECRETS: [&str; 6] =
+    ["jwt-secret", "metrics-token", "database-url", "default-webhook", "cache-url", "egress-proxy"];
 
 fn flags_by_key(flags: &ServeFlags) -> BTreeMap<&'static str, String> {
     let values = [
@@ -162,6 +170,9 @@ fn flags_by_key(flags: &ServeFlags) -> BTreeMap<&'static str, String> {
         &flags.active_for,
         &flags.keep_for,
         &flags.allow_private_destinations,
+        &flags.allow_destinations,
+        &flags.egress_proxy,
+        &flags.extra_ca,
         &flags.rate_limit,
         &flags.metrics_token,
         &flags.log_level,
@@ -305,6 +316,9 @@ impl Written<'_> {
                 .unwrap_or_else(|| "UTC".to_owned()),
             retention,
             reach,
+            allowed: self.parse("allow-destinations", Allowed::parse).unwrap_or_default(),
+            egress_proxy: self.parse("egress-proxy", Proxy::parse),
+            extra_authorities: self.parse("extra-ca", read_authorities).unwrap_or_default(),
             rate_limit: self.parse("rate-limit", parse_rate_limit).flatten(),
             metrics_token: self.parse("metrics-token", parse_token),
             log_level: self
@@ -330,6 +344,7 @@ impl Written<'_> {
             ("default-webhook", "sends its samples nowhere but to itself"),
             ("registration", "has one account and lets nobody register"),
             ("cache-url", "keeps its numbers to itself"),
+            ("egress-proxy", "sends its samples nowhere but to itself"),
         ] {
             if let Some((_, name)) = self.find(key) {
                 self.wrong.push(format!("--demo {why}: leave {name} out."));
@@ -374,6 +389,12 @@ fn parse_networks(text: &str) -> Result<Vec<IpNet>, String> {
         .collect()
 }
 
+/// Reads the file of that name.
+fn read_authorities(path: &str) -> Result<Authorities, String> {
+    let pem = std::fs::read(path).map_err(|error| format!("{path} cannot be read: {error}."))?;
+    Authorities::parse(&pem).map_err(|why| format!("{path} cannot be used: {why}"))
+}
+
 /// Reads the URL of a database.
 pub(crate) fn parse_database(text: &str) -> Result<Database, String> {
     if text.starts_with("postgres://") || text.starts_with("postgresql://") {
@@ -414,7 +435,9 @@ fn parse_jwt_secret(text: &str) -> Result<Vec<u8>, String> {
 fn parse_rate_limit(text: &str) -> Result<Option<u32>, &'static str> {
     match text.to_ascii_lowercase().as_str() {
         "off" | "no" | "false" | "0" => Ok(None),
-        number => number.parse().map(Some).map_err(|_| "this is not a number of requests per minute, nor off."),
+        number => {
+            number.parse().map(Some).map_err(|_| "this is not a number of requests per minute; 0 or off is no limit.")
+        }
     }
 }
 
@@ -492,6 +515,22 @@ mod tests {
     }
 
     #[test]
+    fn the_way_out_is_read_with_care_and_a_password_is_not_repeated() {
+        let config = read(&[("allow-destinations", "10.1.0.0/16, hooks.internal")], &[]).expect("it is right");
+        assert_eq!(config.allowed, Allowed::parse("10.1.0.0/16,hooks.internal").expect("a list"));
+        let wrong = read(&[], &[("ONCUE_ALLOW_DESTINATIONS", "hooks.internal,169.254.0.0/16")]).expect_err("metadata");
+        assert!(wrong.contains("ONCUE_ALLOW_DESTINATIONS") && wrong.contains("\"169.254.0.0/16\""), "{wrong}");
+        let proxy = "http://ann:hidden@proxy.internal:3128";
+        let config = read(&[("egress-proxy", proxy)], &[]).expect("it is right");
+        assert_eq!(config.egress_proxy, Proxy::parse(proxy).ok());
+        assert!(!format!("{config:?}").contains("hidden"));
+        let wrong = read(&[], &[("ONCUE_EGRESS_PROXY", "socks5://ann:hidden@proxy:1080")]).expect_err("no such proxy");
+        assert!(wrong.contains("ONCUE_EGRESS_PROXY") && !wrong.contains("hidden"), "{wrong}");
+        let wrong = read(&[("extra-ca", "/no/such/file.pem")], &[]).expect_err("there is none");
+        assert!(wrong.contains("--extra-ca") && wrong.contains("/no/such/file.pem"), "{wrong}");
+    }
+
+    #[test]
     fn without_login_only_loopback_is_listened_on_and_reached() {
         assert!(read(&[("open", "true"), ("listen", "0.0.0.0:8000")], &[]).is_err());
         assert_eq!(read(&[("open", "true")], &[]).expect("loopback").reach, Reach::Loopback);
@@ -516,6 +555,7 @@ mod tests {
             ("default-webhook", "https://example.com/hook", "--default-webhook"),
             ("registration", "open", "--registration"),
             ("cache-url", "memcached://a:1", "--cache-url"),
+            ("egress-proxy", "http://proxy:3128", "--egress-proxy"),
         ] {
             let wrong = read(&[("demo", "true"), (key, value)], &[]).expect_err("they do not go together");
             assert!(wrong.contains("--demo") && wrong.contains(named), "{wrong}");

@@ -1,5 +1,6 @@
 //! oncue: things happen on cue. This is the program; what it says on its command line stands in `cli`.
 
+mod alike;
 mod bench;
 mod cli;
 mod command;

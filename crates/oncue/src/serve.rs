@@ -1,5 +1,6 @@
 //! Running the server: the doors are opened, the engine and the web are started on them, and stopped in order.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -17,7 +18,7 @@ use oncue_domain::node::Identity;
 use oncue_domain::schedule::zone::{Source, Zones};
 use oncue_domain::store::Store;
 use oncue_engine::Engine;
-use oncue_engine::http::HttpOutbound;
+use oncue_engine::http::{HttpOutbound, Settings as WayOut};
 use oncue_store::Settings as StoreSettings;
 use oncue_store::memcached::{self, Memcached};
 use oncue_store::postgres::address::Address;
@@ -30,6 +31,7 @@ use tokio::sync::oneshot;
 use tracing_subscriber::EnvFilter;
 use url::Url;
 
+use crate::alike;
 use crate::cli::ServeFlags;
 use crate::config::{Config, Database, Environment, LogFormat};
 use crate::demo::{self, Demo};
@@ -40,6 +42,9 @@ const OPEN_FILES_WANTED: u64 = 24_000;
 
 /// What is in flight may take so long to finish after a signal.
 const DRAIN_FOR: Duration = Duration::from_secs(10);
+
+/// Telling the other nodes that this one goes may take so long, after that.
+const LEAVE_WITHIN: Duration = Duration::from_secs(3);
 
 /// Runs until a signal says stop.
 pub(crate) fn run(flags: &ServeFlags, environment: &Environment) -> anyhow::Result<()> {
@@ -175,12 +180,13 @@ async fn serve(config: Config, flags: &ServeFlags) -> anyhow::Result<()> {
             name: machine_name(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             address: listen.to_string(),
+            // Nothing is made in a database that many share before it is certain that this node can take part.
+            settings: match config.database {
+                Database::Postgres(_) => alike::settings(&config, &jwt_secret(&config)?),
+                Database::Sqlite(_) => BTreeMap::new(),
+            },
         },
     };
-    if let Database::Postgres(_) = config.database {
-        // Nothing is made in a database that many share before it is certain that this node can take part.
-        jwt_secret(&config)?;
-    }
     let Opened { store, clock: its_clock, postgres } = open(&config, store_settings).await?;
     let clock = clock(flags, its_clock)?;
     let jwt_secret = jwt_secret(&config)?;
@@ -191,12 +197,17 @@ async fn serve(config: Config, flags: &ServeFlags) -> anyhow::Result<()> {
         Some(url) => url.clone(),
         None => Url::parse(&format!("http://{listen}")).context("The listening address makes no address to type")?,
     };
+    let source = MessageSource {
+        public_url: public_url.as_str().trim_end_matches('/').to_owned(),
+        version: env!("CARGO_PKG_VERSION"),
+    };
     let demo = if config.demo {
         let doors = demo::Doors {
             store: Arc::clone(&store),
             clock: Arc::clone(&clock),
             ids: Arc::clone(&ids),
             zones: Arc::clone(&zones),
+            source: source.clone(),
         };
         Some(Demo::begin(doors, config.retention).await?)
     } else {
@@ -206,21 +217,23 @@ async fn serve(config: Config, flags: &ServeFlags) -> anyhow::Result<()> {
     if let Database::Postgres(address) = &config.database {
         own.extend(database_listens(address).await);
     }
-    let egress = Egress::new(config.reach, own);
+    let egress = Egress::new(config.reach, own).allowing(config.allowed.clone());
     let egress = Arc::new(match &demo {
         Some(demo) => egress.exempting(demo.receiver),
         None => egress,
     });
-    let source = MessageSource {
-        public_url: public_url.as_str().trim_end_matches('/').to_owned(),
-        version: env!("CARGO_PKG_VERSION"),
+    let way_out = WayOut {
+        proxy: config.egress_proxy.clone(),
+        authorities: config.extra_authorities.clone(),
+        ..WayOut::new(Arc::clone(&egress))
     };
     let mut engine = Engine::start(oncue_engine::Doors {
         store: Arc::clone(&store),
-        outbound: Arc::new(HttpOutbound::new(Arc::clone(&egress))),
+        outbound: Arc::new(HttpOutbound::new(way_out)),
         clock: Arc::clone(&clock),
         ids: Arc::clone(&ids),
         source: Arc::new(source),
+        zones: Arc::clone(&zones),
         default_webhook: config.default_webhook.clone().map(Arc::new),
         retention: config.retention,
     })
@@ -257,22 +270,31 @@ async fn serve(config: Config, flags: &ServeFlags) -> anyhow::Result<()> {
     tokio::select! {
         () = stop_signal => {}
         part = engine.broken() => bail!("{part} has ended by itself; its log says why. Start oncue again"),
+        part = broken(postgres.as_deref()) => bail!("{part} has ended by itself; its log says why. Start oncue again"),
         _ = &mut web => bail!("the web server has ended by itself; its log says why. Start oncue again"),
     }
     tracing::info!("stopping: finishing what is in flight");
     drop(stop);
     upkeep.abort();
-    let drained = tokio::time::timeout(DRAIN_FOR, async {
-        let (web, ()) = tokio::join!(web, engine.stop());
-        if let Some(postgres) = &postgres {
-            postgres.close().await;
-        }
-        web
-    });
+    let drained = tokio::time::timeout(DRAIN_FOR, async { tokio::join!(web, engine.stop()) });
     if drained.await.is_err() {
         tracing::warn!("some requests or deliveries did not finish in time; deliveries go on after the next start");
     }
+    // However the draining went: what this node still holds is not to wait until the others notice that it is gone.
+    if let Some(postgres) = &postgres
+        && tokio::time::timeout(LEAVE_WITHIN, postgres.close()).await.is_err()
+    {
+        tracing::warn!("the other nodes could not be told in time that this one is gone; they notice in a few seconds");
+    }
     Ok(())
+}
+
+/// Comes back only if the database's own work has ended by itself.
+async fn broken(postgres: Option<&Postgres>) -> &'static str {
+    match postgres {
+        Some(postgres) => postgres.broken().await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Histograms are drained now and then, so that they stay small when nobody asks for them.

@@ -73,6 +73,7 @@ impl Home {
             name: machine_name(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             address: "bench".to_owned(),
+            ..Identity::default()
         };
         self.open(sqlite::Role::Server, postgres::Role::Node(identity)).await
     }

@@ -13,6 +13,7 @@ mod report;
 mod scenario;
 mod server;
 mod shards;
+mod sick;
 mod watcher;
 mod wire;
 
@@ -44,7 +45,7 @@ pub(crate) struct BenchFlags {
     #[arg(long, value_name = "FILE")]
     compare: Option<PathBuf>,
     /// Measure everything so often, and print median, best and worst
-    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    #[arg(long, value_name = "NUMBER", default_value_t = 1, allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..))]
     repeat: u32,
     /// Small numbers and short times: shows that it works, not how fast it is
     #[arg(long)]
@@ -56,7 +57,7 @@ pub(crate) struct BenchFlags {
     #[arg(long, value_name = "URL", value_parser = Postgres::parse)]
     postgres: Option<Postgres>,
     /// How many servers share the database on PostgreSQL; the load takes turns among them
-    #[arg(long, value_name = "NUMBER", default_value_t = 1, requires = "postgres", value_parser = clap::value_parser!(u32).range(1..=64))]
+    #[arg(long, value_name = "NUMBER", default_value_t = 1, requires = "postgres", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=64))]
     nodes: u32,
 }
 
@@ -183,7 +184,18 @@ mod tests {
         let scenarios = |line: &str| Cli::try_parse_from(line.split(' ')).expect("flags").flags.scenarios();
         let shared = "bench --postgres postgres://localhost/postgres --nodes 3";
         let all = scenarios(shared).expect("what there is");
-        assert_eq!(all, [Scenario::Idle, Scenario::Fire, Scenario::Burst, Scenario::Steady, Scenario::Restart]);
+        assert_eq!(
+            all,
+            [
+                Scenario::Idle,
+                Scenario::Fire,
+                Scenario::Burst,
+                Scenario::Steady,
+                Scenario::Lanes,
+                Scenario::Waiting,
+                Scenario::Restart,
+            ]
+        );
         assert_eq!(scenarios(&format!("{shared} burst")).expect("one of them"), [Scenario::Burst]);
         let refusal = scenarios(&format!("{shared} fire page")).expect_err("page is not among them").to_string();
         assert!(refusal.starts_with("page is measured on SQLite only"), "{refusal}");

@@ -23,7 +23,8 @@ pub(crate) struct CopyFlags {
     /// Where to: an empty database, postgres://… [env: DATABASE_URL or DATABASE_URL_FILE]
     #[arg(long, value_name = "URL")]
     to: Option<String>,
-    /// Take a move back: the file may be served again, as it was then; with --to, no server starts on the other database any more
+    /// Take a move back: the file may be served again, as it was then; with --to, no server starts on the other database any more,
+    /// whose data stay until a further copy replaces them
     #[arg(long)]
     undo: bool,
 }
@@ -130,11 +131,14 @@ async fn undo(from: &Path, to: Option<&Address>) -> anyhow::Result<()> {
     match undone {
         Undone::NotMoved => println!("{file} was not moved; nothing was changed."),
         Undone::Done { target, is_shut: true } => println!(
-            "{file} may be served again, as it was when it was moved. No server starts on {target} any more; a further copy to it begins anew."
+            "{file} may be served again, as it was when it was moved. No server starts on {target} any more, not even on what it has had \
+             since; all of that is still there, for you to look at with a client of PostgreSQL, until a further copy to it throws it away and begins anew, or until you \
+             drop that database."
         ),
         Undone::Done { target, is_shut: false } => println!(
-            "{file} may be served again, as it was when it was moved. Nothing was changed in {target}: never serve that one again, \
-             or what is due fires twice; with --to, this command sees to it."
+            "{file} may be served again, as it was when it was moved. Nothing was changed in {target}: servers still start on it, so \
+             never serve that one again, or what is due fires twice. With --to postgres://… this command shuts it; else drop that \
+             database."
         ),
     }
     Ok(())

@@ -44,11 +44,13 @@ pub(super) struct Part {
     pub(super) made_min: f64,
     /// How many minutes ago it expired.
     pub(super) expired_min: Option<i64>,
+    /// The pauses between attempts, where its events go through a destination of its own and not to a plain address.
+    pub(super) retries: Option<&'static [&'static str]>,
 }
 
 const fn part(name: &'static str, when: When, path: &'static str, payload: &'static str) -> Part {
     let receiver = Some((path, Format::Json));
-    Part { name, when, payload, receiver, made_min: DAY_MIN, expired_min: None }
+    Part { name, when, payload, receiver, made_min: DAY_MIN, expired_min: None, retries: None }
 }
 
 /// All of them, in the order in which they are made.
@@ -68,7 +70,11 @@ pub(super) const PARTS: [Part; 16] = [
         "/flaky",
         r#"{"base": "INR", "to": ["EUR", "USD"]}"#,
     ),
-    Part { made_min: 1487.4, ..part("Stock sync", When::Every("1h"), "/broken", r#"{"warehouse": 3}"#) },
+    Part {
+        made_min: 1487.4,
+        retries: Some(&["5s", "1m", "10m"]),
+        ..part("Stock sync", When::Every("1h"), "/broken", r#"{"warehouse": 3}"#)
+    },
     part(
         "Invoice export",
         When::Cron("10 */2 * * *", "Europe/London"),

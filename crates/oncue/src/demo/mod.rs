@@ -18,6 +18,7 @@ use oncue_domain::access::Registration;
 use oncue_domain::clock::Clock;
 use oncue_domain::event::{Origin, Retention};
 use oncue_domain::id::{Ids, TriggerId, UserId};
+use oncue_domain::message::Source;
 use oncue_domain::schedule::zone::Zones;
 use oncue_domain::store::{Call, NewUser, Registered, Store};
 
@@ -36,6 +37,7 @@ pub(crate) struct Doors {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ids: Arc<Ids>,
     pub(crate) zones: Arc<Zones>,
+    pub(crate) source: Source,
 }
 
 /// A demonstration that has begun.

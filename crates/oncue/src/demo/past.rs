@@ -11,19 +11,23 @@ use std::time::Duration;
 use anyhow::{Context, anyhow, bail};
 use jiff::{SignedDuration, Timestamp};
 use oncue_domain::clock::to_micros;
-use oncue_domain::delivery::{self, Claim, EXCHANGE_DEADLINE, Settlement};
-use oncue_domain::destination::{Target, Webhook};
-use oncue_domain::event::Origin;
-use oncue_domain::id::{Ids, TriggerId, UserId};
-use oncue_domain::outbound::{Answer, Exchange, Failure};
+use oncue_domain::delivery::{self, Claim, EXCHANGE_DEADLINE, Settlement, Terms};
+use oncue_domain::destination::{self, Target, Webhook};
+use oncue_domain::event::{Origin, Retention};
+use oncue_domain::id::{DestinationId, Ids, TriggerId, UserId};
+use oncue_domain::message::{Outgoing, Parcel, Source, compose, render};
+use oncue_domain::outbound::{Answer, Exchange, Facts, Failure, Trust};
 use oncue_domain::payload::Payload;
 use oncue_domain::plan::{Absence, plan};
+use oncue_domain::receipt::Draft;
 use oncue_domain::schedule::cron::CronExpression;
 use oncue_domain::schedule::every::Period;
 use oncue_domain::schedule::zone::Zones;
 use oncue_domain::schedule::{FirstFiring, Schedule};
 use oncue_domain::store::{Call, Edited, Fired, NewTrigger, Planned, Store};
+use oncue_domain::template::Occurrence;
 use oncue_domain::trigger::{Definition, ScheduleDetails};
+use serde_json::json;
 
 use super::Doors;
 use super::cast::{ABSENT_MIN, Deed, PARTS, Part, Scene, When, scenes};
@@ -38,8 +42,11 @@ pub(super) struct Stage {
     ids: Arc<Ids>,
     zones: Arc<Zones>,
     owner: UserId,
+    source: Source,
     receiver: SocketAddr,
     made: BTreeMap<&'static str, TriggerId>,
+    /// What was said about each destination, and the path of the receiver that it leads to.
+    destinations: BTreeMap<DestinationId, (Arc<destination::Definition>, &'static str)>,
     absences: Vec<Absence>,
 }
 
@@ -50,8 +57,10 @@ impl Stage {
             ids: Arc::clone(&doors.ids),
             zones: Arc::clone(&doors.zones),
             owner,
+            source: doors.source.clone(),
             receiver,
             made: BTreeMap::new(),
+            destinations: BTreeMap::new(),
             absences: Vec::new(),
         }
     }
@@ -110,7 +119,7 @@ impl Stage {
     async fn deliver(&self, now: Timestamp) -> anyhow::Result<()> {
         let claims = self.store.claim_deliveries(now, TOGETHER).await?;
         if !claims.is_empty() {
-            self.store.settle(claims.into_iter().map(|claim| attempt(claim, now)).collect()).await?;
+            self.store.settle(claims.into_iter().map(|claim| self.attempt(claim, now)).collect()).await?;
         }
         Ok(())
     }
@@ -119,10 +128,13 @@ impl Stage {
         match &scene.deed {
             Deed::Make => {
                 let part = PARTS.iter().find(|part| part.name == scene.name).context("nobody plays that part")?;
-                let definition = self.definition(part, until, now)?;
+                let mut definition = self.definition(part, until, now)?;
+                if let Some((retries, (path, _))) = part.retries.zip(part.receiver) {
+                    definition.destinations.push(self.destination(part.name, path, retries, now).await?);
+                }
                 let next_at = definition.next_after(now);
                 let new = NewTrigger { owner: self.owner, definition, next_at, test_event: None };
-                let made = self.store.create_trigger(new, now).await?;
+                let made = self.store.create_trigger(new, now).await??;
                 self.made.insert(part.name, made.trigger.id);
                 Ok(())
             }
@@ -160,7 +172,8 @@ impl Stage {
             When::Once(ago_min) => Some(Schedule::Once { at: minutes_before(until, ago_min) }),
             When::Called => None,
         };
-        let webhook = part.receiver.map(|(path, format)| {
+        let plainly = part.receiver.filter(|_| part.retries.is_none());
+        let webhook = plainly.map(|(path, format)| {
             Webhook::parse(&format!("http://{}{path}", self.receiver), Some(format)).map_err(|error| anyhow!(error))
         });
         Ok(Definition {
@@ -168,6 +181,7 @@ impl Stage {
             schedule: schedule.map(|schedule| ScheduleDetails { schedule, timezone: zone }),
             payload: Some(Payload::from_stored(part.payload)),
             webhook: webhook.transpose()?,
+            destinations: Vec::new(),
             is_test: false,
             enabled: true,
             expires_at: part.expired_min.map(|ago_min| minutes_before(until, ago_min)),
@@ -182,6 +196,74 @@ impl Stage {
         }
     }
 
+    async fn destination(
+        &mut self,
+        name: &str,
+        path: &'static str,
+        retries: &[&str],
+        now: Timestamp,
+    ) -> anyhow::Result<DestinationId> {
+        let url = format!("http://{}{path}", self.receiver);
+        let said = json!({"name": name, "kind": "webhook", "url": url, "retries": retries});
+        let definition = destination::Definition::read(&said, None).map_err(|wrong| anyhow!("{wrong:?}"))?;
+        let made = self.store.create_destination(self.owner, definition, now).await?.context("there is no room")?;
+        self.destinations.insert(made.id, (made.definition, path));
+        Ok(made.id)
+    }
+
+    /// An attempt that began at `now`, and what the receiver said to it.
+    fn attempt(&self, claim: Claim, now: Timestamp) -> Settlement {
+        let keep_for = Retention::STANDARD.keep_for;
+        let (path, terms) = match &claim.target {
+            Target::Webhook(webhook) => (webhook.url.path(), Terms::standard(keep_for)),
+            Target::Destination(id) => self
+                .destinations
+                .get(id)
+                .map_or(("", Terms::standard(keep_for)), |(definition, path)| (*path, Terms::of(definition, keep_for))),
+            Target::Default => ("", Terms::standard(keep_for)),
+        };
+        let reply = reply(path, &claim.message_id().to_string(), &now.as_second().to_string());
+        let deadline = EXCHANGE_DEADLINE.unsigned_abs();
+        let mut exchange = if reply.after < deadline {
+            let answer = Answer { status: reply.status, headers: Vec::new(), body: reply.body.as_bytes().to_vec() };
+            Exchange { result: Ok(answer), took: reply.after, facts: self.facts(reply.after) }
+        } else {
+            let failure = Failure(format!("The receiver did not answer within {} s.", deadline.as_secs()));
+            Exchange { result: Err(failure), took: deadline + Duration::from_millis(1), facts: self.facts(deadline) }
+        };
+        let over_at = now + exchange.took;
+        let receipt = Some(self.draft(&claim, now).finish(&claim, &mut exchange, now));
+        Settlement { receipt, ..delivery::settle(claim, exchange, &terms, now, to_micros(over_at)) }
+    }
+
+    /// What is known of the way: a moment for the connection, and the rest for waiting.
+    fn facts(&self, took: Duration) -> Facts {
+        let connect_us = 300;
+        let wait_us = u32::try_from(took.as_micros()).unwrap_or(u32::MAX).saturating_sub(2 * connect_us);
+        let address = Some(self.receiver);
+        Facts { address, connect_us: Some(connect_us), tls_us: None, wait_us: Some(wait_us), receive_us: Some(40) }
+    }
+
+    /// What was sent.
+    fn draft(&self, claim: &Claim, now: Timestamp) -> Draft {
+        match &claim.target {
+            Target::Webhook(webhook) => {
+                Draft::of_request(&render(&claim.event, webhook, Trust::Guarded, &self.source, now))
+            }
+            Target::Destination(id) => {
+                let message_id = claim.message_id();
+                let parcel = Parcel { event: &claim.event, message_id, occurrence: Occurrence::default() };
+                let definition = self.destinations.get(id).map(|(definition, _)| definition);
+                let composed = definition.map(|to| compose(parcel, to, &self.source, &self.zones, now));
+                match composed {
+                    Some(Ok(Outgoing::Http(request))) => Draft::of_request(&request),
+                    _ => Draft::unsent(),
+                }
+            }
+            Target::Default => Draft::unsent(),
+        }
+    }
+
     async fn edit(&self, name: &str, now: Timestamp, change: impl FnOnce(&mut Definition)) -> anyhow::Result<()> {
         let id = self.trigger(name)?;
         let armed = self.store.trigger(self.owner, id).await?.context("the trigger is gone")?;
@@ -193,25 +275,6 @@ impl Stage {
             other => bail!("it was not edited: {other:?}"),
         }
     }
-}
-
-/// An attempt that began at `now`, and what the receiver said to it.
-fn attempt(claim: Claim, now: Timestamp) -> Settlement {
-    let path = match &claim.target {
-        Target::Webhook(webhook) => webhook.url.path(),
-        Target::Default => "",
-    };
-    let reply = reply(path, &claim.event.message_id.to_string(), &now.as_second().to_string());
-    let deadline = EXCHANGE_DEADLINE.unsigned_abs();
-    let exchange = if reply.after < deadline {
-        let answer = Answer { status: reply.status, body: reply.body.as_bytes().to_vec() };
-        Exchange { result: Ok(answer), took: reply.after }
-    } else {
-        let failure = Failure(format!("The receiver did not answer within {} s.", deadline.as_secs()));
-        Exchange { result: Err(failure), took: deadline + Duration::from_millis(1) }
-    };
-    let over_at = now + exchange.took;
-    delivery::settle(claim, exchange, now, to_micros(over_at))
 }
 
 fn every(period: &str, anchor: Timestamp) -> anyhow::Result<Schedule> {

@@ -92,7 +92,16 @@ fn assert_named_once(browser: &Browser, here: &str) {
 #[track_caller]
 fn assert_fits(browser: &Browser, view: &str) {
     let overhang = browser.ask("document.documentElement.scrollWidth - document.documentElement.clientWidth");
-    assert_eq!(overhang, 0, "{view}: the page is wider than its window");
+    let wide = browser.ask(
+        "[...document.querySelectorAll('body *')]
+             .filter(element => {
+                 const range = document.createRange();
+                 range.selectNodeContents(element);
+                 return range.getBoundingClientRect().right > document.documentElement.clientWidth;
+             })
+             .map(element => element.outerHTML.slice(0, 80))",
+    );
+    assert_eq!(overhang, 0, "{view}: the page is wider than its window, by some of {wide}");
 }
 
 /// The browser notes every answer that is no 2xx; a page that is itself such an answer, as a form that comes back, is meant to be.

@@ -30,6 +30,9 @@ fn help_names_every_command_flag_and_variable() {
         ("--active-for", "ONCUE_ACTIVE_FOR"),
         ("--keep-for", "ONCUE_KEEP_FOR"),
         ("--allow-private-destinations", "ONCUE_ALLOW_PRIVATE_DESTINATIONS"),
+        ("--allow-destinations", "ONCUE_ALLOW_DESTINATIONS"),
+        ("--egress-proxy", "ONCUE_EGRESS_PROXY"),
+        ("--extra-ca", "ONCUE_EXTRA_CA"),
         ("--rate-limit", "ONCUE_RATE_LIMIT"),
         ("--config", "ONCUE_CONFIG"),
     ] {
@@ -59,7 +62,17 @@ fn a_wrong_command_line_is_refused_and_named() {
         (vec!["--timezone", "Mars/Olympus"], "--timezone"),
         (vec!["--active-for", "soon"], "--active-for"),
         (vec!["--active-for", "2h", "--keep-for", "1h"], "--keep-for"),
+        (vec!["--allow-destinations", "10.1.2.3/16"], "--allow-destinations"),
+        (vec!["--allow-destinations", "169.254.169.254"], "169.254.169.254"),
+        (vec!["--egress-proxy", "proxy:3128"], "--egress-proxy"),
+        (vec!["--extra-ca", "no-such-file.pem"], "no-such-file.pem"),
+        (vec!["--extra-ca", "/dev/null"], "no certificate"),
         (vec!["--rate-limit", "many"], "--rate-limit"),
+        (vec!["--rate-limit", "-5"], "0 or off is no limit"),
+        (vec!["--session-for", "-1h"], "--session-for: "),
+        (vec!["--active-for", "-5"], "--active-for: "),
+        (vec!["--keep-for", "0s"], "at least 1 second"),
+        (vec!["--keep-for", "-2h"], "--keep-for: "),
         (vec!["--open=perhaps"], "--open"),
         (vec!["--config", "no-such-file.toml"], "no-such-file.toml"),
     ] {
@@ -67,6 +80,32 @@ fn a_wrong_command_line_is_refused_and_named() {
             flags.iter().fold(Setup::bare().variable("ONCUE_LISTEN", "127.0.0.1:0"), |setup, flag| setup.flag(flag));
         let said = setup.refused();
         assert!(said.contains(named), "{named}: {said}");
+    }
+}
+
+#[test]
+fn no_limit_of_requests_is_said_as_zero_too() {
+    let server = Setup::new().option("--rate-limit", "0").serve();
+    let ann = server.user();
+    for _ in 0..3 {
+        ann.get("/api/v1/triggers").is(200);
+    }
+    let (_, help) = Setup::bare().run(&["serve", "--help"], "");
+    assert!(help.contains("0 or off for no limit"), "{help}");
+}
+
+#[test]
+fn a_wrong_number_of_the_bench_is_told_as_a_number() {
+    for (arguments, said) in [
+        (vec!["bench", "--repeat", "0"], "0 is not in 1.."),
+        (vec!["bench", "--repeat", "-2"], "-2"),
+        (vec!["bench", "shards", "--triggers", "-1"], "-1"),
+    ] {
+        let (status, told) = Setup::bare().run(&arguments, "");
+        assert!(
+            !status.success() && told.contains(said) && !told.contains("unexpected argument"),
+            "{arguments:?}: {told}"
+        );
     }
 }
 

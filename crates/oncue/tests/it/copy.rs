@@ -218,4 +218,8 @@ fn a_copy_is_refused_with_words_while_a_server_runs_or_when_it_makes_no_sense() 
     assert!(status.success() && said.contains("Moved to"), "the variable names it as well: {said}");
     let (status, said) = setup.run(&["copy", "--undo", "--to", &url], "");
     assert!(status.success() && said.contains("may be served again"), "{said}");
+    assert!(
+        said.contains("No server starts on") && said.contains("throws it away"),
+        "what becomes of the other: {said}"
+    );
 }

@@ -18,23 +18,34 @@ struct Treasure {
     trigger: Value,
     event: Value,
     api_key: Value,
+    destination: Value,
 }
 
 fn fill(ann: &Client) -> Treasure {
     let body = json!({"type": "api", "name": CANARY, "api_payload": {"secret": CANARY}});
     let trigger = ann.post("/api/v1/triggers", &body).is(201).json()["id"].clone();
+    let destination = json!({"name": CANARY, "kind": "webhook", "url": format!("https://example.com/{CANARY}")});
+    let destination = ann.post("/api/v1/destinations", &destination).is(201).json()["id"].clone();
     let event = ann.post_nothing(&format!("/api/v1/triggers/{trigger}/fire")).is(200).json()["event_id"].clone();
     ann.post("/triggers", &json!({"name": CANARY, "trigger_type": "scheduled", "schedule": FAR})).is(200);
     let api_key =
         ann.post("/api/v1/api_keys", &json!({"name": CANARY, "scopes": ["read"]})).is(201).json()["id"].clone();
-    Treasure { trigger, event, api_key }
+    Treasure { trigger, event, api_key, destination }
 }
 
 /// Everything Ann can see of what is hers.
 fn inventory(ann: &Client) -> Vec<Value> {
-    ["/triggers", "/api/v1/triggers", "/api/v1/event_logs?status=all", "/logs/active", "/api/v1/event_logs/aggregated"]
-        .map(|path| ann.get(path).is(200).json())
-        .to_vec()
+    [
+        "/triggers",
+        "/api/v1/triggers",
+        "/api/v1/destinations",
+        "/api/v1/deliveries",
+        "/api/v1/event_logs?status=all",
+        "/logs/active",
+        "/api/v1/event_logs/aggregated",
+    ]
+    .map(|path| ann.get(path).is(200).json())
+    .to_vec()
 }
 
 /// Every method and path of both surfaces, with Ann's ids filled in, and whether an id was.
@@ -46,6 +57,7 @@ fn routes(server: &Server, treasure: &Treasure) -> Vec<(String, String, bool)> {
         let id = match pattern {
             path if path.contains("/event_logs/") => &treasure.event,
             path if path.contains("/api_keys/") => &treasure.api_key,
+            path if path.contains("/destinations/") => &treasure.destination,
             _ => &treasure.trigger,
         };
         // The way in and out is everybody's, and walking out would end the walk.
@@ -73,6 +85,10 @@ fn body(method: &str, path: &str) -> Option<Value> {
         "/api/v1/api_keys" => json!({"name": "k", "scopes": ["read"]}),
         "/api/v1/schedules/preview" => json!({"schedule_details": {"every": "1h"}}),
         "/api/v1/triggers" => json!({"type": "api"}),
+        "/api/v1/destinations" => json!({"name": "d", "kind": "inbox"}),
+        "/api/v1/deliveries/redeliver" => json!({"filter": {}}),
+        path if path.ends_with("/rotate") => json!({"scheme": "v1"}),
+        path if path.starts_with("/api/v1/destinations/") => json!({"name": "taken over", "kind": "inbox"}),
         "/triggers" | "/triggers/test" => json!({"name": "t", "trigger_type": "api"}),
         path if path.starts_with("/api/v1/triggers/") && !path.ends_with("/fire") => {
             json!({"name": "taken over", "type": "api"})
@@ -94,7 +110,7 @@ fn ask(client: &Client, method: &str, path: &str) -> Answer {
 fn the_description_names_every_data_route_of_the_contract() {
     let server = Server::start();
     let treasure = fill(&server.user());
-    let (trigger, event, key) = (&treasure.trigger, &treasure.event, &treasure.api_key);
+    let Treasure { trigger, event, api_key: key, destination } = &treasure;
     let described: Vec<String> =
         routes(&server, &treasure).into_iter().map(|(method, path, _)| format!("{method} {path}")).collect();
     for route in [
@@ -124,6 +140,23 @@ fn the_description_names_every_data_route_of_the_contract() {
         "GET /api/v1/event_logs/aggregated".to_owned(),
         format!("GET /api/v1/event_logs/{event}"),
         "POST /api/v1/schedules/preview".to_owned(),
+        "POST /api/v1/destinations".to_owned(),
+        "GET /api/v1/destinations".to_owned(),
+        format!("GET /api/v1/destinations/{destination}"),
+        format!("PUT /api/v1/destinations/{destination}"),
+        format!("PATCH /api/v1/destinations/{destination}"),
+        format!("DELETE /api/v1/destinations/{destination}"),
+        format!("POST /api/v1/destinations/{destination}/pause"),
+        format!("POST /api/v1/destinations/{destination}/resume"),
+        "POST /api/v1/destinations/preview".to_owned(),
+        format!("POST /api/v1/destinations/{destination}/test"),
+        format!("POST /api/v1/destinations/{destination}/rotate"),
+        format!("DELETE /api/v1/destinations/{destination}/secrets/{destination}"),
+        "GET /api/v1/deliveries".to_owned(),
+        "POST /api/v1/deliveries/redeliver".to_owned(),
+        format!("POST /api/v1/event_logs/{event}/deliveries/{event}/redeliver"),
+        format!("POST /api/v1/event_logs/{event}/deliveries/{event}/cancel"),
+        format!("POST /api/v1/event_logs/{event}/fire_again"),
         "GET /api/v1/nodes".to_owned(),
         "POST /api/v1/api_keys".to_owned(),
         "GET /api/v1/api_keys".to_owned(),

@@ -5,6 +5,7 @@ mod burst;
 mod fire;
 mod footprint;
 mod idle;
+mod lanes;
 mod page;
 mod restart;
 mod steady;
@@ -30,6 +31,10 @@ pub(super) enum Scenario {
     Watched,
     /// How late one trigger is on an idle server, and what the idle server costs
     Idle,
+    /// What dead, slow and flooded destinations cost the healthy ones
+    Lanes,
+    /// How much memory a hundred thousand deliveries take that wait
+    Waiting,
     /// How long a start takes with a million triggers stored, and how much memory
     Restart,
     /// How long a page of a million events takes, and how long and large the pages for people are
@@ -40,13 +45,15 @@ pub(super) enum Scenario {
 
 impl Scenario {
     /// All, in the order in which they are measured.
-    pub(super) const ALL: [Scenario; 8] = [
+    pub(super) const ALL: [Scenario; 10] = [
         Scenario::Footprint,
         Scenario::Idle,
         Scenario::Fire,
         Scenario::Burst,
         Scenario::Steady,
         Scenario::Watched,
+        Scenario::Lanes,
+        Scenario::Waiting,
         Scenario::Restart,
         Scenario::Page,
     ];
@@ -58,6 +65,8 @@ impl Scenario {
             Scenario::Burst => "burst",
             Scenario::Steady => "steady",
             Scenario::Watched => "watched",
+            Scenario::Lanes => "lanes",
+            Scenario::Waiting => "waiting",
             Scenario::Idle => "idle",
             Scenario::Restart => "restart",
             Scenario::Page => "page",
@@ -77,6 +86,8 @@ impl Scenario {
             Scenario::Burst => burst::run(bench).await,
             Scenario::Steady => steady::run(bench).await,
             Scenario::Watched => steady::watched(bench).await,
+            Scenario::Lanes => lanes::run(bench).await,
+            Scenario::Waiting => lanes::waiting(bench).await,
             Scenario::Idle => idle::run(bench).await,
             Scenario::Restart => restart::run(bench).await,
             Scenario::Page => page::run(bench).await,

@@ -90,7 +90,7 @@ async fn store_triggers(home: &Home, count: u64, webhook: &Webhook) -> anyhow::R
                 if number >= count {
                     return anyhow::Ok(());
                 }
-                store.create_trigger(trigger(user.id, number, webhook.clone(), now)?, now).await?;
+                store.create_trigger(trigger(user.id, number, webhook.clone(), now)?, now).await??;
             }
         });
     }
@@ -116,6 +116,7 @@ fn trigger(owner: UserId, number: u64, webhook: Webhook, now: Timestamp) -> anyh
         schedule: Some(ScheduleDetails { schedule, timezone: None }),
         payload: Some(Payload::from_stored(&payload)),
         webhook: Some(webhook),
+        destinations: Vec::new(),
         is_test: false,
         enabled: true,
         expires_at: None,

@@ -29,22 +29,22 @@ const SHARDS_MAX: u64 = 4096;
 #[derive(Args)]
 pub(super) struct ShardsFlags {
     /// How many triggers there are
-    #[arg(long, value_name = "NUMBER", default_value_t = 100_000_000, value_parser = clap::value_parser!(u64).range(1..=TRIGGERS_MAX))]
+    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true, default_value_t = 100_000_000, value_parser = clap::value_parser!(u64).range(1..=TRIGGERS_MAX))]
     triggers: u64,
     /// To how many owners they belong
-    #[arg(long, value_name = "NUMBER", default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..=OWNERS_MAX))]
+    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..=OWNERS_MAX))]
     owners: u64,
     /// How unequal the owners are: the one of rank r has a share that goes with 1/r to this power; 0 makes them equal
-    #[arg(long, value_name = "POWER", default_value_t = 1.0, value_parser = parse_skew)]
+    #[arg(long, value_name = "POWER", allow_negative_numbers = true, default_value_t = 1.0, value_parser = parse_skew)]
     skew: f64,
     /// Over how many shards, separated by commas
     #[arg(long, value_name = "NUMBERS", default_values_t = [4, 16, 64], value_delimiter = ',', value_parser = clap::value_parser!(u64).range(1..=SHARDS_MAX))]
     shards: Vec<u64>,
     /// How many firings one shard logs in a second, for the time that a burst takes
-    #[arg(long, value_name = "NUMBER", default_value_t = 3_000, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true, default_value_t = 3_000, value_parser = clap::value_parser!(u64).range(1..))]
     rate: u64,
     /// What is left to chance follows from this number
-    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true, default_value_t = 1)]
     seed: u64,
     /// Write the rows to this file, as JSON
     #[arg(long, value_name = "FILE")]

@@ -26,8 +26,10 @@ fn an_open_page_follows_a_delivery_from_failure_to_failure_until_it_arrives() {
         Reply::Answer(500, "", "nearly there"),
         Reply::Answer(200, "", "thank you"),
     ]);
-    let wish =
-        json!({"name": "stubborn", "type": "api", "webhook_url": stage.receiver.url(), "api_payload": {"n": 41}});
+    let till =
+        json!({"name": "Till", "kind": "webhook", "url": stage.receiver.url(), "retries": ["5s", "1m", "10m", "1h"]});
+    let till = stage.nobody().post("/api/v1/destinations", &till).is(201).json();
+    let wish = json!({"name": "stubborn", "type": "api", "destinations": [till["id"]], "api_payload": {"n": 41}});
     let trigger = make(&stage.nobody(), &wish);
     fire(&stage.nobody(), trigger);
     let browser = stage.visit(Visitor::PLAIN);
@@ -41,7 +43,7 @@ fn an_open_page_follows_a_delivery_from_failure_to_failure_until_it_arrives() {
     let counted = browser.text(".next .relative");
     assert!(counted.starts_with("in "), "the next attempt is counted down to: {counted}");
     browser.until("the countdown goes on", |browser| browser.text(".next .relative") != counted);
-    assert_eq!(browser.count(".ladder .steps li"), 5, "the whole ladder is shown");
+    assert_eq!(browser.count(".ladder .steps li"), 3, "what was tried, and what comes next");
     inspect(&browser, "event-on-the-ladder");
     let_it_try(&browser, &mut stage);
     until_said(&browser, "#event-title", "delivered");
@@ -55,20 +57,32 @@ fn an_open_page_follows_a_delivery_from_failure_to_failure_until_it_arrives() {
     assert_eq!(sent.len(), 3);
     assert!(sent.iter().all(|one| one.webhook_id() == sent[0].webhook_id()), "every attempt bears the same id");
     for (number, answer) in [(1, "still waking up"), (2, "nearly there"), (3, "thank you")] {
-        for part in ["request", "response"] {
-            let details = format!("#{part}-1-{number}");
-            if browser.ask(&format!("document.querySelector('{details}').open")) == false {
-                browser.tab_to(&format!("{details} > summary"));
-                browser.press(ENTER);
-            }
+        let details = format!("#response-1-{number}");
+        if browser.ask(&format!("document.querySelector('{details}').open")) == false {
+            browser.tab_to(&format!("{details} > summary"));
+            browser.press(ENTER);
         }
         assert!(browser.text(&format!("#response-1-{number}")).contains(answer), "the answer to attempt {number}");
-        let request = browser.text(&format!("#request-1-{number}"));
+    }
+    inspect(&browser, "event-retried-bodies");
+
+    // Each attempt has a receipt of its own.
+    follow(&browser, "[aria-labelledby=attempt-1-3]", "What was sent, and how it went");
+    assert_eq!(browser.path(), "/events/1/deliveries/0/attempts/3");
+    for number in [3, 2, 1] {
+        if number < 3 {
+            browser.tab_to(&format!(".head nav a[href$='/attempts/{number}']"));
+            browser.press_and_go(ENTER);
+        }
+        let request = browser.text("#request");
         for part in ["POST ", "/hook", sent[0].webhook_id(), "\"n\": 41"] {
             assert!(request.contains(part), "attempt {number} has no {part}:\n{request}");
         }
+        assert!(browser.text("#timings").contains("Receive"), "where its time went");
+        assert!(browser.text("#curl").contains("curl -X POST"), "and how to send it again");
     }
-    inspect(&browser, "event-retried-bodies");
+    assert!(browser.text(".cause").contains("error of its own"), "and what went wrong");
+    inspect(&browser, "receipt");
 }
 
 fn meet_a_dead_receiver(visitor: Visitor) {
@@ -82,15 +96,16 @@ fn meet_a_dead_receiver(visitor: Visitor) {
     let browser = stage.visit(visitor);
     browser.open(&stage.at("/events/1"));
     // The first pause is over before somebody has read the page; those after it wait for the clock.
-    for tried in 2..=4 {
+    for tried in 2..=7 {
         until_said(&browser, ".ladder > p", &format!("{tried} attempts made"));
+        assert_eq!(browser.count(".ladder .steps li"), 8, "the whole ladder is shown");
         let_it_try(&browser, &mut stage);
     }
-    until_said(&browser, ".ladder > p", "5 attempts made");
+    until_said(&browser, ".ladder > p", "8 attempts made");
     assert_eq!(browser.count(".next"), 0, "no attempt is promised any more");
-    assert_eq!(stage.receiver.received().len(), 5, "it is tried as often as the ladder says");
+    assert_eq!(stage.receiver.received().len(), 8, "it is tried as often as the ladder says");
     until_said(&browser, "#event-title", "failed");
-    for number in 1..=5 {
+    for number in 1..=8 {
         let details = format!("#response-1-{number}");
         if browser.ask(&format!("document.querySelector('{details}').open")) == false {
             browser.tab_to(&format!("{details} > summary"));
@@ -110,20 +125,25 @@ fn meet_a_dead_receiver(visitor: Visitor) {
     browser.press_and_go(ENTER);
     assert_eq!(browser.path(), "/events/1");
 
+    // The ladder took longer than the day that the overview is about; a receiver that says it is gone fails at once.
+    stage.reply(&[Reply::Answer(410, "", "gone")]);
+    fire(&stage.nobody(), broken);
+    browser.open(&stage.at("/events/3"));
+    until_said(&browser, "#event-title", "failed");
     browser.open(&stage.at("/"));
     follow(&browser, "#tiles", "Delivered");
     assert_eq!(browser.path(), "/events?status=all&outcome=failed");
-    assert_eq!(rows(&browser), [1], "the tile leads to what failed");
+    assert_eq!(rows(&browser), [3, 1], "the tile leads to what failed");
     assert_eq!(browser.ask("document.querySelector('#outcome').value"), "failed", "and the filter says so");
     browser.open(&stage.at("/events?status=all"));
-    assert_eq!(rows(&browser), [2, 1]);
+    assert_eq!(rows(&browser), [3, 2, 1]);
     browser.tab_to("#outcome");
     browser.press("Fa");
     if !visitor.runs_scripts() {
         browser.tab_to("#filters button[type=submit]");
         browser.press_and_go(ENTER);
     }
-    browser.until("only what failed is listed", |browser| rows(browser) == [1]);
+    browser.until("only what failed is listed", |browser| rows(browser) == [3, 1]);
     assert!(browser.path().contains("outcome=failed"), "{}", browser.path());
     browser.open(&stage.at("/ui/triggers"));
     assert_eq!(texts(&browser, "tbody th .name")[0], "broken", "what fails comes first");

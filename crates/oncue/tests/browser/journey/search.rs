@@ -44,7 +44,10 @@ fn prepare(stage: &mut Stage) {
     ] {
         make(&client, &trigger);
     }
-    let broken = json!({"name": "The broken invoice", "type": "api", "webhook_url": stage.receiver.url()});
+    let till =
+        json!({"name": "Till", "kind": "webhook", "url": stage.receiver.url(), "retries": ["5s", "1m", "10m", "1h"]});
+    let till = client.post("/api/v1/destinations", &till).is(201).json();
+    let broken = json!({"name": "The broken invoice", "type": "api", "destinations": [till["id"]]});
     let event = fire(&client, make(&client, &broken));
     for tried in 1..=5 {
         let delivery = until("the attempt is on record", || {

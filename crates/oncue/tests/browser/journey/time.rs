@@ -55,7 +55,7 @@ fn a_delivery_that_fails_is_tried_again_as_time_goes_by_and_each_attempt_is_show
     assert!(browser.text(".next").contains("Next attempt"), "{}", browser.text("main"));
     stage.advance(SignedDuration::from_secs(6));
     until_shown(&browser, &stage, "503");
-    stage.advance(SignedDuration::from_secs(72));
+    stage.advance(SignedDuration::from_secs(361));
     until_shown(&browser, &stage, "200 OK");
     assert_eq!(stage.receiver.received().len(), 3, "an attempt is made once");
     for attempt in 1..=2 {

@@ -4,6 +4,7 @@ mod destination;
 mod envelope;
 mod guard;
 mod retry;
+mod way_out;
 
 use serde_json::{Value, json};
 

@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::occurrences::Plan;
+use super::street::{Manner, Street};
 use crate::support::client::{Answer, Client};
 
 /// A trigger that was asked for.
@@ -21,6 +22,8 @@ pub(crate) struct Wish {
     pub(crate) plan: Plan,
     /// Whether its events go to the receiver.
     pub(crate) is_sent: bool,
+    /// To which destinations they go as well, in this order.
+    pub(crate) also_to: Vec<Manner>,
     /// What the load does with it later.
     pub(crate) fate: Fate,
     /// Its number, once the server acknowledged it.
@@ -70,6 +73,8 @@ pub(crate) struct Fired {
 /// Everything that was asked.
 #[derive(Clone, Default)]
 pub(crate) struct Book {
+    /// The ids of the destinations.
+    pub(crate) destinations: BTreeMap<Manner, i64>,
     /// By name.
     pub(crate) wishes: BTreeMap<String, Wish>,
     /// By trigger, in the order in which they were sent.
@@ -86,6 +91,8 @@ pub(crate) struct Stage {
     book: Mutex<Book>,
     /// Where the receiver is.
     pub(crate) receiver: String,
+    /// The receivers of the destinations.
+    pub(crate) street: Street,
     /// What a server may say instead of an answer: then nobody knows whether it happened.
     excuses: &'static [u16],
     /// The load is to end.
@@ -101,6 +108,7 @@ impl Stage {
             turn: AtomicUsize::new(0),
             book: Mutex::new(Book::default()),
             receiver,
+            street: Street::start(),
             excuses,
             is_over: AtomicBool::new(false),
         }
@@ -183,6 +191,11 @@ impl Stage {
 
     fn known(&self, is_meant: impl Fn(&Wish) -> bool) -> Vec<i64> {
         self.book().wishes.values().filter(|wish| is_meant(wish)).filter_map(|wish| wish.acknowledged).collect()
+    }
+
+    /// The triggers whose events go to destinations.
+    pub(crate) fn fanning_out(&self) -> Vec<i64> {
+        self.known(|wish| !wish.also_to.is_empty())
     }
 
     pub(crate) fn into_book(self) -> Book {

@@ -8,6 +8,10 @@ use serde_json::Value;
 use super::book::{Change, Fate};
 use super::evidence::{Account, Evidence, number, shown};
 use super::occurrences::Plan;
+use super::parcels::{
+    every_delivery_to_a_destination_ends_by_itself, every_event_owes_to_each_of_its_destinations,
+    what_is_told_of_a_delivery_is_what_its_receiver_answered,
+};
 use crate::support::time::instant;
 
 /// Every promise. No complaint means that all of them held.
@@ -26,6 +30,9 @@ pub(crate) fn all(evidence: &Evidence) -> Vec<String> {
         the_latest_of_what_was_missed_fires,
         every_delivery_arrived_under_one_id,
         nothing_is_owed_at_the_end,
+        every_event_owes_to_each_of_its_destinations,
+        every_delivery_to_a_destination_ends_by_itself,
+        what_is_told_of_a_delivery_is_what_its_receiver_answered,
     ] {
         promise(evidence, &account, &mut complaints);
     }
@@ -288,7 +295,8 @@ fn every_delivery_arrived_under_one_id(evidence: &Evidence, account: &Account<'_
 
 fn nothing_is_owed_at_the_end(evidence: &Evidence, _: &Account<'_>, complaints: &mut Vec<String>) {
     for event in &evidence.kept.details {
-        for delivery in event["deliveries"].as_array().into_iter().flatten() {
+        let deliveries = event["deliveries"].as_array().into_iter().flatten();
+        for delivery in deliveries.filter(|delivery| delivery["destination_id"].is_null()) {
             let attempts = delivery["attempts"].as_array().map_or(0, Vec::len);
             if delivery["status"] != "delivered" || attempts == 0 || delivery["message_id"] != event["message_id"] {
                 complaints.push(format!("not delivered in the end: {event}"));

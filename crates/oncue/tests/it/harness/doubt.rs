@@ -29,7 +29,7 @@ pub(crate) fn the_check(evidence: &Evidence) -> Vec<&'static str> {
 /// Changes the evidence; none where there is nothing of that sort in it.
 type Falsification = (&'static str, fn(&mut Evidence) -> Option<()>);
 
-const FALSIFICATIONS: [Falsification; 17] = [
+const FALSIFICATIONS: [Falsification; 23] = [
     ("an event of a schedule is lost", |evidence| {
         let place = scheduled_event(evidence);
         evidence.kept.events.remove(place);
@@ -140,7 +140,39 @@ const FALSIFICATIONS: [Falsification; 17] = [
         sent["deliveries"][0]["status"] = json!("pending");
         Some(())
     }),
+    ("a delivery to a destination was forgotten", |evidence| {
+        evidence.kept.fanned_out.first_mut()?["deliveries"].as_array_mut()?.pop();
+        Some(())
+    }),
+    ("an event that goes to destinations is shown to nobody", |evidence| evidence.kept.fanned_out.pop().map(drop)),
+    ("a delivery to a destination stalls", |evidence| {
+        parcel(evidence, |_| true)?["status"] = json!("pending");
+        Some(())
+    }),
+    ("a delivery to a destination was given up too early", |evidence| {
+        let parcel = parcel(evidence, |delivery| delivery["attempts"][0]["status"] == 200)?;
+        parcel["status"] = json!("failed");
+        parcel["attempts"][0]["status"] = Value::Null;
+        Some(())
+    }),
+    ("an attempt was not written down", |evidence| {
+        let repeated = |delivery: &Value| delivery["attempts"].as_array().is_some_and(|attempts| attempts.len() > 1);
+        parcel(evidence, repeated)?["attempts"].as_array_mut()?.remove(0);
+        Some(())
+    }),
+    ("a destination's receiver never got what was delivered", |evidence| {
+        let message = parcel(evidence, |delivery| delivery["status"] == "delivered")?["message_id"].clone();
+        evidence.answered.retain(|answered| message != answered.message.as_str());
+        Some(())
+    }),
 ];
+
+/// A delivery to a destination.
+fn parcel(evidence: &mut Evidence, is_meant: impl Fn(&Value) -> bool) -> Option<&mut Value> {
+    let events = evidence.kept.fanned_out.iter_mut();
+    let mut deliveries = events.filter_map(|event| event["deliveries"].as_array_mut()).flatten();
+    deliveries.find(|delivery| !delivery["destination_id"].is_null() && is_meant(delivery))
+}
 
 /// The place of an event in the account of a trigger that nobody touched.
 fn scheduled_event(evidence: &Evidence) -> usize {

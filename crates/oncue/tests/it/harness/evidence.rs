@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use super::book::{Book, Wish};
+use super::street::Answered;
 use crate::support::receiver::Received;
 use crate::support::time::instant;
 
@@ -33,6 +34,8 @@ pub(crate) struct Kept {
     pub(crate) events: Vec<Value>,
     /// Some events with their deliveries.
     pub(crate) details: Vec<Value>,
+    /// Every event that goes to destinations, with its deliveries.
+    pub(crate) fanned_out: Vec<Value>,
 }
 
 /// Everything the check goes by.
@@ -49,6 +52,8 @@ pub(crate) struct Evidence {
     pub(crate) accounted_until: Timestamp,
     pub(crate) kept: Kept,
     pub(crate) received: Vec<Received>,
+    /// What the receivers of destinations answered.
+    pub(crate) answered: Vec<Answered>,
 }
 
 /// Events to be looked at one by one: the newest, and some of all ages.
@@ -62,12 +67,18 @@ impl Evidence {
     pub(crate) fn summary(&self) -> String {
         let skipped: usize = self.kept.skipped.values().map(Vec::len).sum();
         let acknowledged = self.book.firings.values().flatten().count();
+        let deliveries =
+            self.kept.fanned_out.iter().flat_map(|event| event["deliveries"].as_array().into_iter().flatten());
+        let failed = deliveries.filter(|delivery| delivery["status"] == "failed").count();
         format!(
-            "{} triggers, {} events ({acknowledged} calls acknowledged, {} not), {skipped} records of skipped occurrences, {} deliveries received",
+            "{} triggers, {} events ({acknowledged} calls acknowledged, {} not), {skipped} records of skipped occurrences, {} deliveries received; \
+             {} events to destinations, which were called {} times, {failed} deliveries failed",
             self.kept.triggers.len(),
             self.kept.events.len(),
             self.book.firings.len() - acknowledged,
             self.received.len(),
+            self.kept.fanned_out.len(),
+            self.answered.len(),
         )
     }
 }

@@ -10,9 +10,21 @@ use serde_json::{Value, json};
 use super::book::{Change, Fate, Fired, Stage, Wish};
 use super::chance::Chance;
 use super::occurrences::Plan;
+use super::street::Manner;
 use crate::support::time::micros;
 
 const ZONES: [&str; 5] = ["Europe/Riga", "Asia/Kolkata", "America/St_Johns", "Australia/Lord_Howe", "UTC"];
+
+/// The called triggers whose events go to destinations: whether to the receiver too, and to which.
+const FANS: [(bool, &[Manner]); 2] =
+    [(true, &[Manner::Fickle, Manner::Paced, Manner::Leaving]), (false, &[Manner::Leaving, Manner::Stern])];
+
+/// How long their callers rest between calls, and how these threads are numbered.
+const FANS_REST: Duration = Duration::from_millis(120);
+const FANS_FROM: usize = 100;
+
+/// How often the destination that is suspended now and then is resumed.
+const RESUME_EVERY: Duration = Duration::from_millis(700);
 
 /// How much of what.
 pub(crate) struct Amount {
@@ -27,9 +39,14 @@ pub(crate) struct Amount {
 
 /// Makes the triggers that are there from the beginning.
 pub(crate) fn set_the_stage(stage: &Stage, amount: &Amount, chance: &mut Chance) {
+    for manner in Manner::ALL {
+        let asked = stage.ask("POST", "/api/v1/destinations", Some(&stage.street.destination(manner)));
+        let id = asked.and_then(|answer| answer.json()["id"].as_i64()).expect("nobody harms anything yet");
+        stage.book().destinations.insert(manner, id);
+    }
     let mut make = |plan: Plan, fate: Fate| {
         let is_sent = chance.one_in(2);
-        ask_for(stage, plan, fate, is_sent);
+        ask_for(stage, plan, fate, is_sent, &[]);
     };
     for number in 0..24 {
         let start_at = (number % 4 == 3).then(|| soon(1500 + 100 * number));
@@ -50,8 +67,13 @@ pub(crate) fn set_the_stage(stage: &Stage, amount: &Amount, chance: &mut Chance)
         make(Plan::Every { period_s: 1, start_at: None }, Fate::Restless);
     }
     for is_sent in [false, true, true] {
-        ask_for(stage, Plan::Api, Fate::Untouched, is_sent);
+        ask_for(stage, Plan::Api, Fate::Untouched, is_sent, &[]);
     }
+    for (is_sent, also_to) in FANS {
+        ask_for(stage, Plan::Api, Fate::Untouched, is_sent, also_to);
+    }
+    let also_to = [Manner::Stern, Manner::Fickle];
+    ask_for(stage, Plan::Every { period_s: 1, start_at: None }, Fate::Untouched, true, &also_to);
 }
 
 /// Starts the threads of the load; they end when the stage says so.
@@ -64,13 +86,22 @@ pub(crate) fn start<'scope, 'env>(
     let api = |is_sent: bool| {
         let book = stage.book();
         let wishes = book.wishes.values().filter(|wish| matches!(wish.plan, Plan::Api) && wish.is_sent == is_sent);
-        wishes.filter_map(|wish| wish.acknowledged).collect::<Vec<i64>>()
+        wishes.filter(|wish| wish.also_to.is_empty()).filter_map(|wish| wish.acknowledged).collect::<Vec<i64>>()
     };
     for (thread, trigger) in api(false).into_iter().chain(api(true)).enumerate() {
         // Deliveries would pile up higher than is useful.
         let rest = Duration::from_millis(if thread == 0 { amount.rests_ms.0 } else { amount.rests_ms.1 });
         scope.spawn(move || fire(stage, thread, trigger, rest));
     }
+    let fans: Vec<i64> = {
+        let book = stage.book();
+        let fans = book.wishes.values().filter(|wish| matches!(wish.plan, Plan::Api) && !wish.also_to.is_empty());
+        fans.filter_map(|wish| wish.acknowledged).collect()
+    };
+    for (thread, trigger) in fans.into_iter().enumerate() {
+        scope.spawn(move || fire(stage, FANS_FROM + thread, trigger, FANS_REST));
+    }
+    scope.spawn(move || resume(stage));
     let mut own = chance.split();
     scope.spawn(move || make_more(stage, &mut own));
     let mut own = chance.split();
@@ -82,16 +113,21 @@ fn soon(ms: i64) -> Timestamp {
 }
 
 /// Asks for a trigger under a name of its own.
-fn ask_for(stage: &Stage, plan: Plan, fate: Fate, is_sent: bool) -> Option<i64> {
+fn ask_for(stage: &Stage, plan: Plan, fate: Fate, is_sent: bool, also_to: &[Manner]) -> Option<i64> {
     let kind = if matches!(plan, Plan::Api) { "api" } else { "scheduled" };
     let mut body = json!({"type": kind, "schedule_details": plan.details()});
     if is_sent {
         body["webhook_url"] = json!(stage.receiver);
     }
+    if !also_to.is_empty() {
+        let book = stage.book();
+        body["destinations"] = also_to.iter().map(|manner| book.destinations[manner]).collect();
+    }
     let name = {
         let mut book = stage.book();
         let name = format!("wish {:04}", book.wishes.len());
-        book.wishes.insert(name.clone(), Wish { plan, is_sent, fate, acknowledged: None, is_refused: false });
+        let also_to = also_to.to_vec();
+        book.wishes.insert(name.clone(), Wish { plan, is_sent, also_to, fate, acknowledged: None, is_refused: false });
         name
     };
     body["name"] = json!(name);
@@ -125,6 +161,15 @@ fn fire(stage: &Stage, thread: usize, trigger: i64, rest: Duration) {
     }
 }
 
+/// Resumes again and again the destination whose receiver says now and then that it wants nothing more.
+fn resume(stage: &Stage) {
+    let path = format!("/api/v1/destinations/{}/resume", stage.book().destinations[&Manner::Leaving]);
+    while stage.wait().is_some() {
+        thread::sleep(RESUME_EVERY);
+        stage.ask("POST", &path, None);
+    }
+}
+
 fn make_more(stage: &Stage, chance: &mut Chance) {
     while stage.wait().is_some() {
         let is_sent = chance.one_in(2);
@@ -134,7 +179,7 @@ fn make_more(stage: &Stage, chance: &mut Chance) {
             _ => Plan::Once { at: soon(i64::try_from(chance.between(1000, 6000)).expect("small")) },
         };
         let fate = if plan.is_clock() && chance.one_in(2) { Fate::Doomed } else { Fate::Untouched };
-        let made = ask_for(stage, plan, fate, is_sent);
+        let made = ask_for(stage, plan, fate, is_sent, &[]);
         chance.pause(100, 700);
         if let (Some(id), Fate::Doomed) = (made, fate) {
             send_change(stage, id, None);

@@ -10,5 +10,8 @@ pub(crate) mod doubt;
 pub(crate) mod evidence;
 pub(crate) mod load;
 pub(crate) mod occurrences;
+pub(crate) mod pace;
+pub(crate) mod parcels;
 pub(crate) mod receiver;
 pub(crate) mod settle;
+pub(crate) mod street;

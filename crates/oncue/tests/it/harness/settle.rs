@@ -25,6 +25,7 @@ pub(crate) fn settle(
     for id in stage.restless() {
         ann.patch(&format!("/api/v1/triggers/{id}"), &json!({"enabled": true})).is(200);
     }
+    stage.street.calm_down();
     let accounted_until = Timestamp::now();
     for id in stage.clocks() {
         until_within(patience, "the scheduler passes the instant of the account", || {
@@ -38,7 +39,13 @@ pub(crate) fn settle(
         ann.patch(&format!("/api/v1/triggers/{}", trigger["id"]), &json!({"enabled": false})).is(200);
     }
     let start = Instant::now();
-    until_within(patience, "nothing is owed any more", || (owed(ann) == 0).then_some(()));
+    until_within(patience, "nothing is owed any more", || {
+        // One whose receiver wanted nothing more waits for its owner.
+        for id in stage.book().destinations.values() {
+            ann.post_nothing(&format!("/api/v1/destinations/{id}/resume"));
+        }
+        (owed(ann) == 0).then_some(())
+    });
     println!("the backlog was empty after {:?}", start.elapsed());
     let records = triggers.iter().map(|trigger| {
         let records = read(ann, &format!("/api/v1/triggers/{}/skipped", trigger["id"])).list();
@@ -49,7 +56,14 @@ pub(crate) fn settle(
     let details = evidence::sample(&events)
         .map(|event| read(ann, &format!("/api/v1/event_logs/{}", event["id"])).json())
         .collect();
-    (accounted_until, Kept { triggers, skipped, events, details })
+    let fanning_out = stage.fanning_out();
+    let fans_out = |event: &&Value| fanning_out.iter().any(|trigger| event["trigger_id"] == *trigger);
+    let fanned_out = events
+        .iter()
+        .filter(fans_out)
+        .map(|event| read(ann, &format!("/api/v1/event_logs/{}", event["id"])).json())
+        .collect();
+    (accounted_until, Kept { triggers, skipped, events, details, fanned_out })
 }
 
 /// What is there, asked for again where the server says that it cannot answer just now, as every client should.

@@ -68,6 +68,7 @@ fn nothing_acknowledged_is_lost_and_nothing_due_is_silent_however_often_it_is_ki
     let load_ended_at = Timestamp::now();
     let ann = stage.present().expect("the last life goes on");
     let (accounted_until, kept) = settle(&ann, &stage, SETTLE_PATIENCE, |_| true);
+    let answered = stage.street.answered();
     let evidence = Evidence {
         book: stage.into_book(),
         gaps: gaps(&lives),
@@ -76,6 +77,7 @@ fn nothing_acknowledged_is_lost_and_nothing_due_is_silent_however_often_it_is_ki
         accounted_until,
         kept,
         received: receiver.received(),
+        answered,
     };
     let complaints = check::all(&evidence);
     process.kill();

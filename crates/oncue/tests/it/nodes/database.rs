@@ -6,7 +6,7 @@ use super::crew::Crew;
 /// A rule, and a statement that counts what breaks it.
 type Rule = (&'static str, &'static str);
 
-const RULES: [Rule; 11] = [
+const RULES: [Rule; 14] = [
     (
         "occurrences with two events",
         "SELECT count(*) FROM (SELECT 1 FROM events WHERE scheduled_at IS NOT NULL
@@ -18,11 +18,11 @@ const RULES: [Rule; 11] = [
     ("triggers that are armed although all are paused", "SELECT count(*) FROM cursors"),
     (
         "deliveries that ended twice",
-        "SELECT count(*) FROM (SELECT 1 FROM attempts WHERE delivered GROUP BY event_id HAVING count(*) > 1) AS twice",
+        "SELECT count(*) FROM (SELECT 1 FROM attempts WHERE delivered GROUP BY event_id, slot HAVING count(*) > 1) AS twice",
     ),
     (
         "deliveries whose attempts are not numbered one after the other",
-        "SELECT count(*) FROM (SELECT 1 FROM attempts GROUP BY event_id
+        "SELECT count(*) FROM (SELECT 1 FROM attempts GROUP BY event_id, slot
                                HAVING min(number) <> 1 OR max(number) <> count(*)) AS odd",
     ),
     (
@@ -32,16 +32,34 @@ const RULES: [Rule; 11] = [
          LEFT JOIN triggers ON triggers.id = events.trigger_id AND triggers.revision = events.revision
          LEFT JOIN revisions ON revisions.trigger_id = events.trigger_id AND revisions.revision = events.revision
          WHERE coalesce(triggers.webhook_url, revisions.webhook_url) IS NOT NULL
-           AND NOT EXISTS (SELECT 1 FROM attempts WHERE attempts.event_id = events.id AND attempts.delivered)",
+           AND NOT EXISTS (SELECT 1 FROM attempts WHERE attempts.event_id = events.id AND attempts.slot = 0 AND attempts.delivered)",
     ),
     (
         "firings that are not counted, or counted too often",
         "SELECT abs((SELECT coalesce(sum(fired), 0) FROM counts WHERE trigger_id = 0) - (SELECT count(*) FROM events))",
     ),
     (
-        "deliveries that are not counted, or counted too often",
+        "events of which nothing is owed any more that are not counted, or counted too often",
         "SELECT abs((SELECT coalesce(sum(delivered), 0) FROM counts WHERE trigger_id = 0)
-                    - (SELECT count(*) FROM attempts WHERE delivered))",
+                    + (SELECT count(*) FROM failures)
+                    - (SELECT count(DISTINCT event_id) FROM attempts))",
+    ),
+    (
+        "deliveries that were given up and have an attempt that succeeded",
+        "SELECT count(*) FROM undelivered JOIN attempts USING (event_id, slot) WHERE attempts.delivered",
+    ),
+    (
+        "deliveries that neither succeeded nor were given up",
+        "SELECT count(*)
+         FROM (SELECT event_id, slot FROM attempts GROUP BY event_id, slot HAVING NOT bool_or(delivered)) AS unsuccessful
+         WHERE NOT EXISTS (SELECT 1 FROM undelivered
+                           WHERE undelivered.event_id = unsuccessful.event_id AND undelivered.slot = unsuccessful.slot)",
+    ),
+    (
+        "events with a delivery that was given up that do not count as failed, or the other way round",
+        "SELECT (SELECT count(DISTINCT event_id) FROM undelivered)
+                + (SELECT count(*) FROM failures)
+                - 2 * (SELECT count(DISTINCT event_id) FROM undelivered JOIN failures USING (event_id))",
     ),
     (
         "triggers whose skipped occurrences are not counted, or counted too often",

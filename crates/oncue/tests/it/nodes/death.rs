@@ -18,6 +18,27 @@ use crate::support::wait::until;
 /// A node is noticed to be gone after three seconds; on a busy machine all this takes longer, but not for ever.
 const DELAY_AT_MOST: Duration = Duration::from_secs(10);
 
+/// Draining and leaving have ten and three seconds; the rest is a busy machine.
+const ENDED_WITHIN: Duration = Duration::from_secs(20);
+
+#[test]
+fn a_node_that_is_stopped_takes_its_row_along_however_long_its_deliveries_take() {
+    let receiver = Receiver::scripted(|_, _| Reply::Slow(Duration::from_secs(60), 200));
+    let mut crew = Crew::start(2, Durability::Quick);
+    let ann = crew.user();
+    let api = make(&ann, &json!({"type": "api", "webhook_url": receiver.url()}));
+    ann.post(&format!("/api/v1/triggers/{api}/fire"), &json!({})).is(200);
+    receiver.wait_for(1);
+    let told = Instant::now();
+    crew.nodes[0].process.terminate();
+    assert!(crew.nodes[0].process.wait().success(), "{}", crew.nodes[0].log());
+    assert!(told.elapsed() < ENDED_WITHIN, "it took {:?}", told.elapsed());
+    assert_eq!(crew.number("SELECT count(*) FROM nodes"), 1, "only the other is left");
+    // Nobody had to notice: what the first one held is the other's at once.
+    receiver.wait_for(2);
+    assert!(!crew.nodes[1].log().contains("was given up"), "{}", crew.nodes[1].log());
+}
+
 const CLOCKS: usize = 24;
 const CALLS: usize = 24;
 

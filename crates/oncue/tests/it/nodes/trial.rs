@@ -53,6 +53,7 @@ pub(super) fn prove(
     leave_in_peace(crew);
     let (accounted_until, kept) =
         settle(&ann, &stage, SETTLE_PATIENCE, |until| database::armed_until(crew, until.as_microsecond()) == 0);
+    let answered = stage.street.answered();
     let evidence = Evidence {
         book: stage.into_book(),
         gaps: timeline.gaps(Timestamp::now()),
@@ -61,6 +62,7 @@ pub(super) fn prove(
         accounted_until,
         kept,
         received: receiver.received(),
+        answered,
     };
     let mut complaints = check::all(&evidence);
     complaints.extend(database::complaints(crew));

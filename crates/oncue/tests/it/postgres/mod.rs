@@ -3,3 +3,4 @@
 
 mod outage;
 mod start;
+mod trouble;

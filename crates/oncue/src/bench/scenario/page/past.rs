@@ -7,11 +7,11 @@ use std::time::Duration;
 use anyhow::{Context, anyhow, bail};
 use jiff::{SignedDuration, Timestamp};
 use oncue_domain::clock::to_micros;
-use oncue_domain::delivery::{self, Claim, Settlement, Verdict};
+use oncue_domain::delivery::{self, Claim, Settlement, Terms, Verdict};
 use oncue_domain::destination::Webhook;
-use oncue_domain::event::Origin;
+use oncue_domain::event::{Origin, Retention};
 use oncue_domain::id::{Ids, TriggerId, UserId};
-use oncue_domain::outbound::{Answer, Exchange};
+use oncue_domain::outbound::{Answer, Exchange, Facts};
 use oncue_domain::payload::Payload;
 use oncue_domain::plan::plan;
 use oncue_domain::schedule::cron::CronExpression;
@@ -78,7 +78,7 @@ pub(super) async fn play(
         let definition = definition(number, url, &zones, from)?;
         let next_at = definition.next_after(from);
         let new = NewTrigger { owner, definition, next_at, test_event: None };
-        let id = stage.store.create_trigger(new, from).await?.trigger.id;
+        let id = stage.store.create_trigger(new, from).await??.trigger.id;
         match number % 5 {
             0 => stage.called.push(id),
             1 => brisk = brisk.or(Some(id)),
@@ -120,6 +120,7 @@ fn definition(number: usize, url: &str, zones: &Zones, from: Timestamp) -> anyho
         schedule: schedule.map(|schedule| ScheduleDetails { schedule, timezone }),
         payload: Some(Payload::from_stored(&format!(r#"{{"branch":{number},"text":"a small payload, as most are"}}"#))),
         webhook: Some(Webhook::parse(url, None).map_err(|error| anyhow!(error))?),
+        destinations: Vec::new(),
         is_test: false,
         enabled: true,
         expires_at: None,
@@ -177,9 +178,11 @@ impl Stage {
     /// The only attempt: a ladder of them would take longer than the past lasts.
     fn attempt(&self, claim: Claim, now: Timestamp) -> Settlement {
         let fails = self.failing.contains(&claim.event.trigger);
-        let answer = Answer { status: if fails { 503 } else { 200 }, body: b"taken, or not".to_vec() };
-        let exchange = Exchange { result: Ok(answer), took: Duration::from_millis(12) };
-        let settlement = delivery::settle(claim, exchange, now, now + SignedDuration::from_millis(12));
+        let answer =
+            Answer { status: if fails { 503 } else { 200 }, headers: Vec::new(), body: b"taken, or not".to_vec() };
+        let exchange = Exchange { result: Ok(answer), took: Duration::from_millis(12), facts: Facts::default() };
+        let terms = Terms::standard(Retention::STANDARD.keep_for);
+        let settlement = delivery::settle(claim, exchange, &terms, now, now + SignedDuration::from_millis(12));
         if fails { Settlement { verdict: Verdict::Failed, ..settlement } } else { settlement }
     }
 }
