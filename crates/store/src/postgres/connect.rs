@@ -99,6 +99,14 @@ impl Connections {
         self.dialer.pauses.begin(Instant::now(), chance());
     }
 
+    /// A connection beside the pool, for whoever asks whether the server answers at all: it waits for no turn, and for no pause, because
+    /// both end only once somebody knows.
+    pub(super) async fn beside(&self) -> std::result::Result<tokio_postgres::Client, Missed> {
+        let (client, line) = self.dialer.any().await?;
+        tokio::spawn(drive(line));
+        Ok(client)
+    }
+
     /// Hears what is said on a channel from now on, on a connection beside the pool.
     pub(super) async fn listen(&self, channel: &str) -> Result<Notifications> {
         let (client, mut line) = self.dialer.dial().await?;
@@ -122,6 +130,27 @@ pub(super) struct Notifications {
     pub(super) said: mpsc::UnboundedReceiver<String>,
 }
 
+/// Nobody let us in.
+#[derive(Debug)]
+pub(super) struct Missed {
+    error: Error,
+    /// Somebody took the call and then said nothing until the time was over.
+    pub(super) unanswered: bool,
+}
+
+impl From<Error> for Missed {
+    fn from(error: Error) -> Self {
+        Self { error, unanswered: false }
+    }
+}
+
+/// Carries what is sent and answered, until the connection ends.
+async fn drive(line: Line) {
+    if let Err(error) = line.await {
+        tracing::debug!("a connection to the database ended: {error}");
+    }
+}
+
 impl Dialer {
     async fn dial(&self) -> Result<(tokio_postgres::Client, Line)> {
         let Some(leave) = self.pauses.leave(Instant::now()) else { return Err(self.trouble()) };
@@ -131,7 +160,7 @@ impl Dialer {
                 silence::note_answer();
                 Ok(made)
             }
-            Err(error) => {
+            Err(Missed { error, .. }) => {
                 *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.clone());
                 leave.missed(Instant::now(), chance());
                 Err(error)
@@ -140,46 +169,51 @@ impl Dialer {
     }
 
     /// The first host that lets us in, beginning with the one that did last.
-    async fn any(&self) -> Result<(tokio_postgres::Client, Line)> {
+    async fn any(&self) -> std::result::Result<(tokio_postgres::Client, Line), Missed> {
         let first = self.first.load(Ordering::Relaxed);
         let places = (0..self.targets.len()).map(|step| (first + step) % self.targets.len());
-        let (mut passes, mut words) = (false, Vec::new());
+        let (mut passes, mut unanswered, mut words) = (false, false, Vec::new());
         for place in places {
             match self.one(&self.targets[place]).await {
                 Ok(made) => {
                     self.first.store(place, Ordering::Relaxed);
                     return Ok(made);
                 }
-                Err(trouble) => {
-                    passes |= matches!(trouble, Error::Unavailable(_));
-                    let (Error::Unavailable(why) | Error::Broken(why)) = trouble;
+                Err(missed) => {
+                    passes |= matches!(missed.error, Error::Unavailable(_));
+                    unanswered |= missed.unanswered;
+                    let (Error::Unavailable(why) | Error::Broken(why)) = missed.error;
                     words.push(format!("{}: {why}", self.targets[place].name));
                 }
             }
         }
         let words = words.join("; ");
-        Err(if passes { Error::Unavailable(words) } else { Error::Broken(words) })
+        let error = if passes { Error::Unavailable(words) } else { Error::Broken(words) };
+        Err(Missed { error, unanswered })
     }
 
     /// Any of the machines that the host's name stands for; each may take the whole time.
-    async fn one(&self, target: &Target) -> Result<(tokio_postgres::Client, Line)> {
+    async fn one(&self, target: &Target) -> std::result::Result<(tokio_postgres::Client, Line), Missed> {
         let Some(name) = &target.lookup else { return self.at(&target.config).await };
         let looked_up = self.in_time(tokio::net::lookup_host((name.0.as_str(), name.1))).await?;
         let addresses =
             looked_up.map_err(|error| Error::Unavailable(format!("the name cannot be looked up: {error}")))?;
-        let mut trouble = Error::Unavailable("the name stands for no machine".into());
+        let mut missed = Missed::from(Error::Unavailable("the name stands for no machine".into()));
         for address in addresses {
             // The name stays with it: that is what a certificate is for.
             match self.at(target.config.clone().hostaddr(address.ip())).await {
                 Ok(made) => return Ok(made),
-                Err(error) => trouble = error,
+                Err(last) => missed = Missed { unanswered: missed.unanswered || last.unanswered, ..last },
             }
         }
-        Err(trouble)
+        Err(missed)
     }
 
-    async fn at(&self, config: &Config) -> Result<(tokio_postgres::Client, Line)> {
-        self.in_time(config.connect(self.tls.clone())).await?.map_err(|error| failure::classed(&error))
+    async fn at(&self, config: &Config) -> std::result::Result<(tokio_postgres::Client, Line), Missed> {
+        match self.in_time(config.connect(self.tls.clone())).await {
+            Ok(made) => made.map_err(|error| failure::classed(&error).into()),
+            Err(error) => Err(Missed { error, unanswered: true }),
+        }
     }
 
     async fn in_time<T>(&self, dialling: impl Future<Output = T>) -> Result<T> {
@@ -213,14 +247,7 @@ impl Connect for Way {
     fn connect(&self, _: &Config) -> Dialling<'_> {
         Box::pin(async move {
             match self.0.dial().await {
-                Ok((client, line)) => Ok((
-                    client,
-                    tokio::spawn(async move {
-                        if let Err(error) = line.await {
-                            tracing::debug!("a connection to the database ended: {error}");
-                        }
-                    }),
-                )),
+                Ok((client, line)) => Ok((client, tokio::spawn(drive(line)))),
                 // Only tokio-postgres can make its errors. This one is made without dialling, for there is no host, and is never
                 // shown: what happened is in `trouble`.
                 Err(_) => Config::new().connect(NoTls).await.map(|(client, _)| (client, tokio::spawn(async {}))),

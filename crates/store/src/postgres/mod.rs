@@ -99,9 +99,8 @@ const CONNECTIONS_MAX: usize = 16;
 /// A database that is just being started, as it is where everything starts at once, is waited for so long.
 const REACHED_WITHIN: Duration = Duration::from_secs(30);
 
-/// How many connections there are beside the others for a node's signs of life, hints, and asking whether the server still
-/// answers, none of which may wait behind a burst.
-const UPKEEP_CONNECTIONS: usize = 3;
+/// How many connections there are beside the others for a node's signs of life and hints, neither of which may wait behind a burst.
+const UPKEEP_CONNECTIONS: usize = 2;
 
 /// How many lists are read at once; what is beyond waits without holding up logins, the scheduler or deliveries.
 const LISTS_AT_ONCE: usize = 4;

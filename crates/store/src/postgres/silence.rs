@@ -7,9 +7,9 @@ use std::pin::pin;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use deadpool_postgres::Client;
 use oncue_domain::store::{Error, Result};
 use tokio::sync::watch;
+use tokio_postgres::Client;
 
 use super::{Shared, failure};
 
@@ -32,11 +32,17 @@ static HANGS: LazyLock<watch::Sender<bool>> = LazyLock::new(|| watch::Sender::ne
 /// Asks for as long as the store lives.
 pub(super) async fn listen_for(shared: Arc<Shared>) {
     loop {
-        // Kept from one question to the next: a server that hangs lets nobody in who could ask.
-        if let Ok(client) = shared.upkeep.client().await {
-            while answers(&shared, &client).await {
-                tokio::time::sleep(ASKED_EVERY).await;
+        // Kept from one question to the next, and beside the pool, where one could be told to wait.
+        match shared.upkeep.beside().await {
+            Ok(client) => {
+                note_answer();
+                while answers(&shared, &client).await {
+                    tokio::time::sleep(ASKED_EVERY).await;
+                }
             }
+            Err(missed) if missed.unanswered => tell_all(&shared),
+            // Refused in words or not there at all: whoever is connected is told so by itself.
+            Err(_) => {}
         }
         tokio::time::sleep(ASKED_EVERY).await;
     }
@@ -53,14 +59,21 @@ async fn answers(shared: &Shared, client: &Client) -> bool {
             return answer.is_ok();
         }
     }
-    tracing::warn!("the database has been silent for {} s: it hangs", SILENCE_MAX.as_secs());
+    tell_all(shared);
+    false
+}
+
+/// Whoever waits hears that the server hangs, and nobody uses its connections again.
+fn tell_all(shared: &Shared) {
+    let already_hung = HANGS.send_replace(true);
+    if !already_hung {
+        tracing::warn!("the database has been silent for {} s: it hangs", SILENCE_MAX.as_secs());
+    }
     failure::doubt();
     // Whoever is told now comes back at once: one looks for all, and the others are not to wait for what it finds.
     for connections in [&shared.connections, &shared.upkeep] {
         connections.stay_away(silent(SILENCE_MAX));
     }
-    HANGS.send_replace(true);
-    false
 }
 
 /// The server answered, or let somebody in.
