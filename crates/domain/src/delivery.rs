@@ -13,11 +13,13 @@ use crate::receipt::Kept;
 
 pub mod ladder;
 pub mod retry_after;
+mod turn;
 mod unsent;
 pub mod verdict;
 
 pub use ladder::Ladder;
 pub use retry_after::Receiver;
+pub use turn::waits_for_turn;
 pub use unsent::{cancel, fail, park, put_back};
 pub use verdict::{Terms, ends_at, over_until};
 
@@ -44,7 +46,7 @@ pub struct Claim {
     pub target: Target,
     /// How many attempts were settled before.
     pub tried: u32,
-    /// How many of them were made before it was last sent again: its ladder begins after these.
+    /// How many of them use up no pause of its ladder: those that were made before it was last sent again, and those that only came too soon.
     pub ladder_from: u32,
     /// When it was due: first, or again.
     pub due_at: Timestamp,
@@ -109,10 +111,22 @@ pub enum State {
 }
 
 impl State {
-    /// The word in the API and on the pages.
+    /// How a delivery is told that goes to a destination which takes none now: what waits for its next attempt waits for the destination
+    /// as well, until its time is over at `ends_at`, although the store learns of that only when the attempt is due.
+    #[must_use]
+    pub fn at_stopped_destination(self, ends_at: Timestamp) -> State {
+        match self {
+            State::Pending(_) => State::Parked(ends_at),
+            State::Held | State::Parked(_) | State::Queued | State::Delivered | State::Failed => self,
+        }
+    }
+
+    /// The word in the API and on the pages. What has come of it so far, in fewer words, is an [`Outcome`](crate::firing::Outcome).
     pub fn word(self) -> &'static str {
         match self {
-            State::Pending(_) | State::Held | State::Parked(_) | State::Queued => "pending",
+            State::Pending(_) | State::Held => "pending",
+            State::Parked(_) => "parked",
+            State::Queued => "queued",
             State::Delivered => "delivered",
             State::Failed => "failed",
         }
@@ -138,6 +152,18 @@ pub struct Settlement {
     /// destination of its own. Whoever made the attempt acts on it (`Store::suspend_destination`), before this is written down; what
     /// is written of the delivery is the same either way.
     pub suspends: Option<String>,
+    /// Whether the receiver took it for one too many and said when to come back, soon: then no pause of the ladder was used up, it says nothing
+    /// of whether the receiver works, and nothing else is to be sent there before the verdict's time.
+    pub is_too_soon: bool,
+}
+
+impl Settlement {
+    /// Which destination has shown whether it works, and whether it does; none where no attempt was made there, or where it only said that
+    /// it came too soon.
+    pub fn shows(&self) -> Option<(DestinationId, bool)> {
+        let id = self.claim.destination().filter(|_| self.attempt.is_some() && !self.is_too_soon)?;
+        Some((id, self.verdict == Verdict::Delivered))
+    }
 }
 
 /// What follows for a delivery.
@@ -156,15 +182,26 @@ pub enum Verdict {
 
 /// Decides what an exchange means for the delivery that `claim` holds, by the terms of its destination. The receipt is whoever sent's
 /// to add.
-pub fn settle(claim: Claim, exchange: Exchange, terms: &Terms, started_at: Timestamp, now: Timestamp) -> Settlement {
+pub fn settle(
+    mut claim: Claim,
+    exchange: Exchange,
+    terms: &Terms,
+    started_at: Timestamp,
+    now: Timestamp,
+) -> Settlement {
     let number = claim.tried + 1;
     let tried = verdict::Tried {
         number: number.saturating_sub(claim.ladder_from),
+        made: number,
         message: claim.message_id(),
         ends_at: terms.ends_at(&claim.event),
         result: &exchange.result,
     };
     let ruling = verdict::judge(&tried, terms, now);
+    if ruling.is_too_soon {
+        claim.ladder_from += 1;
+    }
+    let (verdict, is_too_soon) = (ruling.verdict, ruling.is_too_soon);
     let suspends = ruling.suspends.filter(|_| matches!(claim.target, Target::Destination(_)));
     let (status, error, answer) = match exchange.result {
         Ok(answer) => (Some(answer.status), None, Some(answer.body)),
@@ -173,7 +210,7 @@ pub fn settle(claim: Claim, exchange: Exchange, terms: &Terms, started_at: Times
     let answer = answer.filter(|body| !body.is_empty() && claim.target.is_users_own());
     let took_us = i64::try_from(exchange.took.as_micros()).unwrap_or(i64::MAX);
     let attempt = Attempt { number, started_at, took_us, status, error, answer };
-    Settlement { claim, at: now, attempt: Some(attempt), receipt: None, verdict: ruling.verdict, why: None, suspends }
+    Settlement { claim, at: now, attempt: Some(attempt), receipt: None, verdict, why: None, suspends, is_too_soon }
 }
 
 #[cfg(test)]
@@ -184,7 +221,7 @@ mod tests {
     use crate::destination::Webhook;
     use crate::event::Retention;
     use crate::message::tests::{at, event};
-    use crate::outbound::{Answer, Facts};
+    use crate::outbound::{Answer, Facts, Failure};
 
     fn settled(target: Target, tried: u32, status: u16) -> Settlement {
         let event = Arc::new(event("nightly", "{}"));
@@ -227,6 +264,27 @@ mod tests {
     }
 
     #[test]
+    fn what_came_too_soon_uses_up_no_pause_and_shows_nothing_of_its_destination() {
+        let target = Target::Destination(DestinationId(7));
+        let failed = settled(target, 2, 500);
+        assert_eq!((failed.shows(), failed.claim.ladder_from), (Some((DestinationId(7), false)), 0));
+        let started_at = failed.claim.event.fired_at;
+        let terms = Terms::standard(Retention::STANDARD.keep_for);
+        let headers = vec![("Retry-After".to_owned(), "3".to_owned())];
+        let answer = Answer { status: 429, headers, body: Vec::new() };
+        let exchange = Exchange { result: Ok(answer), took: Duration::from_millis(7), facts: Facts::default() };
+        let now = at("2027-02-15T08:30:03Z");
+        let too_soon = settle(failed.claim, exchange, &terms, started_at, now);
+        assert_eq!(too_soon.verdict, Verdict::Retry(now + SignedDuration::from_secs(3)));
+        assert_eq!((too_soon.shows(), too_soon.claim.ladder_from), (None, 1));
+        let claim = Claim { tried: 3, ..too_soon.claim };
+        let silent = Exchange { result: Err(Failure("No.".to_owned())), took: Duration::ZERO, facts: Facts::default() };
+        let next = settle(claim, silent, &terms, started_at, now);
+        let due = Ladder::standard().next_try(3, next.claim.message_id(), now).expect("a rung is left");
+        assert_eq!(next.verdict, Verdict::Retry(due), "the third rung, with the fourth attempt");
+    }
+
+    #[test]
     fn a_delivery_that_is_sent_again_goes_on_counting_and_begins_its_ladder_anew() {
         let target = Target::Destination(DestinationId(7));
         let claim = Claim { tried: 8, ladder_from: 8, ..settled(target.clone(), 7, 500).claim };
@@ -239,6 +297,15 @@ mod tests {
         let message = again.claim.message_id();
         assert_eq!(again.verdict, Verdict::Retry(Ladder::standard().next_try(1, message, now).expect("a first rung")));
         assert_eq!(settled(target, 7, 500).verdict, Verdict::Failed, "the former ladder was used up");
+    }
+
+    #[test]
+    fn at_a_destination_that_takes_no_deliveries_only_what_waits_for_an_attempt_is_told_otherwise() {
+        let (due, end) = (at("2027-02-15T09:00:00Z"), at("2027-02-17T08:00:00Z"));
+        assert_eq!(State::Pending(due).at_stopped_destination(end), State::Parked(end));
+        for state in [State::Held, State::Parked(due), State::Queued, State::Delivered, State::Failed] {
+            assert_eq!(state.at_stopped_destination(end), state);
+        }
     }
 
     #[test]

@@ -54,6 +54,18 @@ impl<K: Eq + Hash + Clone> Buckets<K> {
         Ok(())
     }
 
+    /// Takes as many as there are, at most `wanted`: how many those were, and the wait until there is another.
+    pub fn take_some(&mut self, key: &K, wanted: usize, now: Timestamp) -> (usize, Duration) {
+        let mut taken = 0;
+        while taken < wanted {
+            match self.take(key, now) {
+                Ok(()) => taken += 1,
+                Err(wait) => return (taken, wait),
+            }
+        }
+        (taken, Duration::ZERO)
+    }
+
     /// Gives one token back.
     pub fn refund(&mut self, key: &K, now: Timestamp) {
         let mut level = self.level(key, now);
@@ -110,6 +122,16 @@ mod tests {
         assert!(buckets.take(&"b", start).is_ok(), "keys do not share");
         assert!(buckets.take(&"a", start + SignedDuration::from_secs(10)).is_ok());
         assert!(buckets.take(&"a", start + SignedDuration::from_secs(10)).is_err());
+    }
+
+    #[test]
+    fn of_many_wanted_as_many_are_taken_as_there_are_and_the_wait_is_that_of_the_next() {
+        let mut buckets = Buckets::new(RATE);
+        let start = Timestamp::UNIX_EPOCH;
+        assert_eq!(buckets.take_some(&"a", 2, start), (2, Duration::ZERO));
+        assert_eq!(buckets.take_some(&"a", 5, start), (1, Duration::from_secs(10)));
+        assert_eq!(buckets.take_some(&"a", 5, start + SignedDuration::from_secs(5)), (0, Duration::from_secs(5)));
+        assert_eq!(buckets.take_some(&"a", 0, start), (0, Duration::ZERO));
     }
 
     #[test]

@@ -1,17 +1,19 @@
 //! The receipt of an attempt: what was sent word for word, how far it came and how long each part of the way took, and what the
 //! receiver's headers said. It is begun when a request is written ([`Draft`]), ended when the exchange is over ([`Kept`]), and read back
 //! for whoever owns the event ([`Receipt`]). No secret gets in: the values of headers that are not oncue's own are left out before
-//! anything is kept, and where a receiver repeats one of them, they are left out of its answer, too.
+//! anything is kept, and where a receiver repeats one of them, or what its calls are signed with, they are left out of its answer, too.
 
 use bytes::Bytes;
 use jiff::Timestamp;
 
 use crate::delivery::Claim;
+use crate::destination::Definition;
 use crate::outbound::mail::{Mail, Security};
 use crate::outbound::{Exchange, Facts, Method, Request};
 
 mod mask;
 mod pack;
+mod spelling;
 mod wire;
 
 pub use wire::Unreadable;
@@ -134,6 +136,13 @@ impl Draft {
             secrets.add("authorization", &login.password);
         }
         Draft { writer, body: Some(body), secrets }
+    }
+
+    /// Of what goes to such a destination: what its calls are signed with is taken out of the answer as well.
+    pub fn hiding_keys_of(mut self, destination: &Definition) -> Draft {
+        let keys = destination.kind.call().map(|call| call.secrets.as_slice()).unwrap_or_default();
+        keys.iter().for_each(|key| self.secrets.add_signing(key));
+        self
     }
 
     /// The exchange is over. What it repeats of the request's secrets is taken out of it; of what went to the operator's own

@@ -76,6 +76,19 @@ impl Ladder {
         now.checked_add(SignedDuration::from_millis(pause_ms + spread(pause_ms, tried, message))).ok()
     }
 
+    /// When the attempts that follow `tried` ones begin at the earliest, each if all before it fail at once: the next one at `next`, and
+    /// none of the others at or after `ends_at`.
+    pub fn coming(&self, tried: u32, next: Timestamp, ends_at: Timestamp) -> Vec<Timestamp> {
+        let mut coming = vec![next];
+        for number in tried.saturating_add(1)..self.attempts() {
+            let last = coming.last().copied().unwrap_or(next);
+            let following = self.shortest_pause(number).and_then(|pause| last.checked_add(pause).ok());
+            let Some(following) = following.filter(|at| *at < ends_at) else { break };
+            coming.push(following);
+        }
+        coming
+    }
+
     fn pause_ms(&self, tried: u32) -> Option<i64> {
         let rung = usize::try_from(tried).ok()?.checked_sub(1)?;
         i64::try_from(self.0.get(rung)?.as_millis()).ok()
@@ -153,5 +166,21 @@ mod tests {
     fn at_the_end_of_time_nothing_is_tried_again() {
         let message = Ids::from_seed([5; 32]).message(Timestamp::UNIX_EPOCH);
         assert_eq!(Ladder::standard().next_try(1, message, Timestamp::MAX), None);
+    }
+
+    #[test]
+    fn what_follows_is_each_pause_at_its_shortest_as_long_as_there_is_time() {
+        let ladder = seconds(&[10, 100, 1000]).expect("a ladder");
+        let (next, never) = (Timestamp::UNIX_EPOCH, Timestamp::MAX);
+        let coming = |tried, ends_at| -> Vec<i64> {
+            ladder.coming(tried, next, ends_at).iter().map(|at| at.duration_since(next).as_secs()).collect()
+        };
+        assert_eq!(coming(0, never), [0, 8, 88, 888]);
+        assert_eq!(coming(1, never), [0, 80, 880]);
+        assert_eq!(coming(3, never), [0], "the last one");
+        // One that is due is made although the ladder has become shorter since.
+        assert_eq!(coming(7, never), [0]);
+        assert_eq!(coming(0, next + SignedDuration::from_secs(88)), [0, 8]);
+        assert_eq!(coming(0, next), [0]);
     }
 }

@@ -21,6 +21,7 @@ pub fn park(claim: Claim, until: Timestamp, now: Timestamp) -> Settlement {
         verdict: Verdict::Park(until),
         why: None,
         suspends: None,
+        is_too_soon: false,
     }
 }
 
@@ -45,6 +46,7 @@ pub fn put_back(claim: Claim, due: Timestamp, until: Timestamp, now: Timestamp) 
         verdict: Verdict::Retry(due.min(until)),
         why: None,
         suspends: None,
+        is_too_soon: false,
     }
 }
 
@@ -66,6 +68,7 @@ pub fn fail(claim: Claim, why: impl Into<String>, now: Timestamp) -> Settlement 
         verdict: Verdict::Failed,
         why: Some(why.into()),
         suspends: None,
+        is_too_soon: false,
     }
 }
 

@@ -23,6 +23,15 @@ const END_BEFORE_GONE_SHARE: i32 = 10;
 /// The shortest wait that a receiver can ask for.
 const ASKED_MIN: SignedDuration = SignedDuration::from_secs(1);
 
+/// The shortest pause of one that came too soon.
+const TOO_SOON_MIN: SignedDuration = SignedDuration::from_millis(100);
+
+/// The longest pause that a receiver can ask for without a pause of the ladder being used up.
+pub const TOO_SOON_MAX: SignedDuration = SignedDuration::from_secs(60);
+
+/// How many attempts a delivery may have before what comes too soon uses its ladder up like everything else.
+pub const TOO_SOON_ATTEMPTS_MAX: u32 = 100;
+
 /// How long before a delivery's end its last attempt may be due.
 const LAST_CALL: SignedDuration = SignedDuration::from_secs(1);
 
@@ -96,12 +105,16 @@ pub(super) struct Ruling {
     pub(super) verdict: Verdict,
     /// Why the destination gets nothing more until its owner says so.
     pub(super) suspends: Option<String>,
+    /// Whether it only came too soon.
+    pub(super) is_too_soon: bool,
 }
 
 /// One attempt, as the rules see it.
 pub(super) struct Tried<'a> {
     /// Its number on the ladder; counts from one.
     pub(super) number: u32,
+    /// How many attempts of its delivery there are, with it.
+    pub(super) made: u32,
     pub(super) message: MessageId,
     pub(super) ends_at: Timestamp,
     pub(super) result: &'a Result<Answer, Failure>,
@@ -110,14 +123,17 @@ pub(super) struct Tried<'a> {
 /// Decides what an attempt means.
 ///
 /// 2xx is success, everything else is not; redirects are not followed (Standard Webhooks 1.0.0). 410 says that nothing more is
-/// wanted there. A Retry-After lengthens the ladder's pause, never shortens it, and never beyond the delivery's end.
+/// wanted there. A Retry-After lengthens the ladder's pause, never shortens it, and never beyond the delivery's end; where it comes with 429
+/// (RFC 6585 §4) and is short, the receiver works and only asks for patience, so it is obeyed instead of the ladder.
 pub(super) fn judge(tried: &Tried<'_>, terms: &Terms, now: Timestamp) -> Ruling {
     let answer = tried.result.as_ref().ok();
     let status = answer.map(|answer| answer.status);
     let is_gone = status == Some(410) && terms.receiver != Receiver::Mail;
     let suspends = is_gone.then(|| "The receiver answered 410 Gone: it wants no more deliveries.".to_owned());
+    let too_soon = answer.and_then(|answer| too_soon_until(answer, tried, terms, now));
     let verdict = match status {
         Some(200..=299) => Verdict::Delivered,
+        _ if let Some(until) = too_soon => Verdict::Retry(until),
         _ if is_gone => Verdict::Failed,
         _ => {
             let asked = answer.and_then(|answer| asked_for(answer, terms.receiver, now));
@@ -129,7 +145,16 @@ pub(super) fn judge(tried: &Tried<'_>, terms: &Terms, now: Timestamp) -> Ruling 
             }
         }
     };
-    Ruling { verdict, suspends }
+    Ruling { verdict, suspends, is_too_soon: too_soon.is_some() }
+}
+
+/// Until when whoever only came too soon has to wait. Where there is to be no second attempt, there is none for this either.
+fn too_soon_until(answer: &Answer, tried: &Tried<'_>, terms: &Terms, now: Timestamp) -> Option<Timestamp> {
+    let may_wait = answer.status == 429 && tried.made < TOO_SOON_ATTEMPTS_MAX && terms.ladder.attempts() > 1;
+    let asked = asked_for(answer, terms.receiver, now).filter(|_| may_wait)?;
+    let soonest = now.checked_add(TOO_SOON_MIN).unwrap_or(Timestamp::MAX);
+    let latest = now.checked_add(TOO_SOON_MAX).unwrap_or(Timestamp::MAX);
+    (asked <= latest).then_some(asked.max(soonest)).filter(|until| *until < tried.ends_at)
 }
 
 fn next_try(tried: &Tried<'_>, terms: &Terms, asked: Option<Timestamp>, now: Timestamp) -> Option<Timestamp> {
@@ -170,7 +195,11 @@ mod tests {
 
     fn ruling(result: &Result<Answer, Failure>, terms: &Terms, number: u32, now: Timestamp) -> Ruling {
         let message = Ids::from_seed([1; 32]).message(start());
-        judge(&Tried { number, message, ends_at: start() + KEEP_FOR - END_BEFORE_GONE, result }, terms, now)
+        judge(
+            &Tried { number, made: number, message, ends_at: start() + KEEP_FOR - END_BEFORE_GONE, result },
+            terms,
+            now,
+        )
     }
 
     fn verdict(status: u16, retry_after: Option<&str>, terms: &Terms) -> Verdict {
@@ -284,6 +313,43 @@ mod tests {
     }
 
     #[test]
+    fn what_came_too_soon_waits_as_long_as_it_was_asked_to_whatever_rung_it_is_on() {
+        let terms = Terms::standard(KEEP_FOR);
+        for (number, asked, wait_s) in [(1, "3", 3), (2, "3", 3), (8, "60", 60)] {
+            let ruling = ruling(&answered(429, Some(asked)), &terms, number, start());
+            assert!(ruling.is_too_soon);
+            assert_eq!(wait(ruling.verdict), SignedDuration::from_secs(wait_s));
+        }
+        let discord = Terms { receiver: Receiver::Discord, ..terms.clone() };
+        let limited = Answer { status: 429, headers: Vec::new(), body: br#"{"retry_after": 0.35}"#.to_vec() };
+        assert_eq!(wait(ruling(&Ok(limited), &discord, 2, start()).verdict), SignedDuration::from_millis(350));
+        assert_eq!(wait(verdict(429, Some("0"), &terms)), TOO_SOON_MIN);
+    }
+
+    #[test]
+    fn what_uses_the_ladder_up_as_ever_is_another_status_a_long_pause_none_and_too_many_of_them() {
+        let terms = Terms::standard(KEEP_FOR);
+        let by_ladder = |result: &Result<Answer, Failure>, number| {
+            let ruling = ruling(result, &terms, number, start());
+            let shortest = terms.ladder.shortest_pause(number).expect("a rung is left");
+            assert!(!ruling.is_too_soon && wait(ruling.verdict) >= shortest, "{result:?}");
+        };
+        by_ladder(&answered(503, Some("3")), 2);
+        by_ladder(&answered(429, None), 2);
+        by_ladder(&answered(429, Some("61")), 1);
+        let message = Ids::from_seed([1; 32]).message(start());
+        let result = answered(429, Some("3"));
+        let ends_at = start() + KEEP_FOR - END_BEFORE_GONE;
+        let tried = |made| Tried { number: 2, made, message, ends_at, result: &result };
+        assert!(judge(&tried(TOO_SOON_ATTEMPTS_MAX - 1), &terms, start()).is_too_soon);
+        assert!(!judge(&tried(TOO_SOON_ATTEMPTS_MAX), &terms, start()).is_too_soon);
+        let once = Terms { ladder: Ladder::new(Vec::new()).expect("one attempt"), ..terms.clone() };
+        assert_eq!(ruling(&result, &once, 1, start()).verdict, Verdict::Failed, "one attempt was asked for");
+        let end = ends_at - SignedDuration::from_secs(2);
+        assert_eq!(ruling(&result, &terms, 1, end).verdict, Verdict::Failed);
+    }
+
+    #[test]
     fn nothing_is_tried_at_or_after_the_end() {
         let terms = Terms::standard(KEEP_FOR);
         let late = start() + KEEP_FOR - END_BEFORE_GONE - SignedDuration::from_secs(3);
@@ -302,8 +368,10 @@ mod tests {
             let terms = Terms::standard(KEEP_FOR);
             let now = start() + SignedDuration::from_secs(age_s);
             let result = answered(status, after.map(|after| after.to_string()).as_deref());
-            if let Verdict::Retry(at) = ruling(&result, &terms, number, now).verdict {
-                let shortest = terms.ladder.shortest_pause(number).expect("a retry has a rung");
+            let ruling = ruling(&result, &terms, number, now);
+            if let Verdict::Retry(at) = ruling.verdict {
+                let by_ladder = || terms.ladder.shortest_pause(number).expect("a retry has a rung");
+                let shortest = if ruling.is_too_soon { TOO_SOON_MIN } else { by_ladder() };
                 prop_assert!(at.duration_since(now) >= shortest);
                 prop_assert!(at < start() + KEEP_FOR - END_BEFORE_GONE);
             }

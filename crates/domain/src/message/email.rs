@@ -24,10 +24,10 @@ pub(super) fn mail(context: &Context<'_>, email: &Email, head: &Head<'_>, timeou
     let text = match &email.text {
         Some(text) => text.render(context).map_err(|fault| unrendered("email.text", "text", fault))?,
         None => {
-            let origin = head.source.origin(event);
+            let page = head.source.page(event);
             let signed = match event.origin {
-                Origin::Alert => format!("Destinations: {origin}"),
-                _ => format!("Trigger {}: {origin}", event.trigger),
+                Origin::Alert => format!("Destinations: {page}"),
+                _ => format!("Trigger {}: {page}", event.trigger),
             };
             format!("{}\n-- \n{signed}\n{}\n", super::told(event), event.message_id)
         }

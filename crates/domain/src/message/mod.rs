@@ -48,6 +48,22 @@ impl Source {
             _ => format!("{base}/api/v1/triggers/{}", event.trigger),
         }
     }
+
+    /// The page of the same, for people to open.
+    fn page(&self, event: &Event) -> String {
+        let base = self.public_url.trim_end_matches('/');
+        match event.origin {
+            Origin::Alert => format!("{base}{}", page_of_alert(event).unwrap_or("/ui/destinations".to_owned())),
+            _ => format!("{base}/ui/triggers/{}", event.trigger),
+        }
+    }
+}
+
+/// The path of the page that an alert's payload names.
+fn page_of_alert(event: &Event) -> Option<String> {
+    let payload: serde_json::Value = serde_json::from_str(event.payload.as_str()).ok()?;
+    let page = payload.get("page")?.as_str()?;
+    page.starts_with("/ui/destinations/").then(|| page.to_owned())
 }
 
 /// Writes an event down for the receiver at a trigger's own `webhook`, for the attempt that begins at `attempt_at`. What destinations

@@ -121,6 +121,21 @@ fn what_an_owner_put_into_headers_is_not_kept_whatever_the_kind() {
 }
 
 #[test]
+fn what_calls_are_signed_with_is_taken_out_of_an_answer_that_repeats_it() {
+    let keys = ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"];
+    let said = serde_json::json!({"name": "a", "kind": "webhook", "url": "https://example.com/",
+        "secrets": keys.map(|key| serde_json::json!({"secret": key}))});
+    let Outgoing::Http(request) = composed(&said) else { panic!("a request") };
+    let definition = Definition::read(&said, None).expect("a destination");
+    let answer = Answer { status: 500, headers: Vec::new(), body: keys.join(" and ").into_bytes() };
+    let mut exchange = Exchange { result: Ok(answer), ..answered() };
+    let claim = claim(Target::Destination(DestinationId(7)));
+    Draft::of_request(&request).hiding_keys_of(&definition).finish(&claim, &mut exchange, claim.due_at);
+    let body = exchange.result.expect("an answer").body;
+    assert_eq!(String::from_utf8_lossy(&body), "whsec_(hidden) and whsec_(hidden)");
+}
+
+#[test]
 fn a_mail_is_told_with_its_server_and_its_people() {
     let sent =
         sent(&serde_json::json!({"name": "a", "kind": "email", "email": {"host": "smtp.example.com", "port": 587,

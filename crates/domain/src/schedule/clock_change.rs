@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::schedule::Schedule;
 use crate::schedule::calendar::Wall;
+use crate::schedule::rule::{Gap, Overlap, Rule};
 use crate::schedule::zone::Zone;
 
 /// How far ahead a change is looked for: every zone that changes its clocks does so within a year.
@@ -24,6 +25,8 @@ pub struct ClockChange {
     pub new_wall: DateTime,
     /// What it means for the schedule.
     pub effect: Effect,
+    /// Whether that is so because the schedule follows elapsed time, and not because somebody chose it.
+    follows_elapsed_time: bool,
 }
 
 /// What a change of the clocks means for a schedule.
@@ -76,7 +79,11 @@ impl ClockChange {
         schedule.next_after(at)?;
         let (old_wall, new_wall) = (before.to_datetime(at), now.to_datetime(at));
         let effect = effect(schedule, at, before, now);
-        Some(ClockChange { at, old_wall, new_wall, effect })
+        let follows_elapsed_time = match schedule {
+            Schedule::Cron { expression, .. } => expression.rule() == Rule::WILD,
+            Schedule::Once { .. } | Schedule::Every { .. } => true,
+        };
+        Some(ClockChange { at, old_wall, new_wall, effect, follows_elapsed_time })
     }
 
     /// Whether the clocks go forward.
@@ -90,6 +97,7 @@ impl ClockChange {
         let day = self.old_wall.strftime("%a %-d %b %Y");
         let (from, to) = (face(self.old_wall), face(self.new_wall));
         let direction = if self.is_forward() { "forward" } else { "back" };
+        let because = if self.follows_elapsed_time { "it follows elapsed time, and " } else { "" };
         let effect = match &self.effect {
             Effect::KeepsWallTime => "it keeps its times on the wall clock".to_owned(),
             Effect::Elapsed => "it follows elapsed time and fires on without a break".to_owned(),
@@ -104,7 +112,7 @@ impl ClockChange {
             }
             Effect::LeftOut { wall, count: 1 } => format!("the firing of {} does not come", face(*wall)),
             Effect::LeftOut { count, .. } => {
-                format!("it follows elapsed time, and the {count} firings between {from} and {to} do not come")
+                format!("{because}the {count} firings between {from} and {to} do not come")
             }
             Effect::OnFirstPass { wall, count: 1 } => {
                 format!("it fires once although {} comes twice", face(*wall))
@@ -114,7 +122,7 @@ impl ClockChange {
             }
             Effect::OnBothPasses { wall, count: 1 } => format!("the firing of {} comes both times", face(*wall)),
             Effect::OnBothPasses { count, .. } => {
-                format!("it follows elapsed time, and the {count} firings between {to} and {from} come both times")
+                format!("{because}the {count} firings between {to} and {from} come both times")
             }
         };
         format!("On {day} clocks go {direction} from {from} to {to}: {effect}.")
@@ -149,14 +157,16 @@ fn effect(schedule: &Schedule, at: Timestamp, before: Offset, now: Offset) -> Ef
     // Forward, the clocks leave out what lies between; back, they show it a second time.
     let (first, count) = expression.walls_between(shown.min(reached)..shown.max(reached));
     let Some(wall) = first.and_then(date_time) else {
-        return if expression.follows_elapsed_time() { Effect::Elapsed } else { Effect::KeepsWallTime };
+        return if expression.rule() == Rule::WILD { Effect::Elapsed } else { Effect::KeepsWallTime };
     };
     let just_before = at - SignedDuration::from_micros(1);
-    match (jump_s > 0, expression.follows_elapsed_time()) {
-        (true, false) if schedule.next_after(just_before) == Some(at) => Effect::AfterGap { wall, count },
+    match (jump_s > 0, expression.rule()) {
+        (true, Rule { gap: Gap::AtItsEnd, .. }) if schedule.next_after(just_before) == Some(at) => {
+            Effect::AfterGap { wall, count }
+        }
         (true, _) => Effect::LeftOut { wall, count },
-        (false, false) => Effect::OnFirstPass { wall, count },
-        (false, true) => Effect::OnBothPasses { wall, count },
+        (false, Rule { overlap: Overlap::FirstPass, .. }) => Effect::OnFirstPass { wall, count },
+        (false, Rule { overlap: Overlap::BothPasses, .. }) => Effect::OnBothPasses { wall, count },
     }
 }
 

@@ -6,7 +6,8 @@
 use crate::schedule::Invalid;
 use crate::schedule::calendar::{Wall, WallTimes};
 use crate::schedule::dialect::{self, Fields, Item};
-use crate::schedule::stretch::{Occurrences, Rule};
+use crate::schedule::rule::Rule;
+use crate::schedule::stretch::Occurrences;
 use crate::schedule::zone::{FIRST_SECOND, LAST_SECOND, Zone};
 use croner::parser::CronParser;
 use jiff::Timestamp;
@@ -43,7 +44,17 @@ impl CronExpression {
             let example = "the last day of February is \"0 0 L 2 *\"";
             return Err(Invalid(format!("\"{text}\" never occurs: no month it names has such a day; {example}")));
         }
-        Ok(CronExpression { text, rule: rule(&fields), walls })
+        Ok(CronExpression { text, rule: Rule::of(&fields), walls })
+    }
+
+    /// The same expression with a rule of somebody's choice for where the clocks change.
+    pub fn with_rule(self, rule: Rule) -> CronExpression {
+        CronExpression { rule, ..self }
+    }
+
+    /// What it does where the clocks change: Vixie's rule, unless another was chosen.
+    pub fn rule(&self) -> Rule {
+        self.rule
     }
 
     /// The expression as it was given, without the space around it.
@@ -79,11 +90,6 @@ impl CronExpression {
         (self.walls.first_in(range.clone()), self.walls.count_in(range))
     }
 
-    /// Whether it fires whenever the clock shows a named time, instead of once for each.
-    pub(super) fn follows_elapsed_time(&self) -> bool {
-        self.rule == Rule::Wild
-    }
-
     /// The fields again, for those who put them into words.
     pub(super) fn fields(&self) -> Fields {
         dialect::read(&self.text).expect("an expression keeps only text that was read before")
@@ -92,15 +98,6 @@ impl CronExpression {
     fn in_zone<'a>(&'a self, zone: &'a Zone) -> Occurrences<'a> {
         Occurrences { walls: &self.walls, rule: self.rule, time_zone: zone.time_zone() }
     }
-}
-
-/// Vixie's distinction: a field that begins with `*` makes the expression follow the clock, not name times of day.
-fn rule(fields: &Fields) -> Rule {
-    let begins_with_star = |field: &Vec<Item>| matches!(field[0], Item::All | Item::AllBy(_));
-    let any = fields.second.as_ref().is_some_and(begins_with_star)
-        || begins_with_star(&fields.minute)
-        || begins_with_star(&fields.hour);
-    if any { Rule::Wild } else { Rule::Fixed }
 }
 
 /// The whole seconds in `(after, until]`, as far as occurrences go.

@@ -135,6 +135,9 @@ impl Place {
         if upper == "*" {
             return Ok(Item::All);
         }
+        if upper == "?" {
+            return Err(self.error(member, "\"?\" is written \"*\" here"));
+        }
         if let Some(item) = self.special(member, &upper) {
             return item;
         }

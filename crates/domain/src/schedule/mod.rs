@@ -4,15 +4,23 @@
 //! no chance, no file and no database may enter it; the zone data, too, is handed in.
 //!
 //! - `dialect` says which cron text is accepted, `calendar` which wall-clock times it names, `stretch` what a zone makes
-//!   of those at its transitions; `cron` puts the three together.
+//!   of those at its transitions, by the `rule` that was chosen; `cron` puts them together.
 //! - `clock_change` tells what the next change of the clocks does to a schedule.
+//! - `bounds` and `excluded` take occurrences away, and `scope` asks a schedule about what is left, `nth` where so
+//!   many of it are reached; `jitter` spreads firings.
 //! - `every` reads periods, `zone` names zones and reads instants, `sentence` says a schedule in English.
 
+pub mod bounds;
 mod calendar;
 pub mod clock_change;
 pub mod cron;
 mod dialect;
 pub mod every;
+pub mod excluded;
+pub mod jitter;
+mod nth;
+pub mod rule;
+pub mod scope;
 pub mod sentence;
 mod stretch;
 pub mod zone;

@@ -5,8 +5,10 @@
 //! The rule (contract.md §3, after Vixie's cron): a *fixed* expression fires when the wall clock first reaches or passes
 //! a time it names, unless a jump of more than three hours passed over it; a *wild* one fires whenever the clock shows
 //! such a time. So a fixed time in a gap fires at the first instant after it, one that exists twice on the first pass.
+//! A `Rule` chooses between the two for gaps and for overlaps, each by itself.
 
 use crate::schedule::calendar::{Wall, WallTimes};
+use crate::schedule::rule::{Gap, Overlap, Rule};
 use crate::schedule::zone::LAST_SECOND;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -16,15 +18,6 @@ use std::ops::Range;
 const MARGIN: i64 = 2 * 86_400;
 /// The longest gap whose wall times still fire, right after it. A longer one is a skipped day, not a clock set forward.
 const GAP_MAX: i64 = 3 * 3_600;
-
-/// How an expression behaves where the wall clock jumps.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Rule {
-    /// Names certain times of day: each fires once.
-    Fixed,
-    /// Follows elapsed time: fires in both passes of an overlap, and not for what a gap leaves out.
-    Wild,
-}
 
 /// Named wall times on the clock of a zone: the occurrences, as Unix seconds.
 pub(super) struct Occurrences<'a> {
@@ -120,14 +113,17 @@ impl Occurrences<'_> {
         let start = stretch.span.start;
         let unremarkable = Passage { gap_firing: None, fresh_from: i64::MIN };
         // Long after a jump nothing is left of it.
-        if self.rule == Rule::Wild || start == i64::MIN || asked_from.saturating_sub(start) > MARGIN {
+        if self.rule == Rule::WILD || start == i64::MIN || asked_from.saturating_sub(start) > MARGIN {
             return unremarkable;
         }
         let shown = self.shown_before(start);
         let first_wall = start + stretch.offset;
         let jump = stretch.offset - self.offset_at(start - 1);
         let left_out = shown < first_wall && jump <= GAP_MAX && self.walls.first_in(shown..first_wall).is_some();
-        Passage { gap_firing: left_out.then_some(start), fresh_from: shown.max(first_wall) }
+        Passage {
+            gap_firing: (left_out && self.rule.gap == Gap::AtItsEnd).then_some(start),
+            fresh_from: if self.rule.overlap == Overlap::FirstPass { shown.max(first_wall) } else { i64::MIN },
+        }
     }
 
     /// How far the wall clock had come before this transition. One transition may follow another within hours, so the
@@ -170,4 +166,49 @@ fn instant(second: i64) -> Timestamp {
     // Zones know transitions long before 1970 and none of them matters here.
     let second = second.clamp(-LAST_SECOND, 2 * LAST_SECOND);
     Timestamp::from_second(second).expect("between 1740 and 2430")
+}
+
+#[cfg(test)]
+mod tests {
+    use croner::parser::CronParser;
+
+    use super::*;
+    use crate::schedule::rule::Rule;
+
+    fn second(text: &str) -> i64 {
+        text.parse::<Timestamp>().expect("a test writes its instants well").as_second()
+    }
+
+    /// No zone has done this yet: put back an hour at midnight, and forward again half an hour later. The clock shows 23:00 to 23:30
+    /// a second time, and goes on at 00:30.
+    #[test]
+    fn two_changes_in_one_night_bring_each_time_of_day_once() {
+        let time_zone = TimeZone::posix("AAA0BBB-1,J59/23:30,J60/0").expect("a zone by its rule");
+        let (evening, next) = ("2027-02-28T12:00:00Z", "2027-03-01T22:59:59Z");
+        #[rustfmt::skip]
+        let rows: &[(&str, Rule, &[&str])] = &[
+            ("0 15 23 * * *", Rule::FIXED, &["2027-02-28T22:15:00Z", "2027-03-01T22:15:00Z"]),
+            ("0 15 23 * * *", Rule::WILD, &["2027-02-28T22:15:00Z", "2027-02-28T23:15:00Z", "2027-03-01T22:15:00Z"]),
+            // Shown before the first change, and not left out by the second.
+            ("0 45 23 * * *", Rule::FIXED, &["2027-02-28T22:45:00Z", "2027-03-01T22:45:00Z"]),
+            ("0 45 23 * * *", Rule::WILD, &["2027-02-28T22:45:00Z", "2027-03-01T22:45:00Z"]),
+            ("0 0 0 * * *", Rule::FIXED, &["2027-02-28T23:30:00Z"]),
+            ("0 0,15 0 * * *", Rule::FIXED, &["2027-02-28T23:30:00Z"]),
+            ("0 15,45 0,23 * * *", Rule::FIXED, &["2027-02-28T22:15:00Z", "2027-02-28T22:45:00Z", "2027-02-28T23:30:00Z", "2027-02-28T23:45:00Z", "2027-03-01T22:15:00Z", "2027-03-01T22:45:00Z"]),
+            ("0 15 0 * * *", Rule::WILD, &[]),
+        ];
+        for (text, rule, expected) in rows {
+            let cron = CronParser::new().parse(text).expect("a test writes its lines well");
+            let occurrences = Occurrences { walls: &WallTimes::of(&cron), rule: *rule, time_zone: &time_zone };
+            let expected: Vec<i64> = expected.iter().map(|text| second(text)).collect();
+            let span = second(evening)..second(next);
+            let mut found = Vec::new();
+            while let Some(next) = occurrences.first_in(found.last().map_or(span.start, |last| last + 1)..span.end) {
+                found.push(next);
+            }
+            assert_eq!(found, expected, "{text} by {rule:?}");
+            assert_eq!(occurrences.count_in(span.clone()), expected.len() as u64, "{text} by {rule:?}");
+            assert_eq!(occurrences.last_in(span), expected.last().copied(), "{text} by {rule:?}");
+        }
+    }
 }

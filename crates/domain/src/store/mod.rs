@@ -1,34 +1,58 @@
-//! What oncue remembers, as about forty facts that become true or do not. Each method is one transaction and one sentence;
+//! What oncue remembers, as some seventy facts that become true or do not. Each method is one transaction and one sentence;
 //! what a 2xx, a delivery or a line on a page rests on is committed when the method returns (invariant 3). Every method on
 //! user data takes the owner, and a missing row and another's row look the same (invariant 7). Scheduling decisions are not
 //! made here: `plan` and `trigger` make them, and a commit is refused when they were made about something that has changed.
 //!
-//! `memory` is the reference model: what these sentences mean, executable. Every store passes the same conformance suite.
+//! Here stand the sentences alone, in one trait that can be read from top to bottom; what they speak of lies beside it, plain
+//! records by subject. `memory` is the reference model: what the sentences mean, executable. Every store
+//! passes the same conformance suite.
 
+mod access;
+mod call;
+mod change;
+mod delivery;
+mod due;
+mod edit;
+mod event;
+mod many;
 pub mod memory;
+mod search;
+mod trigger;
+mod undelivered;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
-use crate::access::{ApiKey, KeyHash, Preferences, Registration, Scope, Session, User};
+use crate::access::{ApiKey, KeyHash, Preferences, Registration, Session, User};
 use crate::arrival::{Arrival, Arrived, Contents};
 use crate::count::HourCount;
-use crate::delivery::{Attempt, Claim, Settlement, State};
+use crate::delivery::{Claim, Settlement};
 use crate::destination::alert::Streak;
 use crate::destination::definition::{Rate, Turns};
-use crate::destination::{self, Destination, DestinationHead, Standing, Target, Wanted};
-use crate::event::{Event, Origin, Retention};
-use crate::firing::{Firing, Outcome};
+use crate::destination::{self, Destination, DestinationHead, Standing, Wanted};
+use crate::event::{Event, Retention};
+use crate::firing::Firing;
 use crate::id::{ApiKeyId, ArrivalId, DestinationId, EventId, MessageId, TriggerId, UserId};
 use crate::node::{NodeView, Work};
-use crate::occurrence::Skipped;
-use crate::payload::Payload;
-use crate::plan::{Absence, Plan};
+use crate::plan::Absence;
 use crate::receipt::Receipt;
 use crate::redelivery::{self, DeliveryId};
-use crate::trigger::{Armed, Definition, Edit, FireRefusal, Kind, Trigger, TriggerHead};
+use crate::trigger::{Armed, Definition, Edit, Trigger, TriggerHead};
+
+pub use access::{NewApiKey, NewUser, Registered};
+pub use call::{Call, Fired, FiredAgain};
+pub use change::{Change, Listener};
+pub use delivery::{Backlog, DeliveryView, TargetKind};
+pub use due::{ABSENCES_KEPT, Committed, DUE_COUNTED_MAX, DueCounts, Planned};
+pub use edit::{Deleted, Edited, MissingDestination, NAMED_MAX};
+pub use event::{EventCount, EventFilter, EventPage, EventPlace, Expired, RecentFirings};
+pub use search::{EXCERPT_CHARS_MAX, EventLine, EventLines, EventSearch, FOLLOWED_MAX, SEARCHED_MAX};
+pub use trigger::{ATTENTION_MAX, Attention, NewTrigger, SkippedView, TriggerTally};
+pub use undelivered::{Redelivered, Undelivered, UndeliveredFilter, UndeliveredPlace};
+
+pub use many::{Made, TOGETHER_MAX};
 
 /// Why a store could not answer. Nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -43,460 +67,6 @@ pub enum Error {
 
 /// What a store method gives.
 pub type Result<T> = std::result::Result<T, Error>;
-
-/// What may have changed; a hint that says no more than whose it is, so that nobody is woken by what is not theirs. A lost hint
-/// costs latency, never a firing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Change {
-    /// A trigger may wait for something earlier than before.
-    Armed,
-    /// A delivery may be owed.
-    Owed,
-    /// An event of this user was logged.
-    Logged(UserId),
-    /// A delivery of this user ended, or its next attempt is due at another time.
-    Settled(UserId),
-    /// A trigger of this user was made, changed or deleted, or what it waits for was.
-    Edited(UserId),
-    /// A destination of this user was made, changed or deleted, or takes deliveries or takes them no more.
-    Destination(UserId),
-}
-
-/// Called after commits, from any thread; must not block.
-pub type Listener = Arc<dyn Fn(Change) + Send + Sync>;
-
-/// A user to be made.
-#[derive(Clone, Debug)]
-pub struct NewUser {
-    /// The e-mail address as typed.
-    pub email: String,
-    /// The password's hash in PHC form.
-    pub password_hash: String,
-}
-
-/// What came of a registration.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Registered {
-    /// The user was made.
-    Done(User),
-    /// There is a user with that address, compared without case.
-    EmailTaken,
-    /// Registration is closed, or was for the first user only.
-    Closed,
-}
-
-/// An API key to be made.
-#[derive(Clone, Debug)]
-pub struct NewApiKey {
-    /// Whose it is.
-    pub owner: UserId,
-    /// What its owner calls it.
-    pub name: String,
-    /// The beginning of the key.
-    pub prefix: String,
-    /// The hash it is found by.
-    pub hash: KeyHash,
-    /// What it may do.
-    pub scopes: Vec<Scope>,
-    /// When it ends by itself.
-    pub expires_at: Option<Timestamp>,
-}
-
-/// A trigger to be made.
-#[derive(Clone, Debug)]
-pub struct NewTrigger {
-    /// Whose it is.
-    pub owner: UserId,
-    /// What its user said.
-    pub definition: Definition,
-    /// The occurrence to wait for.
-    pub next_at: Option<Timestamp>,
-    /// Where it was made as a test: the id of the one event that is logged with it.
-    pub test_event: Option<MessageId>,
-}
-
-/// A firing that no schedule made.
-#[derive(Clone, Debug)]
-pub struct Call {
-    /// `Api` or `Test`.
-    pub origin: Origin,
-    /// What the event carries; none means the trigger's own payload.
-    pub payload: Option<Payload>,
-    /// What receivers will know it by.
-    pub message_id: MessageId,
-}
-
-/// What came of a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fired {
-    /// The event is durable.
-    Event(EventId),
-    /// No such trigger, or somebody else's.
-    NotFound,
-    /// This trigger cannot be fired like that.
-    Refused(FireRefusal),
-}
-
-/// What came of firing an event again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FiredAgain {
-    /// The new event is durable.
-    Event(EventId),
-    /// No such event, or somebody else's, or it is gone.
-    NotFound,
-    /// Its trigger exists no more.
-    TriggerGone,
-    /// Its trigger cannot be fired like that.
-    Refused(FireRefusal),
-}
-
-/// A trigger names a destination that its owner does not have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("There is no destination {0}.")]
-pub struct MissingDestination(pub DestinationId);
-
-/// What came of an edit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Edited {
-    /// It holds.
-    Done,
-    /// The thing, or what it waits for, changed since it was read: read again and decide again.
-    Stale,
-    /// There is no such thing any more.
-    NotFound,
-    /// The trigger would name a destination that its owner does not have.
-    Missing(MissingDestination),
-}
-
-/// What came of deleting a destination.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Deleted {
-    /// It is gone. What waited for it is due at once, and finds that it is gone.
-    Done,
-    /// The owner has no such destination.
-    NotFound,
-    /// Triggers send to it.
-    InUse {
-        /// Some of them, ascending, at most [`NAMED_MAX`].
-        triggers: Vec<TriggerId>,
-        /// How many there are.
-        count: u64,
-    },
-}
-
-/// So many of the triggers that send to a destination are named.
-pub const NAMED_MAX: usize = 10;
-
-/// A delivery that was given up, of an event that is kept.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Undelivered {
-    /// Where it stands in the list.
-    pub place: UndeliveredPlace,
-    /// Where it went.
-    pub target: TargetKind,
-    /// The trigger that fired; it may be gone by now.
-    pub trigger: TriggerId,
-    /// When the event fired.
-    pub fired_at: Timestamp,
-    /// Why, where no attempt says it.
-    pub why: Option<String>,
-}
-
-/// A place in the list of deliveries that were given up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct UndeliveredPlace {
-    /// When it was given up.
-    pub failed_at: Timestamp,
-    /// The event.
-    pub event: EventId,
-    /// Which of its deliveries.
-    pub slot: u32,
-}
-
-impl UndeliveredPlace {
-    /// What stands there.
-    pub fn delivery(&self) -> DeliveryId {
-        DeliveryId { event: self.event, slot: self.slot }
-    }
-}
-
-/// Which of the deliveries that were given up are meant. All conditions hold together.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct UndeliveredFilter {
-    /// Only those that went to this destination.
-    pub destination: Option<DestinationId>,
-    /// Only those of this trigger's events.
-    pub trigger: Option<TriggerId>,
-    /// Only those that were given up after this instant.
-    pub failed_after: Option<Timestamp>,
-    /// Only those that were given up at or before this instant.
-    pub failed_until: Option<Timestamp>,
-}
-
-impl UndeliveredFilter {
-    /// The same for what stands below a place of the list: nothing there was given up later. So one bound leads an index to the place.
-    #[must_use]
-    pub fn below(self, place: Option<UndeliveredPlace>) -> UndeliveredFilter {
-        let bounds = [self.failed_until, place.map(|place| place.failed_at)];
-        UndeliveredFilter { failed_until: bounds.into_iter().flatten().min(), ..self }
-    }
-}
-
-/// What came of sending again some of the deliveries that match a filter.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Redelivered {
-    /// So many are owed again.
-    pub redelivered: usize,
-    /// So many match, and could not be sent again: what they went to is gone, or somebody else was faster.
-    pub refused: usize,
-    /// From where to go on; none where no more match.
-    pub go_on_after: Option<UndeliveredPlace>,
-}
-
-impl Redelivered {
-    /// What came of sending `found` again, of which at most `limit` were looked for.
-    pub fn of(found: &[Undelivered], outcomes: &[std::result::Result<(), redelivery::Refusal>], limit: usize) -> Self {
-        let redelivered = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
-        Redelivered {
-            redelivered,
-            refused: outcomes.len() - redelivered,
-            go_on_after: found.last().filter(|_| found.len() >= limit).map(|last| last.place),
-        }
-    }
-}
-
-/// What sort of target a delivery has, without its address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum TargetKind {
-    /// The trigger's own address.
-    Webhook,
-    /// The operator's default destination.
-    Default,
-    /// This destination of the owner's; it may be gone by now.
-    Destination(DestinationId),
-}
-
-impl From<&Target> for TargetKind {
-    fn from(target: &Target) -> TargetKind {
-        match target {
-            Target::Webhook(_) => TargetKind::Webhook,
-            Target::Default => TargetKind::Default,
-            Target::Destination(id) => TargetKind::Destination(*id),
-        }
-    }
-}
-
-/// A due trigger and what is to happen to it.
-#[derive(Clone, Debug)]
-pub struct Planned {
-    /// The trigger as it was when the plan was made.
-    pub trigger: Arc<Trigger>,
-    /// The occurrence it waited for.
-    pub armed: Timestamp,
-    /// What is to happen.
-    pub plan: Plan,
-    /// The message ids of the firings, in their order.
-    pub message_ids: Vec<MessageId>,
-}
-
-/// How much a commit of plans did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Committed {
-    /// Plans that were carried out.
-    pub plans: usize,
-    /// Plans whose trigger had changed meanwhile; they changed nothing.
-    pub stale: usize,
-    /// Events that were written.
-    pub events: usize,
-}
-
-/// Which events are meant. All conditions hold together.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct EventFilter {
-    /// Only this trigger's.
-    pub trigger: Option<TriggerId>,
-    /// Only those fired after this instant.
-    pub fired_after: Option<Timestamp>,
-    /// Only those fired at or before this instant.
-    pub fired_until: Option<Timestamp>,
-}
-
-/// In which order a page of events runs, and after which event it begins.
-#[derive(Clone, Copy, Debug)]
-pub enum EventPage {
-    /// Newest first, below this place.
-    NewestFirst(Option<EventPlace>),
-    /// Oldest first, above this place.
-    OldestFirst(Option<EventPlace>),
-}
-
-/// A place in the listing of events.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct EventPlace {
-    /// When the event fired.
-    pub fired_at: Timestamp,
-    /// Its number.
-    pub id: EventId,
-}
-
-/// Which events are looked for. All conditions hold together.
-#[derive(Clone, Debug, Default)]
-pub struct EventSearch {
-    /// Whose and when.
-    pub filter: EventFilter,
-    /// Only those of which this has become.
-    pub outcome: Option<Outcome>,
-    /// Only those made by this.
-    pub origin: Option<Origin>,
-    /// Only those with this in their payload or name, whatever the case of its ASCII letters.
-    pub text: Option<String>,
-}
-
-/// At most so many events are looked at in one search; for the outcome [`Outcome::Failed`], at so many that failed.
-pub const SEARCHED_MAX: usize = 10_000;
-
-/// At most so many events, everybody's together, are walked over in one [`Store::events_logged_after`].
-pub const FOLLOWED_MAX: usize = 5_000;
-
-/// An event as lists show it: everything but the greater part of a long payload.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EventLine {
-    /// Its number.
-    pub id: EventId,
-    /// The trigger that fired; it may be gone by now.
-    pub trigger: TriggerId,
-    /// The trigger's name at that moment; empty where it had none.
-    pub name: String,
-    /// What sort of trigger it was.
-    pub kind: Kind,
-    /// The firing in short.
-    pub firing: Firing,
-    /// What receivers know it by.
-    pub message_id: MessageId,
-    /// The beginning of the payload, at most [`EXCERPT_CHARS_MAX`] characters of it.
-    pub excerpt: String,
-}
-
-/// The longest beginning of a payload that lists show, in characters.
-pub const EXCERPT_CHARS_MAX: usize = 200;
-
-/// What a search of events found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EventLines {
-    /// What was found, in the order that was asked for.
-    pub lines: Vec<EventLine>,
-    /// Where the search gave up before it had found enough: everything up to this place was looked at, nothing beyond.
-    pub gave_up_at: Option<EventPlace>,
-    /// Every event with a number up to this one was there to be found; later ones come in [`Store::events_logged_after`].
-    pub logged_until: EventId,
-}
-
-/// How many triggers somebody has.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct TriggerTally {
-    /// All of them.
-    pub all: u64,
-    /// Those that will fire by themselves or when called ([`TriggerHead::is_active`]).
-    pub active: u64,
-    /// Those that are switched off.
-    pub paused: u64,
-}
-
-/// What somebody ought to look at.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Attention {
-    /// How many triggers there are.
-    pub tally: TriggerTally,
-    /// Triggers whose occurrence is overdue by more than [`crate::trigger::OVERDUE_AFTER`], the longest overdue first, at most [`ATTENTION_MAX`].
-    pub overdue: Vec<TriggerHead>,
-    /// Triggers of whose kept events the newest one that was ever delivered or failed, tests aside, failed and is not being sent
-    /// again; with that event, the newest first, at most [`ATTENTION_MAX`].
-    pub failing: Vec<(TriggerHead, Firing)>,
-}
-
-/// How many triggers of a sort need attention at once.
-pub const ATTENTION_MAX: usize = 100;
-
-/// The latest firings of one trigger.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RecentFirings {
-    /// The trigger.
-    pub trigger: TriggerId,
-    /// Its firings, tests aside, newest first.
-    pub firings: Vec<Firing>,
-}
-
-/// One event's way to one destination, as it is shown.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DeliveryView {
-    /// Which of the event's deliveries it is, counted from zero.
-    pub slot: u32,
-    /// What the receiver knows it by.
-    pub message_id: MessageId,
-    /// Where it goes.
-    pub target: Target,
-    /// Where it stands.
-    pub state: State,
-    /// What was tried, oldest first.
-    pub attempts: Vec<Attempt>,
-    /// How many of the attempts were made before it was last sent again, for as long as it is owed; the ladder began anew with the
-    /// next one. 0 where it never was.
-    pub ladder_from: u32,
-    /// Why it failed, where no attempt says it.
-    pub why: Option<String>,
-}
-
-/// A record of occurrences that did not fire, as it is shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SkippedView {
-    /// What did not fire, and why.
-    pub skipped: Skipped,
-    /// When that was written down.
-    pub recorded_at: Timestamp,
-}
-
-/// How many kept events a trigger has.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EventCount {
-    /// The trigger; it may be gone.
-    pub trigger: TriggerId,
-    /// Its name, or the last one its events fired under.
-    pub name: String,
-    /// How many.
-    pub count: u64,
-}
-
-/// What one slice of expiry removed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Expired {
-    /// How many events went.
-    pub events: usize,
-    /// Whether nothing as old is left, of any kind.
-    pub is_done: bool,
-}
-
-/// How much is owed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Backlog {
-    /// Deliveries that are owed, claimed ones included.
-    pub owed: u64,
-    /// Deliveries that were given up, of events that are kept; of some that are about to be removed, too.
-    pub undelivered: u64,
-}
-
-/// How far it is with what everybody's triggers wait for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct DueCounts {
-    /// Triggers whose occurrence is due, counted up to [`DUE_COUNTED_MAX`].
-    pub due: u64,
-    /// Those of them that are overdue by more than [`crate::trigger::OVERDUE_AFTER`], counted up to [`DUE_COUNTED_MAX`].
-    pub overdue: u64,
-    /// The earliest occurrence that is still to come.
-    pub next_at: Option<Timestamp>,
-}
-
-/// So many due triggers are counted at most: who has more than that has other worries than the number.
-pub const DUE_COUNTED_MAX: u64 = 100_000;
 
 /// Everything oncue remembers.
 #[async_trait]
@@ -571,6 +141,16 @@ pub trait Store: Send + Sync {
         now: Timestamp,
     ) -> Result<std::result::Result<Armed, MissingDestination>>;
 
+    /// The same as [`Store::create_trigger`] for each of these, at most [`TOGETHER_MAX`], in their order; what comes of one is no matter
+    /// of the others'. A database makes them in one transaction; what is meant is what stands here.
+    async fn create_triggers(&self, triggers: Vec<NewTrigger>, now: Timestamp) -> Vec<Result<Made>> {
+        let mut made = Vec::with_capacity(triggers.len());
+        for trigger in triggers {
+            made.push(self.create_trigger(trigger, now).await.map(|made| made.map(|armed| armed.trigger.id)));
+        }
+        made
+    }
+
     /// The owner's trigger.
     async fn trigger(&self, owner: UserId, id: TriggerId) -> Result<Option<Armed>>;
 
@@ -597,9 +177,20 @@ pub trait Store: Send + Sync {
     /// The event of a call is logged and owed, if the trigger may be fired like that at `now`.
     async fn fire(&self, owner: UserId, id: TriggerId, call: Call, now: Timestamp) -> Result<Fired>;
 
+    /// The same as [`Store::fire`] for each of these, at most [`TOGETHER_MAX`], in their order; what comes of one is no matter of the
+    /// others'. A database logs them together; what is meant is what stands here.
+    async fn fire_many(&self, owner: UserId, calls: Vec<(TriggerId, Call)>, now: Timestamp) -> Vec<Result<Fired>> {
+        let mut fired = Vec::with_capacity(calls.len());
+        for (id, call) in calls {
+            fired.push(self.fire(owner, id, call, now).await);
+        }
+        fired
+    }
+
     /// An event of the trigger that made `event` is logged and owed to wherever that one sends now, with the same payload and under a message
     /// id of its own; the trigger must be there and alive, whatever sort it is, and goes on waiting for what it waits for. `event` has
-    /// fired after `gone_until`. The repetition of a test is a test ([`Origin::Test`]), any other is an [`Origin::Repeat`].
+    /// fired after `gone_until`. The repetition of a test is a test ([`Origin::Test`](crate::event::Origin::Test)), any other is an
+    /// [`Origin::Repeat`](crate::event::Origin::Repeat).
     async fn fire_again(
         &self,
         owner: UserId,
@@ -760,7 +351,7 @@ pub trait Store: Send + Sync {
 
     /// Each of these deliveries of the owner's, at most [`crate::redelivery::SELECTED_MAX`], is owed again at once, under its message id,
     /// unless [`may_redeliver`](crate::redelivery::may_redeliver) stands against it; in their order what came of it. A delivery that is
-    /// named twice is sent again once.
+    /// named twice is sent again once. What waits for its next attempt is due at once, and nothing else about it changes.
     ///
     /// An event of which something is owed again is not counted again when it ends: one that had failed is moved to those that were
     /// delivered when it is after all, once, and one that had been delivered stays so.
@@ -896,6 +487,3 @@ pub trait Store: Send + Sync {
     /// of a trigger leave in short stays. A delivery that is still owed has failed, and is counted so.
     async fn expire(&self, gone_until: Timestamp, now: Timestamp, limit: usize) -> Result<Expired>;
 }
-
-/// How long absences are remembered: longer than any occurrence may come late.
-pub const ABSENCES_KEPT: SignedDuration = SignedDuration::from_hours(72);

@@ -33,6 +33,13 @@ impl AddressTemplate {
     /// When it is no `http` or `https` address, when placeholders stand elsewhere than in path or query, or when they are
     /// no template; the field of the error is left empty for the caller to fill.
     pub fn parse(text: &str) -> Result<AddressTemplate, Invalid> {
+        if OPENINGS.iter().any(|opening| text.match_indices(opening).any(|(at, _)| ends_half_encoded(&text[..at]))) {
+            return Err(Invalid::new(
+                "",
+                "A placeholder stands right behind a % sign, so that its value would be read as a part of it; values are encoded \
+                 by themselves, and a % sign is written as %25.",
+            ));
+        }
         AddressTemplate::read(text, |text| Template::parse(text, Place::Address))
     }
 
@@ -138,6 +145,15 @@ fn authority_end(text: &str) -> Result<usize, Invalid> {
         .map(|scheme| scheme.len())
         .ok_or_else(|| Invalid::new("", "The webhook address must begin with https:// or http://."))?;
     Ok(text[start..].find(['/', '?', '#', '\\']).map_or(text.len(), |end| start + end))
+}
+
+/// Whether the text ends in the middle of a percent-encoded byte (RFC 3986 §2.1).
+fn ends_half_encoded(text: &str) -> bool {
+    match text.as_bytes() {
+        [.., b'%'] => true,
+        [.., b'%', digit] => digit.is_ascii_hexdigit(),
+        _ => false,
+    }
 }
 
 fn is_dot_segment(segment: &str) -> bool {

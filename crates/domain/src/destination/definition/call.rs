@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::Secrets;
 use super::fields::Fields;
+use super::kind::Kind;
 use super::secret::HeaderValue;
 use crate::outbound::Method;
 use crate::signature::{SECRETS_MAX, SigningSecret};
@@ -97,11 +98,13 @@ impl Body {
 }
 
 impl Call {
-    pub(super) fn read(fields: &mut Fields<'_>, former: Option<&Call>, is_same_receiver: bool) -> Option<Call> {
+    /// `former` is what the destination was, of whatever kind: what signs stays where a webhook becomes an inbox, or an inbox a webhook.
+    pub(super) fn read(fields: &mut Fields<'_>, former: Option<&Kind>, is_same_receiver: bool) -> Option<Call> {
         let method = read_method(fields);
-        let headers = read_headers(fields, former.map(|former| &former.headers), is_same_receiver);
+        let headers = read_headers(fields, former.and_then(Kind::headers), is_same_receiver);
         let body = read_body(fields);
-        let secrets = read_secrets(fields, former.map(|former| former.secrets.as_slice()).unwrap_or_default());
+        let secrets = former.and_then(Kind::call).map(|call| call.secrets.as_slice());
+        let secrets = read_secrets(fields, secrets.unwrap_or_default());
         Some(Call { method: method?, headers: headers?, body: body?, secrets: secrets? })
     }
 

@@ -25,17 +25,14 @@ pub struct Inbox {
 
 impl Inbox {
     pub(super) fn read(fields: &mut Fields<'_>, former: Option<&Kind>) -> Option<Inbox> {
-        let former = match former {
-            Some(Kind::Inbox(former)) => Some(former),
-            _ => None,
-        };
         let (mut status, mut delay) = (None, None);
         if let Some(mut inner) = fields.object("inbox") {
             status = inner.number("status", 200, 599);
             delay = inner.span("delay", SignedDuration::ZERO, DELAY_MAX);
             fields.close(inner);
         }
-        let call = Call::read(fields, former.map(|former| &former.call), true)?;
+        let is_same = matches!(former, Some(Kind::Inbox(_)));
+        let call = Call::read(fields, former, is_same)?;
         let status = u16::try_from(status.unwrap_or(200)).expect("it is at most 599");
         Some(Inbox { status, delay: delay.unwrap_or_default(), call })
     }

@@ -9,6 +9,8 @@
 //! - `email`: `email`, see [`super::Email`];
 //! - `inbox`: `inbox`, see [`super::Inbox`], and `method`, `headers`, `body` and `secrets` as a webhook.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value, json};
 use url::Url;
 
@@ -19,7 +21,7 @@ use super::fields::Fields;
 use super::github::Github;
 use super::inbox::Inbox;
 use super::ntfy::Ntfy;
-use super::secret::Secret;
+use super::secret::{HeaderValue, Secret};
 use crate::destination::webhook;
 use crate::template::AddressTemplate;
 
@@ -67,6 +69,14 @@ impl Kind {
             Kind::Webhook(webhook) => Some(&webhook.call),
             Kind::Inbox(inbox) => Some(&inbox.call),
             Kind::Discord(_) | Kind::Slack(_) | Kind::Github(_) | Kind::Ntfy(_) | Kind::Email(_) => None,
+        }
+    }
+
+    /// The headers that its owner added to oncue's own, where that can be.
+    pub fn headers(&self) -> Option<&BTreeMap<String, HeaderValue>> {
+        match self {
+            Kind::Ntfy(ntfy) => Some(&ntfy.headers),
+            _ => self.call().map(|call| &call.headers),
         }
     }
 
@@ -123,18 +133,16 @@ impl Kind {
 }
 
 fn read_webhook(fields: &mut Fields<'_>, former: Option<&Kind>) -> Option<Webhook> {
-    let former = match former {
-        Some(Kind::Webhook(former)) => Some(former),
-        _ => None,
-    };
     let address = fields.needed_text("url", "the address of the receiver");
     let address = address.and_then(|text| {
         let read = if fields.is_stored() { AddressTemplate::stored(text) } else { AddressTemplate::parse(text) };
         fields.note("url", read.map_err(|invalid| invalid.message))
     });
-    let is_same =
-        former.zip(address.as_ref()).is_some_and(|(former, address)| former.address.receiver() == address.receiver());
-    let call = Call::read(fields, former.map(|former| &former.call), is_same);
+    let is_same = match (former, &address) {
+        (Some(Kind::Webhook(former)), Some(address)) => former.address.receiver() == address.receiver(),
+        _ => false,
+    };
+    let call = Call::read(fields, former, is_same);
     let (address, call) = (address?, call?);
     // Neither of them understands an event as it is: every delivery would be refused there. A body of one's own may be what they want.
     let right = match webhook::Format::recognise(address.known()) {

@@ -6,7 +6,7 @@
 //! - `name`, a line of at most 200 characters;
 //! - `kind`: `webhook`, `discord`, `slack`, `github`, `ntfy`, `email` or `inbox`, and what its kind asks for (see [`kind`]);
 //! - `timeout` of one exchange, `"1s"` to `"30s"`, `"15s"` where none is named;
-//! - `rate`, `{"count": 5, "per": "1s", "burst": 10}` or null for none;
+//! - `rate`, `{"count": 5, "per": "1s", "burst": 10}`, or null for what its kind is known to take, which is none for most;
 //! - `parallelism`, how many exchanges at once from each node (1 to 64), or null for as many as the receiver keeps up with;
 //! - `in_order`, whether one delivery waits for the one before it;
 //! - `retries`, the pauses between attempts, as in `["5s", "5m"]`;
@@ -76,7 +76,7 @@ pub struct Definition {
     pub kind: Kind,
     /// The whole exchange must be over by then: 1 to 30 seconds.
     pub timeout: SignedDuration,
-    /// How many deliveries may begin in which time.
+    /// How many deliveries may begin in which time; by what is kept to where nothing is said, see [`Definition::pace`].
     pub rate: Option<Rate>,
     /// How many exchanges each node may have going on at once (1 to [`PARALLELISM_MAX`]); none leaves it to the engine.
     pub parallelism: Option<u32>,
@@ -196,6 +196,15 @@ impl Definition {
             .map_err(|error| Invalid::new("", format!("The destination cannot be read: {error}.")))?;
         Definition::of(Fields::of_stored(&object), None).map_err(|wrong| {
             wrong.into_iter().next().unwrap_or_else(|| Invalid::new("", "The destination cannot be read."))
+        })
+    }
+
+    /// By which rate deliveries begin: what it says, or else what its kind of receiver is known to take; none where neither is there.
+    pub fn pace(&self) -> Option<Rate> {
+        self.rate.or(match self.kind {
+            Kind::Discord(_) => Some(pace::AT_DISCORD),
+            Kind::Slack(_) => Some(pace::AT_SLACK),
+            _ => None,
         })
     }
 

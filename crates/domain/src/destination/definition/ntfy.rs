@@ -46,6 +46,7 @@ pub struct Ntfy {
 
 impl Ntfy {
     pub(super) fn read(fields: &mut Fields<'_>, former: Option<&Kind>) -> Option<Ntfy> {
+        let headers = former.and_then(Kind::headers);
         let former = match former {
             Some(Kind::Ntfy(former)) => Some(former),
             _ => None,
@@ -60,7 +61,7 @@ impl Ntfy {
         let tags = read_tags(&mut inner);
         let (title, message) = (inner.template("title", Place::Line), inner.template("message", Place::Body));
         fields.close(inner);
-        let headers = read_headers(fields, former.map(|former| &former.headers), is_same)?;
+        let headers = read_headers(fields, headers, is_same)?;
         if token.is_some() && headers.contains_key("authorization") {
             fields.refuse("headers.authorization", "The token is this header already; leave one of the two out.");
             return None;

@@ -14,6 +14,13 @@ const COUNT_MAX: u32 = 100_000;
 const PER_MIN: SignedDuration = SignedDuration::from_secs(1);
 const PER_MAX: SignedDuration = SignedDuration::from_hours(24);
 
+/// What is kept to at Discord where no rate is said. A webhook there takes five in two seconds; this is a little less, so that no network brings
+/// a sixth into any two seconds.
+pub(super) const AT_DISCORD: Rate = Rate { count: 12, per: SignedDuration::from_secs(5), burst: 1 };
+
+/// The same at Slack, which takes one in a second.
+pub(super) const AT_SLACK: Rate = Rate { count: 1, per: SignedDuration::from_secs(1), burst: 1 };
+
 /// How far ahead turns are given out: whoever took some and is gone has wasted no more than these.
 pub const TURNS_AHEAD: SignedDuration = SignedDuration::from_millis(250);
 
@@ -81,6 +88,11 @@ impl Rate {
         (Turns { starts, next: Some(start_by(full_at)) }, full_at)
     }
 
+    /// The rate for people, as in "12 in 5s".
+    pub fn words(self) -> String {
+        format!("{} in {:#}", self.count, self.per)
+    }
+
     pub(super) fn write(self) -> Value {
         json!({"count": self.count, "per": span_text(self.per), "burst": self.burst})
     }
@@ -130,6 +142,13 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn what_is_kept_to_at_discord_never_brings_six_into_two_seconds_however_turns_are_asked_for() {
+        let taken = taken(AT_DISCORD, (0..600).map(|step| step * 50));
+        assert!(taken.windows(6).all(|six| six[5] - six[0] > 2050), "{taken:?}");
+        assert!(taken.len() >= 70, "{} in 30 seconds", taken.len());
     }
 
     #[test]

@@ -208,6 +208,31 @@ fn a_secret_that_is_left_out_is_kept_and_an_empty_one_is_taken_away() {
 }
 
 #[test]
+fn what_signs_goes_on_signing_where_a_webhook_becomes_an_inbox_or_an_inbox_a_webhook() {
+    let inbox = json!({"name": "Ops", "kind": "inbox"});
+    for (former, now) in [(webhook(), inbox.clone()), (inbox, webhook())] {
+        let signing = good(with(&former, json!({"secrets": [{"secret": WHSEC}]})));
+        let read = Definition::read(&now, Some(&signing)).expect("it can become that");
+        assert_eq!(read.kind.call().map(|call| call.secrets.len()), Some(1), "{now}");
+        let id = signing.kind.call().expect("it signs").secrets[0].id();
+        assert!(Definition::read(&with(&now, json!({"secrets": [{"id": id}]})), Some(&signing)).is_ok());
+    }
+}
+
+#[test]
+fn headers_do_not_vanish_with_the_kind_without_a_word() {
+    let bare = json!({"name": "Phone", "kind": "ntfy", "ntfy": {"topic": "backups"}});
+    let inbox = json!({"name": "Ops", "kind": "inbox"});
+    let keyed = |base: &Value| good(with(base, json!({"headers": {"x-key": "topsecret"}})));
+    for (former, now) in [(webhook(), &inbox), (inbox.clone(), &bare), (bare.clone(), &webhook())] {
+        assert_eq!(wrong(now, Some(&keyed(&former))), ["headers"], "{now}");
+        let masked = with(now, json!({"headers": {"x-key": null}}));
+        assert_eq!(wrong(&masked, Some(&keyed(&former))), ["headers.x-key"], "{now}");
+        assert!(Definition::read(&with(now, json!({"headers": {}})), Some(&keyed(&former))).is_ok());
+    }
+}
+
+#[test]
 fn secrets_do_not_follow_a_destination_to_another_receiver() {
     let mut elsewhere = ntfy();
     elsewhere["ntfy"]["token"].take();

@@ -6,7 +6,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use url::Host;
 
-use super::{FETCH_BAD_PORTS, MAIL_PORTS, PRIVATE_V6, PUBLIC_V6, Reach, is_never};
+use super::port::{FETCH_BAD_PORTS, MAIL_PORTS};
+use super::reach::{PRIVATE_V6, PUBLIC_V6, Reach, is_never};
 use crate::destination::webhook::{HOST_CHARS_MAX, is_label, without_trailing_dot};
 
 /// How many places a list may hold: it is walked for every address.
@@ -294,6 +295,9 @@ mod tests {
         ] {
             assert_eq!(guard(list).judge_this_machine(name, here).is_ok(), is_open, "{list}: {name}");
         }
+        let loopback = ["127.0.0.1:9000".parse().expect("a socket address")];
+        let refused = guard("*.corp.example").judge_answers("a.corp.example", &loopback).expect_err("it is wide");
+        assert!(refused.0.contains("exactly"), "it says what would open it: {}", refused.0);
         let own: SocketAddr = "10.1.0.5:8000".parse().expect("a socket address");
         assert!(guard("10.1.0.5").judge_this_machine("10.1.0.5", own).is_err(), "oncue's own port");
     }

@@ -240,7 +240,7 @@ fn a_mail_has_a_subject_and_a_text() {
         mail.text
             .starts_with("Scheduled: 2027-02-15T08:30:00Z\nFired: 2027-02-15T08:30:02.5Z (2s late)\n\n{\"a\": 1}\n")
     );
-    assert!(mail.text.contains("https://oncue.example/api/v1/triggers/7"), "{}", mail.text);
+    assert!(mail.text.contains("https://oncue.example/ui/triggers/7"), "{}", mail.text);
     assert_eq!(mail.message_id, message_id().to_string());
     assert_eq!((mail.sender.to_string().as_str(), mail.sent_at), ("oncue.example", at("2027-02-15T08:30:07Z")));
     assert_eq!((mail.to.len(), mail.timeout), (2, Duration::from_secs(9)));

@@ -140,3 +140,31 @@ fn what_is_said_is_what_happens() {
 fn wall_of(wall: DateTime) -> Wall {
     Offset::UTC.to_timestamp(wall).expect("in range").as_second()
 }
+
+#[test]
+fn a_rule_that_somebody_chose_is_told_as_it_is() {
+    let berlin = zone("Europe/Berlin");
+    let effect = |text: &str, rule, after: &str| {
+        let expression = CronExpression::parse(text).expect("a test writes its lines well").with_rule(rule);
+        let schedule = Schedule::Cron { expression, zone: berlin.clone() };
+        let said = ClockChange::next(&schedule, &berlin, at(after)).expect("the clocks change").sentence();
+        said.split_once(": ").map(|(_, effect)| effect.to_owned()).expect("a change and its effect")
+    };
+    let (winter, summer) = ("2027-01-10T00:00:00Z", "2026-07-10T00:00:00Z");
+    let left_out = Rule { gap: Gap::LeftOut, overlap: Overlap::FirstPass };
+    let twice = Rule { gap: Gap::AtItsEnd, overlap: Overlap::BothPasses };
+    #[rustfmt::skip]
+    let rows = [
+        ("30 2 * * *", left_out, winter, "the firing of 02:30 does not come."),
+        ("0,30 2 * * *", left_out, winter, "the 2 firings between 02:00 and 03:00 do not come."),
+        ("0,30 2 * * *", left_out, summer, "each of the 2 firings between 02:00 and 03:00 comes once although the hour comes twice."),
+        ("0,30 2 * * *", twice, winter, "the 2 firings from 02:00 on that are skipped come as one, at 03:00."),
+        ("0,30 2 * * *", twice, summer, "the 2 firings between 02:00 and 03:00 come both times."),
+        ("*/15 * * * *", Rule::FIXED, winter, "the 4 firings from 02:00 on that are skipped come as one, at 03:00."),
+        ("*/15 * * * *", Rule::FIXED, summer, "each of the 4 firings between 02:00 and 03:00 comes once although the hour comes twice."),
+        ("0 9 * * *", twice, winter, "it keeps its times on the wall clock."),
+    ];
+    for (text, rule, after, expected) in rows {
+        assert_eq!(effect(text, rule, after), expected, "{text} by {rule:?}");
+    }
+}

@@ -45,6 +45,17 @@ pub(super) struct Owed {
     pub(super) fence: i64,
 }
 
+impl Owed {
+    pub(super) fn state(&self) -> State {
+        match self.hold {
+            Hold::Claimed => State::Held,
+            Hold::Parked => State::Parked(self.due_at),
+            Hold::Queued => State::Queued,
+            Hold::Nobody => State::Pending(self.due_at),
+        }
+    }
+}
+
 /// What keeps a delivery that is owed from being claimed before it is due.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Hold {
@@ -157,7 +168,8 @@ impl Kept {
 
     /// Settles what the claim holds; a claim that was lost or used up already holds nothing.
     pub(super) fn settle(&mut self, settlement: Settlement) {
-        let Settlement { claim, at, attempt, receipt, verdict, why, suspends: _ } = settlement;
+        let shown = settlement.shows();
+        let Settlement { claim, at, attempt, receipt, verdict, why, suspends: _, is_too_soon: _ } = settlement;
         let key = (claim.event.id, claim.slot);
         let takes_deliveries = self.takes_deliveries(&claim.target);
         let is_held = |owed: &&mut Owed| owed.hold == Hold::Claimed && owed.fence == claim.fence;
@@ -167,6 +179,7 @@ impl Kept {
         delivery.attempts.extend(attempt.clone());
         match verdict {
             Verdict::Retry(due_at) => {
+                delivery.ladder_from = claim.ladder_from;
                 (owed.hold, owed.due_at) = (Hold::Nobody, due_at);
                 self.changes.push(Change::Owed);
             }
@@ -182,8 +195,8 @@ impl Kept {
         if let Target::Destination(id) = claim.target {
             self.call_up(id, at);
         }
-        if let Some(attempt) = &attempt {
-            self.follow_attempt(&claim, attempt, verdict == Verdict::Delivered, at);
+        if let (Some((id, is_delivered)), Some(attempt)) = (shown, &attempt) {
+            self.follow_attempt(id, &claim, attempt, is_delivered, at);
         }
     }
 
@@ -217,10 +230,7 @@ impl Kept {
             message_id: event.message_id.of_slot(key.1),
             target: delivery.target.clone(),
             state: match (self.owed.get(key), &delivery.end) {
-                (Some(Owed { hold: Hold::Claimed, .. }), _) => State::Held,
-                (Some(Owed { hold: Hold::Parked, due_at, .. }), _) => State::Parked(*due_at),
-                (Some(Owed { hold: Hold::Queued, .. }), _) => State::Queued,
-                (Some(Owed { hold: Hold::Nobody, due_at, .. }), _) => State::Pending(*due_at),
+                (Some(owed), _) => owed.state(),
                 (None, Some(End::Delivered)) => State::Delivered,
                 (None, _) => State::Failed,
             },

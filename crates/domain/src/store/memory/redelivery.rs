@@ -8,7 +8,7 @@ use crate::delivery::{cancel, over_until};
 use crate::destination::Target;
 use crate::event::Retention;
 use crate::id::UserId;
-use crate::redelivery::{CancelRefusal, DeliveryId, Former, Refusal, SLICE_MAX, may_redeliver};
+use crate::redelivery::{CancelRefusal, DeliveryId, Former, Refusal, SLICE_MAX, Stand, may_redeliver};
 use crate::store::{Change, Redelivered, UndeliveredFilter, UndeliveredPlace};
 
 /// The claims of a delivery that is sent again are counted from a multiple of this on, a higher one each time, so that no claim of before
@@ -36,9 +36,11 @@ impl Kept {
         let key = self.key_of(owner, delivery, retention.gone_until(now)).ok_or(Refusal::NotFound)?;
         let (event, kept) = (self.events.get(&key.0), self.deliveries.get(&key));
         let (event, kept) = event.zip(kept).ok_or(Refusal::NotFound)?;
+        let tried = kept.attempts.last().map_or(0, |attempt| attempt.number);
+        let stand = Stand::of(self.owed.get(&key).map(Owed::state), tried, now);
         let former = Former {
             fired_at: event.fired_at,
-            is_owed: self.owed.contains_key(&key),
+            stand,
             is_target_there: match &kept.target {
                 Target::Webhook(_) => true,
                 Target::Default => self.has_default_destination,
@@ -46,12 +48,16 @@ impl Kept {
             },
         };
         may_redeliver(former, retention, now)?;
+        self.changes.extend([Change::Owed, Change::Settled(owner)]);
+        if stand == Stand::Waits {
+            self.owed.get_mut(&key).ok_or(Refusal::NotFound)?.due_at = now;
+            return Ok(());
+        }
         let fence = draw(&mut self.last_ids.redelivery) * FENCES_APART;
         let kept = self.deliveries.get_mut(&key).ok_or(Refusal::NotFound)?;
         kept.has_arrived = matches!(kept.end.take(), Some(End::Delivered));
-        kept.ladder_from = kept.attempts.last().map_or(0, |attempt| attempt.number);
+        kept.ladder_from = tried;
         self.owed.insert(key, Owed { due_at: now, hold: Hold::Nobody, fence });
-        self.changes.extend([Change::Owed, Change::Settled(owner)]);
         Ok(())
     }
 

@@ -4,9 +4,9 @@ use jiff::Timestamp;
 
 use super::Kept;
 use crate::delivery::{Attempt, Claim};
+use crate::destination::Destination;
 use crate::destination::alert::{Last, News, Over, Streak, after_attempt, after_suspension, telling};
 use crate::destination::definition::Alert;
-use crate::destination::{Destination, Target};
 use crate::event::Origin;
 use crate::id::{DestinationId, MessageId, UserId};
 
@@ -18,8 +18,14 @@ impl Kept {
     }
 
     /// An attempt was written down.
-    pub(super) fn follow_attempt(&mut self, claim: &Claim, attempt: &Attempt, is_delivered: bool, at: Timestamp) {
-        let Target::Destination(id) = claim.target else { return };
+    pub(super) fn follow_attempt(
+        &mut self,
+        id: DestinationId,
+        claim: &Claim,
+        attempt: &Attempt,
+        is_delivered: bool,
+        at: Timestamp,
+    ) {
         let Some(destination) = self.destinations.get(&id).cloned() else { return };
         let before = self.streaks.get(&id).copied();
         let over = Over::of(claim, attempt, is_delivered, at);

@@ -74,3 +74,19 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_value_never_becomes_a_part_of_an_encoded_byte() {
+    for text in ["https://example.com/a%{{ payload.s }}", "https://example.com/?a=%2{{ payload.s }}"] {
+        let refused = AddressTemplate::parse(text).expect_err(text);
+        assert!(refused.message.contains("%25"), "{refused}");
+        assert!(AddressTemplate::stored(text).is_ok(), "what stood before can be read");
+    }
+    for text in [
+        "https://example.com/a%25{{ payload.s }}",
+        "https://example.com/%2F{{ payload.s }}%",
+        "https://example.com/{% if payload.s %}a{% endif %}{{ payload.s }}",
+    ] {
+        assert!(AddressTemplate::parse(text).is_ok(), "{text}");
+    }
+}

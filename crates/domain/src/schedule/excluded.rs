@@ -1,0 +1,174 @@
+//! Dates on which nothing fires: holidays, say. A date is one of the zone's calendar, and what counts is what the clock shows at the
+//! instant of the firing, so that what a gap moved over midnight belongs to the day on which it comes. When a schedule occurs is
+//! not known here.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::schedule::Invalid;
+use crate::schedule::zone::Zone;
+
+/// How many dates may be excluded.
+pub const DATES_MAX: usize = 1_000;
+
+/// The years that a date may be of, as for all that a schedule names.
+const YEARS: Range<i16> = 1970..2200;
+
+/// More than any zone is ahead of or behind UTC.
+const OFFSET_MAX: SignedDuration = SignedDuration::from_hours(26);
+
+/// Dates in order and each once, however they were given.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ExcludedDates(Vec<Date>);
+
+impl ExcludedDates {
+    /// Takes dates in any order.
+    ///
+    /// # Errors
+    ///
+    /// More than [`DATES_MAX`] different dates, or one that is not between 1970 and 2199.
+    pub fn new(dates: impl IntoIterator<Item = Date>) -> Result<ExcludedDates, Invalid> {
+        let mut kept = BTreeSet::new();
+        for date in dates {
+            if !YEARS.contains(&date.year()) {
+                return Err(Invalid(format!("the excluded date {date} is not between 1970 and 2199")));
+            }
+            kept.insert(date);
+            if kept.len() > DATES_MAX {
+                return Err(Invalid(format!("more than {DATES_MAX} dates are excluded")));
+            }
+        }
+        Ok(ExcludedDates(kept.into_iter().collect()))
+    }
+
+    /// The dates, earliest first.
+    pub fn dates(&self) -> &[Date] {
+        &self.0
+    }
+
+    /// Whether the clock of the zone shows an excluded date at this instant.
+    pub fn contain(&self, zone: &Zone, instant: Timestamp) -> bool {
+        !self.0.is_empty() && self.0.binary_search(&zone.time_zone().to_datetime(instant).date()).is_ok()
+    }
+
+    /// The instants around this one at which the clock shows the same excluded date without a break; none where it is not excluded.
+    pub(super) fn around(&self, zone: &Zone, instant: Timestamp) -> Option<Range<Timestamp>> {
+        if !self.contain(zone, instant) {
+            return None;
+        }
+        let date = zone.time_zone().to_datetime(instant).date();
+        shown(zone, date).into_iter().find(|span| span.contains(&instant))
+    }
+
+    /// All instants at which the clock shows an excluded date, as far as they may lie in `(after, until]`; in order, and apart.
+    pub(super) fn spans(&self, zone: &Zone, after: Timestamp, until: Timestamp) -> Vec<Range<Timestamp>> {
+        let day = |instant| zone.time_zone().to_datetime(instant).date();
+        // A clock that is put back over midnight shows a date again; a day more at either end sees it.
+        let first = day(after).yesterday().unwrap_or(Date::MIN);
+        let last = day(until).tomorrow().unwrap_or(Date::MAX);
+        let near = self.0.iter().skip_while(|date| **date < first).take_while(|date| **date <= last);
+        let mut spans: Vec<Range<Timestamp>> = near.flat_map(|date| shown(zone, *date)).collect();
+        spans.sort_unstable_by_key(|span| span.start);
+        spans
+    }
+}
+
+/// The instants at which a zone's clock shows a date: one span, none where the day was skipped, several where the clock is put back
+/// over a midnight that it had passed.
+fn shown(zone: &Zone, date: Date) -> Vec<Range<Timestamp>> {
+    let utc = |date: Date| jiff::tz::Offset::UTC.to_timestamp(date.at(0, 0, 0, 0));
+    let (Ok(midnight), Some(next)) = (utc(date), date.tomorrow().ok().and_then(|next| utc(next).ok())) else {
+        return Vec::new();
+    };
+    let (from, to) = (midnight - OFFSET_MAX, next + OFFSET_MAX);
+    let following = zone.time_zone().following(from).map(|transition| transition.timestamp());
+    let mut edges = vec![from];
+    edges.extend(following.take_while(|edge| *edge < to));
+    edges.push(to);
+    let mut spans: Vec<Range<Timestamp>> = Vec::new();
+    for (start, end) in edges.iter().zip(&edges[1..]) {
+        let offset = SignedDuration::from_secs(zone.time_zone().to_offset(*start).seconds().into());
+        let span = (midnight - offset).max(*start)..(next - offset).min(*end);
+        match spans.last_mut() {
+            _ if span.is_empty() => {}
+            Some(last) if last.end == span.start => last.end = span.end,
+            _ => spans.push(span),
+        }
+    }
+    spans
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::schedule::zone::Zones;
+
+    fn zone(name: &str) -> Zone {
+        Zones::bundled().get(name).expect("a zone of the bundled copy")
+    }
+
+    fn spans_of(name: &str, date: Date) -> Vec<String> {
+        shown(&zone(name), date).iter().map(|span| format!("{} {}", span.start, span.end)).collect()
+    }
+
+    #[test]
+    fn a_date_lasts_as_long_as_the_clock_shows_it() {
+        assert_eq!(spans_of("UTC", date(2027, 12, 25)), ["2027-12-25T00:00:00Z 2027-12-26T00:00:00Z"]);
+        assert_eq!(spans_of("Europe/Berlin", date(2026, 3, 29)), ["2026-03-28T23:00:00Z 2026-03-29T22:00:00Z"]);
+        assert_eq!(spans_of("Europe/Berlin", date(2026, 10, 25)), ["2026-10-24T22:00:00Z 2026-10-25T23:00:00Z"]);
+        // It begins at 01:00.
+        assert_eq!(spans_of("Asia/Beirut", date(2026, 3, 29)), ["2026-03-28T22:00:00Z 2026-03-29T21:00:00Z"]);
+        // It was skipped.
+        assert_eq!(spans_of("Pacific/Apia", date(2011, 12, 30)), [] as [&str; 0]);
+        // A minute of the next day was shown before its last hour came again.
+        let newfoundland = ["2009-10-31T02:30:00Z 2009-11-01T02:30:00Z", "2009-11-01T02:31:00Z 2009-11-01T03:30:00Z"];
+        assert_eq!(spans_of("America/St_Johns", date(2009, 10, 31)), newfoundland);
+    }
+
+    #[test]
+    fn dates_are_kept_in_order_and_once() {
+        let dates = [date(2027, 12, 25), date(2027, 1, 1), date(2027, 12, 25)];
+        let excluded = ExcludedDates::new(dates).expect("three dates");
+        assert_eq!(excluded.dates(), [date(2027, 1, 1), date(2027, 12, 25)]);
+        assert_eq!(ExcludedDates::new([dates[1], dates[0]]), Ok(excluded));
+    }
+
+    #[test]
+    fn too_many_dates_and_dates_out_of_range_are_refused() {
+        let days = |count| date(2027, 1, 1).series(jiff::Span::new().days(1)).take(count);
+        assert!(ExcludedDates::new(days(DATES_MAX)).is_ok());
+        let error = ExcludedDates::new(days(DATES_MAX + 1)).expect_err("one too many").to_string();
+        assert_eq!(error, "more than 1000 dates are excluded");
+        for out_of_range in [date(1969, 12, 31), date(2200, 1, 1), Date::MIN, Date::MAX] {
+            let error = ExcludedDates::new([out_of_range]).expect_err("out of range").to_string();
+            assert!(error.contains("is not between 1970 and 2199"), "{error}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn an_instant_is_within_the_spans_of_the_date_that_the_clock_shows_and_of_no_other(
+            name in proptest::sample::select(&["UTC", "America/St_Johns", "America/Havana", "America/Santiago", "Pacific/Apia", "Pacific/Kwajalein", "Asia/Beirut", "Africa/Cairo"]),
+            second in 0_i64..1_500_000_000,
+        ) {
+            let zone = zone(name);
+            // Near a transition, where there is one.
+            let instant = Timestamp::from_second(second).expect("in range");
+            let edge = zone.time_zone().following(instant).next().map_or(instant, |transition| transition.timestamp());
+            for minutes in [-90_i64, -60, -59, -1, 0, 1, 30, 59, 60, 61] {
+                let instant = edge + SignedDuration::from_mins(minutes);
+                let shows = zone.time_zone().to_datetime(instant).date();
+                for other in [shows.yesterday().expect("in range"), shows, shows.tomorrow().expect("in range")] {
+                    let is_within = shown(&zone, other).iter().any(|span| span.contains(&instant));
+                    prop_assert_eq!(is_within, other == shows, "{} at {} in {}", other, instant, name);
+                }
+            }
+        }
+    }
+}

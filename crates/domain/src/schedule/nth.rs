@@ -1,0 +1,122 @@
+//! Where a number of occurrences is reached, for a schedule that is to end after so many. Counting costs the same however many there
+//! are, so the n-th is found by halving a span and counting, not by going from one to the next. Nothing is remembered here: who
+//! ends a schedule turns the n-th occurrence into an end.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::schedule::Schedule;
+use crate::schedule::scope::Scope;
+
+/// The first span that is looked at; each further one is twice as long.
+const FIRST_SPAN: SignedDuration = SignedDuration::from_hours(24);
+
+impl Scope {
+    /// The n-th occurrence that counts strictly after `after`, the next one being the first; `None` when there are fewer, and for 0.
+    ///
+    /// Occurrences count here whether they fire or are skipped, so the answer depends on the arguments alone.
+    pub fn nth_after(&self, schedule: &Schedule, after: Timestamp, number: u64) -> Option<Timestamp> {
+        if number == 0 {
+            return None;
+        }
+        let are_enough = |until| self.count_in(schedule, after, until) >= number;
+        let mut enough = self.next_after(schedule, after)?;
+        let mut span = FIRST_SPAN;
+        while !are_enough(enough) {
+            if enough == Timestamp::MAX {
+                return None;
+            }
+            enough = enough.checked_add(span).unwrap_or(Timestamp::MAX);
+            span = span.checked_mul(2).unwrap_or(SignedDuration::MAX);
+        }
+        // From here on there are too few until `few`, and enough until `enough`.
+        let (mut few, mut enough) = (after.as_nanosecond(), enough.as_nanosecond());
+        while few + 1 < enough {
+            let middle = few + (enough - few) / 2;
+            if Timestamp::from_nanosecond(middle).is_ok_and(are_enough) { enough = middle } else { few = middle }
+        }
+        Timestamp::from_nanosecond(enough).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::schedule::FirstFiring;
+    use crate::schedule::bounds::Bounds;
+    use crate::schedule::cron::CronExpression;
+    use crate::schedule::every::Period;
+    use crate::schedule::excluded::ExcludedDates;
+    use crate::schedule::zone::{Zone, Zones};
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().expect("a test writes its instants well")
+    }
+
+    fn new_york() -> Zone {
+        Zones::bundled().get("America/New_York").expect("a zone of the bundled copy")
+    }
+
+    fn cron(text: &str) -> Schedule {
+        let expression = CronExpression::parse(text).expect("a test writes its lines well");
+        Schedule::Cron { expression, zone: new_york() }
+    }
+
+    fn all() -> Scope {
+        Scope { bounds: Bounds::default(), excluded: ExcludedDates::default(), zone: new_york() }
+    }
+
+    #[test]
+    fn the_first_is_the_next_and_none_is_none() {
+        let start = at("2026-03-07T12:00:00Z");
+        let daily = cron("30 2 * * *");
+        assert_eq!(all().nth_after(&daily, start, 0), None);
+        assert_eq!(all().nth_after(&daily, start, 1), daily.next_after(start));
+        assert_eq!(all().nth_after(&daily, start, 2), Some(at("2026-03-09T06:30:00Z")));
+        assert_eq!(all().nth_after(&daily, start, 1_000_000), None);
+        let once = Schedule::Once { at: start };
+        assert_eq!(all().nth_after(&once, Timestamp::MIN, 1), Some(start));
+        assert_eq!(all().nth_after(&once, Timestamp::MIN, 2), None);
+    }
+
+    #[test]
+    fn a_millionth_second_is_found_without_going_there() {
+        let start = at("2026-11-01T00:00:00Z");
+        let seconds = cron("* * * * * *");
+        assert_eq!(all().nth_after(&seconds, start, 1_000_000), Some(start + SignedDuration::from_secs(1_000_000)));
+        let period = Period::parse("1500ms").expect("a period");
+        let grid = Schedule::Every { period, anchor: start, first: FirstFiring::AtAnchor };
+        let last = start + SignedDuration::from_millis(1_500 * (1_000_000_000 - 1));
+        assert_eq!(all().nth_after(&grid, Timestamp::MIN, 1_000_000_000), Some(last));
+    }
+
+    #[test]
+    fn what_does_not_count_is_not_counted() {
+        let excluded = ExcludedDates::new([date(2026, 12, 25)]).expect("a date");
+        let bounds = Bounds::new(Some(at("2026-12-24T00:00:00Z")), None).expect("a start");
+        let scope = Scope { bounds, excluded, zone: new_york() };
+        let daily = cron("0 9 * * *");
+        assert_eq!(scope.nth_after(&daily, Timestamp::MIN, 2), Some(at("2026-12-26T14:00:00Z")));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
+
+        #[test]
+        fn the_nth_is_where_so_many_steps_lead(
+            text in proptest::sample::select(&["30 2 * * *", "*/15 1 * * *", "0 0 L * *", "0 9 13 * FRI", "0 0 29 2 *", "15,45 * * * *"]),
+            second in 1_700_000_000_i64..1_900_000_000,
+            number in 1_u64..40,
+        ) {
+            let start = Timestamp::from_second(second).expect("in range");
+            let schedule = cron(text);
+            let mut cursor = Some(start);
+            for _ in 0..number {
+                cursor = cursor.and_then(|cursor| schedule.next_after(cursor));
+            }
+            prop_assert_eq!(all().nth_after(&schedule, start, number), cursor);
+        }
+    }
+}

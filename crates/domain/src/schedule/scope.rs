@@ -1,0 +1,202 @@
+//! What of a schedule counts: its occurrences within bounds and not on an excluded date. The three questions of a schedule again,
+//! answered by asking it about less. It decides nothing about when a schedule occurs.
+
+use jiff::Timestamp;
+
+use crate::schedule::Schedule;
+use crate::schedule::bounds::{Bounds, just_before};
+use crate::schedule::excluded::ExcludedDates;
+use crate::schedule::zone::Zone;
+
+/// The part of a schedule that counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scope {
+    /// From when on and until when.
+    pub bounds: Bounds,
+    /// On which dates not.
+    pub excluded: ExcludedDates,
+    /// Whose dates they are.
+    pub zone: Zone,
+}
+
+impl Scope {
+    /// The first occurrence that counts strictly after `after`.
+    ///
+    /// The cost grows with the excluded dates that are passed over, not with the occurrences on them.
+    pub fn next_after(&self, schedule: &Schedule, after: Timestamp) -> Option<Timestamp> {
+        let (mut after, until) = self.bounds.narrow(after, Timestamp::MAX);
+        loop {
+            let next = schedule.next_after(after).filter(|next| *next <= until)?;
+            match self.excluded.around(&self.zone, next) {
+                Some(span) => after = just_before(span.end),
+                None => return Some(next),
+            }
+        }
+    }
+
+    /// The last occurrence that counts in `(after, until]`.
+    pub fn latest_in(&self, schedule: &Schedule, after: Timestamp, until: Timestamp) -> Option<Timestamp> {
+        let (after, mut until) = self.bounds.narrow(after, until);
+        loop {
+            let latest = schedule.latest_in(after, until)?;
+            match self.excluded.around(&self.zone, latest) {
+                Some(span) => until = just_before(span.start),
+                None => return Some(latest),
+            }
+        }
+    }
+
+    /// How many occurrences in `(after, until]` count. The cost does not grow with their number.
+    pub fn count_in(&self, schedule: &Schedule, after: Timestamp, until: Timestamp) -> u64 {
+        let (after, until) = self.bounds.narrow(after, until);
+        let count_on = |span: std::ops::Range<Timestamp>| {
+            schedule.count_in(after.max(just_before(span.start)), until.min(just_before(span.end)))
+        };
+        let excluded: u64 = self.excluded.spans(&self.zone, after, until).into_iter().map(count_on).sum();
+        schedule.count_in(after, until).saturating_sub(excluded)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+    use jiff::civil::{Date, date};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::schedule::FirstFiring;
+    use crate::schedule::cron::CronExpression;
+    use crate::schedule::every::Period;
+    use crate::schedule::zone::Zones;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().expect("a test writes its instants well")
+    }
+
+    fn zone(name: &str) -> Zone {
+        Zones::bundled().get(name).expect("a zone of the bundled copy")
+    }
+
+    fn cron(text: &str, zone: &Zone) -> Schedule {
+        let expression = CronExpression::parse(text).expect("a test writes its lines well");
+        Schedule::Cron { expression, zone: zone.clone() }
+    }
+
+    fn without(dates: &[Date], zone: Zone) -> Scope {
+        let excluded = ExcludedDates::new(dates.iter().copied()).expect("few dates");
+        Scope { bounds: Bounds::default(), excluded, zone }
+    }
+
+    #[test]
+    fn holidays_are_left_out_and_the_days_beside_them_are_not() {
+        let riga = zone("Europe/Riga");
+        let scope = without(&[date(2026, 12, 24), date(2026, 12, 25)], riga.clone());
+        let daily = cron("0 9 * * MON-FRI", &riga);
+        let eve = at("2026-12-23T07:00:00Z");
+        assert_eq!(scope.next_after(&daily, eve), Some(at("2026-12-28T07:00:00Z")));
+        assert_eq!(scope.latest_in(&daily, Timestamp::MIN, at("2026-12-27T12:00:00Z")), Some(eve));
+        assert_eq!(scope.count_in(&daily, eve, at("2026-12-31T00:00:00Z")), 3);
+    }
+
+    #[test]
+    fn a_date_is_one_of_the_zone() {
+        let tokyo = zone("Asia/Tokyo");
+        let scope = without(&[date(2027, 1, 1)], tokyo);
+        let hourly = cron("0 * * * *", &Zones::utc());
+        assert_eq!(scope.next_after(&hourly, at("2026-12-31T14:00:00Z")), Some(at("2027-01-01T15:00:00Z")));
+        assert_eq!(scope.count_in(&hourly, at("2026-12-31T00:00:00Z"), at("2027-01-02T00:00:00Z")), 24);
+    }
+
+    #[test]
+    fn what_a_gap_moves_over_midnight_belongs_to_the_day_on_which_it_comes() {
+        let santiago = zone("America/Santiago");
+        let daily = cron("30 0 * * *", &santiago);
+        // 00:00 to 01:00 of that Sunday is left out; the firing comes at 01:00 of the same day.
+        let scope = without(&[date(2026, 9, 6)], santiago);
+        assert_eq!(scope.next_after(&daily, at("2026-09-05T12:00:00Z")), Some(at("2026-09-07T03:30:00Z")));
+    }
+
+    #[test]
+    fn a_schedule_that_occurs_on_excluded_dates_alone_never_fires() {
+        let once = Schedule::Once { at: at("2027-01-01T12:00:00Z") };
+        let scope = without(&[date(2027, 1, 1)], Zones::utc());
+        assert_eq!(scope.next_after(&once, Timestamp::MIN), None);
+        assert_eq!(scope.latest_in(&once, Timestamp::MIN, Timestamp::MAX), None);
+        assert_eq!(scope.count_in(&once, Timestamp::MIN, Timestamp::MAX), 0);
+    }
+
+    #[test]
+    fn bounds_hold_their_start_and_not_their_end() {
+        let (start, end) = (at("2027-01-01T09:00:00Z"), at("2027-01-03T09:00:00Z"));
+        let bounds = Bounds::new(Some(start), Some(end)).expect("the end is later");
+        let scope = Scope { bounds, ..without(&[], Zones::utc()) };
+        let daily = cron("0 9 * * *", &Zones::utc());
+        assert_eq!(scope.next_after(&daily, Timestamp::MIN), Some(start));
+        assert_eq!(scope.next_after(&daily, at("2027-01-02T09:00:00Z")), None);
+        assert_eq!(scope.latest_in(&daily, Timestamp::MIN, Timestamp::MAX), Some(at("2027-01-02T09:00:00Z")));
+        assert_eq!(scope.count_in(&daily, Timestamp::MIN, Timestamp::MAX), 2);
+        assert_eq!(scope.count_in(&daily, end, Timestamp::MAX), 0);
+    }
+
+    const ZONES: [&str; 8] = [
+        "UTC",
+        "Europe/Berlin",
+        "America/St_Johns",
+        "America/Havana",
+        "America/Santiago",
+        "Pacific/Apia",
+        "Asia/Beirut",
+        "Africa/Cairo",
+    ];
+
+    proptest! {
+        #[test]
+        fn what_counts_is_what_is_left_when_the_others_are_struck_out(
+            name in proptest::sample::select(&ZONES),
+            line in 0_usize..6,
+            start_s in 1_000_000_000_i64..1_900_000_000,
+            days in proptest::collection::vec(0_i64..12, 0..8),
+            starts_in_h in proptest::option::of(0_i64..200),
+            lasts_h in proptest::option::of(1_i64..200),
+        ) {
+            let zone = zone(name);
+            let near = Timestamp::from_second(start_s).expect("in range");
+            let edge = zone.time_zone().following(near).next().map_or(near, |transition| transition.timestamp());
+            let (after, until) = (edge - SignedDuration::from_hours(5 * 24), edge + SignedDuration::from_hours(5 * 24));
+            let lines = ["30 0 * * *", "0 */3 * * *", "15 23 * * *", "0,59 0,23 * * *", "0 12 * * MON-FRI"];
+            let schedule = match lines.get(line) {
+                Some(text) => cron(text, &zone),
+                None => Schedule::Every { period: Period::parse("47m").expect("a period"), anchor: near, first: FirstFiring::AtAnchor },
+            };
+            let first_day = zone.time_zone().to_datetime(after).date();
+            let dates = days.iter().map(|day| first_day.checked_add(jiff::Span::new().days(*day)).expect("in range"));
+            let starts_at = starts_in_h.map(|hours| after + SignedDuration::from_hours(hours));
+            let ends_at = lasts_h.map(|hours| starts_at.unwrap_or(after) + SignedDuration::from_hours(hours));
+            let bounds = Bounds::new(starts_at, ends_at).expect("the end is later");
+            let scope = Scope { bounds, excluded: ExcludedDates::new(dates).expect("few dates"), zone: zone.clone() };
+
+            let mut left = Vec::new();
+            let mut cursor = after;
+            while let Some(next) = schedule.next_after(cursor).filter(|next| *next <= until) {
+                let is_excluded = scope.excluded.dates().contains(&zone.time_zone().to_datetime(next).date());
+                let is_early = starts_at.is_some_and(|start| next < start);
+                let is_late = ends_at.is_some_and(|end| next >= end);
+                if !is_excluded && !is_early && !is_late {
+                    left.push(next);
+                }
+                cursor = next;
+            }
+            let mut found = Vec::new();
+            let mut cursor = after;
+            while let Some(next) = scope.next_after(&schedule, cursor).filter(|next| *next <= until) {
+                prop_assert_eq!(scope.latest_in(&schedule, cursor, next), Some(next));
+                prop_assert_eq!(scope.count_in(&schedule, cursor, next), 1);
+                found.push(next);
+                cursor = next;
+            }
+            prop_assert_eq!(&found, &left);
+            prop_assert_eq!(scope.count_in(&schedule, after, until), left.len() as u64);
+            prop_assert_eq!(scope.latest_in(&schedule, after, until), left.last().copied());
+        }
+    }
+}

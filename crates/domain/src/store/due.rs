@@ -1,0 +1,51 @@
+//! What the scheduler commits and counts: plans, which `crate::plan` makes and only a store carries out, and how far it is with what
+//! everybody's triggers wait for.
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::id::MessageId;
+use crate::plan::Plan;
+use crate::trigger::Trigger;
+
+/// A due trigger and what is to happen to it.
+#[derive(Clone, Debug)]
+pub struct Planned {
+    /// The trigger as it was when the plan was made.
+    pub trigger: Arc<Trigger>,
+    /// The occurrence it waited for.
+    pub armed: Timestamp,
+    /// What is to happen.
+    pub plan: Plan,
+    /// The message ids of the firings, in their order.
+    pub message_ids: Vec<MessageId>,
+}
+
+/// How much a commit of plans did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Committed {
+    /// Plans that were carried out.
+    pub plans: usize,
+    /// Plans whose trigger had changed meanwhile; they changed nothing.
+    pub stale: usize,
+    /// Events that were written.
+    pub events: usize,
+}
+
+/// How far it is with what everybody's triggers wait for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DueCounts {
+    /// Triggers whose occurrence is due, counted up to [`DUE_COUNTED_MAX`].
+    pub due: u64,
+    /// Those of them that are overdue by more than [`crate::trigger::OVERDUE_AFTER`], counted up to [`DUE_COUNTED_MAX`].
+    pub overdue: u64,
+    /// The earliest occurrence that is still to come.
+    pub next_at: Option<Timestamp>,
+}
+
+/// So many due triggers are counted at most: who has more than that has other worries than the number.
+pub const DUE_COUNTED_MAX: u64 = 100_000;
+
+/// How long absences are remembered: longer than any occurrence may come late.
+pub const ABSENCES_KEPT: SignedDuration = SignedDuration::from_hours(72);

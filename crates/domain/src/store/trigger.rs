@@ -1,0 +1,57 @@
+//! Triggers as they are handed to the store and counted by it: one to be made, how many somebody has, which of them need attention, and
+//! what did not fire. What a trigger is, and what an edit makes of it, stands in `crate::trigger`.
+
+use jiff::Timestamp;
+
+use crate::firing::Firing;
+use crate::id::{MessageId, UserId};
+use crate::occurrence::Skipped;
+use crate::trigger::{Definition, TriggerHead};
+
+/// A trigger to be made.
+#[derive(Clone, Debug)]
+pub struct NewTrigger {
+    /// Whose it is.
+    pub owner: UserId,
+    /// What its user said.
+    pub definition: Definition,
+    /// The occurrence to wait for.
+    pub next_at: Option<Timestamp>,
+    /// Where it was made as a test: the id of the one event that is logged with it.
+    pub test_event: Option<MessageId>,
+}
+
+/// How many triggers somebody has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TriggerTally {
+    /// All of them.
+    pub all: u64,
+    /// Those that will fire by themselves or when called ([`TriggerHead::is_active`]).
+    pub active: u64,
+    /// Those that are switched off.
+    pub paused: u64,
+}
+
+/// What somebody ought to look at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attention {
+    /// How many triggers there are.
+    pub tally: TriggerTally,
+    /// Triggers whose occurrence is overdue by more than [`crate::trigger::OVERDUE_AFTER`], the longest overdue first, at most [`ATTENTION_MAX`].
+    pub overdue: Vec<TriggerHead>,
+    /// Triggers of whose kept events the newest one that was ever delivered or failed, tests aside, failed and is not being sent
+    /// again; with that event, the newest first, at most [`ATTENTION_MAX`].
+    pub failing: Vec<(TriggerHead, Firing)>,
+}
+
+/// How many triggers of a sort need attention at once.
+pub const ATTENTION_MAX: usize = 100;
+
+/// A record of occurrences that did not fire, as it is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SkippedView {
+    /// What did not fire, and why.
+    pub skipped: Skipped,
+    /// When that was written down.
+    pub recorded_at: Timestamp,
+}
