@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 use oncue_domain::arrival::Check;
+use oncue_domain::delivery::State;
 use oncue_domain::destination::alert::{Streak, Told};
 use oncue_domain::destination::{self, Destination, Format, Standing, Target, Webhook};
 use oncue_domain::event::Origin;
@@ -115,6 +116,16 @@ pub(crate) fn webhook(url: Option<String>, format: Option<String>) -> Result<Opt
 
 /// When a delivery is due that waits for those before it: never by itself, so in the year 9999.
 pub(crate) const QUEUED: i64 = 253_370_764_800_000_000;
+
+/// How a delivery stands that is owed.
+pub(crate) fn owed_state(due_at: i64, is_held: bool, is_parked: bool) -> Result<State, Error> {
+    Ok(match (is_held, is_parked) {
+        (true, _) => State::Held,
+        (false, true) => State::Parked(instant(due_at)?),
+        (false, false) if due_at == QUEUED => State::Queued,
+        (false, false) => State::Pending(instant(due_at)?),
+    })
+}
 
 /// The numbers that stand for a trigger's own address and for the operator's default destination; all others are destinations'.
 const OWN_ADDRESS: i64 = 0;

@@ -8,6 +8,7 @@ pub mod memcached;
 pub mod migrations;
 pub mod postgres;
 pub mod sqlite;
+mod together;
 
 use std::sync::Arc;
 

@@ -263,12 +263,20 @@ pub(super) async fn hold_all(
     if ids.is_empty() {
         return Ok(Ok(()));
     }
-    let numbers: Vec<i64> = ids.iter().map(|id| id.0).collect();
-    let sql = "SELECT id FROM destinations WHERE id = ANY ($1) AND owner = $2 ORDER BY id FOR KEY SHARE";
-    let rows = query(client, sql, &[&numbers, &owner.0]).await?;
-    let there = rows.iter().map(|row| column(row, 0).map(DestinationId)).collect::<Result<Vec<_>>>()?;
+    let there = hold(client, owner, ids).await?;
     let missing = ids.iter().find(|id| !there.contains(id));
     Ok(missing.map_or(Ok(()), |id| Err(MissingDestination(*id))))
+}
+
+/// Those of these that the owner has; none of them is deleted until the transaction is over.
+pub(super) async fn hold(
+    client: &impl GenericClient,
+    owner: UserId,
+    ids: &[DestinationId],
+) -> Result<Vec<DestinationId>> {
+    let numbers: Vec<i64> = ids.iter().map(|id| id.0).collect();
+    let sql = "SELECT id FROM destinations WHERE id = ANY ($1) AND owner = $2 ORDER BY id FOR KEY SHARE";
+    query(client, sql, &[&numbers, &owner.0]).await?.iter().map(|row| column(row, 0).map(DestinationId)).collect()
 }
 
 /// The trigger sends to these, and to no others any more.

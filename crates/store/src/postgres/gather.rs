@@ -116,6 +116,22 @@ impl Gatherer {
         })
     }
 
+    /// The same as [`Gatherer::fire`] for many. All wait in the queue before the first answer is looked at, so that they go together.
+    pub(super) async fn fire_many(
+        &self,
+        owner: UserId,
+        calls: Vec<(TriggerId, Call)>,
+        now: Timestamp,
+    ) -> Vec<Result<Fired>> {
+        let waiting: Vec<_> =
+            calls.into_iter().map(|(trigger, call)| self.enter(owner, trigger, call, None, now)).collect();
+        let mut outcomes = Vec::with_capacity(waiting.len());
+        for answer in waiting {
+            outcomes.push(answered(answer).await);
+        }
+        outcomes
+    }
+
     async fn submit(
         &self,
         owner: UserId,
@@ -124,15 +140,37 @@ impl Gatherer {
         parent: Option<EventId>,
         now: Timestamp,
     ) -> Result<Fired> {
-        let closed = || Error::Unavailable("the database is closed".to_owned());
+        answered(self.enter(owner, trigger, call, parent, now)).await
+    }
+
+    /// A call waits from now on; gives what will bring its answer.
+    fn enter(
+        &self,
+        owner: UserId,
+        trigger: TriggerId,
+        call: Call,
+        parent: Option<EventId>,
+        now: Timestamp,
+    ) -> Result<Answer> {
         let (reply, answer) = oneshot::channel();
         let waiting = Waiting { owner, trigger, call, parent, now, reply };
         if !self.queued.enter(waiting.bytes()) {
             return Err(Error::Unavailable("too many writes are waiting".to_owned()));
         }
         self.queue.send(waiting).map_err(|_| closed())?;
-        answer.await.unwrap_or_else(|_| Err(closed()))
+        Ok(answer)
     }
+}
+
+/// Comes once the call is decided about.
+type Answer = oneshot::Receiver<Result<Fired>>;
+
+async fn answered(answer: Result<Answer>) -> Result<Fired> {
+    answer?.await.unwrap_or_else(|_| Err(closed()))
+}
+
+fn closed() -> Error {
+    Error::Unavailable("the database is closed".to_owned())
 }
 
 async fn gather(shared: Arc<Shared>, mut waiting: mpsc::UnboundedReceiver<Waiting>, queued: Arc<Queued>) {

@@ -318,16 +318,31 @@ pub(super) async fn log_within(
     new: &mut NewEvent,
     now: Timestamp,
 ) -> Result<Logged> {
+    let logged = log_all_within(client, shared, std::slice::from_mut(new), now).await?;
+    logged.into_iter().next().ok_or_else(|| broken("events", "an event was not logged"))
+}
+
+/// The same for several, each known by its place as its key.
+pub(super) async fn log_all_within(
+    client: &impl deadpool_postgres::GenericClient,
+    shared: &Shared,
+    new: &mut [NewEvent],
+    now: Timestamp,
+) -> Result<Vec<Logged>> {
+    if new.is_empty() {
+        return Ok(Vec::new());
+    }
     let mut asked = Asked::default();
-    asked.push(shared, new, 0, &mut 0, now);
+    for (key, new) in (0..).zip(new) {
+        asked.push(shared, new, key, &mut 0, now);
+    }
     let sql = format!("WITH {}, {} SELECT {LOGGED} FROM fired", floor(), logging(&Asked::table(), "TRUE", ""));
     let (until, node, slot, hour) =
         ((now + CLAIM_FOR).as_microsecond(), shared.node.id(), shared.node.slot(0), count::number_of(now));
     let now_us = now.as_microsecond();
     let mut params: Vec<&(dyn tokio_postgres::types::ToSql + Sync)> = vec![&now_us, &until, &node, &slot, &hour];
     params.extend(asked.params());
-    let rows = query(client, &sql, params.as_slice() as Params<'_>).await?;
-    rows.first().map(Logged::read).transpose()?.ok_or_else(|| broken("events", "an event was not logged"))
+    query(client, &sql, params.as_slice() as Params<'_>).await?.iter().map(Logged::read).collect()
 }
 
 pub(super) async fn fire_unkept(

@@ -7,6 +7,7 @@
 mod access;
 pub mod address;
 mod arrival;
+mod check;
 mod clock;
 mod connect;
 pub(crate) mod copy;
@@ -22,12 +23,15 @@ mod hint;
 mod line;
 mod locks;
 mod log;
+mod many;
 mod migrate;
 mod node;
+mod open;
 mod order;
 mod partition;
 mod pause;
 mod plan;
+mod readers;
 mod receipt;
 mod redelivery;
 mod retention;
@@ -39,18 +43,18 @@ mod silence;
 mod statement;
 mod streak;
 mod tally;
+mod task;
 mod tls;
 mod trigger;
 mod turn;
 mod view;
 
 use std::collections::{HashMap, VecDeque};
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use async_trait::async_trait;
-use deadpool_postgres::{Client, Object};
+use deadpool_postgres::Client;
 use jiff::Timestamp;
 use oncue_domain::access::{ApiKey, KeyHash, Preferences, Registration, Session, User};
 use oncue_domain::arrival::{Arrival, Arrived, Contents};
@@ -70,7 +74,7 @@ use oncue_domain::receipt::Receipt;
 use oncue_domain::redelivery::{CancelRefusal, DeliveryId, Refusal, SLICE_MAX};
 use oncue_domain::store::{
     Attention, Backlog, Call, Committed, Deleted, DeliveryView, DueCounts, Edited, Error, EventCount, EventFilter,
-    EventLines, EventPage, EventSearch, Expired, Fired, FiredAgain, Listener, MissingDestination, NewApiKey,
+    EventLines, EventPage, EventSearch, Expired, Fired, FiredAgain, Listener, Made, MissingDestination, NewApiKey,
     NewTrigger, NewUser, Planned, RecentFirings, Redelivered, Registered, Result, SkippedView, Store, Undelivered,
     UndeliveredFilter, UndeliveredPlace,
 };
@@ -80,8 +84,7 @@ use tokio::task::JoinHandle;
 
 use crate::Settings;
 use crate::codec::CronLines;
-use crate::migrations::OLDER;
-use address::Address;
+use crate::together::together_or_alone;
 use clock::DatabaseClock;
 use connect::Connections;
 use failure::failed;
@@ -89,48 +92,16 @@ use gather::Gatherer;
 use hint::Hints;
 pub use migrate::{migrate, steps};
 use node::{Doubtful, Node};
+pub use open::Role;
 use partition::Partitions;
 use silence::answered;
 use statement::{Params, column, execute, limit_of, moment, patiently, query, query_first, run};
-
-/// How many connections a node has at most, besides the one on which it listens.
-const CONNECTIONS_MAX: usize = 16;
-
-/// A database that is just being started, as it is where everything starts at once, is waited for so long.
-const REACHED_WITHIN: Duration = Duration::from_secs(30);
-
-/// How many connections there are beside the others for a node's signs of life and hints, neither of which may wait behind a burst.
-const UPKEEP_CONNECTIONS: usize = 2;
-
-/// How many lists are read at once; what is beyond waits without holding up logins, the scheduler or deliveries.
-const LISTS_AT_ONCE: usize = 4;
-
-/// How long somebody in front of a page or behind the API waits for a connection or the turn of a list.
-const SOON: Duration = Duration::from_secs(3);
-
-/// A table of ours that we may not use as we have to. Where somebody else made the tables for us, what they granted is their affair.
-const WITHHELD: &str = "SELECT relname::text
-                        FROM pg_class
-                        WHERE relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = 'nodes'::regclass)
-                          AND relkind IN ('r', 'p') AND NOT relispartition AND pg_has_role(relowner, 'USAGE')
-                          AND NOT (has_table_privilege(oid, 'SELECT') AND has_table_privilege(oid, 'INSERT')
-                                   AND has_table_privilege(oid, 'UPDATE') AND has_table_privilege(oid, 'DELETE'))
-                        LIMIT 1";
 
 /// How many triggers are kept parsed between ticks.
 const PARSED_MAX: usize = 8192;
 
 /// And with how many bytes of payload at most.
 const PARSED_PAYLOAD_BYTES_MAX: usize = 4096;
-
-/// What this process is to the database.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// One of the servers.
-    Node(Identity),
-    /// A short visit of the operator's command line.
-    Visitor,
-}
 
 /// The shared database, as one node uses it.
 pub struct Postgres {
@@ -173,13 +144,6 @@ impl Shared {
         self.connections.client().await
     }
 
-    /// For whom somebody waits who will not wait long.
-    async fn client_soon(&self) -> Result<Client> {
-        self.connections.client_within(SOON).await
-    }
-}
-
-impl Shared {
     /// A statement failed that gives claims until this instant.
     fn doubt(&self, error: &Error, until: i64) {
         // The partition may be gone that it counted on.
@@ -190,193 +154,16 @@ impl Shared {
     }
 }
 
-/// The first connection.
-async fn reach(connections: &Connections) -> Result<Client> {
-    let begun = Instant::now();
-    loop {
-        match connections.client().await {
-            Err(Error::Unavailable(words)) if begun.elapsed() < REACHED_WITHIN => {
-                tracing::warn!("the database cannot be reached yet, trying again: {words}");
-                tokio::time::sleep(Duration::from_secs(1)).await;
-            }
-            outcome => return outcome,
-        }
+impl Postgres {
+    /// The database's clock, as this node sees it.
+    pub fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.shared.clock) as Arc<dyn Clock>
     }
 }
 
 /// A poisoned lock means that a thread panicked while it held plain data; the data is still whole.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl Postgres {
-    /// Opens the database as one of its nodes, making or migrating it first. Needs a Tokio runtime, in which it goes on until
-    /// [`Postgres::close`].
-    ///
-    /// # Errors
-    /// In words for the operator: it cannot be reached or used, or it is newer than this program.
-    pub async fn open(address: &Address, role: Role, settings: Settings) -> std::result::Result<Postgres, String> {
-        let connections = Connections::new(address, CONNECTIONS_MAX)?;
-        let in_words = |error: Error| {
-            let (Error::Unavailable(why) | Error::Broken(why)) = error;
-            format!("The database {address} cannot be used: {why}")
-        };
-        let mut client = reach(&connections).await.map_err(in_words)?;
-        let unusable = |words: String| format!("The database {address} cannot be used: {words}");
-        let node = match &role {
-            Role::Node(identity) => {
-                migrate::run(&mut client).await.map_err(in_words)?.map_err(unusable)?;
-                Node::register(&mut client, identity.clone()).await.map_err(in_words)?.map_err(unusable)?
-            }
-            Role::Visitor => {
-                let steps = migrate::read_steps(&client).await.map_err(in_words)?.map_err(unusable)?;
-                if steps.iter().any(|step| !step.is_taken) {
-                    return Err(unusable(OLDER.to_owned()));
-                }
-                if copy::is_under_way(&client).await.map_err(in_words)? {
-                    return Err(unusable(copy::UNDER_WAY.to_owned()));
-                }
-                Node::visitor()
-            }
-        };
-        let clock = Arc::new(clock::ask(&client).await.map_err(in_words)?);
-        drop(client);
-        let shared = Arc::new(Shared {
-            connections,
-            upkeep: Connections::new(address, UPKEEP_CONNECTIONS)?,
-            settings,
-            clock,
-            node,
-            partitions: Partitions::default(),
-            hints: Hints::default(),
-            fresh: Mutex::default(),
-            doubtful: Mutex::default(),
-            something_orphaned: Notify::new(),
-            broken: watch::Sender::new(None),
-            outbox_looked_at: Mutex::default(),
-            parsed: Mutex::default(),
-            cron_lines: CronLines::default(),
-        });
-        if let Role::Node(_) = role {
-            partition::prepare(&shared, shared.clock.now()).await.map_err(in_words)?;
-        }
-        let (gatherer, gather) = Gatherer::start(Arc::clone(&shared));
-        let go_on = |what, work| go_on(&shared, what, work);
-        let mut tasks = vec![
-            go_on("the gatherer of calls", Box::pin(gather) as Task),
-            go_on("the teller of hints", Box::pin(hint::tell_others(Arc::clone(&shared)))),
-        ];
-        if let Role::Node(_) = role {
-            tasks.extend([
-                go_on("this node's sign of life", Box::pin(node::beat(Arc::clone(&shared))) as Task),
-                go_on("the sweep for what nobody holds", Box::pin(node::sweep(Arc::clone(&shared)))),
-                go_on("the listener for hints", Box::pin(hint::listen(Arc::clone(&shared)))),
-                go_on("the look after the database", Box::pin(silence::listen_for(Arc::clone(&shared)))),
-            ]);
-        }
-        let (lists, tasks) = (Arc::new(Semaphore::new(LISTS_AT_ONCE)), Mutex::new(tasks));
-        Ok(Postgres { shared, gatherer, lists, tasks })
-    }
-
-    /// This node ends: what it holds is owed at once, and others need not wait until its silence is noticed.
-    pub async fn close(&self) {
-        // The beat first: one that found no row any more would begin again.
-        let tasks = std::mem::take(&mut *lock(&self.tasks));
-        tasks.iter().for_each(JoinHandle::abort);
-        for task in tasks {
-            // It was told to end; that it did is all that matters.
-            let _ = task.await;
-        }
-        if let Err(error) = node::leave(&self.shared).await {
-            tracing::warn!(%error, "the other nodes will notice only in a few seconds that this one is gone");
-        }
-    }
-
-    /// Comes back only if something that this node cannot be without has ended by itself, and names it: then the process had better
-    /// end too.
-    pub async fn broken(&self) -> &'static str {
-        let mut broken = self.shared.broken.subscribe();
-        let what = broken.wait_for(Option::is_some).await.ok().and_then(|what| *what);
-        what.unwrap_or("the database's own work")
-    }
-
-    /// The database's clock, as this node sees it.
-    pub fn clock(&self) -> Arc<dyn Clock> {
-        Arc::clone(&self.shared.clock) as Arc<dyn Clock>
-    }
-
-    async fn client(&self) -> Result<Client> {
-        self.shared.client_soon().await
-    }
-
-    /// Reads, and reads once more on another connection where the first one broke: the server may have ended it long before anybody
-    /// asked, and nothing is done twice by reading twice.
-    async fn read<T, R>(&self, read: impl FnOnce(Client) -> R + Clone) -> Result<T>
-    where
-        R: Future<Output = Result<T>>,
-    {
-        read_again(&self.shared, read).await
-    }
-
-    /// Reads a list when its turn comes, in a task of its own: who asked may go away, but the statement does not, and it keeps its
-    /// turn and its connection until it is over.
-    async fn list<T, R>(&self, read: impl FnOnce(Client, Arc<Shared>) -> R + Clone + Send + 'static) -> Result<T>
-    where
-        T: Send + 'static,
-        R: Future<Output = Result<T>> + Send,
-    {
-        let busy = |_| Error::Unavailable(format!("too many lists are being read, for {} s", SOON.as_secs()));
-        let turn = tokio::time::timeout(SOON, Arc::clone(&self.lists).acquire_owned()).await.map_err(busy)?;
-        let turn = turn.map_err(|_| Error::Unavailable("it is closed".to_owned()))?;
-        let shared = Arc::clone(&self.shared);
-        let reading = tokio::spawn(async move {
-            let _turn = turn;
-            read_again(&shared, |client| read(client, Arc::clone(&shared))).await
-        });
-        reading.await.map_err(|error| Error::Broken(format!("a list could not be read: {error}")))?
-    }
-}
-
-/// See [`Postgres::read`].
-async fn read_again<T, R>(shared: &Shared, read: impl FnOnce(Client) -> R + Clone) -> Result<T>
-where
-    R: Future<Output = Result<T>>,
-{
-    let client = shared.client_soon().await?;
-    let made = Object::metrics(&client).created;
-    match read.clone()(client).await {
-        Err(Error::Unavailable(_)) if failure::may_have_broken(made) => read(shared.client_soon().await?).await,
-        outcome => outcome,
-    }
-}
-
-impl Drop for Postgres {
-    fn drop(&mut self) {
-        lock(&self.tasks).iter().for_each(JoinHandle::abort);
-    }
-}
-
-/// What goes on for as long as the store lives.
-type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
-
-/// Says so when it goes, however it ends.
-struct EndTold {
-    shared: Arc<Shared>,
-    what: &'static str,
-}
-
-impl Drop for EndTold {
-    fn drop(&mut self) {
-        self.shared.broken.send_replace(Some(self.what));
-    }
-}
-
-fn go_on(shared: &Arc<Shared>, what: &'static str, work: Task) -> JoinHandle<()> {
-    let told = EndTold { shared: Arc::clone(shared), what };
-    tokio::spawn(async move {
-        let _told = told;
-        work.await;
-    })
 }
 
 #[async_trait]
@@ -386,21 +173,7 @@ impl Store for Postgres {
     }
 
     async fn check(&self) -> Result<()> {
-        // Something is written, so that a database that may only be read is noticed.
-        let client = self.client().await?;
-        let written =
-            execute(&client, "UPDATE nodes SET seen_at = seen_at WHERE id = $1", &[&self.shared.node.id()]).await?;
-        if written == 0 {
-            return Err(node::given_up());
-        }
-        query_first(&client, "SELECT max(version) FROM migrations", &[]).await?;
-        match query_first(&client, WITHHELD, &[]).await? {
-            Some(table) => Err(Error::Unavailable(format!(
-                "the database's user may not read and write the table {} any more",
-                column::<&str>(&table, 0)?
-            ))),
-            None => Ok(()),
-        }
+        check::check(&self.client().await?, &self.shared).await
     }
 
     async fn register(&self, user: NewUser, rule: Registration, now: Timestamp) -> Result<Registered> {
@@ -479,6 +252,11 @@ impl Store for Postgres {
         trigger::create(&self.shared, &trigger, now).await
     }
 
+    async fn create_triggers(&self, triggers: Vec<NewTrigger>, now: Timestamp) -> Vec<Result<Made>> {
+        let create = |new: Arc<[NewTrigger]>| async move { many::create(&self.shared, &new, now).await };
+        together_or_alone(triggers, create).await
+    }
+
     async fn trigger(&self, owner: UserId, id: TriggerId) -> Result<Option<Armed>> {
         self.read(|mut client| async move { trigger::get(&mut client, &self.shared, owner, id).await }).await
     }
@@ -521,6 +299,10 @@ impl Store for Postgres {
 
     async fn fire(&self, owner: UserId, id: TriggerId, call: Call, now: Timestamp) -> Result<Fired> {
         self.gatherer.fire(owner, id, call, now).await
+    }
+
+    async fn fire_many(&self, owner: UserId, calls: Vec<(TriggerId, Call)>, now: Timestamp) -> Vec<Result<Fired>> {
+        self.gatherer.fire_many(owner, calls, now).await
     }
 
     async fn fire_again(

@@ -7,10 +7,10 @@ use std::collections::{HashMap, HashSet};
 
 use deadpool_postgres::GenericClient;
 use jiff::Timestamp;
-use oncue_domain::delivery::{CLAIM_FOR, cancel, over_until};
+use oncue_domain::delivery::{CLAIM_FOR, State, cancel, over_until};
 use oncue_domain::event::Retention;
 use oncue_domain::id::{EventId, UserId};
-use oncue_domain::redelivery::{CancelRefusal, DeliveryId, Former, Refusal, may_redeliver};
+use oncue_domain::redelivery::{CancelRefusal, DeliveryId, Former, Refusal, Stand, may_redeliver};
 use oncue_domain::store::{Redelivered, Result, TargetKind, UndeliveredFilter, UndeliveredPlace};
 use tokio_postgres::Row;
 
@@ -18,7 +18,7 @@ use super::count::whole;
 use super::event::KEPT;
 use super::hint::Changes;
 use super::{Shared, answered, column, delivery, execute, query, settle, view};
-use crate::codec::{COUNTED_AS_DELIVERED, COUNTED_AS_FAILED, FENCES_APART, instant, target_kind};
+use crate::codec::{COUNTED_AS_DELIVERED, COUNTED_AS_FAILED, FENCES_APART, instant, owed_state, target_kind};
 
 type Outcome = std::result::Result<(), Refusal>;
 
@@ -99,7 +99,8 @@ struct Known {
     delivery: DeliveryId,
     fired_at: Timestamp,
     destination: i64,
-    is_owed: bool,
+    /// None where nothing is owed.
+    owed: Option<State>,
     /// Whether it ended without having arrived.
     has_failed: bool,
     tried: i64,
@@ -111,26 +112,32 @@ struct Known {
 
 impl Known {
     fn read(row: &Row) -> Result<Known> {
+        let due_at: Option<i64> = column(row, 4)?;
+        let (is_held, is_parked) = (column(row, 5)?, column(row, 6)?);
         Ok(Known {
             delivery: DeliveryId { event: EventId(column(row, 0)?), slot: whole(row, 1)? },
             fired_at: instant(column(row, 2)?)?,
             destination: column(row, 3)?,
-            is_owed: column(row, 4)?,
-            has_failed: column(row, 5)?,
-            tried: column(row, 6)?,
-            deliveries: column(row, 7)?,
-            counted: column(row, 8)?,
-            is_destination_there: column(row, 9)?,
+            owed: due_at.map(|due_at| owed_state(due_at, is_held, is_parked)).transpose()?,
+            has_failed: column(row, 7)?,
+            tried: column(row, 8)?,
+            deliveries: column(row, 9)?,
+            counted: column(row, 10)?,
+            is_destination_there: column(row, 11)?,
         })
     }
 
-    fn former(&self, shared: &Shared) -> Former {
+    fn stand(&self, now: Timestamp) -> Stand {
+        Stand::of(self.owed, u32::try_from(self.tried).unwrap_or(u32::MAX), now)
+    }
+
+    fn former(&self, shared: &Shared, now: Timestamp) -> Former {
         let is_target_there = match target_kind(self.destination) {
             TargetKind::Webhook => true,
             TargetKind::Default => shared.settings.has_default_destination,
             TargetKind::Destination(_) => self.is_destination_there,
         };
-        Former { fired_at: self.fired_at, is_owed: self.is_owed, is_target_there }
+        Former { fired_at: self.fired_at, stand: self.stand(now), is_target_there }
     }
 }
 
@@ -149,7 +156,7 @@ async fn look(
     }
     let sql = format!(
         "SELECT asked.event_id, asked.slot, asked.fired_at, went.destination,
-                owed.event_id IS NOT NULL, given_up.event_id IS NOT NULL, coalesce(tried.number, 0),
+                owed.due_at, owed.held_by IS NOT NULL, coalesce(owed.is_parked, FALSE), given_up.event_id IS NOT NULL, coalesce(tried.number, 0),
                 1 + greatest((SELECT max(slot) FROM attempts
                               WHERE attempts.event_id = asked.event_id AND attempts.fired_at = asked.fired_at),
                              (SELECT max(slot) FROM undelivered WHERE undelivered.event_id = asked.event_id),
@@ -191,14 +198,28 @@ async fn owe_again(
     let mut taken = HashSet::new();
     let decide = |delivery: &DeliveryId| {
         let known = known.get(delivery).ok_or(Refusal::NotFound)?;
-        may_redeliver(known.former(shared), retention, now)?;
+        may_redeliver(known.former(shared, now), retention, now)?;
         // Named twice, it is owed by then.
         if taken.insert(*delivery) { Ok(()) } else { Err(Refusal::Owed) }
     };
     let outcomes: Vec<Outcome> = deliveries.iter().map(decide).collect();
-    let again: Vec<&Known> = taken.iter().filter_map(|delivery| known.get(delivery)).collect();
+    let all = taken.iter().filter_map(|delivery| known.get(delivery));
+    let (waiting, again): (Vec<&Known>, Vec<&Known>) = all.partition(|known| known.stand(now) == Stand::Waits);
+    hasten(client, &waiting, now).await?;
     write(client, &again, now).await?;
     Ok(outcomes)
+}
+
+async fn hasten(client: &impl GenericClient, waiting: &[&Known], now: Timestamp) -> Result<()> {
+    if waiting.is_empty() {
+        return Ok(());
+    }
+    let (events, slots): (Vec<i64>, Vec<i64>) =
+        waiting.iter().map(|known| (known.delivery.event.0, i64::from(known.delivery.slot))).unzip();
+    let sql = "UPDATE outbox SET due_at = $3
+               FROM unnest($1::bigint[], $2::bigint[]) AS waiting (event_id, slot)
+               WHERE outbox.event_id = waiting.event_id AND outbox.slot = waiting.slot";
+    execute(client, sql, &[&events, &slots, &now.as_microsecond()]).await.map(drop)
 }
 
 async fn write(client: &impl GenericClient, again: &[&Known], now: Timestamp) -> Result<()> {
@@ -251,7 +272,7 @@ pub(super) async fn cancel_delivery(
     let held = hold(&transaction, owner, &[delivery], gone_until).await?;
     let known = look(&transaction, &held, &[delivery]).await?;
     let Some(known) = known.get(&delivery) else { return Ok(Err(CancelRefusal::NotFound)) };
-    if !known.is_owed {
+    if known.owed.is_none() {
         return Ok(Err(CancelRefusal::Ended));
     }
     let until = now + CLAIM_FOR;

@@ -30,6 +30,7 @@ struct Columns<'s> {
     /// When it is due again; none where it ended.
     dues: Vec<Option<i64>>,
     delivered: Vec<bool>,
+    ladders: Vec<i64>,
     /// The attempt's; none where none was made.
     numbers: Vec<Option<i64>>,
     destinations: Vec<i64>,
@@ -66,6 +67,7 @@ impl<'s> Columns<'s> {
         self.fates.push(fate);
         self.dues.push(due);
         self.delivered.push(settlement.verdict == Verdict::Delivered);
+        self.ladders.push(i64::from(claim.ladder_from));
         self.numbers.push(attempt.map(|attempt| i64::from(attempt.number)));
         self.destinations.push(target_to_number(&claim.target));
         self.started.push(attempt.map(|attempt| attempt.started_at.as_microsecond()));
@@ -229,10 +231,10 @@ pub(super) async fn write(
              FROM outbox JOIN unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::boolean[],
                                      $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::text[],
                                      $13::bytea[], $14::bigint[], $15::text[], $16::bigint[], $17::bigint[], $18::bigint[],
-                                     $19::bigint[], $20::bigint[], $22::bytea[], $23::bytea[])
+                                     $19::bigint[], $20::bigint[], $22::bytea[], $23::bytea[], $24::bigint[])
                               AS settled (event_id, slot, fence, fate, due_at, delivered, number, destination, started_at,
                                           took_us, status, error, answer, at, why, owner, trigger_id, origin, fired_at, hour,
-                                          receipt, body)
+                                          receipt, body, ladder_from)
                ON outbox.event_id = settled.event_id AND outbox.slot = settled.slot AND outbox.fence = settled.fence
                   AND outbox.held_by IS NOT NULL
              ORDER BY outbox.event_id, outbox.slot
@@ -243,7 +245,8 @@ pub(super) async fn write(
              WHERE outbox.event_id = held.event_id AND outbox.slot = held.slot AND held.fate = {ENDED}
          ),
          retried AS (
-             UPDATE outbox SET due_at = held.due_at, held_by = NULL, tried = coalesce(held.number, outbox.tried)
+             UPDATE outbox
+             SET due_at = held.due_at, held_by = NULL, tried = coalesce(held.number, outbox.tried), ladder_from = held.ladder_from
              FROM held
              WHERE outbox.event_id = held.event_id AND outbox.slot = held.slot AND held.fate = {RETRIED}
          ),
@@ -293,7 +296,7 @@ pub(super) async fn write(
     );
     let slot = shared.node.slot(3);
     let c = &columns;
-    let params: [&(dyn ToSql + Sync); 23] = [
+    let params: [&(dyn ToSql + Sync); 24] = [
         &c.events,
         &c.slots,
         &c.fences,
@@ -317,6 +320,7 @@ pub(super) async fn write(
         &slot,
         &c.receipts,
         &c.bodies,
+        &c.ladders,
     ];
     query(client, &sql, &params).await
 }

@@ -10,10 +10,10 @@ use std::collections::{BTreeSet, HashMap};
 
 use deadpool_postgres::{Client, GenericClient};
 use jiff::Timestamp;
-use oncue_domain::delivery::{Settlement, Verdict};
+use oncue_domain::delivery::Settlement;
+use oncue_domain::destination::Destination;
 use oncue_domain::destination::alert::{Last, News, Over, Streak, after_attempt, after_suspension, telling};
 use oncue_domain::destination::definition::Alert;
-use oncue_domain::destination::{Destination, Target};
 use oncue_domain::event::Origin;
 use oncue_domain::id::{DestinationId, MessageId, UserId};
 use oncue_domain::store::Result;
@@ -28,17 +28,9 @@ fn streak(row: &Row, first: usize) -> Result<Streak> {
     codec::streak(column(row, first)?, column(row, first + 1)?, column(row, first + 2)?, column(row, first + 3)?)
 }
 
-/// At which destination of its own an attempt was made, and whether it succeeded.
-fn attempted(settlement: &Settlement) -> Option<(DestinationId, bool)> {
-    match (&settlement.claim.target, &settlement.attempt) {
-        (Target::Destination(id), Some(_)) => Some((*id, settlement.verdict == Verdict::Delivered)),
-        _ => None,
-    }
-}
-
 /// The destinations whose streaks these settlements begin, lengthen or end.
 pub(super) async fn touched(shared: &Shared, settlements: &[Settlement]) -> Result<BTreeSet<DestinationId>> {
-    let attempts = || settlements.iter().filter_map(attempted);
+    let attempts = || settlements.iter().filter_map(Settlement::shows);
     let mut touched: BTreeSet<DestinationId> = attempts().filter(|(_, well)| !well).map(|(id, _)| id).collect();
     let succeeded: BTreeSet<i64> = attempts().filter(|(id, _)| !touched.contains(id)).map(|(id, _)| id.0).collect();
     if !succeeded.is_empty() {
@@ -54,7 +46,7 @@ pub(super) async fn touched(shared: &Shared, settlements: &[Settlement]) -> Resu
 
 /// Whether the streak of one of these destinations follows from it.
 pub(super) fn touches(settlement: &Settlement, touched: &BTreeSet<DestinationId>) -> bool {
-    attempted(settlement).is_some_and(|(id, _)| touched.contains(&id))
+    settlement.shows().is_some_and(|(id, _)| touched.contains(&id))
 }
 
 /// These settlements are written down in this transaction, and the rows of all destinations in them are locked. What is told of it,
@@ -67,7 +59,7 @@ pub(super) async fn follow(
     let mut all_told = Vec::new();
     let mut known: HashMap<DestinationId, Option<Known>> = HashMap::new();
     for settlement in settlements {
-        let Some((id, is_delivered)) = attempted(settlement) else { continue };
+        let Some((id, is_delivered)) = settlement.shows() else { continue };
         let Some(attempt) = &settlement.attempt else { continue };
         let of = match known.entry(id) {
             Entry::Occupied(known) => known.into_mut(),

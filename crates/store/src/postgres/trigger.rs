@@ -145,14 +145,7 @@ pub(super) async fn create(
     ];
     let row = query_first(&transaction, sql, &params).await?;
     let id = TriggerId(row.map(|row| column(&row, 0)).transpose()?.ok_or_else(|| broken("id", "no number"))?);
-    let trigger = Trigger {
-        id,
-        owner: new.owner,
-        revision: 1,
-        definition: definition.clone(),
-        created_at: now,
-        standing_since: now,
-    };
+    let trigger = as_made(id, new, now);
     if !definition.destinations.is_empty() {
         destination::link(&transaction, id, &definition.destinations).await?;
     }
@@ -178,8 +171,20 @@ pub(super) async fn create(
     Ok(Ok(Armed { trigger, next_at: new.next_at }))
 }
 
+/// The trigger that `new` became.
+pub(super) fn as_made(id: TriggerId, new: &NewTrigger, now: Timestamp) -> Trigger {
+    Trigger {
+        id,
+        owner: new.owner,
+        revision: 1,
+        definition: new.definition.clone(),
+        created_at: now,
+        standing_since: now,
+    }
+}
+
 /// This node knows of what it has just armed before any other does, and takes it if it is due soon.
-fn note_armed(shared: &Shared, id: TriggerId, next_at: Option<Timestamp>, changes: &mut Changes) {
+pub(super) fn note_armed(shared: &Shared, id: TriggerId, next_at: Option<Timestamp>, changes: &mut Changes) {
     if let Some(next_at) = next_at {
         shared.node.note_armed(id, next_at);
         changes.armed = true;

@@ -16,7 +16,7 @@ use tokio_postgres::types::ToSql;
 
 use super::count::whole;
 use super::{column, limit_of, query, query_first};
-use crate::codec::{QUEUED, broken, instant, target, target_kind};
+use crate::codec::{broken, instant, owed_state, target, target_kind};
 
 /// Where an event goes, from a row that begins with the columns of [`super::event::EVENT`].
 pub(super) fn target_of(row: &Row, number: i64) -> Result<Target> {
@@ -60,17 +60,9 @@ pub(super) async fn deliveries(client: &impl GenericClient, row: &Row, event: &E
         entry(&mut known, row)?.why = column(row, 2)?;
     }
     for row in &owed {
-        let due_at: i64 = column(row, 2)?;
-        let is_queued = due_at == QUEUED;
-        let due_at = instant(due_at)?;
         let delivery = entry(&mut known, row)?;
         delivery.ladder_from = whole(row, 5)?;
-        delivery.state = match (column(row, 3)?, column(row, 4)?) {
-            (true, _) => State::Held,
-            (false, true) => State::Parked(due_at),
-            (false, false) if is_queued => State::Queued,
-            (false, false) => State::Pending(due_at),
-        };
+        delivery.state = owed_state(column(row, 2)?, column(row, 3)?, column(row, 4)?)?;
     }
     let view = |(slot, known): (u32, Known)| {
         Ok(DeliveryView {

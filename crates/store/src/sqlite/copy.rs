@@ -8,8 +8,9 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row};
 use uuid::Uuid;
 
+use super::connect::{connect, prepare};
 use super::presence::Presence;
-use super::{Role, connect, migrate, prepare};
+use super::{Role, migrate};
 use crate::copy::table::{Column, Kind, NUMBERED, Rows, Table, Value};
 
 /// How many rows are handed over together, and about how many bytes of them.

@@ -285,12 +285,12 @@ fn let_go(connection: &Connection, settlement: &Settlement) -> Result<Option<Pas
     let changed = match settlement.verdict {
         Verdict::Retry(due_at) => connection
             .prepare_cached(
-                "UPDATE outbox SET due_at = ?4, is_held = 0, tried = ?5
+                "UPDATE outbox SET due_at = ?4, is_held = 0, tried = ?5, ladder_from = ?6
                  WHERE event_id = ?1 AND slot = ?2 AND fence = ?3 AND is_held",
             )
             .and_then(|mut statement| {
                 let tried = settlement.attempt.as_ref().map_or(claim.tried, |attempt| attempt.number);
-                statement.execute((event, slot, fence, due_at.as_microsecond(), tried))
+                statement.execute((event, slot, fence, due_at.as_microsecond(), tried, claim.ladder_from))
             }),
         Verdict::Park(until) => connection
             .prepare_cached(

@@ -1,5 +1,7 @@
 //! Events in SQLite: how they come to be, together with everything they entail, and how they are read.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -206,7 +208,41 @@ pub(super) fn fire(
     call: &Call,
     now: Timestamp,
 ) -> Result<Fired> {
-    let Some(trigger) = trigger::get_parsed(connection, shared, owner, id)? else { return Ok(Fired::NotFound) };
+    let trigger = trigger::get_parsed(connection, shared, owner, id)?;
+    call_upon(connection, effects, shared, trigger.as_deref(), call, now)
+}
+
+pub(super) fn fire_many(
+    connection: &Connection,
+    effects: &mut Effects,
+    shared: &Shared,
+    owner: UserId,
+    calls: &[(TriggerId, Call)],
+    now: Timestamp,
+) -> Result<Vec<Fired>> {
+    // Nobody else writes while a job runs, so a trigger is looked up once for all of its calls.
+    let mut known: HashMap<TriggerId, Option<Arc<Trigger>>> = HashMap::new();
+    let mut fired = Vec::with_capacity(calls.len());
+    for (id, call) in calls {
+        let trigger = match known.entry(*id) {
+            Entry::Occupied(found) => found.into_mut(),
+            Entry::Vacant(unknown) => unknown.insert(trigger::get_parsed(connection, shared, owner, *id)?),
+        };
+        fired.push(call_upon(connection, effects, shared, trigger.as_deref(), call, now)?);
+    }
+    Ok(fired)
+}
+
+/// The trigger fires, if it is there and may.
+fn call_upon(
+    connection: &Connection,
+    effects: &mut Effects,
+    shared: &Shared,
+    trigger: Option<&Trigger>,
+    call: &Call,
+    now: Timestamp,
+) -> Result<Fired> {
+    let Some(trigger) = trigger else { return Ok(Fired::NotFound) };
     if call.origin == Origin::Api
         && let Err(refusal) = trigger.may_fire(now)
     {
@@ -219,7 +255,7 @@ pub(super) fn fire(
         message_id: call.message_id,
         parent: None,
     };
-    let logged = log(connection, effects, shared, &trigger, &event, now)?;
+    let logged = log(connection, effects, shared, trigger, &event, now)?;
     logged.map(Fired::Event).ok_or_else(met_another)
 }
 
@@ -377,14 +413,20 @@ pub(super) fn list(
     page: EventPage,
     limit: usize,
 ) -> Result<Vec<Event>> {
-    let after = filter.fired_after.map_or(i64::MIN, Timestamp::as_microsecond);
-    let until = filter.fired_until.map_or(i64::MAX, Timestamp::as_microsecond);
+    let mut after = filter.fired_after.map_or(i64::MIN, Timestamp::as_microsecond);
+    let mut until = filter.fired_until.map_or(i64::MAX, Timestamp::as_microsecond);
     let trigger = filter.trigger.map(|id| id.0);
     let by_trigger = if trigger.is_some() { "AND events.trigger_id = ?4" } else { "AND ?4 IS NULL" };
     let (past, order, place) = match page {
         EventPage::NewestFirst(place) => ("<", "DESC", place),
         EventPage::OldestFirst(place) => (">", "ASC", place),
     };
+    // SQLite enters its index by these bounds and not by the place, and would walk there from the end of the list.
+    match page {
+        EventPage::NewestFirst(Some(place)) => until = until.min(place.fired_at.as_microsecond()),
+        EventPage::OldestFirst(Some(place)) => after = after.max(place.fired_at.as_microsecond().saturating_sub(1)),
+        EventPage::NewestFirst(None) | EventPage::OldestFirst(None) => {}
+    }
     let below = if place.is_some() {
         format!("AND (events.fired_at, events.id) {past} (?5, ?6)")
     } else {

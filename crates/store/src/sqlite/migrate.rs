@@ -4,8 +4,9 @@ use std::path::Path;
 
 use rusqlite::{Connection, TransactionBehavior};
 
+use super::connect::{connect, connect_reader, prepare};
 use super::presence::Presence;
-use super::{Role, connect, connect_reader, copy, prepare};
+use super::{Role, copy};
 use crate::migrations::{Migration, OLDER, SQLITE, Step, pending, steps as all_steps};
 
 /// Takes the steps that are missing, as a server does when it starts, and gives those.

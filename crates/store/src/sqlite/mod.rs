@@ -4,18 +4,22 @@
 
 mod access;
 mod arrival;
+mod connect;
 pub(crate) mod copy;
 mod count;
 mod delivery;
 mod destination;
 mod event;
+mod failure;
 mod firing;
 mod head;
 mod migrate;
+mod open;
 mod order;
 #[cfg(test)]
 mod plans;
 mod presence;
+mod readers;
 mod receipt;
 mod redelivery;
 mod retention;
@@ -27,9 +31,6 @@ mod view;
 mod writer;
 
 use std::collections::{HashMap, VecDeque};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -49,51 +50,28 @@ use oncue_domain::plan::Absence;
 use oncue_domain::receipt::Receipt;
 use oncue_domain::redelivery::{CancelRefusal, DeliveryId, Refusal, SLICE_MAX};
 use oncue_domain::store::{
-    Attention, Backlog, Call, Committed, Deleted, DeliveryView, DueCounts, Edited, Error, EventCount, EventFilter,
-    EventLines, EventPage, EventSearch, Expired, Fired, FiredAgain, Listener, MissingDestination, NewApiKey,
-    NewTrigger, NewUser, Planned, RecentFirings, Redelivered, Registered, Result, SkippedView, Store, Undelivered,
+    Attention, Backlog, Call, Committed, Deleted, DeliveryView, DueCounts, Edited, EventCount, EventFilter, EventLines,
+    EventPage, EventSearch, Expired, Fired, FiredAgain, Listener, Made, MissingDestination, NewApiKey, NewTrigger,
+    NewUser, Planned, RecentFirings, Redelivered, Registered, Result, SkippedView, Store, Undelivered,
     UndeliveredFilter, UndeliveredPlace,
 };
 use oncue_domain::trigger::{Armed, Definition, Edit, Trigger, TriggerHead};
-use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags};
-use tokio::sync::Semaphore;
 
 pub use crate::Settings;
 use crate::codec::CronLines;
+use crate::together::together_or_alone;
+use failure::failed;
 pub use migrate::{migrate, steps};
+pub use open::{Place, Role};
 use presence::Presence;
+use readers::{Readers, in_one_moment};
 use writer::Writer;
-
-/// How many connections answer quick reads.
-const QUICK_READERS: usize = 4;
-
-/// How many connections read lists; so many are read at once, and what is beyond waits without holding up anything else.
-const LIST_READERS: usize = 3;
 
 /// How many triggers are kept parsed between ticks.
 const PARSED_MAX: usize = 8192;
 
 /// And with how many bytes of payload at most.
 const PARSED_PAYLOAD_BYTES_MAX: usize = 4096;
-
-/// Where the database lives.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// In this file, and a few beside it.
-    File(PathBuf),
-    /// In memory: gone when the program ends.
-    Memory,
-}
-
-/// What this process is to the database.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// The one server.
-    Server,
-    /// A short visit of the operator's command line, which may happen while the server runs.
-    Visitor,
-}
 
 /// The embedded database.
 pub struct Sqlite {
@@ -114,103 +92,13 @@ struct Shared {
     listeners: Mutex<Vec<Listener>>,
 }
 
-enum Readers {
-    /// Connections of their own: lists never take one from the quick reads that logins and the scheduler depend on.
-    Pools { quick: Pool, lists: Pool, list_turns: Arc<Semaphore> },
-    /// A database in memory belongs to the one connection that made it.
-    ThroughWriter,
-}
-
-/// Connections that take turns.
-struct Pool {
-    connections: Vec<Mutex<Connection>>,
-    next: AtomicUsize,
+impl Shared {
+    fn fresh(&self) -> MutexGuard<'_, VecDeque<Claim>> {
+        lock(&self.fresh)
+    }
 }
 
 impl Sqlite {
-    /// Opens the database, making or migrating it first.
-    ///
-    /// # Errors
-    /// In words for the operator: the path cannot be used, another oncue serves it, or it is newer than this program.
-    pub fn open(place: &Place, role: Role, settings: Settings) -> std::result::Result<Sqlite, String> {
-        let presence = match (place, role) {
-            (Place::File(path), Role::Server) => Presence::lock(path)?,
-            _ => Presence::in_memory(),
-        };
-        let mut connection = match place {
-            Place::File(path) => connect(path, role)?,
-            Place::Memory => Connection::open_in_memory().map_err(in_words)?,
-        };
-        prepare(&connection).map_err(|error| format!("The database {} cannot be used: {error}.", name_of(place)))?;
-        migrate::run(&mut connection, role)
-            .map_err(|error| format!("The database {} cannot be used: {error}", name_of(place)))?;
-        if let Place::File(path) = place {
-            copy::refuse_moved(&connection, path)?;
-        }
-        if role == Role::Server {
-            // Claims belong to the process that made them: what the former one left is owed at once.
-            connection.execute("UPDATE outbox SET due_at = 0, is_held = 0 WHERE is_held", []).map_err(in_words)?;
-        }
-        let readers = match place {
-            Place::Memory => Readers::ThroughWriter,
-            Place::File(path) => Readers::Pools {
-                quick: Pool::open(path, QUICK_READERS)?,
-                lists: Pool::open(path, LIST_READERS)?,
-                list_turns: Arc::new(Semaphore::new(LIST_READERS)),
-            },
-        };
-        let shared = Arc::new(Shared {
-            settings,
-            presence,
-            fresh: Mutex::default(),
-            parsed: Mutex::default(),
-            cron_lines: CronLines::default(),
-            listeners: Mutex::default(),
-        });
-        Ok(Sqlite { writer: Writer::start(connection, Arc::clone(&shared)), readers: Arc::new(readers), shared })
-    }
-
-    /// Runs a quick read on the calling thread: a few index probes, microseconds, cheaper than handing it over.
-    async fn peek<T: Send + 'static>(
-        &self,
-        read: impl Fn(&Connection, &Shared) -> Result<T> + Send + 'static,
-    ) -> Result<T> {
-        match self.readers.as_ref() {
-            Readers::Pools { quick, .. } => quick.with(|connection| read(connection, &self.shared)),
-            Readers::ThroughWriter => self.read_through_writer(read).await,
-        }
-    }
-
-    /// Runs a read of many rows where it holds up nobody.
-    async fn scan<T: Send + 'static>(
-        &self,
-        read: impl Fn(&Connection, &Shared) -> Result<T> + Send + 'static,
-    ) -> Result<T> {
-        let Readers::Pools { list_turns, .. } = self.readers.as_ref() else {
-            return self.read_through_writer(read).await;
-        };
-        let turn =
-            Arc::clone(list_turns).acquire_owned().await.map_err(|_| Error::Unavailable("it is closed".to_owned()))?;
-        let (readers, shared) = (Arc::clone(&self.readers), Arc::clone(&self.shared));
-        let done = tokio::task::spawn_blocking(move || {
-            let outcome = match readers.as_ref() {
-                Readers::Pools { lists, .. } => lists.with(|connection| read(connection, &shared)),
-                Readers::ThroughWriter => Err(Error::Broken("a database in memory has no readers".to_owned())),
-            };
-            drop(turn);
-            outcome
-        });
-        done.await.unwrap_or_else(|error| Err(Error::Broken(format!("a read panicked: {error}"))))
-    }
-
-    async fn read_through_writer<T: Send + 'static>(
-        &self,
-        read: impl Fn(&Connection, &Shared) -> Result<T> + Send + 'static,
-    ) -> Result<T> {
-        let shared = Arc::clone(&self.shared);
-        self.writer.submit(move |connection, _| read(connection, &shared)).await
-    }
-
     async fn claim_what_is_due(&self, now: Timestamp, limit: usize) -> Result<Vec<Claim>> {
         if !self.peek(move |connection, _| delivery::is_any_due(connection, now)).await? {
             return Ok(Vec::new());
@@ -219,114 +107,9 @@ impl Sqlite {
     }
 }
 
-impl Pool {
-    fn open(path: &Path, count: usize) -> std::result::Result<Pool, String> {
-        let connections =
-            (0..count).map(|_| connect_reader(path).map(Mutex::new)).collect::<std::result::Result<_, _>>()?;
-        Ok(Pool { connections, next: AtomicUsize::new(0) })
-    }
-
-    /// Lends a connection that nobody uses, or waits for one.
-    fn with<T>(&self, read: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
-        let Pool { connections, next } = self;
-        let start = next.fetch_add(1, Ordering::Relaxed);
-        let free = (0..connections.len()).find_map(|i| connections[(start + i) % connections.len()].try_lock().ok());
-        read(&free.unwrap_or_else(|| lock(&connections[start % connections.len()])))
-    }
-}
-
-impl Shared {
-    fn fresh(&self) -> MutexGuard<'_, VecDeque<Claim>> {
-        lock(&self.fresh)
-    }
-}
-
 /// A poisoned lock means that a thread panicked while it held plain data; the data is still whole.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn name_of(place: &Place) -> String {
-    match place {
-        Place::File(path) => path.display().to_string(),
-        Place::Memory => "in memory".to_owned(),
-    }
-}
-
-fn in_words(error: rusqlite::Error) -> String {
-    format!("The database cannot be opened: {error}.")
-}
-
-fn connect(path: &Path, role: Role) -> std::result::Result<Connection, String> {
-    let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    if role == Role::Server {
-        flags |= OpenFlags::SQLITE_OPEN_CREATE;
-        // Only its owner may read it: it holds password hashes and payloads. SQLite gives its other files the same mode.
-        let made = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-        if let Err(error) = made.as_ref()
-            && error.kind() != std::io::ErrorKind::AlreadyExists
-        {
-            return Err(format!("The database {} cannot be made: {error}.", path.display()));
-        }
-    }
-    Connection::open_with_flags(path, flags)
-        .map_err(|error| format!("The database {} cannot be opened: {error}.", path.display()))
-}
-
-fn connect_reader(path: &Path) -> std::result::Result<Connection, String> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags).map_err(in_words)?;
-    connection.busy_timeout(std::time::Duration::from_secs(5)).map_err(in_words)?;
-    connection.set_prepared_statement_cache_capacity(64);
-    keep_plans(&connection).map_err(in_words)?;
-    connection.pragma_update(None, "cache_size", -4000).map_err(in_words)?;
-    Ok(connection)
-}
-
-/// Plans a statement once. The SQLite that is built in has STAT4 and would otherwise plan a join or an ordered range anew
-/// each time it is run with other values, which costs several times as much as running it.
-fn keep_plans(connection: &Connection) -> rusqlite::Result<()> {
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(drop)
-}
-
-/// Durable on every commit: the write-ahead log is synchronised before anyone is told (invariant 3). The log is never
-/// shortened, because overwriting allocated blocks synchronises several times faster than appending.
-fn prepare(connection: &Connection) -> rusqlite::Result<()> {
-    connection.busy_timeout(std::time::Duration::from_secs(5))?;
-    connection.set_prepared_statement_cache_capacity(128);
-    keep_plans(connection)?;
-    connection.pragma_update(None, "journal_mode", "WAL")?;
-    connection.pragma_update(None, "synchronous", "FULL")?;
-    connection.pragma_update(None, "fullfsync", true)?;
-    connection.pragma_update(None, "checkpoint_fullfsync", true)?;
-    connection.pragma_update(None, "cache_size", -16_000)?;
-    connection.pragma_update(None, "temp_store", "MEMORY")?;
-    connection.pragma_update(None, "wal_autocheckpoint", 4000)
-}
-
-/// Runs several reads so that all of them see the same moment.
-fn in_one_moment<T>(connection: &Connection, read: impl FnOnce() -> Result<T>) -> Result<T> {
-    // A job of the writer's is in a transaction already.
-    if !connection.is_autocommit() {
-        return read();
-    }
-    let transaction = connection.unchecked_transaction().map_err(failed)?;
-    let outcome = read();
-    transaction.finish().map_err(failed)?;
-    outcome
-}
-
-/// What an SQLite error means to whoever asked.
-fn failed(error: rusqlite::Error) -> Error {
-    use rusqlite::ErrorCode::{
-        CannotOpen, DatabaseBusy, DatabaseLocked, DiskFull, OutOfMemory, ReadOnly, SystemIoFailure,
-    };
-    match error.sqlite_error_code() {
-        Some(CannotOpen | DatabaseBusy | DatabaseLocked | DiskFull | OutOfMemory | ReadOnly | SystemIoFailure) => {
-            Error::Unavailable(error.to_string())
-        }
-        _ => Error::Broken(error.to_string()),
-    }
 }
 
 #[async_trait]
@@ -427,6 +210,14 @@ impl Store for Sqlite {
         self.writer.submit(move |connection, effects| trigger::create(connection, effects, &shared, &new, now)).await
     }
 
+    async fn create_triggers(&self, triggers: Vec<NewTrigger>, now: Timestamp) -> Vec<Result<Made>> {
+        let create = |new: Arc<[NewTrigger]>| {
+            let shared = Arc::clone(&self.shared);
+            self.writer.submit(move |connection, effects| trigger::create_many(connection, effects, &shared, &new, now))
+        };
+        together_or_alone(triggers, create).await
+    }
+
     async fn trigger(&self, owner: UserId, id: TriggerId) -> Result<Option<Armed>> {
         self.peek(move |connection, shared| trigger::get(connection, shared, owner, id)).await
     }
@@ -460,6 +251,15 @@ impl Store for Sqlite {
         self.writer
             .submit(move |connection, effects| event::fire(connection, effects, &shared, owner, id, &call, now))
             .await
+    }
+
+    async fn fire_many(&self, owner: UserId, calls: Vec<(TriggerId, Call)>, now: Timestamp) -> Vec<Result<Fired>> {
+        let fire = |calls: Arc<[(TriggerId, Call)]>| {
+            let shared = Arc::clone(&self.shared);
+            self.writer
+                .submit(move |connection, effects| event::fire_many(connection, effects, &shared, owner, &calls, now))
+        };
+        together_or_alone(calls, fire).await
     }
 
     async fn fire_again(
@@ -835,25 +635,5 @@ impl Store for Sqlite {
         self.writer
             .submit(move |connection, effects| retention::expire(connection, effects, gone_until, now, limit))
             .await
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use rusqlite::StatementStatus;
-
-    use super::*;
-
-    #[test]
-    fn a_statement_is_planned_once_however_often_it_is_run() {
-        let mut connection = Connection::open_in_memory().expect("memory is there");
-        prepare(&connection).expect("a new database can be prepared");
-        migrate::run(&mut connection, Role::Server).expect("a new database can be migrated");
-        let joined = "SELECT users.id FROM sessions JOIN users ON users.id = sessions.user_id WHERE sessions.id = ?";
-        let mut statement = connection.prepare(joined).expect("the tables are there");
-        for session in ["a", "b", "c"] {
-            assert!(!statement.exists([session]).expect("the tables can be read"));
-        }
-        assert_eq!(statement.get_status(StatementStatus::RePrepare), 0);
     }
 }

@@ -18,6 +18,7 @@ use oncue_domain::store::{
 use rusqlite::trace::{TraceEvent, TraceEventCodes};
 use rusqlite::{Connection, StatementStatus};
 
+use super::connect::prepare;
 use super::presence::Presence;
 use super::writer::Effects;
 use super::*;

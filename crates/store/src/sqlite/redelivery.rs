@@ -3,22 +3,23 @@
 //! higher up.
 
 use jiff::Timestamp;
-use oncue_domain::delivery::cancel;
+use oncue_domain::delivery::{State, cancel};
 use oncue_domain::event::Retention;
 use oncue_domain::id::UserId;
-use oncue_domain::redelivery::{CancelRefusal, DeliveryId, Former, Refusal, may_redeliver};
+use oncue_domain::redelivery::{CancelRefusal, DeliveryId, Former, Refusal, Stand, may_redeliver};
 use oncue_domain::store::{Result, TargetKind};
 use rusqlite::Connection;
 
 use super::writer::Effects;
 use super::{Shared, delivery, failed};
-use crate::codec::{COUNTED_AS_DELIVERED, COUNTED_AS_FAILED, FENCES_APART, instant, target_kind};
+use crate::codec::{COUNTED_AS_DELIVERED, COUNTED_AS_FAILED, FENCES_APART, instant, owed_state, target_kind};
 
 /// A delivery as it stands before it is sent again.
 struct Known {
     fired_at: Timestamp,
     destination: i64,
-    is_owed: bool,
+    /// None where nothing is owed.
+    owed: Option<State>,
     /// Whether it ended without having arrived.
     has_failed: bool,
     tried: u32,
@@ -32,7 +33,7 @@ fn look(connection: &Connection, owner: UserId, delivery: DeliveryId, gone_until
         "SELECT events.fired_at,
                 coalesce(outbox.destination, undelivered.destination,
                          (SELECT destination FROM attempts WHERE event_id = ?1 AND slot = ?2 LIMIT 1)) AS went_to,
-                outbox.slot IS NOT NULL,
+                outbox.due_at, coalesce(outbox.is_held, 0), coalesce(outbox.is_parked, 0),
                 undelivered.slot IS NOT NULL,
                 coalesce((SELECT max(number) FROM attempts WHERE event_id = ?1 AND slot = ?2), 0),
                 1 + max(coalesce((SELECT max(slot) FROM attempts WHERE event_id = ?1), 0),
@@ -50,14 +51,16 @@ fn look(connection: &Connection, owner: UserId, delivery: DeliveryId, gone_until
     let params = (delivery.event.0, delivery.slot, owner.0, gone_until.as_microsecond());
     let mut rows = statement.query(params).map_err(failed)?;
     let Some(row) = rows.next().map_err(failed)? else { return Ok(None) };
+    let due_at: Option<i64> = row.get(2).map_err(failed)?;
+    let (is_held, is_parked) = (row.get(3).map_err(failed)?, row.get(4).map_err(failed)?);
     Ok(Some(Known {
         fired_at: instant(row.get(0).map_err(failed)?)?,
         destination: row.get(1).map_err(failed)?,
-        is_owed: row.get(2).map_err(failed)?,
-        has_failed: row.get(3).map_err(failed)?,
-        tried: row.get(4).map_err(failed)?,
-        deliveries: row.get(5).map_err(failed)?,
-        counted: row.get(6).map_err(failed)?,
+        owed: due_at.map(|due_at| owed_state(due_at, is_held, is_parked)).transpose()?,
+        has_failed: row.get(5).map_err(failed)?,
+        tried: row.get(6).map_err(failed)?,
+        deliveries: row.get(7).map_err(failed)?,
+        counted: row.get(8).map_err(failed)?,
     }))
 }
 
@@ -88,16 +91,27 @@ pub(super) fn redeliver(
             continue;
         };
         let is_target_there = is_target_there(connection, shared, known.destination)?;
-        let former = Former { fired_at: known.fired_at, is_owed: known.is_owed, is_target_there };
-        let outcome = may_redeliver(former, retention, now);
+        let stand = Stand::of(known.owed, known.tried, now);
+        let outcome = may_redeliver(Former { fired_at: known.fired_at, stand, is_target_there }, retention, now);
         if outcome.is_ok() {
-            owe_again(connection, *delivery, &known, now)?;
+            match stand {
+                Stand::Waits => hasten(connection, *delivery, now)?,
+                _ => owe_again(connection, *delivery, &known, now)?,
+            }
             effects.owed = true;
             effects.settled.insert(owner);
         }
         outcomes.push(outcome);
     }
     Ok(outcomes)
+}
+
+fn hasten(connection: &Connection, delivery: DeliveryId, now: Timestamp) -> Result<()> {
+    connection
+        .prepare_cached("UPDATE outbox SET due_at = ?3 WHERE event_id = ?1 AND slot = ?2")
+        .and_then(|mut statement| statement.execute((delivery.event.0, delivery.slot, now.as_microsecond())))
+        .map_err(failed)
+        .map(drop)
 }
 
 fn owe_again(connection: &Connection, delivery: DeliveryId, known: &Known, now: Timestamp) -> Result<()> {
@@ -149,7 +163,7 @@ pub(super) fn cancel_delivery(
     now: Timestamp,
 ) -> Result<std::result::Result<(), CancelRefusal>> {
     let Some(known) = look(connection, owner, delivery, gone_until)? else { return Ok(Err(CancelRefusal::NotFound)) };
-    if !known.is_owed {
+    if known.owed.is_none() {
         return Ok(Err(CancelRefusal::Ended));
     }
     let Some(claim) = delivery::claim_waiting(connection, delivery, now)? else {

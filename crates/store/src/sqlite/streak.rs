@@ -6,10 +6,10 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use jiff::Timestamp;
-use oncue_domain::delivery::{Settlement, Verdict};
+use oncue_domain::delivery::Settlement;
+use oncue_domain::destination::Destination;
 use oncue_domain::destination::alert::{Last, News, Over, Streak, after_attempt, after_suspension, telling};
 use oncue_domain::destination::definition::Alert;
-use oncue_domain::destination::{Destination, Target};
 use oncue_domain::event::Origin;
 use oncue_domain::id::{DestinationId, MessageId, UserId};
 use oncue_domain::store::Result;
@@ -56,9 +56,8 @@ impl Watch {
         shared: &Shared,
         settlement: &Settlement,
     ) -> Result<()> {
-        let Target::Destination(id) = settlement.claim.target else { return Ok(()) };
+        let Some((id, is_delivered)) = settlement.shows() else { return Ok(()) };
         let Some(attempt) = &settlement.attempt else { return Ok(()) };
-        let is_delivered = settlement.verdict == Verdict::Delivered;
         if is_delivered && !self.is_any_failing(connection)? {
             return Ok(());
         }

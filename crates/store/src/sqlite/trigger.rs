@@ -7,7 +7,9 @@ use oncue_domain::event::Origin;
 use oncue_domain::id::{TriggerId, UserId};
 use oncue_domain::occurrence::{Reason, Skipped};
 use oncue_domain::payload::Payload;
-use oncue_domain::store::{DUE_COUNTED_MAX, DueCounts, Edited, MissingDestination, NewTrigger, Result, SkippedView};
+use oncue_domain::store::{
+    DUE_COUNTED_MAX, DueCounts, Edited, Made, MissingDestination, NewTrigger, Result, SkippedView,
+};
 use oncue_domain::trigger::{Arm, Armed, Definition, Edit, OVERDUE_AFTER, Trigger};
 use rusqlite::{Connection, OptionalExtension, Row};
 
@@ -95,6 +97,39 @@ pub(super) fn create(
     new: &NewTrigger,
     now: Timestamp,
 ) -> Result<std::result::Result<Armed, MissingDestination>> {
+    let made = make(connection, effects, shared, new, now)?;
+    Ok(made.map(|id| Armed { trigger: as_made(id, new, now), next_at: new.next_at }))
+}
+
+/// The trigger that `new` became.
+fn as_made(id: TriggerId, new: &NewTrigger, now: Timestamp) -> Trigger {
+    Trigger {
+        id,
+        owner: new.owner,
+        revision: 1,
+        definition: new.definition.clone(),
+        created_at: now,
+        standing_since: now,
+    }
+}
+
+pub(super) fn create_many(
+    connection: &Connection,
+    effects: &mut Effects,
+    shared: &Shared,
+    new: &[NewTrigger],
+    now: Timestamp,
+) -> Result<Vec<Made>> {
+    new.iter().map(|new| make(connection, effects, shared, new, now)).collect()
+}
+
+fn make(
+    connection: &Connection,
+    effects: &mut Effects,
+    shared: &Shared,
+    new: &NewTrigger,
+    now: Timestamp,
+) -> Result<Made> {
     let definition = &new.definition;
     if let Err(missing) = destination::has_all(connection, new.owner, &definition.destinations)? {
         return Ok(Err(missing));
@@ -121,24 +156,17 @@ pub(super) fn create(
             ))
         })
         .map_err(failed)?;
-    let trigger = Trigger {
-        id: TriggerId(connection.last_insert_rowid()),
-        owner: new.owner,
-        revision: 1,
-        definition: definition.clone(),
-        created_at: now,
-        standing_since: now,
-    };
+    let id = TriggerId(connection.last_insert_rowid());
     if !definition.destinations.is_empty() {
-        destination::link(connection, trigger.id, &definition.destinations)?;
+        destination::link(connection, id, &definition.destinations)?;
     }
     effects.edited.insert(new.owner);
-    arm(connection, effects, trigger.id, trigger.revision, new.next_at)?;
+    arm(connection, effects, id, 1, new.next_at)?;
     if let Some(message_id) = new.test_event {
         let event = NewEvent { origin: Origin::Test, scheduled_at: None, payload: None, message_id, parent: None };
-        log(connection, effects, shared, &trigger, &event, now)?;
+        log(connection, effects, shared, &as_made(id, new, now), &event, now)?;
     }
-    Ok(Ok(Armed { trigger, next_at: new.next_at }))
+    Ok(Ok(id))
 }
 
 /// Makes the trigger wait for `next_at`, or for nothing (invariant 2: exactly one armed occurrence, or none to wait for).

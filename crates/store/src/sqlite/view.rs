@@ -12,7 +12,7 @@ use rusqlite::{Connection, Row};
 
 use super::delivery::target_of;
 use super::failed;
-use crate::codec::{QUEUED, instant, target_kind};
+use crate::codec::{instant, owed_state, target_kind};
 
 /// What is known of a delivery.
 struct Known {
@@ -98,16 +98,8 @@ fn read_owed(connection: &Connection, id: EventId, known: &mut BTreeMap<u32, Kno
         .map_err(failed)?;
     let mut rows = statement.query([id.0]).map_err(failed)?;
     while let Some(row) = rows.next().map_err(failed)? {
-        let due_at: i64 = row.get(2).map_err(failed)?;
-        let is_queued = due_at == QUEUED;
-        let due_at = instant(due_at)?;
-        let (is_held, is_parked): (bool, bool) = (row.get(3).map_err(failed)?, row.get(4).map_err(failed)?);
-        let state = match (is_held, is_parked) {
-            (true, _) => State::Held,
-            (false, true) => State::Parked(due_at),
-            (false, false) if is_queued => State::Queued,
-            (false, false) => State::Pending(due_at),
-        };
+        let (is_held, is_parked) = (row.get(3).map_err(failed)?, row.get(4).map_err(failed)?);
+        let state = owed_state(row.get(2).map_err(failed)?, is_held, is_parked)?;
         let target = row.get(1).map_err(failed)?;
         let blank = Known { target, state, attempts: Vec::new(), ladder_from: 0, why: None };
         let delivery = known.entry(row.get(0).map_err(failed)?).or_insert(blank);

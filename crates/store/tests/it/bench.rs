@@ -342,6 +342,12 @@ pub(crate) fn answered(claim: &Claim, status: u16, now: Timestamp) -> Settlement
     settled(claim, Ok(answer), 12, now)
 }
 
+/// The receiver answered 429 to the claim at `now`: it wants nothing for three seconds.
+pub(crate) fn too_soon(claim: &Claim, now: Timestamp) -> Settlement {
+    let headers = vec![("retry-after".to_owned(), "3".to_owned())];
+    settled(claim, Ok(Answer { status: 429, headers, body: b"later".to_vec() }), 3, now)
+}
+
 /// The receiver answered 503 to the claim at `now`, for the last time.
 pub(crate) fn given_up(claim: &Claim, now: Timestamp) -> Settlement {
     Settlement { verdict: Verdict::Failed, ..answered(claim, 503, now) }

@@ -4,6 +4,7 @@
 mod again;
 mod definition;
 mod destination;
+mod many;
 mod moved;
 mod operation;
 mod search;
@@ -36,7 +37,7 @@ const STEPS: usize = 300;
 const SILENCE_MAX: SignedDuration = SignedDuration::from_mins(20);
 
 /// Every operation of the trait: a run in which one of them never did anything says nothing about it.
-const OPERATIONS: [&str; 70] = [
+const OPERATIONS: [&str; 72] = [
     "api_key_user",
     "api_keys",
     "arrival",
@@ -54,6 +55,7 @@ const OPERATIONS: [&str; 70] = [
     "create_api_key",
     "create_destination",
     "create_trigger",
+    "create_triggers",
     "delete_api_key",
     "delete_destination",
     "delete_trigger",
@@ -77,6 +79,7 @@ const OPERATIONS: [&str; 70] = [
     "expire",
     "fire",
     "fire_again",
+    "fire_many",
     "fire_unkept",
     "gone_firing",
     "hour_counts",
@@ -272,10 +275,14 @@ async fn run(kind: Kind, seed: u64) -> BTreeSet<&'static str> {
                 both(&mut model, &mut tried, &Operation::BeginPresence, &mut known, &mut done, step).await;
             }
         } else {
-            // What a database has written as claimed cannot be cancelled; the model claims when it is asked.
-            if let Operation::Again(again) = &operation
-                && again.is_of_what_nobody_holds()
-            {
+            // What a database has written as claimed cannot be cancelled, and ends as it began where its destination is edited to take
+            // deliveries in order; the model claims when it is asked.
+            let is_of_what_nobody_holds = match &operation {
+                Operation::Again(again) => again.is_of_what_nobody_holds(),
+                Operation::EditDestination(..) => true,
+                _ => false,
+            };
+            if is_of_what_nobody_holds {
                 both(&mut model, &mut tried, &Operation::Claim, &mut known, &mut done, step).await;
             }
             both(&mut model, &mut tried, &operation, &mut known, &mut done, step).await;

@@ -1,7 +1,8 @@
 //! What is SQLite's alone: one server for one file, visitors beside it, migrations, and jobs that are committed together.
 
 use oncue_domain::access::{Registration, Session};
-use oncue_domain::store::{Error, NewTrigger, NewUser, Store};
+use oncue_domain::destination::Wanted;
+use oncue_domain::store::{Deleted, Error, NewTrigger, NewUser, Store};
 use oncue_store::sqlite::{self, Place, Role, Sqlite};
 use rusqlite::Connection;
 
@@ -251,6 +252,26 @@ async fn what_cannot_be_read_does_not_hold_up_the_others() {
     assert_eq!(due.iter().map(|armed| armed.trigger.id).collect::<Vec<_>>(), [sound.id]);
     let answer = bench.store.trigger(owner, broken.id).await;
     assert!(matches!(&answer, Err(Error::Broken(words)) if words.contains("schedule")), "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_destination_that_cannot_be_read_says_so_keeps_its_head_and_can_be_deleted() {
+    let bench = bench().await;
+    let owner = bench.user("a").await;
+    let (broken, sound) = (bench.destination(owner, "broken").await.id, bench.destination(owner, "sound").await.id);
+    let newer = "{\"name\": \"broken\", \"kind\": \"telepathy\"}";
+    for text in [newer, "\"", ""] {
+        change(&bench, &format!("UPDATE destinations SET definition = '{text}' WHERE id = {}", broken.0));
+        let answer = bench.store.destination(owner, broken).await;
+        assert!(matches!(&answer, Err(Error::Broken(_))), "{text}: {answer:?}");
+        let answer = bench.store.destinations_to_send_to(vec![broken]).await;
+        assert!(matches!(&answer, Err(Error::Broken(_))), "{text}: {answer:?}");
+        assert_eq!(bench.store.destinations_to_send_to(vec![sound]).await.expect("an answer").len(), 1);
+        let heads = bench.store.destination_heads(owner, Wanted::All).await.expect("heads");
+        assert_eq!(heads.iter().map(|head| head.name.as_str()).collect::<Vec<_>>(), ["broken", "sound"]);
+    }
+    assert_eq!(bench.store.delete_destination(owner, broken, t(1)).await.expect("an answer"), Deleted::Done);
+    assert_eq!(bench.store.destinations(owner, None, 10).await.expect("a list").len(), 1);
 }
 
 #[tokio::test]

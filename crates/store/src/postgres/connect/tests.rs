@@ -4,14 +4,14 @@ use std::net::TcpListener;
 use std::sync::atomic::AtomicU64;
 
 use oncue_throwaway::{Cluster, Durability, Setup, Stop};
-use tokio::sync::Mutex as Turns;
+use tokio::sync::Mutex as AsyncMutex;
 use tokio_postgres::SimpleQueryMessage;
 
 use super::*;
 use crate::postgres::failure::failed;
 
 /// Doubts are shared by all of a process, so whoever raises them, or counts on there being none, takes turns.
-static DOUBTS: Turns<()> = Turns::const_new(());
+static DOUBTS: AsyncMutex<()> = AsyncMutex::const_new(());
 
 fn connections(url: &str) -> Connections {
     Connections::new(&Address::parse(url).expect(url), 4).expect(url)

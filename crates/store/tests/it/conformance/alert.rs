@@ -11,7 +11,7 @@ use oncue_domain::store::{Change, Deleted, EventSearch};
 use serde_json::{Value, json};
 
 use super::destination::sending_to;
-use crate::bench::{Bench, answered, everywhere, given_up, t, wherever_it_lasts};
+use crate::bench::{Bench, answered, everywhere, given_up, t, too_soon, wherever_it_lasts};
 
 /// A destination that tells another one after so many failures.
 fn watched(tells: DestinationId, after: u32) -> Definition {
@@ -71,6 +71,24 @@ impl Watched {
         let streaks = bench.store.streaks(self.owner).await.expect("an answer");
         streaks.into_iter().find(|(id, _)| *id == self.id).map(|(_, streak)| streak)
     }
+}
+
+#[tokio::test]
+async fn attempts_that_came_too_soon_neither_lengthen_a_streak_nor_end_one() {
+    everywhere(async |bench| {
+        let watched = Watched::new(&bench).await;
+        for second in 1..4 {
+            watched.attempt(&bench, second, |claim| too_soon(claim, t(second))).await;
+        }
+        assert_eq!(watched.streak(&bench).await, None);
+        watched.fails(&bench, 4).await;
+        watched.attempt(&bench, 5, |claim| too_soon(claim, t(5))).await;
+        let streak = Streak { failures: 1, since: t(4), told: None };
+        assert_eq!(watched.streak(&bench).await, Some(streak));
+        watched.fails(&bench, 6).await;
+        assert_eq!(watched.words(&bench).await, ["failing"], "two in a row");
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use oncue_domain::id::{EventId, UserId};
 use oncue_domain::store::DeliveryView;
 use oncue_domain::trigger::Definition;
 
-use crate::bench::{ALL, Bench, answered, api, everywhere, t, unanswered, webhook, wherever_it_lasts};
+use crate::bench::{ALL, Bench, answered, api, everywhere, t, too_soon, unanswered, webhook, wherever_it_lasts};
 
 /// An API trigger with a destination of its own, fired so many times at `t(0)`.
 async fn owe(bench: &Bench, count: usize) -> (UserId, Vec<EventId>) {
@@ -77,6 +77,33 @@ async fn a_claim_hands_over_the_event_and_where_it_goes() {
         let (event, _) = bench.store.event(owner, events[0], t(-1)).await.expect("an answer").expect("it is there");
         assert_eq!(*claim.event, event);
         assert_eq!(view(&bench, owner, events[0]).await.state, State::Held);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_attempt_that_came_too_soon_is_kept_and_leaves_the_ladder_where_it_was() {
+    everywhere(async |bench| {
+        let (owner, events) = owe(&bench, 1).await;
+        let mut now = t(0);
+        for number in 1..=2 {
+            let [claim] = bench.claim_all(now).await.try_into().expect("one claim");
+            let settlement = too_soon(&claim, now);
+            assert_eq!(due_again(&settlement), now + SignedDuration::from_secs(3));
+            now = due_again(&settlement);
+            settle(&bench, vec![settlement]).await;
+            let view = view(&bench, owner, events[0]).await;
+            assert_eq!((view.state, view.attempts.len()), (State::Pending(now), number));
+            assert_eq!(usize::try_from(view.ladder_from).ok(), Some(number));
+        }
+        let [claim] = bench.claim_all(now).await.try_into().expect("one claim");
+        assert_eq!((claim.tried, claim.ladder_from), (2, 2));
+        let refused = answered(&claim, 500, now);
+        let first_rung = Ladder::standard().next_try(1, claim.message_id(), now).expect("a rung");
+        assert_eq!(due_again(&refused), first_rung);
+        settle(&bench, vec![refused]).await;
+        let [claim] = bench.claim_all(first_rung).await.try_into().expect("one claim");
+        assert_eq!((claim.tried, claim.ladder_from), (3, 2));
     })
     .await;
 }

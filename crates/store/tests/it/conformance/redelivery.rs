@@ -149,6 +149,49 @@ async fn what_failed_is_owed_again_at_once_under_its_message_id_and_begins_its_l
 }
 
 #[tokio::test]
+async fn what_waits_for_its_next_attempt_is_due_at_once_and_goes_on_on_its_ladder() {
+    everywhere(async |bench| {
+        let sent = Sent::to(&bench, 2).await;
+        let [first, second] = bench.claim_all(t(0)).await.try_into().expect("two are owed");
+        let refused = answered(&first, 500, t(1));
+        let Verdict::Retry(due) = refused.verdict else { panic!("it is tried again") };
+        settle(&bench, vec![refused]).await;
+        assert_eq!(sent.redeliver(&bench, &[0, 1, 0], t(2)).await, [Ok(()), Err(Refusal::Owed), Err(Refusal::Owed)]);
+        let [view, _] = sent.views(&bench).await.try_into().expect("two deliveries");
+        assert_eq!((view.state, view.ladder_from, view.attempts.len()), (State::Pending(t(2)), 0, 1));
+        let again = only(&bench, t(2)).await;
+        assert!(t(2) < due && again.fence > first.fence);
+        assert_eq!((again.tried, again.ladder_from, again.message_id()), (1, 0, first.message_id()));
+        let refused = answered(&again, 500, t(3));
+        let rung = Ladder::standard().next_try(2, again.message_id(), t(3)).expect("a second rung");
+        assert_eq!(refused.verdict, Verdict::Retry(rung), "the second rung");
+        settle(&bench, vec![refused, answered(&second, 200, t(3))]).await;
+        assert_eq!((sent.outcome(&bench).await, sent.counts(&bench).await), (Outcome::Pending, (0, 0)));
+        let (ben, ours) = (bench.user("ben").await, vec![sent.delivery(0)]);
+        let others = bench.store.redeliver(ben, ours, RETENTION, t(4)).await.expect("an answer");
+        assert_eq!(others, [Err(Refusal::NotFound)]);
+        assert_eq!(sent.redeliver(&bench, &[0], t(4)).await, [Ok(())]);
+        settle(&bench, vec![answered(&only(&bench, t(4)).await, 200, t(4))]).await;
+        assert_eq!((sent.outcome(&bench).await, sent.counts(&bench).await), (Outcome::Delivered, (1, 0)));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_waits_for_its_destination_is_not_tried_now() {
+    everywhere(async |bench| {
+        let sent = Sent::to(&bench, 1).await;
+        let claim = only(&bench, t(0)).await;
+        let standing = Standing::Paused { since: t(0) };
+        bench.store.set_standing(sent.owner, sent.destinations[0], standing, t(0)).await.expect("it is paused");
+        settle(&bench, vec![park(claim, t(END_S), t(1))]).await;
+        assert_eq!(sent.redeliver(&bench, &[0], t(2)).await, [Err(Refusal::Parked)]);
+        assert_eq!(sent.views(&bench).await[0].state, State::Parked(t(END_S)));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn what_fails_again_is_counted_once_and_moves_once() {
     everywhere(async |bench| {
         let sent = Sent::to(&bench, 1).await;

@@ -25,6 +25,8 @@ pub(super) struct Again {
 #[derive(Clone, Debug)]
 enum What {
     Redeliver(Vec<(usize, u32)>),
+    /// Of what waits, the one at this place.
+    Hasten(usize),
     /// After the one at this place of the whole list, at most so many.
     Matching(UndeliveredFilter, Option<usize>, usize),
     /// Counted up to so many.
@@ -37,7 +39,7 @@ enum What {
 impl Again {
     pub(super) fn method(&self) -> &'static str {
         match self.what {
-            What::Redeliver(_) => "redeliver",
+            What::Redeliver(_) | What::Hasten(_) => "redeliver",
             What::Matching(..) => "redeliver_matching",
             What::Count(..) => "count_undelivered",
             What::Cancel(..) => "cancel_delivery",
@@ -47,12 +49,12 @@ impl Again {
 
     /// Whether it matters that nothing waits to be handed over.
     pub(super) fn is_of_what_nobody_holds(&self) -> bool {
-        matches!(self.what, What::Cancel(..))
+        matches!(self.what, What::Cancel(..) | What::Hasten(_))
     }
 
     pub(super) fn draw(chance: &mut Chance, known: &Known, owner: UserId) -> Again {
         let slot = |chance: &mut Chance| chance.pick(&[0, 0, 0, 1, 2]);
-        let what = match chance.below(10) {
+        let what = match chance.below(12) {
             0..4 => {
                 let mut some = Vec::new();
                 for _ in 0..chance.pick(&[1, 1, 3, 12]) {
@@ -69,6 +71,7 @@ impl Again {
                 let waiting = if chance.once_in(4) { None } else { Some(chance.below(4)) };
                 What::Cancel(waiting, (chance.below(40), slot(chance)))
             }
+            9..11 => What::Hasten(chance.below(4)),
             _ => What::Fire(chance.below(40), known.message()),
         };
         Again { owner, what }
@@ -83,6 +86,11 @@ impl Again {
             What::Redeliver(some) => {
                 let some = some.iter().map(|(place, slot)| DeliveryId { event: event(*place), slot: *slot }).collect();
                 let outcomes = store.redeliver(owner, some, RETENTION, now).await;
+                told(outcomes, |outcomes| outcomes.iter().any(Result::is_ok))
+            }
+            What::Hasten(place) => {
+                let waiting = waiting_at(store, events, *place).await.into_iter().collect();
+                let outcomes = store.redeliver(owner, waiting, RETENTION, now).await;
                 told(outcomes, |outcomes| outcomes.iter().any(Result::is_ok))
             }
             What::Matching(filter, after, limit) => {

@@ -13,6 +13,7 @@ use oncue_domain::store::{Call, EventFilter, NewApiKey, NewTrigger, NewUser, Pla
 use oncue_domain::trigger::{Arm, Definition, Edit};
 
 use super::again::Again;
+use super::many::Many;
 use super::search::{self, Search};
 use super::side::{Outcome, Side};
 use super::{Chance, Known, SILENCE_MAX, definition};
@@ -59,6 +60,7 @@ pub(super) enum Operation {
     DeleteDestination(UserId, DestinationId),
     Arrive(UserId, Arrived, Contents),
     Again(Again),
+    Many(Many),
 }
 
 /// What becomes of an attempt.
@@ -66,6 +68,7 @@ pub(super) enum Operation {
 pub(super) enum Ending {
     Content,
     Discontent,
+    TooSoon,
     GivenUp,
     /// It waits for its destination, at most so long.
     Parked(SignedDuration),
@@ -110,6 +113,7 @@ impl Operation {
             Operation::DeleteDestination(..) => "delete_destination",
             Operation::Arrive(..) => "arrive",
             Operation::Again(again) => again.method(),
+            Operation::Many(many) => many.method(),
         }
     }
 
@@ -135,12 +139,14 @@ impl Operation {
             23..25 => create_api_key(chance, known, owner),
             25 | 99 => Operation::DeleteApiKey(owner, ApiKeyId(number(chance, 12))),
             26 => Operation::TouchApiKey(ApiKeyId(number(chance, 12))),
-            27..35 => create_trigger(chance, known, owner),
+            27..35 if chance.once_in(3) => Operation::Many(Many::creation(chance, known, owner)),
+            27..35 => Operation::CreateTrigger(new_trigger(chance, known, owner)),
             35..47 => edit(chance, known, model).await,
             47..51 => {
                 let (owner, id) = trigger(chance, known);
                 Operation::DeleteTrigger(owner, id)
             }
+            51..61 if chance.once_in(3) => Operation::Many(Many::firing(chance, known)),
             51..61 => {
                 let (owner, id) = trigger(chance, known);
                 Operation::Fire(owner, id, call(chance, known))
@@ -171,6 +177,7 @@ impl Operation {
                 known.users.extend(outcome.user.filter(|user| !known.users.contains(user)));
             }
             Operation::CreateTrigger(new) => known.triggers.extend(outcome.trigger.map(|id| (new.owner, id))),
+            Operation::Many(Many::Create(owner, _)) => known.triggers.extend(outcome.trigger.map(|id| (*owner, id))),
             Operation::DeleteTrigger(..) if outcome.did_something && known.triggers.len() > 12 => {
                 known.triggers.remove(0);
             }
@@ -257,11 +264,11 @@ fn create_api_key(chance: &mut Chance, known: &mut Known, owner: UserId) -> Oper
     })
 }
 
-fn create_trigger(chance: &mut Chance, known: &Known, owner: UserId) -> Operation {
+pub(super) fn new_trigger(chance: &mut Chance, known: &Known, owner: UserId) -> NewTrigger {
     let definition = definition::draw(chance, known, owner);
     let next_at = definition.next_after(known.now);
     let test_event = definition.is_test.then(|| known.message());
-    Operation::CreateTrigger(NewTrigger { owner, definition, next_at, test_event })
+    NewTrigger { owner, definition, next_at, test_event }
 }
 
 /// Mostly somebody's own trigger; now and then another's, or none at all.
@@ -301,7 +308,7 @@ async fn edit(chance: &mut Chance, known: &mut Known, model: &Side) -> Operation
     Operation::EditTrigger(edit, seen)
 }
 
-fn call(chance: &mut Chance, known: &Known) -> Call {
+pub(super) fn call(chance: &mut Chance, known: &Known) -> Call {
     let origin = chance.pick(&[Origin::Api, Origin::Api, Origin::Test]);
     let payload = chance.pick(&[None, None, Some("{}"), Some("{\"n\": 1e400}"), Some("[3]")]);
     Call { origin, payload: payload.map(|text| Payload::parse(text).expect("JSON")), message_id: known.message() }
@@ -335,8 +342,16 @@ fn settle(chance: &mut Chance, known: &Known) -> Operation {
     let mut settled = Vec::new();
     for _ in 0..count {
         let parked = Ending::Parked(super::destination::parked_for(chance));
-        let endings =
-            [Ending::Content, Ending::Content, Ending::Discontent, Ending::GivenUp, parked, parked, Ending::Unsent];
+        let endings = [
+            Ending::Content,
+            Ending::Content,
+            Ending::Discontent,
+            Ending::TooSoon,
+            Ending::GivenUp,
+            parked,
+            parked,
+            Ending::Unsent,
+        ];
         settled.push((chance.below(known.claims), chance.pick(&endings)));
     }
     Operation::Settle(settled)

@@ -10,6 +10,7 @@ use oncue_domain::delivery::{Claim, State, fail, park};
 use oncue_domain::destination::alert::Streak;
 use oncue_domain::destination::{Destination, Standing, Target, Wanted};
 use oncue_domain::event::Event;
+use oncue_domain::firing;
 use oncue_domain::id::{DestinationId, EventId, MessageId, TriggerId, UserId};
 use oncue_domain::node::{Identity, NodeView, Work};
 use oncue_domain::plan::Absence;
@@ -23,7 +24,7 @@ use oncue_domain::trigger::{Armed, Trigger};
 use super::Known;
 use super::operation::{Ending, Operation};
 use super::summary::Summary;
-use crate::bench::{Bench, answered, claim_all, given_up};
+use crate::bench::{Bench, answered, claim_all, given_up, too_soon};
 
 /// A store and the claims that it gave out.
 pub(super) struct Side {
@@ -92,7 +93,7 @@ struct Delivery {
     message_id: MessageId,
     target: Target,
     why: Option<String>,
-    /// Before the first attempt only the word, unless it is parked: whether it waits for its handing over is the store's own business.
+    /// Before the first attempt only what has come of it, unless it is parked: whether it waits for its handing over is the store's own business.
     state: std::result::Result<State, &'static str>,
     attempts: Vec<oncue_domain::delivery::Attempt>,
     ladder_from: u32,
@@ -186,6 +187,7 @@ impl Side {
                 let settlement = |(place, ending): (usize, Ending)| match ending {
                     Ending::Content => answered(&self.claims[place], 200, now),
                     Ending::Discontent => answered(&self.claims[place], 500, now),
+                    Ending::TooSoon => too_soon(&self.claims[place], now),
                     Ending::GivenUp => given_up(&self.claims[place], now),
                     Ending::Parked(for_so_long) => park(self.claims[place].clone(), now + for_so_long, now),
                     Ending::Unsent => fail(self.claims[place].clone(), "Nobody is there.", now),
@@ -233,6 +235,7 @@ impl Side {
             Operation::DeleteDestination(owner, id) => {
                 told(store.delete_destination(owner, id, now).await, |deleted| *deleted == Deleted::Done)
             }
+            Operation::Many(many) => many.run(store, now).await,
             Operation::Again(again) => again.run(store, &self.events(again.owner).await, now).await,
             Operation::Expire(age, limit) => {
                 told(store.expire(now - age, now, limit).await.map(|expired| expired.events), |gone| *gone > 0)
@@ -453,6 +456,6 @@ fn without_number(event: Event) -> Event {
 fn delivery(view: DeliveryView, receipt: Option<Receipt>) -> Delivery {
     let DeliveryView { slot, message_id, target, state, attempts, ladder_from, why } = view;
     let is_told = !attempts.is_empty() || matches!(state, State::Parked(_));
-    let state = if is_told { Ok(state) } else { Err(state.word()) };
+    let state = if is_told { Ok(state) } else { Err(firing::Outcome::of([state]).word()) };
     Delivery { slot, message_id, target, why, state, attempts, ladder_from, receipt }
 }

@@ -11,7 +11,7 @@ use oncue_domain::redelivery::{DeliveryId, Refusal};
 use oncue_domain::store::{Store, UndeliveredFilter};
 use oncue_store::postgres::Postgres;
 
-use crate::bench::t;
+use crate::bench::{destination, t, unanswered};
 use crate::database::Database;
 
 /// So many triggers, ten to an owner, and as much of everything else. The instants lie in one hour.
@@ -22,9 +22,13 @@ const OWNER: UserId = UserId(7);
 
 const HOUR_US: i64 = 3_600_000_000;
 
+/// When what waits for those before it is due, as the database says it: in the year 9999.
+const QUEUED: i64 = 253_370_764_800_000_000;
+
 /// Makes a row of everything for each number.
 fn fill(database: &Database, from: i64, until: i64) {
     let (begins, hour) = (t(0).as_microsecond(), t(0).as_second() / 3600);
+    let definition = destination("d").to_text();
     let fired_at = format!("{begins} + n * {}", HOUR_US / 2 / ROWS);
     let tables = [
         ("users (email, email_key, password_hash, is_operator, created_at)", "n::text, n::text, '', FALSE, 0".to_owned()),
@@ -52,14 +56,20 @@ fn fill(database: &Database, from: i64, until: i64) {
             format!("n, 0, -1, n / 10, n, {fired_at}, {fired_at}"),
         ),
         (
-            "destinations (id, owner, revision, name, kind, definition, standing, since, created_at)",
-            "n + 10, n / 10, 1, 'd', 'inbox', '{}', n % 2, 0, 0".to_owned(),
+            "destinations (id, owner, revision, name, kind, definition, standing, since, created_at, in_order)",
+            format!("n + 10, n / 10, 1, 'd', 'inbox', '{definition}', n % 2, 0, 0, n % 10 = 0"),
         ),
+        ("streaks (destination_id, failures, since)", "n + 10, 3, 0".to_owned()),
         ("trigger_destinations (destination_id, trigger_id)", "n + 10, n".to_owned()),
         ("turns (destination_id, full_at)", "n + 10, 0".to_owned()),
         (
             "outbox (event_id, slot, destination, deliveries, fired_at, due_at, is_parked, tried, fence)",
             format!("n + {ROWS}, 0, -1, 1, {fired_at}, {fired_at}, FALSE, 0, 0"),
+        ),
+        // Ten stand in line at each tenth destination, the first of them for its next attempt.
+        (
+            "outbox (event_id, slot, destination, deliveries, fired_at, due_at, is_parked, tried, fence, in_order)",
+            format!("n, 1, n / 10 * 10 + 10, 1, {fired_at}, {QUEUED} - (n % 10 = 0)::int, FALSE, 0, 0, TRUE"),
         ),
         (
             "counts (owner, trigger_id, hour, slot, fired, delivered, failed, skipped, late0, late1, late2, late3, late4,
@@ -110,6 +120,23 @@ async fn ask(node: &Postgres) {
     assert!(outcomes[0] == Err(Refusal::Ending), "all was looked at, and nothing changed: {outcomes:?}");
 }
 
+/// What goes in order is claimed and settled, at a destination that is failing.
+async fn deliver_in_order(database: &Database, node: &Postgres) {
+    let streaks = node.streaks(OWNER).await.expect("streaks");
+    assert_eq!(streaks.len(), 10);
+    let first = OWNER.0 * 10;
+    database.sql(&format!("UPDATE outbox SET due_at = 0 WHERE event_id = {first} AND slot = 1"));
+    // Before anything else is due.
+    let before = t(-1);
+    let claims = node.claim_deliveries(before, 100).await.expect("claims");
+    let claimed: Vec<(EventId, u32)> = claims.iter().map(|claim| (claim.event.id, claim.slot)).collect();
+    assert_eq!(claimed, [(EventId(first), 1)], "the first in line");
+    node.settle(vec![unanswered(&claims[0], before)]).await.expect("a settlement");
+    let after = node.streaks(OWNER).await.expect("streaks");
+    assert_eq!(after[0].1.failures, streaks[0].1.failures + 1);
+    assert_eq!(node.next_owed().await.expect("an answer").map(|due| due < t(0)), Some(false));
+}
+
 /// Waits until nobody is there any more: what was read is counted when a session ends.
 async fn leave(database: &Database, node: Arc<Postgres>) {
     node.close().await;
@@ -144,10 +171,12 @@ async fn what_pages_show_is_found_by_indexes_whatever_the_planner_believes() {
     database.sql(&tables);
     database.sql("ANALYZE");
     fill(&database, 4, ROWS);
+    database.sql("SELECT setval('event_ids', (SELECT max(id) FROM events))");
     for belief in ["that there are three rows", "what is true"] {
         database.sql("SELECT pg_stat_reset()");
         let node = Arc::new(database.node("bench", true).await);
         ask(&node).await;
+        deliver_in_order(&database, &node).await;
         leave(&database, node).await;
         let walked = "SELECT relname, seq_tup_read FROM pg_stat_user_tables WHERE seq_tup_read > 1000";
         assert_eq!(database.sql(walked), "", "tables that were walked over while the planner believed {belief}");

@@ -1,0 +1,160 @@
+//! Many triggers made by one statement. One alone is made in `trigger`, many calls are gathered in `gather`.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use deadpool_postgres::GenericClient;
+use jiff::Timestamp;
+use oncue_domain::event::Origin;
+use oncue_domain::id::{DestinationId, TriggerId, UserId};
+use oncue_domain::payload::Payload;
+use oncue_domain::store::{Made, MissingDestination, NewTrigger, Result};
+use tokio_postgres::types::ToSql;
+
+use super::hint::Changes;
+use super::log::{NewEvent, announce, log_all_within};
+use super::trigger::{as_made, note_armed};
+use super::{Shared, answered, column, destination, partition, query};
+use crate::codec::{broken, destinations_to_text, schedule_to_text};
+
+/// Makes those that name nothing that is not there, all in one transaction.
+pub(super) async fn create(shared: &Shared, new: &[NewTrigger], now: Timestamp) -> Result<Vec<Made>> {
+    partition::prepare(shared, now).await?;
+    let mut client = shared.client_soon().await?;
+    let transaction = answered(client.transaction()).await?;
+    let missing = missing_destinations(&transaction, new).await?;
+    let wanted: Vec<&NewTrigger> =
+        new.iter().zip(&missing).filter(|(_, missing)| missing.is_none()).map(|(new, _)| new).collect();
+    let ids = insert(&transaction, &wanted, now).await?;
+    let mut tests: Vec<NewEvent> = wanted.iter().zip(&ids).filter_map(|(new, id)| test_event(new, *id, now)).collect();
+    let logged = log_all_within(&transaction, shared, &mut tests, now).await?;
+    let committed = answered(transaction.commit()).await;
+    committed.inspect_err(|_| partition::forget_all(shared))?;
+
+    let mut changes = Changes { edited: wanted.iter().map(|new| new.owner).collect(), ..Changes::default() };
+    for (new, id) in wanted.iter().zip(&ids) {
+        note_armed(shared, *id, new.next_at, &mut changes);
+    }
+    let mut tests: HashMap<i64, NewEvent> = (0..).zip(tests).collect();
+    let mut claims = Vec::new();
+    for one in logged {
+        if let Some(event) = tests.remove(&one.key) {
+            claims.extend(one.finish(shared, event, now, &mut changes));
+        }
+    }
+    announce(shared, claims, &changes);
+    let mut ids = ids.into_iter();
+    let made = |missing: Option<MissingDestination>| match missing {
+        Some(missing) => Ok(Err(missing)),
+        None => ids.next().map(Ok).ok_or_else(|| broken("id", "no number")),
+    };
+    missing.into_iter().map(made).collect()
+}
+
+/// For each the first destination that it names and its owner does not have. Those that are there stay until the transaction is over.
+async fn missing_destinations(
+    client: &impl GenericClient,
+    new: &[NewTrigger],
+) -> Result<Vec<Option<MissingDestination>>> {
+    let mut named: BTreeMap<UserId, BTreeSet<DestinationId>> = BTreeMap::new();
+    for new in new.iter().filter(|new| !new.definition.destinations.is_empty()) {
+        named.entry(new.owner).or_default().extend(&new.definition.destinations);
+    }
+    let mut there: BTreeSet<(UserId, DestinationId)> = BTreeSet::new();
+    for (owner, ids) in named {
+        let ids: Vec<DestinationId> = ids.into_iter().collect();
+        let held = destination::hold(client, owner, &ids).await?;
+        there.extend(held.into_iter().map(|id| (owner, id)));
+    }
+    let missing = |new: &NewTrigger| {
+        let missing = new.definition.destinations.iter().find(|id| !there.contains(&(new.owner, **id)));
+        missing.copied().map(MissingDestination)
+    };
+    Ok(new.iter().map(missing).collect())
+}
+
+/// Writes the triggers, what they wait for and what they send to; gives their numbers, in their order.
+async fn insert(client: &impl GenericClient, wanted: &[&NewTrigger], now: Timestamp) -> Result<Vec<TriggerId>> {
+    if wanted.is_empty() {
+        return Ok(Vec::new());
+    }
+    let each = || wanted.iter().map(|new| &new.definition);
+    let owners: Vec<i64> = wanted.iter().map(|new| new.owner.0).collect();
+    let names: Vec<Option<&str>> = each().map(|definition| definition.name.as_deref()).collect();
+    let schedules: Vec<Option<String>> =
+        each().map(|definition| definition.schedule.as_ref().map(schedule_to_text)).collect();
+    let payloads: Vec<Option<&str>> =
+        each().map(|definition| definition.payload.as_ref().map(Payload::as_str)).collect();
+    let urls: Vec<Option<&str>> =
+        each().map(|definition| definition.webhook.as_ref().map(|webhook| webhook.url.as_str())).collect();
+    let formats: Vec<Option<&str>> =
+        each().map(|definition| definition.webhook.as_ref().map(|webhook| webhook.format.word())).collect();
+    let tests: Vec<bool> = each().map(|definition| definition.is_test).collect();
+    let enabled: Vec<bool> = each().map(|definition| definition.enabled).collect();
+    let ends: Vec<Option<i64>> =
+        each().map(|definition| definition.expires_at.map(Timestamp::as_microsecond)).collect();
+    let destinations: Vec<Option<String>> =
+        each().map(|definition| destinations_to_text(&definition.destinations)).collect();
+    let waits: Vec<Option<i64>> = wanted.iter().map(|new| new.next_at.map(Timestamp::as_microsecond)).collect();
+    let links =
+        || (1_i64..).zip(each()).flat_map(|(place, made)| made.destinations.iter().map(move |id| (place, id.0)));
+    let (places, linked): (Vec<i64>, Vec<i64>) = links().unzip();
+    let sql = "WITH asked AS MATERIALIZED (
+                   SELECT nextval(pg_get_serial_sequence('triggers', 'id')) AS id, asked.*
+                   FROM unnest($2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::boolean[],
+                               $9::boolean[], $10::bigint[], $11::text[], $12::bigint[])
+                        WITH ORDINALITY AS asked (owner, name, schedule, payload, webhook_url, webhook_format, is_test,
+                                                  enabled, expires_at, destinations, next_at, place)
+                   ORDER BY asked.place
+               ),
+               made AS (
+                   INSERT INTO triggers (id, owner, revision, name, schedule, payload, webhook_url, webhook_format,
+                                         is_test, enabled, expires_at, created_at, standing_since, destinations)
+                   SELECT id, owner, 1, name, schedule, payload, webhook_url, webhook_format,
+                          is_test, enabled, expires_at, $1, $1, destinations
+                   FROM asked
+               ),
+               armed AS (
+                   INSERT INTO cursors (trigger_id, next_at, revision)
+                   SELECT id, next_at, 1 FROM asked WHERE next_at IS NOT NULL
+               ),
+               linked AS (
+                   INSERT INTO trigger_destinations (destination_id, trigger_id)
+                   SELECT links.destination, asked.id
+                   FROM unnest($13::bigint[], $14::bigint[]) AS links (place, destination)
+                   JOIN asked ON asked.place = links.place
+               )
+               SELECT id FROM asked ORDER BY place";
+    let params: [&(dyn ToSql + Sync); 14] = [
+        &now.as_microsecond(),
+        &owners,
+        &names,
+        &schedules,
+        &payloads,
+        &urls,
+        &formats,
+        &tests,
+        &enabled,
+        &ends,
+        &destinations,
+        &waits,
+        &places,
+        &linked,
+    ];
+    query(client, sql, &params).await?.iter().map(|row| column(row, 0).map(TriggerId)).collect()
+}
+
+/// The one event of a trigger that is made as a test.
+fn test_event(new: &NewTrigger, id: TriggerId, now: Timestamp) -> Option<NewEvent> {
+    let message_id = new.test_event?;
+    let trigger = Arc::new(as_made(id, new, now));
+    Some(NewEvent {
+        trigger,
+        origin: Origin::Test,
+        scheduled_at: None,
+        payload: None,
+        message_id,
+        parent: None,
+        held: 0,
+    })
+}
