@@ -9,20 +9,20 @@ use oncue_domain::delivery::{Claim, Settlement};
 use oncue_domain::destination::Destination;
 
 use crate::courier::{Courier, Receiver};
-use crate::turns::{Turn, Turns};
+use crate::pacer::{Pacer, Turn};
 
 /// Makes attempts.
 #[derive(Clone)]
 pub struct Attempts {
     courier: Courier,
-    turns: Arc<Turns>,
+    pacer: Arc<Pacer>,
 }
 
 impl Attempts {
     /// With turns from the courier's store.
     pub fn new(courier: Courier) -> Attempts {
-        let turns = Arc::new(Turns::new(Arc::clone(&courier.store)));
-        Attempts { courier, turns }
+        let pacer = Arc::new(Pacer::new(Arc::clone(&courier.store)));
+        Attempts { courier, pacer }
     }
 
     /// Makes the attempt, or says why there is none. `learn` is told what the destination says, where it goes to one that can be read (none: it
@@ -49,7 +49,7 @@ impl Attempts {
             if !claim.covers_exchange(courier.clock.now()) {
                 return courier.put_back(claim, courier.clock.now());
             }
-            match self.turns.take(id, rate, &*courier.clock).await {
+            match self.pacer.take(id, rate, &*courier.clock).await {
                 Ok(Turn::At(start)) => wait(start).await,
                 Ok(Turn::NotBefore(due)) => return courier.put_back(claim, due),
                 Err(error) => {

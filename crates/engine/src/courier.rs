@@ -50,7 +50,7 @@ impl Receiver {
     /// By which rate of whom attempts begin; none where it says none, and where none begins anyway.
     pub(crate) fn rate(&self) -> Option<(DestinationId, Rate)> {
         let Receiver::Destination(Some(destination)) = self else { return None };
-        let rate = destination.definition.rate.filter(|_| destination.standing == Standing::Active)?;
+        let rate = destination.definition.pace().filter(|_| destination.standing == Standing::Active)?;
         Some((destination.id, rate))
     }
 }
@@ -238,6 +238,7 @@ impl Courier {
             }
             Err(failure) => unsent(failure),
         };
+        let draft = draft.hiding_keys_of(&destination.definition);
         let terms = Terms::of(&destination.definition, self.retention.keep_for);
         let settlement = self.conclude(claim, draft, exchange, &terms, started_at);
         if let Some(reason) = &settlement.suspends {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use oncue_domain::clock::Clock;
-use oncue_domain::delivery::Claim;
+use oncue_domain::delivery::{Claim, Settlement, Verdict};
 use oncue_domain::destination::Destination;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until};
@@ -15,7 +15,7 @@ use crate::attempt::Attempts;
 use crate::courier::Courier;
 use crate::desk::Desk;
 use crate::lanes::{LaneKey, Lanes, Parallelism, Shown, TurnedAway};
-use crate::{BACK_OFF, NAP, until};
+use crate::{BACK_OFF, LOOK_EVERY, NAP, until};
 
 /// How many deliveries are claimed together: the first of many are under way before the rest is asked for.
 const CLAIM_TOGETHER: usize = 1024;
@@ -45,6 +45,7 @@ pub(crate) async fn deliver(courier: Courier, owed: Arc<Notify>, mut stopped: wa
         if !stopping && room(&lanes, &desk) > 0 && look_at <= Instant::now() {
             look_at = Instant::now() + claim(&courier, &mut lanes, &desk, &mut together).await;
         }
+        lanes.release(courier.clock.now());
         while !stopping && let Some((lane, claim)) = lanes.start() {
             let place = Place { lane, shown: Shown::BrokeOff, news: news.clone() };
             tokio::spawn(attempt(attempts.clone(), Arc::clone(&courier.clock), claim, place, desk.clone()));
@@ -56,6 +57,8 @@ pub(crate) async fn deliver(courier: Courier, owed: Arc<Notify>, mut stopped: wa
             break;
         }
         let wake_at = if room(&lanes, &desk) > 0 { look_at } else { Instant::now() + CROWDED_PAUSE };
+        let released = lanes.next_release().map(|released| Instant::now() + until(released, courier.clock.now()));
+        let wake_at = released.map_or(wake_at, |released| released.min(wake_at));
         tokio::select! {
             Some(news) = told.recv() => {
                 news.reach(&courier, &mut lanes, &desk);
@@ -84,7 +87,9 @@ async fn claim(courier: &Courier, lanes: &mut Lanes, desk: &Desk, together: &mut
     match courier.claim(room(lanes, desk).min(*together)).await {
         Ok(claims) if claims.is_empty() => match courier.store.next_owed().await {
             Ok(Some(next)) => until(next, courier.clock.now()).max(Duration::from_millis(1)),
-            _ => NAP,
+            // Nothing is owed that a clock could make due.
+            Ok(None) => LOOK_EVERY,
+            Err(_) => NAP,
         },
         Ok(claims) => {
             // However long the lanes are, what is over ends now: the event may be gone before its turn comes.
@@ -119,11 +124,18 @@ async fn attempt(attempts: Attempts, clock: Arc<dyn Clock>, claim: Claim, mut pl
     };
     let wait = |start| sleep(until(start, clock.now()));
     let settlement = attempts.make(claim, learn, wait).await;
-    place.shown = settlement
-        .attempt
-        .as_ref()
-        .map_or(Shown::Nothing, |attempt| Shown::Took(Duration::from_micros(attempt.took_us.unsigned_abs())));
+    place.shown = shown(&settlement);
     desk.hand_in(settlement);
+}
+
+/// What the end of an attempt shows of its receiver.
+fn shown(settlement: &Settlement) -> Shown {
+    let Some(attempt) = &settlement.attempt else { return Shown::Nothing };
+    let took = Duration::from_micros(attempt.took_us.unsigned_abs());
+    match settlement.verdict {
+        Verdict::Retry(until) if settlement.is_too_soon => Shown::TooSoon(took, until),
+        _ => Shown::Took(took),
+    }
 }
 
 /// What an attempt has to say to the lanes.

@@ -6,12 +6,15 @@
 //! A destination may say how many attempts at once it takes. It is asked when an attempt begins, and what it said is forgotten when
 //! nothing is under way any more: so a rested lane starts one attempt, the others as soon as that one knows what the destination
 //! says now, and an edit holds for what waits already.
+//!
+//! A receiver that says that these are too many is left alone for as long as it says: its lane is held, whatever waits there. After that it
+//! is tried with one at a time, and one more with each that it takes, so that one finds out what holds for all.
 
 mod flow;
 mod lane;
 mod share;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use jiff::Timestamp;
 use oncue_domain::delivery::Claim;
@@ -46,6 +49,8 @@ pub(crate) struct Lanes {
     lingering: usize,
     waiting: usize,
     waiting_bytes: usize,
+    /// Lanes in which nothing begins before these instants.
+    held: BTreeSet<(Timestamp, LaneKey)>,
 }
 
 impl Lanes {
@@ -149,6 +154,24 @@ impl Lanes {
         None
     }
 
+    /// Lets those lanes go on whose receivers wanted nothing until now.
+    pub(crate) fn release(&mut self, now: Timestamp) {
+        while let Some((until, _)) = self.held.first()
+            && *until <= now
+            && let Some((until, key)) = self.held.pop_first()
+        {
+            if let Some(lane) = self.lanes.get_mut(&key) {
+                lane.held_until = lane.held_until.filter(|held_until| *held_until > until);
+            }
+            self.line_up(&key);
+        }
+    }
+
+    /// When the next lane goes on that is held; none where none is.
+    pub(crate) fn next_release(&self) -> Option<Timestamp> {
+        self.held.first().map(|(until, _)| *until)
+    }
+
     /// An attempt in this lane has found out what the destination says now.
     pub(crate) fn learn(&mut self, key: &LaneKey, parallelism: Parallelism) {
         let Some(lane) = self.lanes.get_mut(key) else { return };
@@ -166,6 +189,7 @@ impl Lanes {
         share.running -= 1;
         lane.running -= 1;
         let took = lane.learn_from(shown);
+        self.held.extend(lane.held_until.map(|until| (until, key.clone())));
         let linger = if lane.is_brisk { 0 } else { lane.running };
         share.lingering = share.lingering - lingered + linger;
         self.lingering = self.lingering - lingered + linger;
@@ -183,7 +207,7 @@ impl Lanes {
 
     /// Nothing needs to be known of who has nothing here; but a lane that stays remembers how quick its receiver is.
     fn forget_if_at_rest(&mut self, key: &LaneKey) {
-        let is_at_rest = |lane: &Lane| lane.running == 0 && lane.waiting.is_empty();
+        let is_at_rest = |lane: &Lane| lane.running == 0 && lane.waiting.is_empty() && lane.held_until.is_none();
         if self.lanes.len() > LANES_KEPT && self.lanes.get(key).is_some_and(is_at_rest) {
             self.lanes.remove(key);
         }

@@ -12,9 +12,9 @@ pub mod http;
 mod inbox;
 mod lanes;
 pub mod mail;
+mod pacer;
 pub mod retention;
 pub mod scheduler;
-mod turns;
 pub mod work;
 
 use std::convert::Infallible;
@@ -32,7 +32,7 @@ use oncue_domain::schedule::zone::Zones;
 use oncue_domain::store::{Change, Result, Store};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use alarm::Alarm;
 use courier::Courier;
@@ -44,6 +44,10 @@ use work::Tally;
 
 /// No sleep is longer than this: each ends in a sign of life and a look at the clock, which may have been put forward or back.
 const NAP: Duration = Duration::from_millis(250);
+
+/// How often a store is asked that has nothing for a loop for longer than this and has not said that anything changed: a nudge
+/// that was lost costs so much at most. An idle server spends most of its time on asking.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// How long a loop waits after its store could not answer.
 const BACK_OFF: Duration = Duration::from_millis(500);
@@ -167,22 +171,49 @@ async fn schedule(
             None
         }
     };
+    let mut rest: Option<Rest> = None;
     while !*stopped.borrow() {
-        let wait = match scheduler.tick_beside(signs_of_life(&*store, &*clock)).await {
-            Ok(Wake::Now) => continue,
-            Ok(Wake::At(instant)) => until(instant, clock.now()),
-            Ok(Wake::WhenArmed) => NAP,
-            Err(error) => {
-                tracing::error!(%error, "the scheduler cannot look at what is due, trying again");
-                BACK_OFF
+        rest = rest.filter(|rest| Instant::now() < rest.until && scheduler.stay(rest.next));
+        let wait = if rest.is_some() {
+            NAP
+        } else {
+            match scheduler.tick_beside(signs_of_life(&*store, &*clock)).await {
+                Ok(Wake::Now) => continue,
+                Ok(Wake::At(instant)) => {
+                    rest = Rest::of(Some(instant), clock.now());
+                    until(instant, clock.now())
+                }
+                Ok(Wake::WhenArmed) => {
+                    rest = Rest::of(None, clock.now());
+                    NAP
+                }
+                Err(error) => {
+                    tracing::error!(%error, "the scheduler cannot look at what is due, trying again");
+                    BACK_OFF
+                }
             }
         };
         tokio::select! {
-            () = armed.notified() => {}
+            () = armed.notified() => rest = None,
             () = ring(alarm.as_ref(), wait) => {}
             () = sleep(wait) => {}
             _ = stopped.changed() => {}
         }
+    }
+}
+
+/// A while in which nothing is due, by what the store said last: the clock is looked at with every nap, the store is not.
+struct Rest {
+    next: Option<Timestamp>,
+    until: Instant,
+}
+
+impl Rest {
+    /// None where `next` is near: then every nap ends in a look.
+    fn of(next: Option<Timestamp>, now: Timestamp) -> Option<Rest> {
+        let is_far =
+            |next: Timestamp| Duration::try_from(next.duration_since(now)).is_ok_and(|wait| wait > LOOK_EVERY + NAP);
+        next.is_none_or(is_far).then(|| Rest { next, until: Instant::now() + LOOK_EVERY })
     }
 }
 
@@ -231,6 +262,22 @@ async fn tell(store: Arc<dyn Store>, clock: Arc<dyn Clock>, tally: Arc<Tally>, m
         tokio::select! {
             () = sleep(TELL_EVERY) => {}
             _ = stopped.changed() => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_store_is_left_alone_only_while_nothing_is_due_for_longer_than_that() {
+        let now = Timestamp::UNIX_EPOCH;
+        assert!(Rest::of(None, now).is_some_and(|rest| rest.next.is_none() && rest.until > Instant::now()));
+        let far = now + 2 * LOOK_EVERY;
+        assert!(Rest::of(Some(far), now).is_some_and(|rest| rest.next == Some(far)));
+        for near in [now - LOOK_EVERY, now, now + LOOK_EVERY] {
+            assert!(Rest::of(Some(near), now).is_none(), "{near}");
         }
     }
 }

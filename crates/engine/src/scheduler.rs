@@ -88,6 +88,19 @@ impl Scheduler {
         wake
     }
 
+    /// Shows that somebody is there without asking the store, which had nothing due before `next` when it was last asked. False
+    /// where it has to be asked: the clock has reached that instant, or what lies before may be an absence.
+    pub fn stay(&mut self, next: Option<Timestamp>) -> bool {
+        let now = self.clock.now();
+        if next.is_some_and(|next| next <= now) || now.duration_since(self.seen_at) > SILENCE_MAX {
+            return false;
+        }
+        self.seen_at = now;
+        self.store.sign_of_life(now);
+        self.tally.note_look(now);
+        true
+    }
+
     async fn look(&mut self, now: Timestamp) -> Result<Wake> {
         self.store.sign_of_life(now);
         let due = self.store.due(now, BATCH).await?;
@@ -149,5 +162,41 @@ impl Observed {
         metrics::counter!("oncue_firings_total", "origin" => "schedule").increment(self.lateness.len() as u64);
         metrics::counter!("oncue_firings_total", "origin" => "catch-up").increment(self.caught_up);
         metrics::counter!("oncue_skipped_occurrences_total").increment(self.skipped);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use oncue_domain::store::memory::Memory;
+
+    use super::*;
+
+    struct Hands(Mutex<Timestamp>);
+
+    impl Clock for Hands {
+        fn now(&self) -> Timestamp {
+            *self.0.lock().expect("a test holds it for a moment")
+        }
+    }
+
+    #[tokio::test]
+    async fn it_stays_without_asking_until_the_clock_reaches_what_is_next_or_leaps() {
+        let (begin, next) = (Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH + SignedDuration::from_secs(20));
+        let clock = Arc::new(Hands(Mutex::new(begin)));
+        let tally = Arc::new(Tally::default());
+        let ids = Arc::new(Ids::from_seed([1; 32]));
+        let doors = (Arc::new(Memory::new(false)), Arc::clone(&clock));
+        let mut scheduler = Scheduler::begin(doors.0, doors.1, ids, tally).await.expect("a store in memory answers");
+        let mut at = |seconds: i64, next: Option<Timestamp>| {
+            *clock.0.lock().expect("a test holds it for a moment") = begin + SignedDuration::from_secs(seconds);
+            scheduler.stay(next)
+        };
+        assert!(at(10, Some(next)), "nothing is due");
+        assert!(at(5, Some(next)), "a clock that was put back makes nothing due");
+        assert!(!at(20, Some(next)), "it is due now");
+        assert!(at(21, None), "nothing is armed");
+        assert!(!at(60, None), "a silence of more than half a minute is an absence");
     }
 }

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::FutureExt;
 use oncue_domain::access::Registration;
 use oncue_domain::clock::Clock;
 use oncue_domain::delivery::{State, Verdict};
@@ -204,4 +205,49 @@ async fn what_is_given_up_late_says_why() {
         assert!(settlement.why.as_ref().is_some_and(|said| said.contains(why)), "{settlement:?}");
         assert_eq!((scene.heard(), settlement.verdict), (0, Verdict::Failed));
     }
+}
+
+/// Something that the store does at once, in the middle of an attempt.
+fn meanwhile<T>(done: impl Future<Output = oncue_domain::store::Result<T>>) -> T {
+    done.now_or_never().expect("the model never waits").expect("an answer")
+}
+
+#[tokio::test]
+async fn a_receiver_that_wants_no_more_does_not_undo_a_resumption_that_its_answer_crosses() {
+    let scene = Scene::with(json!({}), 410).await;
+    let (store, owner, id) = (&scene.store, scene.owner, scene.destination);
+    let standing = async || {
+        let found = store.destination(owner, id).await.expect("an answer");
+        found.expect("it is there").standing
+    };
+    for (second, stop) in [(0, None), (10, Some(Standing::Paused { since: at(10) }))] {
+        scene.fire(second).await;
+        let claim = scene.claim(second).await;
+        let stop_and_resume = |_: Option<&Destination>| {
+            match stop {
+                Some(paused) => assert!(meanwhile(store.set_standing(owner, id, paused, at(second)))),
+                None => assert!(meanwhile(store.suspend_destination(id, 1, "It said 410.", None, at(second)))),
+            }
+            assert!(meanwhile(store.set_standing(owner, id, Standing::Active, at(second))));
+        };
+        let settlement = scene.attempts.make(claim, stop_and_resume, |_| ready(())).await;
+        assert_eq!((settlement.verdict, settlement.suspends.is_some()), (Verdict::Failed, true));
+        assert_eq!(standing().await, Standing::Active, "whoever resumed it has the last word");
+        store.settle(vec![settlement]).await.expect("a settlement");
+    }
+    // What is sent after the resumption, and refused once more, suspends it.
+    scene.fire(20).await;
+    let claim = scene.claim(20).await;
+    scene.make(claim).await;
+    assert!(matches!(standing().await, Standing::Suspended { since, .. } if since == at(20)));
+}
+
+#[tokio::test]
+async fn what_goes_to_a_destination_that_cannot_be_read_fails_with_words_and_calls_nobody() {
+    let scene = Scene::with(json!({}), 200).await;
+    scene.fire(0).await;
+    let claim = scene.claim(0).await;
+    let settlement = scene.attempts.courier.send(claim, &Receiver::Unreadable).await;
+    assert_eq!((settlement.verdict, &settlement.attempt, scene.heard()), (Verdict::Failed, &None, 0));
+    assert!(settlement.why.is_some_and(|why| why.contains("cannot be read") && why.contains("delete it")));
 }

@@ -18,7 +18,7 @@ use tokio_rustls::client::TlsStream;
 use url::Url;
 
 use super::line::{Counted, Line, Meter};
-use super::names::{LOOKUP_MAX, Names, TURN_MAX, Turn};
+use super::names::{LOOKUP_MAX, Names, Turn};
 use super::progress::{Progress, Stage};
 use super::proxy::{Proxy, Refused};
 use super::tls;
@@ -91,7 +91,7 @@ pub(super) struct Dialler {
 impl Dialler {
     /// Opens a connection to `host`, as it stands in an address.
     pub(super) async fn dial(&self, host: &str, port: u16, progress: &mut Progress) -> Result<TcpStream, Unreachable> {
-        let answers = look_up(self.names.as_ref(), host, port).await?;
+        let answers = look_up(self.names.as_ref(), host, port, progress).await?;
         let judged = self.judge(host, &answers)?;
         match &self.proxy {
             Some(proxy) => tunnel(proxy, judged, progress).await,
@@ -132,15 +132,20 @@ fn unreachable(sentence: impl Into<String>) -> Unreachable {
     Unreachable(sentence.into())
 }
 
-async fn look_up(names: &dyn Names, host: &str, port: u16) -> Result<Vec<SocketAddr>, Unreachable> {
+/// Whoever finds no turn waits for one as long as the exchange may take: others are at fault, and another attempt would wait as well.
+async fn look_up(
+    names: &dyn Names,
+    host: &str,
+    port: u16,
+    progress: &mut Progress,
+) -> Result<Vec<SocketAddr>, Unreachable> {
     let host = host.trim_start_matches('[').trim_end_matches(']');
     if let Ok(literal) = host.parse::<IpAddr>() {
         return Ok(vec![SocketAddr::new(literal, port)]);
     }
-    let turn = timeout(TURN_MAX, Turn::take(host)).await.map_err(|_| {
-        // It may be the fault of others, and is never the receiver's.
-        unreachable("Too many names are being looked up at this moment; the receiver was not asked.")
-    })?;
+    progress.enter(Stage::Turn);
+    let turn = Turn::take(host).await;
+    progress.enter(Stage::Connect);
     match timeout(LOOKUP_MAX, names.look_up(host, port, turn)).await {
         Ok(answers) if answers.is_empty() => {
             Err(unreachable("The receiver's name could not be resolved; check the address for a typing error."))
@@ -203,11 +208,13 @@ async fn dial(addresses: &[SocketAddr], progress: &mut Progress) -> Result<TcpSt
 /// The same through the proxy, which is asked for one address after the other.
 async fn tunnel(proxy: &Proxy, addresses: &[SocketAddr], progress: &mut Progress) -> Result<TcpStream, Unreachable> {
     let shares = Shares::of(TUNNEL_MAX);
-    let too_long = || format!("The operator's egress proxy did not answer within {} s.", TUNNEL_MAX.as_secs());
+    let too_long = || {
+        format!("The operator's egress proxy opened no connection to the receiver within {} s.", TUNNEL_MAX.as_secs())
+    };
     let mut failed = None;
     for (tried, address) in addresses.iter().enumerate() {
         let Some(share) = shares.next(addresses.len() - tried) else { break };
-        progress.dial(*address);
+        progress.ask_proxy_for(*address);
         match timeout(share, tunnel_to(proxy, *address)).await {
             Ok(Ok(tcp)) => return Ok(tcp),
             Ok(Err(TunnelError::Refused(refused))) if refused.is_about_the_address() => {

@@ -2,13 +2,15 @@
 //! beneath TLS, where nothing is free; the times are taken above it, where what passes is the exchange's own.
 
 use std::fmt;
-use std::io;
+use std::io::{self, ErrorKind};
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
@@ -37,6 +39,8 @@ pub(super) struct Meter {
     sent: AtomicU64,
     /// The same for what was read.
     answered: AtomicU64,
+    /// Whether the connection has waited since the exchange before, and nobody has looked yet whether it is still open.
+    has_waited: AtomicBool,
 }
 
 impl Meter {
@@ -46,6 +50,7 @@ impl Meter {
             received: AtomicUsize::new(0),
             sent: AtomicU64::new(0),
             answered: AtomicU64::new(0),
+            has_waited: AtomicBool::new(false),
         }
     }
 
@@ -54,6 +59,16 @@ impl Meter {
         self.received.store(0, Ordering::Relaxed);
         self.sent.store(0, Ordering::Relaxed);
         self.answered.store(0, Ordering::Relaxed);
+    }
+
+    /// The connection has waited for the exchange that begins next.
+    pub(super) fn note_waited(&self) {
+        self.has_waited.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether anything of the exchange was written: then the receiver may have read it.
+    pub(super) fn has_sent(&self) -> bool {
+        self.read(&self.sent).is_some()
     }
 
     /// From the last byte sent before the answer to the answer's first byte; until now where there is none yet. None where nothing was
@@ -104,6 +119,20 @@ pub(crate) struct Counted {
     pub(super) meter: Arc<Meter>,
 }
 
+impl Counted {
+    /// Before the first byte of an exchange on a connection that has waited: whether the receiver has left nothing there and is still
+    /// there. Asks the system itself, because what the runtime knows of a connection may be some time old.
+    fn look(&self) -> io::Result<()> {
+        if !self.meter.has_waited.swap(false, Ordering::Relaxed) {
+            return Ok(());
+        }
+        match SockRef::from(&self.tcp).peek(&mut [MaybeUninit::uninit()]) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(()),
+            Ok(_) | Err(_) => Err(ErrorKind::ConnectionAborted.into()),
+        }
+    }
+}
+
 impl AsyncRead for Counted {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if self.meter.is_used_up() {
@@ -118,6 +147,7 @@ impl AsyncRead for Counted {
 
 impl AsyncWrite for Counted {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.look()?;
         Pin::new(&mut self.tcp).poll_write(cx, buf)
     }
 
@@ -126,6 +156,7 @@ impl AsyncWrite for Counted {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        self.look()?;
         Pin::new(&mut self.tcp).poll_write_vectored(cx, bufs)
     }
 

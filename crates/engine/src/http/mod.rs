@@ -121,11 +121,12 @@ impl HttpOutbound {
             Err(_) => return Err(Failure(progress.too_late(limit))),
         };
         let status = response.status().as_u16();
+        let kept_for = keeps_open_for(response.headers());
         let headers = keep_headers(response.headers());
         let (body, is_whole) = read_start(response.into_body(), until).await;
         progress.note_end();
         if is_whole {
-            client.pool.put(origin(&url), wire);
+            client.pool.put(origin(&url), wire, kept_for);
         }
         Ok(Answer { status, headers, body })
     }
@@ -158,9 +159,9 @@ struct Client {
 }
 
 impl Client {
-    /// Sends on a connection that waits where there is one. If that turns out to have been closed by the receiver meanwhile, the
-    /// request goes out once more on a new one: nobody failed, and the message id lets a receiver tell a repeat if it
-    /// had read the first. An error on a new connection is the receiver's answer and final.
+    /// Sends on a connection that waits where there is one. If that was closed by the receiver before the first byte of the request went
+    /// out, it goes out on a new one: nobody failed. Once anything is written the receiver may have read all of it, and whatever
+    /// comes of that is the attempt's outcome: one attempt is one request, for whoever counts them.
     async fn send(
         &self,
         url: &Url,
@@ -171,7 +172,7 @@ impl Client {
             progress.ride(&wire);
             match wire.send(outgoing.clone()).await {
                 Ok(response) => return Ok((wire, response)),
-                Err(error) if was_closed(&error) => {}
+                Err(error) if was_closed(&error) && !wire.meter.has_sent() => {}
                 Err(error) => return Err(Unsent::Http(error)),
             }
         }
@@ -213,6 +214,13 @@ fn to_outgoing(request: Request) -> Result<Outgoing, Failure> {
     *outgoing.uri_mut() = Uri::from(path);
     *outgoing.headers_mut() = headers;
     Ok(outgoing)
+}
+
+/// How long the receiver says that it keeps the connection open, in `Keep-Alive: timeout=5` (RFC 2068 §19.7.1.1, as servers still send it).
+fn keeps_open_for(headers: &HeaderMap) -> Option<Duration> {
+    let said = headers.get("keep-alive")?.to_str().ok()?;
+    let timeout = said.split(',').find_map(|part| part.trim().strip_prefix("timeout="))?;
+    timeout.trim().parse().ok().map(Duration::from_secs)
 }
 
 /// The header lines that fit, as text: what is no UTF-8 is replaced.

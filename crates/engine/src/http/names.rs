@@ -19,9 +19,6 @@ const LOOKUPS_MAX: usize = 32;
 /// How many names below one domain are looked up at once: one whose name servers do not answer must not take all of these threads.
 const LOOKUPS_OF_A_DOMAIN_MAX: usize = 4;
 
-/// How long somebody waits for a turn to look a name up.
-pub(super) const TURN_MAX: Duration = LOOKUP_MAX;
-
 /// Looks names up.
 #[async_trait]
 pub trait Names: Send + Sync {

@@ -23,6 +23,9 @@ use super::{HEADER_BYTES_MAX, HEADER_LINES_MAX};
 /// to other addresses goes unseen.
 const IDLE_MAX: Duration = Duration::from_secs(60);
 
+/// How much earlier than a receiver says it is let go of: the two ends must not close and send at the same moment.
+const LET_GO_BEFORE: Duration = Duration::from_secs(1);
+
 /// How many idle connections are kept for one receiver: as many as may be busy at once. With fewer, every few deliveries
 /// under load close a connection and open another, which costs more than the deliveries and uses the machine's ports up.
 const IDLE_PER_ORIGIN_MAX: usize = 64;
@@ -120,7 +123,7 @@ struct Kept {
 
 struct Idle {
     wire: Wire,
-    since: Instant,
+    until: Instant,
 }
 
 impl Pool {
@@ -128,22 +131,24 @@ impl Pool {
     pub(super) async fn take(&self, origin: &str) -> Option<Wire> {
         loop {
             let mut idle = self.pop(origin)?;
-            if idle.since.elapsed() < IDLE_MAX && idle.wire.is_usable().await {
+            if Instant::now() < idle.until && idle.wire.is_usable().await {
+                idle.wire.meter.note_waited();
                 return Some(idle.wire);
             }
         }
     }
 
-    /// Keeps a connection whose last answer was read to its end.
-    pub(super) fn put(self: &Arc<Pool>, origin: &str, wire: Wire) {
-        if wire.sender.is_closed() {
+    /// Keeps a connection whose last answer was read to its end, no longer than the receiver said that it keeps it, if it did.
+    pub(super) fn put(self: &Arc<Pool>, origin: &str, wire: Wire, kept_for: Option<Duration>) {
+        let idle_max = kept_for.map_or(IDLE_MAX, |kept_for| kept_for.saturating_sub(LET_GO_BEFORE).min(IDLE_MAX));
+        if wire.sender.is_closed() || idle_max.is_zero() {
             return;
         }
         let mut kept = self.kept();
         if kept.count >= IDLE_IN_ALL_MAX {
             return;
         }
-        let idle = Idle { wire, since: Instant::now() };
+        let idle = Idle { wire, until: Instant::now() + idle_max };
         match kept.by_origin.get_mut(origin) {
             Some(list) if list.len() >= IDLE_PER_ORIGIN_MAX => return,
             Some(list) => list.push(idle),
@@ -172,9 +177,10 @@ impl Pool {
 
     /// Closes what has waited too long or was closed by its receiver.
     fn sweep(&self) {
+        let now = Instant::now();
         let mut kept = self.kept();
         kept.by_origin.retain(|_, list| {
-            list.retain(|idle| idle.since.elapsed() < IDLE_MAX && !idle.wire.sender.is_closed());
+            list.retain(|idle| now < idle.until && !idle.wire.sender.is_closed());
             !list.is_empty()
         });
         kept.count = kept.by_origin.values().map(Vec::len).sum();

@@ -15,6 +15,8 @@ use super::pool::Wire;
 pub(super) enum Stage {
     /// On a connection that was there before, or not yet begun.
     Ready,
+    /// Waiting for a turn to look the name up.
+    Turn,
     /// Name, judgement, dialling.
     Connect,
     /// The TLS handshake.
@@ -29,6 +31,8 @@ pub(crate) struct Progress {
     since: Instant,
     /// What was dialled last.
     address: Option<SocketAddr>,
+    /// Whether a proxy was asked to dial it.
+    is_through_proxy: bool,
     connect: Option<Duration>,
     tls: Option<Duration>,
     /// That of the connection that the exchange is on.
@@ -42,6 +46,7 @@ impl Progress {
             stage: Stage::Ready,
             since: Instant::now(),
             address: None,
+            is_through_proxy: false,
             connect: None,
             tls: None,
             meter: None,
@@ -52,6 +57,11 @@ impl Progress {
     /// This address is dialled now.
     pub(super) fn dial(&mut self, address: SocketAddr) {
         self.address = Some(address);
+    }
+
+    /// The proxy is asked for this address now.
+    pub(super) fn ask_proxy_for(&mut self, address: SocketAddr) {
+        (self.address, self.is_through_proxy) = (Some(address), true);
     }
 
     /// The address that was dialled last.
@@ -81,15 +91,29 @@ impl Progress {
         match self.stage {
             Stage::Connect => self.connect = Some(self.since.elapsed()),
             Stage::Tls => self.tls = Some(self.since.elapsed()),
+            // What went before it was no more than reading the address.
+            Stage::Turn => self.connect = None,
             Stage::Ready | Stage::Exchange => {}
         }
         self.stage = Stage::Ready;
     }
 
+    /// Whether nobody was asked for anything yet: the exchange waits for its turn to look a name up.
+    pub(crate) fn is_waiting_for_turn(&self) -> bool {
+        self.stage == Stage::Turn
+    }
+
     /// What there was no time for, in a sentence for people.
-    pub(super) fn too_late(&self, limit: Duration) -> String {
+    pub(crate) fn too_late(&self, limit: Duration) -> String {
         let limit = limit.as_secs_f64();
         match self.stage {
+            // It may be the fault of others, and is never the receiver's.
+            Stage::Turn => {
+                format!("So many names were being looked up that the receiver was not asked within {limit} s.")
+            }
+            Stage::Connect if self.is_through_proxy => {
+                format!("The operator's egress proxy opened no connection to the receiver within {limit} s.")
+            }
             Stage::Connect => format!("The receiver could not be reached within {limit} s."),
             Stage::Tls => format!("The receiver did not complete the TLS handshake within {limit} s."),
             Stage::Ready | Stage::Exchange => format!("The receiver did not answer within {limit} s."),

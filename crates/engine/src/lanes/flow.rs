@@ -11,6 +11,9 @@ const HELD_FOR: Duration = Duration::from_secs(5);
 /// However slow it is, so many may wait: whoever could start next is at hand.
 const WAITING_MIN: usize = 16;
 
+/// Fewer, where fewer may be under way at once: this many times as many. What waits in the store can be cancelled, and what waits here cannot.
+const WAITING_PER_RUNNING: usize = 2;
+
 /// For how long something is turned away at least: to come back costs the store two writes.
 const AWAY_MIN: SignedDuration = SignedDuration::from_millis(100);
 
@@ -55,11 +58,12 @@ impl Flow {
         }
     }
 
-    /// How many may wait, `most` where nothing is known yet.
-    pub(super) fn room(&self, most: usize) -> usize {
+    /// How many may wait where so many may be under way at once, `most` where nothing is known yet.
+    pub(super) fn room(&self, most: usize, at_once: usize) -> usize {
         let Some(gap) = self.gap else { return most };
+        let least = (at_once * WAITING_PER_RUNNING).clamp(1, WAITING_MIN);
         let in_time = HELD_FOR.as_nanos().checked_div(gap.as_nanos()).and_then(|count| usize::try_from(count).ok());
-        in_time.unwrap_or(most).clamp(WAITING_MIN, most)
+        in_time.unwrap_or(most).clamp(least, most)
     }
 
     /// When it is worth coming back for what finds no room behind so many that wait, each one gap after the one before. Where that is
@@ -98,11 +102,11 @@ mod tests {
 
     #[test]
     fn a_lane_holds_what_it_empties_in_seconds() {
-        assert_eq!(Flow::default().room(MOST), MOST, "nothing is known yet");
+        assert_eq!(Flow::default().room(MOST, 8), MOST, "nothing is known yet");
         for (took_ms, at_once, least, most) in
             [(15_000, 8, 16, 16), (5000, 8, 16, 16), (100, 8, 250, 650), (50, 64, 3000, MOST), (2, 64, MOST, MOST)]
         {
-            let room = flow(took_ms, at_once, 30).room(MOST);
+            let room = flow(took_ms, at_once, 30).room(MOST, at_once);
             assert!((least..=most).contains(&room), "{took_ms} ms, {at_once} at once: {room}");
         }
     }
@@ -111,7 +115,7 @@ mod tests {
     fn the_first_end_tells_already_that_a_receiver_is_slow() {
         let mut flow = Flow::default();
         flow.note_end(Some(Duration::from_secs(15)), 8, 4000, at(0));
-        assert_eq!(flow.room(MOST), WAITING_MIN);
+        assert_eq!([1, 3, 8, 64].map(|at_once| flow.room(MOST, at_once)), [2, 6, 16, 16]);
     }
 
     #[test]

@@ -27,14 +27,14 @@ pub(super) const WAITING_BYTES_PER_LANE: usize = WAITING_BYTES_MAX / 16;
 const BRISK: Duration = Duration::from_millis(250);
 
 /// Whose deliveries, and where to.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct LaneKey {
     pub(super) owner: UserId,
     pub(super) receiver: Receiver,
 }
 
 /// Who takes deliveries.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Receiver {
     /// Scheme, host and port of triggers' own addresses.
     Origin(String),
@@ -91,6 +91,8 @@ impl Parallelism {
 pub(crate) enum Shown {
     /// There was an exchange, and it took so long.
     Took(Duration),
+    /// The same, and the receiver said that these are too many: it wants nothing before that instant.
+    TooSoon(Duration, Timestamp),
     /// There was none, on purpose: the delivery waits, or was given up. It shows nothing.
     Nothing,
     /// Nobody knows: the attempt broke off.
@@ -112,6 +114,11 @@ pub(super) struct Lane {
     pub(super) waiting: VecDeque<Claim>,
     pub(super) waiting_bytes: usize,
     pub(super) flow: Flow,
+    /// Nothing begins before then; none where nobody said so.
+    pub(super) held_until: Option<Timestamp>,
+    /// How many at once a receiver is tried with that has said that these are too many: one, and with each success one more. None where it
+    /// has not, or it has been taken back by so many successes.
+    pub(super) careful: Option<usize>,
 }
 
 impl Lane {
@@ -124,37 +131,51 @@ impl Lane {
             waiting: VecDeque::new(),
             waiting_bytes: 0,
             flow: Flow::default(),
+            held_until: None,
+            careful: None,
         }
     }
 
     /// How many attempts may be under way.
     pub(super) fn at_once(&self) -> usize {
-        match self.parallelism {
+        let at_once = match self.parallelism {
             Parallelism::Unknown => 1,
             Parallelism::Usual if self.is_brisk => RUNNING_PER_BRISK_LANE,
             Parallelism::Usual => RUNNING_PER_LANE,
             Parallelism::Own(number) => number,
-        }
+        };
+        self.careful.map_or(at_once, |careful| careful.min(at_once))
     }
 
     /// Whether one more attempt may begin, where so many places are left for the lane.
     pub(super) fn may_start(&self, left: usize) -> bool {
-        !self.waiting.is_empty() && self.running < self.at_once().min(left)
+        self.held_until.is_none() && !self.waiting.is_empty() && self.running < self.at_once().min(left)
     }
 
     /// Whether so many may wait here, with so many bytes; one always may.
     pub(super) fn has_room(&self, waiting: usize, bytes: usize) -> bool {
-        waiting <= 1 || (waiting <= self.flow.room(WAITING_PER_LANE) && bytes <= WAITING_BYTES_PER_LANE)
+        waiting <= 1 || (waiting <= self.flow.room(WAITING_PER_LANE, self.at_once()) && bytes <= WAITING_BYTES_PER_LANE)
     }
 
     /// An attempt is over, and has shown this; gives how long its exchange took.
     pub(super) fn learn_from(&mut self, shown: Shown) -> Option<Duration> {
         let took = match shown {
-            Shown::Took(took) => Some(took),
+            Shown::Took(took) | Shown::TooSoon(took, _) => Some(took),
             Shown::Nothing | Shown::BrokeOff => None,
         };
         if shown != Shown::Nothing {
             self.is_brisk = took.is_some_and(|took| took <= BRISK);
+        }
+        match shown {
+            Shown::TooSoon(_, until) => {
+                self.careful = Some(1);
+                self.held_until = self.held_until.max(Some(until));
+            }
+            Shown::Took(_) => {
+                self.careful =
+                    self.careful.map(|careful| careful + 1).filter(|careful| *careful < RUNNING_PER_BRISK_LANE);
+            }
+            Shown::Nothing | Shown::BrokeOff => {}
         }
         took
     }

@@ -357,3 +357,55 @@ fn what_a_destination_said_is_forgotten_when_nothing_is_under_way() {
     (0..5).for_each(|_| let_in(&mut lanes, waiting.clone()));
     assert_eq!(start_all(&mut lanes).len(), 1);
 }
+
+#[test]
+fn a_receiver_that_says_these_are_too_many_is_left_alone_and_then_tried_with_one_and_one_more_with_each() {
+    let mut lanes = Lanes::default();
+    known(&mut lanes, 1, Duration::from_millis(2));
+    (0..200).for_each(|_| let_in(&mut lanes, claim("http://0.example/")));
+    let took = Duration::from_millis(2);
+    let under_way = start_all(&mut lanes);
+    assert_eq!(under_way.len(), RUNNING_PER_BRISK_LANE);
+    let second = |second| Timestamp::from_second(second).expect("a time");
+    lanes.finish(&under_way[0], Shown::TooSoon(took, second(2)), second(0));
+    lanes.finish(&under_way[1], Shown::TooSoon(took, second(3)), second(0));
+    under_way[2..].iter().for_each(|key| drop(lanes.finish(key, Shown::TooSoon(took, second(1)), second(0))));
+    let_in(&mut lanes, claim("http://other.example/"));
+    assert_eq!(start_all(&mut lanes).len(), 1, "nobody else waits with it");
+    for (early, next) in [(0, 2), (1, 2), (2, 3)] {
+        lanes.release(second(early));
+        assert_eq!(start_all(&mut lanes).len(), 0, "{early}");
+        assert_eq!(lanes.next_release(), Some(second(next)));
+    }
+    lanes.release(second(3));
+    assert_eq!(lanes.next_release(), None);
+    let mut at_once = start_all(&mut lanes);
+    for expected in [1, 2, 3, 4] {
+        assert_eq!(at_once.len(), expected);
+        drop(lanes.finish(&at_once.remove(0), Shown::Took(took), second(3)));
+        at_once.extend(start_all(&mut lanes));
+    }
+    drop(lanes.finish(&at_once.remove(0), Shown::TooSoon(took, second(5)), second(4)));
+    at_once.into_iter().for_each(|key| drop(lanes.finish(&key, Shown::Took(took), second(4))));
+    lanes.release(second(5));
+    assert!(start_all(&mut lanes).len() <= 5);
+}
+
+#[test]
+fn a_lane_that_was_held_is_as_wide_as_before_once_its_receiver_has_taken_enough() {
+    let mut lanes = Lanes::default();
+    known(&mut lanes, 1, Duration::from_millis(2));
+    let took = Duration::from_millis(2);
+    let key = LaneKey::of(&claim("http://0.example/"));
+    let_in(&mut lanes, claim("http://0.example/"));
+    assert_eq!(start_all(&mut lanes), std::slice::from_ref(&key));
+    drop(lanes.finish(&key, Shown::TooSoon(took, Timestamp::UNIX_EPOCH), Timestamp::UNIX_EPOCH));
+    lanes.release(Timestamp::UNIX_EPOCH);
+    (0..300).for_each(|_| let_in(&mut lanes, claim("http://0.example/")));
+    for _ in 0..RUNNING_PER_BRISK_LANE {
+        let one = start_all(&mut lanes);
+        one.iter().for_each(|key| drop(lanes.finish(key, Shown::Took(took), Timestamp::UNIX_EPOCH)));
+    }
+    (0..300).for_each(|_| drop(lanes.push(claim("http://0.example/"), Timestamp::UNIX_EPOCH)));
+    assert_eq!(start_all(&mut lanes).len(), RUNNING_PER_BRISK_LANE);
+}

@@ -51,6 +51,7 @@ impl Mailer {
         let result = match timeout(allowed, self.exchange(&mail, &mut progress)).await {
             Ok(Ok(answer) | Err(Stop::Refused(answer))) => Ok(answer),
             Ok(Err(Stop::Failed(failure))) => Err(failure),
+            Err(_) if progress.is_waiting_for_turn() => Err(Failure(progress.too_late(allowed))),
             Err(_) => {
                 Err(Failure(format!("The mail server did not take the mail within {} s.", allowed.as_secs_f64())))
             }

@@ -139,6 +139,50 @@ async fn nobody_waits_for_a_resolver_that_does_not_answer() {
     assert_eq!(failure(out.send(ask(None)).await), "Looking up the receiver's name took longer than 3 s.");
 }
 
+/// Answers for no name, and keeps the turns of some until it is told to give them back: as threads do that wait for name servers which do
+/// not answer, long after nobody waits for them.
+#[derive(Default)]
+struct Clogged {
+    kept: Mutex<Vec<Turn>>,
+}
+
+#[async_trait]
+impl Names for Clogged {
+    async fn look_up(&self, name: &str, _: u16, turn: Turn) -> Vec<SocketAddr> {
+        if name.starts_with("mute") {
+            self.kept.lock().expect("nobody panics").push(turn);
+            std::future::pending().await
+        }
+        Vec::new()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_finds_no_turn_to_look_a_name_up_waits_for_one_as_long_as_the_exchange_may_take() {
+    let names = Arc::new(Clogged::default());
+    let out = Arc::new(believing(Egress::new(Reach::Public, vec![]), names.clone()));
+    let ask = |host: &str| {
+        let (out, asked) = (Arc::clone(&out), request(&format!("http://{host}.clogged.example/"), Trust::Guarded));
+        tokio::spawn(async move { out.send(Request { timeout: Some(Duration::from_secs(15)), ..asked }).await })
+    };
+    // As many as are looked up at once below one domain.
+    let mute: Vec<_> = (0..4).map(|number| ask(&format!("mute{number}"))).collect();
+    for exchange in mute {
+        let words = failure(exchange.await.expect("an exchange"));
+        assert_eq!(words, "Looking up the receiver's name took longer than 3 s.");
+    }
+    let in_vain = ask("well").await.expect("an exchange");
+    assert_eq!((in_vain.took, in_vain.facts.connect_us), (Duration::from_secs(15), None));
+    let words = failure(in_vain);
+    assert_eq!(words, "So many names were being looked up that the receiver was not asked within 15 s.");
+    let patient = ask("well");
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert!(!patient.is_finished(), "its turn may come yet");
+    names.kept.lock().expect("nobody panics").clear();
+    let words = failure(patient.await.expect("an exchange"));
+    assert!(words.contains("could not be resolved"), "it was looked up after all: {words}");
+}
+
 #[tokio::test]
 async fn a_name_with_more_addresses_than_anybody_needs_costs_no_more_than_the_deadline() {
     let closed = TcpListener::bind("127.0.0.1:0").await.expect("a free port");

@@ -176,7 +176,7 @@ async fn a_proxy_that_is_away_or_slow_costs_no_more_than_the_time_given() {
         Request { timeout: Some(Duration::from_millis(300)), ..request("http://shop.example/", Trust::Guarded) };
     let exchange = through(slow.address).send(hurried).await;
     assert!(exchange.took < Duration::from_secs(5));
-    assert_eq!(failure(exchange), "The receiver could not be reached within 0.3 s.");
+    assert_eq!(failure(exchange), "The operator's egress proxy opened no connection to the receiver within 0.3 s.");
 
     let away = slow.address.port();
     drop(slow);

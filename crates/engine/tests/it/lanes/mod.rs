@@ -1,7 +1,9 @@
 //! One destination that is dead, slow or flooded delays nobody else, and what waits for it takes no memory to speak of. The whole
 //! engine on virtual time (`world`): how long a machine needs for all this is for the benchmark to say.
 
+mod doorkeeper;
 mod last_call;
+mod parallelism;
 mod world;
 
 use std::time::Duration;
@@ -117,5 +119,20 @@ async fn of_what_waits_for_a_destination_that_is_paused_nothing_stays_in_memory(
     sleep(Duration::from_secs(2)).await;
     assert_eq!(world.held(&events).await, 0, "all are parked");
     assert!(world.ended("quick").is_empty());
+    engine.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_burst_for_one_that_takes_five_in_two_seconds_is_through_as_soon_as_it_allows_and_with_few_calls_in_vain() {
+    let world = World::new().await;
+    let (_, trigger) = world.receiver("counting").await;
+    flood(&world, trigger, 60).await;
+    let engine = world.start().await;
+    sleep(Duration::from_secs(50)).await;
+    let (taken, in_vain): (Vec<_>, Vec<_>) = world.ended("counting").into_iter().partition(|ended| ended.is_well);
+    let latest = taken.iter().map(|ended| ended.after).max();
+    assert_eq!(taken.len(), 60);
+    assert!(latest < Some(SignedDuration::from_secs(40)), "{latest:?}");
+    assert!(in_vain.len() < 60, "{} calls in vain", in_vain.len());
     engine.stop().await;
 }

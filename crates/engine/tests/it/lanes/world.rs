@@ -21,16 +21,30 @@ use oncue_domain::store::memory::Memory;
 use oncue_domain::store::{Call, Fired, NewTrigger, NewUser, Registered, Store};
 use oncue_domain::trigger::Definition;
 use oncue_engine::{Doors, Engine};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-/// The runtime's clock, from a fixed instant on.
-pub(super) struct VirtualClock(Instant);
+use super::doorkeeper::Doorkeeper;
+
+/// The runtime's clock, from an instant on.
+pub(super) struct VirtualClock {
+    start: Timestamp,
+    begun: Instant,
+}
+
+impl VirtualClock {
+    fn from(start: Timestamp) -> VirtualClock {
+        VirtualClock { start, begun: Instant::now() }
+    }
+
+    fn since_start(&self) -> Duration {
+        self.begun.elapsed()
+    }
+}
 
 impl Clock for VirtualClock {
     fn now(&self) -> Timestamp {
-        let start: Timestamp = "2027-02-15T08:00:00Z".parse().expect("an instant");
-        start + self.0.elapsed()
+        self.start + self.since_start()
     }
 }
 
@@ -38,6 +52,8 @@ impl Clock for VirtualClock {
 #[derive(Clone, Debug)]
 pub(super) struct Ended {
     pub(super) host: String,
+    /// Whether the receiver took it.
+    pub(super) is_well: bool,
     /// From the event's firing to the end of the exchange.
     pub(super) after: SignedDuration,
 }
@@ -46,6 +62,9 @@ pub(super) struct Ended {
 struct Street {
     clock: Arc<VirtualClock>,
     ended: Mutex<Vec<Ended>>,
+    /// In which stretch of time the ones that count were called last, and how often.
+    counted: Mutex<(u64, u32)>,
+    doors: Arc<Doorkeeper>,
 }
 
 /// What a receiver of this host does with a request, and how long it takes.
@@ -58,6 +77,11 @@ fn manner(host: &str, body: &[u8], since_start: Duration) -> (Result<u16, &'stat
         "slow" => (Ok(200), ms(5000)),
         "sluggish" => (Ok(200), ms(200)),
         "quick" => (Ok(200), ms(3)),
+        // Takes some of them, and never the others.
+        "moody" => {
+            let drawn = body.iter().map(|byte| u64::from(*byte)).sum::<u64>();
+            (Ok(if drawn % 3 == 0 { 500 } else { 200 }), ms(20 + drawn % 400))
+        }
         // Wants everything as late as can be, and is not there any more then.
         "leaving" if since_start < Duration::from_secs(60) => (Ok(429), ms(3)),
         "leaving" => (Err("The receiver did not answer in time."), ms(15_000)),
@@ -65,20 +89,38 @@ fn manner(host: &str, body: &[u8], since_start: Duration) -> (Result<u16, &'stat
     }
 }
 
+impl Street {
+    /// How one answers that takes five calls in two seconds, as Discord does.
+    fn count(&self) -> u16 {
+        let stretch = self.clock.since_start().as_secs() / 2;
+        let mut counted = self.counted.lock().expect("no panic");
+        *counted = if counted.0 == stretch { (stretch, counted.1 + 1) } else { (stretch, 1) };
+        if counted.1 <= 5 { 200 } else { 429 }
+    }
+}
+
 #[async_trait]
 impl Outbound for Street {
     async fn send(&self, request: Request) -> Exchange {
         let host = request.url.host_str().expect("a host").to_owned();
-        let (result, took) = manner(&host, &request.body, self.clock.0.elapsed());
+        let is_counted = host.starts_with("counting");
+        let (result, took) = if is_counted {
+            (Ok(self.count()), Duration::from_millis(3))
+        } else {
+            manner(&host, &request.body, self.clock.since_start())
+        };
+        let visit = self.doors.enter(&host, self.clock.now());
         sleep(took).await;
+        drop(visit);
         let body: serde_json::Value = serde_json::from_slice(&request.body).expect("JSON");
         let fired_at: Timestamp =
             body["data"]["firing"]["fired_at"].as_str().expect("a time").parse().expect("an instant");
         let after = self.clock.now().duration_since(fired_at);
-        self.ended.lock().expect("no panic").push(Ended { host, after });
+        self.ended.lock().expect("no panic").push(Ended { host, is_well: matches!(result, Ok(200..=299)), after });
         let result = match result {
             Ok(status) => {
-                let later = (status == 429).then(|| ("retry-after".to_owned(), "604800".to_owned()));
+                let seconds = if is_counted { "2" } else { "604800" };
+                let later = (status == 429).then(|| ("retry-after".to_owned(), seconds.to_owned()));
                 Ok(Answer { status, headers: later.into_iter().collect(), body: Vec::new() })
             }
             Err(why) => Err(Failure(why.to_owned())),
@@ -96,6 +138,7 @@ pub(super) struct World {
     pub(super) memory: Arc<Memory>,
     pub(super) clock: Arc<VirtualClock>,
     street: Arc<Street>,
+    pub(super) doors: Arc<Doorkeeper>,
     ids: Arc<Ids>,
     pub(super) owner: UserId,
 }
@@ -104,13 +147,30 @@ impl World {
     /// With nobody in it who runs.
     pub(super) async fn new() -> World {
         let memory = Arc::new(Memory::new(false));
-        let clock = Arc::new(VirtualClock(Instant::now()));
-        let street = Arc::new(Street { clock: Arc::clone(&clock), ended: Mutex::default() });
+        let clock = VirtualClock::from("2027-02-15T08:00:00Z".parse().expect("an instant"));
         let new = NewUser { email: "a@example.com".to_owned(), password_hash: String::new() };
         let Ok(Registered::Done(user)) = memory.register(new, Registration::Open, clock.now()).await else {
             panic!("nobody stands against the first user");
         };
-        World { memory, clock, street, ids: Arc::new(Ids::from_seed([7; 32])), owner: user.id }
+        World::of(memory, clock, Arc::default(), Arc::new(Ids::from_seed([7; 32])), user.id)
+    }
+
+    fn of(memory: Arc<Memory>, clock: VirtualClock, doors: Arc<Doorkeeper>, ids: Arc<Ids>, owner: UserId) -> World {
+        let clock = Arc::new(clock);
+        let street = Arc::new(Street {
+            clock: Arc::clone(&clock),
+            ended: Mutex::default(),
+            counted: Mutex::default(),
+            doors: Arc::clone(&doors),
+        });
+        World { memory, clock, street, doors, ids, owner }
+    }
+
+    /// The same world after whoever ran in it was killed at an instant, on the clock of another runtime.
+    pub(super) fn after(former: World, left_at: Timestamp) -> World {
+        former.memory.restart();
+        let clock = VirtualClock::from(left_at);
+        World::of(former.memory, clock, former.doors, former.ids, former.owner)
     }
 
     /// Begins to deliver.
@@ -135,7 +195,13 @@ impl World {
 
     /// A destination of this host, and a trigger that is called and sends there.
     pub(super) async fn receiver(&self, host: &str) -> (DestinationId, TriggerId) {
-        let said = json!({"name": host, "kind": "webhook", "url": format!("https://{host}.example.com/")});
+        self.receiver_saying(host, &json!({})).await
+    }
+
+    /// The same with more that the destination says.
+    pub(super) async fn receiver_saying(&self, host: &str, more: &Value) -> (DestinationId, TriggerId) {
+        let mut said = json!({"name": host, "kind": "webhook", "url": format!("https://{host}.example.com/")});
+        said.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
         let definition = destination::Definition::read(&said, None).expect("a definition");
         let made = self.memory.create_destination(self.owner, definition, self.clock.now()).await;
         let destination = made.expect("an answer").expect("room").id;

@@ -9,6 +9,8 @@ use oncue_domain::event::Event;
 use oncue_domain::id::{EventId, MessageId, TriggerId};
 use oncue_domain::trigger::Definition;
 
+use super::redelivery::Wishes;
+
 /// A time in which one definition stood: after `from`, up to and including `to`.
 #[derive(Clone, Debug)]
 pub(super) struct Span {
@@ -46,6 +48,8 @@ pub(super) struct Ledger {
     pub(super) failed: HashSet<(EventId, u32)>,
     /// Those that were seen to wait for their destination.
     pub(super) parked: HashSet<(EventId, u32)>,
+    /// What was sent again, and what was cancelled.
+    pub(super) wishes: Wishes,
     /// How many records of skipped occurrences of a trigger were looked at.
     pub(super) records: HashMap<TriggerId, usize>,
     /// The latest the clock ever was.

@@ -3,21 +3,23 @@
 //! are called one by one, so that a crash between any two of them is simply not calling the next one. No runtime, no
 //! sleeping, no socket: with such doors every future is ready at once.
 //!
-//! `world` holds the parts together, `workload` decides what happens next, `promises` says what must hold. A failure prints
+//! `world` holds the parts together, `workload` decides what happens next, `redelivery` sends again and cancels, `promises` says what must hold. A failure prints
 //! the seed and how to see it again.
 
 pub(crate) mod chance;
+mod clock_steps;
 mod faults;
 mod ledger;
 mod network;
 mod promises;
+mod redelivery;
 mod workload;
 mod world;
 
 use workload::Workload;
 
 /// How many seeds a run tries.
-const RUNS: u64 = 150;
+const RUNS: u64 = 100;
 
 /// How many steps a seed is good for.
 const STEPS: usize = 500;

@@ -4,16 +4,18 @@
 use std::collections::HashMap;
 
 use jiff::{SignedDuration, Timestamp};
-use oncue_domain::delivery::{Ladder, State, ends_at};
+use oncue_domain::delivery::{Attempt, Ladder, State, ends_at};
 use oncue_domain::destination::{DESTINATIONS_PER_TRIGGER_MAX, Standing, Target};
 use oncue_domain::event::{Event, Retention};
 use oncue_domain::id::{DestinationId, EventId, MessageId, TriggerId};
+use oncue_domain::redelivery::DeliveryId;
 use oncue_domain::schedule::Schedule;
 use oncue_domain::store::{DeliveryView, EventFilter, EventPage, SkippedView, Store};
 use oncue_domain::trigger::{Armed, just_before};
 
 use super::ledger::{Known, Ledger, Span};
 use super::network::Sent;
+use super::redelivery::Wishes;
 use super::world::{OWNER, World, at_once};
 
 /// How late a turn may be used.
@@ -213,11 +215,12 @@ pub(super) fn nothing_goes_where_it_is_paused(world: &World, sent: &[Sent], late
     }
 }
 
-/// At a destination that takes deliveries in order none is begun while one of a lower number has not ended. Gives how many stand in line.
-pub(super) fn what_goes_in_order_stands_in_line(world: &World, events: &[Event]) -> u64 {
+/// At a destination that takes deliveries in order none is begun while one of a lower number has not ended, that which was sent again
+/// included. Gives how many stand in line.
+pub(super) fn what_goes_in_order_stands_in_line(world: &World, wishes: &Wishes, events: &[Event]) -> u64 {
     let all = at_once(world.memory.destinations(OWNER, None, 100)).expect("the model answers");
     let in_order = all.iter().filter(|destination| destination.definition.in_order).map(|destination| destination.id);
-    let mut waits: HashMap<DestinationId, Option<EventId>> = in_order.map(|id| (id, None)).collect();
+    let mut waits: HashMap<DestinationId, Option<DeliveryId>> = in_order.map(|id| (id, None)).collect();
     let mut queued = 0;
     let mut events: Vec<&Event> = events.iter().collect();
     events.sort_by_key(|event| event.id);
@@ -226,17 +229,27 @@ pub(super) fn what_goes_in_order_stands_in_line(world: &World, events: &[Event])
         for delivery in deliveries {
             let Target::Destination(id) = delivery.target else { continue };
             let Some(first) = waits.get_mut(&id) else { continue };
+            let place = DeliveryId { event: event.id, slot: delivery.slot };
             if let Some(first) = first {
-                let is_untouched =
-                    delivery.attempts.is_empty() && matches!(delivery.state, State::Queued | State::Pending(_));
-                assert!(is_untouched, "{} went to {id} before {first}: {delivery:?}", event.id);
+                let is_untouched = wishes.may_stand_behind(*first, place, &delivery);
+                assert!(is_untouched, "{} went to {id} before {first:?}: {delivery:?}", event.id);
             }
             let has_ended = matches!(delivery.state, State::Delivered | State::Failed);
-            *first = first.or((!has_ended).then_some(event.id));
+            *first = first.or((!has_ended).then_some(place));
             queued += u64::from(delivery.state == State::Queued);
         }
     }
     queued
+}
+
+/// Of what goes to a destination in order, one is given out at a time. Where the clock was put back, a claim that had lapsed holds again.
+pub(super) fn of_what_goes_in_order_one_is_in_hand(world: &World) {
+    let all = at_once(world.memory.destinations(OWNER, None, 100)).expect("the model answers");
+    for destination in all.iter().filter(|destination| destination.definition.in_order) {
+        let in_hand = world.in_hand().filter(|claim| claim.destination() == Some(destination.id));
+        let in_hand: Vec<(EventId, u32)> = in_hand.map(|claim| (claim.event.id, claim.slot)).collect();
+        assert!(in_hand.len() <= 1, "{in_hand:?} go to {} at once", destination.id);
+    }
 }
 
 /// Which deliveries have come to a certain state.
@@ -246,11 +259,13 @@ pub(super) struct Fates {
     pub(super) parked: Vec<(EventId, u32)>,
 }
 
-/// 5 and 8: attempts are numbered without a gap, end with the first success, and are never more than the ladder has; and what was
-/// given up has a reason. Gives the deliveries that have failed, and those that wait for their destination.
-pub(super) fn attempts_stay_on_the_ladder(world: &World, events: &[Event]) -> Fates {
+/// 5 and 8: attempts are numbered without a gap, a ladder ends with its first success, and they are never more than the ladders have,
+/// of which there is one more for each time it was sent again; what has arrived once stays so; and what was given up has a reason. Gives
+/// the deliveries that have failed, and those that wait for their destination.
+pub(super) fn attempts_stay_on_the_ladder(world: &World, wishes: &Wishes, events: &[Event]) -> Fates {
     let mut fates = Fates::default();
     let ladder = Ladder::standard();
+    let is_success = |attempt: &Attempt| attempt.status.is_some_and(|status| status < 300);
     for event in events {
         let Some((_, deliveries)) = shown(world, event, Timestamp::MIN) else { continue };
         for delivery in deliveries {
@@ -258,12 +273,23 @@ pub(super) fn attempts_stay_on_the_ladder(world: &World, events: &[Event]) -> Fa
             let expected: Vec<u32> = (1..).take(numbers.len()).collect();
             assert_eq!(numbers, expected, "promise 5: the attempts of {}", event.id);
             let most = ladder.attempts() as usize;
-            assert!(numbers.len() <= most, "promise 8: too many attempts of {}", event.id);
-            let successes =
-                delivery.attempts.iter().filter(|attempt| attempt.status.is_some_and(|status| status < 300));
-            assert_eq!(successes.count(), usize::from(delivery.state == State::Delivered), "promise 5: {}", event.id);
+            let place = DeliveryId { event: event.id, slot: delivery.slot };
+            let climbed = wishes.ladders(place, &delivery.attempts);
+            let mut arrived = 0;
+            for rungs in &climbed {
+                assert!(rungs.len() <= most, "promise 8: too many attempts of {}", event.id);
+                let is_over_before_the_last = rungs.iter().rev().skip(1).any(is_success);
+                assert!(!is_over_before_the_last, "promise 5: {} arrived and was tried on", event.id);
+                arrived += usize::from(rungs.last().is_some_and(is_success));
+            }
+            let latest = climbed.last().copied().unwrap_or_default();
+            match delivery.state {
+                State::Delivered => assert!(arrived > 0, "promise 5: {} never arrived: {delivery:?}", event.id),
+                State::Failed => assert_eq!(arrived, 0, "promise 5: {} had arrived: {delivery:?}", event.id),
+                _ => assert!(!latest.last().is_some_and(is_success), "promise 5: {} is still owed", event.id),
+            }
             if delivery.state == State::Failed {
-                let is_over = numbers.len() == most || delivery.why.is_some() || was_last(event, &delivery, &ladder);
+                let is_over = latest.len() == most || delivery.why.is_some() || was_last(event, latest, &ladder);
                 assert!(is_over, "promise 5: {} gave up early: {delivery:?}", event.id);
                 fates.failed.push((event.id, delivery.slot));
             }
@@ -277,10 +303,10 @@ pub(super) fn attempts_stay_on_the_ladder(world: &World, events: &[Event]) -> Fa
     fates
 }
 
-/// Whether the last attempt left no time for another, or was told that there is none wanted.
-fn was_last(event: &Event, delivery: &DeliveryView, ladder: &Ladder) -> bool {
-    let Some(last) = delivery.attempts.last() else { return false };
-    let pause = ladder.pauses()[last.number as usize - 1] * 12 / 10;
+/// Whether the last attempt on its ladder left no time for another, or was told that there is none wanted.
+fn was_last(event: &Event, rungs: &[Attempt], ladder: &Ladder) -> bool {
+    let Some(last) = rungs.last() else { return false };
+    let pause = ladder.pauses()[rungs.len() - 1] * 12 / 10;
     let next = last.started_at + SignedDuration::from_micros(last.took_us) + pause;
     last.status == Some(410) || next >= ends_at(event, Retention::STANDARD.keep_for)
 }
@@ -305,7 +331,7 @@ pub(super) fn everything_owed_has_ended(world: &World) -> u64 {
     delivered
 }
 
-fn shown(world: &World, event: &Event, gone_until: Timestamp) -> Option<(Event, Vec<DeliveryView>)> {
+pub(super) fn shown(world: &World, event: &Event, gone_until: Timestamp) -> Option<(Event, Vec<DeliveryView>)> {
     at_once(world.memory.event(OWNER, event.id, gone_until)).expect("the model answers")
 }
 

@@ -19,7 +19,10 @@ use super::chance::Chance;
 use super::ledger::Ledger;
 use super::network::LEAVING_HOST;
 use super::promises;
+use super::redelivery;
 use super::world::{OWNER, Tally, World, at_once};
+
+mod rush;
 
 /// How many triggers there are at most.
 const TRIGGERS_MAX: usize = 10;
@@ -63,7 +66,8 @@ impl Workload {
             30..36 => drop(self.world.tick()),
             36..42 => self.deliver(),
             42..48 => self.world.claim(1 + usize::try_from(self.chance.below(20)).expect("small")),
-            48..62 => self.send_some(),
+            48..59 => self.send_some(),
+            59..62 => self.change_ones_mind(),
             62..73 => self.world.settle(),
             73 => self.check_attempts(),
             74..80 => self.create(),
@@ -72,13 +76,17 @@ impl Workload {
             87..90 => self.fire(),
             90 | 91 => self.tend_a_destination(),
             92 => self.try_out(),
-            93 => self.jump(),
+            93 if self.chance.once_in(2) => self.jump(),
+            93 => self.rush(),
             94 | 95 => self.crash(),
             96 | 97 => self.expire(),
             _ if self.world.is_running() => drop(self.look()),
             _ => self.start(),
         }
         self.ledger.note_time(self.world.now());
+        if !self.is_clock_wild {
+            promises::of_what_goes_in_order_one_is_in_hand(&self.world);
+        }
     }
 
     fn start(&mut self) {
@@ -141,10 +149,10 @@ impl Workload {
 
     fn check_attempts(&mut self) {
         let events = promises::events_after(&self.world, Timestamp::MIN);
-        let fates = promises::attempts_stay_on_the_ladder(&self.world, &events);
+        let fates = promises::attempts_stay_on_the_ladder(&self.world, &self.ledger.wishes, &events);
         self.ledger.failed.extend(fates.failed);
         self.ledger.parked.extend(fates.parked);
-        self.tally.queued += promises::what_goes_in_order_stands_in_line(&self.world, &events);
+        self.tally.queued += promises::what_goes_in_order_stands_in_line(&self.world, &self.ledger.wishes, &events);
     }
 
     fn move_to(&mut self, now: Timestamp) {
@@ -395,6 +403,18 @@ impl Workload {
         }
     }
 
+    /// Something is sent again, or given up.
+    fn change_ones_mind(&mut self) {
+        self.see_what_is_new();
+        self.check_sent();
+        let (world, ledger, chance, tally) = (&self.world, &mut self.ledger, &mut self.chance, &mut self.tally);
+        match chance.below(4) {
+            0 | 1 => redelivery::send_again(world, ledger, chance, tally),
+            2 => redelivery::send_all_failed_again(world, ledger, chance, tally),
+            _ => redelivery::cancel(world, ledger, chance, tally),
+        }
+    }
+
     fn make_a_destination(&mut self, now: Timestamp) {
         let taken: Vec<String> =
             self.destinations().iter().map(|destination| destination.definition.name.clone()).collect();
@@ -460,6 +480,7 @@ impl Workload {
         self.check_sent();
         self.check_attempts();
         self.tally.delivered = promises::everything_owed_has_ended(&self.world);
+        self.tally.tried_again = redelivery::what_was_sent_again_was_tried_again(&self.world, &self.ledger);
         self.tally.failed = self.ledger.failed.len() as u64;
         self.tally.parked = self.ledger.parked.len() as u64;
         promises::events_live_exactly_as_long_as_they_should(&self.world, &self.ledger);

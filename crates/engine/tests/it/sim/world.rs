@@ -74,6 +74,11 @@ pub(super) struct Tally {
     pub(super) gone: u64,
     pub(super) several: u64,
     pub(super) expired: u64,
+    /// How many deliveries were sent again, how many of them tried again, and how many wishes for it were refused.
+    pub(super) again: u64,
+    pub(super) tried_again: u64,
+    pub(super) refused_again: u64,
+    pub(super) cancelled: u64,
     pub(super) crashes: u64,
     pub(super) refused: u64,
     pub(super) lost: u64,
@@ -90,7 +95,7 @@ impl Tally {
         assert!(self.all().into_iter().all(|count| count > 0), "something never happened: {self:?}");
     }
 
-    fn all(&self) -> [u64; 21] {
+    fn all(&self) -> [u64; 25] {
         [
             self.scheduled,
             self.caught_up,
@@ -110,13 +115,17 @@ impl Tally {
             self.gone,
             self.several,
             self.expired,
+            self.again,
+            self.tried_again,
+            self.refused_again,
+            self.cancelled,
             self.crashes,
             self.refused,
             self.lost,
         ]
     }
 
-    fn all_mut(&mut self) -> [&mut u64; 21] {
+    fn all_mut(&mut self) -> [&mut u64; 25] {
         [
             &mut self.scheduled,
             &mut self.caught_up,
@@ -136,6 +145,10 @@ impl Tally {
             &mut self.gone,
             &mut self.several,
             &mut self.expired,
+            &mut self.again,
+            &mut self.tried_again,
+            &mut self.refused_again,
+            &mut self.cancelled,
             &mut self.crashes,
             &mut self.refused,
             &mut self.lost,
@@ -165,6 +178,20 @@ pub(super) struct World {
     pub(super) waited: u64,
 }
 
+/// What destinations say, as somebody knows it who has only just begun to ask.
+fn directory(memory: &Memory, faults: &Arc<Faults>, hears_hints: bool) -> Arc<Directory> {
+    let directory = Arc::new(Directory::new(Arc::clone(faults) as Arc<dyn Store>));
+    if hears_hints {
+        let on_destination = Arc::downgrade(&directory);
+        memory.subscribe(Arc::new(move |change| {
+            if let (Change::Destination(owner), Some(directory)) = (change, on_destination.upgrade()) {
+                directory.forget(owner);
+            }
+        }));
+    }
+    directory
+}
+
 impl World {
     pub(super) fn new(seed: u64, chance: &mut Chance, start: Timestamp) -> World {
         let has_default = chance.once_in(2);
@@ -173,19 +200,11 @@ impl World {
         let faults = Arc::new(Faults::new(Arc::clone(&memory), Chance::new(seed ^ 0xfau64)));
         let network = Arc::new(Network::new(Arc::clone(&clock), Chance::new(seed ^ 0x2e7u64)));
         let default = Webhook::parse("https://default.example.com/", None).expect("an address");
-        let directory = Arc::new(Directory::new(faults.clone()));
         let hears_hints = chance.once_in(2);
-        if hears_hints {
-            let on_destination = Arc::downgrade(&directory);
-            memory.subscribe(Arc::new(move |change| {
-                if let (Change::Destination(owner), Some(directory)) = (change, on_destination.upgrade()) {
-                    directory.forget(owner);
-                }
-            }));
-        }
+        let directory = directory(&memory, &faults, hears_hints);
         let courier = Courier {
             store: faults.clone(),
-            directory: Arc::clone(&directory),
+            directory,
             outbound: network.clone(),
             clock: clock.clone(),
             source: Arc::new(Source { public_url: "https://oncue.example.com".to_owned(), version: "0" }),
@@ -228,6 +247,14 @@ impl World {
         self.scheduler = None;
         self.held.clear();
         self.tried.clear();
+        // Nor does whoever comes next know what destinations said, or what turns were given out.
+        self.courier.directory = directory(&self.memory, &self.faults, self.hears_hints);
+        self.attempts = Attempts::new(self.courier.clone());
+    }
+
+    /// Whether the operator has a default destination.
+    pub(super) fn has_default(&self) -> bool {
+        self.courier.default.is_some()
     }
 
     /// A new process opens the store. It may be refused; then nobody runs yet.
@@ -299,5 +326,11 @@ impl World {
 
     pub(super) fn held(&self) -> usize {
         self.held.len()
+    }
+
+    /// The claims in memory for which nobody else is given their deliveries.
+    pub(super) fn in_hand(&self) -> impl Iterator<Item = &Claim> {
+        let now = self.now();
+        self.held.iter().filter(move |claim| now < claim.until)
     }
 }

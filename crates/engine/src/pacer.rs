@@ -34,8 +34,8 @@ pub(crate) enum Turn {
     NotBefore(Timestamp),
 }
 
-/// The turns that this node was given.
-pub(crate) struct Turns {
+/// Keeps this node to the rates of destinations, by the turns that it was given.
+pub(crate) struct Pacer {
     store: Arc<dyn Store>,
     books: Mutex<HashMap<DestinationId, Arc<Book>>>,
 }
@@ -80,10 +80,10 @@ fn later(instant: Timestamp, by: SignedDuration) -> Timestamp {
     instant.saturating_add(by).unwrap_or(Timestamp::MAX)
 }
 
-impl Turns {
+impl Pacer {
     /// They are given out by `store`.
-    pub(crate) fn new(store: Arc<dyn Store>) -> Turns {
-        Turns { store, books: Mutex::default() }
+    pub(crate) fn new(store: Arc<dyn Store>) -> Pacer {
+        Pacer { store, books: Mutex::default() }
     }
 
     /// A turn for one delivery to a destination that says this rate.
@@ -169,7 +169,7 @@ mod tests {
         Rate { count, per: SignedDuration::from_secs(1), burst }
     }
 
-    /// Turns by a store with one destination, and a clock that stands at zero.
+    /// A store with one destination, and a clock that stands at zero.
     async fn one() -> (Arc<Memory>, Arc<Hands>, DestinationId) {
         let store = Arc::new(Memory::new(false));
         let new = NewUser { email: "a@example.com".to_owned(), password_hash: String::new() };
@@ -181,36 +181,36 @@ mod tests {
         (store, Arc::default(), made.id)
     }
 
-    fn of(store: &Arc<Memory>) -> Turns {
-        Turns::new(Arc::clone(store) as Arc<dyn Store>)
+    fn of(store: &Arc<Memory>) -> Pacer {
+        Pacer::new(Arc::clone(store) as Arc<dyn Store>)
     }
 
-    async fn take(turns: &Turns, id: DestinationId, rate: Rate, clock: &Hands) -> Turn {
-        turns.take(id, rate, clock).await.expect("an answer")
+    async fn take(pacer: &Pacer, id: DestinationId, rate: Rate, clock: &Hands) -> Turn {
+        pacer.take(id, rate, clock).await.expect("an answer")
     }
 
     #[tokio::test]
     async fn whoever_finds_no_turn_asks_again_an_interval_after_the_one_before() {
         let (store, clock, id) = one().await;
-        let turns = of(&store);
+        let pacer = of(&store);
         let rate = rate(2, 2);
         for turn in [Turn::At(at(0)), Turn::At(at(0)), Turn::NotBefore(at(500)), Turn::NotBefore(at(1000))] {
-            assert_eq!(take(&turns, id, rate, &clock).await, turn);
+            assert_eq!(take(&pacer, id, rate, &clock).await, turn);
         }
         clock.0.store(500, Ordering::Release);
-        assert_eq!(take(&turns, id, rate, &clock).await, Turn::At(at(500)));
+        assert_eq!(take(&pacer, id, rate, &clock).await, Turn::At(at(500)));
         for number in 0..1000 {
-            assert_eq!(take(&turns, id, rate, &clock).await, Turn::NotBefore(at(1500 + number * 500)));
+            assert_eq!(take(&pacer, id, rate, &clock).await, Turn::NotBefore(at(1500 + number * 500)));
         }
     }
 
     #[tokio::test]
     async fn however_long_a_queue_is_it_comes_back_within_minutes_seldom_and_not_together() {
         let (store, clock, id) = one().await;
-        let turns = of(&store);
+        let pacer = of(&store);
         let mut back = Vec::new();
         for _ in 0..100_000 {
-            if let Turn::NotBefore(until) = take(&turns, id, rate(1, 1), &clock).await {
+            if let Turn::NotBefore(until) = take(&pacer, id, rate(1, 1), &clock).await {
                 back.push(until);
             }
         }
@@ -239,13 +239,13 @@ mod tests {
     #[tokio::test]
     async fn an_edited_rate_holds_for_the_next_who_asks() {
         let (store, clock, id) = one().await;
-        let turns = of(&store);
+        let pacer = of(&store);
         let slow = Rate { per: SignedDuration::from_hours(1), ..rate(1, 1) };
-        assert_eq!(take(&turns, id, slow, &clock).await, Turn::At(at(0)));
-        assert_eq!(take(&turns, id, slow, &clock).await, Turn::NotBefore(at(450_000)));
+        assert_eq!(take(&pacer, id, slow, &clock).await, Turn::At(at(0)));
+        assert_eq!(take(&pacer, id, slow, &clock).await, Turn::NotBefore(at(450_000)));
         clock.0.store(1000, Ordering::Release);
-        assert_eq!(take(&turns, id, rate(10, 1), &clock).await, Turn::NotBefore(at(2350)));
+        assert_eq!(take(&pacer, id, rate(10, 1), &clock).await, Turn::NotBefore(at(2350)));
         clock.0.store(2350, Ordering::Release);
-        assert_eq!(take(&turns, id, rate(10, 1), &clock).await, Turn::At(at(2350)));
+        assert_eq!(take(&pacer, id, rate(10, 1), &clock).await, Turn::At(at(2350)));
     }
 }
