@@ -19,6 +19,7 @@ use oncue_domain::schedule::zone::{Zone, Zones};
 use oncue_domain::store::Store;
 use url::Url;
 
+use crate::api::bulk;
 use crate::auth::limits::LoginLimits;
 use crate::auth::password::Passwords;
 use crate::auth::token::Tokens;
@@ -123,6 +124,8 @@ pub(crate) struct Shared {
     /// The built-in user's, who has no session to be read with. The store has them too, for the next start.
     local_preferences: Mutex<Preferences>,
     pub(crate) watchers: Arc<Watchers>,
+    /// Turns to send many items at once.
+    pub(crate) bulk_turns: bulk::Turns,
     request_limits: Option<Mutex<Buckets<UserId>>>,
 }
 
@@ -156,6 +159,7 @@ impl Shared {
             entropy: doors.entropy,
             metrics: doors.metrics,
             settings,
+            bulk_turns: bulk::Turns::default(),
             request_limits,
         }
     }
@@ -169,6 +173,14 @@ impl Shared {
         match &self.request_limits {
             Some(limits) => lock(limits).take(&user, self.now()),
             None => Ok(()),
+        }
+    }
+
+    /// Counts `more` items of a request that was counted as one: how many may be carried out, and how long the next one has to wait.
+    pub(crate) fn count_items(&self, user: UserId, more: usize) -> (usize, std::time::Duration) {
+        match &self.request_limits {
+            Some(limits) => lock(limits).take_some(&user, more, self.now()),
+            None => (more, std::time::Duration::ZERO),
         }
     }
 

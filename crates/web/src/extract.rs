@@ -22,7 +22,7 @@ use serde_json::{Map, Value};
 use crate::fault::{Fault, respond_at};
 
 /// The longest body of any request in bytes: the largest payload twice over, since a flat one comes escaped in a string.
-const BODY_BYTES_MAX: usize = 2 * PAYLOAD_BYTES_MAX + 64 * 1024;
+pub(crate) const BODY_BYTES_MAX: usize = 2 * PAYLOAD_BYTES_MAX + 64 * 1024;
 
 /// A body must have arrived by then.
 const BODY_DEADLINE: Duration = Duration::from_secs(30);
@@ -42,9 +42,14 @@ pub(crate) async fn read_body(body: Body, limit: usize) -> Result<Bytes, Fault> 
 
 /// Whether the headers name a JSON media type.
 pub(crate) fn is_json(headers: &HeaderMap) -> bool {
-    let named = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let essence = named.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let essence = media_type(headers);
     essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
+}
+
+/// The media type that the headers name, without its parameters; empty where they name none.
+pub(crate) fn media_type(headers: &HeaderMap) -> String {
+    let named = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    named.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
 /// A body of JSON text, or none; checked for its media type and its size, not for its syntax.
@@ -106,7 +111,8 @@ impl Fields {
         Fields::of(text, String::new()).map_err(Fault::from)
     }
 
-    fn of(text: &str, at: String) -> Result<Fields, Invalid> {
+    /// The fields of what is known to be JSON, at that place in the body.
+    pub(crate) fn of(text: &str, at: String) -> Result<Fields, Invalid> {
         match serde_json::from_str(text) {
             Ok(fields) => Ok(Fields { fields, at, errors: Vec::new() }),
             Err(_) => Err(Invalid::new(at, "This must be a JSON object.")),
@@ -308,6 +314,21 @@ impl Query {
         self.values.remove(name)
     }
 
+    /// A name that means nothing here and looks as if it did, because pages, or other lists, have it: `instead` is the one that is
+    /// meant. Left to be, it would let everything through.
+    pub(crate) fn refuse(&mut self, name: &str, instead: &str) {
+        if self.values.remove(name).is_some() {
+            self.errors.push(Invalid::new(name, format!("There is no filter of this name here; say {instead}.")));
+        }
+    }
+
+    /// A span that ends before it begins holds nothing, and is a slip.
+    pub(crate) fn refuse_backwards(&mut self, since: Option<Timestamp>, until: Option<Timestamp>) {
+        if is_backwards(since, until) {
+            self.errors.push(Invalid::new("until", BACKWARDS));
+        }
+    }
+
     /// The address that was asked, with its query.
     pub(crate) fn address(&self) -> &str {
         &self.address
@@ -317,6 +338,14 @@ impl Query {
     pub(crate) fn finish(self) -> Result<(), Fault> {
         if self.errors.is_empty() { Ok(()) } else { Err(Fault::InvalidQuery(self.errors)) }
     }
+}
+
+/// What is said of a span that ends before it begins.
+pub(crate) const BACKWARDS: &str = "This is before since: nothing lies between the two.";
+
+/// Whether a span ends before it begins.
+pub(crate) fn is_backwards(since: Option<Timestamp>, until: Option<Timestamp>) -> bool {
+    since.zip(until).is_some_and(|(since, until)| since > until)
 }
 
 /// The fields of a submitted HTML form, each name once.

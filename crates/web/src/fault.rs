@@ -65,6 +65,25 @@ impl Fault {
         }
     }
 
+    /// What is wrong, as surface two says it, with at most so many of the fields that are.
+    pub(crate) fn document(&self, errors_max: usize) -> ProblemDocument {
+        let status = self.status();
+        let errors = match self {
+            Fault::Invalid(errors) | Fault::InvalidQuery(errors) => errors.as_slice(),
+            _ => &[],
+        };
+        let shown = errors.iter().take(errors_max);
+        ProblemDocument {
+            r#type: "about:blank".to_owned(),
+            title: status.canonical_reason().unwrap_or("Error").to_owned(),
+            status: status.as_u16(),
+            detail: self.detail(),
+            errors: shown
+                .map(|error| FieldProblem { field: error.field.clone(), detail: error.message.clone() })
+                .collect(),
+        }
+    }
+
     /// The response around a body in one surface's shape.
     fn respond(&self, content_type: &'static str, body: &Value) -> Response {
         if let Fault::Store(error) = self {
@@ -95,7 +114,7 @@ impl Fault {
 pub(crate) struct FaultDetail(pub(crate) String);
 
 /// Whole seconds, rounded up: who waits as long as told must not come too early.
-fn seconds(wait: Duration) -> u64 {
+pub(crate) fn seconds(wait: Duration) -> u64 {
     wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }
 
@@ -123,18 +142,7 @@ impl<F: Into<Fault>> From<F> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let status = self.0.status();
-        let mut body = json!({
-            "type": "about:blank",
-            "title": status.canonical_reason().unwrap_or("Error"),
-            "status": status.as_u16(),
-            "detail": self.0.detail(),
-        });
-        if let Fault::Invalid(errors) | Fault::InvalidQuery(errors) = &self.0 {
-            body["errors"] =
-                errors.iter().map(|error| json!({"field": error.field, "detail": error.message})).collect();
-        }
-        self.0.respond("application/problem+json", &body)
+        self.0.respond("application/problem+json", &json!(self.0.document(usize::MAX)))
     }
 }
 

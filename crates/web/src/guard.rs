@@ -12,6 +12,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use url::{Host, Url};
 
+use crate::api::bulk::{is_bulk, is_lines};
 use crate::app::{App, Mode, Settings};
 use crate::auth::KEY_PREFIX;
 use crate::extract::{is_json, is_safe};
@@ -94,7 +95,8 @@ fn judge(app: &App, request: &Request) -> Result<(), Fault> {
             "Bodies are taken as they are, without Content-Encoding.",
         ));
     }
-    if is_for_programs(request.uri().path()) && has_body(headers) && !is_json(headers) {
+    let is_in_lines = is_lines(headers) && is_bulk(request.uri().path());
+    if is_for_programs(request.uri().path()) && has_body(headers) && !is_json(headers) && !is_in_lines {
         return Err(Fault::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "A body must come with the header Content-Type: application/json.",

@@ -6,6 +6,7 @@ mod access;
 mod api;
 mod app;
 mod auth;
+pub mod cursor;
 mod extract;
 mod fault;
 mod flat;
@@ -79,6 +80,8 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(api::trigger::skipped))
         .routes(routes!(api::fire::test))
         .routes(routes!(api::fire::fire))
+        .routes(routes!(api::bulk::create))
+        .routes(routes!(api::bulk::fire))
         .routes(routes!(api::event::list))
         .routes(routes!(api::event::table))
         .routes(routes!(api::event::aggregated))

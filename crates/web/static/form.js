@@ -13,8 +13,15 @@ let isLeaving = false;
 
 const isDirty = () => form() && !isLeaving && (isUnsaved || written() !== asItCame);
 
+// A second click before the answer is there is no second wish; one that comes much later may be, where the first way led nowhere.
+const TWICE_MS = 10_000;
+let leftAt = -Infinity;
+
 document.addEventListener("submit", (event) => {
-  if (event.target === form()) isLeaving = true;
+  if (event.target !== form()) return;
+  if (isLeaving && event.timeStamp - leftAt < TWICE_MS) return event.preventDefault();
+  isLeaving = true;
+  leftAt = event.timeStamp;
 });
 // A page that comes back from the browser's memory can be left by accident again.
 window.addEventListener("pageshow", () => (isLeaving = false));

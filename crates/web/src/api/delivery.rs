@@ -7,12 +7,14 @@ use axum::response::Response;
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use jiff::Timestamp;
-use oncue_domain::delivery::{Attempt, State as DeliveryState};
-use oncue_domain::destination::{Target, Wanted};
+use oncue_domain::delivery::{Attempt, State as DeliveryState, waits_for_turn};
+use oncue_domain::destination::definition::Rate;
+use oncue_domain::destination::{DestinationHead, Standing, Target, Wanted};
 use oncue_domain::event::Event;
+use oncue_domain::firing::Outcome;
 use oncue_domain::id::{DestinationId, EventId, TriggerId, UserId};
 use oncue_domain::schedule::zone::parse_instant;
-use oncue_domain::store::{DeliveryView, TargetKind, Undelivered, UndeliveredFilter, UndeliveredPlace};
+use oncue_domain::store::{DeliveryView, Error, TargetKind, Undelivered, UndeliveredFilter, UndeliveredPlace};
 use oncue_domain::trigger::just_before;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -51,11 +53,11 @@ pub(crate) struct DeliveryDocument {
     /// `pending`, `parked` while its destination is paused or suspended, `queued` while it waits for those before it at one that takes
     /// deliveries in order, `delivered` or `failed`.
     state: &'static str,
-    /// When the next attempt is due.
+    /// When the next attempt is due; where `why` says that it waits for its turn, no attempt is made sooner.
     next_attempt_at: Option<String>,
     /// Until when it waits for its destination to be resumed; then it fails.
     parked_until: Option<String>,
-    /// Why it failed, where no attempt says it.
+    /// Why it failed, where no attempt says it; and that it waits for its turn where its destination has a `rate`.
     why: Option<String>,
     attempts: Vec<AttemptDocument>,
 }
@@ -78,18 +80,20 @@ pub(crate) struct AttemptDocument {
 }
 
 impl DeliveryDocument {
-    pub(super) fn of(view: &DeliveryView, named: &Named) -> DeliveryDocument {
+    /// A delivery of an event whose time is over at `ends_at`.
+    pub(super) fn of(view: &DeliveryView, named: &Named, ends_at: Timestamp) -> DeliveryDocument {
+        let state = named.state_of(view, ends_at);
         let (destination, format) = match &view.target {
             Target::Webhook(webhook) => (Some(webhook.url.to_string()), Some(webhook.format.word())),
             Target::Default => (Some("default".to_owned()), None),
             Target::Destination(id) => (named.name(*id), None),
         };
         let id = id_of_target(TargetKind::from(&view.target));
-        let next_attempt_at = match view.state {
+        let next_attempt_at = match state {
             DeliveryState::Pending(due) => Some(time(due)),
             _ => None,
         };
-        let parked_until = match view.state {
+        let parked_until = match state {
             DeliveryState::Parked(until) => Some(time(until)),
             _ => None,
         };
@@ -100,15 +104,11 @@ impl DeliveryDocument {
             kind: id.and_then(|id| named.kind(id)),
             format,
             message_id: view.message_id.to_string(),
-            status: view.state.word(),
-            state: match view.state {
-                DeliveryState::Parked(_) => "parked",
-                DeliveryState::Queued => "queued",
-                state => state.word(),
-            },
+            status: Outcome::of([state]).word(),
+            state: state.word(),
             next_attempt_at,
             parked_until,
-            why: view.why.clone(),
+            why: view.why.clone().or_else(|| named.waits_for_turn(view, state)),
             attempts: view.attempts.iter().map(AttemptDocument::of).collect(),
         }
     }
@@ -136,8 +136,13 @@ fn id_of_target(target: TargetKind) -> Option<DestinationId> {
     }
 }
 
-/// What the destinations of some deliveries are called, and what they are; those that are gone are left out.
-pub(crate) struct Named(BTreeMap<DestinationId, (String, String)>);
+/// What the destinations of some deliveries are called, what they are, and whether they take any; those that are gone are left out.
+#[derive(Default)]
+pub(crate) struct Named {
+    heads: BTreeMap<DestinationId, DestinationHead>,
+    /// Of those of which it was asked, where they have one.
+    paces: BTreeMap<DestinationId, Rate>,
+}
 
 impl Named {
     pub(crate) async fn of(
@@ -149,20 +154,53 @@ impl Named {
         ids.sort_unstable();
         ids.dedup();
         if ids.is_empty() {
-            return Ok(Named(BTreeMap::new()));
+            return Ok(Named::default());
         }
         let found = app.store.destination_heads(owner, Wanted::These(ids)).await?;
-        Ok(Named(found.into_iter().map(|head| (head.id, (head.name, head.kind))).collect()))
+        Ok(Named { heads: found.into_iter().map(|head| (head.id, head)).collect(), paces: BTreeMap::new() })
+    }
+
+    /// Finds out as well by which rates those deliveries of the owner's begin that have not been tried.
+    pub(super) async fn with_paces(
+        mut self,
+        app: &Shared,
+        owner: UserId,
+        deliveries: &[DeliveryView],
+    ) -> Result<Named, Fault> {
+        let waits = |view: &&DeliveryView| matches!(view.state, DeliveryState::Pending(_)) && view.attempts.is_empty();
+        for view in deliveries.iter().filter(waits) {
+            let Some(id) = id_of_target(TargetKind::from(&view.target)) else { continue };
+            match app.store.destination(owner, id).await {
+                Ok(found) => self.paces.extend(found.and_then(|found| Some((id, found.definition.pace()?)))),
+                // Its delivery is told without what it says.
+                Err(Error::Broken(_)) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(self)
+    }
+
+    /// What a delivery that stands so waits for, where it is a turn at its destination.
+    fn waits_for_turn(&self, view: &DeliveryView, state: DeliveryState) -> Option<String> {
+        let pace = id_of_target(TargetKind::from(&view.target)).and_then(|id| self.paces.get(&id).copied());
+        waits_for_turn(state, view.attempts.len(), pace)
     }
 
     /// The name of a destination; none where it is gone.
     pub(crate) fn name(&self, id: DestinationId) -> Option<String> {
-        self.0.get(&id).map(|(name, _)| name.clone())
+        self.heads.get(&id).map(|head| head.name.clone())
     }
 
     /// The kind of a destination; none where it is gone.
     pub(crate) fn kind(&self, id: DestinationId) -> Option<String> {
-        self.0.get(&id).map(|(_, kind)| kind.clone())
+        self.heads.get(&id).map(|head| head.kind.clone())
+    }
+
+    /// Where a delivery stands, as it is told.
+    fn state_of(&self, view: &DeliveryView, ends_at: Timestamp) -> DeliveryState {
+        let head = id_of_target(TargetKind::from(&view.target)).and_then(|id| self.heads.get(&id));
+        let is_stopped = head.is_some_and(|head| head.standing != Standing::Active);
+        if is_stopped { view.state.at_stopped_destination(ends_at) } else { view.state }
     }
 }
 
@@ -201,7 +239,8 @@ pub(crate) struct FailedDeliveryDocument {
 
 impl FailedDeliveryDocument {
     fn of(undelivered: &Undelivered, event: &Event, view: &DeliveryView, named: &Named) -> FailedDeliveryDocument {
-        let told = DeliveryDocument::of(view, named);
+        // What has failed has no end before it any more.
+        let told = DeliveryDocument::of(view, named, undelivered.place.failed_at);
         let last = view.attempts.last();
         FailedDeliveryDocument {
             event_id: event.id.0,
@@ -244,6 +283,9 @@ pub(crate) async fn list(State(app): State<App>, caller: Caller, mut query: Quer
     let (destination, trigger) = (query.take("destination_id", number), query.take("trigger_id", number));
     let since = query.take("since", |text| parse_instant(text, zone));
     let until = query.take("until", |text| parse_instant(text, zone));
+    query.refuse("destination", "destination_id");
+    query.refuse("trigger", "trigger_id");
+    query.refuse_backwards(since, until);
     let page = take_page(&mut query, read_place);
     query.finish()?;
     let filter = UndeliveredFilter {

@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
+use oncue_domain::delivery;
 use oncue_domain::event::{Event, Retention, Status};
 use oncue_domain::id::{EventId, TriggerId};
 use oncue_domain::schedule::zone::parse_instant;
@@ -16,10 +17,11 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::delivery::{DeliveryDocument, Named};
-use super::page::{Gathered, gather_events, next_limit, read_place, respond, take_page, write_place};
+use super::page::{Gathered, gather_events, next_limit, respond, take_page};
 use super::time;
 use crate::app::{App, Shared};
 use crate::auth::Caller;
+use crate::cursor::{read_place, write_place};
 use crate::extract::{PathId, Query, id_of};
 use crate::fault::{Fault, Problem};
 use crate::openapi::Errors;
@@ -140,6 +142,7 @@ pub(crate) async fn list(State(app): State<App>, caller: Caller, mut query: Quer
     let trigger = query.take("trigger_id", |text| text.parse::<i64>().map_err(|_| "A trigger's id is a whole number."));
     let since = query.take("since", |text| parse_instant(text, zone));
     let until = query.take("until", |text| parse_instant(text, zone));
+    query.refuse_backwards(since, until);
     let page = take_page(&mut query, |cursor| read_place(cursor).filter(|(mark, _)| *mark == 'n'));
     query.finish()?;
     let mut filter = filter_of(retention, status, now);
@@ -190,8 +193,9 @@ pub(crate) async fn get(State(app): State<App>, caller: Caller, PathId(id): Path
     let now = app.now();
     let (event, deliveries) = load(&app, &caller, &id, now).await?;
     let targets = deliveries.iter().map(|view| TargetKind::from(&view.target));
-    let named = Named::of(&app, caller.owner(), targets).await?;
-    let deliveries = deliveries.iter().map(|view| DeliveryDocument::of(view, &named)).collect();
+    let named = Named::of(&app, caller.owner(), targets).await?.with_paces(&app, caller.owner(), &deliveries).await?;
+    let ends_at = delivery::ends_at(&event, app.settings.retention.keep_for);
+    let deliveries = deliveries.iter().map(|view| DeliveryDocument::of(view, &named, ends_at)).collect();
     Ok(Json(EventDetails { event: EventDocument::of(&event, app.settings.retention, now), deliveries }).into_response())
 }
 

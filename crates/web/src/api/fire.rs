@@ -35,6 +35,11 @@ impl FiredDocument {
     pub(crate) fn tested(event: EventId) -> FiredDocument {
         FiredDocument { message: "A test event was logged.", event_id: event.0 }
     }
+
+    pub(crate) fn waiting(event: EventId) -> FiredDocument {
+        let message = "A test event was logged. It waits: the destination takes no deliveries until you resume it.";
+        FiredDocument { message, event_id: event.0 }
+    }
 }
 
 /// Fires a trigger, or tries it out.
@@ -47,11 +52,15 @@ pub(crate) async fn fire_trigger(
 ) -> Result<EventId, Fault> {
     let now = app.now();
     let call = Call { origin, payload, message_id: app.ids.message(now) };
-    match app.store.fire(owner, id, call, now).await? {
-        Fired::Event(event) => {
-            metrics::counter!("oncue_firings_total", "origin" => origin.word()).increment(1);
-            Ok(event)
-        }
+    let event = outcome(app.store.fire(owner, id, call, now).await?)?;
+    metrics::counter!("oncue_firings_total", "origin" => origin.word()).increment(1);
+    Ok(event)
+}
+
+/// The event of a call, or why there is none.
+pub(super) fn outcome(fired: Fired) -> Result<EventId, Fault> {
+    match fired {
+        Fired::Event(event) => Ok(event),
         Fired::NotFound => Err(Fault::not_found("Trigger")),
         Fired::Refused(refused) => Err(refusal(refused)),
     }

@@ -1,6 +1,7 @@
 //! Surface two: the account API under `/api/v1`, one file for each noun.
 
 pub(crate) mod api_key;
+pub(crate) mod bulk;
 pub(crate) mod delivery;
 pub(crate) mod destination;
 pub(crate) mod event;

@@ -22,7 +22,7 @@ use crate::app::{App, Shared};
 use crate::auth::Caller;
 use crate::fault::{Fault, Problem};
 use crate::openapi::Errors;
-use crate::ui::{Cause, curl};
+use crate::ui::{Cause, Way, curl};
 
 /// One attempt, and all that is known of it.
 #[derive(Serialize, ToSchema)]
@@ -129,7 +129,7 @@ impl ReceiptDocument {
     fn of(found: &Found) -> ReceiptDocument {
         let Found { event, view, attempt, receipt } = found;
         let sent = receipt.as_ref().and_then(|receipt| receipt.sent.as_ref());
-        let cause = Cause::of(attempt, sent);
+        let cause = Cause::of(attempt, Way::of_sent(sent));
         ReceiptDocument {
             event_id: event.id.0,
             slot: view.slot,

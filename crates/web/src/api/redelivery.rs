@@ -26,7 +26,7 @@ use crate::openapi::Errors;
 
 /// What was done with a delivery.
 #[derive(Serialize, ToSchema)]
-#[schema(as = DeliveryChange, example = json!({"message": "The delivery is owed again.", "event_id": 29, "slot": 1}))]
+#[schema(as = DeliveryChange, example = json!({"message": "The delivery is due now.", "event_id": 29, "slot": 1}))]
 pub(crate) struct ChangeDocument {
     message: &'static str,
     event_id: i64,
@@ -49,9 +49,10 @@ fn not_found() -> Fault {
 }
 
 /// Send a delivery that failed, or was delivered, again: at once, with the same `webhook-id`. Its pauses begin anew; its attempts go on counting.
+/// One that waits for its next attempt is tried at once as well, and goes on on its ladder.
 #[utoipa::path(post, path = "/api/v1/event_logs/{id}/deliveries/{slot}/redeliver", tag = "Deliveries", operation_id = "redeliver",
     params(("id" = i64, Path, description = "The event."), ("slot" = u32, Path, description = "Which of its deliveries, counted from 0.")),
-    responses((status = 200, body = ChangeDocument), (status = 409, description = "It is still owed, or there is no way or no time left"), Errors))]
+    responses((status = 200, body = ChangeDocument), (status = 409, description = "It is due or under way already, its destination takes none, or there is no way or no time left"), Errors))]
 pub(crate) async fn redeliver(
     State(app): State<App>,
     caller: Caller,
@@ -59,11 +60,11 @@ pub(crate) async fn redeliver(
 ) -> Result<Response, Problem> {
     let id = id.ok_or_else(not_found)?;
     redeliver_one(&app, caller.owner(), id).await?;
-    let message = "The delivery is owed again.";
+    let message = "The delivery is due now.";
     Ok(Json(ChangeDocument { message, event_id: id.event.0, slot: id.slot }).into_response())
 }
 
-/// Lets a delivery be owed again.
+/// Lets a delivery be owed again, or its next attempt be due.
 pub(crate) async fn redeliver_one(app: &Shared, owner: UserId, id: DeliveryId) -> Result<(), Fault> {
     let results = app.store.redeliver(owner, vec![id], app.settings.retention, app.now()).await?;
     match results.into_iter().next() {
@@ -76,7 +77,7 @@ pub(crate) async fn redeliver_one(app: &Shared, owner: UserId, id: DeliveryId) -
 /// Cancel a delivery that waits for its next attempt or for its destination: it fails, unless it was delivered before, and can be sent again later.
 #[utoipa::path(post, path = "/api/v1/event_logs/{id}/deliveries/{slot}/cancel", tag = "Deliveries", operation_id = "cancel_delivery",
     params(("id" = i64, Path, description = "The event."), ("slot" = u32, Path, description = "Which of its deliveries, counted from 0.")),
-    responses((status = 200, body = ChangeDocument), (status = 409, description = "An attempt is under way, or it has ended"), Errors))]
+    responses((status = 200, body = ChangeDocument), (status = 409, description = "It is handed out for an attempt, or it has ended"), Errors))]
 pub(crate) async fn cancel(
     State(app): State<App>,
     caller: Caller,
@@ -129,9 +130,23 @@ pub(crate) async fn fire_once_more(app: &Shared, owner: UserId, parent: EventId)
         }
         FiredAgain::NotFound => Err(Fault::not_found("Event")),
         FiredAgain::TriggerGone => {
-            Err(Fault::new(StatusCode::CONFLICT, "The trigger of this event is deleted, so it cannot fire again."))
+            let origin = app.store.event(owner, parent, gone_until).await?.map(|(event, _)| event.origin);
+            Err(Fault::new(StatusCode::CONFLICT, nothing_to_fire(origin)))
         }
         FiredAgain::Refused(refused) => Err(refusal(refused)),
+    }
+}
+
+/// Why an event of that origin has no trigger that could fire again.
+fn nothing_to_fire(origin: Option<Origin>) -> &'static str {
+    match origin {
+        Some(Origin::Alert) => {
+            "No trigger fired this event: it tells of a destination's trouble. Its delivery can be sent again instead."
+        }
+        Some(Origin::Test) => {
+            "This event was a test of something that was never saved, or is deleted; test that again instead."
+        }
+        _ => "The trigger of this event is deleted, so it cannot fire again.",
     }
 }
 
@@ -147,5 +162,17 @@ impl<S: Send + Sync> FromRequestParts<S> for PathDelivery {
             Some(DeliveryId { event: EventId(id_of(&event)?), slot: slot.parse().ok()? })
         });
         Ok(PathDelivery(read))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_alert_is_not_blamed_on_a_trigger_that_is_gone() {
+        assert!(nothing_to_fire(Some(Origin::Alert)).contains("No trigger fired"));
+        assert!(nothing_to_fire(Some(Origin::Api)).contains("is deleted"));
+        assert!(nothing_to_fire(None).contains("is deleted"));
     }
 }

@@ -188,7 +188,17 @@ pub(crate) fn read_definition(
     current: Option<&Definition>,
     now: Timestamp,
 ) -> Result<Definition, Fault> {
-    let mut fields = Fields::parse(bytes)?;
+    define(app, Fields::parse(bytes)?, base, current, now)
+}
+
+/// Makes a definition of the fields of a body.
+pub(super) fn define(
+    app: &Shared,
+    mut fields: Fields,
+    base: Option<&Definition>,
+    current: Option<&Definition>,
+    now: Timestamp,
+) -> Result<Definition, Fault> {
     fields.ignore(&READ_ONLY);
     let kind = read_kind(&mut fields, current);
     let mut definition = base.cloned().unwrap_or(Definition {
@@ -369,11 +379,16 @@ fn read_webhook(app: &Shared, fields: &mut Fields, definition: &mut Definition, 
 
 /// Makes a trigger of a checked definition.
 pub(crate) async fn make(app: &Shared, owner: UserId, definition: Definition, now: Timestamp) -> Result<Armed, Fault> {
+    let named = definition.destinations.clone();
+    let made = app.store.create_trigger(to_make(app, owner, definition, now), now).await?;
+    made.map_err(|missing| trigger_destination::missing(&named, missing))
+}
+
+/// What a checked definition asks the store for.
+pub(super) fn to_make(app: &Shared, owner: UserId, definition: Definition, now: Timestamp) -> NewTrigger {
     let next_at = definition.next_after(now);
     let test_event = definition.is_test.then(|| app.ids.message(now));
-    let named = definition.destinations.clone();
-    let made = app.store.create_trigger(NewTrigger { owner, definition, next_at, test_event }, now).await?;
-    made.map_err(|missing| trigger_destination::missing(&named, missing))
+    NewTrigger { owner, definition, next_at, test_event }
 }
 
 /// How often an edit is decided again because the trigger fired or was edited meanwhile.

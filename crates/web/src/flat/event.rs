@@ -10,10 +10,11 @@ use utoipa::ToSchema;
 
 use super::time;
 use crate::api::event::filter_of;
-use crate::api::page::{Gathered, gather_events, next_limit, read_place, respond, take_page, write_place};
+use crate::api::page::{Gathered, gather_events, next_limit, respond, take_page};
 use crate::app::App;
 use crate::app::Shared;
 use crate::auth::Caller;
+use crate::cursor::{read_place, write_place};
 use crate::extract::Query;
 use crate::fault::FlatFault;
 use crate::openapi::FlatErrors;

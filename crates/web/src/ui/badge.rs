@@ -3,10 +3,10 @@
 
 use askama::Template;
 use oncue_domain::delivery::State;
-use oncue_domain::destination;
+use oncue_domain::destination::Standing;
 use oncue_domain::firing::Outcome;
 
-use super::standing::Standing;
+use super::condition::Condition;
 
 /// One word and its colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Template)]
@@ -24,24 +24,23 @@ impl Badge {
     }
 
     /// Where a trigger stands.
-    pub(crate) fn of_trigger(standing: Standing) -> Badge {
-        let tone = match standing {
-            Standing::Test => "test",
-            Standing::Expired | Standing::Finished => "idle",
-            Standing::Paused => "warn",
-            Standing::Overdue | Standing::Failing => "bad",
-            Standing::Waiting => "ok",
-            Standing::Ready => "info",
+    pub(crate) fn of_trigger(condition: Condition) -> Badge {
+        let tone = match condition {
+            Condition::Test => "test",
+            Condition::Expired | Condition::Finished => "idle",
+            Condition::Paused => "warn",
+            Condition::Overdue | Condition::Failing => "bad",
+            Condition::Waiting => "ok",
+            Condition::Ready => "info",
         };
-        Badge::new(standing.word(), tone)
+        Badge::new(condition.word(), tone)
     }
 
     /// Where a delivery stands.
     pub(crate) fn of_delivery(state: State) -> Badge {
         let tone = match state {
-            State::Parked(_) => return Badge::new("parked", "warn"),
-            State::Queued => return Badge::new("queued", "wait"),
-            State::Pending(_) | State::Held => "wait",
+            State::Parked(_) => "warn",
+            State::Pending(_) | State::Held | State::Queued => "wait",
             State::Delivered => "ok",
             State::Failed => "bad",
         };
@@ -49,13 +48,16 @@ impl Badge {
     }
 
     /// Whether deliveries go to a destination.
-    pub(crate) fn of_destination(standing: &destination::Standing) -> Badge {
+    pub(crate) fn of_destination(standing: &Standing) -> Badge {
         match standing {
-            destination::Standing::Active => Badge::new("active", "ok"),
-            destination::Standing::Paused { .. } => Badge::new("paused", "warn"),
-            destination::Standing::Suspended { .. } => Badge::new("suspended", "bad"),
+            Standing::Active => Badge::new("active", "ok"),
+            Standing::Paused { .. } => Badge::new("paused", "warn"),
+            Standing::Suspended { .. } => Badge::new("suspended", "bad"),
         }
     }
+
+    /// A destination that takes deliveries, of which none arrive.
+    pub(crate) const FAILING: Badge = Badge::new("failing", "bad");
 
     /// How a node is doing.
     pub(crate) fn of_node(is_silent: bool) -> Badge {

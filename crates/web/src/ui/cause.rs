@@ -2,7 +2,39 @@
 //! goes in (a status, or the sentence in which the way out said why there was none), two sentences come out.
 
 use oncue_domain::delivery::Attempt;
+use oncue_domain::message::INBOX_ADDRESS;
 use oncue_domain::receipt::Sent;
+
+/// By which way an attempt went: the same number means another thing on another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// To whoever answers with a status of HTTP.
+    Http,
+    /// To a mail server.
+    Mail,
+    /// To the inbox, which stays inside oncue.
+    Inbox,
+}
+
+impl Way {
+    /// That of what was sent, where it is known.
+    pub(crate) fn of_sent(sent: Option<&Sent>) -> Way {
+        match sent {
+            Some(sent) if sent.method.is_none() => Way::Mail,
+            Some(sent) if sent.address == INBOX_ADDRESS => Way::Inbox,
+            _ => Way::Http,
+        }
+    }
+
+    /// That to a destination of this kind.
+    pub(crate) fn of_kind(word: &str) -> Way {
+        match word {
+            "email" => Way::Mail,
+            "inbox" => Way::Inbox,
+            _ => Way::Http,
+        }
+    }
+}
 
 /// A cause and a remedy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,12 +46,13 @@ pub(crate) struct Cause {
 }
 
 impl Cause {
-    /// Why this attempt failed; none where it did not. What was sent tells mail from all else, where it is known.
-    pub(crate) fn of(attempt: &Attempt, sent: Option<&Sent>) -> Option<Cause> {
-        let is_mail = sent.is_some_and(|sent| sent.method.is_none());
+    /// Why this attempt, which went that way, failed; none where it did not.
+    pub(crate) fn of(attempt: &Attempt, way: Way) -> Option<Cause> {
         match (attempt.status, &attempt.error) {
             (Some(200..=299), _) => None,
-            (Some(code), _) if is_mail => Some(of_reply(code)),
+            (Some(code), _) if way == Way::Mail => Some(of_reply(code)),
+            (Some(_), _) if way == Way::Inbox => Some(INBOX),
+            (Some(403), _) if speaks_of_limit(attempt) => Some(of_status(429)),
             (Some(status), _) => Some(of_status(status)),
             (None, Some(error)) => Some(of_error(error)),
             (None, None) => Some(UNKNOWN),
@@ -36,11 +69,30 @@ const UNKNOWN: Cause = cause(
     "Look at the receiver's log for that moment, and test the trigger again.",
 );
 
+const INBOX: Cause = cause(
+    "The inbox answered as it was told to.",
+    "Its settings say with which status; let it be 200 to see a delivery succeed.",
+);
+
+/// How much of an answer is searched for what it says.
+const SEARCHED_BYTES_MAX: usize = 2048;
+
+/// Whether the answer says that a limit is used up: GitHub says so with 403.
+fn speaks_of_limit(attempt: &Attempt) -> bool {
+    let answer = attempt.answer.as_deref().unwrap_or_default();
+    let said = String::from_utf8_lossy(&answer[..answer.len().min(SEARCHED_BYTES_MAX)]);
+    said.to_ascii_lowercase().contains("rate limit")
+}
+
 fn of_status(status: u16) -> Cause {
     match status {
+        304 => cause(
+            "The receiver answered that nothing has changed, which is no answer to a delivery.",
+            "Check that the address is that of a webhook: only 2xx counts as received.",
+        ),
         300..=399 => cause(
             "The receiver wants the request to go to another address. Redirects are not followed, so that a receiver cannot send your data elsewhere.",
-            "Put the final address into the trigger; often it is the same with https:// or with a slash at the end.",
+            "Put the final address in the place of this one; often it is the same with https:// or with a slash at the end.",
         ),
         400 | 422 => cause(
             "The receiver understood the request and did not like its body.",
@@ -48,11 +100,11 @@ fn of_status(status: u16) -> Cause {
         ),
         401 => cause(
             "The receiver wants to know who is asking.",
-            "oncue sends no user name or password: use an address with a secret path or query, as chat webhooks have.",
+            "Give the destination the header that the receiver asks for, such as authorization, or check the one that it has.",
         ),
         403 => cause(
             "The receiver refused the request.",
-            "Check that the secret in the address is still right, and that the receiver lets requests of this server in.",
+            "Check that the token, or the secret in the address, is still right and may do this, and that the receiver lets requests of this server in.",
         ),
         404 => cause(
             "The receiver has nothing at this path.",
@@ -64,7 +116,7 @@ fn of_status(status: u16) -> Cause {
         }
         410 => cause(
             "The receiver says that this address is gone for good.",
-            "Make a new webhook there and put its address into the trigger.",
+            "Make a new webhook there and put its address in the place of this one. A destination that was answered so is suspended: resume it then.",
         ),
         413 => cause(
             "The request is too large for the receiver.",
@@ -124,7 +176,60 @@ fn of_reply(code: u16) -> Cause {
 }
 
 /// What the sentences of the way out begin with or hold, and what stands behind them; the first that fits.
-const BY_WORDS: [(&str, Cause); 31] = [
+const BY_WORDS: [(&str, Cause); 39] = [
+    (
+        "egress proxy opened no connection to the receiver within",
+        cause(
+            "The proxy through which deliveries leave did not answer in time.",
+            "Whoever runs the server should look at the proxy: it did not say whether the receiver can be reached.",
+        ),
+    ),
+    (
+        "egress proxy wants another user name and password",
+        cause(
+            "The proxy through which deliveries leave wants a user name and a password.",
+            "Whoever runs the server should put the right ones into --egress-proxy (ONCUE_EGRESS_PROXY).",
+        ),
+    ),
+    (
+        "is not an HTTP proxy",
+        cause(
+            "What answers as the proxy through which deliveries leave is none.",
+            "Whoever runs the server should check host and port in --egress-proxy (ONCUE_EGRESS_PROXY).",
+        ),
+    ),
+    (
+        "gives no connection",
+        cause(
+            "The proxy through which deliveries leave cannot be reached.",
+            "Whoever runs the server should check that it runs, and host and port in --egress-proxy (ONCUE_EGRESS_PROXY).",
+        ),
+    ),
+    (
+        "found no way to the receiver",
+        cause(
+            "The proxy through which deliveries leave cannot reach the receiver.",
+            "Check that the receiver's machine runs; whoever runs the server finds more in the proxy's log.",
+        ),
+    ),
+    (
+        "offers no STARTTLS",
+        cause(
+            "The mail server offers no secure connection on that port.",
+            "Check the port: 587 is the usual one for starttls, 465 the one for tls. Nothing is sent in the clear.",
+        ),
+    ),
+    (
+        "offers no login",
+        cause(
+            "The mail server takes no user name and password on that port.",
+            "Check the port, or leave user and password out.",
+        ),
+    ),
+    (
+        "The mail could not be written",
+        cause("The mail cannot be written as it is.", "Check the addresses of sender and recipients."),
+    ),
     (
         "does not fit this event",
         cause(
@@ -285,8 +390,8 @@ const BY_WORDS: [(&str, Cause); 31] = [
     (
         "is not HTTP/1.1",
         cause(
-            "What answered at that address does not speak HTTP.",
-            "Check the port and the scheme: perhaps it speaks https://, or it is no web server.",
+            "What answered at that address does not speak HTTP, or breaks its rules.",
+            "Check the port and the scheme: perhaps it speaks https://, or it is no web server. An answer with two lengths or a broken head is refused, too.",
         ),
     ),
     (
@@ -309,7 +414,7 @@ fn of_error(error: &str) -> Cause {
     let found = BY_WORDS.iter().find(|(words, _)| error.contains(words)).map(|(_, cause)| *cause);
     // What the guard says of an address that it refuses stands for itself.
     found.unwrap_or(if error.contains("webhook address") {
-        cause("The webhook address cannot be used.", "Put a right address into the trigger.")
+        cause("The webhook address cannot be used.", "Put a right address in its place.")
     } else {
         UNKNOWN
     })
@@ -330,7 +435,7 @@ mod tests {
             error: error.map(str::to_owned),
             answer: None,
         };
-        Cause::of(&attempt, None).map(|cause| cause.what)
+        Cause::of(&attempt, Way::Http).map(|cause| cause.what)
     }
 
     #[test]
@@ -340,7 +445,7 @@ mod tests {
         }
         #[rustfmt::skip]
         let rows = [
-            (301, "another address"), (308, "another address"), (400, "did not like its body"), (401, "who is asking"),
+            (301, "another address"), (304, "nothing has changed"), (308, "another address"), (400, "did not like its body"), (401, "who is asking"),
             (403, "refused"), (404, "nothing at this path"), (405, "no POST"), (410, "gone for good"), (413, "too large"),
             (415, "media type"), (418, "refused"), (422, "did not like its body"), (429, "too many requests"),
             (500, "error of its own"), (501, "error of its own"), (502, "proxy"), (503, "proxy"), (504, "proxy"),
@@ -380,6 +485,13 @@ mod tests {
             ("What the receiver answered is not HTTP/1.1.", "does not speak HTTP"),
             ("The request could not be written: the webhook address holds characters that HTTP does not allow.", "cannot be sent"),
             ("The server has no default destination any more.", "no default one"),
+            ("The operator's egress proxy opened no connection to the receiver within 10 s.", "proxy through which deliveries leave did not answer"),
+            ("The operator's egress proxy wants another user name and password (407); they stand in --egress-proxy (ONCUE_EGRESS_PROXY).", "user name"),
+            ("What answers as the operator's egress proxy (--egress-proxy, ONCUE_EGRESS_PROXY) is not an HTTP proxy.", "is none"),
+            ("The operator's egress proxy (--egress-proxy, ONCUE_EGRESS_PROXY) gives no connection: refused.", "cannot be reached"),
+            ("The operator's egress proxy found no way to the receiver (502).", "cannot reach the receiver"),
+            ("The operator's egress proxy does not let deliveries go to this address (403).", "let this one through"),
+            ("The mail server offers no STARTTLS, and nothing is sent in the clear; check the port, or choose TLS.", "no secure connection"),
             ("The template of the body does not fit this event. There is no value `payload.a`.", "cannot be filled in"),
             ("The mail server did not take the mail within 15 s.", "mail server"),
             ("The inputs have 70000 characters together; GitHub takes at most 65535.", "larger than what GitHub"),
@@ -397,7 +509,6 @@ mod tests {
 
     #[test]
     fn a_code_of_a_mail_server_is_read_as_one() {
-        let sent = Sent { method: None, address: String::new(), headers: Vec::new(), body: "".into(), body_bytes: 0 };
         let what = |code| {
             let attempt = Attempt {
                 number: 1,
@@ -407,7 +518,7 @@ mod tests {
                 error: None,
                 answer: None,
             };
-            Cause::of(&attempt, Some(&sent)).map(|cause| cause.what)
+            Cause::of(&attempt, Way::Mail).map(|cause| cause.what)
         };
         for (code, words) in [
             (535, "password"),
@@ -421,6 +532,37 @@ mod tests {
             assert!(what(code).is_some_and(|what| what.contains("mail server") && what.contains(words)), "{code}");
         }
         assert_eq!(what(250), None);
+    }
+
+    #[test]
+    fn an_inbox_answers_for_itself_and_a_used_up_limit_is_no_wrong_token() {
+        let cause = |status, answer: &str, way| {
+            let attempt = Attempt {
+                number: 1,
+                started_at: Timestamp::UNIX_EPOCH,
+                took_us: 1,
+                status: Some(status),
+                error: None,
+                answer: Some(answer.as_bytes().to_vec()),
+            };
+            Cause::of(&attempt, way).map(|cause| cause.what).unwrap_or_default()
+        };
+        assert!(cause(503, "", Way::of_kind("inbox")).contains("as it was told"));
+        let limit = r#"{"message": "API rate limit exceeded for user ID 1."}"#;
+        assert!(cause(403, limit, Way::of_kind("github")).contains("too many requests"));
+        assert!(cause(403, r#"{"message": "Bad credentials"}"#, Way::Http).contains("refused"));
+        let sent = |method, address: &str| Sent {
+            method,
+            address: address.to_owned(),
+            headers: Vec::new(),
+            body: "".into(),
+            body_bytes: 0,
+        };
+        let post = Some(oncue_domain::outbound::Method::Post);
+        assert_eq!(Way::of_sent(Some(&sent(None, "smtps://smtp.example.com:465"))), Way::Mail);
+        assert_eq!(Way::of_sent(Some(&sent(post, INBOX_ADDRESS))), Way::Inbox);
+        assert_eq!(Way::of_sent(Some(&sent(post, "https://example.com/"))), Way::Http);
+        assert_eq!(Way::of_sent(None), Way::Http);
     }
 
     /// The guard's own sentences, as it says them today.

@@ -1,19 +1,22 @@
 //! What somebody ought to look at: triggers whose time has come and gone, triggers whose deliveries fail, each with its reason, as
-//! far as it is known, and destinations that take no deliveries. What counts as one of them is decided by the store.
+//! far as it is known, and destinations that take no deliveries or at which none arrive. Which triggers count is decided by the store.
+
+use std::collections::HashMap;
 
 use jiff::Timestamp;
 use oncue_domain::delivery::State;
 use oncue_domain::destination::Wanted;
 use oncue_domain::firing::Firing;
+use oncue_domain::id::DestinationId;
 use oncue_domain::store::{Attention, DeliveryView};
 use oncue_domain::trigger::TriggerHead;
 
 use super::PageFault;
 use super::badge::Badge;
+use super::condition::Condition;
 use super::delivery::status_line;
-use super::destination::{Choice, choices};
+use super::destination::{Choice, Trouble, choices, is_failing};
 use super::moment::Moment;
-use super::standing::Standing;
 use super::trigger_row::label;
 use super::viewer::{shown_zone, trigger_zone};
 use crate::app::App;
@@ -49,6 +52,10 @@ pub(crate) struct Concerns {
     pub(crate) stopped: Vec<Choice>,
     /// How many such there are besides.
     pub(crate) stopped_further: usize,
+    /// The destinations that take deliveries, of which none arrive, what fails longest first; and how it goes with each.
+    pub(crate) failing: Vec<(Choice, Trouble)>,
+    /// How many such there are besides.
+    pub(crate) failing_further: usize,
 }
 
 impl Concerns {
@@ -61,10 +68,10 @@ impl Concerns {
     ) -> Result<Concerns, PageFault> {
         let all = attention.overdue.len() + attention.failing.len();
         let zone = |head: &TriggerHead| shown_zone(app, caller, Some(trigger_zone(app, head.schedule.as_ref())));
-        let concern = |head: &TriggerHead, standing, what| Concern {
+        let concern = |head: &TriggerHead, condition, what| Concern {
             trigger: head.id.0,
             label: label(head.name.as_deref().unwrap_or_default(), head.id),
-            state: Badge::of_trigger(standing),
+            state: Badge::of_trigger(condition),
             what,
         };
         let mut named: Vec<Concern> = attention
@@ -73,20 +80,45 @@ impl Concerns {
             .take(CONCERNS_MAX)
             .map(|head| {
                 let due = Moment::due(head.next_at.unwrap_or(now), now, &zone(head));
-                concern(head, Standing::Overdue, What::Overdue(due))
+                concern(head, Condition::Overdue, What::Overdue(due))
             })
             .collect();
         let failing = attention.failing.iter().take(CONCERNS_MAX.saturating_sub(named.len()));
         for (place, (head, firing)) in failing.enumerate() {
             let fired = Moment::new(firing.fired_at, now, &zone(head));
             let cause = if place < EXPLAINED_MAX { why(app, caller, firing, now).await? } else { None };
-            named.push(concern(head, Standing::Failing, What::Failing { event: firing.event.0, fired, cause }));
+            named.push(concern(head, Condition::Failing, What::Failing { event: firing.event.0, fired, cause }));
         }
         let mut stopped = choices(app, caller.owner(), Wanted::Stopped).await?;
         let stopped_further = stopped.len().saturating_sub(CONCERNS_MAX);
         stopped.truncate(CONCERNS_MAX);
-        Ok(Concerns { further: all.saturating_sub(named.len()), named, stopped, stopped_further })
+        let (failing, failing_further) = failing_destinations(app, caller, now).await?;
+        let further = all.saturating_sub(named.len());
+        Ok(Concerns { further, named, stopped, stopped_further, failing, failing_further })
     }
+}
+
+/// The destinations whose attempts fail, as many as are named, and how many there are besides. They are told apart from the triggers that
+/// send there: an event that goes to several places is pending for as long as it may still arrive at one of them.
+async fn failing_destinations(
+    app: &App,
+    caller: &Caller,
+    now: Timestamp,
+) -> Result<(Vec<(Choice, Trouble)>, usize), PageFault> {
+    let mut streaks = app.store.streaks(caller.owner()).await?;
+    streaks.retain(|(_, streak)| is_failing(streak, now));
+    if streaks.is_empty() {
+        return Ok((Vec::new(), 0));
+    }
+    streaks.sort_by_key(|(id, streak)| (streak.since, *id));
+    let ids = streaks.iter().map(|(id, _)| *id).collect();
+    let named = choices(app, caller.owner(), Wanted::These(ids)).await?.into_iter();
+    let mut active: HashMap<DestinationId, Choice> =
+        named.filter(|choice| choice.is_active).map(|choice| (choice.id, choice)).collect();
+    let further = active.len().saturating_sub(CONCERNS_MAX);
+    let zone = shown_zone(app, caller, None);
+    let told = streaks.iter().filter_map(|(id, streak)| active.remove(id).zip(Trouble::of(streak, &zone, now)));
+    Ok((told.take(CONCERNS_MAX).collect(), further))
 }
 
 async fn why(app: &App, caller: &Caller, firing: &Firing, now: Timestamp) -> Result<Option<String>, PageFault> {

@@ -2,18 +2,17 @@
 //! every attempt to deliver it. An event that is gone leaves a page that says so, while it is known in short; one that never
 //! was looks like somebody else's.
 
-use std::collections::HashMap;
-
 use askama::Template;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use jiff::Timestamp;
+use oncue_domain::delivery::ends_at;
 use oncue_domain::destination::{Format, Target, Webhook};
 use oncue_domain::event::Event;
 use oncue_domain::firing::{Firing, Outcome};
-use oncue_domain::id::{DestinationId, EventId, TriggerId};
+use oncue_domain::id::{EventId, TriggerId};
 use oncue_domain::message::{Source, render};
 use oncue_domain::outbound::Trust;
 use oncue_domain::schedule::zone::{Zone, Zones};
@@ -23,7 +22,7 @@ use oncue_domain::trigger::Definition;
 use super::badge::Badge;
 use super::chart::Life;
 use super::delivery::{BODY_BYTES_SHOWN, DeliveryBlock, Telling};
-use super::destination;
+use super::destination::Going;
 use super::event::beginning;
 use super::frame::{Frame, Place};
 use super::moment::{Moment, absolute, lateness, span};
@@ -137,12 +136,9 @@ async fn found(
     let own = definition.map(|definition| trigger_zone(app, definition.schedule.as_ref()));
     let zone = shown_zone(app, caller, own);
     let source = app.source();
-    let ids = deliveries.iter().filter_map(|view| match view.target {
-        Target::Destination(id) => Some(id),
-        Target::Webhook(_) | Target::Default => None,
-    });
-    let names = destination::named(app, caller.owner(), ids.collect()).await?;
-    let telling = Telling { now, zone: &zone, names: &names };
+    let going = Going::read(app, caller.owner(), deliveries).await?;
+    let ends_at = ends_at(event, app.settings.retention.keep_for);
+    let telling = Telling { now, zone: &zone, going: &going, ends_at };
     let outcome = Outcome::of(deliveries.iter().map(|delivery| delivery.state));
     Ok(Page {
         frame: Frame::of(app, caller, Place::Events),
@@ -162,7 +158,14 @@ async fn found(
         payload: Text::of(event.payload.as_str()),
         cloudevent: Text::of(&String::from_utf8_lossy(&envelope(event, &source))),
         deliveries: deliveries.iter().map(|view| DeliveryBlock::of(view, telling)).collect(),
-        actions: Actions::of(event, deliveries, |target| is_there(app, target, &names), app.settings.retention, now),
+        actions: Actions::of(
+            event,
+            deliveries,
+            |view| going.state_of(view, ends_at),
+            |target| is_there(app, target, &going),
+            app.settings.retention,
+            now,
+        ),
         parent: event.parent.map(|parent| parent.0),
         older: neighbour(app, caller, event, EventPage::NewestFirst, now).await?,
         newer: neighbour(app, caller, event, EventPage::OldestFirst, now).await?,
@@ -170,11 +173,11 @@ async fn found(
 }
 
 /// Whether there still is what a delivery goes to.
-fn is_there(app: &Shared, target: &Target, names: &HashMap<DestinationId, String>) -> bool {
+fn is_there(app: &Shared, target: &Target, going: &Going) -> bool {
     match target {
         Target::Webhook(_) => true,
         Target::Default => app.settings.has_default_destination,
-        Target::Destination(id) => names.contains_key(id),
+        Target::Destination(id) => going.name(*id).is_some(),
     }
 }
 
@@ -329,6 +332,8 @@ mod tests {
             why: None,
         };
         let source = Source { public_url: "https://oncue.example".to_owned(), version: "0.1.0" };
+        let going = Going::default();
+        let telling = Telling { now, zone: &utc, going: &going, ends_at: Timestamp::MAX };
         let html = Page {
             frame: Frame::bare(),
             notice: None,
@@ -346,8 +351,8 @@ mod tests {
             message_id: event.message_id.to_string(),
             payload: Text::of(event.payload.as_str()),
             cloudevent: Text::of(&String::from_utf8_lossy(&envelope(&event, &source))),
-            deliveries: vec![DeliveryBlock::of(&view, Telling { now, zone: &utc, names: &HashMap::new() })],
-            actions: Actions::of(&event, &[view], |_| true, Retention::STANDARD, now),
+            deliveries: vec![DeliveryBlock::of(&view, telling)],
+            actions: Actions::of(&event, &[view], |view| view.state, |_| true, Retention::STANDARD, now),
             parent: Some(28),
             older: None,
             newer: Some(30),

@@ -12,7 +12,7 @@ use oncue_domain::store::{EventFilter, EventPlace, EventSearch};
 use oncue_domain::trigger::just_before;
 
 use crate::api::event::{filter_of, read_status};
-use crate::api::page::{read_place, write_place};
+use crate::cursor::{read_place, write_place};
 use crate::extract::Query;
 
 /// The longest text that is searched for, in characters.

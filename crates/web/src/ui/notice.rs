@@ -26,6 +26,8 @@ pub(crate) enum Done {
     Resumed,
     Fired,
     Tested,
+    /// A test event waits, because its destination takes no deliveries.
+    TestWaits,
     /// Nothing had to be done.
     Unchanged,
     PreferencesSaved,
@@ -47,7 +49,7 @@ pub(crate) enum Done {
 }
 
 impl Done {
-    const ALL: [(Done, &'static str); 24] = [
+    const ALL: [(Done, &'static str); 25] = [
         (Done::Created, "created"),
         (Done::CreatedFromCrontab, "created-from-crontab"),
         (Done::Changed, "changed"),
@@ -56,6 +58,7 @@ impl Done {
         (Done::Resumed, "resumed"),
         (Done::Fired, "fired"),
         (Done::Tested, "tested"),
+        (Done::TestWaits, "test-waits"),
         (Done::Unchanged, "unchanged"),
         (Done::PreferencesSaved, "preferences"),
         (Done::PasswordChanged, "password"),

@@ -208,7 +208,7 @@ fn upcoming(heads: &[TriggerHead], now: Timestamp) -> Vec<(&TriggerHead, Timesta
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ui::standing::tests::{at, head};
+    use crate::ui::condition::tests::{at, head};
     use oncue_domain::schedule::every::Period;
     use oncue_domain::schedule::{FirstFiring, Schedule};
     use oncue_domain::trigger::ScheduleDetails;

@@ -12,7 +12,7 @@ use oncue_domain::receipt::Sent;
 use oncue_domain::schedule::zone::Zone;
 use serde::de::IgnoredAny;
 
-use super::cause::Cause;
+use super::cause::{Cause, Way};
 use super::chart::Phases;
 use super::curl::{Command, curl};
 use super::delivery::{BODY_BYTES_SHOWN, is_success, outcome, status_line};
@@ -134,7 +134,7 @@ impl Page {
             is_kept: receipt.is_some(),
             address: receipt.as_ref().and_then(|receipt| receipt.facts.address).map(|address| address.to_string()),
             message_id: view.message_id.to_string(),
-            cause: Cause::of(attempt, sent),
+            cause: Cause::of(attempt, Way::of_sent(sent)),
             phases: receipt.as_ref().map(|receipt| Phases::new(receipt, attempt.took_us)),
             request: sent.map(Request::of),
             answer: attempt.status.map(|status| Answer {

@@ -1,5 +1,5 @@
-//! What can be done with the deliveries of an event at the press of a button: redeliver one, cancel one that waits, fire the event's
-//! payload again. What cannot be taken back, or may surprise a receiver, is asked once more on a page of its own. What is wanted of
+//! What can be done with the deliveries of an event at the press of a button: redeliver one, try one now that waits for its next attempt,
+//! cancel one that waits, fire the event's payload again. What cannot be taken back, or may surprise a receiver, is asked once more on a page of its own. What is wanted of
 //! many deliveries at once stands in `failed_redelivery`.
 
 use askama::Template;
@@ -11,7 +11,7 @@ use oncue_domain::delivery::{State as DeliveryState, over_until};
 use oncue_domain::destination::Target;
 use oncue_domain::event::{Event, Retention};
 use oncue_domain::id::EventId;
-use oncue_domain::redelivery::DeliveryId;
+use oncue_domain::redelivery::{DeliveryId, Stand};
 use oncue_domain::store::DeliveryView;
 
 use super::frame::{Frame, Place};
@@ -36,6 +36,8 @@ pub(crate) enum Offer {
     Redeliver,
     /// It was delivered, and can be sent again all the same.
     Repeat,
+    /// An attempt failed and the next one is due later: it can be tried now, or given up.
+    Hasten,
     /// It waits, and can be given up.
     Cancel,
     /// It failed, and its destination is gone.
@@ -45,9 +47,17 @@ pub(crate) enum Offer {
 }
 
 impl Offer {
-    fn of(event: &Event, view: &DeliveryView, is_there: bool, retention: Retention, now: Timestamp) -> Offer {
+    fn of(
+        event: &Event,
+        state: DeliveryState,
+        tried: u32,
+        is_there: bool,
+        retention: Retention,
+        now: Timestamp,
+    ) -> Offer {
         let is_over = event.fired_at <= over_until(retention.keep_for, now);
-        match view.state {
+        match state {
+            state if Stand::of(Some(state), tried, now) == Stand::Waits && !is_over => Offer::Hasten,
             DeliveryState::Pending(_) | DeliveryState::Parked(_) | DeliveryState::Queued => Offer::Cancel,
             DeliveryState::Failed if !is_there => Offer::Nowhere,
             DeliveryState::Failed if !is_over => Offer::Redeliver,
@@ -69,18 +79,20 @@ pub(crate) struct Actions {
 impl askama::filters::HtmlSafe for Actions {}
 
 impl Actions {
-    /// What can be done with each delivery of an event, in their order; `is_there` says whether a destination still is.
+    /// What can be done with each delivery of an event, in their order; `state_of` says where it stands, as it is told, and `is_there`
+    /// whether a destination still is.
     pub(crate) fn of(
         event: &Event,
         views: &[DeliveryView],
+        state_of: impl Fn(&DeliveryView) -> DeliveryState,
         is_there: impl Fn(&Target) -> bool,
         retention: Retention,
         now: Timestamp,
     ) -> Vec<Actions> {
-        let actions = |view: &DeliveryView| Actions {
-            event: event.id.0,
-            slot: view.slot,
-            offer: Offer::of(event, view, is_there(&view.target), retention, now),
+        let actions = |view: &DeliveryView| {
+            let tried = view.attempts.last().map_or(0, |attempt| attempt.number);
+            let offer = Offer::of(event, state_of(view), tried, is_there(&view.target), retention, now);
+            Actions { event: event.id.0, slot: view.slot, offer }
         };
         views.iter().map(actions).collect()
     }
@@ -190,4 +202,50 @@ async fn way_back(request: Request, id: DeliveryId) -> Result<String, Fault> {
     let form = parse_form(&read_form_body(request, ACTION_BYTES_MAX).await?);
     let named = form.get("back").and_then(|back| page_of_ours(back));
     Ok(named.unwrap_or_else(|| format!("/events/{}", id.event)))
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+    use oncue_domain::event::Origin;
+    use oncue_domain::id::{Ids, TriggerId, UserId};
+    use oncue_domain::payload::Payload;
+    use oncue_domain::trigger::Kind;
+
+    use super::*;
+
+    fn event(now: Timestamp) -> Event {
+        Event {
+            id: EventId(29),
+            owner: UserId(1),
+            trigger: TriggerId(7),
+            revision: 1,
+            name: "nightly".to_owned(),
+            kind: Kind::Api,
+            origin: Origin::Api,
+            scheduled_at: None,
+            fired_at: now,
+            message_id: Ids::from_seed([1; 32]).message(now),
+            payload: Payload::empty(),
+            parent: None,
+        }
+    }
+
+    #[test]
+    fn what_waits_for_its_next_attempt_can_be_tried_now_while_there_is_time() {
+        let now = Timestamp::from_second(1_800_000_000).expect("in range");
+        let later = now + SignedDuration::from_hours(1);
+        let event = event(now);
+        let offer = |state, tried, at| Offer::of(&event, state, tried, true, Retention::STANDARD, at);
+        assert_eq!(offer(DeliveryState::Pending(later), 1, now), Offer::Hasten);
+        assert_eq!(offer(DeliveryState::Pending(later), 0, now), Offer::Cancel, "no attempt was made");
+        assert_eq!(offer(DeliveryState::Pending(now), 1, now), Offer::Cancel, "it is due");
+        assert_eq!(offer(DeliveryState::Parked(later), 1, now), Offer::Cancel);
+        let end = now + SignedDuration::from_hours(48);
+        assert_eq!(offer(DeliveryState::Pending(end + SignedDuration::from_secs(1)), 1, end), Offer::Cancel);
+        let html = Actions { event: 29, slot: 0, offer: Offer::Hasten }.render().expect("it renders");
+        assert!(
+            html.contains("Try now") && html.contains("/events/29/deliveries/0/redeliver") && html.contains("/cancel")
+        );
+    }
 }

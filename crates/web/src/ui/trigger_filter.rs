@@ -10,7 +10,7 @@ use oncue_domain::schedule::Schedule;
 use oncue_domain::trigger::TriggerHead;
 use url::form_urlencoded::Serializer;
 
-use super::standing::Standing;
+use super::condition::Condition;
 use super::trigger_row::{host, label};
 use crate::extract::Query;
 
@@ -63,7 +63,7 @@ pub(crate) struct Filter {
 /// A page of what was found.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Found {
-    pub(crate) triggers: Vec<(TriggerHead, Standing)>,
+    pub(crate) triggers: Vec<(TriggerHead, Condition)>,
     /// How many were found on all pages.
     pub(crate) total: usize,
     /// Which page this is; the last one where the address asked for one beyond it.
@@ -118,13 +118,13 @@ impl Filter {
     /// The page of `heads` that is asked for; `failing` are those whose deliveries fail.
     pub(crate) fn apply(&self, heads: Vec<TriggerHead>, failing: &HashSet<TriggerId>, now: Timestamp) -> Found {
         let words: Vec<String> = self.q.split_whitespace().map(str::to_lowercase).collect();
-        let mut triggers: Vec<(TriggerHead, Standing)> = heads
+        let mut triggers: Vec<(TriggerHead, Condition)> = heads
             .into_iter()
             .map(|head| {
-                let standing = Standing::of(&head, failing.contains(&head.id), now);
-                (head, standing)
+                let condition = Condition::of(&head, failing.contains(&head.id), now);
+                (head, condition)
             })
-            .filter(|(head, standing)| self.admits(head, *standing, failing.contains(&head.id), now))
+            .filter(|(head, condition)| self.admits(head, *condition, failing.contains(&head.id), now))
             .filter(|(head, _)| is_about(head, &words))
             .collect();
         self.order(&mut triggers);
@@ -135,28 +135,28 @@ impl Filter {
         Found { triggers, total, page, pages }
     }
 
-    fn admits(&self, head: &TriggerHead, standing: Standing, is_failing: bool, now: Timestamp) -> bool {
+    fn admits(&self, head: &TriggerHead, condition: Condition, is_failing: bool, now: Timestamp) -> bool {
         let is_kind = self.kind.is_none_or(|kind| kind == kind_of(head));
         is_kind
             && self.state.is_none_or(|state| match state {
                 "active" => head.is_active(now),
                 "failing" => is_failing,
-                state => state == standing.word(),
+                state => state == condition.word(),
             })
     }
 
-    fn order(&self, triggers: &mut [(TriggerHead, Standing)]) {
-        let calm = |standing: &Standing| !standing.needs_attention();
+    fn order(&self, triggers: &mut [(TriggerHead, Condition)]) {
+        let calm = |condition: &Condition| !condition.needs_attention();
         match self.sorted_by() {
-            "name" => triggers.sort_by_cached_key(|(head, standing)| {
+            "name" => triggers.sort_by_cached_key(|(head, condition)| {
                 let name = label(head.name.as_deref().unwrap_or_default(), head.id).to_lowercase();
-                (calm(standing), name, head.id)
+                (calm(condition), name, head.id)
             }),
-            "newest" => triggers.sort_by_key(|(head, standing)| {
-                (calm(standing), std::cmp::Reverse(head.created_at), std::cmp::Reverse(head.id))
+            "newest" => triggers.sort_by_key(|(head, condition)| {
+                (calm(condition), std::cmp::Reverse(head.created_at), std::cmp::Reverse(head.id))
             }),
-            _ => triggers.sort_by_key(|(head, standing)| {
-                (calm(standing), head.next_at.is_none(), head.next_at, std::cmp::Reverse(head.id))
+            _ => triggers.sort_by_key(|(head, condition)| {
+                (calm(condition), head.next_at.is_none(), head.next_at, std::cmp::Reverse(head.id))
             }),
         }
     }
@@ -205,7 +205,7 @@ fn is_about(head: &TriggerHead, words: &[String]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ui::standing::tests::{at, head};
+    use crate::ui::condition::tests::{at, head};
     use axum::extract::FromRequestParts;
     use oncue_domain::destination::Webhook;
     use oncue_domain::schedule::cron::CronExpression;

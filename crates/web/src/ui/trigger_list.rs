@@ -91,7 +91,7 @@ pub(super) async fn show(
     let names = destination::named(&app, owner, named).await?;
     let lines = triggers
         .iter()
-        .map(|(head, standing)| {
+        .map(|(head, condition)| {
             let zone = shown_zone(&app, &caller, Some(trigger_zone(&app, head.schedule.as_ref())));
             let mut firings = recent.remove(&head.id).unwrap_or_default();
             let last = firings.first().map(|firing| Last {
@@ -101,7 +101,7 @@ pub(super) async fn show(
             });
             firings.reverse();
             let strip = FiringStrip::new(&firings, now);
-            Line { trigger: TriggerRow::of(&app, head, *standing, &zone, now).naming(&names), last, strip }
+            Line { trigger: TriggerRow::of(&app, head, *condition, &zone, now).naming(&names), last, strip }
         })
         .collect();
     let list = ListPage {

@@ -13,14 +13,15 @@ use oncue_domain::trigger::{Definition, Kind, TriggerHead};
 
 use super::badge::Badge;
 use super::chart::Ticks;
+use super::condition::Condition;
 use super::destination;
 use super::event::beginning;
 use super::frame::{Frame, Place};
 use super::moment::Moment;
 use super::notice::Notice;
 use super::snippet::{Snippet, Target, snippets};
-use super::standing::Standing;
 use super::trigger_form::{in_zone, zones_to_tell};
+use super::trigger_gone::gone;
 use super::trigger_past::Past;
 use super::trigger_row::TriggerRow;
 use super::viewer;
@@ -112,14 +113,17 @@ pub(super) async fn show(
     mut query: Query,
 ) -> Result<Response, PageFault> {
     let now = app.now();
-    let armed = load(&app, caller.owner(), &id).await?;
+    let armed = match load(&app, caller.owner(), &id).await {
+        Ok(armed) => armed,
+        Err(fault) => return gone(&app, &caller, &id, now, fault).await,
+    };
     let head = TriggerHead::from(&armed);
     let own = viewer::trigger_zone(&app, head.schedule.as_ref()).clone();
     let zone = viewer::shown_zone(&app, &caller, Some(&own));
     let gone_until = app.settings.retention.gone_until(now);
     let recent = app.store.recent_firings(caller.owner(), vec![head.id], gone_until, FIRINGS_KEPT).await?;
     let firings = recent.into_iter().next().map(|recent| recent.firings).unwrap_or_default();
-    let standing = Standing::of(&head, is_failing(&firings), now);
+    let condition = Condition::of(&head, is_failing(&firings), now);
     let definition = &armed.trigger.definition;
     let payload = definition.payload.as_ref().map_or("{}", Payload::as_str).to_owned();
     let shown = beginning(&payload, PAYLOAD_BYTES_SHOWN);
@@ -128,7 +132,7 @@ pub(super) async fn show(
     let trigger_page = TriggerPage {
         frame: Frame::of(&app, &caller, Place::Triggers),
         notice: Notice::take(&mut query),
-        trigger: TriggerRow::of(&app, &head, standing, &zone, now).naming(&names),
+        trigger: TriggerRow::of(&app, &head, condition, &zone, now).naming(&names),
         revision: armed.trigger.revision,
         is_test: head.is_test,
         address: head.webhook.as_ref().map(|webhook| webhook.url.to_string()),
@@ -171,7 +175,7 @@ fn calls(base: &str, id: i64, definition: &Definition, needs_key: bool) -> [Snip
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ui::standing::tests::{at, head};
+    use crate::ui::condition::tests::{at, head};
     use oncue_domain::event::Origin;
     use oncue_domain::id::EventId;
     use oncue_domain::schedule::zone::Zones;

@@ -10,9 +10,9 @@ use oncue_domain::schedule::zone::Zone;
 use oncue_domain::trigger::{Armed, Kind, TriggerHead};
 
 use super::badge::Badge;
+use super::condition::Condition;
 use super::destination;
 use super::moment::Moment;
-use super::standing::Standing;
 use super::viewer::trigger_zone;
 use crate::app::Shared;
 
@@ -51,7 +51,13 @@ pub(crate) struct TriggerRow {
 
 impl TriggerRow {
     /// The line of a trigger that stands so, its times told in `zone`.
-    pub(crate) fn of(app: &Shared, head: &TriggerHead, standing: Standing, zone: &Zone, now: Timestamp) -> TriggerRow {
+    pub(crate) fn of(
+        app: &Shared,
+        head: &TriggerHead,
+        condition: Condition,
+        zone: &Zone,
+        now: Timestamp,
+    ) -> TriggerRow {
         let details = head.schedule.as_ref();
         let webhook = head.webhook.as_ref();
         TriggerRow {
@@ -62,7 +68,7 @@ impl TriggerRow {
                 Schedule::Cron { zone, .. } => Some(zone.name().to_owned()),
                 _ => None,
             }),
-            state: Badge::of_trigger(standing),
+            state: Badge::of_trigger(condition),
             next: head.next_at.map(|next| Moment::due(next, now, zone)),
             expires: head.expires_at.map(|end| Moment::new(end, now, zone)),
             created: Moment::new(head.created_at, now, zone),
@@ -87,7 +93,7 @@ impl TriggerRow {
     pub(crate) fn alone(app: &Shared, armed: &Armed, now: Timestamp) -> TriggerRow {
         let head = TriggerHead::from(armed);
         let zone = trigger_zone(app, head.schedule.as_ref());
-        TriggerRow::of(app, &head, Standing::of(&head, false, now), zone, now)
+        TriggerRow::of(app, &head, Condition::of(&head, false, now), zone, now)
     }
 }
 

@@ -104,7 +104,7 @@ pub(crate) async fn get(State(app): State<App>, caller: Caller, PathId(id): Path
 }
 
 /// Replace a destination: what is left out takes its default, but a secret that is null or left out is kept for as long as the
-/// receiver stays the same.
+/// receiver stays the same. Where its calls were not signed before and are now, this answer is the only one that shows the secret.
 #[utoipa::path(put, path = "/api/v1/destinations/{id}", tag = "Destinations", operation_id = "replace_destination",
     params(("id" = i64, Path)), request_body = DestinationInput,
     responses((status = 200, body = DestinationDocument), MakingErrors))]
@@ -117,11 +117,12 @@ pub(crate) async fn replace(
     let id = destination_id(&id)?;
     // Before the body is looked at, so that what is another's looks like none whatever is sent.
     load(&app, caller.owner(), id).await?;
-    let destination = write::edit_from(&app, caller.owner(), id, &body.object()?).await?;
-    Ok(Json(document_of(&app, &destination).await?).into_response())
+    let made = write::edit_from(&app, caller.owner(), id, &body.object()?).await?;
+    Ok(Json(document_of(&app, &made.destination).await?.revealing(made.secret.as_ref())).into_response())
 }
 
 /// Change a destination in part: each field that is named is taken as a whole, and null gives it its default, but keeps what is secret.
+/// Where its calls were not signed before and are now, this answer is the only one that shows the secret.
 #[utoipa::path(patch, path = "/api/v1/destinations/{id}", tag = "Destinations", operation_id = "change_destination",
     params(("id" = i64, Path)), request_body = DestinationInput,
     responses((status = 200, body = DestinationDocument), MakingErrors))]
@@ -133,8 +134,8 @@ pub(crate) async fn patch(
 ) -> Result<Response, Problem> {
     let id = destination_id(&id)?;
     load(&app, caller.owner(), id).await?;
-    let destination = write::patch_from(&app, caller.owner(), id, &body.object()?).await?;
-    Ok(Json(document_of(&app, &destination).await?).into_response())
+    let made = write::patch_from(&app, caller.owner(), id, &body.object()?).await?;
+    Ok(Json(document_of(&app, &made.destination).await?.revealing(made.secret.as_ref())).into_response())
 }
 
 /// Delete a destination that no trigger sends to. What was still owed to it fails.

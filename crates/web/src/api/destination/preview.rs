@@ -217,9 +217,7 @@ pub(crate) async fn render(
     sample: &Sample,
     now: Timestamp,
 ) -> Result<Result<Preview, Unfit>, Fault> {
-    if current.is_none() {
-        draw_first(app, &mut said);
-    }
+    draw_first(app, &mut said, current.map(|current| current.definition.as_ref()));
     let definition = read(app, owner, said, current).await?;
     Ok(message::preview(sample, definition, &app.source(), &app.zones, now, app.random()))
 }

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use oncue_domain::destination::Destination;
+use oncue_domain::destination::{Destination, Standing};
 use oncue_domain::event::Origin;
 use oncue_domain::id::{EventId, UserId};
 use oncue_domain::store::{EventFilter, EventPage};
@@ -27,7 +27,9 @@ pub(crate) async fn test(
 ) -> Result<Response, Problem> {
     let destination = load(&app, caller.owner(), destination_id(&id)?).await?;
     let event = try_out(&app, caller.owner(), &destination).await?;
-    Ok(Json(FiredDocument::tested(event)).into_response())
+    let is_stopped = destination.standing != Standing::Active;
+    let document = if is_stopped { FiredDocument::waiting(event) } else { FiredDocument::tested(event) };
+    Ok(Json(document).into_response())
 }
 
 /// Sends one test event to a destination. The event is found by the number of the trigger that never was.

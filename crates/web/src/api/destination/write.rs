@@ -24,11 +24,14 @@ const COMMON: [&str; 8] = ["name", "timeout", "rate", "parallelism", "in_order",
 /// How often an edit is decided again because the destination was edited meanwhile.
 const EDIT_TRIES: usize = 16;
 
-/// A new destination.
+/// What every kind whose calls are signed asks for beside that, in the same words.
+const CALLED: [&str; 3] = ["method", "body", "secrets"];
+
+/// A destination that was made or changed.
 pub(crate) struct Made {
     /// The destination.
     pub(crate) destination: Destination,
-    /// The secret that was drawn for it, to be shown this once; none where its user named secrets, or where nothing is signed.
+    /// The secret that was drawn for it, to be shown this once; none where there were secrets already, or where nothing is signed.
     pub(crate) secret: Option<SigningSecret>,
 }
 
@@ -40,7 +43,7 @@ pub(crate) async fn create_from(
     mut said: Map<String, Value>,
     now: Timestamp,
 ) -> Result<Made, Fault> {
-    let secret = draw_first(app, &mut said);
+    let secret = draw_first(app, &mut said, None);
     let definition = read(app, owner, said, None).await?;
     match app.store.create_destination(owner, definition, now).await? {
         Some(destination) => Ok(Made { destination, secret }),
@@ -51,22 +54,36 @@ pub(crate) async fn create_from(
     }
 }
 
-/// Gives a new destination whose calls are signed a secret, where its user named none.
-pub(super) fn draw_first(app: &Shared, said: &mut Map<String, Value>) -> Option<SigningSecret> {
-    let kind = said.get("kind").and_then(Value::as_str).unwrap_or_default();
-    let is_to_sign = Kind::CALLED.contains(&kind) && said.get("secrets").is_none_or(Value::is_null);
-    let secret = is_to_sign.then(|| SigningSecret::symmetric(app.random()))?;
+/// Gives a destination a secret where its calls are to be signed from now on and its user named none.
+pub(super) fn draw_first(
+    app: &Shared,
+    said: &mut Map<String, Value>,
+    former: Option<&Definition>,
+) -> Option<SigningSecret> {
+    let secret = is_to_be_drawn(said, former).then(|| SigningSecret::symmetric(app.random()))?;
     said.insert("secrets".to_owned(), json!([{"secret": secret.reveal()}]));
     Some(secret)
 }
 
-/// Replaces what a destination says; secrets that are null or left out are kept.
+/// Whether a destination that said `former` has no secret to sign with and wants one: it is new, or was of a kind whose calls are not
+/// signed, or it signed nothing by its user's wish and is now asked for the default by name.
+fn is_to_be_drawn(said: &Map<String, Value>, former: Option<&Definition>) -> bool {
+    let kind = said.get("kind").and_then(Value::as_str).unwrap_or_default();
+    let former = former.and_then(|former| former.kind.call());
+    let is_wanted = match said.get("secrets") {
+        None => former.is_none(),
+        Some(secrets) => secrets.is_null() && former.is_none_or(|call| call.secrets.is_empty()),
+    };
+    is_wanted && Kind::CALLED.contains(&kind)
+}
+
+/// Replaces what a destination says; secrets that are null or left out are kept, and one is drawn where calls were not signed before.
 pub(crate) async fn edit_from(
     app: &Shared,
     owner: UserId,
     id: DestinationId,
     said: &Map<String, Value>,
-) -> Result<Destination, Fault> {
+) -> Result<Made, Fault> {
     change(app, owner, id, |_| Ok(said.clone())).await
 }
 
@@ -77,7 +94,7 @@ pub(crate) async fn patch_from(
     owner: UserId,
     id: DestinationId,
     said: &Map<String, Value>,
-) -> Result<Destination, Fault> {
+) -> Result<Made, Fault> {
     change(app, owner, id, |current| Ok(merge(shown(current), said))).await
 }
 
@@ -87,15 +104,17 @@ pub(super) async fn change(
     owner: UserId,
     id: DestinationId,
     decide: impl Fn(&Definition) -> Result<Map<String, Value>, Fault>,
-) -> Result<Destination, Fault> {
+) -> Result<Made, Fault> {
     for _ in 0..EDIT_TRIES {
         let current = load(app, owner, id).await?;
-        let definition = read(app, owner, decide(&current.definition)?, Some(&current)).await?;
+        let mut said = decide(&current.definition)?;
+        let secret = draw_first(app, &mut said, Some(&current.definition));
+        let definition = read(app, owner, said, Some(&current)).await?;
         if definition == *current.definition {
-            return Ok(current);
+            return Ok(Made { destination: current, secret: None });
         }
         match app.store.edit_destination(owner, id, current.revision, definition).await? {
-            Edited::Done => return load(app, owner, id).await,
+            Edited::Done => return Ok(Made { destination: load(app, owner, id).await?, secret }),
             Edited::NotFound => return Err(Fault::not_found("Destination")),
             Edited::Missing(missing) => return Err(Invalid::new("alert.destination", missing.to_string()).into()),
             Edited::Stale => {}
@@ -113,9 +132,12 @@ pub(super) fn shown(definition: &Definition) -> Map<String, Value> {
 }
 
 fn merge(mut base: Map<String, Value>, said: &Map<String, Value>) -> Map<String, Value> {
-    // What the former kind asked for says nothing to another one.
+    let is_called =
+        |kind: Option<&Value>| kind.and_then(Value::as_str).is_some_and(|kind| Kind::CALLED.contains(&kind));
+    // What the former kind asked for says nothing to another one, but for what both ask for. Headers are secrets of the receiver's.
     if said.get("kind").is_some_and(|kind| Some(kind) != base.get("kind")) {
-        base.retain(|name, _| COMMON.contains(&name.as_str()));
+        let stays = is_called(base.get("kind")) && is_called(said.get("kind"));
+        base.retain(|name, _| COMMON.contains(&name.as_str()) || stays && CALLED.contains(&name.as_str()));
     }
     base.extend(said.iter().map(|(name, value)| (name.clone(), value.clone())));
     base
@@ -177,6 +199,8 @@ fn judge(app: &Shared, definition: &Definition, former: Option<&Definition>) -> 
 mod tests {
     use super::*;
 
+    const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
     fn object(value: Value) -> Map<String, Value> {
         match value {
             Value::Object(object) => object,
@@ -186,13 +210,34 @@ mod tests {
 
     #[test]
     fn a_patch_replaces_whole_fields_and_another_kind_forgets_what_the_former_one_asked_for() {
-        let base = object(json!({"name": "a", "kind": "webhook", "url": "u", "headers": {"x": null}, "timeout": "5s"}));
+        let base = object(
+            json!({"name": "a", "kind": "webhook", "url": "u", "headers": {"x": null}, "timeout": "5s", "method": "PUT"}),
+        );
         let merged = merge(base.clone(), &object(json!({"headers": {"y": "1"}})));
         assert_eq!(merged["headers"], json!({"y": "1"}));
         assert_eq!(merged["url"], "u");
+        let merged = merge(base.clone(), &object(json!({"kind": "discord"})));
+        assert_eq!(Value::Object(merged), json!({"name": "a", "kind": "discord", "timeout": "5s"}));
         let merged = merge(base.clone(), &object(json!({"kind": "inbox"})));
-        assert_eq!(Value::Object(merged), json!({"name": "a", "kind": "inbox", "timeout": "5s"}));
+        assert_eq!(Value::Object(merged), json!({"name": "a", "kind": "inbox", "timeout": "5s", "method": "PUT"}));
         let merged = merge(base.clone(), &object(json!({"kind": "webhook"})));
         assert_eq!(merged, base);
+    }
+
+    #[test]
+    fn a_secret_is_drawn_where_calls_were_not_signed_and_nobody_said_that_they_should_not_be() {
+        let former = |said: Value| Definition::read(&said, None).expect("a destination");
+        let chat = former(json!({"name": "a", "kind": "discord", "url": "https://discord.com/api/webhooks/1/t"}));
+        let signed = former(json!({"name": "a", "kind": "inbox", "secrets": [{"secret": SECRET}]}));
+        let unsigned = former(json!({"name": "a", "kind": "inbox", "secrets": []}));
+        let drawn = |said: Value, former| is_to_be_drawn(&object(said), former);
+        for left_out in [json!({"kind": "webhook"}), json!({"kind": "webhook", "secrets": null})] {
+            assert!(drawn(left_out.clone(), None) && drawn(left_out.clone(), Some(&chat)), "{left_out}");
+            assert!(!drawn(left_out.clone(), Some(&signed)), "{left_out}");
+        }
+        assert!(!drawn(json!({"kind": "webhook"}), Some(&unsigned)), "it was asked for");
+        assert!(drawn(json!({"kind": "webhook", "secrets": null}), Some(&unsigned)));
+        assert!(!drawn(json!({"kind": "webhook", "secrets": []}), Some(&chat)));
+        assert!(!drawn(json!({"kind": "slack"}), Some(&chat)));
     }
 }

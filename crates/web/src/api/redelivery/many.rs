@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 
 use crate::app::{App, Shared};
 use crate::auth::Caller;
-use crate::extract::{Fields, JsonBody};
+use crate::extract::{BACKWARDS, Fields, JsonBody, is_backwards};
 use crate::fault::{Fault, Problem};
 use crate::openapi::MakingErrors;
 
@@ -98,7 +98,7 @@ pub(crate) enum RedeliveryDocument {
 pub(crate) struct ResultDocument {
     event_id: i64,
     slot: u32,
-    /// `redelivered`, `owed`, `ending`, `destination-gone` or `not-found`.
+    /// `redelivered`, `owed`, `parked`, `ending`, `destination-gone` or `not-found`.
     result: &'static str,
     /// Why it is not sent again.
     detail: Option<String>,
@@ -118,6 +118,7 @@ fn word(refusal: Refusal) -> &'static str {
     match refusal {
         Refusal::NotFound => "not-found",
         Refusal::Owed => "owed",
+        Refusal::Parked => "parked",
         Refusal::Ending => "ending",
         Refusal::DestinationGone => "destination-gone",
     }
@@ -192,11 +193,15 @@ fn read_wish(body: &JsonBody, zone: &Zone) -> Result<Wish, Fault> {
 
 fn read_filter(fields: &mut Fields, zone: &Zone) -> UndeliveredFilter {
     let number = "This must be a whole number.";
+    let (since, until) = (fields.take_instant("since", zone), fields.take_instant("until", zone));
+    if is_backwards(since, until) {
+        fields.fail("until", BACKWARDS);
+    }
     UndeliveredFilter {
         destination: fields.take("destination_id", number).map(DestinationId),
         trigger: fields.take("trigger_id", number).map(TriggerId),
-        failed_after: fields.take_instant("since", zone).map(just_before),
-        failed_until: fields.take_instant("until", zone),
+        failed_after: since.map(just_before),
+        failed_until: until,
     }
 }
 

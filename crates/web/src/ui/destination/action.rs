@@ -68,7 +68,8 @@ pub(in crate::ui) async fn test(
 ) -> Result<Response, PageFault> {
     let destination = load(&app, caller.owner(), destination_id(&id)?).await?;
     let event = try_out(&app, caller.owner(), &destination).await?;
-    Ok(see_other(&Notice::of(Done::Tested).with_event(event).at(&address(destination.id))))
+    let done = if destination.standing == Standing::Active { Done::Tested } else { Done::TestWaits };
+    Ok(see_other(&Notice::of(done).with_event(event).at(&address(destination.id))))
 }
 
 /// POST /ui/destinations/{id}/rotate: the answer shows the new secret, once.

@@ -8,7 +8,7 @@ use oncue_domain::destination::Wanted;
 use oncue_domain::id::DestinationId;
 use oncue_domain::store::{Deleted, Error};
 
-use super::page::{User, users};
+use super::page::{Sender, senders};
 use super::row::DestinationRow;
 use crate::api::destination::destination_id;
 use crate::app::App;
@@ -26,7 +26,7 @@ struct DeletePage {
     frame: Frame,
     destination: DestinationRow,
     /// The triggers that send to it.
-    users: Vec<User>,
+    senders: Vec<Sender>,
     /// Whether that was tried, and refused.
     was_refused: bool,
 }
@@ -35,7 +35,7 @@ impl DeletePage {
     async fn new(app: &App, caller: &Caller, id: DestinationId) -> Result<DeletePage, PageFault> {
         Ok(DeletePage {
             frame: Frame::of(app, caller, Place::Destinations),
-            users: users(app, caller.owner(), id).await?,
+            senders: senders(app, caller.owner(), id).await?,
             destination: row(app, caller, id).await?,
             was_refused: false,
         })

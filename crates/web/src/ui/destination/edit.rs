@@ -190,7 +190,7 @@ pub(in crate::ui) async fn edit_page(
     Ok(FormPage::new(&app, &caller, Some(&current), DestinationForm::of(&current)).await?.show())
 }
 
-/// POST /ui/destinations/{id}/edit
+/// POST /ui/destinations/{id}/edit. Where a signing secret was drawn, because calls were not signed before, the answer shows it, once.
 pub(in crate::ui) async fn edit(
     State(app): State<App>,
     Visitor(caller): Visitor,
@@ -210,7 +210,10 @@ pub(in crate::ui) async fn edit(
         Err(wrong) => Err(wrong.into()),
     };
     match edited {
-        Ok(_) => Ok(see_other(&Notice::of(Done::DestinationChanged).at(&address(id)))),
+        Ok(made) => match made.secret {
+            Some(secret) => show_new(&app, &caller, &made.destination, &secret, Done::DestinationChanged).await,
+            None => Ok(see_other(&Notice::of(Done::DestinationChanged).at(&address(id)))),
+        },
         Err(Fault::Invalid(errors)) => {
             let errors = FormErrors::of(errors, &form.kind);
             Ok(FormPage { errors, ..FormPage::new(&app, &caller, Some(&current), form).await? }.show())

@@ -32,17 +32,17 @@ use crate::ui::{PageFault, page};
 const FAILED_LISTED: usize = 10;
 
 /// A trigger that sends to a destination.
-pub(super) struct User {
+pub(super) struct Sender {
     pub(super) id: TriggerId,
     pub(super) label: String,
 }
 
 /// The triggers that send to a destination, among those that lists look at.
-pub(super) async fn users(app: &App, owner: UserId, id: DestinationId) -> Result<Vec<User>, Fault> {
+pub(super) async fn senders(app: &App, owner: UserId, id: DestinationId) -> Result<Vec<Sender>, Fault> {
     let heads = app.store.trigger_heads(owner, TRIGGERS_MAX).await?;
-    let users = heads.iter().filter(|head| head.destinations.contains(&id));
+    let senders = heads.iter().filter(|head| head.destinations.contains(&id));
     let name = |name: &Option<String>, id| trigger_row::label(name.as_deref().unwrap_or_default(), id);
-    Ok(users.map(|head| User { id: head.id, label: name(&head.name, head.id) }).collect())
+    Ok(senders.map(|head| Sender { id: head.id, label: name(&head.name, head.id) }).collect())
 }
 
 /// A delivery that was given up.
@@ -78,7 +78,7 @@ struct DestinationPage {
     secrets: Vec<SecretRow>,
     /// The secret that was just drawn, and its public key.
     new_secret: Option<(String, Option<String>)>,
-    users: Vec<User>,
+    senders: Vec<Sender>,
     failed: Vec<Failed>,
     kept_for: String,
 }
@@ -146,7 +146,7 @@ impl DestinationPage {
             is_signing: secrets.is_some(),
             secrets: secrets.unwrap_or_default().iter().map(SecretRow::of).collect(),
             new_secret: None,
-            users: users(app, caller.owner(), destination.id).await?,
+            senders: senders(app, caller.owner(), destination.id).await?,
             failed: failed.collect(),
             kept_for: span(app.settings.retention.keep_for),
         })

@@ -1,7 +1,7 @@
 //! A destination as lists name it: what it is called, what it is, where it sends, and whether deliveries go there. Where it sends is
 //! told without what may be secret: the path of an address stays out.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use oncue_domain::destination::alert::Streak;
 use oncue_domain::destination::definition::{Dispatch, Kind};
 use oncue_domain::destination::{Definition, Destination, DestinationHead, Standing};
@@ -29,14 +29,27 @@ pub(super) struct DestinationRow {
 }
 
 /// Attempts in a row that failed.
-pub(super) struct Trouble {
+pub(crate) struct Trouble {
     /// "7 attempts in a row have failed".
-    pub(super) words: String,
-    pub(super) since: Moment,
+    pub(crate) words: String,
+    pub(crate) since: Moment,
+}
+
+/// After so many failed attempts in a row a destination is said to be failing, however quickly they came.
+const FAILURES_OF_NOTE: u32 = 3;
+
+/// After so long without a success it is, too. The first pauses of the standard ladder are five seconds and five minutes: what one repeat
+/// mends is nobody's concern.
+const TROUBLE_OF_NOTE: SignedDuration = SignedDuration::from_mins(5);
+
+/// Whether the attempts that failed in a row are more than a hiccup.
+pub(crate) fn is_failing(streak: &Streak, now: Timestamp) -> bool {
+    let is_long = now.duration_since(streak.since) >= TROUBLE_OF_NOTE;
+    streak.failures >= FAILURES_OF_NOTE || streak.failures > 0 && is_long
 }
 
 impl Trouble {
-    fn of(streak: &Streak, zone: &Zone, now: Timestamp) -> Option<Trouble> {
+    pub(crate) fn of(streak: &Streak, zone: &Zone, now: Timestamp) -> Option<Trouble> {
         let words = match streak.failures {
             0 => return None,
             1 => "The last attempt has failed".to_owned(),
@@ -55,10 +68,9 @@ impl DestinationRow {
         now: Timestamp,
     ) -> DestinationRow {
         let trouble = streak.and_then(|streak| Trouble::of(streak, zone, now));
-        DestinationRow {
-            trouble,
-            ..DestinationRow::with_place(&destination.head(), place(&destination.definition), zone, now)
-        }
+        let row = DestinationRow::with_place(&destination.head(), place(&destination.definition), zone, now);
+        let is_failing = row.is_active && streak.is_some_and(|streak| is_failing(streak, now));
+        DestinationRow { trouble, state: if is_failing { Badge::FAILING } else { row.state }, ..row }
     }
 
     /// The line of a destination of which nothing but its head can be read.
@@ -131,7 +143,35 @@ fn host(address: &Url) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use oncue_domain::schedule::zone::Zones;
     use serde_json::json;
+
+    #[test]
+    fn a_destination_is_failing_after_three_attempts_in_a_row_or_five_minutes() {
+        let since = Timestamp::UNIX_EPOCH;
+        let at = |failures, seconds| {
+            is_failing(&Streak { failures, since, told: None }, since + SignedDuration::from_secs(seconds))
+        };
+        assert!(!at(0, 900) && !at(1, 0) && !at(2, 299));
+        assert!(at(3, 0) && at(1, 300) && at(24, 3600));
+    }
+
+    #[test]
+    fn a_failing_destination_is_not_called_active_and_a_paused_one_stays_paused() {
+        let definition = json!({"name": "a", "kind": "webhook", "url": "https://example.com/"});
+        let now = Timestamp::UNIX_EPOCH;
+        let destination = |standing| Destination {
+            id: DestinationId(7),
+            owner: oncue_domain::id::UserId(1),
+            revision: 1,
+            created_at: now,
+            standing,
+            definition: std::sync::Arc::new(Definition::read(&definition, None).expect("a destination")),
+        };
+        let streak = Streak { failures: 24, since: now, told: None };
+        let word = |standing| DestinationRow::of(&destination(standing), Some(&streak), &Zones::utc(), now).state.word;
+        assert_eq!((word(Standing::Active), word(Standing::Paused { since: now })), ("failing", "paused"));
+    }
 
     #[test]
     fn a_list_says_where_a_destination_sends_and_keeps_secret_paths_to_itself() {

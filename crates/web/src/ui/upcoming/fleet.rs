@@ -7,7 +7,7 @@ use oncue_domain::id::UserId;
 use oncue_domain::store::{self, Store};
 use oncue_domain::trigger::TriggerHead;
 
-use crate::ui::standing::Standing;
+use crate::ui::condition::Condition;
 
 /// How many triggers are looked at.
 pub(super) const TRIGGERS_MAX: usize = 5_000;
@@ -55,13 +55,13 @@ impl Fleet {
     pub(super) fn still(&self, now: Timestamp) -> Vec<Still> {
         let mut still: Vec<Still> = Vec::new();
         for head in &self.triggers {
-            let word = Standing::of(head, false, now).word();
+            let word = Condition::of(head, false, now).word();
             match still.iter_mut().find(|still| still.word == word) {
                 Some(still) => still.count += 1,
                 None => still.push(Still { word, count: 1 }),
             }
         }
-        still.retain(|still| still.word != Standing::Waiting.word());
+        still.retain(|still| still.word != Condition::Waiting.word());
         still.sort_by_key(|still| (std::cmp::Reverse(still.count), still.word));
         still
     }

@@ -6,7 +6,7 @@ use oncue_domain::trigger::{Kind, TriggerHead};
 
 /// Where a trigger stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Standing {
+pub(crate) enum Condition {
     /// Kept, and never scheduled.
     Test,
     /// Its time is over.
@@ -25,44 +25,44 @@ pub(crate) enum Standing {
     Finished,
 }
 
-impl Standing {
+impl Condition {
     /// Where this one stands at `now`; whether its deliveries fail is known to the store alone.
-    pub(crate) fn of(head: &TriggerHead, is_failing: bool, now: Timestamp) -> Standing {
+    pub(crate) fn of(head: &TriggerHead, is_failing: bool, now: Timestamp) -> Condition {
         if head.is_test {
-            Standing::Test
+            Condition::Test
         } else if !head.lives_at(now) {
-            Standing::Expired
+            Condition::Expired
         } else if !head.enabled {
-            Standing::Paused
+            Condition::Paused
         } else if head.is_overdue(now) {
-            Standing::Overdue
+            Condition::Overdue
         } else if is_failing {
-            Standing::Failing
+            Condition::Failing
         } else if head.kind() == Kind::Api {
-            Standing::Ready
+            Condition::Ready
         } else if head.next_at.is_some() {
-            Standing::Waiting
+            Condition::Waiting
         } else {
-            Standing::Finished
+            Condition::Finished
         }
     }
 
     /// Whether somebody ought to look.
     pub(crate) fn needs_attention(self) -> bool {
-        matches!(self, Standing::Overdue | Standing::Failing)
+        matches!(self, Condition::Overdue | Condition::Failing)
     }
 
     /// The word on pages and in addresses.
     pub(crate) fn word(self) -> &'static str {
         match self {
-            Standing::Test => "test",
-            Standing::Expired => "expired",
-            Standing::Paused => "paused",
-            Standing::Overdue => "overdue",
-            Standing::Failing => "failing",
-            Standing::Waiting => "waiting",
-            Standing::Ready => "ready",
-            Standing::Finished => "finished",
+            Condition::Test => "test",
+            Condition::Expired => "expired",
+            Condition::Paused => "paused",
+            Condition::Overdue => "overdue",
+            Condition::Failing => "failing",
+            Condition::Waiting => "waiting",
+            Condition::Ready => "ready",
+            Condition::Finished => "finished",
         }
     }
 }
@@ -97,7 +97,7 @@ pub(crate) mod tests {
     #[test]
     fn what_keeps_a_trigger_from_firing_is_said_before_what_went_wrong_and_that_before_that_it_waits() {
         let plain = head(1, "");
-        let word = |head: &TriggerHead, is_failing| Standing::of(head, is_failing, at(0)).word();
+        let word = |head: &TriggerHead, is_failing| Condition::of(head, is_failing, at(0)).word();
         assert_eq!(word(&plain, false), "waiting");
         assert_eq!(word(&plain, true), "failing");
         let finished = TriggerHead { next_at: None, ..plain };
@@ -114,7 +114,7 @@ pub(crate) mod tests {
     #[test]
     fn a_trigger_is_overdue_when_the_scheduler_should_have_looked_long_ago() {
         let due = TriggerHead { next_at: Some(at(-5)), ..head(1, "") };
-        assert_eq!(Standing::of(&due, false, at(0)), Standing::Waiting);
-        assert_eq!(Standing::of(&due, true, at(1)), Standing::Overdue);
+        assert_eq!(Condition::of(&due, false, at(0)), Condition::Waiting);
+        assert_eq!(Condition::of(&due, true, at(1)), Condition::Overdue);
     }
 }

@@ -1,0 +1,139 @@
+//! Many at once: triggers that are made and triggers that are fired by one call, each item by the rules of the call for one. An
+//! item that is wrong refuses itself alone, and everything that the answer says is done is durable. What one item says is read
+//! where the call for one reads it; here are only the items, their turn, and their results.
+
+mod answer;
+mod carry;
+mod items;
+mod turns;
+
+use axum::extract::{Request, State};
+use axum::response::Response;
+use jiff::Timestamp;
+use oncue_domain::event::Origin;
+use oncue_domain::id::{DestinationId, TriggerId, UserId};
+use oncue_domain::payload::Payload;
+use oncue_domain::store::{Call, NewTrigger};
+use serde::Deserialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::fire::outcome;
+use super::trigger::{TriggerInput, define, to_make};
+use super::trigger_destination::missing;
+use crate::app::{App, Shared};
+use crate::auth::{Caller, Firer};
+use crate::fault::{Fault, Problem};
+use crate::openapi::MakingErrors;
+use answer::{AnswerDocument, Done, respond};
+use carry::carry_out;
+use items::{BulkBody, Item};
+
+pub(crate) use items::{is_bulk, is_lines};
+pub(crate) use turns::Turns;
+
+/// A firing among many.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = BulkFiring, example = json!({"trigger_id": 7, "payload": {"key": "value"}}))]
+#[expect(
+    dead_code,
+    reason = "the document of a body that is read field by field, so that every error can name its field"
+)]
+pub(crate) struct FiringInput {
+    /// The `api` trigger to fire.
+    trigger_id: i64,
+    /// Any JSON value of up to 256 KiB; left out or null, the trigger's own is sent.
+    payload: Option<Value>,
+}
+
+/// Make many triggers, up to 10 000 in 16 MiB. Each item is the body of the call for one; each result has the status that it
+/// would have answered.
+#[utoipa::path(post, path = "/api/v1/triggers/bulk", tag = "Triggers", operation_id = "create_triggers",
+    request_body(description = "A JSON array of triggers, or one of them on each line.", content(
+        (Vec<TriggerInput> = "application/json"),
+        (String = "application/x-ndjson"),
+    )),
+    responses((status = 200, description = "What became of each item; lines of results where application/x-ndjson is accepted", content(
+        (AnswerDocument = "application/json"),
+        (String = "application/x-ndjson", example = "{\"index\":0,\"status\":201,\"id\":7}\n"),
+    )), MakingErrors))]
+pub(crate) async fn create(State(app): State<App>, caller: Caller, request: Request) -> Result<Response, Problem> {
+    let owner = caller.owner();
+    let body = BulkBody::read(request, &app, owner).await?;
+    let items = body.items()?;
+    let read = |item: &Item<'_>, now: Timestamp| {
+        let definition = define(&app, item.fields()?, None, None, now)?;
+        Ok(to_make(&app, owner, definition, now))
+    };
+    let write = |new: Vec<NewTrigger>, now: Timestamp| make_all(&app, new, now);
+    let results = carry_out(&app, owner, &items, read, write).await;
+    Ok(respond(results, body.answers_in_lines()))
+}
+
+/// Makes triggers of checked definitions.
+async fn make_all(app: &Shared, new: Vec<NewTrigger>, now: Timestamp) -> Vec<Result<Done, Fault>> {
+    let named: Vec<Vec<DestinationId>> = new.iter().map(|new| new.definition.destinations.clone()).collect();
+    let made = app.store.create_triggers(new, now).await;
+    let results = made.into_iter().zip(&named).map(|(made, named)| match made {
+        Ok(made) => made.map(Done::Made).map_err(|gone| missing(named, gone)),
+        Err(error) => Err(error.into()),
+    });
+    results.collect()
+}
+
+/// Fire many api triggers, up to 10 000 times in 16 MiB, in the order of the items. Each result has the status that the call for one
+/// would have answered.
+#[utoipa::path(post, path = "/api/v1/fire/bulk", tag = "Triggers", operation_id = "fire_triggers",
+    request_body(description = "A JSON array of firings, or one of them on each line.", content(
+        (Vec<FiringInput> = "application/json"),
+        (String = "application/x-ndjson"),
+    )),
+    responses((status = 200, description = "What became of each item; lines of results where application/x-ndjson is accepted", content(
+        (AnswerDocument = "application/json"),
+        (String = "application/x-ndjson", example = "{\"index\":0,\"status\":200,\"event_id\":29}\n"),
+    )), MakingErrors))]
+pub(crate) async fn fire(State(app): State<App>, Firer(caller): Firer, request: Request) -> Result<Response, Problem> {
+    let owner = caller.owner();
+    let body = BulkBody::read(request, &app, owner).await?;
+    let items = body.items()?;
+    let read = |item: &Item<'_>, now: Timestamp| {
+        let (trigger, payload) = read_firing(item)?;
+        Ok((trigger, Call { origin: Origin::Api, payload, message_id: app.ids.message(now) }))
+    };
+    let write = |calls: Vec<(TriggerId, Call)>, now: Timestamp| fire_all(&app, owner, calls, now);
+    let results = carry_out(&app, owner, &items, read, write).await;
+    Ok(respond(results, body.answers_in_lines()))
+}
+
+fn read_firing(item: &Item<'_>) -> Result<(TriggerId, Option<Payload>), Fault> {
+    let expected = "This must be the id of a trigger.";
+    let mut fields = item.fields()?;
+    let trigger = fields.take::<i64>("trigger_id", expected);
+    if trigger.is_none() && fields.errors.is_empty() {
+        fields.fail("trigger_id", format!("This is needed. {expected}"));
+    }
+    let payload = fields.take_raw("payload").and_then(|raw| match Payload::parse(raw.get()) {
+        Ok(payload) => Some(payload),
+        Err(error) => {
+            fields.fail("payload", error.message);
+            None
+        }
+    });
+    fields.finish()?;
+    Ok((TriggerId(trigger.expect("one that is missing was refused")), payload))
+}
+
+/// Fires triggers as each of the calls says.
+async fn fire_all(
+    app: &Shared,
+    owner: UserId,
+    calls: Vec<(TriggerId, Call)>,
+    now: Timestamp,
+) -> Vec<Result<Done, Fault>> {
+    let fired = app.store.fire_many(owner, calls, now).await;
+    let results: Vec<Result<Done, Fault>> = fired.into_iter().map(|fired| outcome(fired?).map(Done::Fired)).collect();
+    let logged = results.iter().filter(|result| result.is_ok()).count();
+    metrics::counter!("oncue_firings_total", "origin" => Origin::Api.word())
+        .increment(u64::try_from(logged).unwrap_or_default());
+    results
+}
