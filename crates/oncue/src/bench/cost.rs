@@ -7,6 +7,7 @@ use anyhow::Context;
 
 use super::machine::{kib, read};
 use super::report::Measure;
+use super::threads::Threads;
 
 /// How often the system counts processor time in a second, on every architecture that Linux has today.
 const TICKS_PER_SECOND: f64 = 100.0;
@@ -16,6 +17,8 @@ pub(super) struct Cost {
     at: Instant,
     /// Processor time, user and system together.
     cpu: Duration,
+    /// What the threads say, which is more exact as long as none of them ends.
+    threads: Threads,
     /// That of the database's processes, where it has its own and they are on this machine.
     database_cpu: Option<Duration>,
     /// Memory now.
@@ -26,10 +29,11 @@ pub(super) struct Cost {
 
 impl Cost {
     /// What these processes have cost, and the database whose first process is `database`.
-    pub(super) fn of(processes: impl Iterator<Item = u32>, database: Option<u32>) -> anyhow::Result<Cost> {
+    pub(super) fn of(processes: &[u32], database: Option<u32>) -> anyhow::Result<Cost> {
         let mut cost = Cost {
             at: Instant::now(),
             cpu: Duration::ZERO,
+            threads: Threads::of(processes),
             database_cpu: database.map(family_cpu),
             resident_bytes: 0,
             resident_bytes_max: 0,
@@ -59,7 +63,14 @@ impl Cost {
 
     /// How much processor time was used since `before`.
     pub(super) fn cpu_since(&self, before: &Cost) -> Duration {
-        self.cpu.saturating_sub(before.cpu)
+        self.threads.cpu_since(&before.threads).unwrap_or_else(|| self.cpu.saturating_sub(before.cpu))
+    }
+
+    /// How often in a second a thread was woken since `before`; none where the system does not tell.
+    pub(super) fn wakes_since(&self, before: &Cost, heading: &str) -> Option<Measure> {
+        let wakes = self.threads.wakes_since(&before.threads)?;
+        let per_second = wakes as f64 / self.at.duration_since(before.at).as_secs_f64();
+        Some(Measure::less(format!("{heading}server's threads woken"), "1/s", per_second))
     }
 
     /// What each of `count` things cost since `before`, in microseconds of a processor's time.

@@ -15,7 +15,7 @@ use oncue_store::postgres;
 use oncue_store::sqlite::{self, Place, Sqlite};
 
 use super::database::Database;
-use crate::system::{machine_name, zones};
+use crate::system::{fill_random, machine_name, zones};
 
 /// A folder and a database of one measurement's own.
 pub(super) struct Home {
@@ -24,6 +24,8 @@ pub(super) struct Home {
     folder: Folder,
     /// How many servers live here.
     pub(super) nodes: u32,
+    /// What they sign logins with, one after the other and beside each other.
+    secret: String,
 }
 
 /// A folder, removed with all that is in it.
@@ -36,7 +38,7 @@ impl Home {
         let number = MADE.fetch_add(1, Ordering::Relaxed);
         let path = parent.join(format!("oncue-bench-{}-{number}", std::process::id()));
         std::fs::create_dir(&path).with_context(|| format!("The folder {} cannot be made", path.display()))?;
-        Ok(Home { database, folder: Folder(path), nodes })
+        Ok(Home { database, folder: Folder(path), nodes, secret: secret() })
     }
 
     /// Where servers write what is nobody else's.
@@ -55,8 +57,9 @@ impl Home {
         if self.database.is_some() { 64 } else { 512 }
     }
 
-    /// Tells a server where its database is. What may hold a password stays out of the command line, which all can read.
+    /// Tells a server where its database is, and what logins are signed with. What may hold a password stays out of the command line, which all can read.
     pub(super) fn tell(&self, command: &mut Command) {
+        command.env("JWT_SECRET", &self.secret);
         match &self.database {
             Some(database) => drop(command.env("DATABASE_URL", &database.url)),
             None => {
@@ -118,6 +121,12 @@ impl Home {
     fn file(&self) -> PathBuf {
         self.folder().join("bench.db")
     }
+}
+
+fn secret() -> String {
+    let mut bytes = [0; 32];
+    fill_random(&mut bytes);
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl Drop for Folder {

@@ -10,7 +10,11 @@ use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-use super::wire::Wire;
+use super::wire::{Message, Wire};
+
+/// The one user of a benchmark.
+pub(super) const EMAIL: &str = "bench@example.com";
+pub(super) const PASSWORD: &str = "correct horse battery";
 
 /// How many connections make triggers.
 const MAKERS: usize = 64;
@@ -34,10 +38,19 @@ impl Client {
 
     /// Registers the one user of a benchmark and gives their token.
     pub(super) async fn register(address: &str) -> anyhow::Result<String> {
+        Client::token(address, "/auth/register").await
+    }
+
+    /// Logs the one user in who is there already, and gives their token.
+    pub(super) async fn login(address: &str) -> anyhow::Result<String> {
+        Client::token(address, "/auth/login").await
+    }
+
+    async fn token(address: &str, path: &str) -> anyhow::Result<String> {
         let mut client = Client::connect(address, "").await?;
-        let user = json!({"email": "bench@example.com", "password": "correct horse battery"});
-        let answer = client.call("POST", "/auth/register", &user.to_string()).await?;
-        answer["access_token"].as_str().map(str::to_owned).context("a registration without a token")
+        let user = json!({"email": EMAIL, "password": PASSWORD});
+        let answer = client.call("POST", path, &user.to_string()).await?;
+        answer["access_token"].as_str().map(str::to_owned).with_context(|| format!("{path} gives no token"))
     }
 
     /// Calls, and gives the JSON of a 2xx answer; any other is an error.
@@ -48,6 +61,21 @@ impl Client {
         match answer.status() {
             Some(200..=299) => Ok(serde_json::from_slice(answer.body)?),
             _ => bail!("{method} {path} was answered with {} {}", answer.head, String::from_utf8_lossy(answer.body)),
+        }
+    }
+
+    /// The items of a list, and the path of its next page where there is one.
+    pub(super) async fn list(&mut self, path: &str) -> anyhow::Result<(Vec<Value>, Option<String>)> {
+        let request = self.render("GET", path, "");
+        let (status, (items, link)) = self
+            .answer(request.as_bytes(), |answer| {
+                let items = serde_json::from_slice(answer.body).unwrap_or_default();
+                (items, answer.header("link").and_then(next_page).map(str::to_owned))
+            })
+            .await?;
+        match (status, items) {
+            (200, Value::Array(items)) => Ok((items, link)),
+            _ => bail!("GET {path} was answered with {status} and no list"),
         }
     }
 
@@ -74,24 +102,45 @@ impl Client {
         }
     }
 
-    /// Sends a request that is written already; true when it was answered with 200.
-    async fn repeat(&mut self, request: &[u8]) -> anyhow::Result<bool> {
-        self.wire.send(request).await?;
-        let answer = self.wire.receive().await?.context("the server closed the connection")?;
-        Ok(answer.status() == Some(200))
+    /// Sends a request that is written already; true when it was answered with 2xx.
+    pub(super) async fn repeat(&mut self, request: &[u8]) -> anyhow::Result<bool> {
+        let status = self.answer(request, |_| ()).await?.0;
+        Ok((200..=299).contains(&status))
     }
 
-    fn render(&self, method: &str, path: &str, body: &str) -> String {
+    /// Sends a request that is written already, and gives the status and what `read` makes of the answer's body.
+    pub(super) async fn answer<T>(
+        &mut self,
+        request: &[u8],
+        read: impl FnOnce(&Message<'_>) -> T,
+    ) -> anyhow::Result<(u16, T)> {
+        self.wire.send(request).await?;
+        let answer = self.wire.receive().await?.context("the server closed the connection")?;
+        Ok((answer.status().context("an answer without a status")?, read(&answer)))
+    }
+
+    /// A request with a JSON body, or without any.
+    pub(super) fn render(&self, method: &str, path: &str, body: &str) -> String {
+        self.render_as("application/json", method, path, body)
+    }
+
+    /// A request with a body of this type, or without any.
+    pub(super) fn render_as(&self, content_type: &str, method: &str, path: &str, body: &str) -> String {
         let authorization =
             if self.token.is_empty() { String::new() } else { format!("authorization: Bearer {}\r\n", self.token) };
         let (host, length) = (&self.address, body.len());
         let content = if body.is_empty() {
             String::new()
         } else {
-            format!("content-type: application/json\r\ncontent-length: {length}\r\n")
+            format!("content-type: {content_type}\r\ncontent-length: {length}\r\n")
         };
         format!("{method} {path} HTTP/1.1\r\nhost: {host}\r\n{authorization}{content}\r\n{body}")
     }
+}
+
+/// The address in a Link header that names the next page.
+fn next_page(link: &str) -> Option<&str> {
+    link.strip_prefix('<')?.split_once(">; rel=\"next\"").map(|(address, _)| address)
 }
 
 /// A connection on which a page is told what happens.
@@ -139,7 +188,7 @@ pub(super) struct Answered {
     pub(super) took_ms: Vec<f64>,
     /// How long all of it took.
     pub(super) lasted: Duration,
-    /// How many answers were not 200.
+    /// How many answers were not 2xx.
     pub(super) refused: usize,
 }
 
@@ -155,20 +204,33 @@ impl Answered {
     }
 }
 
-/// Fires for so long, on one connection for each trigger, which take turns among the addresses; each connection calls again as
-/// soon as it is answered.
-pub(super) async fn fire(
+/// A client that fires each trigger, and its request; they take turns among the addresses.
+pub(super) async fn firing(
     addresses: &[String],
     token: &str,
     triggers: &[i64],
-    lasts: Duration,
-) -> anyhow::Result<Answered> {
+) -> anyhow::Result<Vec<(Client, String)>> {
     let mut clients = Vec::with_capacity(triggers.len());
     for (trigger, address) in triggers.iter().zip(addresses.iter().cycle()) {
         let client = Client::connect(address, token).await?;
         let request = client.render("POST", &format!("/api/v1/triggers/{trigger}/fire"), PAYLOAD);
         clients.push((client, request));
     }
+    Ok(clients)
+}
+
+/// Fires for so long, on one connection for each trigger; each connection calls again as soon as it is answered.
+pub(super) async fn fire(
+    addresses: &[String],
+    token: &str,
+    triggers: &[i64],
+    lasts: Duration,
+) -> anyhow::Result<Answered> {
+    repeat(firing(addresses, token, triggers).await?, lasts).await
+}
+
+/// Repeats each client's request for so long, again as soon as it is answered.
+pub(super) async fn repeat(clients: Vec<(Client, String)>, lasts: Duration) -> anyhow::Result<Answered> {
     let started = Instant::now();
     let mut callers = JoinSet::new();
     for (mut client, request) in clients {
@@ -193,4 +255,15 @@ pub(super) async fn fire(
     }
     answered.lasted = started.elapsed();
     Ok(answered)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_page_is_read_from_its_header() {
+        assert_eq!(next_page("</api/v1/x?cursor=a&limit=50>; rel=\"next\""), Some("/api/v1/x?cursor=a&limit=50"));
+        assert_eq!(next_page("</api/v1/x>; rel=\"prev\""), None);
+    }
 }

@@ -3,17 +3,20 @@
 //! a receiver, and a load generator, each scenario with a database of its own. Nothing here may reach into a running
 //! server other than by HTTP and by what the system says about its process; and nothing here passes or fails.
 
+mod amounts;
 mod cost;
 mod database;
 mod home;
 mod load;
 mod machine;
+mod pace;
 mod receiver;
 mod report;
 mod scenario;
 mod server;
 mod shards;
 mod sick;
+mod threads;
 mod watcher;
 mod wire;
 
@@ -22,6 +25,7 @@ use std::path::PathBuf;
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 
+use amounts::Amounts;
 use database::{Facts, Postgres};
 use home::Home;
 use machine::Machine;
@@ -35,7 +39,7 @@ use shards::ShardsFlags;
 pub(crate) struct BenchFlags {
     #[command(subcommand)]
     calculation: Option<Calculation>,
-    /// What to measure; everything when nothing is named
+    /// What to measure; when nothing is named, everything but ceiling and growth
     #[arg(value_enum, value_name = "SCENARIO")]
     scenarios: Vec<Scenario>,
     /// Write the results to this file, as JSON
@@ -59,17 +63,21 @@ pub(crate) struct BenchFlags {
     /// How many servers share the database on PostgreSQL; the load takes turns among them
     #[arg(long, value_name = "NUMBER", default_value_t = 1, requires = "postgres", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=64))]
     nodes: u32,
+    #[command(flatten)]
+    amounts: Amounts,
 }
 
 impl BenchFlags {
-    /// What to measure: what was named, or everything that can be measured there.
+    /// What to measure: what was named, or everything that can be measured there in some minutes.
     fn scenarios(&self) -> anyhow::Result<Vec<Scenario>> {
         let can = |scenario: &Scenario| self.postgres.is_none() || scenario.is_for_shared();
         if let Some(scenario) = self.scenarios.iter().find(|scenario| !can(scenario)) {
             bail!("{} is measured on SQLite only; leave out --postgres, or {0}", scenario.name());
         }
         let all = Scenario::ALL.into_iter().filter(can).collect();
-        Ok(if self.scenarios.is_empty() { all } else { self.scenarios.clone() })
+        let scenarios = if self.scenarios.is_empty() { all } else { self.scenarios.clone() };
+        self.amounts.check(&scenarios)?;
+        Ok(scenarios)
     }
 }
 
@@ -105,6 +113,7 @@ struct Bench {
     size: Size,
     postgres: Option<Postgres>,
     nodes: u32,
+    amounts: Amounts,
 }
 
 impl Bench {
@@ -135,7 +144,7 @@ pub(crate) fn run(flags: &BenchFlags) -> anyhow::Result<()> {
     let parent = flags.folder.clone().unwrap_or_else(std::env::temp_dir);
     let scenarios = flags.scenarios()?;
     let size = if flags.quick { Size::Quick } else { Size::Full };
-    let bench = Bench { parent, size, postgres: flags.postgres.clone(), nodes: flags.nodes };
+    let bench = Bench { parent, size, postgres: flags.postgres.clone(), nodes: flags.nodes, amounts: flags.amounts };
     if cfg!(debug_assertions) {
         eprintln!("bench: this is a debug build; its numbers say nothing about oncue");
     }
@@ -189,17 +198,31 @@ mod tests {
             [
                 Scenario::Idle,
                 Scenario::Fire,
+                Scenario::Create,
                 Scenario::Burst,
                 Scenario::Steady,
                 Scenario::Lanes,
                 Scenario::Waiting,
                 Scenario::Restart,
+                Scenario::List,
             ]
         );
         assert_eq!(scenarios(&format!("{shared} burst")).expect("one of them"), [Scenario::Burst]);
         let refusal = scenarios(&format!("{shared} fire page")).expect_err("page is not among them").to_string();
         assert!(refusal.starts_with("page is measured on SQLite only"), "{refusal}");
         assert_eq!(scenarios("bench").expect("everything"), Scenario::ALL);
+    }
+
+    #[test]
+    fn numbers_of_ones_own_are_taken_where_something_reads_them_and_refused_elsewhere() {
+        let scenarios = |line: &str| Cli::try_parse_from(line.split(' ')).expect("flags").flags.scenarios();
+        scenarios("bench steady --triggers 5000 --seconds 600").expect("one command for ten minutes");
+        scenarios("bench --rate 100 --events 5000").expect("everything holds what reads them");
+        let refusal = scenarios("bench fire --events 5000").expect_err("fire has no events").to_string();
+        assert!(refusal.starts_with("--events is about list, growth"), "{refusal}");
+        for wrong in ["bench fire --rate 0", "bench steady --triggers -1", "bench list --events 10000001"] {
+            assert!(Cli::try_parse_from(wrong.split(' ')).is_err(), "{wrong}");
+        }
     }
 
     #[test]

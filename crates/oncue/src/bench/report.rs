@@ -1,6 +1,8 @@
 //! What was measured, for people, for files and for comparing. Percentiles are exact: they are picked from the sorted
 //! samples, never estimated. Nothing here measures, and nothing here judges.
 
+mod sizes;
+
 use std::fmt::Write;
 use std::path::Path;
 
@@ -28,17 +30,23 @@ pub(super) struct Measure {
     unit: &'static str,
     better: Better,
     value: f64,
+    of: Option<u64>,
 }
 
 impl Measure {
     /// A number of which less is better.
     pub(super) fn less(what: impl Into<String>, unit: &'static str, value: f64) -> Measure {
-        Measure { what: what.into(), unit, better: Better::Less, value }
+        Measure { what: what.into(), unit, better: Better::Less, value, of: None }
     }
 
     /// A number of which more is better.
     pub(super) fn more(what: impl Into<String>, unit: &'static str, value: f64) -> Measure {
-        Measure { what: what.into(), unit, better: Better::More, value }
+        Measure { what: what.into(), unit, better: Better::More, value, of: None }
+    }
+
+    /// The same number, measured with so many of what there may be many: it is shown beside those of other sizes.
+    pub(super) fn of(self, size: u64) -> Measure {
+        Measure { of: Some(size), ..self }
     }
 }
 
@@ -75,9 +83,22 @@ struct Row {
     unit: String,
     better: Better,
     values: Vec<f64>,
+    /// With how many, where that is what is asked about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    of: Option<u64>,
 }
 
 impl Row {
+    /// Whether it is about the same as another, of any run.
+    fn is_about(&self, scenario: &str, what: &str, of: Option<u64>) -> bool {
+        self.scenario == scenario && self.what == what && self.of == of
+    }
+
+    /// What it is about, in a list of its own.
+    fn label(&self) -> String {
+        self.of.map_or_else(|| self.what.clone(), |size| format!("{}, of {size}", self.what))
+    }
+
     fn sorted(&self) -> Sorted {
         Sorted::of(self.values.iter().copied())
     }
@@ -122,10 +143,11 @@ impl Report {
         }
     }
 
-    /// Adds what a scenario measured; a number that is there already gets one more value.
+    /// Adds what a scenario measured; a number that is there already gets one more value. What is no number, because nothing
+    /// happened that could be counted, is left out: JSON has no way to write it.
     pub(super) fn add(&mut self, scenario: &str, measures: Vec<Measure>) {
-        for measure in measures {
-            let known = self.rows.iter_mut().find(|row| row.scenario == scenario && row.what == measure.what);
+        for measure in measures.into_iter().filter(|measure| measure.value.is_finite()) {
+            let known = self.rows.iter_mut().find(|row| row.is_about(scenario, &measure.what, measure.of));
             match known {
                 Some(row) => row.values.push(measure.value),
                 None => self.rows.push(Row {
@@ -134,6 +156,7 @@ impl Report {
                     unit: measure.unit.to_owned(),
                     better: measure.better,
                     values: vec![measure.value],
+                    of: measure.of,
                 }),
             }
         }
@@ -150,12 +173,15 @@ impl Report {
             self.machine.line(),
             self.database.lines()
         );
-        line(&mut table, ["scenario", "what", "median", "best", "worst", "unit"]);
-        for row in &self.rows {
+        if self.rows.iter().any(|row| row.of.is_none()) {
+            line(&mut table, ["scenario", "what", "median", "best", "worst", "unit"]);
+        }
+        for row in self.rows.iter().filter(|row| row.of.is_none()) {
             let (best, worst) = row.best_and_worst();
             let [median, best, worst] = [row.median(), best, worst].map(number);
             line(&mut table, [&row.scenario, &row.what, &median, &best, &worst, &row.unit]);
         }
+        table.push_str(&sizes::side_by_side(&self.rows));
         table
     }
 
@@ -165,7 +191,7 @@ impl Report {
             format!("compared with {} of {}, on {}\n\n", before.version, before.measured_at, before.database.lines());
         line(&mut table, ["scenario", "what", "now", "before", "ratio", ""]);
         for row in &self.rows {
-            let known = before.rows.iter().find(|known| known.scenario == row.scenario && known.what == row.what);
+            let known = before.rows.iter().find(|known| known.is_about(&row.scenario, &row.what, row.of));
             let Some(known) = known else { continue };
             let (now, then) = (row.median(), known.median());
             let verdict = match (now.total_cmp(&then), row.better) {
@@ -174,7 +200,7 @@ impl Report {
                 _ => "worse",
             };
             let ratio = if then == 0.0 { "-".to_owned() } else { format!("{:.2}", now / then) };
-            line(&mut table, [&row.scenario, &row.what, &number(now), &number(then), &ratio, verdict]);
+            line(&mut table, [&row.scenario, &row.label(), &number(now), &number(then), &ratio, verdict]);
         }
         table
     }
@@ -249,6 +275,31 @@ mod tests {
         let before: Report = serde_json::from_value(older).expect("what was written is read");
         let table = report(&[150.0]).ratios(&before);
         assert!(table.lines().next().is_some_and(|line| line.ends_with("on SQLite, 1 node")), "{table}");
+    }
+
+    #[test]
+    fn what_nothing_was_measured_of_is_left_out_and_the_rest_can_be_read_again() {
+        let mut report = report(&[100.0]);
+        report.add("fire", Sorted::of([]).measures("answer", "ms"));
+        let text = serde_json::to_string(&report).expect("names and numbers");
+        let read: Report = serde_json::from_str(&text).expect("what was written is read");
+        assert_eq!(read.rows.len(), 1);
+    }
+
+    #[test]
+    fn only_numbers_of_one_size_are_compared() {
+        let sized = |of_ten: f64, of_hundred: f64| {
+            let mut report = report(&[]);
+            let page = |value, size| Measure::less("a page", "ms", value).of(size);
+            report.add("growth", vec![page(of_ten, 10), page(of_hundred, 100)]);
+            report
+        };
+        let text = serde_json::to_string(&sized(1.0, 2.0)).expect("names and numbers");
+        let before: Report = serde_json::from_str(&text).expect("what was written is read");
+        let table = sized(1.0, 6.0).ratios(&before);
+        let row = table.lines().last().expect("a row");
+        let words: Vec<_> = row.split_whitespace().collect();
+        assert_eq!(words, ["growth", "a", "page,", "of", "100", "6.00", "2.00", "3.00", "worse"]);
     }
 
     #[test]

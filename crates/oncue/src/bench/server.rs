@@ -15,7 +15,6 @@ use oncue_domain::store::Store;
 use super::cost::Cost;
 use super::home::Home;
 use super::machine::read;
-use crate::system::fill_random;
 
 /// How long a server may take to say that it is ready.
 const START_MAX: Duration = Duration::from_secs(60);
@@ -36,11 +35,10 @@ struct Node(Child);
 impl Server {
     /// Starts as many times `oncue serve` as there are nodes in this home, all at once.
     pub(super) fn start(home: &Home) -> anyhow::Result<Server> {
-        let secret = secret();
         let started = Instant::now();
         let (mut nodes, mut announced) = (Vec::new(), Vec::new());
         for number in 0..home.nodes {
-            let (node, address) = launch(home, number, &secret)?;
+            let (node, address) = launch(home, number)?;
             nodes.push(node);
             announced.push(address);
         }
@@ -66,22 +64,15 @@ impl Server {
 
     /// What all of it has cost until now.
     pub(super) fn cost(&self) -> anyhow::Result<Cost> {
-        Cost::of(self.nodes.iter().map(|node| node.0.id()), self.postmaster)
+        let processes: Vec<u32> = self.nodes.iter().map(|node| node.0.id()).collect();
+        Cost::of(&processes, self.postmaster)
     }
 }
 
-/// What all nodes of a database sign logins with.
-fn secret() -> String {
-    let mut bytes = [0; 32];
-    fill_random(&mut bytes);
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn launch(home: &Home, number: u32, secret: &str) -> anyhow::Result<(Node, Receiver<String>)> {
+fn launch(home: &Home, number: u32) -> anyhow::Result<(Node, Receiver<String>)> {
     let mut command = Command::new(std::env::current_exe().context("This program does not know where it is")?);
     command.args(["serve", "--listen", "127.0.0.1:0", "--allow-private-destinations"]);
     command.current_dir(home.folder()).env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
-    command.env("JWT_SECRET", secret);
     home.tell(&mut command);
     let log = File::create(home.folder().join(format!("log-{number}")))?;
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);

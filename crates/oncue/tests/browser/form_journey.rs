@@ -67,6 +67,25 @@ fn what_is_typed_is_tested_in_place_and_not_left_by_accident() {
 }
 
 #[test]
+fn whoever_presses_the_button_twice_makes_one_trigger() {
+    let server = Setup::new().flag("--open").serve();
+    let browser = Browser::of(Visitor::PLAIN);
+    browser.open(&format!("{}/ui/triggers/new", server.base()));
+    browser.tab_to("#name");
+    browser.press("once");
+    browser.tab_to("#every");
+    browser.press("1h");
+    let twice = "(() => { const kept = []; document.addEventListener('submit', (event) => kept.push(event.defaultPrevented)); \
+                 const save = document.querySelector('#save'); save.click(); save.click(); return kept; })()";
+    browser.leave(|| {
+        assert_eq!(browser.ask(twice), serde_json::json!([false, true]), "the second press asks for nothing")
+    });
+    assert_eq!(browser.path(), "/ui/triggers/1?done=created");
+    browser.open(&format!("{}/ui/triggers", server.base()));
+    assert_eq!(browser.count("tbody tr"), 1);
+}
+
+#[test]
 fn a_session_that_ends_while_somebody_types_takes_nothing_away() {
     let server = Setup::new().serve();
     let browser = Browser::of(Visitor::PLAIN);

@@ -5,6 +5,7 @@
 
 mod api;
 mod auth;
+mod bench;
 mod cache;
 mod configuration;
 mod copy;

@@ -85,6 +85,9 @@ fn body(method: &str, path: &str) -> Option<Value> {
         "/api/v1/api_keys" => json!({"name": "k", "scopes": ["read"]}),
         "/api/v1/schedules/preview" => json!({"schedule_details": {"every": "1h"}}),
         "/api/v1/triggers" => json!({"type": "api"}),
+        "/api/v1/triggers/bulk" => json!([{"type": "api"}]),
+        // Ann's first.
+        "/api/v1/fire/bulk" => json!([{"trigger_id": 1}]),
         "/api/v1/destinations" => json!({"name": "d", "kind": "inbox"}),
         "/api/v1/deliveries/redeliver" => json!({"filter": {}}),
         path if path.ends_with("/rotate") => json!({"scheme": "v1"}),
@@ -133,6 +136,8 @@ fn the_description_names_every_data_route_of_the_contract() {
         format!("DELETE /api/v1/triggers/{trigger}"),
         format!("POST /api/v1/triggers/{trigger}/test"),
         format!("POST /api/v1/triggers/{trigger}/fire"),
+        "POST /api/v1/triggers/bulk".to_owned(),
+        "POST /api/v1/fire/bulk".to_owned(),
         format!("GET /api/v1/triggers/{trigger}/upcoming"),
         format!("GET /api/v1/triggers/{trigger}/skipped"),
         "GET /api/v1/event_logs".to_owned(),

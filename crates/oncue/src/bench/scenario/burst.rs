@@ -1,17 +1,16 @@
 //! How late the last of many triggers is that are due at one instant: the hour that half of all cron lines name. With
 //! triggers that fire this one time, with cron lines, which are armed again as they fire, and with ten times as many.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::bail;
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp};
 use oncue_domain::clock::Clock;
 use serde_json::{Value, json};
 
-use super::{lateness, lateness_measures, losses, scheduled, whole_second};
+use super::{lateness, lateness_measures, losses, making, scheduled};
 use crate::bench::Bench;
-use crate::bench::load::{Client, make_triggers};
+use crate::bench::load::Client;
 use crate::bench::receiver::Receiver;
 use crate::bench::report::Measure;
 use crate::bench::server::{Server, wait_until_settled};
@@ -19,12 +18,6 @@ use crate::system::SystemClock;
 
 /// How long nothing may come before the rest counts as lost.
 const PATIENCE: Duration = Duration::from_secs(20);
-
-/// How many triggers are certainly made in a second on SQLite.
-const MADE_PER_SECOND: usize = 2_500;
-
-/// How many are made to find out how long it takes on PostgreSQL, whose disk may be any.
-const TRIAL: usize = 256;
 
 pub(super) async fn run(bench: &Bench) -> anyhow::Result<Vec<Measure>> {
     let (many, very_many) = (bench.size.pick(10_000, 1_000), bench.size.pick(100_000, 10_000));
@@ -45,20 +38,6 @@ fn daily(at: Timestamp) -> Value {
     json!({"cron": format!("{} {} {} * * *", at.second(), at.minute(), at.hour())})
 }
 
-/// How long making so many triggers takes at most, where nothing goes wrong.
-async fn making(bench: &Bench, server: &Server, token: &str, triggers: usize) -> anyhow::Result<SignedDuration> {
-    let shortest = SignedDuration::from_secs(3);
-    if bench.postgres.is_none() {
-        return Ok(shortest + SignedDuration::from_secs(i64::try_from(triggers / MADE_PER_SECOND)?));
-    }
-    let began = Instant::now();
-    // Nothing calls them.
-    let bodies = (0..TRIAL).map(|number| json!({"name": format!("trial {number}"), "type": "api"})).collect();
-    make_triggers(&server.addresses, token, bodies).await?;
-    let estimate = began.elapsed().as_secs_f64() / TRIAL as f64 * triggers as f64;
-    Ok(shortest + SignedDuration::try_from_secs_f64(2.0 * estimate)?)
-}
-
 async fn burst(
     bench: &Bench,
     triggers: usize,
@@ -70,17 +49,12 @@ async fn burst(
     let seen = home.look().await?;
     let receiver = Receiver::start(triggers)?;
     let token = Client::register(server.address()).await?;
-    // They must all be there when the instant comes; a machine that is too slow for this is told so below.
-    let making = making(bench, &server, &token, triggers).await?;
-    let due = whole_second(SystemClock.now(), making);
+    // They must all be there when the instant comes; a machine that is too slow for this is told so.
+    let due = making::due(bench, &server, &token, triggers).await?;
     let schedule = schedule(due);
-    let began = Instant::now();
     let bodies = (0..triggers).map(|number| scheduled(number, &schedule, &receiver.url())).collect();
-    make_triggers(&server.addresses, &token, bodies).await?;
-    let made_per_second = triggers as f64 / began.elapsed().as_secs_f64();
-    let Ok(left) = Duration::try_from(due.duration_since(SystemClock.now())) else {
-        bail!("making {triggers} triggers took longer than they had until they were due");
-    };
+    let (left, took) = making::make_in_time(&server, &token, bodies, due).await?;
+    let made_per_second = triggers as f64 / took.as_secs_f64();
     tokio::time::sleep(left.saturating_sub(Duration::from_millis(200))).await;
     let before = server.cost()?;
     receiver.wait(triggers, PATIENCE).await;

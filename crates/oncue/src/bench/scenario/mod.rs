@@ -2,13 +2,19 @@
 //! on an empty database, and gives numbers; it neither prints results nor knows what they should be.
 
 mod burst;
+mod ceiling;
+mod create;
 mod fire;
 mod footprint;
+mod growth;
 mod idle;
 mod lanes;
+mod list;
+mod making;
 mod page;
 mod restart;
 mod steady;
+mod stock;
 
 use clap::ValueEnum;
 use jiff::{SignedDuration, Timestamp};
@@ -21,15 +27,19 @@ use super::{Bench, receiver};
 /// A question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Scenario {
-    /// How many calls of fire are accepted in a second
+    /// How many calls of fire are accepted in a second, and how long each takes at a fixed rate
     Fire,
+    /// How many triggers are made in a second, one in a call and a thousand
+    Create,
     /// How late the last of many triggers is that are due at one instant
     Burst,
-    /// Whether a thousand triggers every second keep their time
+    /// Whether a thousand triggers every second keep their time, or --triggers of them for --seconds
     Steady,
+    /// How many triggers every second keep their time at most; takes minutes, and only when named
+    Ceiling,
     /// What open pages cost while two hundred triggers fire every second
     Watched,
-    /// How late one trigger is on an idle server, and what the idle server costs
+    /// How late one trigger is on an idle server, and what the idle server costs, alone and with a million triggers stored
     Idle,
     /// What dead, slow and flooded destinations cost the healthy ones
     Lanes,
@@ -37,24 +47,30 @@ pub(super) enum Scenario {
     Waiting,
     /// How long a start takes with a million triggers stored, and how much memory
     Restart,
-    /// How long a page of a million events takes, and how long and large the pages for people are
+    /// How long a page of a million events takes, with each filter, or of --events of them
+    List,
+    /// How long the pages for people take, and how large they are
     Page,
+    /// How cost grows from a thousand triggers to a million and from ten thousand events to ten million; only when named
+    Growth,
     /// What a server for one person needs in memory and on disk
     Footprint,
 }
 
 impl Scenario {
-    /// All, in the order in which they are measured.
-    pub(super) const ALL: [Scenario; 10] = [
+    /// What is measured when nothing is named, in this order.
+    pub(super) const ALL: [Scenario; 12] = [
         Scenario::Footprint,
         Scenario::Idle,
         Scenario::Fire,
+        Scenario::Create,
         Scenario::Burst,
         Scenario::Steady,
         Scenario::Watched,
         Scenario::Lanes,
         Scenario::Waiting,
         Scenario::Restart,
+        Scenario::List,
         Scenario::Page,
     ];
 
@@ -62,14 +78,18 @@ impl Scenario {
     pub(super) fn name(self) -> &'static str {
         match self {
             Scenario::Fire => "fire",
+            Scenario::Create => "create",
             Scenario::Burst => "burst",
             Scenario::Steady => "steady",
+            Scenario::Ceiling => "ceiling",
             Scenario::Watched => "watched",
             Scenario::Lanes => "lanes",
             Scenario::Waiting => "waiting",
             Scenario::Idle => "idle",
             Scenario::Restart => "restart",
+            Scenario::List => "list",
             Scenario::Page => "page",
+            Scenario::Growth => "growth",
             Scenario::Footprint => "footprint",
         }
     }
@@ -83,14 +103,18 @@ impl Scenario {
     pub(super) async fn run(self, bench: &Bench) -> anyhow::Result<Vec<Measure>> {
         match self {
             Scenario::Fire => fire::run(bench).await,
+            Scenario::Create => create::run(bench).await,
             Scenario::Burst => burst::run(bench).await,
             Scenario::Steady => steady::run(bench).await,
+            Scenario::Ceiling => ceiling::run(bench).await,
             Scenario::Watched => steady::watched(bench).await,
             Scenario::Lanes => lanes::run(bench).await,
             Scenario::Waiting => lanes::waiting(bench).await,
             Scenario::Idle => idle::run(bench).await,
             Scenario::Restart => restart::run(bench).await,
+            Scenario::List => list::run(bench).await,
             Scenario::Page => page::run(bench).await,
+            Scenario::Growth => growth::run(bench).await,
             Scenario::Footprint => footprint::run(bench).await,
         }
     }

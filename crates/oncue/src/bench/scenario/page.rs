@@ -1,110 +1,83 @@
-//! How long a page of fifty events takes when there are a million, at the newest end and in the middle; and how long and how
-//! large the pages for people are for a user with many triggers and events. A user registers with a server as usual; the
-//! events are written through the store while the server is away.
+//! How long each page for people takes, how large it is and what it costs the server, asked for as a browser would; and how
+//! much everything is that a browser fetches besides on its first visit. A user registers with a server as usual; what they
+//! have is written through the store while the server is away.
 
 mod past;
-mod view;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{Duration, Instant};
+use std::collections::BTreeSet;
+use std::time::Instant;
 
-use anyhow::{Context, bail};
-use jiff::{SignedDuration, Timestamp};
+use anyhow::bail;
 use oncue_domain::clock::Clock;
-use oncue_domain::event::Origin;
-use oncue_domain::id::{Ids, TriggerId, UserId};
-use oncue_domain::payload::Payload;
-use oncue_domain::store::{Call, Fired};
-use serde_json::json;
-use tokio::task::JoinSet;
 
 use crate::bench::Bench;
-use crate::bench::home::Home;
-use crate::bench::load::{Client, make_triggers};
+use crate::bench::load::Client;
+use crate::bench::receiver::Receiver;
 use crate::bench::report::{Measure, Sorted};
 use crate::bench::server::Server;
-use crate::system::{SystemClock, fill_random};
-
-/// Over how long the events are spread: nearly as long as they are kept.
-const SPREAD: SignedDuration = SignedDuration::from_hours(40);
+use crate::system::SystemClock;
 
 pub(super) async fn run(bench: &Bench) -> anyhow::Result<Vec<Measure>> {
-    let events = bench.size.pick(1_000_000, 20_000);
+    let (triggers, events) = bench.size.pick((500, 100_000), (100, 2_000));
+    let times = bench.size.pick(200, 10);
     let home = bench.home().await?;
-    let (token, trigger) = prepare(&home).await?;
-    let now = SystemClock.now();
+    let token = Client::register(Server::start(&home)?.address()).await?;
+    let receiver = Receiver::start(1_000)?;
     let began = Instant::now();
-    store_events(&home, trigger, events, now).await?;
-    eprintln!("bench: {events} events stored in {:.1} s", began.elapsed().as_secs_f64());
+    let one = past::play(&home, triggers, events, &receiver.url(), SystemClock.now()).await?;
+    eprintln!("bench: {events} events of {triggers} triggers played in {:.1} s", began.elapsed().as_secs_f64());
 
     let server = Server::start(&home)?;
     let mut client = Client::connect(server.address(), &token).await?;
-    let middle = now - SPREAD / 2;
     let mut measures = Vec::new();
-    for (heading, path) in [
-        ("newest", "/api/v1/event_logs?status=all&limit=50".to_owned()),
-        ("middle", format!("/api/v1/event_logs?status=all&limit=50&until={middle}")),
-    ] {
-        let took_ms = ask(&mut client, &path, bench.size.pick(500, 50)).await?;
-        measures.extend(took_ms.measures(&format!("50 of {events} events, {heading}"), "ms"));
+    let pages = [
+        ("/", "/".to_owned()),
+        ("/ui/triggers", "/ui/triggers".to_owned()),
+        ("/ui/triggers/{id}", format!("/ui/triggers/{one}")),
+        ("/ui/triggers/new", "/ui/triggers/new".to_owned()),
+        ("/events", "/events".to_owned()),
+        ("/events?status=all&text=…, near", "/events?status=all&text=payload".to_owned()),
+        ("/events?status=all&text=…, nowhere", "/events?status=all&text=nowhere".to_owned()),
+        ("/upcoming", "/upcoming".to_owned()),
+        ("/upcoming?span=7d", "/upcoming?span=7d".to_owned()),
+    ];
+    for (heading, path) in &pages {
+        let (mut took_ms, mut bytes) = (Vec::with_capacity(times), 0);
+        client.page(path).await?;
+        let before = server.cost()?;
+        for _ in 0..times {
+            let asked = Instant::now();
+            bytes = client.page(path).await?.len();
+            took_ms.push(asked.elapsed().as_secs_f64() * 1e3);
+        }
+        let cpu = server.cost()?.cpu_since(&before);
+        measures.extend(Sorted::of(took_ms).measures(&format!("{heading}: answer"), "ms"));
+        measures.push(Measure::less(format!("{heading}: server's CPU"), "ms", cpu.as_secs_f64() * 1e3 / times as f64));
+        measures.push(Measure::less(format!("{heading}: size"), "KB", bytes as f64 / 1e3));
     }
-    drop((client, server, home));
-    measures.extend(view::run(bench).await?);
+    measures.push(Measure::less("resident memory", "MiB", server.cost()?.resident_bytes as f64 / 1_048_576.0));
+    measures.push(Measure::less("beside the first page: size", "KB", beside(&mut client).await? as f64 / 1e3));
     Ok(measures)
 }
 
-/// A user who has one API trigger; the server that they registered with has ended when this is over.
-async fn prepare(home: &Home) -> anyhow::Result<(String, TriggerId)> {
-    let server = Server::start(home)?;
-    let token = Client::register(server.address()).await?;
-    let made = make_triggers(&server.addresses, &token, vec![json!({"name": "bench", "type": "api"})]).await?;
-    Ok((token, TriggerId(*made.first().context("no trigger was made")?)))
-}
-
-/// Logs `count` events, the last of them at `now`.
-async fn store_events(home: &Home, trigger: TriggerId, count: i64, now: Timestamp) -> anyhow::Result<()> {
-    let store = home.fill().await?.store;
-    let owner: UserId = store.users().await?.first().context("the user is gone")?.id;
-    let mut seed = [0; 32];
-    fill_random(&mut seed);
-    let (ids, next) = (Arc::new(Ids::from_seed(seed)), Arc::new(AtomicI64::new(0)));
-    let apart = SPREAD / i32::try_from(count)?;
-    let mut writers = JoinSet::new();
-    for _ in 0..home.writers() {
-        let (store, ids, next) = (Arc::clone(&store), Arc::clone(&ids), Arc::clone(&next));
-        writers.spawn(async move {
-            loop {
-                let number = next.fetch_add(1, Ordering::Relaxed);
-                if number >= count {
-                    return anyhow::Ok(());
-                }
-                let at = now - apart * i32::try_from(count - number)?;
-                let payload = Payload::from_stored(&format!(r#"{{"number":{number},"text":"a small payload"}}"#));
-                let call = Call { origin: Origin::Api, payload: Some(payload), message_id: ids.message(at) };
-                match store.fire(owner, trigger, call, at).await? {
-                    Fired::Event(_) => {}
-                    other => bail!("the trigger did not fire: {other:?}"),
-                }
-            }
-        });
-    }
-    while let Some(written) = writers.join_next().await {
-        written??;
-    }
-    Ok(())
-}
-
-/// How long the answers take, in milliseconds, one after the other.
-async fn ask(client: &mut Client, path: &str, times: usize) -> anyhow::Result<Sorted> {
-    let mut took_ms = Vec::with_capacity(times);
-    for _ in 0..times {
-        let asked = Instant::now();
-        let page = client.call("GET", path, "").await?;
-        took_ms.push(Duration::as_secs_f64(&asked.elapsed()) * 1e3);
-        if page.as_array().map(Vec::len) != Some(50) {
-            bail!("a page of fifty events has others");
+/// How many bytes the files have that the first page names, and those that these name.
+async fn beside(client: &mut Client) -> anyhow::Result<usize> {
+    let page = client.page("/").await?;
+    let (mut bytes, mut seen, mut ahead) = (0, BTreeSet::new(), named(&page));
+    while let Some(path) = ahead.pop() {
+        if seen.insert(path.clone()) {
+            let file = client.page(&path).await?;
+            bytes += file.len();
+            ahead.extend(named(&file));
         }
     }
-    Ok(Sorted::of(took_ms))
+    if seen.is_empty() {
+        bail!("the first page names no file");
+    }
+    Ok(bytes)
+}
+
+/// The files of this server that are named in quotes.
+fn named(text: &str) -> Vec<String> {
+    text.split('"').filter(|part| part.starts_with("/static/")).map(str::to_owned).collect()
 }

@@ -1,27 +1,13 @@
 //! How long a start takes with a million triggers stored, how soon what is due fires, and how much memory and processor
-//! the server needs for so many that wait. The triggers are written through the store, as nobody would make so many by
-//! calls in one go; all but one wait for days that are far away.
+//! the server needs for so many that wait.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::bail;
-use jiff::{SignedDuration, Timestamp};
-use oncue_domain::access::Registration;
 use oncue_domain::clock::Clock;
-use oncue_domain::destination::Webhook;
-use oncue_domain::id::UserId;
-use oncue_domain::payload::Payload;
-use oncue_domain::schedule::every::Period;
-use oncue_domain::schedule::{FirstFiring, Schedule};
-use oncue_domain::store::{NewTrigger, NewUser, Registered};
-use oncue_domain::trigger::{Definition, ScheduleDetails};
-use tokio::task::JoinSet;
 
-use super::losses;
+use super::{losses, stock};
 use crate::bench::Bench;
-use crate::bench::home::Home;
 use crate::bench::receiver::Receiver;
 use crate::bench::report::Measure;
 use crate::bench::server::Server;
@@ -34,10 +20,7 @@ pub(super) async fn run(bench: &Bench) -> anyhow::Result<Vec<Measure>> {
     let triggers = bench.size.pick(1_000_000, 20_000);
     let home = bench.home().await?;
     let receiver = Receiver::start(1)?;
-    let webhook = Webhook::parse(&receiver.url(), None).map_err(|refusal| anyhow::anyhow!(refusal.0))?;
-    let began = Instant::now();
-    store_triggers(&home, triggers, &webhook).await?;
-    eprintln!("bench: {triggers} triggers stored in {:.1} s", began.elapsed().as_secs_f64());
+    stock::triggers(&home, triggers, &receiver.url()).await?;
     let database_mib = home.bytes().await? as f64 / f64::from(1 << 20);
 
     let launched_at = SystemClock.now();
@@ -68,58 +51,4 @@ pub(super) async fn run(bench: &Bench) -> anyhow::Result<Vec<Measure>> {
     }
     measures.extend(losses(&heading, 1, &receiver.arrivals()));
     Ok(measures)
-}
-
-/// Stores `count` triggers of one user, the first of them due.
-async fn store_triggers(home: &Home, count: u64, webhook: &Webhook) -> anyhow::Result<()> {
-    let opened = home.fill().await?;
-    let store = &opened.store;
-    let now = SystemClock.now();
-    // Nobody logs in as this user.
-    let user = NewUser { email: "bench@example.com".to_owned(), password_hash: String::new() };
-    let Registered::Done(user) = store.register(user, Registration::Open, now).await? else {
-        bail!("an empty database knows a user")
-    };
-    let next = Arc::new(AtomicU64::new(0));
-    let mut writers = JoinSet::new();
-    for _ in 0..home.writers() {
-        let (store, next, webhook) = (Arc::clone(store), Arc::clone(&next), webhook.clone());
-        writers.spawn(async move {
-            loop {
-                let number = next.fetch_add(1, Ordering::Relaxed);
-                if number >= count {
-                    return anyhow::Ok(());
-                }
-                store.create_trigger(trigger(user.id, number, webhook.clone(), now)?, now).await??;
-            }
-        });
-    }
-    while let Some(written) = writers.join_next().await {
-        written??;
-    }
-    opened.close().await;
-    Ok(())
-}
-
-/// The trigger of that number: the first is due, and of the others every second is for one time and every second returns.
-fn trigger(owner: UserId, number: u64, webhook: Webhook, now: Timestamp) -> anyhow::Result<NewTrigger> {
-    let far = now + SignedDuration::from_hours(48) + SignedDuration::from_secs(i64::try_from(number)?);
-    let schedule = match number {
-        0 => Schedule::Once { at: now },
-        odd if odd % 2 == 1 => Schedule::Once { at: far },
-        _ => Schedule::Every { period: Period::parse("24h")?, anchor: far, first: FirstFiring::AtAnchor },
-    };
-    let next_at = if number == 0 { now } else { far };
-    let payload = format!(r#"{{"number":{number},"text":"a small payload, as most are"}}"#);
-    let definition = Definition {
-        name: Some(format!("bench {number}")),
-        schedule: Some(ScheduleDetails { schedule, timezone: None }),
-        payload: Some(Payload::from_stored(&payload)),
-        webhook: Some(webhook),
-        destinations: Vec::new(),
-        is_test: false,
-        enabled: true,
-        expires_at: None,
-    };
-    Ok(NewTrigger { owner, definition, next_at: Some(next_at), test_event: None })
 }

@@ -69,7 +69,7 @@ fn mend_and_redeliver(visitor: Visitor) {
     inspect(&browser, "failed-selected");
     browser.tab_to("#selected button[type=submit]");
     browser.press_and_go(ENTER);
-    assert!(browser.text("main").contains("The delivery is owed again"), "{}", browser.text("main"));
+    assert!(browser.text("main").contains("The delivery is due"), "{}", browser.text("main"));
     assert!(browser.path().contains("destination=1"), "back in the same view: {}", browser.path());
     until_failed(&stage, 3);
     browser.open(&stage.at("/ui/deliveries?destination=1"));
@@ -130,7 +130,7 @@ fn the_page_of_an_event_cancels_redelivers_and_fires_again() {
     stage.reply(&[OK]);
     go_to(&browser, "#deliveries", "Redeliver");
     browser.press_and_go(ENTER);
-    assert!(browser.text("main").contains("The delivery is owed again"), "{}", browser.text("main"));
+    assert!(browser.text("main").contains("The delivery is due"), "{}", browser.text("main"));
     until_said(&browser, "#deliveries h3", "delivered");
     until_said(&browser, "#event-title", "delivered");
     let sent = stage.receiver.received();

@@ -43,7 +43,7 @@ fn an_open_page_follows_a_delivery_from_failure_to_failure_until_it_arrives() {
     let counted = browser.text(".next .relative");
     assert!(counted.starts_with("in "), "the next attempt is counted down to: {counted}");
     browser.until("the countdown goes on", |browser| browser.text(".next .relative") != counted);
-    assert_eq!(browser.count(".ladder .steps li"), 3, "what was tried, and what comes next");
+    assert_eq!(browser.count(".ladder .steps li"), 5, "what was tried, and all that may still come");
     inspect(&browser, "event-on-the-ladder");
     let_it_try(&browser, &mut stage);
     until_said(&browser, "#event-title", "delivered");

@@ -61,3 +61,25 @@ fn as_many_exchanges_are_under_way_as_a_destination_says_and_never_more() {
     until_within(PATIENCE, "all have come", || (distinct(&receiver) == CALLS).then_some(()));
     assert_eq!(most.load(Ordering::SeqCst), 3);
 }
+
+#[test]
+fn what_waits_for_its_turn_says_so_and_names_no_time_as_that_of_its_attempt() {
+    let server = Server::start_delivering();
+    let ann = server.user();
+    let receiver = Receiver::start();
+    let of = trigger(&ann, &receiver, &json!({"rate": {"count": 1, "per": "24h"}}));
+    let fire = || ann.post(&format!("/api/v1/triggers/{of}/fire"), &json!({})).is(200).json()["event_id"].clone();
+    let first = fire();
+    let details = |event: &serde_json::Value| ann.get(&format!("/api/v1/event_logs/{event}")).is(200).json();
+    until_within(PATIENCE, "the first is through", || {
+        (details(&first)["deliveries"][0]["status"] == "delivered").then_some(())
+    });
+    let second = fire();
+    let waiting = until_within(PATIENCE, "the second waits", || {
+        let delivery = details(&second)["deliveries"][0].clone();
+        (delivery["next_attempt_at"].is_string() && delivery["why"].is_string()).then_some(delivery)
+    });
+    let why = waiting["why"].as_str().expect("words");
+    assert!(why.starts_with("It waits for its turn: its destination takes 1 in 24h."), "{why}");
+    assert_eq!(details(&first)["deliveries"][0]["why"], serde_json::Value::Null);
+}

@@ -84,6 +84,35 @@ fn rotation_has_no_gap_both_secrets_sign_until_the_former_one_is_deleted() {
 }
 
 #[test]
+fn another_kind_of_destination_goes_on_signing_or_begins_to_and_says_with_what() {
+    let server = Server::start_delivering();
+    let ann = server.user();
+    let receiver = Receiver::start();
+    let made = webhook(&ann, "Ops", &receiver);
+    let secret = text(&made["secrets"][0]["secret"]).to_owned();
+    let inbox = ann.patch(&at(&made), &json!({"kind": "inbox", "inbox": {}})).is(200).json();
+    assert_eq!(inbox["secrets"][0]["id"], made["secrets"][0]["id"]);
+    let back = ann.patch(&at(&made), &json!({"kind": "webhook", "url": receiver.url()})).is(200).json();
+    assert!(back["secrets"][0]["secret"].is_null(), "it was shown before: {back}");
+    let trigger = trigger(&ann, &[&made]);
+    fire(&ann, trigger);
+    assert!(is_signed(&receiver.wait_for(1)[0], &secret));
+    let chat = json!({"name": "Ops", "kind": "discord", "url": "https://discord.com/api/webhooks/1/t"});
+    ann.put(&at(&made), &chat).is(200);
+    let again = json!({"name": "Ops", "kind": "webhook", "url": receiver.url()});
+    let again = ann.put(&at(&made), &again).is(200).json();
+    let drawn = text(&again["secrets"][0]["secret"]).to_owned();
+    fire(&ann, trigger);
+    let call = receiver.wait_for(2)[1].clone();
+    assert!(is_signed(&call, &drawn) && !is_signed(&call, &secret));
+    ann.patch(&at(&made), &json!({"secrets": []})).is(200);
+    let kept = ann.patch(&at(&made), &json!({"timeout": "5s"})).is(200).json();
+    assert_eq!(kept["secrets"], json!([]), "what is not named stays as it is");
+    let asked = ann.patch(&at(&made), &json!({"secrets": null})).is(200).json();
+    assert!(asked["secrets"][0]["secret"].is_string(), "{asked}");
+}
+
+#[test]
 fn an_asymmetric_secret_shows_its_public_key_and_signs_beside_the_others() {
     let server = Server::start_delivering();
     let ann = server.user();

@@ -40,6 +40,29 @@ fn what_is_owed_to_a_paused_destination_is_parked_and_comes_when_it_is_resumed()
 }
 
 #[test]
+fn what_waits_for_its_next_attempt_is_told_as_parked_as_soon_as_its_destination_is_paused() {
+    let server = Server::start_delivering();
+    let ann = server.user();
+    let receiver = Receiver::scripted(|_, before| Reply::Answer(if before == 0 { 503 } else { 200 }, "", ""));
+    let said = json!({"name": "Ops", "kind": "webhook", "url": receiver.url(), "retries": ["10m", "20m", "30m"]});
+    let destination = make(&ann, &said);
+    let at_event = fire(&ann, trigger(&ann, &[&destination]));
+    let event = event_when(&ann, &at_event, "it waits for its second attempt", |all| {
+        all[0]["state"] == "pending" && all[0]["next_attempt_at"] != Value::Null
+    });
+    let page = || ann.get(&format!("/events/{}", event["id"])).is(200).text;
+    assert!(page().contains("at most 3 to come"), "all that the destination's own ladder has: {}", page());
+    ann.post_nothing(&format!("{}/pause", at(&destination))).is(200);
+    let parked = ann.get(&at_event).is(200).json()["deliveries"][0].clone();
+    assert_eq!((&parked["status"], &parked["state"]), (&json!("pending"), &json!("parked")));
+    assert_eq!(parked["next_attempt_at"], Value::Null);
+    assert!(instant(&parked["parked_until"]) < instant(&event["deleted_at"]), "{parked}");
+    assert!(page().contains("It waits for its destination") && !page().contains("Next attempt"), "{}", page());
+    ann.post_nothing(&format!("{}/resume", at(&destination))).is(200);
+    event_when(&ann, &at_event, "it is sent at once", |all| all[0]["state"] == "delivered");
+}
+
+#[test]
 fn a_receiver_that_is_gone_suspends_its_destination_until_it_is_resumed() {
     let server = Server::start_delivering();
     let ann = server.user();

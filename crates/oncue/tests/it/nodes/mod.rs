@@ -8,6 +8,7 @@ mod death;
 mod failover;
 mod faults;
 mod frozen;
+mod order;
 mod pace;
 mod punctual;
 mod slow;

@@ -4,3 +4,4 @@
 mod outage;
 mod start;
 mod trouble;
+mod unreadable;

@@ -119,9 +119,14 @@ fn pages_of_what_failed_keep_their_filter() {
     let ids: Vec<&Value> = paged.iter().map(|failed| &failed["event_id"]).collect();
     assert_eq!(ids, [events[2], events[1], events[0]]);
     assert!(paged.iter().all(|failed| failed["destination_id"] == to_first), "{paged:?}");
-    for (query, field) in
-        [("destination_id=x", "destination_id"), ("trigger_id=1.5", "trigger_id"), ("since=soon", "since")]
-    {
+    for (query, field) in [
+        ("destination_id=x", "destination_id"),
+        ("trigger_id=1.5", "trigger_id"),
+        ("since=soon", "since"),
+        ("since=2026-02-01T00:00:00Z&until=2026-01-01T00:00:00Z", "until"),
+        ("destination=33", "destination"),
+        ("trigger=7", "trigger"),
+    ] {
         ann.get(&format!("{FAILED}&{query}")).blames(field);
     }
 }
@@ -143,6 +148,7 @@ fn a_wish_that_makes_no_sense_is_refused_with_words_and_sends_nothing() {
         (json!({"filter": {"destination_id": "3"}}), "filter.destination_id"),
         (json!({"filter": {"trigger_id": 1.5}}), "filter.trigger_id"),
         (json!({"filter": {"since": "soon"}}), "filter.since"),
+        (json!({"filter": {"since": "2026-02-01T00:00:00Z", "until": "2026-01-01T00:00:00Z"}}), "filter.until"),
         (json!({"filter": {"destination": 3}}), "filter.destination"),
         (json!({"filter": {}, "dry_run": "yes"}), "dry_run"),
         (json!({"filter": {}, "all": true}), "all"),

@@ -47,6 +47,22 @@ fn the_pauses_begin_anew() {
 }
 
 #[test]
+fn what_waits_for_its_next_attempt_is_tried_now_once_its_receiver_is_mended() {
+    let server = Server::start_delivering();
+    let ann = server.user();
+    let broken = Broken::start();
+    let trigger = trigger(&ann, "called", &[destination(&ann, "Broken", &broken.receiver, &["5h", "5h"])]);
+    let event = super::fire(&ann, trigger);
+    until("the first attempt is written down", || {
+        Some(delivery_when(&ann, event, "pending")).filter(|one| one["next_attempt_at"].is_string())
+    });
+    broken.mend();
+    ann.post_nothing(&deed(event, "redeliver")).is(200);
+    let delivered = delivery_when(&ann, event, "delivered");
+    assert_eq!(delivered["attempts"].as_array().map(Vec::len), Some(2), "{delivered}");
+}
+
+#[test]
 fn what_was_delivered_is_sent_again_and_stays_delivered() {
     let server = Server::start_delivering();
     let ann = server.user();
@@ -76,7 +92,7 @@ fn what_is_owed_or_has_nowhere_to_go_is_not_sent_again() {
     delivery_when(&ann, event, "parked");
     assert!(failed(&ann, "").is_empty(), "what is owed has not failed");
     let refused = ann.post_nothing(&deed(event, "redeliver")).problem(409);
-    assert!(refused["detail"].as_str().is_some_and(|detail| detail.contains("owed")), "{refused}");
+    assert!(refused["detail"].as_str().is_some_and(|detail| detail.contains("resume")), "{refused}");
     ann.post_nothing(&format!("/api/v1/destinations/{to}/resume")).is(200);
     broken.receiver.wait_for(2);
     delivery_when(&ann, event, "failed");

@@ -100,7 +100,7 @@ fn the_page_of_an_event_offers_what_can_be_done_with_it() {
     ann.post_nothing(&format!("/api/v1/destinations/{to}/pause")).is(200);
     let sent = post(&page, &redeliver, &[]).is(303);
     assert_eq!(sent.header("location"), format!("{at}?done=redelivered"));
-    assert!(page.get(sent.header("location")).is(200).text.contains("The delivery is owed again"));
+    assert!(page.get(sent.header("location")).is(200).text.contains("The delivery is due"));
     delivery_when(&ann, event, "parked");
     let cancel = format!("{at}/deliveries/0/cancel");
     let parked = page.get(&at).is(200).text;

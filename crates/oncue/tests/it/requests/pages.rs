@@ -132,3 +132,23 @@ fn no_page_has_inline_script_or_style_or_anything_foreign_and_no_link_is_dead() 
         }
     }
 }
+
+#[test]
+fn the_page_of_a_trigger_that_was_deleted_leads_to_its_events_and_is_nobody_elses() {
+    let server = Server::start();
+    let ann = server.user();
+    let make =
+        |name: &str| ann.post("/api/v1/triggers", &json!({"type": "api", "name": name})).is(201).json()["id"].clone();
+    let (fired, silent) = (make("nightly"), make("silent"));
+    let event = ann.post(&format!("/api/v1/triggers/{fired}/fire"), &json!({})).is(200).json()["event_id"].clone();
+    for id in [&fired, &silent] {
+        ann.delete(&format!("/api/v1/triggers/{id}")).is(204);
+    }
+    let page = ann.get(&format!("/ui/triggers/{fired}")).is(410).text;
+    assert!(page.contains("nightly is deleted") && page.contains(&format!("/events/{event}")), "{page}");
+    let never = ann.get("/ui/triggers/999").is(404).text;
+    assert!(!never.contains("is deleted"), "{never}");
+    ann.get(&format!("/ui/triggers/{silent}")).is(404);
+    let ben = server.register("ben@example.com");
+    ben.get(&format!("/ui/triggers/{fired}")).is(404);
+}

@@ -22,8 +22,8 @@ use oncue_domain::store::{Call, Fired, NewTrigger, Planned, Store};
 use oncue_domain::trigger::{Definition, ScheduleDetails};
 use tokio::task::JoinSet;
 
-use super::SPREAD;
 use crate::bench::home::Home;
+use crate::bench::scenario::stock::SPREAD;
 use crate::system::{fill_random, zones};
 
 /// Where the cron lines are read.
