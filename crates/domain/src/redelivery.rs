@@ -1,6 +1,7 @@
 //! Sending again what has ended, trying now what waits for its next attempt, and giving up what waits: what may be refused, and why. A
 //! delivery that is sent again goes on under its message id and goes on counting its attempts; only its ladder begins anew. One that is
-//! tried now goes on on its ladder. What a receiver has taken once stays delivered, whatever comes of sending it again. Who asks, and how many at once, is decided elsewhere.
+//! tried now goes on on its ladder. What a receiver has taken once stays delivered, whatever comes of sending it again. Who asks, and how
+//! many at once, is decided elsewhere.
 
 use jiff::Timestamp;
 

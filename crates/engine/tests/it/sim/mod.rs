@@ -3,8 +3,8 @@
 //! are called one by one, so that a crash between any two of them is simply not calling the next one. No runtime, no
 //! sleeping, no socket: with such doors every future is ready at once.
 //!
-//! `world` holds the parts together, `workload` decides what happens next, `redelivery` sends again and cancels, `promises` says what must hold. A failure prints
-//! the seed and how to see it again.
+//! `world` holds the parts together, `workload` decides what happens next, `redelivery` sends again and cancels, `promises` says what
+//! must hold. A failure prints the seed and how to see it again.
 
 pub(crate) mod chance;
 mod clock_steps;
