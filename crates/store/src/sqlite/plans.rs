@@ -31,6 +31,9 @@ const TRIGGER: TriggerId = TriggerId(3);
 
 const TRIGGERS: usize = 40;
 
+/// And one that has no events: whoever looks for them among those of others looks at all of these.
+const NEVER_FIRED: TriggerId = TriggerId(TRIGGERS as i64 + 1);
+
 /// What sorts because no index has its order, or walks over a table that only ever has a few rows.
 const EXCEPTIONS: [&str; 4] = [
     "FROM sqlite_sequence",
@@ -185,6 +188,13 @@ fn reads(events: usize) -> Vec<(String, Read)> {
                 .map(drop)
             }),
         );
+    }
+    for trigger in [None, Some(TRIGGER), Some(NEVER_FIRED)] {
+        let filter = EventFilter { trigger, ..EventFilter::default() };
+        for page in [EventPage::NewestFirst(None), EventPage::OldestFirst(None)] {
+            let name = format!("list {filter:?} {page:?}");
+            add(name, Box::new(move |c, _| event::list(c, OWNER, filter, page, 10).map(drop)));
+        }
     }
     let old = minute(events - 100);
     add(
