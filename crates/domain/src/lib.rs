@@ -23,6 +23,7 @@ pub mod node;
 pub mod occurrence;
 pub mod payload;
 pub mod plan;
+pub mod presence;
 pub mod receipt;
 pub mod redelivery;
 pub mod schedule;

@@ -299,6 +299,7 @@ pub trait Store: Send + Sync {
     // The scheduler.
 
     /// Somebody runs from `now` on; what lay between the last sign of life and now is an absence. Gives every absence that may still matter.
+    /// Where there may be others who could not show themselves, it takes as long as it takes to tell: some seconds at most.
     async fn begin_presence(&self, now: Timestamp) -> Result<Vec<Absence>>;
 
     /// A sign of life. Cheap; need not survive a power failure to the second.

@@ -435,7 +435,7 @@ impl Store for Postgres {
     }
 
     async fn begin_presence(&self, now: Timestamp) -> Result<Vec<Absence>> {
-        node::begin_presence(&mut self.client().await?, &self.shared, now).await
+        node::begin_presence(&self.shared, now).await
     }
 
     fn sign_of_life(&self, now: Timestamp) {

@@ -2,6 +2,7 @@
 //! silent for three seconds is given up: its row goes, and with it what it held. Should it wake
 //! up, it finds its number gone and begins again under a new one; nothing that it still tries to write counts.
 
+mod begin;
 mod doubt;
 mod list;
 mod watch;
@@ -14,14 +15,13 @@ use std::time::{Duration, Instant};
 use deadpool_postgres::Client;
 use jiff::{SignedDuration, Timestamp};
 use oncue_domain::id::TriggerId;
-use oncue_domain::node::{GONE_AFTER, Identity, NodeView, Work};
-use oncue_domain::plan::{Absence, absence};
-use oncue_domain::store::{ABSENCES_KEPT, Error, Result};
+use oncue_domain::node::{Identity, NodeView, Work};
+use oncue_domain::store::{Error, Result};
 use serde::Serialize;
 
 use super::clock::NOW;
 use super::{Shared, answered, column, copy, delivery, execute, limit_of, lock, locks, order, query, query_first};
-use crate::codec::instant;
+pub(super) use begin::begin_presence;
 pub(super) use doubt::Doubtful;
 pub(super) use list::list;
 use watch::{Seen, Watch};
@@ -42,6 +42,9 @@ const NODES_WITH_SLOTS: i64 = 8;
 /// Between one sweep for what nobody holds any more and the next there are so many beats; where a node is given up, the next comes
 /// at once.
 const BEATS_A_SWEEP: u32 = 10;
+
+/// Nodes that this one gave up: the sum over all nodes is how many were.
+const GIVEN_UP: &str = "oncue_nodes_given_up_total";
 
 /// There has been no sign of life.
 const NEVER: i64 = i64::MIN;
@@ -130,6 +133,12 @@ impl Node {
         self.alive_at.store(now.as_microsecond(), Ordering::Relaxed);
     }
 
+    /// From now on its signs of life are told to the others.
+    fn note_begun(&self, now: Timestamp) {
+        self.note_alive(now);
+        self.has_begun.store(true, Ordering::Relaxed);
+    }
+
     pub(super) fn note_work(&self, work: Work) {
         *lock(&self.work) = Some(work);
     }
@@ -207,6 +216,7 @@ async fn keep_sign(client: &impl deadpool_postgres::GenericClient, alive_at: Opt
 
 /// Shows that this node is there, for as long as the store lives. Comes back only if the database may not be served any more.
 pub(super) async fn beat(shared: Arc<Shared>) {
+    metrics::counter!(GIVEN_UP).absolute(0);
     loop {
         tokio::time::sleep(BEAT).await;
         match beat_once(&shared).await {
@@ -333,6 +343,7 @@ async fn give_up(client: &mut Client, silent: &[Seen]) -> Result<()> {
         keep_sign(&transaction, column(&row, 0)?).await?;
         let (id, name, address): (i64, String, String) = (column(&row, 1)?, column(&row, 2)?, column(&row, 3)?);
         tracing::warn!(node = id, name, address, "a node is silent for too long and was given up");
+        metrics::counter!(GIVEN_UP).increment(1);
     }
     answered(transaction.commit()).await
 }
@@ -345,35 +356,4 @@ pub(super) async fn leave(shared: &Shared) -> Result<()> {
     keep_sign(&transaction, shared.node.alive_at()).await?;
     answered(transaction.commit()).await?;
     delivery::release_orphans(&client).await.map(drop)
-}
-
-/// Records the absence that ends now, if nobody was there, and gives every one that may still matter.
-///
-/// Where other nodes have rows, somebody may be there: only a silence of all of them that is longer than [`GONE_AFTER`] is an
-/// absence. Where there are none, nobody is, and it began with the last sign of life.
-pub(super) async fn begin_presence(client: &mut Client, shared: &Shared, now: Timestamp) -> Result<Vec<Absence>> {
-    let transaction = locks::locked(client, locks::NODES).await?;
-    let forgotten = now.checked_sub(ABSENCES_KEPT).unwrap_or(Timestamp::MIN).as_microsecond();
-    execute(&transaction, "DELETE FROM absences WHERE to_at <= $1", &[&forgotten]).await?;
-    let sql = "SELECT (SELECT max(alive_at) FROM nodes WHERE id <> $1), (SELECT max(alive_at) FROM last_sign),
-                      (SELECT next_at FROM cursors ORDER BY next_at LIMIT 1)";
-    let row = query_first(&transaction, sql, &[&shared.node.id()]).await?;
-    let row = row.ok_or_else(|| Error::Broken("a row that is always there is not".to_owned()))?;
-    let others: Option<i64> = column(&row, 0)?;
-    let gone: Option<i64> = column::<Option<i64>>(&row, 1)?.filter(|at| *at != NEVER);
-    let last = [others, gone, shared.node.alive_at()].into_iter().flatten().max().map(instant).transpose()?;
-    let earliest = column::<Option<i64>>(&row, 2)?.map(instant).transpose()?;
-    let somebody_is_there = others.is_some() && last.is_some_and(|last| now.duration_since(last) < GONE_AFTER);
-    if let Some(absence) = absence(last, earliest, now).filter(|_| !somebody_is_there) {
-        let sql = "INSERT INTO absences (from_at, to_at) VALUES ($1, $2)
-                   ON CONFLICT (from_at) DO UPDATE SET to_at = excluded.to_at";
-        execute(&transaction, sql, &[&absence.from.as_microsecond(), &absence.to.as_microsecond()]).await?;
-    }
-    shared.node.note_alive(now);
-    shared.node.has_begun.store(true, Ordering::Relaxed);
-    let alive = "UPDATE nodes SET alive_at = $2 WHERE id = $1";
-    execute(&transaction, alive, &[&shared.node.id(), &now.as_microsecond()]).await?;
-    let rows = query(&transaction, "SELECT from_at, to_at FROM absences ORDER BY from_at", &[]).await?;
-    answered(transaction.commit()).await?;
-    rows.iter().map(|row| Ok(Absence { from: instant(column(row, 0)?)?, to: instant(column(row, 1)?)? })).collect()
 }

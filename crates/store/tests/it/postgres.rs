@@ -7,6 +7,7 @@ mod index;
 mod migration;
 mod node;
 mod order;
+mod presence;
 mod race;
 mod scratch;
 mod silence;
