@@ -181,18 +181,13 @@ async fn gather(shared: Arc<Shared>, mut waiting: mpsc::UnboundedReceiver<Waitin
         metrics::histogram!("oncue_writer_batch_jobs").record(u32::try_from(batch.len()).unwrap_or(u32::MAX));
         queued.leave(batch.len(), batch.iter().map(Waiting::bytes).sum());
         let calls: Vec<&Waiting> = batch.iter().collect();
-        let outcomes = match fire_together(&shared, &calls).await {
-            Ok(fired) => fired.into_iter().map(Ok).collect(),
-            // One that the database will not take must not take the others with it.
-            Err(Error::Broken(_)) if batch.len() > 1 => {
-                let mut outcomes = Vec::with_capacity(batch.len());
-                for call in &batch {
-                    outcomes.push(fire_together(&shared, &[call]).await.and_then(only));
-                }
-                outcomes
+        let mut outcomes = fire_together(&shared, &calls).await;
+        // One that the database will not take must not take the others with it.
+        for (call, outcome) in calls.iter().zip(&mut outcomes) {
+            if calls.len() > 1 && matches!(outcome, Err(Error::Broken(_))) {
+                *outcome = only(fire_together(&shared, &[call]).await);
             }
-            Err(error) => batch.iter().map(|_| Err(error.clone())).collect::<Vec<Result<Fired>>>(),
-        };
+        }
         for (call, outcome) in batch.drain(..).zip(outcomes) {
             // Whoever waited may have gone; the event stands all the same.
             let _ = call.reply.send(outcome);
@@ -200,12 +195,22 @@ async fn gather(shared: Arc<Shared>, mut waiting: mpsc::UnboundedReceiver<Waitin
     }
 }
 
-fn only(fired: Vec<Fired>) -> Result<Fired> {
-    fired.into_iter().next().ok_or_else(|| Error::Broken("a call was never made".to_owned()))
+fn only(outcomes: Vec<Result<Fired>>) -> Result<Fired> {
+    outcomes.into_iter().next().unwrap_or_else(|| Err(Error::Broken("a call was never made".to_owned())))
 }
 
-async fn fire_together(shared: &Shared, calls: &[&Waiting]) -> Result<Vec<Fired>> {
+/// What became of each call. Where a later round fails, what an earlier one has logged stays logged, and is told so.
+async fn fire_together(shared: &Shared, calls: &[&Waiting]) -> Vec<Result<Fired>> {
     let mut outcomes: Vec<Option<Fired>> = vec![None; calls.len()];
+    let error = match fire_in_rounds(shared, calls, &mut outcomes).await {
+        Ok(()) => Error::Unavailable("the trigger is being edited all the time".to_owned()),
+        Err(error) => error,
+    };
+    outcomes.into_iter().map(|outcome| outcome.ok_or_else(|| error.clone())).collect()
+}
+
+/// Decides about each call, and leaves those open whose triggers were edited in every round.
+async fn fire_in_rounds(shared: &Shared, calls: &[&Waiting], outcomes: &mut [Option<Fired>]) -> Result<()> {
     // What was read before may have changed since; a refusal is given only on what was read now.
     let mut known: HashMap<TriggerId, Arc<Trigger>> =
         trigger::remembered(shared, calls.iter().map(|call| call.trigger));
@@ -246,10 +251,10 @@ async fn fire_together(shared: &Shared, calls: &[&Waiting]) -> Result<Vec<Fired>
             known.remove(&calls[*at].trigger);
         }
         if outcomes.iter().all(Option::is_some) {
-            return Ok(outcomes.into_iter().flatten().collect());
+            break;
         }
     }
-    Err(Error::Unavailable("the trigger is being edited all the time".to_owned()))
+    Ok(())
 }
 
 /// Whether the call may be made, as the trigger stands.
