@@ -3,7 +3,7 @@
 //! that was not handed in as a seed: whoever calls says what time it is.
 //!
 //! To read it, begin with `schedule`, `trigger` and `plan`; go on with `event`, `delivery`, `destination` and `message`; the
-//! doors to the outside are `clock`, `id`, `outbound`, `store` and `cache`.
+//! doors to the outside are `clock`, `id`, `outbound`, `store`, `cache` and `health`.
 
 pub mod clock;
 pub mod error;
@@ -17,6 +17,8 @@ pub mod delivery;
 pub mod destination;
 pub mod event;
 pub mod firing;
+pub mod forecast;
+pub mod health;
 pub mod limit;
 pub mod message;
 pub mod node;

@@ -8,6 +8,8 @@ pub mod courier;
 mod deliver;
 mod desk;
 pub mod directory;
+mod health;
+mod heartbeat;
 pub mod http;
 mod inbox;
 mod lanes;
@@ -25,6 +27,7 @@ use jiff::Timestamp;
 use oncue_domain::clock::Clock;
 use oncue_domain::destination::Webhook;
 use oncue_domain::event::Retention;
+use oncue_domain::health::Health;
 use oncue_domain::id::Ids;
 use oncue_domain::message::Source;
 use oncue_domain::outbound::Outbound;
@@ -38,9 +41,12 @@ use alarm::Alarm;
 use courier::Courier;
 use deliver::deliver;
 use directory::Directory;
+use health::Watch;
 use retention::Expiry;
 use scheduler::{Scheduler, Wake};
 use work::Tally;
+
+pub use heartbeat::Heartbeat;
 
 /// No sleep is longer than this: each ends in a sign of life and a look at the clock, which may have been put forward or back.
 const NAP: Duration = Duration::from_millis(250);
@@ -76,15 +82,19 @@ pub struct Doors {
     pub default_webhook: Option<Arc<Webhook>>,
     /// How long events live.
     pub retention: Retention,
+    /// Who is told again and again that oncue keeps time, if anybody is.
+    pub heartbeat: Option<Heartbeat>,
 }
 
 /// The running loops.
 pub struct Engine {
+    health: Arc<dyn Health>,
     stop: watch::Sender<bool>,
     scheduler: JoinHandle<()>,
     courier: JoinHandle<()>,
     retention: JoinHandle<()>,
     told: JoinHandle<()>,
+    heartbeat: Option<JoinHandle<()>>,
 }
 
 impl Engine {
@@ -113,6 +123,12 @@ impl Engine {
         let (store, clock) = (Arc::clone(&doors.store), Arc::clone(&doors.clock));
         let scheduler = Scheduler::begin(store, clock, doors.ids, Arc::clone(&tally)).await?;
         let told = tell(Arc::clone(&doors.store), Arc::clone(&doors.clock), Arc::clone(&tally), stopped.clone());
+        let watch = Watch::new(Arc::clone(&doors.store), Arc::clone(&doors.clock), Arc::clone(&tally));
+        let health: Arc<dyn Health> = Arc::new(watch);
+        let heartbeat = doors.heartbeat.map(|heartbeat| {
+            let (health, outbound) = (Arc::clone(&health), Arc::clone(&doors.outbound));
+            tokio::spawn(heartbeat::beat(heartbeat, health, outbound, doors.source.user_agent(), stopped.clone()))
+        });
         let courier = Courier {
             store: Arc::clone(&doors.store),
             directory,
@@ -131,8 +147,15 @@ impl Engine {
             courier: tokio::spawn(deliver(courier, owed, stopped.clone())),
             retention: tokio::spawn(expire(expiry, stopped)),
             told: tokio::spawn(told),
+            heartbeat,
+            health,
             stop,
         })
+    }
+
+    /// Who says whether oncue keeps time.
+    pub fn health(&self) -> Arc<dyn Health> {
+        Arc::clone(&self.health)
     }
 
     /// Comes back only if a loop has ended by itself, which none should: then nothing would fire any more, or nothing be
@@ -149,7 +172,7 @@ impl Engine {
     pub async fn stop(self) {
         // The loops may have ended already; then there is nobody to tell.
         let _ = self.stop.send(true);
-        for task in [self.scheduler, self.retention, self.told, self.courier] {
+        for task in [self.scheduler, self.retention, self.told, self.courier].into_iter().chain(self.heartbeat) {
             if let Err(error) = task.await {
                 tracing::error!(%error, "a loop of the engine ended in a panic");
             }

@@ -84,7 +84,7 @@ impl Scheduler {
         // However long the store took, somebody was there; only a silence between two looks is an absence.
         self.seen_at = self.clock.now();
         self.store.sign_of_life(self.seen_at);
-        self.tally.note_look(self.seen_at);
+        self.tally.note_look(now, self.seen_at);
         wake
     }
 
@@ -97,7 +97,7 @@ impl Scheduler {
         }
         self.seen_at = now;
         self.store.sign_of_life(now);
-        self.tally.note_look(now);
+        self.tally.note_look(now, now);
         true
     }
 

@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 use oncue_domain::node::Work;
+use tokio::time::Instant;
 
 /// A minute, second by second.
 const SECONDS: i64 = 60;
@@ -19,8 +20,18 @@ struct Counted {
     running: u64,
     waiting: u64,
     looked_at: Option<Timestamp>,
+    last_look: Option<Look>,
     /// No more of them than a minute has, each once.
     seconds: VecDeque<Second>,
+}
+
+/// A look at what is due that has ended.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Look {
+    /// When it began, by the clock that occurrences go by.
+    pub(crate) began: Timestamp,
+    /// When it ended, by a clock that nobody moves.
+    pub(crate) ended: Instant,
 }
 
 #[derive(Default)]
@@ -55,9 +66,16 @@ impl Tally {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The scheduler has looked at what is due.
-    pub(crate) fn note_look(&self, now: Timestamp) {
-        self.counted().looked_at = Some(now);
+    /// The scheduler has looked at what is due, from `began` until `now`.
+    pub(crate) fn note_look(&self, began: Timestamp, now: Timestamp) {
+        let mut counted = self.counted();
+        counted.looked_at = Some(now);
+        counted.last_look = Some(Look { began, ended: Instant::now() });
+    }
+
+    /// The scheduler's last look that has ended; none before its first.
+    pub(crate) fn last_look(&self) -> Option<Look> {
+        self.counted().last_look
     }
 
     /// So many occurrences fired; `latest` is by how much the latest-coming of those that nobody missed was late.
@@ -136,7 +154,7 @@ mod tests {
         let tally = Tally::default();
         tally.note_lanes(7, 9);
         tally.note_lanes(2, 0);
-        tally.note_look(at(5));
+        tally.note_look(at(4), at(5));
         let work = tally.work(at(1000));
         assert_eq!((work.running, work.waiting, work.looked_at), (2, 0, Some(at(5))));
     }

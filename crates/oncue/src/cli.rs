@@ -106,6 +106,12 @@ pub(crate) struct ServeFlags {
     /// Opens /metrics from anywhere [env: ONCUE_METRICS_TOKEN or ONCUE_METRICS_TOKEN_FILE]
     #[arg(long, value_name = "TOKEN")]
     pub(crate) metrics_token: Option<String>,
+    /// Called again and again while oncue keeps time, for a watchdog [env: ONCUE_HEARTBEAT_URL or ONCUE_HEARTBEAT_URL_FILE]
+    #[arg(long, value_name = "URL")]
+    pub(crate) heartbeat_url: Option<String>,
+    /// How long from one of these calls to the next, 1s to 1d [env: ONCUE_HEARTBEAT_EVERY] [default: 60s]
+    #[arg(long, value_name = "DURATION", allow_hyphen_values = true)]
+    pub(crate) heartbeat_every: Option<String>,
     /// What is logged: error, warn, info, debug, or a filter [env: ONCUE_LOG_LEVEL] [default: info]
     #[arg(long, value_name = "FILTER")]
     pub(crate) log_level: Option<String>,

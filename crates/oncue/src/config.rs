@@ -5,14 +5,16 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Context;
 use ipnet::IpNet;
 use jiff::SignedDuration;
 use oncue_domain::access::Registration;
-use oncue_domain::destination::{Allowed, Reach, Webhook};
+use oncue_domain::destination::{Allowed, Format, Reach, Webhook};
 use oncue_domain::event::Retention;
 use oncue_domain::schedule::every::Period;
+use oncue_engine::Heartbeat;
 use oncue_engine::http::{Authorities, Proxy};
 use oncue_store::memcached::Servers;
 use oncue_store::postgres::address::Address;
@@ -23,6 +25,12 @@ use crate::cli::ServeFlags;
 
 /// The shortest key of the login tokens, in bytes: as many as HS256's hash has (RFC 7518 §3.2).
 const JWT_SECRET_BYTES_MIN: usize = 32;
+
+/// How often the heartbeat is sent when nobody says.
+const HEARTBEAT_EVERY: Duration = Duration::from_secs(60);
+
+/// The shortest and the longest time from one heartbeat to the next.
+const HEARTBEAT_BOUNDS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(24 * 60 * 60));
 
 /// What is wrong with the configuration, one sentence each.
 #[derive(Debug)]
@@ -110,6 +118,7 @@ pub(crate) struct Config {
     pub(crate) extra_authorities: Authorities,
     pub(crate) rate_limit: Option<u32>,
     pub(crate) metrics_token: Option<String>,
+    pub(crate) heartbeat: Option<Heartbeat>,
     pub(crate) log_level: String,
     pub(crate) log_format: LogFormat,
 }
@@ -124,7 +133,7 @@ impl Config {
 }
 
 /// The keys of the configuration: as a flag and in the file, and as a variable.
-const KEYS: [(&str, &str); 22] = [
+const KEYS: [(&str, &str); 24] = [
     ("listen", "ONCUE_LISTEN"),
     ("public-url", "ONCUE_PUBLIC_URL"),
     ("trusted-proxies", "ONCUE_TRUSTED_PROXIES"),
@@ -145,13 +154,15 @@ const KEYS: [(&str, &str); 22] = [
     ("extra-ca", "ONCUE_EXTRA_CA"),
     ("rate-limit", "ONCUE_RATE_LIMIT"),
     ("metrics-token", "ONCUE_METRICS_TOKEN"),
+    ("heartbeat-url", "ONCUE_HEARTBEAT_URL"),
+    ("heartbeat-every", "ONCUE_HEARTBEAT_EVERY"),
     ("log-level", "ONCUE_LOG_LEVEL"),
     ("log-format", "ONCUE_LOG_FORMAT"),
 ];
 
 /// Keys whose values may hold secrets, and so may be read from a file that a variable ending in `_FILE` names.
-const SECRETS: [&str; 6] =
-    ["jwt-secret", "metrics-token", "database-url", "default-webhook", "cache-url", "egress-proxy"];
+const SECRETS: [&str; 7] =
+    ["jwt-secret", "metrics-token", "database-url", "default-webhook", "cache-url", "egress-proxy", "heartbeat-url"];
 
 fn flags_by_key(flags: &ServeFlags) -> BTreeMap<&'static str, String> {
     let values = [
@@ -175,6 +186,8 @@ fn flags_by_key(flags: &ServeFlags) -> BTreeMap<&'static str, String> {
         &flags.extra_ca,
         &flags.rate_limit,
         &flags.metrics_token,
+        &flags.heartbeat_url,
+        &flags.heartbeat_every,
         &flags.log_level,
         &flags.log_format,
     ];
@@ -299,6 +312,8 @@ impl Written<'_> {
         let database = self.parse("database-url", parse_database).unwrap_or_else(|| {
             Database::Sqlite(if demo { Place::Memory } else { Place::File(PathBuf::from("oncue.db")) })
         });
+        let heartbeat_url = self.parse("heartbeat-url", parse_heartbeat);
+        let heartbeat_every = self.parse("heartbeat-every", parse_heartbeat_every).unwrap_or(HEARTBEAT_EVERY);
         let config = Config {
             listen,
             public_url: self.parse("public-url", parse_public_url),
@@ -321,6 +336,7 @@ impl Written<'_> {
             extra_authorities: self.parse("extra-ca", read_authorities).unwrap_or_default(),
             rate_limit: self.parse("rate-limit", parse_rate_limit).flatten(),
             metrics_token: self.parse("metrics-token", parse_token),
+            heartbeat: heartbeat_url.map(|url| Heartbeat { url, every: heartbeat_every }),
             log_level: self
                 .parse("log-level", |text| Ok::<_, String>(text.to_owned()))
                 .unwrap_or_else(|| "info".to_owned()),
@@ -345,6 +361,7 @@ impl Written<'_> {
             ("registration", "has one account and lets nobody register"),
             ("cache-url", "keeps its numbers to itself"),
             ("egress-proxy", "sends its samples nowhere but to itself"),
+            ("heartbeat-url", "is nothing that a watchdog should watch over"),
         ] {
             if let Some((_, name)) = self.find(key) {
                 self.wrong.push(format!("--demo {why}: leave {name} out."));
@@ -445,6 +462,22 @@ fn parse_token(text: &str) -> Result<String, &'static str> {
     if text.len() < 16 { Err("a token of fewer than 16 characters can be guessed.") } else { Ok(text.to_owned()) }
 }
 
+/// The same rules as for a webhook's address, which are about what can be dialled; but the words are about this one.
+fn parse_heartbeat(text: &str) -> Result<Url, String> {
+    let webhook = Webhook::parse(text, Some(Format::Json));
+    webhook.map(|webhook| webhook.url).map_err(|refusal| refusal.0.replace("webhook address", "heartbeat's address"))
+}
+
+fn parse_heartbeat_every(text: &str) -> Result<Duration, String> {
+    let (shortest, longest) = HEARTBEAT_BOUNDS;
+    let every = Duration::try_from(parse_duration(text)?).unwrap_or(Duration::ZERO);
+    if (shortest..=longest).contains(&every) {
+        Ok(every)
+    } else {
+        Err("the heartbeat comes every 1s at the most often, and once a day (1d) at the least.".to_owned())
+    }
+}
+
 fn parse_log_format(text: &str) -> Result<LogFormat, &'static str> {
     match text {
         "text" => Ok(LogFormat::Text),
@@ -531,6 +564,22 @@ mod tests {
     }
 
     #[test]
+    fn a_heartbeat_has_an_address_and_a_pace_and_its_address_is_not_repeated() {
+        assert!(read(&[("heartbeat-every", "30s")], &[]).expect("it is right").heartbeat.is_none(), "nobody is called");
+        let address = [("ONCUE_HEARTBEAT_URL", "https://watchdog.example.com/hidden")];
+        let heartbeat = read(&[], &address).expect("it is right").heartbeat.expect("an address is given");
+        assert_eq!((heartbeat.url.path(), heartbeat.every), ("/hidden", Duration::from_secs(60)));
+        let rare = read(&[("heartbeat-every", "5m")], &address).expect("it is right").heartbeat;
+        assert_eq!(rare.expect("an address is given").every, Duration::from_secs(300));
+        for (url, every) in [("ftp://a/hidden", "60s"), ("https://a b/hidden", "60s"), ("https://a/hidden", "2d")] {
+            let wrong = read(&[("heartbeat-every", every)], &[("ONCUE_HEARTBEAT_URL", url)]).expect_err("it is wrong");
+            assert!(wrong.contains("heartbeat") && !wrong.contains("hidden"), "{wrong}");
+        }
+        let config = read(&[], &address).expect("it is right");
+        assert!(!format!("{config:?}").contains("hidden"));
+    }
+
+    #[test]
     fn without_login_only_loopback_is_listened_on_and_reached() {
         assert!(read(&[("open", "true"), ("listen", "0.0.0.0:8000")], &[]).is_err());
         assert_eq!(read(&[("open", "true")], &[]).expect("loopback").reach, Reach::Loopback);
@@ -556,6 +605,7 @@ mod tests {
             ("registration", "open", "--registration"),
             ("cache-url", "memcached://a:1", "--cache-url"),
             ("egress-proxy", "http://proxy:3128", "--egress-proxy"),
+            ("heartbeat-url", "https://watchdog.example.com/", "--heartbeat-url"),
         ] {
             let wrong = read(&[("demo", "true"), (key, value)], &[]).expect_err("they do not go together");
             assert!(wrong.contains("--demo") && wrong.contains(named), "{wrong}");

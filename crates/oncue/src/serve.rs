@@ -236,12 +236,15 @@ async fn serve(config: Config, flags: &ServeFlags) -> anyhow::Result<()> {
         zones: Arc::clone(&zones),
         default_webhook: config.default_webhook.clone().map(Arc::new),
         retention: config.retention,
+        heartbeat: config.heartbeat.clone(),
     })
     .await?;
     // Whoever reads that it listens may ask it to end at once, and is to have an orderly end.
     let stop_signal = stop_signal()?;
     announce(&config, demo.as_ref(), &public_url, listen, &zones);
-    let doors = Doors { store, cache, clock, ids, zones, entropy: Arc::new(fill_random), metrics: metrics.clone() };
+    let health = engine.health();
+    let entropy = Arc::new(fill_random);
+    let doors = Doors { store, cache, clock, health, ids, zones, entropy, metrics: metrics.clone() };
     let router = oncue_web::router(
         doors,
         Settings {

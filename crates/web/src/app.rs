@@ -12,6 +12,7 @@ use oncue_domain::cache::Cache;
 use oncue_domain::clock::Clock;
 use oncue_domain::destination::Egress;
 use oncue_domain::event::Retention;
+use oncue_domain::health::Health;
 use oncue_domain::id::{Ids, UserId};
 use oncue_domain::limit::{Buckets, Rate};
 use oncue_domain::message::Source;
@@ -98,6 +99,8 @@ pub struct Doors {
     pub cache: Arc<dyn Cache>,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
+    /// Whether oncue keeps time.
+    pub health: Arc<dyn Health>,
     /// Message ids.
     pub ids: Arc<Ids>,
     /// Zone data.
@@ -113,6 +116,7 @@ pub(crate) struct Shared {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) cache: Arc<dyn Cache>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) health: Arc<dyn Health>,
     pub(crate) ids: Arc<Ids>,
     pub(crate) zones: Arc<Zones>,
     pub(crate) entropy: Entropy,
@@ -154,6 +158,7 @@ impl Shared {
             store: doors.store,
             cache: doors.cache,
             clock: doors.clock,
+            health: doors.health,
             ids: doors.ids,
             zones: doors.zones,
             entropy: doors.entropy,

@@ -1,5 +1,6 @@
 //! How the server is: for load balancers, for monitoring, and for a person who wonders.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Extension;
@@ -7,12 +8,14 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use oncue_domain::health::{Punctuality, Trouble};
 use oncue_domain::store;
 use serde::Serialize;
 use serde_json::{Value, json};
 use subtle::ConstantTimeEq;
 use utoipa::ToSchema;
 
+use crate::api::time;
 use crate::app::App;
 use crate::auth::Caller;
 use crate::fault::{Fault, Problem};
@@ -48,6 +51,82 @@ pub(crate) async fn ping() -> Json<Value> {
     responses((status = 200, body = Value, example = json!({"status": "alive"}))))]
 pub(crate) async fn alive() -> Json<Value> {
     Json(json!({"status": "alive"}))
+}
+
+/// Whether oncue keeps time.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Punctuality, example = json!({
+    "status": "late", "checked_at": "2026-11-21T10:00:30Z",
+    "troubles": [{
+        "trouble": "late", "since": "2026-11-21T10:00:00Z", "seconds": 30.0, "triggers": 12,
+        "detail": "The occurrences of 12 triggers are due and have not fired; the oldest is late by 30 s."
+    }]
+}))]
+pub(crate) struct PunctualityDocument {
+    /// `on time` or `late`.
+    status: &'static str,
+    /// When that was found out: at most a second ago.
+    checked_at: String,
+    /// What stands against it; none while oncue keeps time.
+    troubles: Vec<TroubleDocument>,
+}
+
+/// Why oncue does not keep time.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Trouble, example = json!({
+    "trouble": "stalled", "since": "2026-11-21T10:00:00Z", "seconds": 42.5, "triggers": null,
+    "detail": "The scheduler has not looked at what is due for 42 s."
+}))]
+struct TroubleDocument {
+    /// `late`: occurrences are due by more than 10 s and have not fired; `stalled`: this node's scheduler has not looked at what is due for
+    /// more than 10 s; `unanswered`: the database does not say what is due.
+    trouble: &'static str,
+    /// Since when: the oldest of the occurrences, the scheduler's last look, when the database was first found silent.
+    since: String,
+    /// How late the oldest occurrence is, or how long it has been so.
+    seconds: f64,
+    /// How many triggers wait for an occurrence that is late, counted up to 100 000; null for other troubles.
+    triggers: Option<u64>,
+    /// The same in words.
+    detail: String,
+}
+
+impl PunctualityDocument {
+    fn of(found: &Punctuality) -> PunctualityDocument {
+        PunctualityDocument {
+            status: if found.is_kept() { "on time" } else { "late" },
+            checked_at: time(found.checked_at),
+            troubles: found.troubles.iter().map(|trouble| TroubleDocument::of(*trouble, found)).collect(),
+        }
+    }
+}
+
+impl TroubleDocument {
+    fn of(trouble: Trouble, found: &Punctuality) -> TroubleDocument {
+        let (seconds, triggers) = match trouble {
+            Trouble::Late { by, count, .. } => (by.as_secs_f64(), Some(count)),
+            Trouble::Stalled { ago, .. } => (ago.as_secs_f64(), None),
+            Trouble::Unanswered { since } => (found.checked_at.duration_since(since).as_secs_f64(), None),
+        };
+        TroubleDocument {
+            trouble: trouble.word(),
+            since: time(trouble.since()),
+            seconds,
+            triggers,
+            detail: trouble.sentence(),
+        }
+    }
+}
+
+/// oncue keeps time: nothing that is due has waited for more than 10 s, and the scheduler looks.
+///
+/// On PostgreSQL any node tells of what is due for all, and of its own scheduler.
+#[utoipa::path(get, path = "/healthz/schedule", tag = "Server", operation_id = "healthz_schedule",
+    responses((status = 200, body = PunctualityDocument), (status = 503, body = PunctualityDocument)))]
+pub(crate) async fn schedule(State(app): State<App>) -> Response {
+    let found = app.health.punctuality().await;
+    let status = if found.is_kept() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(PunctualityDocument::of(&found))).into_response()
 }
 
 /// The database is reachable and migrated.
@@ -89,8 +168,16 @@ pub(crate) async fn metrics(
 /// that is locked hides nothing but its own number.
 async fn measure(app: &App) {
     let now = app.now();
-    let (backlog, counts, nodes) =
-        tokio::join!(in_time(app.store.backlog()), in_time(app.store.due_counts(now)), in_time(app.store.nodes()),);
+    // Whoever finds out writes the number down itself. It may take longer than anybody waits here, a few seconds at the most, and is
+    // let finish: a database that hangs must not keep its number from being told the next time.
+    let health = Arc::clone(&app.health);
+    let punctuality = tokio::spawn(async move { health.punctuality().await });
+    let (_, backlog, counts, nodes) = tokio::join!(
+        tokio::time::timeout(COUNTED_WITHIN, punctuality),
+        in_time(app.store.backlog()),
+        in_time(app.store.due_counts(now)),
+        in_time(app.store.nodes()),
+    );
     let is_up = backlog.is_some() || counts.is_some() || nodes.is_some();
     metrics::gauge!("oncue_database_up").set(u8::from(is_up));
     metrics::gauge!("oncue_node_info", "version" => env!("CARGO_PKG_VERSION")).set(1);

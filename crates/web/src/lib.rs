@@ -78,6 +78,8 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(api::trigger::get, api::trigger::replace, api::trigger::patch, api::trigger::delete))
         .routes(routes!(api::trigger::upcoming))
         .routes(routes!(api::trigger::skipped))
+        .routes(routes!(api::upcoming::list))
+        .routes(routes!(api::forecast::forecast))
         .routes(routes!(api::fire::test))
         .routes(routes!(api::fire::fire))
         .routes(routes!(api::bulk::create))
@@ -115,6 +117,7 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(access::register))
         .routes(routes!(health::ping))
         .routes(routes!(health::alive))
+        .routes(routes!(health::schedule))
         .routes(routes!(health::ready))
         .routes(routes!(health::metrics))
 }

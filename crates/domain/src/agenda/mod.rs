@@ -58,12 +58,12 @@ impl<'a> Waiting<'a> {
         Some(Waiting { id: head.id, schedule, next_at, expires_at: head.expires_at })
     }
 
-    fn lives_at(&self, instant: Timestamp) -> bool {
+    pub(crate) fn lives_at(&self, instant: Timestamp) -> bool {
         self.expires_at.is_none_or(|end| instant < end)
     }
 
     /// The first occurrence that fires at or after `from`. What is overdue fires now, unless it is too late for that.
-    fn first_from(&self, from: Timestamp, now: Timestamp) -> Option<Timestamp> {
+    pub(crate) fn first_from(&self, from: Timestamp, now: Timestamp) -> Option<Timestamp> {
         let oldest = now.checked_sub(LATE_AT_MOST).unwrap_or(Timestamp::MIN);
         let oldest = if from <= now { oldest } else { from };
         let first = if self.next_at < oldest { self.schedule.next_after(just_before(oldest))? } else { self.next_at };
@@ -76,7 +76,7 @@ impl<'a> Waiting<'a> {
     }
 
     /// How many of the occurrences from `first` on lie in `[from, until)`, where none before `first` counts.
-    fn count(&self, first: Timestamp, from: Timestamp, until: Timestamp) -> u64 {
+    pub(crate) fn count(&self, first: Timestamp, from: Timestamp, until: Timestamp) -> u64 {
         let last = just_before(self.expires_at.map_or(until, |end| end.min(until)));
         if from > first {
             self.schedule.count_in(just_before(from), last)
@@ -117,6 +117,16 @@ pub struct Question {
     pub after: Option<Place>,
     /// How many firings are named.
     pub firings_max: usize,
+}
+
+impl Question {
+    /// The same about no past and no longer span than is looked at.
+    pub(crate) fn in_bounds(mut self) -> Question {
+        let span = &mut self.span;
+        span.from = span.from.max(self.now);
+        span.until = span.until.min(span.from.checked_add(SPAN_MAX).unwrap_or(Timestamp::MAX));
+        self
+    }
 }
 
 /// A firing to come. One that stands for several overdue occurrences of a trigger names the first.
@@ -195,10 +205,8 @@ impl Agenda {
         Agenda::within(waiting, question, STEPS_MAX)
     }
 
-    fn within(waiting: &[Waiting], mut question: Question, steps_max: usize) -> Agenda {
-        let span = &mut question.span;
-        span.from = span.from.max(question.now);
-        span.until = span.until.min(span.from.checked_add(SPAN_MAX).unwrap_or(Timestamp::MAX));
+    fn within(waiting: &[Waiting], question: Question, steps_max: usize) -> Agenda {
+        let question = question.in_bounds();
         let density = density::of(waiting, question, steps_max);
         let mut is_constant = vec![false; waiting.len()];
         for constant in &density.constant {
@@ -212,6 +220,23 @@ impl Agenda {
     pub fn burst_at(&self, at: Timestamp) -> Option<usize> {
         let found = self.bursts.binary_search_by_key(&at.as_second(), |burst| burst.at.as_second());
         found.ok().map(|index| self.bursts[index].count)
+    }
+}
+
+/// The row of firings alone, those of constant triggers in it: for whoever wants each and counts nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Row {
+    /// The first firings after the place asked for, in order.
+    pub firings: Vec<Firing>,
+    /// Whether there are more firings to name.
+    pub has_more: bool,
+}
+
+impl Row {
+    /// What the triggers that wait will do in the span. Costs a step for each trigger and firing.
+    pub fn of(waiting: &[Waiting], question: Question) -> Row {
+        let (firings, has_more) = merge(waiting, question.in_bounds(), &vec![false; waiting.len()]);
+        Row { firings, has_more }
     }
 }
 

@@ -102,6 +102,26 @@ fn what_fires_more_often_than_once_a_slot_is_counted_and_not_named() {
 }
 
 #[test]
+fn a_row_alone_names_what_fires_constantly_one_by_one_and_goes_on_behind_its_end() {
+    let now = at("2026-11-21T10:00:00Z");
+    let fleet = [armed(1, every(10, now), now), armed(2, cron("*/15 * * * *", "UTC"), now)];
+    let waiting = waiting(&fleet);
+    let whole = Row::of(&waiting, ask(now, now, DAY));
+    assert_eq!((whole.firings.len(), whole.has_more), (8_639 + 95, false));
+    let mut pages = Vec::new();
+    let mut question = Question { firings_max: 1_000, ..ask(now, now, DAY) };
+    loop {
+        let row = Row::of(&waiting, question);
+        question.after = row.firings.last().map(|last| Place { at: last.at, id: waiting[last.which].id });
+        pages.extend(row.firings);
+        if !row.has_more {
+            break;
+        }
+    }
+    assert_eq!(pages, whole.firings);
+}
+
+#[test]
 fn a_short_life_of_many_firings_is_constant_too() {
     let now = at("2026-11-21T10:00:00Z");
     let mut fleet = [armed(1, every(10, now), now)];

@@ -36,7 +36,8 @@ pub struct Source {
 }
 
 impl Source {
-    fn user_agent(&self) -> String {
+    /// What requests say of who sends them.
+    pub fn user_agent(&self) -> String {
         format!("oncue/{}", self.version)
     }
 

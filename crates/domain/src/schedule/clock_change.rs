@@ -86,6 +86,11 @@ impl ClockChange {
         Some(ClockChange { at, old_wall, new_wall, effect, follows_elapsed_time })
     }
 
+    /// Whether what it does comes of the schedule's following elapsed time.
+    pub fn follows_elapsed_time(&self) -> bool {
+        self.follows_elapsed_time
+    }
+
     /// Whether the clocks go forward.
     pub fn is_forward(&self) -> bool {
         self.new_wall > self.old_wall

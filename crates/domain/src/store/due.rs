@@ -42,6 +42,8 @@ pub struct DueCounts {
     pub overdue: u64,
     /// The earliest occurrence that is still to come.
     pub next_at: Option<Timestamp>,
+    /// The earliest that any trigger waits for, due or not.
+    pub earliest: Option<Timestamp>,
 }
 
 /// So many due triggers are counted at most: who has more than that has other worries than the number.

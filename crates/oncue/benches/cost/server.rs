@@ -81,7 +81,7 @@ async fn serve(folder: PathBuf) -> anyhow::Result<()> {
     let store: Arc<dyn Store> = Arc::new(store.map_err(anyhow::Error::msg)?);
     let egress = Arc::new(Egress::new(Reach::Private, vec![listen]));
     // It works for as long as it is kept.
-    let _engine = Engine::start(oncue_engine::Doors {
+    let engine = Engine::start(oncue_engine::Doors {
         store: Arc::clone(&store),
         outbound: Arc::new(HttpOutbound::new(WayOut::new(Arc::clone(&egress)))),
         clock: Arc::clone(&clock) as Arc<dyn Clock>,
@@ -90,12 +90,22 @@ async fn serve(folder: PathBuf) -> anyhow::Result<()> {
         zones: Arc::clone(&zones),
         default_webhook: None,
         retention: Retention::STANDARD,
+        heartbeat: None,
     })
     .await?;
     let zone = zones.get("UTC")?;
     let entropy = Arc::new(|bytes: &mut [u8]| getrandom::fill(bytes).expect("the system gives randomness"));
     let router = oncue_web::router(
-        Doors { store, cache: Arc::new(InProcess::default()), clock, ids, zones, entropy, metrics },
+        Doors {
+            store,
+            cache: Arc::new(InProcess::default()),
+            clock,
+            health: engine.health(),
+            ids,
+            zones,
+            entropy,
+            metrics,
+        },
         Settings {
             mode: Mode::Login,
             registration: Registration::Open,

@@ -3,7 +3,9 @@
 use serde_json::json;
 
 use crate::support::client::Client;
+use crate::support::receiver::{Receiver, Reply};
 use crate::support::server::{Server, Setup};
+use crate::support::wait::until;
 
 #[test]
 fn it_answers_whoever_asks_how_it_is() {
@@ -16,6 +18,44 @@ fn it_answers_whoever_asks_how_it_is() {
     let release = ready["tzdata"].as_str().expect("the zone data's release");
     assert!(release.len() == 5 && release.starts_with("20"), "{ready}");
     assert!(server.log().contains(release), "the release in use is shown at start");
+}
+
+#[test]
+fn a_server_that_keeps_time_says_so_to_anybody() {
+    let server = Server::start();
+    let nobody = server.nobody();
+    let told = nobody.get("/healthz/schedule").is(200).json();
+    assert_eq!((&told["status"], &told["troubles"]), (&json!("on time"), &json!([])), "{told}");
+    assert!(told["checked_at"].as_str().is_some_and(|at| at.ends_with('Z')), "{told}");
+    let ann = server.user();
+    let every = json!({"type": "scheduled", "schedule_details": {"every": "1s"}});
+    let id = ann.post("/api/v1/triggers", &every).is(201).json()["id"].clone();
+    until("it fires", || ann.get(&format!("/api/v1/event_logs?trigger_id={id}")).is(200).list().pop());
+    nobody.get("/healthz/schedule").is(200);
+    nobody.get("/healthz/schedule/").is(200);
+    let metrics = nobody.get("/metrics").is(200).text;
+    assert!(metrics.contains("oncue_schedule_on_time 1"), "{metrics}");
+}
+
+#[test]
+fn the_heartbeat_goes_where_the_operator_says_and_follows_nobody_elsewhere() {
+    let elsewhere = Receiver::start();
+    let redirect: &'static str = format!("location: {}\r\n", elsewhere.url()).leak();
+    // Private addresses are closed to webhooks here, and this one is on loopback.
+    let watchdog = Receiver::scripted(move |_, before| match before {
+        0 | 1 => Reply::Answer(307, redirect, ""),
+        _ => Reply::Answer(204, "", ""),
+    });
+    let server =
+        Setup::new().variable("ONCUE_HEARTBEAT_URL", &watchdog.url()).variable("ONCUE_HEARTBEAT_EVERY", "1s").serve();
+    let beats = watchdog.wait_for(3);
+    assert_eq!(beats[0].method, "POST");
+    assert!(beats[0].body.is_empty() && beats[0].headers["user-agent"].starts_with("oncue/"), "{:?}", beats[0]);
+    until("it is told that it arrives again", || server.log().contains("the heartbeat arrives again").then_some(()));
+    assert_eq!(server.log().matches("the heartbeat does not arrive").count(), 1, "once for both: {}", server.log());
+    assert!(elsewhere.received().is_empty());
+    let metrics = server.nobody().get("/metrics").is(200).text;
+    assert!(metrics.contains("oncue_heartbeats_total{outcome=\"failed\"} 2"), "{metrics}");
 }
 
 #[test]

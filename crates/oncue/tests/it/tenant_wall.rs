@@ -11,7 +11,7 @@ use crate::support::time::FAR;
 const CANARY: &str = "canary-5f1c";
 
 /// Addresses that anybody may ask for.
-const PUBLIC: [&str; 5] = ["/ping", "/healthz", "/readyz", "/metrics", "/openapi.json"];
+const PUBLIC: [&str; 6] = ["/ping", "/healthz", "/healthz/schedule", "/readyz", "/metrics", "/openapi.json"];
 
 /// What Ann has.
 struct Treasure {

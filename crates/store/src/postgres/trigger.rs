@@ -414,17 +414,19 @@ pub(super) async fn next_due(client: &mut Client, shared: &Shared) -> Result<Opt
 pub(super) async fn due_counts(client: &Client, now: Timestamp) -> Result<DueCounts> {
     let sql = "SELECT (SELECT count(*) FROM (SELECT 1 FROM cursors WHERE next_at <= $1 LIMIT $3) AS due),
                       (SELECT count(*) FROM (SELECT 1 FROM cursors WHERE next_at < $2 LIMIT $3) AS overdue),
-                      (SELECT next_at FROM cursors WHERE next_at > $1 ORDER BY next_at LIMIT 1)";
+                      (SELECT next_at FROM cursors WHERE next_at > $1 ORDER BY next_at LIMIT 1),
+                      (SELECT next_at FROM cursors ORDER BY next_at LIMIT 1)";
     let overdue_before = now.checked_sub(OVERDUE_AFTER).unwrap_or(Timestamp::MIN).as_microsecond();
     let counted_max = i64::try_from(DUE_COUNTED_MAX).unwrap_or(i64::MAX);
     let row = query_first(client, sql, &[&now.as_microsecond(), &overdue_before, &counted_max]).await?;
     let row = row.ok_or_else(|| Error::Broken("a row that is always there is not".to_owned()))?;
     let (due, overdue): (i64, i64) = (column(&row, 0)?, column(&row, 1)?);
-    let next_at: Option<i64> = column(&row, 2)?;
+    let (next_at, earliest): (Option<i64>, Option<i64>) = (column(&row, 2)?, column(&row, 3)?);
     Ok(DueCounts {
         due: due.unsigned_abs(),
         overdue: overdue.unsigned_abs(),
         next_at: next_at.map(instant).transpose()?,
+        earliest: earliest.map(instant).transpose()?,
     })
 }
 

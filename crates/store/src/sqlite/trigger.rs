@@ -414,12 +414,16 @@ pub(super) fn due_counts(connection: &Connection, now: Timestamp) -> Result<DueC
     let overdue_before = now.checked_sub(OVERDUE_AFTER).unwrap_or(Timestamp::MIN).as_microsecond();
     let sql = "SELECT (SELECT count(*) FROM (SELECT 1 FROM cursors WHERE next_at <= ?1 LIMIT ?3)),
                       (SELECT count(*) FROM (SELECT 1 FROM cursors WHERE next_at < ?2 LIMIT ?3)),
-                      (SELECT next_at FROM cursors WHERE next_at > ?1 ORDER BY next_at LIMIT 1)";
+                      (SELECT next_at FROM cursors WHERE next_at > ?1 ORDER BY next_at LIMIT 1),
+                      (SELECT next_at FROM cursors ORDER BY next_at LIMIT 1)";
     let mut statement = connection.prepare_cached(sql).map_err(failed)?;
-    let (due, overdue, next): (u64, u64, Option<i64>) = statement
-        .query_row((due_until, overdue_before, DUE_COUNTED_MAX), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+    let (due, overdue, next, earliest): (u64, u64, Option<i64>, Option<i64>) = statement
+        .query_row((due_until, overdue_before, DUE_COUNTED_MAX), |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+        })
         .map_err(failed)?;
-    Ok(DueCounts { due, overdue, next_at: next.map(instant).transpose()? })
+    let (next_at, earliest) = (next.map(instant).transpose()?, earliest.map(instant).transpose()?);
+    Ok(DueCounts { due, overdue, next_at, earliest })
 }
 
 pub(super) fn due(

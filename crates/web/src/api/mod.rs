@@ -6,6 +6,7 @@ pub(crate) mod delivery;
 pub(crate) mod destination;
 pub(crate) mod event;
 pub(crate) mod fire;
+pub(crate) mod forecast;
 pub(crate) mod inbox;
 pub(crate) mod node;
 pub(crate) mod page;
@@ -14,6 +15,7 @@ pub(crate) mod redelivery;
 pub(crate) mod schedule;
 pub(crate) mod trigger;
 pub(crate) mod trigger_destination;
+pub(crate) mod upcoming;
 
 use jiff::Timestamp;
 

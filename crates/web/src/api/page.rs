@@ -114,7 +114,11 @@ pub(crate) fn next_limit(limit: usize) -> String {
 
 /// A list, and the link to its next page where there is one.
 pub(crate) fn respond<T: Serialize>(items: &[T], path: &str, next: Option<Vec<(&str, String)>>) -> Response {
-    let mut response = Json(items).into_response();
+    with_next(Json(items).into_response(), path, next)
+}
+
+/// An answer with the link to the next page, where there is one.
+pub(crate) fn with_next(mut response: Response, path: &str, next: Option<Vec<(&str, String)>>) -> Response {
     if let Some(query) = next {
         let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish();
         let link = format!("<{path}?{query}>; rel=\"next\"");

@@ -24,6 +24,7 @@ mod failed_list;
 mod failed_query;
 mod failed_redelivery;
 mod figures;
+mod forecast;
 mod frame;
 mod inbox;
 mod live;
@@ -125,6 +126,7 @@ pub(crate) fn router(app: &App) -> Router<App> {
         .route("/ui/destinations/{id}/secrets", get(to_destination).post(destination::take_secret))
         .route("/ui/nodes", get(node_list::show))
         .route("/upcoming", get(upcoming::show))
+        .route("/forecast", get(forecast::show))
         .route_layer(from_fn_with_state(Arc::clone(app), draft::keep))
         // Below the drafts: nothing typed into these forms may be carried through a login, passwords least of all.
         .route("/account", get(account::show))

@@ -7,7 +7,7 @@ use url::Url;
 const ADDRESS_BYTES_MAX: usize = 2048;
 
 /// The pages that can be led back to. Logging out is none of them.
-const PAGES: [&str; 5] = ["/ui", "/events", "/upcoming", "/account", "/docs"];
+const PAGES: [&str; 6] = ["/ui", "/events", "/upcoming", "/forecast", "/account", "/docs"];
 
 /// The address in its normal spelling where it names a page of ours; its fragment is left out.
 pub(crate) fn page_of_ours(address: &str) -> Option<String> {

@@ -157,6 +157,7 @@ impl Kept {
             due: count(&|next_at| *next_at <= now),
             overdue: count(&|next_at| now.duration_since(*next_at) > OVERDUE_AFTER),
             next_at: armed().filter(|next_at| *next_at > now).min(),
+            earliest: armed().min(),
         }
     }
 

@@ -189,6 +189,7 @@ impl World {
             zones: Arc::new(Zones::bundled()),
             default_webhook: None,
             retention,
+            heartbeat: None,
         };
         Engine::start(doors).await.expect("the model answers")
     }

@@ -11,6 +11,7 @@ mod display;
 mod docs;
 mod edit;
 mod first_account;
+mod forecast;
 mod keyboard;
 mod keys;
 mod kinds;

@@ -143,7 +143,7 @@ fn the_address_of_a_form_that_was_not_right_leads_back_to_the_account() {
 fn no_page_gives_two_of_its_parts_the_same_id() {
     let server = Server::start();
     let ann = server.user();
-    for path in ["/", "/account", "/events", "/ui/triggers", "/ui/triggers/new", "/upcoming"] {
+    for path in ["/", "/account", "/events", "/ui/triggers", "/ui/triggers/new", "/upcoming", "/forecast"] {
         let page = ann.get(path).is(200).text;
         let mut ids: Vec<&str> = page.split(" id=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
         assert!(ids.contains(&"main"), "{path}: {ids:?}");

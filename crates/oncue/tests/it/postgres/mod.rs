@@ -2,6 +2,7 @@
 //! becomes of them while it is away. All else is promised of every store, and stands in the other files.
 
 mod outage;
+mod punctual;
 mod start;
 mod trouble;
 mod unreadable;

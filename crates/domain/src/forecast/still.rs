@@ -1,0 +1,75 @@
+//! Triggers that nothing will ever fire by the clock, and why: what a person planned and forgot about, told before they wait for it in vain.
+
+use jiff::Timestamp;
+
+use crate::schedule::Schedule;
+use crate::trigger::{Kind, TriggerHead};
+
+/// What keeps a trigger from ever firing by itself; what nobody meant comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Still {
+    /// Its expiry comes before its next occurrence.
+    ExpiresBefore,
+    /// Its schedule names no further occurrence.
+    Finished,
+    /// It is paused.
+    Paused,
+    /// Its time is over.
+    Expired,
+    /// It is only tested.
+    Test,
+}
+
+impl Still {
+    /// What keeps the trigger from it; none where it fires by itself, where it is made to be called, and where it was to fire once and that
+    /// time has come.
+    pub fn of(head: &TriggerHead, now: Timestamp) -> Option<Still> {
+        if head.kind() == Kind::Api {
+            return None;
+        }
+        if head.is_test {
+            return Some(Still::Test);
+        }
+        if !head.lives_at(now) {
+            return Some(Still::Expired);
+        }
+        if !head.enabled {
+            return Some(Still::Paused);
+        }
+        match head.next_at {
+            Some(next_at) if head.lives_at(next_at) => None,
+            Some(_) => Some(Still::ExpiresBefore),
+            None => {
+                let schedule = &head.schedule.as_ref()?.schedule;
+                let would_fire = schedule.next_after(now);
+                match schedule {
+                    Schedule::Once { at } if *at <= now => None,
+                    _ if would_fire.is_some_and(|next| !head.lives_at(next)) => Some(Still::ExpiresBefore),
+                    _ => Some(Still::Finished),
+                }
+            }
+        }
+    }
+
+    /// The word for programs.
+    pub fn word(self) -> &'static str {
+        match self {
+            Still::Test => "test",
+            Still::Expired => "expired",
+            Still::Paused => "paused",
+            Still::ExpiresBefore => "expires_before",
+            Still::Finished => "finished",
+        }
+    }
+
+    /// The sentence for people, with what to change.
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Still::Test => "It was made for a test and is never scheduled.",
+            Still::Expired => "Its expiry has passed; a later one lets it fire again.",
+            Still::Paused => "It is paused; what falls due meanwhile does not fire later.",
+            Still::ExpiresBefore => "It expires before its next occurrence.",
+            Still::Finished => "Its schedule names no further occurrence.",
+        }
+    }
+}

@@ -1,0 +1,136 @@
+use jiff::SignedDuration;
+
+use super::*;
+use crate::agenda::SLOT;
+use crate::id::TriggerId;
+use crate::schedule::cron::CronExpression;
+use crate::schedule::every::Period;
+use crate::schedule::zone::Zones;
+use crate::schedule::{FirstFiring, Schedule};
+use crate::trigger::ScheduleDetails;
+
+const DAY: SignedDuration = SignedDuration::from_hours(24);
+
+fn at(text: &str) -> Timestamp {
+    text.parse().expect("a test writes its instants well")
+}
+
+fn now() -> Timestamp {
+    at("2026-11-21T10:00:00Z")
+}
+
+fn cron(line: &str, zone: &str) -> Schedule {
+    let expression = CronExpression::parse(line).expect("a cron line");
+    Schedule::Cron { expression, zone: Zones::bundled().get(zone).expect("a zone") }
+}
+
+fn every(period_s: u64) -> Schedule {
+    let period = Period::from_seconds(period_s).expect("a period");
+    Schedule::Every { period, anchor: now(), first: FirstFiring::OnePeriodLater }
+}
+
+/// A trigger that has waited since `since` and sends to these destinations.
+fn head(id: i64, schedule: Schedule, since: Timestamp, goes_to: &[i64]) -> TriggerHead {
+    TriggerHead {
+        id: TriggerId(id),
+        name: None,
+        next_at: schedule.next_after(since),
+        schedule: Some(ScheduleDetails { schedule, timezone: None }),
+        webhook: None,
+        destinations: goes_to.iter().map(|id| DestinationId(*id)).collect(),
+        is_test: false,
+        enabled: true,
+        expires_at: None,
+        created_at: since,
+    }
+}
+
+fn receiver(id: i64, rate: Option<(u32, u32)>) -> Receiver {
+    let rate = rate.map(|(count, burst)| Rate { count, per: SignedDuration::from_secs(1), burst });
+    Receiver { id: DestinationId(id), rate }
+}
+
+fn forecast(triggers: &[TriggerHead], receivers: &[Receiver], days: i64) -> Forecast {
+    let span = Span { from: now(), until: now() + DAY * i32::try_from(days).expect("few") };
+    Forecast::of(Fleet { triggers, receivers }, span, now())
+}
+
+#[test]
+fn each_destination_gets_what_its_triggers_fire_and_a_rate_tells_who_waits() {
+    let mut fleet: Vec<TriggerHead> = (1..=100).map(|id| head(id, cron("0 12 * * *", "UTC"), now(), &[1])).collect();
+    fleet.push(head(101, every(3_600), now(), &[1, 2]));
+    fleet.push(head(102, every(60), now(), &[]));
+    let told = forecast(&fleet, &[receiver(1, Some((10, 10))), receiver(2, None), receiver(3, None)], 7);
+    assert_eq!((told.total, told.triggers), (700 + 167 + 10_079, 102));
+    let [one, two] = &told.loads[..] else { panic!("{:?}", told.loads) };
+    assert_eq!((one.id, one.total, one.triggers), (DestinationId(1), 867, 101));
+    assert_eq!((two.id, two.total, two.triggers, two.late), (DestinationId(2), 167, 1, 0));
+    assert_eq!(one.busiest, Some((at("2026-11-21T12:00:00Z"), 101)));
+    assert_eq!((one.late, one.rushes_total), (91 * 7, 7), "ten of a hundred and one go at once");
+    let first = one.rushes.iter().min_by_key(|rush| rush.from).expect("seven");
+    assert_eq!((first.from, first.until), (at("2026-11-21T12:00:00Z"), at("2026-11-21T12:00:09.1Z")));
+    assert_eq!((first.late, first.late_max), (91, SignedDuration::from_millis(9_100)));
+}
+
+#[test]
+fn what_is_taken_as_even_has_the_same_numbers_and_what_is_beyond_that_its_number() {
+    let fleet = [head(1, every(1), now(), &[1]), head(2, cron("0 0 * * *", "UTC"), now(), &[1])];
+    let receivers = [receiver(1, Some((2, 2)))];
+    let span = Span { from: now(), until: now() + DAY };
+    let within =
+        |steps_max| Forecast::within(Fleet { triggers: &fleet, receivers: &receivers }, span, now(), steps_max);
+    let [exact, even, none] = [100_000, 200, 1].map(within);
+    assert_eq!((exact.smoothed, even.smoothed, none.smoothed), (0, 1, 0));
+    let load = |told: &Forecast| told.loads[0].clone();
+    assert_eq!((load(&exact).total, load(&exact).uncounted), (86_400, 0));
+    assert_eq!((load(&even).total, load(&even).uncounted), (86_400, 0));
+    assert_eq!((load(&none).total, load(&none).uncounted), (86_400, 86_399));
+    assert_eq!(load(&even).busiest.map(|(_, count)| count), load(&exact).busiest.map(|(_, count)| count));
+    assert_eq!(load(&exact).late, 0, "two a second are more than one, and at midnight two come");
+}
+
+#[test]
+fn triggers_that_never_fire_are_told_with_why_and_those_that_did_or_are_called_are_not() {
+    let hourly = || cron("0 * * * *", "UTC");
+    let fleet = [
+        head(1, hourly(), now(), &[]),
+        TriggerHead { is_test: true, next_at: None, ..head(2, hourly(), now(), &[]) },
+        TriggerHead { enabled: false, ..head(3, hourly(), now(), &[]) },
+        TriggerHead { expires_at: Some(now()), ..head(4, hourly(), now(), &[]) },
+        TriggerHead { expires_at: Some(at("2026-11-21T10:30:00Z")), next_at: None, ..head(5, hourly(), now(), &[]) },
+        head(6, cron("0 0 1 1 *", "UTC"), at("2199-12-31T00:00:00Z"), &[]),
+        TriggerHead { next_at: None, ..head(7, Schedule::Once { at: at("2026-11-21T09:00:00Z") }, now(), &[]) },
+        TriggerHead { schedule: None, next_at: None, ..head(8, hourly(), now(), &[]) },
+    ];
+    let still: Vec<(usize, &str)> =
+        forecast(&fleet, &[], 1).still.iter().map(|(which, why)| (*which, why.word())).collect();
+    assert_eq!(still[..], [(4, "expires_before"), (5, "finished"), (2, "paused"), (3, "expired"), (1, "test")][..]);
+}
+
+#[test]
+fn changes_of_the_clocks_within_the_span_are_told_where_they_do_something() {
+    let since = at("2027-03-10T00:00:00Z");
+    let fleet = [
+        head(1, cron("30 2 * * *", "America/New_York"), since, &[]),
+        head(2, cron("30 2 * * *", "UTC"), since, &[]),
+        head(3, cron("*/5 * * * *", "America/New_York"), since, &[]),
+        head(4, cron("0 9 * * *", "America/New_York"), since, &[]),
+        head(5, cron("30 2 * * *", "Europe/Riga"), since, &[]),
+    ];
+    let span = |days: i32| Span { from: since, until: since + DAY * days };
+    let told = |days| Forecast::of(Fleet { triggers: &fleet, receivers: &[] }, span(days), since).changes;
+    let which = |days| told(days).iter().map(|change| change.which).collect::<Vec<_>>();
+    assert_eq!(which(4), [] as [usize; 0], "it changes on the fifth day");
+    assert_eq!(which(7), [0]);
+    assert!(told(7)[0].change.sentence().contains("the firing of 02:30 comes at 03:00"), "{:?}", told(7));
+}
+
+#[test]
+fn no_more_is_named_than_there_is_room_for_and_all_is_counted() {
+    let paused = |id| TriggerHead { enabled: false, ..head(id, every(60), now(), &[]) };
+    let fleet: Vec<TriggerHead> = (0..250).map(paused).collect();
+    let told = forecast(&fleet, &[], 1);
+    assert_eq!((told.still.len(), told.still_total, told.total), (STILL_MAX, 250, 0));
+    assert_eq!(told.slots.len(), 96);
+    assert!(told.slots.iter().all(|slot| slot.count == 0 && slot.from.as_second() % SLOT.as_secs() == 0));
+}

@@ -1,0 +1,283 @@
+//! What the next days will bring, for programs: firings by the quarter of an hour, what comes to each destination and who has to wait
+//! there, which triggers will never fire, what changes of the clocks do. It is worked out in `domain::forecast`; here it is gathered
+//! and written down. The page that shows the same gathers it here too.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use jiff::{SignedDuration, Timestamp};
+use oncue_domain::agenda::Span;
+use oncue_domain::destination::{DESTINATIONS_MAX, Destination};
+use oncue_domain::forecast::{DAYS_MAX, Fleet, Forecast, Load, Receiver, Rush};
+use oncue_domain::id::{DestinationId, UserId};
+use oncue_domain::trigger::TriggerHead;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::time;
+use crate::app::{App, Shared};
+use crate::auth::Caller;
+use crate::extract::Query;
+use crate::fault::{Fault, Problem};
+use crate::openapi::Errors;
+
+/// How many triggers are looked at.
+pub(crate) const TRIGGERS_MAX: usize = 5_000;
+
+/// How many days are foretold when nobody says.
+const DAYS_UNASKED: u32 = 7;
+
+/// A forecast, and what it is about.
+pub(crate) struct Foretold {
+    pub(crate) triggers: Vec<TriggerHead>,
+    pub(crate) has_more_triggers: bool,
+    pub(crate) destinations: Vec<Destination>,
+    pub(crate) span: Span,
+    pub(crate) forecast: Forecast,
+}
+
+impl Foretold {
+    /// What the owner's triggers will do in the span.
+    pub(crate) async fn of(app: &Shared, owner: UserId, span: Span, now: Timestamp) -> Result<Foretold, Fault> {
+        let (mut triggers, destinations) = tokio::try_join!(
+            app.store.trigger_heads(owner, TRIGGERS_MAX + 1),
+            app.store.destinations(owner, None, DESTINATIONS_MAX)
+        )?;
+        let has_more_triggers = triggers.len() > TRIGGERS_MAX;
+        triggers.truncate(TRIGGERS_MAX);
+        // Some tens of milliseconds of a core, which the scheduler's runtime must not miss.
+        let foretold = tokio::task::spawn_blocking(move || {
+            let receiver = |one: &Destination| Receiver { id: one.id, rate: one.definition.pace() };
+            let receivers: Vec<Receiver> = destinations.iter().map(receiver).collect();
+            let forecast = Forecast::of(Fleet { triggers: &triggers, receivers: &receivers }, span, now);
+            Foretold { triggers, has_more_triggers, destinations, span, forecast }
+        });
+        foretold.await.map_err(|_| {
+            Fault::new(StatusCode::INTERNAL_SERVER_ERROR, "What is coming could not be worked out; the log says why.")
+        })
+    }
+
+    /// What a destination is called.
+    pub(crate) fn name_of(&self, id: DestinationId) -> &str {
+        let place = self.destinations.binary_search_by_key(&id, |destination| destination.id);
+        place.map_or("", |place| self.destinations[place].definition.name.as_str())
+    }
+}
+
+/// What the next days will bring.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Forecast, example = json!({
+    "from": "2026-11-21T10:00:00Z", "to": "2026-11-28T10:00:00Z", "fires": 712, "triggers": 9, "uncounted": 0,
+    "quarters": [{"from": "2026-11-21T12:00:00Z", "fires": 101}],
+    "destinations": [{
+        "id": 4, "name": "orders", "deliveries": 707, "triggers": 101, "rate": "10 in 1s", "uncounted": 0,
+        "busiest": {"from": "2026-11-21T12:00:00Z", "fires": 101}, "late": 637, "rushes_total": 7,
+        "rushes": [{"from": "2026-11-21T12:00:00Z", "until": "2026-11-21T12:00:09.1Z", "late": 91, "late_max_ms": 9100}]
+    }],
+    "never": [{"trigger_id": 7, "name": "nightly", "reason": "expires_before", "detail": "It expires before its next occurrence."}],
+    "never_total": 1, "clock_changes": [], "clock_changes_total": 0, "notes": []
+}))]
+pub(crate) struct ForecastDocument {
+    from: String,
+    to: String,
+    /// How many firings there are.
+    fires: u64,
+    /// How many triggers fire.
+    triggers: usize,
+    /// How many of the firings are in no quarter of an hour, because there were too many to look at.
+    uncounted: u64,
+    /// The quarters of an hour in which anything fires.
+    quarters: Vec<QuarterDocument>,
+    /// What comes to each destination that anything comes to.
+    destinations: Vec<LoadDocument>,
+    /// Triggers that nothing will ever fire by the clock, at most 100 of them.
+    never: Vec<NeverDocument>,
+    never_total: usize,
+    /// What changes of the clocks do to cron lines, at most 100 of them.
+    clock_changes: Vec<ChangeDocument>,
+    clock_changes_total: usize,
+    /// Where it stopped, and what was taken as even: a sentence each.
+    notes: Vec<String>,
+}
+
+/// A quarter of an hour.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ForecastQuarter)]
+struct QuarterDocument {
+    /// When it begins.
+    from: String,
+    #[schema(example = 101)]
+    fires: u64,
+}
+
+/// What comes to a destination.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ForecastDestination)]
+struct LoadDocument {
+    #[schema(example = 4)]
+    id: i64,
+    name: String,
+    deliveries: u64,
+    /// How many triggers they come from.
+    triggers: u64,
+    /// By which rate deliveries begin there; null where by none.
+    rate: Option<String>,
+    /// How many of the deliveries are in no quarter of an hour and no rush, because there were too many to look at.
+    uncounted: u64,
+    /// The busiest quarter of an hour; null where none was looked at.
+    busiest: Option<QuarterDocument>,
+    /// How many deliveries have to wait for the rate.
+    late: u64,
+    /// The rushes with the longest waits, at most 20 of them.
+    rushes: Vec<RushDocument>,
+    rushes_total: u64,
+}
+
+/// A time in which more comes than the rate lets through.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ForecastRush, example = json!({
+    "from": "2026-11-21T12:00:00Z", "until": "2026-11-21T12:00:09.1Z", "late": 91, "late_max_ms": 9100.0
+}))]
+struct RushDocument {
+    /// When the first delivery comes that has to wait.
+    from: String,
+    /// When the last of them begins.
+    until: String,
+    /// How many have to wait.
+    late: u64,
+    /// The longest wait.
+    late_max_ms: f64,
+}
+
+/// A trigger that nothing will ever fire by the clock.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ForecastNever)]
+struct NeverDocument {
+    #[schema(example = 7)]
+    trigger_id: i64,
+    name: Option<String>,
+    /// `expires_before`, `finished`, `paused`, `expired` or `test`.
+    reason: &'static str,
+    detail: &'static str,
+}
+
+/// What a change of the clocks does to a trigger.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ForecastClockChange)]
+struct ChangeDocument {
+    #[schema(example = 7)]
+    trigger_id: i64,
+    name: Option<String>,
+    /// The first instant on the new time.
+    at: String,
+    detail: String,
+}
+
+impl LoadDocument {
+    fn of(load: &Load, foretold: &Foretold) -> LoadDocument {
+        let rush = |rush: &Rush| RushDocument {
+            from: time(rush.from),
+            until: time(rush.until),
+            late: rush.late,
+            late_max_ms: rush.late_max.as_secs_f64() * 1000.0,
+        };
+        LoadDocument {
+            id: load.id.0,
+            name: foretold.name_of(load.id).to_owned(),
+            deliveries: load.total,
+            triggers: load.triggers,
+            rate: load.rate.map(|rate| rate.words()),
+            uncounted: load.uncounted,
+            busiest: load.busiest.map(|(from, fires)| QuarterDocument { from: time(from), fires }),
+            late: load.late,
+            rushes: load.rushes.iter().map(rush).collect(),
+            rushes_total: load.rushes_total,
+        }
+    }
+}
+
+impl ForecastDocument {
+    fn of(foretold: &Foretold) -> ForecastDocument {
+        let Foretold { forecast, triggers, span, .. } = foretold;
+        let quarters = forecast.slots.iter().filter(|slot| slot.count > 0);
+        ForecastDocument {
+            from: time(span.from),
+            to: time(span.until),
+            fires: forecast.total,
+            triggers: forecast.triggers,
+            uncounted: forecast.uncounted.1,
+            quarters: quarters.map(|slot| QuarterDocument { from: time(slot.from), fires: slot.count }).collect(),
+            destinations: forecast.loads.iter().map(|load| LoadDocument::of(load, foretold)).collect(),
+            never: forecast
+                .still
+                .iter()
+                .map(|(which, why)| NeverDocument {
+                    trigger_id: triggers[*which].id.0,
+                    name: triggers[*which].name.clone(),
+                    reason: why.word(),
+                    detail: why.sentence(),
+                })
+                .collect(),
+            never_total: forecast.still_total,
+            clock_changes: forecast
+                .changes
+                .iter()
+                .map(|change| ChangeDocument {
+                    trigger_id: triggers[change.which].id.0,
+                    name: triggers[change.which].name.clone(),
+                    at: time(change.change.at),
+                    detail: change.change.sentence(),
+                })
+                .collect(),
+            clock_changes_total: forecast.changes_total,
+            notes: notes(foretold),
+        }
+    }
+}
+
+/// Where the forecast stopped, and what it took as even, in sentences for people.
+pub(crate) fn notes(foretold: &Foretold) -> Vec<String> {
+    let Forecast { uncounted, smoothed, loads, .. } = &foretold.forecast;
+    let mut notes = Vec::new();
+    if foretold.has_more_triggers {
+        notes.push(format!("Only the first {TRIGGERS_MAX} triggers were looked at."));
+    }
+    if uncounted.0 > 0 {
+        notes.push(format!(
+            "{} firings of {} triggers are in no quarter of an hour: they were too many to look at.",
+            uncounted.1, uncounted.0
+        ));
+    }
+    if *smoothed > 0 {
+        notes.push(format!(
+            "For the destinations, {smoothed} triggers were taken as firing evenly within each quarter of an hour."
+        ));
+    }
+    let left: u64 = loads.iter().map(|load| load.uncounted).fold(0, u64::saturating_add);
+    if left > 0 {
+        notes
+            .push(format!("{left} deliveries were counted for their destinations without looking at who has to wait."));
+    }
+    notes
+}
+
+/// Foretell the next days: firings by the quarter of an hour, what comes to each destination and how long it has to wait for the rate
+/// there, which triggers will never fire, and what changes of the clocks do.
+///
+/// It is what the schedules say if nothing changes; calls, attempts that fail and come again, and downtime are not foreseen.
+#[utoipa::path(get, path = "/api/v1/forecast", tag = "Triggers", operation_id = "forecast",
+    params(("days" = Option<u32>, Query, minimum = 1, maximum = 31, description = "How many days from now on; without it 7.")),
+    responses((status = 200, body = ForecastDocument), Errors))]
+pub(crate) async fn forecast(State(app): State<App>, caller: Caller, mut query: Query) -> Result<Response, Problem> {
+    let days = query.take("days", |text| match text.parse() {
+        Ok(days) if (1..=DAYS_MAX).contains(&days) => Ok(days),
+        _ => Err("The days are a number from 1 to 31."),
+    });
+    query.finish()?;
+    let now = app.now();
+    let length = SignedDuration::from_hours(24 * i64::from(days.unwrap_or(DAYS_UNASKED)));
+    let span = Span { from: now, until: now.saturating_add(length).unwrap_or(Timestamp::MAX) };
+    let foretold = Foretold::of(&app, caller.owner(), span, now).await?;
+    Ok(Json(ForecastDocument::of(&foretold)).into_response())
+}
