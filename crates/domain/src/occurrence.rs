@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 
-use crate::schedule::Schedule;
+use crate::trigger::ScheduleDetails;
 
 /// Why occurrences did not fire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -47,7 +47,7 @@ pub struct Skipped {
 
 impl Skipped {
     /// The occurrences in (after, until], or none if there are none. Costs the same for a million as for one.
-    pub fn range(schedule: &Schedule, after: Timestamp, until: Timestamp, reason: Reason) -> Option<Skipped> {
+    pub fn range(schedule: &ScheduleDetails, after: Timestamp, until: Timestamp, reason: Reason) -> Option<Skipped> {
         if until <= after {
             return None;
         }

@@ -66,7 +66,7 @@ pub struct Plan {
 pub fn plan(trigger: &Trigger, armed: Timestamp, now: Timestamp, absences: &[Absence]) -> Plan {
     let mut plan = Plan { firings: Vec::new(), skipped: Vec::new(), next_at: Some(armed) };
     let definition = &trigger.definition;
-    let Some(schedule) = definition.schedule.as_ref().map(|details| &details.schedule) else {
+    let Some(schedule) = &definition.schedule else {
         plan.next_at = None;
         return plan;
     };
@@ -128,11 +128,13 @@ mod tests {
 
     use super::*;
     use crate::id::{TriggerId, UserId};
+    use crate::schedule::bounds::Bounds;
     use crate::schedule::cron::CronExpression;
     use crate::schedule::every::Period;
+    use crate::schedule::excluded::ExcludedDates;
     use crate::schedule::zone::Zones;
     use crate::schedule::{FirstFiring, Schedule};
-    use crate::trigger::{Definition, ScheduleDetails};
+    use crate::trigger::{Definition, ScheduleDetails, Terms};
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_second(1_800_000_000 + seconds).expect("in range")
@@ -150,7 +152,7 @@ mod tests {
             revision: 1,
             definition: Definition {
                 name: None,
-                schedule: Some(ScheduleDetails { schedule, timezone: None }),
+                schedule: Some(ScheduleDetails::plain(schedule, None)),
                 payload: None,
                 webhook: None,
                 destinations: Vec::new(),
@@ -281,6 +283,61 @@ mod tests {
             let expiry = trigger.definition.expires_at.map_or(now, |end| just_before(end).min(now));
             let named = if expiry < armed { 0 } else { schedule.count_in(just_before(armed), expiry) };
             prop_assert_eq!(fired + skipped, named);
+        }
+
+        /// What is taken away from a schedule is no occurrence for anybody: it does not fire, and is not skipped either.
+        #[test]
+        fn what_is_taken_away_neither_fires_nor_is_skipped(
+            period_min in 7_i64..400,
+            armed_after_min in -200_i64..3_000,
+            lag_s in 0i64..260_000,
+            absent_from in -10_000i64..100_000,
+            absent_for in 1i64..200_000,
+            days in proptest::collection::vec(0_i64..5, 0..4),
+            starts_s in proptest::option::of(-10_000_i64..200_000),
+            lasts_s in proptest::option::of(1_i64..300_000),
+        ) {
+            let pattern = every(u64::try_from(period_min * 60).expect("positive"));
+            let first_day = Zones::utc().time_zone().to_datetime(at(0)).date();
+            let dates = days.iter().map(|day| first_day.checked_add(jiff::Span::new().days(*day)).expect("in range"));
+            let starts_at = starts_s.map(at);
+            let ends_at = lasts_s.map(|lasts| starts_at.unwrap_or(at(0)) + SignedDuration::from_secs(lasts));
+            let excluded = ExcludedDates::new(dates).expect("few dates");
+            let bounds = Bounds::new(starts_at, ends_at).expect("the end is later");
+            let is_left = |instant: &Timestamp| {
+                let date = Zones::utc().time_zone().to_datetime(*instant).date();
+                !excluded.dates().contains(&date)
+                    && starts_at.is_none_or(|start| start <= *instant)
+                    && ends_at.is_none_or(|end| *instant < end)
+            };
+            let from = at(armed_after_min * 60);
+            let now = from + SignedDuration::from_secs(lag_s);
+            let mut left = Vec::new();
+            let mut cursor = from;
+            while let Some(named) = pattern.next_after(cursor).filter(|named| *named <= now) {
+                left.extend(Some(named).filter(is_left));
+                cursor = named;
+            }
+            let terms = Terms { bounds, excluded: excluded.clone(), ..Terms::default() };
+            let mut trigger = trigger(pattern.clone());
+            trigger.definition.schedule = Some(ScheduleDetails::new(pattern, None, terms, Zones::utc()));
+            let absences = [Absence { from: at(absent_from), to: at(absent_from + absent_for) }];
+            let (mut fired, mut skipped) = (Vec::new(), 0);
+            let mut next = trigger.definition.next_after(from);
+            while let Some(due) = next.filter(|due| *due <= now) {
+                let plan = plan(&trigger, due, now, &absences);
+                fired.extend(times(&plan));
+                for record in &plan.skipped {
+                    let covered = left.iter().filter(|at| record.first <= **at && **at <= record.last).count();
+                    prop_assert_eq!(record.count, covered as u64);
+                    prop_assert!(left.contains(&record.first) && left.contains(&record.last));
+                    skipped += covered;
+                }
+                next = plan.next_at;
+            }
+            prop_assert!(fired.iter().all(|at| left.contains(at)), "{fired:?} of {left:?}");
+            prop_assert_eq!(fired.len() + skipped, left.len());
+            prop_assert!(next.is_none_or(|next| is_left(&next)));
         }
     }
 }

@@ -9,10 +9,10 @@ use crate::error::Invalid;
 use crate::id::{DestinationId, TriggerId, UserId};
 use crate::occurrence::{Reason, Skipped};
 use crate::payload::Payload;
-use crate::schedule::cron::CronExpression;
-use crate::schedule::every::Period;
-use crate::schedule::zone::Zone;
-use crate::schedule::{FirstFiring, Schedule};
+
+mod timing;
+
+pub use timing::{ScheduleDetails, ScheduleWish, Terms};
 
 /// The longest name, in characters.
 pub const NAME_CHARS_MAX: usize = 200;
@@ -41,86 +41,6 @@ impl Kind {
             "scheduled" => Some(Kind::Scheduled),
             "api" => Some(Kind::Api),
             _ => None,
-        }
-    }
-}
-
-/// A schedule together with the zone the user named for it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ScheduleDetails {
-    /// When it fires.
-    pub schedule: Schedule,
-    /// The zone as the user named it; none where the server's own was taken.
-    pub timezone: Option<Zone>,
-}
-
-/// What a user asks of a schedule, each part read already but not yet placed in time.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ScheduleWish {
-    /// Once, at this instant.
-    RunAt(Timestamp),
-    /// Every so often; from `start_at`, which is then the first firing, else from the moment it is made.
-    Every {
-        /// How often.
-        period: Period,
-        /// The first firing.
-        start_at: Option<Timestamp>,
-    },
-    /// On a cron line.
-    Cron(CronExpression),
-}
-
-impl ScheduleWish {
-    /// Places the wish in time. One that asks for what `current` says already gives `current` back, grid and all: a change
-    /// that leaves the schedule alone leaves the grid alone, and what was read can be put back.
-    ///
-    /// # Errors
-    /// When a single time is asked for that does not lie in the future.
-    pub fn place(
-        self,
-        timezone: Option<Zone>,
-        server_zone: &Zone,
-        current: Option<&ScheduleDetails>,
-        now: Timestamp,
-    ) -> Result<ScheduleDetails, Invalid> {
-        if let Some(current) = current
-            && current.timezone == timezone
-            && self.is(&current.schedule)
-        {
-            return Ok(current.clone());
-        }
-        let schedule = match self {
-            ScheduleWish::RunAt(at) if at <= now => {
-                return Err(Invalid::new("schedule_details.run_at", "The time to run at must be in the future."));
-            }
-            ScheduleWish::RunAt(at) => Schedule::Once { at },
-            ScheduleWish::Every { period, start_at: Some(anchor) } => {
-                Schedule::Every { period, anchor, first: FirstFiring::AtAnchor }
-            }
-            ScheduleWish::Every { period, start_at: None } => {
-                Schedule::Every { period, anchor: now, first: FirstFiring::OnePeriodLater }
-            }
-            ScheduleWish::Cron(expression) => {
-                let zone = timezone.clone().unwrap_or_else(|| server_zone.clone());
-                Schedule::Cron { expression, zone }
-            }
-        };
-        Ok(ScheduleDetails { schedule, timezone })
-    }
-
-    fn is(&self, schedule: &Schedule) -> bool {
-        match (self, schedule) {
-            (ScheduleWish::RunAt(wished), Schedule::Once { at }) => wished == at,
-            (ScheduleWish::Every { period: wished, start_at }, Schedule::Every { period, anchor, first }) => {
-                let same_start = match (start_at, first) {
-                    (Some(start_at), FirstFiring::AtAnchor) => start_at == anchor,
-                    (None, FirstFiring::OnePeriodLater) => true,
-                    _ => false,
-                };
-                wished.micros() == period.micros() && same_start
-            }
-            (ScheduleWish::Cron(wished), Schedule::Cron { expression, .. }) => wished.as_str() == expression.as_str(),
-            _ => false,
         }
     }
 }
@@ -172,7 +92,7 @@ impl TriggerHead {
     /// When it will fire if nothing changes, the earliest first, each occurrence named by its nominal time. What is overdue
     /// fires once, together with whatever fell due since.
     pub fn firings_to_come(&self, now: Timestamp) -> impl Iterator<Item = Timestamp> {
-        let following = move |due: &Timestamp| self.schedule.as_ref()?.schedule.next_after((*due).max(now));
+        let following = move |due: &Timestamp| self.schedule.as_ref()?.next_after((*due).max(now));
         std::iter::successors(self.next_at, following).take_while(|due| self.lives_at(*due))
     }
 
@@ -240,7 +160,7 @@ impl Definition {
         if !self.enabled || self.is_test {
             return None;
         }
-        let next = self.schedule.as_ref()?.schedule.next_after(after)?;
+        let next = self.schedule.as_ref()?.next_after(after)?;
         self.lives_at(next).then_some(next)
     }
 
@@ -380,7 +300,7 @@ impl Trigger {
 
     /// The occurrences up to `now` that this edit takes the chance to fire from.
     fn unfired_until(&self, next_at: Option<Timestamp>, now: Timestamp) -> Option<Skipped> {
-        let schedule = &self.definition.schedule.as_ref()?.schedule;
+        let schedule = self.definition.schedule.as_ref()?;
         if self.definition.is_test {
             return None;
         }
@@ -431,6 +351,7 @@ pub fn just_before(instant: Timestamp) -> Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::schedule::every::Period;
     use crate::schedule::zone::Zones;
 
     fn at(seconds: i64) -> Timestamp {
@@ -439,7 +360,7 @@ mod tests {
 
     fn every(text: &str, now: Timestamp, current: Option<&ScheduleDetails>) -> ScheduleDetails {
         let wish = ScheduleWish::Every { period: Period::parse(text).expect("a period"), start_at: None };
-        wish.place(None, &Zones::utc(), current, now).expect("it can be placed")
+        wish.place(None, Terms::default(), &Zones::utc(), current, now).expect("it can be placed")
     }
 
     #[test]
@@ -535,9 +456,10 @@ mod tests {
     #[test]
     fn a_single_time_must_lie_in_the_future_unless_it_stood_there_before() {
         let utc = Zones::utc();
-        let placed = ScheduleWish::RunAt(at(10)).place(None, &utc, None, at(0)).expect("in the future");
-        assert!(ScheduleWish::RunAt(at(10)).place(None, &utc, None, at(10)).is_err());
-        assert!(ScheduleWish::RunAt(at(10)).place(None, &utc, Some(&placed), at(20)).is_ok());
+        let placed =
+            ScheduleWish::RunAt(at(10)).place(None, Terms::default(), &utc, None, at(0)).expect("in the future");
+        assert!(ScheduleWish::RunAt(at(10)).place(None, Terms::default(), &utc, None, at(10)).is_err());
+        assert!(ScheduleWish::RunAt(at(10)).place(None, Terms::default(), &utc, Some(&placed), at(20)).is_ok());
     }
 
     #[test]

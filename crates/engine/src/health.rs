@@ -140,7 +140,7 @@ mod tests {
             let user = NewUser { email: "ann@example.com".to_owned(), password_hash: String::new() };
             let registered = store.register(user, Registration::Open, at(0)).await.expect("the model always works");
             let Registered::Done(user) = registered else { panic!("the first user is let in") };
-            let schedule = ScheduleDetails { schedule: Schedule::Once { at: at(100) }, timezone: None };
+            let schedule = ScheduleDetails::plain(Schedule::Once { at: at(100) }, None);
             let definition = Definition {
                 name: None,
                 schedule: Some(schedule),

@@ -12,12 +12,15 @@ use oncue_domain::destination::alert::{Streak, Told};
 use oncue_domain::destination::{self, Destination, Format, Standing, Target, Webhook};
 use oncue_domain::event::Origin;
 use oncue_domain::id::DestinationId;
+use oncue_domain::schedule::bounds::Bounds;
 use oncue_domain::schedule::cron::CronExpression;
 use oncue_domain::schedule::every::Period;
-use oncue_domain::schedule::zone::Zones;
+use oncue_domain::schedule::excluded::ExcludedDates;
+use oncue_domain::schedule::rule::{Gap, Overlap};
+use oncue_domain::schedule::zone::{Zone, Zones};
 use oncue_domain::schedule::{FirstFiring, Schedule};
 use oncue_domain::store::{Error, TargetKind};
-use oncue_domain::trigger::ScheduleDetails;
+use oncue_domain::trigger::{ScheduleDetails, Terms};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -53,6 +56,25 @@ struct Stored<'a> {
     kind: StoredKind<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     timezone: Option<std::borrow::Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    terms: Option<StoredTerms<'a>>,
+}
+
+/// What stands beside the pattern; a schedule without any of it was written before there was any, too.
+#[derive(Serialize, Deserialize)]
+struct StoredTerms<'a> {
+    /// The zone of the dates.
+    zone: std::borrow::Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    starts_at: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ends_at: Option<i64>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    excluded: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    gap: Option<std::borrow::Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    overlap: Option<std::borrow::Cow<'a, str>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -65,7 +87,7 @@ enum StoredKind<'a> {
 
 /// Writes a schedule as JSON.
 pub(crate) fn schedule_to_text(details: &ScheduleDetails) -> String {
-    let kind = match &details.schedule {
+    let kind = match details.pattern() {
         Schedule::Once { at } => StoredKind::Once { at: at.as_microsecond() },
         Schedule::Every { period, anchor, first } => StoredKind::Every {
             period: period.as_str().into(),
@@ -76,8 +98,37 @@ pub(crate) fn schedule_to_text(details: &ScheduleDetails) -> String {
             StoredKind::Cron { expression: expression.as_str().into(), zone: zone.name().into() }
         }
     };
-    let stored = Stored { kind, timezone: details.timezone.as_ref().map(|zone| zone.name().into()) };
+    let timezone = details.timezone().map(|zone| zone.name().into());
+    let stored = Stored { kind, timezone, terms: (!details.is_plain()).then(|| stored_terms(details)) };
     serde_json::to_string(&stored).expect("a schedule of strings and numbers is always JSON")
+}
+
+fn stored_terms(details: &ScheduleDetails) -> StoredTerms<'_> {
+    let terms = details.terms();
+    StoredTerms {
+        zone: details.dates_zone().map_or("UTC", Zone::name).into(),
+        starts_at: terms.bounds.starts_at().map(Timestamp::as_microsecond),
+        ends_at: terms.bounds.ends_at().map(Timestamp::as_microsecond),
+        excluded: terms.excluded.dates().iter().map(ToString::to_string).collect(),
+        gap: terms.gap.map(|gap| gap.word().into()),
+        overlap: terms.overlap.map(|overlap| overlap.word().into()),
+    }
+}
+
+/// Reads the terms back, and the zone that they are said in.
+fn terms(stored: StoredTerms<'_>, zones: &Zones) -> Result<(Terms, Zone), Error> {
+    let unreadable = |error: &dyn std::fmt::Display| broken("schedule", error);
+    let starts_at = stored.starts_at.map(instant).transpose()?;
+    let ends_at = stored.ends_at.map(instant).transpose()?;
+    let dates: Result<Vec<_>, _> = stored.excluded.iter().map(|text| ExcludedDates::read(text)).collect();
+    let word = |word: &str| broken("schedule", format!("unknown word {word}"));
+    let terms = Terms {
+        bounds: Bounds::new(starts_at, ends_at).map_err(|error| unreadable(&error))?,
+        excluded: dates.and_then(ExcludedDates::new).map_err(|error| unreadable(&error))?,
+        gap: stored.gap.map(|text| Gap::from_word(&text).ok_or_else(|| word(&text))).transpose()?,
+        overlap: stored.overlap.map(|text| Overlap::from_word(&text).ok_or_else(|| word(&text))).transpose()?,
+    };
+    Ok((terms, zones.get(&stored.zone).map_err(|error| unreadable(&error))?))
 }
 
 /// Reads a schedule back.
@@ -97,7 +148,13 @@ pub(crate) fn schedule_from_text(text: &str, zones: &Zones, cron_lines: &CronLin
     };
     let timezone =
         stored.timezone.map(|name| zones.get(&name)).transpose().map_err(|error| broken("schedule", error))?;
-    Ok(ScheduleDetails { schedule, timezone })
+    match stored.terms {
+        None => Ok(ScheduleDetails::plain(schedule, timezone)),
+        Some(stored) => {
+            let (terms, zone) = terms(stored, zones)?;
+            Ok(ScheduleDetails::new(schedule, timezone, terms, zone))
+        }
+    }
 }
 
 /// Reads an instant back.

@@ -72,7 +72,8 @@ fn course(which: usize, trigger: &Waiting, span: Span, now: Timestamp) -> Option
     let slots = slots_between(span.from, end);
     let is_constant = count >= CONSTANT_FROM && count > slots;
     let steps = if is_constant { slots + 1 } else { count };
-    let steps = if matches!(trigger.schedule, Schedule::Every { .. }) { steps.div_ceil(GRID_STEPS) } else { steps };
+    let steps =
+        if matches!(trigger.schedule.pattern(), Schedule::Every { .. }) { steps.div_ceil(GRID_STEPS) } else { steps };
     let steps = usize::try_from(steps).unwrap_or(usize::MAX);
     Some(Course { which, first, count, is_constant, steps })
 }

@@ -17,8 +17,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::id::TriggerId;
 use crate::plan::LATE_AT_MOST;
-use crate::schedule::Schedule;
-use crate::trigger::{TriggerHead, just_before};
+use crate::trigger::{ScheduleDetails, TriggerHead, just_before};
 
 /// The longest span that is looked at; what is asked beyond it is left out.
 pub const SPAN_MAX: SignedDuration = SignedDuration::from_hours(32 * 24);
@@ -42,7 +41,7 @@ pub struct Waiting<'a> {
     /// Which.
     pub id: TriggerId,
     /// What names its occurrences.
-    pub schedule: &'a Schedule,
+    pub schedule: &'a ScheduleDetails,
     /// The occurrence it waits for.
     pub next_at: Timestamp,
     /// From when on nothing fires.
@@ -52,7 +51,7 @@ pub struct Waiting<'a> {
 impl<'a> Waiting<'a> {
     /// The trigger, if it will ever fire by itself.
     pub fn of(head: &'a TriggerHead) -> Option<Waiting<'a>> {
-        let schedule = &head.schedule.as_ref()?.schedule;
+        let schedule = head.schedule.as_ref()?;
         let is_armed = head.enabled && !head.is_test;
         let next_at = head.next_at.filter(|next| is_armed && head.lives_at(*next))?;
         Some(Waiting { id: head.id, schedule, next_at, expires_at: head.expires_at })

@@ -3,10 +3,10 @@ use proptest::prelude::*;
 use super::*;
 use crate::id::UserId;
 use crate::plan::plan;
-use crate::schedule::FirstFiring;
 use crate::schedule::cron::CronExpression;
 use crate::schedule::every::Period;
 use crate::schedule::zone::Zones;
+use crate::schedule::{FirstFiring, Schedule};
 use crate::trigger::{Armed, Definition, ScheduleDetails, Trigger};
 
 fn at(text: &str) -> Timestamp {
@@ -31,7 +31,7 @@ fn cron(line: &str, zone: &str) -> Schedule {
 fn armed(id: i64, schedule: Schedule, since: Timestamp) -> Armed {
     let definition = Definition {
         name: None,
-        schedule: Some(ScheduleDetails { schedule, timezone: None }),
+        schedule: Some(ScheduleDetails::plain(schedule, None)),
         payload: None,
         webhook: None,
         destinations: Vec::new(),

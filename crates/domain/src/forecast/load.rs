@@ -10,7 +10,7 @@ use super::Receiver;
 use super::queue::{Coming, Queue, Rush};
 use crate::agenda::{Question, SLOT, Span, Waiting};
 use crate::destination::definition::Rate;
-use crate::id::DestinationId;
+use crate::id::{DestinationId, TriggerId};
 use crate::schedule::Schedule;
 use crate::trigger::just_before;
 
@@ -50,8 +50,9 @@ struct Group<'a> {
     count: u64,
 }
 
-/// What makes triggers fire at the same instants: their schedule, the occurrence they wait for, when they end; and where they go to.
-type Alike<'a> = (Clockwork<'a>, Timestamp, Option<Timestamp>, &'a [DestinationId]);
+/// What makes triggers fire at the same instants: their schedule, the occurrence they wait for, when they end; and where they go to. Who
+/// has terms of its own stands alone.
+type Alike<'a> = (Clockwork<'a>, Option<TriggerId>, Timestamp, Option<Timestamp>, &'a [DestinationId]);
 
 /// A schedule as something that can be ordered.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
@@ -106,7 +107,8 @@ fn groups<'a>(waiting: &[Waiting<'a>], goes_to: &[&'a [DestinationId]], question
     let Question { now, span, .. } = question;
     let mut alike: BTreeMap<Alike<'a>, Group<'a>> = BTreeMap::new();
     for (trigger, goes_to) in waiting.iter().zip(goes_to).filter(|(_, goes_to)| !goes_to.is_empty()) {
-        let key = (clockwork(trigger.schedule), trigger.next_at, trigger.expires_at, *goes_to);
+        let alone = (!trigger.schedule.is_plain()).then_some(trigger.id);
+        let key = (clockwork(trigger.schedule.pattern()), alone, trigger.next_at, trigger.expires_at, *goes_to);
         if let Some(group) = alike.get_mut(&key) {
             group.triggers += 1;
         } else if let Some(first) = trigger.first_from(span.from, now).filter(|first| *first < span.until) {

@@ -153,9 +153,9 @@ fn is_odd(change: &ClockChange) -> bool {
 /// of which only one of two comes, and those that follow elapsed time through a doubled hour.
 fn changes(fleet: Fleet, waiting: &[usize], span: Span) -> Vec<Change> {
     let of = |which: &usize| {
-        let schedule = &fleet.triggers[*which].schedule.as_ref()?.schedule;
-        let Schedule::Cron { zone, .. } = schedule else { return None };
-        let change = ClockChange::next(schedule, zone, span.from)?;
+        let schedule = fleet.triggers[*which].schedule.as_ref()?;
+        let Schedule::Cron { zone, .. } = schedule.pattern() else { return None };
+        let change = schedule.next_clock_change(zone, span.from)?;
         (is_odd(&change) && change.at < span.until).then_some(Change { which: *which, change })
     };
     let mut changes: Vec<Change> = waiting.iter().filter_map(of).collect();

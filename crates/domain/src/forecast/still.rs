@@ -10,12 +10,16 @@ use crate::trigger::{Kind, TriggerHead};
 pub enum Still {
     /// Its expiry comes before its next occurrence.
     ExpiresBefore,
+    /// Its start, its end and its excluded dates leave nothing of what its schedule names.
+    NeverInSpan,
     /// Its schedule names no further occurrence.
     Finished,
     /// It is paused.
     Paused,
     /// Its time is over.
     Expired,
+    /// Its schedule has come to its end.
+    Ended,
     /// It is only tested.
     Test,
 }
@@ -40,11 +44,13 @@ impl Still {
             Some(next_at) if head.lives_at(next_at) => None,
             Some(_) => Some(Still::ExpiresBefore),
             None => {
-                let schedule = &head.schedule.as_ref()?.schedule;
+                let schedule = head.schedule.as_ref()?;
                 let would_fire = schedule.next_after(now);
-                match schedule {
+                match schedule.pattern() {
                     Schedule::Once { at } if *at <= now => None,
                     _ if would_fire.is_some_and(|next| !head.lives_at(next)) => Some(Still::ExpiresBefore),
+                    _ if would_fire.is_none() && schedule.ends_at().is_some_and(|end| end <= now) => Some(Still::Ended),
+                    pattern if would_fire.is_none() && pattern.next_after(now).is_some() => Some(Still::NeverInSpan),
                     _ => Some(Still::Finished),
                 }
             }
@@ -56,6 +62,8 @@ impl Still {
         match self {
             Still::Test => "test",
             Still::Expired => "expired",
+            Still::Ended => "ended",
+            Still::NeverInSpan => "never_in_its_span",
             Still::Paused => "paused",
             Still::ExpiresBefore => "expires_before",
             Still::Finished => "finished",
@@ -67,6 +75,10 @@ impl Still {
         match self {
             Still::Test => "It was made for a test and is never scheduled.",
             Still::Expired => "Its expiry has passed; a later one lets it fire again.",
+            Still::Ended => "Its schedule has ended; a later end lets it fire again.",
+            Still::NeverInSpan => {
+                "Its start, its end and its excluded dates leave none of the occurrences that its schedule names."
+            }
             Still::Paused => "It is paused; what falls due meanwhile does not fire later.",
             Still::ExpiresBefore => "It expires before its next occurrence.",
             Still::Finished => "Its schedule names no further occurrence.",

@@ -35,7 +35,7 @@ fn head(id: i64, schedule: Schedule, since: Timestamp, goes_to: &[i64]) -> Trigg
         id: TriggerId(id),
         name: None,
         next_at: schedule.next_after(since),
-        schedule: Some(ScheduleDetails { schedule, timezone: None }),
+        schedule: Some(ScheduleDetails::plain(schedule, None)),
         webhook: None,
         destinations: goes_to.iter().map(|id| DestinationId(*id)).collect(),
         is_test: false,

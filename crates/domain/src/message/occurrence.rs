@@ -12,21 +12,21 @@ use crate::trigger::ScheduleDetails;
 pub fn occurrence<'a>(event: &Event, schedule: Option<&'a ScheduleDetails>) -> Occurrence<'a> {
     let Some(at) = event.scheduled_at else { return Occurrence::default() };
     let before = at.checked_sub(SignedDuration::from_micros(1)).unwrap_or(Timestamp::MIN);
-    match schedule.filter(|details| details.schedule.next_after(before) == Some(at)) {
+    match schedule.filter(|details| details.next_after(before) == Some(at)) {
         None => Occurrence { at: Some(at), ..Occurrence::default() },
         Some(details) => Occurrence {
             at: Some(at),
-            previous_at: details.schedule.latest_in(Timestamp::UNIX_EPOCH, before),
-            next_at: details.schedule.next_after(at),
+            previous_at: details.latest_in(Timestamp::UNIX_EPOCH, before),
+            next_at: details.next_after(at),
             timezone: zone_name(details),
         },
     }
 }
 
 fn zone_name(details: &ScheduleDetails) -> Option<&str> {
-    match &details.schedule {
+    match details.pattern() {
         Schedule::Cron { zone, .. } => Some(zone.name()),
-        Schedule::Once { .. } | Schedule::Every { .. } => details.timezone.as_ref().map(|zone| zone.name()),
+        Schedule::Once { .. } | Schedule::Every { .. } => details.timezone().map(|zone| zone.name()),
     }
 }
 
@@ -43,7 +43,7 @@ mod tests {
     fn cron(line: &str) -> ScheduleDetails {
         let zone = Zones::bundled().get("Europe/Riga").expect("a zone");
         let expression = CronExpression::parse(line).expect("a cron line");
-        ScheduleDetails { schedule: Schedule::Cron { expression, zone }, timezone: None }
+        ScheduleDetails::plain(Schedule::Cron { expression, zone }, None)
     }
 
     #[test]
@@ -65,9 +65,9 @@ mod tests {
         let anchor = event.scheduled_at.expect("a schedule made it");
         let period = Period::parse("1h").expect("a period");
         let schedule = Schedule::Every { period, anchor, first: FirstFiring::AtAnchor };
-        let found = occurrence(&event, Some(&ScheduleDetails { schedule, timezone: None })).previous_at;
+        let found = occurrence(&event, Some(&ScheduleDetails::plain(schedule, None))).previous_at;
         assert_eq!(found, None);
-        let once = ScheduleDetails { schedule: Schedule::Once { at: anchor }, timezone: None };
+        let once = ScheduleDetails::plain(Schedule::Once { at: anchor }, None);
         let found = occurrence(&event, Some(&once));
         assert_eq!(found, Occurrence { at: Some(anchor), ..Occurrence::default() });
     }

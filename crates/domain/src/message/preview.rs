@@ -82,7 +82,7 @@ impl Sample {
     /// The event that this trigger will make: on time at its next occurrence, else by a call or a test now.
     pub fn of_trigger(trigger: &Trigger, message_id: MessageId, now: Timestamp) -> Sample {
         let definition = &trigger.definition;
-        let next = definition.schedule.as_ref().and_then(|details| details.schedule.next_after(now));
+        let next = definition.schedule.as_ref().and_then(|details| details.next_after(now));
         let origin = match (definition.kind(), next) {
             (trigger::Kind::Api, _) => Origin::Api,
             (trigger::Kind::Scheduled, Some(_)) => Origin::Schedule,

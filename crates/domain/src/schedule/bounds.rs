@@ -30,6 +30,16 @@ impl Bounds {
         Ok(Bounds { starts_at, ends_at })
     }
 
+    /// The first instant within, where there is one.
+    pub fn starts_at(&self) -> Option<Timestamp> {
+        self.starts_at
+    }
+
+    /// The first instant that is not within any more, where there is one.
+    pub fn ends_at(&self) -> Option<Timestamp> {
+        self.ends_at
+    }
+
     /// Whether an instant is within.
     pub fn contain(&self, instant: Timestamp) -> bool {
         self.starts_at.is_none_or(|start| start <= instant) && self.ends_at.is_none_or(|end| instant < end)

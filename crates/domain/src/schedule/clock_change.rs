@@ -12,7 +12,7 @@ use crate::schedule::rule::{Gap, Overlap, Rule};
 use crate::schedule::zone::Zone;
 
 /// How far ahead a change is looked for: every zone that changes its clocks does so within a year.
-const AHEAD: SignedDuration = SignedDuration::from_hours(400 * 24);
+pub const AHEAD: SignedDuration = SignedDuration::from_hours(400 * 24);
 
 /// The next change of the clocks in a zone, and what a schedule makes of it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -44,6 +44,20 @@ impl ExcludedDates {
         Ok(ExcludedDates(kept.into_iter().collect()))
     }
 
+    /// Reads a date as `YYYY-MM-DD`.
+    ///
+    /// # Errors
+    ///
+    /// Anything else, with an example.
+    pub fn read(text: &str) -> Result<Date, Invalid> {
+        let is_plain = text.len() == 10 && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
+        let shown: String = text.chars().take(32).collect();
+        text.parse()
+            .ok()
+            .filter(|_| is_plain)
+            .ok_or_else(|| Invalid(format!("\"{shown}\" is not a date; write it like \"2026-12-24\"")))
+    }
+
     /// The dates, earliest first.
     pub fn dates(&self) -> &[Date] {
         &self.0
@@ -69,7 +83,7 @@ impl ExcludedDates {
         // A clock that is put back over midnight shows a date again; a day more at either end sees it.
         let first = day(after).yesterday().unwrap_or(Date::MIN);
         let last = day(until).tomorrow().unwrap_or(Date::MAX);
-        let near = self.0.iter().skip_while(|date| **date < first).take_while(|date| **date <= last);
+        let near = self.0[self.0.partition_point(|date| *date < first)..].iter().take_while(|date| **date <= last);
         let mut spans: Vec<Range<Timestamp>> = near.flat_map(|date| shown(zone, *date)).collect();
         spans.sort_unstable_by_key(|span| span.start);
         spans
@@ -137,6 +151,17 @@ mod tests {
         let excluded = ExcludedDates::new(dates).expect("three dates");
         assert_eq!(excluded.dates(), [date(2027, 1, 1), date(2027, 12, 25)]);
         assert_eq!(ExcludedDates::new([dates[1], dates[0]]), Ok(excluded));
+    }
+
+    #[test]
+    fn a_date_is_written_in_one_way() {
+        assert_eq!(ExcludedDates::read("2026-12-24"), Ok(date(2026, 12, 24)));
+        for text in
+            ["", "2026-12-32", "24.12.2026", "20261224", "2026-12-24T00:00", "2026-W52-4", "+02026-12-24", "2026-2-04"]
+        {
+            let error = ExcludedDates::read(text).expect_err("not a date").to_string();
+            assert!(error.contains("write it like"), "{error}");
+        }
     }
 
     #[test]

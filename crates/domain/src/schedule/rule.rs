@@ -32,6 +32,36 @@ pub enum Overlap {
     BothPasses,
 }
 
+impl Gap {
+    /// The word in the API, in the stores and on the pages.
+    pub fn word(self) -> &'static str {
+        match self {
+            Gap::AtItsEnd => "at_its_end",
+            Gap::LeftOut => "left_out",
+        }
+    }
+
+    /// The choice of that word.
+    pub fn from_word(word: &str) -> Option<Gap> {
+        [Gap::AtItsEnd, Gap::LeftOut].into_iter().find(|gap| gap.word() == word)
+    }
+}
+
+impl Overlap {
+    /// The word in the API, in the stores and on the pages.
+    pub fn word(self) -> &'static str {
+        match self {
+            Overlap::FirstPass => "first_pass",
+            Overlap::BothPasses => "both_passes",
+        }
+    }
+
+    /// The choice of that word.
+    pub fn from_word(word: &str) -> Option<Overlap> {
+        [Overlap::FirstPass, Overlap::BothPasses].into_iter().find(|overlap| overlap.word() == word)
+    }
+}
+
 impl Rule {
     /// For lines that name times of day: each comes once.
     pub const FIXED: Rule = Rule { gap: Gap::AtItsEnd, overlap: Overlap::FirstPass };

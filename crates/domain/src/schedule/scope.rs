@@ -2,6 +2,7 @@
 //! answered by asking it about less. It decides nothing about when a schedule occurs.
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 
 use crate::schedule::Schedule;
 use crate::schedule::bounds::{Bounds, just_before};
@@ -19,7 +20,33 @@ pub struct Scope {
     pub zone: Zone,
 }
 
+/// What keeps an instant that a schedule names from being an occurrence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TakenAway {
+    /// It lies before the start.
+    BeforeStart(Timestamp),
+    /// It lies at or after the end.
+    AfterEnd(Timestamp),
+    /// Its date is excluded.
+    Excluded(Date),
+}
+
 impl Scope {
+    /// What takes this instant away from the schedule; none where the schedule does not name it, and where it counts.
+    pub fn absent_at(&self, schedule: &Schedule, instant: Timestamp) -> Option<TakenAway> {
+        let is_named = schedule.latest_in(just_before(instant), instant) == Some(instant);
+        self.takes_away(instant).filter(|_| is_named)
+    }
+
+    /// What takes away whatever is named for this instant.
+    pub fn takes_away(&self, instant: Timestamp) -> Option<TakenAway> {
+        let early = self.bounds.starts_at().filter(|start| instant < *start).map(TakenAway::BeforeStart);
+        let late = self.bounds.ends_at().filter(|end| *end <= instant).map(TakenAway::AfterEnd);
+        let date = || self.zone.time_zone().to_datetime(instant).date();
+        let excluded = || self.excluded.contain(&self.zone, instant).then(|| TakenAway::Excluded(date()));
+        early.or(late).or_else(excluded)
+    }
+
     /// The first occurrence that counts strictly after `after`.
     ///
     /// The cost grows with the excluded dates that are passed over, not with the occurrences on them.

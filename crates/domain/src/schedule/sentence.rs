@@ -7,8 +7,10 @@ use crate::schedule::Schedule;
 use crate::schedule::cron::CronExpression;
 use crate::schedule::dialect::{Fields, Item, plural};
 use crate::schedule::every::Period;
+use crate::schedule::scope::Scope;
 use croner::parser::CronParser;
 use jiff::Timestamp;
+use jiff::civil::Date;
 
 const WEEKDAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
 const MONTHS: [&str; 12] = [
@@ -25,6 +27,8 @@ const MONTHS: [&str; 12] = [
     "November",
     "December",
 ];
+/// As many excluded dates are named; the others are counted.
+const DATES_NAMED_MAX: usize = 3;
 /// As many times of day are listed; more than this is not read any more.
 const TIMES_MAX: usize = 6;
 
@@ -35,6 +39,45 @@ pub fn of(schedule: &Schedule) -> String {
         Schedule::Every { period, .. } => every(period),
         Schedule::Cron { expression, .. } => cron(expression),
     }
+}
+
+/// What stands behind the sentence of a schedule of which this much counts: ", from 1 March 2027 until 31 May 2027 at 12:30, not on
+/// 24 December 2026". Times are those of the scope's zone.
+pub fn of_scope(scope: &Scope) -> String {
+    let mut words = String::new();
+    let bounds = [("from", scope.bounds.starts_at()), ("until", scope.bounds.ends_at())];
+    let bounds = bounds.into_iter().filter_map(|(word, at)| Some(format!("{word} {}", moment(at?, scope))));
+    let bounds: Vec<String> = bounds.collect();
+    if !bounds.is_empty() {
+        words.push_str(&format!(", {}", bounds.join(" ")));
+    }
+    let dates = scope.excluded.dates();
+    if !dates.is_empty() {
+        let mut named: Vec<String> = dates.iter().take(DATES_NAMED_MAX).map(|date| day(*date)).collect();
+        match dates.len().saturating_sub(DATES_NAMED_MAX) {
+            0 => {}
+            1 => named.push("another date".to_owned()),
+            others => named.push(format!("{others} other dates")),
+        }
+        words.push_str(&format!(", not on {}", list(&named)));
+    }
+    words
+}
+
+/// The day alone at midnight, else the time too.
+fn moment(at: Timestamp, scope: &Scope) -> String {
+    let wall = scope.zone.time_zone().to_datetime(at);
+    let time = match (wall.hour(), wall.minute(), wall.second()) {
+        (0, 0, 0) => return day(wall.date()),
+        (hour, minute, 0) => format!("{hour:02}:{minute:02}"),
+        (hour, minute, second) => format!("{hour:02}:{minute:02}:{second:02}"),
+    };
+    format!("{} at {time}", day(wall.date()))
+}
+
+fn day(date: Date) -> String {
+    let month = usize::try_from(date.month() - 1).ok().and_then(|month| MONTHS.get(month)).unwrap_or(&"");
+    format!("{} {month} {}", date.day(), date.year())
 }
 
 fn once(at: Timestamp) -> String {

@@ -98,7 +98,7 @@ fn definition(wish: &Wish, destinations: &[DestinationId], now: Timestamp) -> De
     };
     Definition {
         name: None,
-        schedule: Some(ScheduleDetails { schedule, timezone: None }),
+        schedule: Some(ScheduleDetails::plain(schedule, None)),
         payload: None,
         webhook: None,
         destinations: wish.goes_to.iter().map(|place| destinations[*place]).collect(),

@@ -148,7 +148,7 @@ impl Stage {
             }
             Deed::Slow(period) => {
                 let schedule = every(period, now)?;
-                let details = Some(ScheduleDetails { schedule, timezone: None });
+                let details = Some(ScheduleDetails::plain(schedule, None));
                 self.edit(scene.name, now, |definition| definition.schedule = details).await
             }
             Deed::Delete => {
@@ -178,7 +178,7 @@ impl Stage {
         });
         Ok(Definition {
             name: Some(part.name.to_owned()),
-            schedule: schedule.map(|schedule| ScheduleDetails { schedule, timezone: zone }),
+            schedule: schedule.map(|schedule| ScheduleDetails::plain(schedule, zone)),
             payload: Some(Payload::from_stored(part.payload)),
             webhook: webhook.transpose()?,
             destinations: Vec::new(),

@@ -322,7 +322,7 @@ pub(crate) fn api(name: &str) -> Definition {
 pub(crate) fn every(period: &str) -> Definition {
     let period = Period::parse(period).expect("a test writes its periods well");
     let schedule = Schedule::Every { period, anchor: t(0), first: FirstFiring::OnePeriodLater };
-    Definition { schedule: Some(ScheduleDetails { schedule, timezone: None }), ..api("every") }
+    Definition { schedule: Some(ScheduleDetails::plain(schedule, None)), ..api("every") }
 }
 
 /// What somebody says about a destination.

@@ -1,16 +1,24 @@
-//! What a schedule will do, before and after there is a trigger for it.
+//! Schedules on surface two: what one looks like in JSON, how it is read, and what it will do, before and after there is a trigger for it.
 
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
+use jiff::civil::Date;
 use oncue_domain::error::Invalid;
-use oncue_domain::trigger::{Armed, ScheduleDetails};
+use oncue_domain::schedule::bounds::Bounds;
+use oncue_domain::schedule::cron::CronExpression;
+use oncue_domain::schedule::every::Period;
+use oncue_domain::schedule::excluded::ExcludedDates;
+use oncue_domain::schedule::rule::{Gap, Overlap};
+use oncue_domain::schedule::zone::Zone;
+use oncue_domain::schedule::{FirstFiring, Schedule};
+use oncue_domain::trigger::{Armed, ScheduleDetails, ScheduleWish, Terms};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::time;
-use super::trigger::{ScheduleDocument, read_wish, zone_of};
+use super::trigger::zone_of;
 use crate::app::{App, Shared};
 use crate::auth::Reader;
 use crate::extract::{Fields, JsonBody};
@@ -19,6 +27,149 @@ use crate::openapi::MakingErrors;
 
 /// How many occurrences are shown when nobody says.
 const COUNT_UNASKED: usize = 5;
+
+/// When a scheduled trigger fires: exactly one of `run_at`, `every` and `cron`.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[schema(as = ScheduleDetails, example = json!({"cron": "0 9 * * 1-5", "timezone": "Europe/Riga"}))]
+pub(crate) struct ScheduleDocument {
+    /// Once, at this time (RFC 3339; without an offset it is read in `timezone`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "2027-02-15T14:00:00+05:30")]
+    run_at: Option<String>,
+    /// Every so often, at least one second.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "1h30m")]
+    every: Option<String>,
+    /// The first firing of `every`; without it the first comes one period after the trigger was made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "2027-01-01T00:00:00Z")]
+    start_at: Option<String>,
+    /// A cron line of five fields, or of six with seconds first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "0 9 * * 1-5")]
+    cron: Option<String>,
+    /// An IANA time zone; without it the server's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "Europe/Riga")]
+    timezone: Option<String>,
+    /// From then on `every` and `cron` count; an occurrence before does not exist. It moves no grid: that is `start_at`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "2027-01-01T00:00:00Z")]
+    starts_at: Option<String>,
+    /// Until then `every` and `cron` count; an occurrence at this time or after it does not exist.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "2028-01-01T00:00:00Z")]
+    ends_at: Option<String>,
+    /// Dates on which `every` and `cron` do not occur, by the calendar of the schedule's zone: `YYYY-MM-DD`, at most 1 000.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = json!(["2027-12-24", "2027-12-25"]))]
+    excluded_dates: Option<Vec<String>>,
+    /// What `cron` does with times that the clocks leave out: `at_its_end` fires once as the gap ends, `left_out` not at all. Without it the line
+    /// decides (docs/cron.md).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "left_out")]
+    gap: Option<String>,
+    /// What `cron` does with times that the clocks show twice: `first_pass` fires once, `both_passes` both times. Without it the line
+    /// decides (docs/cron.md).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "first_pass")]
+    overlap: Option<String>,
+}
+
+impl ScheduleDocument {
+    pub(crate) fn of(details: &ScheduleDetails) -> ScheduleDocument {
+        let terms = details.terms();
+        let dates = terms.excluded.dates();
+        let mut document = ScheduleDocument {
+            run_at: None,
+            every: None,
+            start_at: None,
+            cron: None,
+            timezone: details.timezone().map(|zone| zone.name().to_owned()),
+            starts_at: terms.bounds.starts_at().map(time),
+            ends_at: terms.bounds.ends_at().map(time),
+            excluded_dates: (!dates.is_empty()).then(|| dates.iter().map(ToString::to_string).collect()),
+            gap: terms.gap.map(|gap| gap.word().to_owned()),
+            overlap: terms.overlap.map(|overlap| overlap.word().to_owned()),
+        };
+        match details.pattern() {
+            Schedule::Once { at } => document.run_at = Some(time(*at)),
+            Schedule::Every { period, anchor, first } => {
+                document.every = Some(period.as_str().to_owned());
+                document.start_at = (*first == FirstFiring::AtAnchor).then(|| time(*anchor));
+            }
+            Schedule::Cron { expression, .. } => document.cron = Some(expression.as_str().to_owned()),
+        }
+        document
+    }
+}
+
+/// A schedule as it was asked for.
+pub(crate) struct ReadWish {
+    pub(crate) wish: Option<ScheduleWish>,
+    pub(crate) timezone: Option<Zone>,
+    pub(crate) terms: Terms,
+}
+
+/// Reads the fields of a schedule; what is wrong stays in `inner`.
+pub(crate) fn read_wish(app: &Shared, inner: &mut Fields) -> ReadWish {
+    let timezone = inner.take_with("timezone", |name| app.zones.get(name));
+    let zone = timezone.clone().unwrap_or_else(|| app.settings.zone.clone());
+    let named: Vec<&str> = ["run_at", "every", "cron"].into_iter().filter(|name| inner.has(name)).collect();
+    let wish = match named.as_slice() {
+        ["run_at"] => inner.take_instant("run_at", &zone).map(ScheduleWish::RunAt),
+        ["every"] => inner
+            .take_with("every", Period::parse)
+            .map(|period| ScheduleWish::Every { period, start_at: inner.take_instant("start_at", &zone) }),
+        ["cron"] => inner.take_with("cron", CronExpression::parse).map(ScheduleWish::Cron),
+        [] => {
+            inner.fail("", "A schedule has exactly one of run_at, every and cron.");
+            None
+        }
+        several => {
+            let several = several.join(" and ");
+            inner.ignore(&["run_at", "every", "cron"]);
+            inner.fail("", format!("A schedule has exactly one of run_at, every and cron; this one has {several}."));
+            None
+        }
+    };
+    if wish.is_none() && inner.errors.is_empty() {
+        inner.fail("", "A schedule has exactly one of run_at, every and cron; null is none of them.");
+    }
+    if inner.has("start_at") && !matches!(wish, Some(ScheduleWish::Every { .. })) && inner.errors.is_empty() {
+        inner.fail("start_at", "Only every has a start_at.");
+    }
+    inner.ignore(&["start_at"]);
+    let terms = read_terms(inner, &zone);
+    ReadWish { wish, timezone, terms }
+}
+
+/// Reads what is said beside the pattern; null is nothing, like what is left out.
+fn read_terms(inner: &mut Fields, zone: &Zone) -> Terms {
+    let (starts_at, ends_at) = (inner.take_instant("starts_at", zone), inner.take_instant("ends_at", zone));
+    let bounds = Bounds::new(starts_at, ends_at).unwrap_or_else(|error| {
+        inner.fail("ends_at", error.to_string());
+        Bounds::default()
+    });
+    let gap = |word: &str| Gap::from_word(word).ok_or("This is \"at_its_end\" or \"left_out\".");
+    let overlap = |word: &str| Overlap::from_word(word).ok_or("This is \"first_pass\" or \"both_passes\".");
+    Terms {
+        bounds,
+        excluded: read_dates(inner),
+        gap: inner.take_with("gap", gap),
+        overlap: inner.take_with("overlap", overlap),
+    }
+}
+
+fn read_dates(inner: &mut Fields) -> ExcludedDates {
+    let texts: Vec<String> =
+        inner.take("excluded_dates", "This must be a list of dates, each a string.").unwrap_or_default();
+    let dates: Result<Vec<Date>, _> = texts.iter().map(|text| ExcludedDates::read(text)).collect();
+    dates.and_then(ExcludedDates::new).unwrap_or_else(|error| {
+        inner.fail("excluded_dates", error.to_string());
+        ExcludedDates::default()
+    })
+}
 
 /// A schedule in words, and its occurrences.
 #[derive(Serialize, ToSchema)]
@@ -34,14 +185,9 @@ pub(crate) struct Preview {
 
 impl Preview {
     fn of(app: &Shared, details: &ScheduleDetails, after: Timestamp, count: usize) -> Preview {
-        let next = |last: &Timestamp| details.schedule.next_after(*last);
-        let occurrences =
-            std::iter::successors(details.schedule.next_after(after), next).take(count).map(time).collect();
-        Preview {
-            summary: Some(details.schedule.summary()),
-            timezone: zone_of(app, details).name().to_owned(),
-            occurrences,
-        }
+        let next = |last: &Timestamp| details.next_after(*last);
+        let occurrences = std::iter::successors(details.next_after(after), next).take(count).map(time).collect();
+        Preview { summary: Some(details.summary()), timezone: zone_of(app, details).name().to_owned(), occurrences }
     }
 
     /// What a trigger will do: nothing while it is paused, nothing after its expiry.
@@ -97,8 +243,9 @@ pub(crate) async fn preview(State(app): State<App>, _: Reader, body: JsonBody) -
         }
     };
     fields.finish()?;
-    let wish = read.and_then(|read| Some((read.wish?, read.timezone)));
-    let (wish, timezone) = wish.ok_or_else(|| Fault::from(Invalid::new("schedule_details", "This is needed.")))?;
-    let details = wish.place(timezone, &app.settings.zone, None, now).map_err(Fault::from)?;
+    let wish = read.and_then(|read| Some((read.wish?, read.timezone, read.terms)));
+    let (wish, timezone, terms) =
+        wish.ok_or_else(|| Fault::from(Invalid::new("schedule_details", "This is needed.")))?;
+    let details = wish.place(timezone, terms, &app.settings.zone, None, now).map_err(Fault::from)?;
     Ok(Json(Preview::of(&app, &details, after.unwrap_or(now), count.unwrap_or(COUNT_UNASKED))).into_response())
 }

@@ -8,19 +8,16 @@ use jiff::Timestamp;
 use oncue_domain::destination::{Format, Webhook};
 use oncue_domain::id::{TriggerId, UserId};
 use oncue_domain::payload::Payload;
-use oncue_domain::schedule::cron::CronExpression;
-use oncue_domain::schedule::every::Period;
 use oncue_domain::schedule::zone::Zone;
-use oncue_domain::schedule::{FirstFiring, Schedule};
 use oncue_domain::store::{Edited, NewTrigger, SkippedView};
-use oncue_domain::trigger::{Armed, Definition, Kind, ScheduleDetails, ScheduleWish, Trigger, parse_name};
+use oncue_domain::trigger::{Armed, Definition, Kind, ScheduleDetails, Trigger, parse_name};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::page::{Gathered, gather_triggers, next_limit, respond, take_page};
-use super::schedule::Preview;
+use super::schedule::{Preview, ScheduleDocument, read_wish};
 use super::time;
 use super::trigger_destination;
 use crate::app::{App, Shared};
@@ -28,53 +25,6 @@ use crate::auth::Caller;
 use crate::extract::{Fields, JsonBody, PathId, Query, id_of};
 use crate::fault::{Fault, Problem};
 use crate::openapi::{Errors, MakingErrors};
-
-/// When a scheduled trigger fires: exactly one of `run_at`, `every` and `cron`.
-#[derive(Serialize, Deserialize, ToSchema)]
-#[schema(as = ScheduleDetails, example = json!({"cron": "0 9 * * 1-5", "timezone": "Europe/Riga"}))]
-pub(crate) struct ScheduleDocument {
-    /// Once, at this time (RFC 3339; without an offset it is read in `timezone`).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(example = "2027-02-15T14:00:00+05:30")]
-    run_at: Option<String>,
-    /// Every so often, at least one second.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(example = "1h30m")]
-    every: Option<String>,
-    /// The first firing of `every`; without it the first comes one period after the trigger was made.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(example = "2027-01-01T00:00:00Z")]
-    start_at: Option<String>,
-    /// A cron line of five fields, or of six with seconds first.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(example = "0 9 * * 1-5")]
-    cron: Option<String>,
-    /// An IANA time zone; without it the server's.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(example = "Europe/Riga")]
-    timezone: Option<String>,
-}
-
-impl ScheduleDocument {
-    fn of(details: &ScheduleDetails) -> ScheduleDocument {
-        let mut document = ScheduleDocument {
-            run_at: None,
-            every: None,
-            start_at: None,
-            cron: None,
-            timezone: details.timezone.as_ref().map(|zone| zone.name().to_owned()),
-        };
-        match &details.schedule {
-            Schedule::Once { at } => document.run_at = Some(time(*at)),
-            Schedule::Every { period, anchor, first } => {
-                document.every = Some(period.as_str().to_owned());
-                document.start_at = (*first == FirstFiring::AtAnchor).then(|| time(*anchor));
-            }
-            Schedule::Cron { expression, .. } => document.cron = Some(expression.as_str().to_owned()),
-        }
-        document
-    }
-}
 
 /// A trigger.
 #[derive(Serialize, ToSchema)]
@@ -134,7 +84,7 @@ impl TriggerDocument {
             destinations: definition.destinations.iter().map(|id| id.0).collect(),
             revision: trigger.revision,
             next_at: next_at.map(time),
-            summary: definition.schedule.as_ref().map(|details| details.schedule.summary()),
+            summary: definition.schedule.as_ref().map(|details| details.summary()),
             timezone: definition.schedule.as_ref().map(|details| zone_of(app, details).name().to_owned()),
         }
     }
@@ -142,10 +92,7 @@ impl TriggerDocument {
 
 /// The zone that a schedule is read and shown in.
 pub(crate) fn zone_of<'a>(app: &'a Shared, details: &'a ScheduleDetails) -> &'a Zone {
-    match (&details.schedule, &details.timezone) {
-        (Schedule::Cron { zone, .. }, _) | (_, Some(zone)) => zone,
-        _ => &app.settings.zone,
-    }
+    details.zone().unwrap_or(&app.settings.zone)
 }
 
 /// What can be said about a trigger when it is made or changed; all but `type` may be left out.
@@ -304,55 +251,19 @@ fn read_schedule(
     let read = read_wish(app, &mut inner);
     let timezone = read.timezone.clone();
     let details = match read.wish {
-        Some(wish) if inner.errors.is_empty() => match wish.place(read.timezone, &app.settings.zone, current, now) {
-            Ok(details) => Some(details),
-            Err(error) => {
-                fields.errors.push(error);
-                None
+        Some(wish) if inner.errors.is_empty() => {
+            match wish.place(read.timezone, read.terms, &app.settings.zone, current, now) {
+                Ok(details) => Some(details),
+                Err(error) => {
+                    fields.errors.push(error);
+                    None
+                }
             }
-        },
+        }
         _ => None,
     };
     fields.absorb(inner);
     (details, timezone)
-}
-
-/// A schedule as it was asked for.
-pub(crate) struct ReadWish {
-    pub(crate) wish: Option<ScheduleWish>,
-    pub(crate) timezone: Option<Zone>,
-}
-
-/// Reads the fields of a schedule; what is wrong stays in `inner`.
-pub(crate) fn read_wish(app: &Shared, inner: &mut Fields) -> ReadWish {
-    let timezone = inner.take_with("timezone", |name| app.zones.get(name));
-    let zone = timezone.clone().unwrap_or_else(|| app.settings.zone.clone());
-    let named: Vec<&str> = ["run_at", "every", "cron"].into_iter().filter(|name| inner.has(name)).collect();
-    let wish = match named.as_slice() {
-        ["run_at"] => inner.take_instant("run_at", &zone).map(ScheduleWish::RunAt),
-        ["every"] => inner
-            .take_with("every", Period::parse)
-            .map(|period| ScheduleWish::Every { period, start_at: inner.take_instant("start_at", &zone) }),
-        ["cron"] => inner.take_with("cron", CronExpression::parse).map(ScheduleWish::Cron),
-        [] => {
-            inner.fail("", "A schedule has exactly one of run_at, every and cron.");
-            None
-        }
-        several => {
-            let several = several.join(" and ");
-            inner.ignore(&["run_at", "every", "cron"]);
-            inner.fail("", format!("A schedule has exactly one of run_at, every and cron; this one has {several}."));
-            None
-        }
-    };
-    if wish.is_none() && inner.errors.is_empty() {
-        inner.fail("", "A schedule has exactly one of run_at, every and cron; null is none of them.");
-    }
-    if inner.has("start_at") && !matches!(wish, Some(ScheduleWish::Every { .. })) && inner.errors.is_empty() {
-        inner.fail("start_at", "Only every has a start_at.");
-    }
-    inner.ignore(&["start_at"]);
-    ReadWish { wish, timezone }
 }
 
 fn read_webhook(app: &Shared, fields: &mut Fields, definition: &mut Definition, current: Option<&Definition>) {

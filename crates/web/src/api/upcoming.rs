@@ -161,7 +161,7 @@ mod tests {
         TriggerHead {
             id: TriggerId(id),
             name: None,
-            schedule: Some(ScheduleDetails { schedule: Schedule::Once { at: at(seconds) }, timezone: None }),
+            schedule: Some(ScheduleDetails::plain(Schedule::Once { at: at(seconds) }, None)),
             webhook: None,
             destinations: Vec::new(),
             is_test: false,

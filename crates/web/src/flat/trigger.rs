@@ -82,7 +82,7 @@ struct View {
 impl View {
     fn of(definition: &Definition, next_at: Option<Timestamp>) -> View {
         let (schedule, is_recurring, interval_seconds) =
-            match definition.schedule.as_ref().map(|details| &details.schedule) {
+            match definition.schedule.as_ref().map(ScheduleDetails::pattern) {
                 None => (None, false, 0),
                 Some(Schedule::Once { at }) => (Some(*at), false, 0),
                 Some(Schedule::Every { period, anchor, first }) => {
@@ -253,7 +253,7 @@ fn apply(
 }
 
 fn is_cron(definition: &Definition) -> bool {
-    matches!(definition.schedule, Some(ScheduleDetails { schedule: Schedule::Cron { .. }, .. }))
+    matches!(definition.schedule.as_ref().map(ScheduleDetails::pattern), Some(Schedule::Cron { .. }))
 }
 
 fn place(app: &App, view: &View, definition: &Definition, now: Timestamp) -> Result<Option<ScheduleDetails>, Fault> {
@@ -266,8 +266,11 @@ fn place(app: &App, view: &View, definition: &Definition, now: Timestamp) -> Res
     } else {
         ScheduleWish::RunAt(view.schedule.ok_or_else(|| refuse(NO_SCHEDULE))?)
     };
-    let timezone = definition.schedule.as_ref().and_then(|details| details.timezone.clone());
-    let placed = wish.place(timezone, &app.settings.zone, definition.schedule.as_ref(), now);
+    let before = definition.schedule.as_ref();
+    let timezone = before.and_then(|details| details.timezone().cloned());
+    // What this surface cannot say stays as it was, as far as it can be said of the new schedule.
+    let terms = before.map(|details| details.terms().fitting(&wish)).unwrap_or_default();
+    let placed = wish.place(timezone, terms, &app.settings.zone, definition.schedule.as_ref(), now);
     placed.map(Some).map_err(|_| refuse(IN_THE_PAST))
 }
 

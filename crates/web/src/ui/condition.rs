@@ -83,7 +83,7 @@ pub(crate) mod tests {
         TriggerHead {
             id: TriggerId(id),
             name: (!name.is_empty()).then(|| name.to_owned()),
-            schedule: Some(ScheduleDetails { schedule: Schedule::Once { at: at(3600) }, timezone: None }),
+            schedule: Some(ScheduleDetails::plain(Schedule::Once { at: at(3600) }, None)),
             webhook: None,
             destinations: Vec::new(),
             is_test: false,

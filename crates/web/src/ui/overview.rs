@@ -111,7 +111,7 @@ pub(super) async fn show(
             .map(|(head, due)| Next {
                 trigger: head.id.0,
                 label: label(head.name.as_deref().unwrap_or_default(), head.id),
-                sentence: head.schedule.as_ref().map(|details| details.schedule.summary()).unwrap_or_default(),
+                sentence: head.schedule.as_ref().map(|details| details.summary()).unwrap_or_default(),
                 due: Moment::due(
                     due,
                     now,
@@ -216,11 +216,7 @@ mod tests {
     fn every(id: i64, seconds: u64, next: i64) -> TriggerHead {
         let period = Period::from_seconds(seconds).expect("a period");
         let schedule = Schedule::Every { period, anchor: at(0), first: FirstFiring::AtAnchor };
-        TriggerHead {
-            schedule: Some(ScheduleDetails { schedule, timezone: None }),
-            next_at: Some(at(next)),
-            ..head(id, "")
-        }
+        TriggerHead { schedule: Some(ScheduleDetails::plain(schedule, None)), next_at: Some(at(next)), ..head(id, "") }
     }
 
     fn told(heads: &[TriggerHead], now: i64) -> Vec<(i64, Timestamp)> {

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use oncue_domain::error::Invalid;
 use oncue_domain::id::TriggerId;
 use oncue_domain::schedule::Schedule;
-use oncue_domain::trigger::TriggerHead;
+use oncue_domain::trigger::{ScheduleDetails, TriggerHead};
 use url::form_urlencoded::Serializer;
 
 use super::condition::Condition;
@@ -171,7 +171,7 @@ fn word(query: &mut Query, name: &'static str, choices: &[Choice]) -> Result<Opt
 
 /// The word for what makes a trigger fire.
 fn kind_of(head: &TriggerHead) -> &'static str {
-    match head.schedule.as_ref().map(|details| &details.schedule) {
+    match head.schedule.as_ref().map(ScheduleDetails::pattern) {
         Some(Schedule::Once { .. }) => "once",
         Some(Schedule::Every { .. }) => "every",
         Some(Schedule::Cron { .. }) => "cron",
@@ -189,9 +189,11 @@ fn is_about(head: &TriggerHead, words: &[String]) -> bool {
         text.push_str(part);
     };
     if let Some(details) = &head.schedule {
-        add(&details.schedule.summary());
-        if let Schedule::Cron { expression, zone } = &details.schedule {
+        add(&details.summary());
+        if let Schedule::Cron { expression, .. } = details.pattern() {
             add(expression.as_str());
+        }
+        if let Some(zone) = details.told_zone() {
             add(zone.name());
         }
     }
@@ -210,18 +212,13 @@ mod tests {
     use oncue_domain::destination::Webhook;
     use oncue_domain::schedule::cron::CronExpression;
     use oncue_domain::schedule::zone::Zones;
-    use oncue_domain::trigger::ScheduleDetails;
 
     fn cron(id: i64, name: &str, line: &str) -> TriggerHead {
         let expression = CronExpression::parse(line).expect("a cron line");
         let zone = Zones::bundled().get("Europe/Riga").expect("it exists");
         let schedule = Schedule::Cron { expression, zone };
         let webhook = Webhook::parse("https://hooks.example.com/secret", None).expect("an address");
-        TriggerHead {
-            schedule: Some(ScheduleDetails { schedule, timezone: None }),
-            webhook: Some(webhook),
-            ..head(id, name)
-        }
+        TriggerHead { schedule: Some(ScheduleDetails::plain(schedule, None)), webhook: Some(webhook), ..head(id, name) }
     }
 
     fn names(filter: &Filter, heads: &[TriggerHead]) -> Vec<i64> {

@@ -9,6 +9,7 @@ mod errors;
 mod page;
 mod preset;
 mod preview;
+mod terms;
 
 use std::collections::BTreeMap;
 
@@ -21,7 +22,7 @@ use oncue_domain::id::DestinationId;
 use oncue_domain::payload::Payload;
 use oncue_domain::schedule::zone::Zone;
 use oncue_domain::schedule::{FirstFiring, Schedule};
-use oncue_domain::trigger::{Armed, Definition};
+use oncue_domain::trigger::{Armed, Definition, ScheduleDetails};
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value};
 
@@ -36,6 +37,7 @@ pub(crate) use errors::FormErrors;
 pub(crate) use page::{Aim, FormPage};
 use preset::Preset;
 pub(crate) use preview::{columns as zones_to_tell, in_zone};
+use terms::TermsForm;
 
 /// The longest form in bytes. It has room for payloads that are much too large, so that they can be shown again with the
 /// error beside them.
@@ -52,6 +54,7 @@ pub(crate) struct TriggerForm {
     pub(crate) start_at: String,
     pub(crate) cron: String,
     pub(crate) timezone: String,
+    pub(crate) terms: TermsForm,
     pub(crate) payload: String,
     pub(crate) webhook_url: String,
     pub(crate) format: String,
@@ -77,7 +80,10 @@ impl TriggerForm {
     /// into somebody's form.
     pub(crate) fn from_query(query: &mut Query) -> TriggerForm {
         const TAKEN: [&str; 6] = ["kind", "run_at", "every", "start_at", "cron", "timezone"];
-        let fields = TAKEN.into_iter().filter_map(|name| Some((name.to_owned(), query.take_text(name)?)));
+        let fields = TAKEN
+            .into_iter()
+            .chain(TermsForm::NAMES)
+            .filter_map(|name| Some((name.to_owned(), query.take_text(name)?)));
         let form = TriggerForm::from_fields(fields.collect());
         if form.kind.is_empty() { TriggerForm { kind: TriggerForm::fresh().kind, ..form } } else { form }
     }
@@ -100,8 +106,9 @@ impl TriggerForm {
             }
         }
         let Some(details) = &definition.schedule else { return form };
-        form.timezone = details.timezone.as_ref().map(|zone| zone.name().to_owned()).unwrap_or_default();
-        match &details.schedule {
+        form.timezone = details.timezone().map(|zone| zone.name().to_owned()).unwrap_or_default();
+        form.terms = TermsForm::of(details, zone);
+        match details.pattern() {
             Schedule::Once { at } => {
                 form.kind = "once".to_owned();
                 form.run_at = wall(*at, zone);
@@ -144,6 +151,7 @@ impl TriggerForm {
             start_at: take("start_at"),
             cron: take("cron"),
             timezone: take("timezone"),
+            terms: TermsForm::read(&mut take),
             // Browsers end the lines of a text field their own way.
             payload: take("payload").replace("\r\n", "\n"),
             webhook_url: take("webhook_url"),
@@ -271,12 +279,15 @@ impl TriggerForm {
         if !self.timezone.is_empty() {
             schedule.insert("timezone".to_owned(), self.timezone.clone().into());
         }
+        let kept = before.filter(|(shown, _)| shown.timezone == self.timezone);
+        let details = kept.and_then(|(_, definition)| definition.schedule.as_ref());
+        self.terms.say(&self.kind, &mut schedule, kept.map(|(shown, _)| &shown.terms), details);
         // The start that nobody touched keeps its microseconds when the period changes.
         if let Some((shown, definition)) = before
             && shown.timezone == self.timezone
             && is_same_wall(&shown.start_at, &self.start_at)
             && let Some(Schedule::Every { anchor, first: FirstFiring::AtAnchor, .. }) =
-                definition.schedule.as_ref().map(|details| &details.schedule)
+                definition.schedule.as_ref().map(ScheduleDetails::pattern)
             && schedule.contains_key("start_at")
         {
             schedule.insert("start_at".to_owned(), anchor.to_string().into());
@@ -290,7 +301,8 @@ impl TriggerForm {
             "every" => self.every == shown.every && is_same_wall(&self.start_at, &shown.start_at),
             _ => self.cron == shown.cron,
         };
-        self.kind == shown.kind && self.timezone == shown.timezone && fits
+        let same_terms = self.terms.says_same(&shown.terms, &self.kind);
+        self.kind == shown.kind && self.timezone == shown.timezone && fits && same_terms
     }
 
     /// How finely the browser's date and time fields count: to the second, unless what they show is finer.

@@ -5,9 +5,8 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 use oncue_domain::destination::{Format, Webhook};
 use oncue_domain::id::{DestinationId, TriggerId};
-use oncue_domain::schedule::Schedule;
 use oncue_domain::schedule::zone::Zone;
-use oncue_domain::trigger::{Armed, Kind, TriggerHead};
+use oncue_domain::trigger::{Armed, Kind, ScheduleDetails, TriggerHead};
 
 use super::badge::Badge;
 use super::condition::Condition;
@@ -63,11 +62,8 @@ impl TriggerRow {
         TriggerRow {
             id: head.id,
             label: label(head.name.as_deref().unwrap_or_default(), head.id),
-            schedule: details.map(|details| details.schedule.summary()),
-            zone: details.and_then(|details| match &details.schedule {
-                Schedule::Cron { zone, .. } => Some(zone.name().to_owned()),
-                _ => None,
-            }),
+            schedule: details.map(ScheduleDetails::summary),
+            zone: details.and_then(ScheduleDetails::told_zone).map(|zone| zone.name().to_owned()),
             state: Badge::of_trigger(condition),
             next: head.next_at.map(|next| Moment::due(next, now, zone)),
             expires: head.expires_at.map(|end| Moment::new(end, now, zone)),

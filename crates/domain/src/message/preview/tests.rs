@@ -140,7 +140,7 @@ fn a_body_is_held_to_what_its_type_says() {
 fn a_sample_of_a_trigger_stands_at_its_next_occurrence() {
     let ids = Ids::from_seed([1; 32]);
     let due = at("2027-02-16T08:30:00Z");
-    let schedule = |at| Some(ScheduleDetails { schedule: Schedule::Once { at }, timezone: None });
+    let schedule = |at| Some(ScheduleDetails::plain(Schedule::Once { at }, None));
     let definition = TriggerDefinition {
         name: Some("nightly".to_owned()),
         schedule: schedule(due),

@@ -36,7 +36,7 @@ fn running() -> World {
 fn made(world: &World, schedule: Schedule) -> TriggerId {
     let definition = Definition {
         name: Some("steady".to_owned()),
-        schedule: Some(ScheduleDetails { schedule, timezone: None }),
+        schedule: Some(ScheduleDetails::plain(schedule, None)),
         payload: None,
         webhook: None,
         destinations: Vec::new(),

@@ -9,9 +9,8 @@ use oncue_domain::destination::{DESTINATIONS_PER_TRIGGER_MAX, Standing, Target};
 use oncue_domain::event::{Event, Retention};
 use oncue_domain::id::{DestinationId, EventId, MessageId, TriggerId};
 use oncue_domain::redelivery::DeliveryId;
-use oncue_domain::schedule::Schedule;
 use oncue_domain::store::{DeliveryView, EventFilter, EventPage, SkippedView, Store};
-use oncue_domain::trigger::{Armed, just_before};
+use oncue_domain::trigger::{Armed, ScheduleDetails, just_before};
 
 use super::ledger::{Known, Ledger, Span};
 use super::network::Sent;
@@ -80,9 +79,7 @@ pub(super) fn nothing_due_is_silent(world: &World, ledger: &mut Ledger) {
             }
             let until = span.to.unwrap_or(now).min(now);
             let mut after = span.checked_until.max(gone_until);
-            while let Some(due) =
-                schedule.schedule.next_after(after).filter(|due| *due <= until && definition.lives_at(*due))
-            {
+            while let Some(due) = schedule.next_after(after).filter(|due| *due <= until && definition.lives_at(*due)) {
                 let has_fired = definition.enabled && occurrences.contains_key(&(*id, due));
                 let is_recorded = || records.iter().any(|view| view.skipped.first <= due && due <= view.skipped.last);
                 assert!(
@@ -106,9 +103,8 @@ pub(super) fn a_record_counts_what_it_spans(world: &World, ledger: &mut Ledger) 
         let records = records(world, *id);
         let seen = ledger.records.entry(*id).or_default();
         for view in records.iter().take(records.len().saturating_sub(*seen)) {
-            let counts = |span: &Span| {
-                span.definition.schedule.as_ref().is_some_and(|details| counts_as_it_says(&details.schedule, view))
-            };
+            let counts =
+                |span: &Span| span.definition.schedule.as_ref().is_some_and(|details| counts_as_it_says(details, view));
             assert!(spans.iter().any(counts), "promise 2: {view:?} of {id} is of none of its schedules: {spans:?}");
             new += 1;
         }
@@ -124,7 +120,7 @@ pub(super) fn forget_gone_records(world: &World, ledger: &mut Ledger) {
     }
 }
 
-fn counts_as_it_says(schedule: &Schedule, view: &SkippedView) -> bool {
+fn counts_as_it_says(schedule: &ScheduleDetails, view: &SkippedView) -> bool {
     let skipped = &view.skipped;
     let mut count = 0;
     let mut after = just_before(skipped.first);

@@ -8,12 +8,15 @@ use oncue_domain::destination::{self, Destination, Standing, Webhook};
 use oncue_domain::event::Origin;
 use oncue_domain::id::{DestinationId, TriggerId};
 use oncue_domain::payload::Payload;
+use oncue_domain::schedule::bounds::Bounds;
 use oncue_domain::schedule::cron::CronExpression;
 use oncue_domain::schedule::every::Period;
+use oncue_domain::schedule::excluded::ExcludedDates;
+use oncue_domain::schedule::rule::{Gap, Overlap};
 use oncue_domain::schedule::zone::Zones;
 use oncue_domain::schedule::{FirstFiring, Schedule};
 use oncue_domain::store::{Call, Deleted, Edited, Fired, NewTrigger, Store};
-use oncue_domain::trigger::{Armed, Definition, Kind, ScheduleDetails};
+use oncue_domain::trigger::{Armed, Definition, Kind, ScheduleDetails, Terms};
 
 use super::chance::Chance;
 use super::ledger::Ledger;
@@ -459,7 +462,25 @@ impl Workload {
                 Schedule::Cron { expression: CronExpression::parse(self.chance.pick(&lines)).expect("a line"), zone }
             }
         };
-        ScheduleDetails { schedule, timezone: None }
+        if matches!(schedule, Schedule::Once { .. }) || self.chance.below(3) > 0 {
+            return ScheduleDetails::plain(schedule, None);
+        }
+        let terms = self.terms(now);
+        ScheduleDetails::new(schedule, None, terms, self.zones.get("Europe/Riga").expect("a zone"))
+    }
+
+    fn terms(&mut self, now: Timestamp) -> Terms {
+        let ahead = |hours: i64| now + SignedDuration::from_hours(hours);
+        let starts_at = self.chance.pick(&[None, Some(-4), Some(9)]).map(ahead);
+        let ends_at = self.chance.pick(&[None, Some(20), Some(60)]).map(ahead);
+        let today = Zones::utc().time_zone().to_datetime(now).date();
+        let dates = today.series(jiff::Span::new().days(2)).take(self.chance.pick(&[0, 1, 2]));
+        Terms {
+            bounds: Bounds::new(starts_at, ends_at).expect("the end is later"),
+            excluded: ExcludedDates::new(dates).expect("few dates"),
+            gap: self.chance.pick(&[None, Some(Gap::LeftOut)]),
+            overlap: self.chance.pick(&[None, Some(Overlap::BothPasses)]),
+        }
     }
 
     /// The store answers and receivers listen from now on: everything owed comes to its end.

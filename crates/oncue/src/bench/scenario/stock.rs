@@ -115,7 +115,7 @@ fn waiting(owner: UserId, number: u64, webhook: Webhook, now: Timestamp) -> anyh
     let payload = format!(r#"{{"number":{number},"text":"a small payload, as most are"}}"#);
     let definition = Definition {
         name: Some(format!("bench {number}")),
-        schedule: Some(ScheduleDetails { schedule, timezone: None }),
+        schedule: Some(ScheduleDetails::plain(schedule, None)),
         payload: Some(Payload::from_stored(&payload)),
         webhook: Some(webhook),
         ..called(number)

@@ -13,5 +13,6 @@ mod nodes;
 mod pauses;
 mod preview;
 mod schedules;
+mod terms;
 mod triggers;
 mod upcoming;

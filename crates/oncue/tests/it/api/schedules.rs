@@ -4,6 +4,11 @@ use serde_json::{Value, json};
 
 use crate::support::server::Server;
 
+fn days(count: usize) -> Vec<String> {
+    let first = jiff::civil::date(2031, 1, 1);
+    first.series(jiff::Span::new().days(1)).take(count).map(|date| date.to_string()).collect()
+}
+
 /// Schedules that cannot be, and the word that must be in what is said to them.
 fn wrong_schedules() -> Vec<(Value, &'static str)> {
     let cron = |line: &str| json!({"cron": line});
@@ -39,6 +44,19 @@ fn wrong_schedules() -> Vec<(Value, &'static str)> {
         (cron("@reboot"), "cron"),
         (cron("@sometimes"), "cron"),
         (cron("0 0 30 2 *"), "cron"),
+        (json!({"every": "1h", "starts_at": "soon"}), "starts_at"),
+        (json!({"every": "1h", "ends_at": "2020-01-01T00:00:00Z"}), "ends_at"),
+        (json!({"every": "1h", "starts_at": "2031-01-02T00:00:00Z", "ends_at": "2031-01-02T00:00:00Z"}), "ends_at"),
+        (json!({"run_at": "2031-01-01T00:00:00Z", "starts_at": "2030-01-01T00:00:00Z"}), "starts_at"),
+        (json!({"run_at": "2031-01-01T00:00:00Z", "excluded_dates": ["2030-01-01"]}), "excluded_dates"),
+        (json!({"cron": "@daily", "excluded_dates": "2030-01-01"}), "excluded_dates"),
+        (json!({"cron": "@daily", "excluded_dates": ["2030-02-30"]}), "excluded_dates"),
+        (json!({"cron": "@daily", "excluded_dates": ["1969-12-31"]}), "excluded_dates"),
+        (json!({"cron": "@daily", "excluded_dates": days(1_001)}), "excluded_dates"),
+        (json!({"cron": "@daily", "gap": "later"}), "gap"),
+        (json!({"cron": "@daily", "overlap": true}), "overlap"),
+        (json!({"every": "1d", "gap": "left_out"}), "gap"),
+        (json!({"every": "1d", "overlap": "first_pass"}), "overlap"),
     ]
 }
 
@@ -97,6 +115,9 @@ fn every_kind_of_schedule_is_taken() {
         json!({"cron": "@weekly"}),
         json!({"cron": "@monthly"}),
         json!({"cron": "@yearly"}),
+        json!({"cron": "@daily", "starts_at": "2020-01-01T00:00:00Z", "ends_at": "2031-01-01 00:00"}),
+        json!({"cron": "@daily", "excluded_dates": days(1_000), "gap": "at_its_end", "overlap": "both_passes"}),
+        json!({"every": "1d", "excluded_dates": [], "starts_at": null}),
     ] {
         ann.post("/api/v1/triggers", &json!({"type": "scheduled", "schedule_details": details})).is(201);
     }

@@ -25,7 +25,7 @@ fn cron(line: &str, zone: &str) -> Definition {
     let zone = Zones::bundled().get(zone).expect("a zone");
     let expression = CronExpression::parse(line).expect("a cron line");
     let schedule = Schedule::Cron { expression, zone: zone.clone() };
-    Definition { schedule: Some(ScheduleDetails { schedule, timezone: Some(zone) }), ..api(line) }
+    Definition { schedule: Some(ScheduleDetails::plain(schedule, Some(zone))), ..api(line) }
 }
 
 #[tokio::test]

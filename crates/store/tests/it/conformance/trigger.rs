@@ -1,17 +1,21 @@
 //! Triggers: made, listed, edited, deleted, and what they wait for.
 
 use jiff::Timestamp;
+use jiff::civil::date;
 use oncue_domain::destination::Format;
 use oncue_domain::event::Origin;
 use oncue_domain::id::{TriggerId, UserId};
 use oncue_domain::occurrence::{Reason, Skipped};
 use oncue_domain::payload::Payload;
+use oncue_domain::schedule::bounds::Bounds;
 use oncue_domain::schedule::cron::CronExpression;
 use oncue_domain::schedule::every::Period;
+use oncue_domain::schedule::excluded::ExcludedDates;
+use oncue_domain::schedule::rule::{Gap, Overlap};
 use oncue_domain::schedule::zone::Zones;
 use oncue_domain::schedule::{FirstFiring, Schedule};
 use oncue_domain::store::{Edited, NewTrigger};
-use oncue_domain::trigger::{Arm, Definition, Edit, ScheduleDetails, Trigger};
+use oncue_domain::trigger::{Arm, Definition, Edit, ScheduleDetails, Terms, Trigger};
 
 use crate::bench::{Bench, api, every, everywhere, t, webhook};
 
@@ -46,9 +50,27 @@ async fn a_trigger_comes_back_as_it_was_made() {
         Schedule::Cron { expression: CronExpression::parse("0 9 * * MON-FRI").expect("a line"), zone: riga.clone() },
     ];
     let mut definitions = vec![api("plain"), Definition { name: None, ..api("") }];
+    let line = CronExpression::parse("0 9 * * MON-FRI").expect("a line");
+    let cron = Schedule::Cron { expression: line, zone: riga.clone() };
+    let excluded = || ExcludedDates::new([date(2027, 1, 18), date(2026, 12, 24)]).expect("two dates");
+    let all_terms = [
+        Terms { excluded: excluded(), ..Terms::default() },
+        Terms { bounds: Bounds::new(Some(t(100)), None).expect("a span"), ..Terms::default() },
+        Terms { gap: Some(Gap::AtItsEnd), ..Terms::default() },
+        Terms {
+            bounds: Bounds::new(Some(t(100)), Some(t(900_000))).expect("a span"),
+            excluded: excluded(),
+            gap: Some(Gap::LeftOut),
+            overlap: Some(Overlap::BothPasses),
+        },
+    ];
+    for terms in all_terms {
+        let schedule = Some(ScheduleDetails::new(cron.clone(), None, terms, riga.clone()));
+        definitions.push(Definition { schedule, ..api("under terms") });
+    }
     for schedule in schedules {
         for timezone in [None, Some(riga.clone())] {
-            let schedule = Some(ScheduleDetails { schedule: schedule.clone(), timezone });
+            let schedule = Some(ScheduleDetails::plain(schedule.clone(), timezone));
             let payload = Some(Payload::parse("{\"b\": 1.50, \"a\": 1e400}").expect("JSON"));
             let webhook = Some(webhook("https://example.com/hook?a=b"));
             definitions.push(Definition { schedule, payload, webhook, expires_at: Some(t(9_999)), ..api("näme") });

@@ -48,5 +48,5 @@ fn schedule(chance: &mut Chance, now: Timestamp) -> ScheduleDetails {
             Schedule::Cron { expression: CronExpression::parse(line).expect("a line"), zone: zone.clone() }
         }
     };
-    ScheduleDetails { schedule, timezone: if chance.once_in(2) { Some(zone) } else { None } }
+    ScheduleDetails::plain(schedule, if chance.once_in(2) { Some(zone) } else { None })
 }

@@ -302,7 +302,7 @@ async fn edit(chance: &mut Chance, known: &mut Known, model: &Side) -> Operation
     let mut edit = armed.trigger.edit(changed, armed.next_at, known.now);
     if let Some(details) = edit.trigger.definition.schedule.as_ref().filter(|_| chance.once_in(6)) {
         // Arms what may have fired already, as a clock that was put back does.
-        edit.arm = Arm::Set(details.schedule.next_after(known.now - SignedDuration::from_mins(20)));
+        edit.arm = Arm::Set(details.next_after(known.now - SignedDuration::from_mins(20)));
     }
     let seen = if chance.once_in(12) { None } else { armed.next_at };
     Operation::EditTrigger(edit, seen)

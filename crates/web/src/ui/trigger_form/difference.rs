@@ -24,6 +24,7 @@ impl Difference {
             ("Payload", now.payload.clone(), yours.payload.clone()),
             ("When", timing(now), timing(yours)),
             ("Time zone", now.timezone.clone(), yours.timezone.clone()),
+            ("More about when", now.terms.words(&now.kind), yours.terms.words(&yours.kind)),
             ("Webhook address", now.webhook_url.clone(), yours.webhook_url.clone()),
             ("Format", now.format.clone(), yours.format.clone()),
             ("Destinations", destinations(now), destinations(yours)),

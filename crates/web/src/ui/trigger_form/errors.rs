@@ -18,7 +18,7 @@ pub(crate) struct FieldError {
 pub(crate) struct FormErrors(pub(crate) Vec<FieldError>);
 
 /// Surface two's path of a field, the form's name for it and its label, in the order of the form.
-const FIELDS: [(&str, &str, &str); 15] = [
+const FIELDS: [(&str, &str, &str); 20] = [
     ("name", "name", "Name"),
     ("api_payload", "payload", "Payload"),
     ("is_test", "is_test", "Only a test"),
@@ -29,12 +29,20 @@ const FIELDS: [(&str, &str, &str); 15] = [
     ("schedule_details.start_at", "start_at", "First firing"),
     ("schedule_details.cron", "cron", "Cron line"),
     ("schedule_details.timezone", "timezone", "Time zone"),
+    ("schedule_details.starts_at", "starts_at", "Counts from"),
+    ("schedule_details.ends_at", "ends_at", "Counts until"),
+    ("schedule_details.excluded_dates", "excluded_dates", "Not on"),
+    ("schedule_details.gap", "gap", "Skipped times"),
+    ("schedule_details.overlap", "overlap", "Repeated times"),
     ("expires_at", "expires_at", "Expires"),
     ("destinations", "destinations", "Destinations"),
     ("webhook_url", "webhook_url", "Webhook address"),
     ("format", "format", "Format"),
     ("", "", ""),
 ];
+
+/// The fields that are folded away until somebody needs them.
+const FOLDED: [&str; 5] = super::TermsForm::NAMES;
 
 /// The path of the field; one destination of several has no field of its own.
 fn field_of(error: &Invalid) -> &str {
@@ -57,6 +65,11 @@ impl FormErrors {
     /// What is wrong with one field.
     pub(crate) fn at(&self, field: &str) -> Option<&str> {
         self.0.iter().find(|error| error.field == field).map(|error| error.message.as_str())
+    }
+
+    /// Whether something is wrong with a field that is folded away.
+    pub(crate) fn are_folded(&self) -> bool {
+        self.0.iter().any(|error| FOLDED.contains(&error.field))
     }
 
     /// Whether this is the first wrong field, where the typing should go on.

@@ -5,9 +5,8 @@
 use askama::Template;
 use jiff::Timestamp;
 use oncue_domain::schedule::Schedule;
-use oncue_domain::schedule::clock_change::ClockChange;
 use oncue_domain::schedule::zone::{Zone, Zones};
-use oncue_domain::trigger::{Definition, Kind};
+use oncue_domain::trigger::{Definition, Kind, ScheduleDetails};
 
 use super::errors::{FieldError, FormErrors};
 use super::{TriggerForm, wall};
@@ -121,7 +120,7 @@ impl Preview {
             walls: zones.iter().map(|zone| halves(&in_zone(*firing, zone))).collect(),
         });
         Preview {
-            sentence: Some(sentence(&details.schedule, zone)),
+            sentence: Some(sentence(details, zone)),
             zone: zone.name().to_owned(),
             next: firings.first().map(|next| Moment::new(*next, now, zone)),
             columns: zones.iter().map(|zone| zone.name().to_owned()).collect(),
@@ -142,10 +141,10 @@ impl Preview {
 }
 
 /// A single instant is said in the zone that it was typed in; the rest names no instants.
-pub(crate) fn sentence(schedule: &Schedule, zone: &Zone) -> String {
-    match schedule {
-        Schedule::Once { at } => format!("Once, on {}", in_zone(*at, zone)),
-        schedule => schedule.summary(),
+pub(crate) fn sentence(details: &ScheduleDetails, zone: &Zone) -> String {
+    match details.pattern() {
+        Schedule::Once { at } => format!("Once, on {}{}", in_zone(*at, zone), details.terms_in_words()),
+        _ => details.summary(),
     }
 }
 
@@ -182,7 +181,7 @@ fn notes(form: &TriggerForm, definition: &Definition, zone: &Zone, firings: &[Ti
     } else if !definition.enabled {
         notes.push(Note::hint("It is paused: none of this fires until it is resumed."));
     }
-    match &details.schedule {
+    match details.pattern() {
         Schedule::Cron { expression, .. } if expression.takes_either_day() => notes.push(Note::warning(
             "The day of the month and the day of the week are both restricted: it fires on days that match either one, not \
              only on days that match both.",
@@ -190,21 +189,31 @@ fn notes(form: &TriggerForm, definition: &Definition, zone: &Zone, firings: &[Ti
         Schedule::Once { at } => notes.extend(moved(&form.run_at, *at, zone)),
         _ => {}
     }
-    let end = definition.expires_at;
-    match (firings.len(), end) {
-        (0, Some(_)) => notes.push(Note::warning("It expires before it would fire.")),
-        (0, None) if !matches!(details.schedule, Schedule::Once { .. }) => {
-            notes.push(Note::warning("It has no firing left before the year 2200."));
-        }
-        (0, None) => notes.push(Note::warning("Its time has passed.")),
-        (1..FIRINGS_SHOWN, Some(_)) if !matches!(details.schedule, Schedule::Once { .. }) => {
-            notes.push(Note::hint("Then it expires."));
-        }
-        _ => {}
-    }
-    let change = ClockChange::next(&details.schedule, zone, now).filter(|change| definition.lives_at(change.at));
+    notes.extend(end_of(definition, details, firings.len(), now));
+    let change = details.next_clock_change(zone, now).filter(|change| definition.lives_at(change.at));
     notes.extend(change.map(|change| Note::hint(change.sentence())));
     notes
+}
+
+/// Why it fires no more often than is shown.
+fn end_of(definition: &Definition, details: &ScheduleDetails, firings: usize, now: Timestamp) -> Option<Note> {
+    let ends_first = details.ends_at().filter(|end| definition.expires_at.is_none_or(|expiry| *end <= expiry));
+    let is_once = matches!(details.pattern(), Schedule::Once { .. });
+    Some(match (firings, definition.expires_at) {
+        (0, Some(_)) if is_once || details.next_after(now).is_some() => {
+            Note::warning("It expires before it would fire.")
+        }
+        (0, _) if is_once => Note::warning("Its time has passed."),
+        (0, _) if details.ends_at().is_some_and(|end| end <= now) => Note::warning("Its end has passed."),
+        (0, _) if details.pattern().next_after(now).is_some() => {
+            Note::warning("Its start, its end and its excluded dates leave no firing.")
+        }
+        (0, _) => Note::warning("It has no firing left before the year 2200."),
+        (FIRINGS_SHOWN.., _) => return None,
+        _ if ends_first.is_some() => Note::hint("Then it ends."),
+        (_, Some(_)) if !is_once => Note::hint("Then it expires."),
+        _ => return None,
+    })
 }
 
 /// A wall time that its day does not have, or has twice.

@@ -1,10 +1,12 @@
 //! The form against surface two's JSON, both ways.
 
 use oncue_domain::destination::Webhook;
+use oncue_domain::schedule::bounds::Bounds;
 use oncue_domain::schedule::cron::CronExpression;
 use oncue_domain::schedule::every::Period;
+use oncue_domain::schedule::excluded::ExcludedDates;
 use oncue_domain::schedule::zone::Zones;
-use oncue_domain::trigger::ScheduleDetails;
+use oncue_domain::trigger::{ScheduleDetails, Terms};
 use serde_json::json;
 
 use super::*;
@@ -22,7 +24,7 @@ fn said(form: &TriggerForm) -> Value {
 fn definition(schedule: Option<Schedule>) -> Definition {
     Definition {
         name: Some("nightly".to_owned()),
-        schedule: schedule.map(|schedule| ScheduleDetails { schedule, timezone: None }),
+        schedule: schedule.map(|schedule| ScheduleDetails::plain(schedule, None)),
         payload: Some(Payload::parse("{\"n\": 1e400}").expect("JSON")),
         webhook: Some(Webhook::parse("https://example.com/hook", None).expect("an address")),
         destinations: Vec::new(),
@@ -191,4 +193,54 @@ fn destinations_keep_their_order_and_new_ones_come_last() {
     assert_eq!(form.destinations, [9, 4, 3, 12].map(DestinationId));
     let ticked = TriggerForm { destinations: vec![DestinationId(4)], ..TriggerForm::fresh() };
     assert!(ticked.to_json(None).0.contains("\"destinations\":[4]"), "{}", ticked.to_json(None).0);
+}
+
+#[test]
+fn terms_are_said_with_the_kinds_that_have_them() {
+    let typed = [
+        ("every", "1h"),
+        ("cron", "@daily"),
+        ("run_at", "2027-02-15T14:00"),
+        ("starts_at", "2027-01-01T00:00"),
+        ("excluded_dates", "2026-12-24, 2026-12-25\r\n2026-12-26"),
+        ("gap", "left_out"),
+    ];
+    let of_kind = |kind| said(&form(&[&typed[..], &[("kind", kind)]].concat()))["schedule_details"].clone();
+    let dates = json!(["2026-12-24", "2026-12-25", "2026-12-26"]);
+    let start = "2027-01-01T00:00";
+    assert_eq!(of_kind("once"), json!({"run_at": "2027-02-15T14:00"}));
+    assert_eq!(of_kind("every"), json!({"every": "1h", "starts_at": start, "excluded_dates": dates}));
+    assert_eq!(
+        of_kind("cron"),
+        json!({"cron": "@daily", "starts_at": start, "excluded_dates": dates, "gap": "left_out"})
+    );
+}
+
+#[test]
+fn terms_that_nobody_touched_stay_to_the_microsecond() {
+    let end: Timestamp = "2027-11-21T10:00:00.123456Z".parse().expect("an instant");
+    let period = Period::parse("1h").expect("a period");
+    let schedule = Schedule::Every { period, anchor: end, first: FirstFiring::OnePeriodLater };
+    let terms = Terms {
+        bounds: Bounds::new(None, Some(end)).expect("a span"),
+        excluded: ExcludedDates::new([jiff::civil::date(2026, 12, 24)]).expect("a date"),
+        ..Terms::default()
+    };
+    let details = ScheduleDetails::new(schedule, None, terms, Zones::utc());
+    let definition = Definition { schedule: Some(details), ..definition(None) };
+    let shown = shown(&definition);
+    let (json, _) = shown.to_json(Some((&shown, &definition)));
+    assert_eq!(json, "{\"type\":\"scheduled\"}", "nothing is touched");
+    let mut edited = shown.clone();
+    edited.terms.excluded_dates.push_str(" 2026-12-25");
+    let (json, _) = edited.to_json(Some((&shown, &definition)));
+    let json: Value = serde_json::from_str(&json).expect("JSON");
+    let dates = json!(["2026-12-24", "2026-12-25"]);
+    assert_eq!(
+        json["schedule_details"],
+        json!({"every": "1h", "ends_at": "2027-11-21T10:00:00.123456Z", "excluded_dates": dates})
+    );
+    let differences = Difference::between(&shown, &edited);
+    assert_eq!(differences.iter().map(|one| one.label).collect::<Vec<_>>(), ["More about when"]);
+    assert_eq!(differences[0].yours, "until 2027-11-21 10:00:00.123; not on 2026-12-24, 2026-12-25");
 }

@@ -120,7 +120,7 @@ mod tests {
         let schedule = Schedule::Every { period, anchor: now(), first: FirstFiring::OnePeriodLater };
         let mut definition = Definition {
             name: None,
-            schedule: Some(ScheduleDetails { schedule, timezone: None }),
+            schedule: Some(ScheduleDetails::plain(schedule, None)),
             payload: None,
             webhook: None,
             destinations: Vec::new(),

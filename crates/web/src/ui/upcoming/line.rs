@@ -4,9 +4,8 @@ use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use oncue_domain::agenda::{Agenda, Constant, Firing};
 use oncue_domain::id::TriggerId;
-use oncue_domain::schedule::Schedule;
 use oncue_domain::schedule::zone::Zone;
-use oncue_domain::trigger::TriggerHead;
+use oncue_domain::trigger::{ScheduleDetails, TriggerHead};
 
 use super::when::{day_name, today};
 use crate::ui::moment::{Moment, absolute};
@@ -20,22 +19,18 @@ pub(super) struct Named {
     pub(super) id: TriggerId,
     pub(super) label: String,
     pub(super) schedule: String,
-    /// The zone of a cron line; other schedules look the same in every zone.
+    /// The zone that the schedule speaks of; most but cron lines look the same in every zone.
     pub(super) zone: Option<String>,
 }
 
 impl Named {
     pub(super) fn of(head: &TriggerHead) -> Named {
-        let schedule = head.schedule.as_ref().map(|details| &details.schedule);
-        let zone = match schedule {
-            Some(Schedule::Cron { zone, .. }) => Some(zone.name().to_owned()),
-            _ => None,
-        };
+        let schedule = head.schedule.as_ref();
         Named {
             id: head.id,
             label: label(head.name.as_deref().unwrap_or_default(), head.id),
-            schedule: schedule.map(Schedule::summary).unwrap_or_default(),
-            zone,
+            schedule: schedule.map(ScheduleDetails::summary).unwrap_or_default(),
+            zone: schedule.and_then(ScheduleDetails::told_zone).map(|zone| zone.name().to_owned()),
         }
     }
 }
@@ -159,9 +154,9 @@ fn zone_name(firing: &Firing, is_torn: bool, zone: &Zone) -> String {
 mod tests {
     use super::*;
     use oncue_domain::agenda::{Question, Span, Waiting};
+    use oncue_domain::schedule::Schedule;
     use oncue_domain::schedule::cron::CronExpression;
     use oncue_domain::schedule::zone::Zones;
-    use oncue_domain::trigger::ScheduleDetails;
 
     fn at(text: &str) -> Timestamp {
         text.parse().expect("a test writes its instants well")
@@ -174,7 +169,7 @@ mod tests {
             id: TriggerId(id),
             name: None,
             next_at: schedule.next_after(since),
-            schedule: Some(ScheduleDetails { schedule, timezone: None }),
+            schedule: Some(ScheduleDetails::plain(schedule, None)),
             webhook: None,
             destinations: Vec::new(),
             is_test: false,

@@ -194,7 +194,7 @@ mod tests {
             id: TriggerId(id),
             name: Some(name.to_owned()),
             next_at: schedule.next_after(now()),
-            schedule: Some(ScheduleDetails { schedule, timezone: None }),
+            schedule: Some(ScheduleDetails::plain(schedule, None)),
             webhook: None,
             destinations: Vec::new(),
             is_test: false,

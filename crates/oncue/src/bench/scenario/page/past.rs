@@ -117,7 +117,7 @@ fn definition(number: usize, url: &str, zones: &Zones, from: Timestamp) -> anyho
     let timezone = matches!(schedule, Some(Schedule::Cron { .. })).then_some(zone);
     Ok(Definition {
         name: Some(format!("report of branch {number}")),
-        schedule: schedule.map(|schedule| ScheduleDetails { schedule, timezone }),
+        schedule: schedule.map(|schedule| ScheduleDetails::plain(schedule, timezone)),
         payload: Some(Payload::from_stored(&format!(r#"{{"branch":{number},"text":"a small payload, as most are"}}"#))),
         webhook: Some(Webhook::parse(url, None).map_err(|error| anyhow!(error))?),
         destinations: Vec::new(),

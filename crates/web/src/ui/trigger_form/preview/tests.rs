@@ -1,11 +1,13 @@
 //! What a preview says, against the instants that the schedule really names.
 
 use askama::Template;
+use oncue_domain::schedule::bounds::Bounds;
 use oncue_domain::schedule::cron::CronExpression;
 use oncue_domain::schedule::every::Period;
+use oncue_domain::schedule::excluded::ExcludedDates;
 use oncue_domain::schedule::zone::Zones;
 use oncue_domain::schedule::{FirstFiring, Schedule};
-use oncue_domain::trigger::ScheduleDetails;
+use oncue_domain::trigger::{ScheduleDetails, Terms};
 
 use super::*;
 
@@ -20,7 +22,7 @@ fn zone(name: &str) -> Zone {
 fn definition(schedule: Schedule, zone: &Zone) -> Definition {
     Definition {
         name: None,
-        schedule: Some(ScheduleDetails { schedule, timezone: Some(zone.clone()) }),
+        schedule: Some(ScheduleDetails::plain(schedule, Some(zone.clone()))),
         payload: None,
         webhook: None,
         destinations: Vec::new(),
@@ -128,4 +130,27 @@ fn a_period_says_its_own_and_a_page_escapes_what_it_quotes() {
     seen.pasted = super::super::Pasted::read("* * * * * <b>rm</b>");
     let html = seen.render().expect("it renders");
     assert!(html.contains("Every 90 seconds") && html.contains("&#60;b&#62;rm") && !html.contains("<b>"), "{html}");
+}
+
+#[test]
+fn what_its_terms_do_to_it_is_told() {
+    let utc = Zones::utc();
+    let under = |terms| {
+        let Definition { schedule, .. } = cron("@daily", &utc);
+        let pattern = schedule.expect("it has one").pattern().clone();
+        let schedule = Some(ScheduleDetails::new(pattern, Some(utc.clone()), terms, utc.clone()));
+        preview(&Definition { schedule, ..cron("@daily", &utc) }, &utc, &utc, "2027-01-10T12:00:00Z")
+    };
+    let until = |end: &str| Bounds::new(None, Some(at(end))).expect("a span");
+    let ending = under(Terms { bounds: until("2027-01-13T00:00:00Z"), ..Terms::default() });
+    assert_eq!((ending.rows.len(), texts(&ending)), (2, vec!["Then it ends."]));
+    let ended = under(Terms { bounds: until("2027-01-10T00:00:00Z"), ..Terms::default() });
+    assert_eq!((ended.rows.len(), texts(&ended)), (0, vec!["Its end has passed."]));
+    let excluded = ExcludedDates::new([jiff::civil::date(2027, 1, 11)]).expect("a date");
+    let none = under(Terms { bounds: until("2027-01-11T12:00:00Z"), excluded, ..Terms::default() });
+    assert_eq!(texts(&none), ["Its start, its end and its excluded dates leave no firing."]);
+    assert_eq!(
+        none.sentence.as_deref(),
+        Some("At 00:00, every day, until 11 January 2027 at 12:00, not on 11 January 2027")
+    );
 }

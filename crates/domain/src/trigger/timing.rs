@@ -1,0 +1,428 @@
+//! When a trigger fires, all of it: the pattern that its user chose, and the terms under which it counts. The pattern alone says more
+//! than fires, so it is shown to whoever puts it into words, and everybody who asks when something occurs asks here. What a
+//! pattern names stands in `schedule`; which trigger fires is decided in `plan`.
+
+use jiff::Timestamp;
+
+use crate::error::Invalid;
+use crate::schedule::bounds::Bounds;
+use crate::schedule::clock_change::{self, ClockChange};
+use crate::schedule::cron::CronExpression;
+use crate::schedule::every::Period;
+use crate::schedule::excluded::ExcludedDates;
+use crate::schedule::rule::{Gap, Overlap, Rule};
+use crate::schedule::scope::{Scope, TakenAway};
+use crate::schedule::sentence;
+use crate::schedule::zone::Zone;
+use crate::schedule::{FirstFiring, Schedule};
+
+/// What a user says about a schedule beside the pattern; what is left out is as it always was.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Terms {
+    /// From when on and until when it counts.
+    pub bounds: Bounds,
+    /// On which dates nothing occurs.
+    pub excluded: ExcludedDates,
+    /// What a cron line does with times that the clocks leave out; none is Vixie's rule.
+    pub gap: Option<Gap>,
+    /// What a cron line does with times that the clocks show twice; none is Vixie's rule.
+    pub overlap: Option<Overlap>,
+}
+
+impl Terms {
+    /// Those of them that can be said about a pattern like this one.
+    pub fn fitting(self, pattern: &ScheduleWish) -> Terms {
+        let is_cron = matches!(pattern, ScheduleWish::Cron(_));
+        let fitting = if matches!(pattern, ScheduleWish::RunAt(_)) { Terms::default() } else { self };
+        Terms { gap: fitting.gap.filter(|_| is_cron), overlap: fitting.overlap.filter(|_| is_cron), ..fitting }
+    }
+
+    fn refuse_what_does_not_fit(&self, pattern: &ScheduleWish) -> Result<(), Invalid> {
+        let fitting = self.clone().fitting(pattern);
+        let refuse = |field: &str, message: &str| Err(Invalid::new(format!("schedule_details.{field}"), message));
+        let alone = "A single time has no start, no end and no excluded dates; leave this out.";
+        if fitting.bounds.starts_at() != self.bounds.starts_at() {
+            return refuse("starts_at", alone);
+        }
+        if fitting.bounds.ends_at() != self.bounds.ends_at() {
+            return refuse("ends_at", alone);
+        }
+        if fitting.excluded != self.excluded {
+            return refuse("excluded_dates", alone);
+        }
+        let wall =
+            "Only cron names times on the wall clock, which its changes can leave out or show twice; leave this out.";
+        if fitting.gap != self.gap {
+            return refuse("gap", wall);
+        }
+        if fitting.overlap != self.overlap {
+            return refuse("overlap", wall);
+        }
+        Ok(())
+    }
+}
+
+/// When a trigger fires, together with the zone the user named for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScheduleDetails {
+    pattern: Schedule,
+    timezone: Option<Zone>,
+    /// What of the pattern counts; none is all of it, as for nearly every trigger.
+    scope: Option<Box<Scope>>,
+    gap: Option<Gap>,
+    overlap: Option<Overlap>,
+}
+
+impl ScheduleDetails {
+    /// All of a pattern. The zone is the one that the user named; none where the server's own was taken.
+    pub fn plain(pattern: Schedule, timezone: Option<Zone>) -> ScheduleDetails {
+        ScheduleDetails { pattern, timezone, scope: None, gap: None, overlap: None }
+    }
+
+    /// A pattern under terms. `dates_zone` is the one whose calendar the excluded dates are of.
+    pub fn new(pattern: Schedule, timezone: Option<Zone>, terms: Terms, dates_zone: Zone) -> ScheduleDetails {
+        let Terms { bounds, excluded, gap, overlap } = terms;
+        let pattern = match pattern {
+            Schedule::Cron { expression, zone } => {
+                let by_itself = expression.rule();
+                let rule = Rule { gap: gap.unwrap_or(by_itself.gap), overlap: overlap.unwrap_or(by_itself.overlap) };
+                Schedule::Cron { expression: expression.with_rule(rule), zone }
+            }
+            pattern => pattern,
+        };
+        let is_all = bounds == Bounds::default() && excluded.dates().is_empty();
+        let scope = (!is_all).then(|| Box::new(Scope { bounds, excluded, zone: dates_zone }));
+        ScheduleDetails { pattern, timezone, scope, gap, overlap }
+    }
+
+    /// The pattern, for whoever puts it into words or into a column. It names more than occurs: that is asked of the details.
+    pub fn pattern(&self) -> &Schedule {
+        &self.pattern
+    }
+
+    /// The zone as the user named it; none where the server's own was taken.
+    pub fn timezone(&self) -> Option<&Zone> {
+        self.timezone.as_ref()
+    }
+
+    /// The zone that it is read in, as far as it hangs on one.
+    pub fn zone(&self) -> Option<&Zone> {
+        match &self.pattern {
+            Schedule::Cron { zone, .. } => Some(zone),
+            Schedule::Once { .. } | Schedule::Every { .. } => self.timezone().or(self.dates_zone()),
+        }
+    }
+
+    /// The zone whose clock its sentence speaks of: a period alone is the same in every zone.
+    pub fn told_zone(&self) -> Option<&Zone> {
+        match &self.pattern {
+            Schedule::Cron { zone, .. } => Some(zone),
+            Schedule::Once { .. } | Schedule::Every { .. } => self.dates_zone(),
+        }
+    }
+
+    /// Whose dates are excluded, where anything is left out.
+    pub fn dates_zone(&self) -> Option<&Zone> {
+        self.scope.as_ref().map(|scope| &scope.zone)
+    }
+
+    /// The terms.
+    pub fn terms(&self) -> Terms {
+        let (bounds, excluded) = match &self.scope {
+            Some(scope) => (scope.bounds, scope.excluded.clone()),
+            None => Default::default(),
+        };
+        Terms { bounds, excluded, gap: self.gap, overlap: self.overlap }
+    }
+
+    /// Whether all that the pattern names by itself counts.
+    pub fn is_plain(&self) -> bool {
+        self.scope.is_none() && self.gap.is_none() && self.overlap.is_none()
+    }
+
+    /// The first occurrence strictly after `after`; `None` when there is none.
+    pub fn next_after(&self, after: Timestamp) -> Option<Timestamp> {
+        match &self.scope {
+            None => self.pattern.next_after(after),
+            Some(scope) => scope.next_after(&self.pattern, after),
+        }
+    }
+
+    /// The last occurrence in `(after, until]`; `None` when there is none.
+    pub fn latest_in(&self, after: Timestamp, until: Timestamp) -> Option<Timestamp> {
+        match &self.scope {
+            None => self.pattern.latest_in(after, until),
+            Some(scope) => scope.latest_in(&self.pattern, after, until),
+        }
+    }
+
+    /// How many occurrences lie in `(after, until]`. The cost does not grow with the count.
+    pub fn count_in(&self, after: Timestamp, until: Timestamp) -> u64 {
+        match &self.scope {
+            None => self.pattern.count_in(after, until),
+            Some(scope) => scope.count_in(&self.pattern, after, until),
+        }
+    }
+
+    /// What took this instant away, of those that the pattern names; none where it occurs, and where the pattern does not name it.
+    pub fn absent_at(&self, instant: Timestamp) -> Option<TakenAway> {
+        self.scope.as_ref()?.absent_at(&self.pattern, instant)
+    }
+
+    /// The next change of the clocks in `zone` that meets it. One that comes before its start, or on one of its excluded dates, does
+    /// nothing to it and is passed over.
+    pub fn next_clock_change(&self, zone: &Zone, after: Timestamp) -> Option<ClockChange> {
+        let counts = |at| self.scope.as_ref().is_none_or(|scope| scope.takes_away(at).is_none());
+        let is_foreseen = |change: &ClockChange| change.at.duration_since(after) <= clock_change::AHEAD;
+        let following = |last: &ClockChange| ClockChange::next(&self.pattern, zone, last.at);
+        let changes = std::iter::successors(ClockChange::next(&self.pattern, zone, after), following);
+        let met = changes.take_while(is_foreseen).find(|change| counts(change.at))?;
+        self.next_after(met.at).map(|_| met)
+    }
+
+    /// The end, where there is one.
+    pub fn ends_at(&self) -> Option<Timestamp> {
+        self.scope.as_ref().and_then(|scope| scope.bounds.ends_at())
+    }
+
+    /// All of it as an English sentence without its zone: "At 09:00, Monday to Friday, not on 24 December 2026".
+    pub fn summary(&self) -> String {
+        format!("{}{}", self.pattern.summary(), self.terms_in_words())
+    }
+
+    /// The part of the sentence about the terms, to be put behind the one about the pattern; empty where there are none.
+    pub fn terms_in_words(&self) -> String {
+        self.scope.as_ref().map(|scope| sentence::of_scope(scope)).unwrap_or_default()
+    }
+}
+
+/// What a user asks of a schedule, each part read already but not yet placed in time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ScheduleWish {
+    /// Once, at this instant.
+    RunAt(Timestamp),
+    /// Every so often; from `start_at`, which is then the first firing, else from the moment it is made.
+    Every {
+        /// How often.
+        period: Period,
+        /// The first firing.
+        start_at: Option<Timestamp>,
+    },
+    /// On a cron line.
+    Cron(CronExpression),
+}
+
+impl ScheduleWish {
+    /// Places the wish in time, under `terms`. One that asks for what `current` says already gives `current` back, grid and all: a
+    /// change that leaves the schedule alone leaves the grid alone, and what was read can be put back. Where the terms alone
+    /// differ the grid stays, too.
+    ///
+    /// # Errors
+    /// When a single time is asked for that does not lie in the future, an end that does not, or terms that do not fit.
+    pub fn place(
+        self,
+        timezone: Option<Zone>,
+        terms: Terms,
+        server_zone: &Zone,
+        current: Option<&ScheduleDetails>,
+        now: Timestamp,
+    ) -> Result<ScheduleDetails, Invalid> {
+        let same = current.filter(|current| current.timezone == timezone && self.is(&current.pattern));
+        if let Some(same) = same.filter(|same| same.terms() == terms) {
+            return Ok(same.clone());
+        }
+        terms.refuse_what_does_not_fit(&self)?;
+        let end = terms.bounds.ends_at();
+        if end.is_some_and(|end| end <= now) && current.is_none_or(|current| current.ends_at() != end) {
+            return Err(Invalid::new("schedule_details.ends_at", "The end must be in the future."));
+        }
+        let zone = timezone.as_ref().or(same.and_then(ScheduleDetails::zone)).unwrap_or(server_zone).clone();
+        let pattern = match (self, same.map(|same| &same.pattern)) {
+            (ScheduleWish::Cron(expression), _) => Schedule::Cron { expression, zone: zone.clone() },
+            (_, Some(pattern)) => pattern.clone(),
+            (ScheduleWish::RunAt(at), None) if at <= now => {
+                return Err(Invalid::new("schedule_details.run_at", "The time to run at must be in the future."));
+            }
+            (ScheduleWish::RunAt(at), None) => Schedule::Once { at },
+            (ScheduleWish::Every { period, start_at: Some(anchor) }, None) => {
+                Schedule::Every { period, anchor, first: FirstFiring::AtAnchor }
+            }
+            (ScheduleWish::Every { period, start_at: None }, None) => {
+                Schedule::Every { period, anchor: now, first: FirstFiring::OnePeriodLater }
+            }
+        };
+        Ok(ScheduleDetails::new(pattern, timezone, terms, zone))
+    }
+
+    fn is(&self, schedule: &Schedule) -> bool {
+        match (self, schedule) {
+            (ScheduleWish::RunAt(wished), Schedule::Once { at }) => wished == at,
+            (ScheduleWish::Every { period: wished, start_at }, Schedule::Every { period, anchor, first }) => {
+                let same_start = match (start_at, first) {
+                    (Some(start_at), FirstFiring::AtAnchor) => start_at == anchor,
+                    (None, FirstFiring::OnePeriodLater) => true,
+                    _ => false,
+                };
+                wished.micros() == period.micros() && same_start
+            }
+            (ScheduleWish::Cron(wished), Schedule::Cron { expression, .. }) => wished.as_str() == expression.as_str(),
+            _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+    use jiff::civil::date;
+
+    use super::*;
+    use crate::schedule::zone::Zones;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().expect("a test writes its instants well")
+    }
+
+    fn riga() -> Zone {
+        Zones::bundled().get("Europe/Riga").expect("a zone of the bundled copy")
+    }
+
+    fn cron(line: &str) -> ScheduleWish {
+        ScheduleWish::Cron(CronExpression::parse(line).expect("a test writes its lines well"))
+    }
+
+    fn hourly() -> ScheduleWish {
+        ScheduleWish::Every { period: Period::parse("1h").expect("a period"), start_at: None }
+    }
+
+    fn without(dates: &[jiff::civil::Date]) -> Terms {
+        Terms { excluded: ExcludedDates::new(dates.iter().copied()).expect("few dates"), ..Terms::default() }
+    }
+
+    fn between(start: Option<&str>, end: Option<&str>) -> Terms {
+        Terms { bounds: Bounds::new(start.map(at), end.map(at)).expect("the end is later"), ..Terms::default() }
+    }
+
+    const NOW: &str = "2026-12-01T00:00:00Z";
+
+    fn place(wish: ScheduleWish, terms: Terms, current: Option<&ScheduleDetails>, now: &str) -> ScheduleDetails {
+        wish.place(Some(riga()), terms, &Zones::utc(), current, at(now)).expect("it can be placed")
+    }
+
+    #[test]
+    fn what_is_taken_away_does_not_occur_and_is_told_apart_from_what_was_never_named() {
+        let bounds = Bounds::new(Some(at("2026-12-10T07:00:00Z")), Some(at("2026-12-28T07:00:00Z"))).expect("a span");
+        let terms = Terms { bounds, ..without(&[date(2026, 12, 24)]) };
+        let details = place(cron("0 9 * * *"), terms, None, NOW);
+        assert_eq!(details.next_after(at(NOW)), Some(at("2026-12-10T07:00:00Z")));
+        assert_eq!(details.count_in(at(NOW), at("2027-12-01T00:00:00Z")), 17);
+        assert_eq!(details.latest_in(at(NOW), at("2027-12-01T00:00:00Z")), Some(at("2026-12-27T07:00:00Z")));
+        let told = |instant| details.absent_at(at(instant));
+        assert_eq!(told("2026-12-09T07:00:00Z"), Some(TakenAway::BeforeStart(at("2026-12-10T07:00:00Z"))));
+        assert_eq!(told("2026-12-24T07:00:00Z"), Some(TakenAway::Excluded(date(2026, 12, 24))));
+        assert_eq!(told("2026-12-28T07:00:00Z"), Some(TakenAway::AfterEnd(at("2026-12-28T07:00:00Z"))));
+        assert_eq!(told("2026-12-10T07:00:00Z"), None, "it occurs");
+        assert_eq!(told("2026-12-24T07:00:01Z"), None, "nothing names it");
+        assert!(!details.is_plain() && place(cron("0 9 * * *"), Terms::default(), None, NOW).is_plain());
+    }
+
+    #[test]
+    fn a_change_of_the_clocks_that_does_not_meet_it_is_passed_over() {
+        let next = |terms| {
+            let change = place(cron("30 3 * * *"), terms, None, NOW).next_clock_change(&riga(), at(NOW));
+            change.map(|change| change.at.to_string())
+        };
+        assert_eq!(next(Terms::default()).as_deref(), Some("2027-03-28T01:00:00Z"));
+        assert_eq!(next(without(&[date(2027, 3, 28)])).as_deref(), Some("2027-10-31T01:00:00Z"));
+        assert_eq!(next(between(Some("2027-04-01T00:00:00Z"), None)).as_deref(), Some("2027-10-31T01:00:00Z"));
+        assert_eq!(next(between(Some("2029-04-01T00:00:00Z"), None)), None, "nobody plans so far ahead");
+        assert_eq!(next(between(None, Some("2027-03-28T00:00:00Z"))), None, "it has ended by then");
+    }
+
+    #[test]
+    fn terms_that_change_leave_the_grid_alone() {
+        let first = place(hourly(), Terms::default(), None, NOW);
+        let terms = without(&[date(2026, 12, 24)]);
+        let later = place(hourly(), terms.clone(), Some(&first), "2026-12-01T00:20:00Z");
+        assert_eq!(later.pattern(), first.pattern());
+        assert_eq!(later.next_after(at("2026-12-01T00:20:00Z")), Some(at("2026-12-01T01:00:00Z")));
+        assert_eq!(
+            place(hourly(), terms, Some(&later), "2026-12-02T00:30:00Z"),
+            later,
+            "what was read can be put back"
+        );
+        assert_eq!(place(hourly(), Terms::default(), Some(&later), "2026-12-02T00:30:00Z"), first);
+    }
+
+    #[test]
+    fn dates_stay_of_the_zone_they_were_said_in() {
+        let terms = without(&[date(2026, 12, 24)]);
+        let made = hourly().place(None, terms.clone(), &riga(), None, at(NOW)).expect("it can be placed");
+        assert_eq!((made.zone(), made.timezone()), (Some(&riga()), None));
+        let more = without(&[date(2026, 12, 24), date(2026, 12, 25)]);
+        let moved = hourly().place(None, more, &Zones::utc(), Some(&made), at(NOW)).expect("it can be placed");
+        assert_eq!(moved.dates_zone(), Some(&riga()), "the server's zone is another by now");
+    }
+
+    #[test]
+    fn a_chosen_rule_decides_where_the_clocks_change() {
+        let (spring, autumn) = ("2026-03-28T22:00:00Z", "2026-10-24T21:00:00Z");
+        let of = |gap, overlap| place(cron("30 3 * * *"), Terms { gap, overlap, ..Terms::default() }, None, spring);
+        assert_eq!(of(None, None).next_after(at(spring)), Some(at("2026-03-29T01:00:00Z")));
+        let left_out = of(Some(Gap::LeftOut), None);
+        assert_eq!(left_out.next_after(at(spring)), Some(at("2026-03-30T00:30:00Z")));
+        assert_eq!(left_out.count_in(at(autumn), at("2026-10-25T02:00:00Z")), 1);
+        let both = of(None, Some(Overlap::BothPasses));
+        assert_eq!(both.count_in(at(autumn), at("2026-10-25T02:00:00Z")), 2);
+        assert_eq!(place(cron("30 3 * * *"), Terms::default(), Some(&both), spring), of(None, None), "and back again");
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused_by_its_name() {
+        let once = || ScheduleWish::RunAt(at("2027-01-01T00:00:00Z"));
+        let gap = Terms { gap: Some(Gap::LeftOut), ..Terms::default() };
+        let overlap = Terms { overlap: Some(Overlap::FirstPass), ..Terms::default() };
+        let cases = [
+            (once(), between(Some("2027-01-01T00:00:00Z"), None), "starts_at"),
+            (once(), between(None, Some("2027-01-02T00:00:00Z")), "ends_at"),
+            (once(), without(&[date(2027, 1, 1)]), "excluded_dates"),
+            (once(), gap.clone(), "gap"),
+            (hourly(), gap, "gap"),
+            (hourly(), overlap, "overlap"),
+            (hourly(), between(None, Some(NOW)), "ends_at"),
+        ];
+        for (wish, terms, field) in cases {
+            let error = wish.place(None, terms, &Zones::utc(), None, at(NOW)).expect_err("it does not fit");
+            assert_eq!(error.field, format!("schedule_details.{field}"), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_end_that_has_passed_may_stand_and_not_be_set() {
+        let ending = between(None, Some("2026-12-02T00:00:00Z"));
+        let first = place(hourly(), ending.clone(), None, NOW);
+        let later = at("2026-12-03T00:00:00Z");
+        let dates = Terms { bounds: ending.bounds, ..without(&[date(2026, 12, 1)]) };
+        assert!(hourly().place(Some(riga()), dates, &riga(), Some(&first), later).is_ok());
+        assert_eq!(
+            first.next_after(at("2026-12-01T23:00:00Z") - SignedDuration::from_secs(1)),
+            Some(at("2026-12-01T23:00:00Z"))
+        );
+        assert_eq!(first.next_after(at("2026-12-01T23:00:00Z")), None, "the end itself does not count any more");
+    }
+
+    #[test]
+    fn the_terms_stand_in_the_sentence() {
+        let said = |terms| place(cron("0 9 * * MON-FRI"), terms, None, NOW).summary();
+        assert_eq!(said(Terms::default()), "At 09:00, Monday to Friday");
+        assert_eq!(said(without(&[date(2026, 12, 24)])), "At 09:00, Monday to Friday, not on 24 December 2026");
+        let two = without(&[date(2026, 12, 24), date(2026, 12, 25)]);
+        assert_eq!(said(two), "At 09:00, Monday to Friday, not on 24 December 2026 and 25 December 2026");
+        let days: Vec<_> = date(2027, 1, 1).series(jiff::Span::new().days(1)).take(5).collect();
+        let many =
+            "At 09:00, Monday to Friday, not on 1 January 2027, 2 January 2027, 3 January 2027 and 2 other dates";
+        assert_eq!(said(without(&days)), many);
+        let spring = between(Some("2027-02-28T22:00:00Z"), Some("2027-05-31T09:30:00Z"));
+        assert_eq!(said(spring), "At 09:00, Monday to Friday, from 1 March 2027 until 31 May 2027 at 12:30");
+    }
+}

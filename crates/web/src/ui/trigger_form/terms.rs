@@ -1,0 +1,121 @@
+//! The part of a trigger's form that few need: from when on and until when a schedule counts, on which dates it does not, and what it
+//! does where the clocks change. It is texts both ways, like all of the form; what is right is decided where the JSON is read.
+
+use jiff::Timestamp;
+use oncue_domain::schedule::zone::Zone;
+use oncue_domain::trigger::ScheduleDetails;
+use serde_json::{Map, Value};
+
+use super::{is_same_wall, wall};
+
+/// The fields, as they were typed or as they are shown.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct TermsForm {
+    pub(crate) starts_at: String,
+    pub(crate) ends_at: String,
+    /// Dates with spaces, commas or lines between them.
+    pub(crate) excluded_dates: String,
+    pub(crate) gap: String,
+    pub(crate) overlap: String,
+}
+
+impl TermsForm {
+    /// The names of the fields.
+    pub(super) const NAMES: [&str; 5] = ["starts_at", "ends_at", "excluded_dates", "gap", "overlap"];
+
+    /// What the form shows of `details`, on the wall clock of `zone`.
+    pub(super) fn of(details: &ScheduleDetails, zone: &Zone) -> TermsForm {
+        let terms = details.terms();
+        let shown = |at: Option<Timestamp>| at.map(|at| wall(at, zone)).unwrap_or_default();
+        let dates: Vec<String> = terms.excluded.dates().iter().map(ToString::to_string).collect();
+        TermsForm {
+            starts_at: shown(terms.bounds.starts_at()),
+            ends_at: shown(terms.bounds.ends_at()),
+            excluded_dates: dates.join("\n"),
+            gap: terms.gap.map(|gap| gap.word().to_owned()).unwrap_or_default(),
+            overlap: terms.overlap.map(|overlap| overlap.word().to_owned()).unwrap_or_default(),
+        }
+    }
+
+    /// Reads them out of a submitted form.
+    pub(super) fn read(take: &mut impl FnMut(&str) -> String) -> TermsForm {
+        TermsForm {
+            starts_at: take("starts_at"),
+            ends_at: take("ends_at"),
+            excluded_dates: take("excluded_dates").replace("\r\n", "\n"),
+            gap: take("gap"),
+            overlap: take("overlap"),
+        }
+    }
+
+    /// Whether nothing is said here.
+    pub(crate) fn is_empty(&self) -> bool {
+        *self == TermsForm::default()
+    }
+
+    /// Those that the form of this kind shows; the others are hidden, and nobody means them.
+    fn of_kind(&self, kind: &str) -> TermsForm {
+        match kind {
+            "cron" => self.clone(),
+            "every" => TermsForm { gap: String::new(), overlap: String::new(), ..self.clone() },
+            _ => TermsForm::default(),
+        }
+    }
+
+    fn dates(&self) -> Vec<&str> {
+        self.excluded_dates.split([' ', ',', ';', '\t', '\n']).filter(|text| !text.is_empty()).collect()
+    }
+
+    /// Whether two forms of this kind say the same.
+    pub(super) fn says_same(&self, other: &TermsForm, kind: &str) -> bool {
+        let (one, other) = (self.of_kind(kind), other.of_kind(kind));
+        is_same_wall(&one.starts_at, &other.starts_at)
+            && is_same_wall(&one.ends_at, &other.ends_at)
+            && one.dates() == other.dates()
+            && (one.gap, one.overlap) == (other.gap, other.overlap)
+    }
+
+    /// Says them in the JSON of a schedule of this kind. Where a bound still stands as `shown` showed it, what `kept` has is said instead:
+    /// a form shows no microseconds and no second pass of a repeated hour.
+    pub(super) fn say(
+        &self,
+        kind: &str,
+        into: &mut Map<String, Value>,
+        shown: Option<&TermsForm>,
+        kept: Option<&ScheduleDetails>,
+    ) {
+        let said = self.of_kind(kind);
+        let bounds = kept.map(|details| details.terms().bounds);
+        let mut say = |name: &str, text: &str, shown: Option<&str>, kept: Option<Timestamp>| {
+            let kept = kept.filter(|_| shown.is_some_and(|shown| is_same_wall(shown, text)));
+            if !text.is_empty() {
+                let text = kept.map_or_else(|| text.to_owned(), |at| at.to_string());
+                into.insert(name.to_owned(), text.into());
+            }
+        };
+        let (start, end) = (bounds.and_then(|bounds| bounds.starts_at()), bounds.and_then(|bounds| bounds.ends_at()));
+        say("starts_at", &said.starts_at, shown.map(|shown| shown.starts_at.as_str()), start);
+        say("ends_at", &said.ends_at, shown.map(|shown| shown.ends_at.as_str()), end);
+        say("gap", &said.gap, None, None);
+        say("overlap", &said.overlap, None, None);
+        let dates = said.dates();
+        if !dates.is_empty() {
+            into.insert("excluded_dates".to_owned(), dates.into());
+        }
+    }
+
+    /// What stands here in words, for whoever compares two forms.
+    pub(super) fn words(&self, kind: &str) -> String {
+        let said = self.of_kind(kind);
+        let dates = said.dates().join(", ");
+        let parts = [
+            ("from", said.starts_at.replace('T', " ")),
+            ("until", said.ends_at.replace('T', " ")),
+            ("not on", dates),
+            ("skipped times", said.gap.replace('_', " ")),
+            ("repeated times", said.overlap.replace('_', " ")),
+        ];
+        let parts = parts.into_iter().filter(|(_, text)| !text.is_empty()).map(|(word, text)| format!("{word} {text}"));
+        parts.collect::<Vec<_>>().join("; ")
+    }
+}
