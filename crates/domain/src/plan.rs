@@ -7,7 +7,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::occurrence::{Reason, Skipped};
-use crate::trigger::{Trigger, just_before};
+use crate::trigger::{Armed, Definition, ScheduleDetails, Trigger, just_before};
 
 /// An occurrence later than this is not fired any more.
 pub const LATE_AT_MOST: SignedDuration = SignedDuration::from_hours(24);
@@ -58,20 +58,38 @@ pub struct Plan {
     pub firings: Vec<Firing>,
     /// The occurrences that do not, oldest first.
     pub skipped: Vec<Skipped>,
-    /// The occurrence to wait for afterwards; none when the trigger is finished.
+    /// The occurrence to wait for afterwards; none when the trigger is finished. One that is to be deleted when it is done is not
+    /// finished with its last occurrence: it stays due, and only the plan after that has none.
     pub next_at: Option<Timestamp>,
 }
 
 /// Plans what a trigger that waited for the occurrence `armed` does at `now`. `absences` are in order and do not overlap.
+///
+/// This is for a trigger that its schedule has not fired under a limit; [`plan_of`] knows how often it has.
 pub fn plan(trigger: &Trigger, armed: Timestamp, now: Timestamp, absences: &[Absence]) -> Plan {
+    plan_after(0, trigger, armed, now, absences)
+}
+
+/// Plans what a trigger does at `now`; none where it waits for nothing.
+pub fn plan_of<T: AsRef<Trigger>>(armed: &Armed<T>, now: Timestamp, absences: &[Absence]) -> Option<Plan> {
+    Some(plan_after(armed.fired, armed.trigger.as_ref(), armed.next_at?, now, absences))
+}
+
+fn plan_after(fired: u64, trigger: &Trigger, armed: Timestamp, now: Timestamp, absences: &[Absence]) -> Plan {
     let mut plan = Plan { firings: Vec::new(), skipped: Vec::new(), next_at: Some(armed) };
     let definition = &trigger.definition;
     let Some(schedule) = &definition.schedule else {
         plan.next_at = None;
         return plan;
     };
+    let leaves = schedule.deletes_when_done();
+    if leaves && is_done(definition, schedule, fired, armed) {
+        plan.next_at = None;
+        return plan;
+    }
+    let mut last = armed;
     while let Some(due) = plan.next_at.filter(|due| *due <= now) {
-        if !definition.lives_at(due) {
+        if !definition.lives_at(due) || left(definition, fired, &plan) == Some(0) {
             plan.next_at = None;
             break;
         }
@@ -112,10 +130,27 @@ pub fn plan(trigger: &Trigger, armed: Timestamp, now: Timestamp, absences: &[Abs
                 due
             }
         };
+        last = settled;
         plan.next_at = schedule.next_after(settled);
     }
-    plan.next_at = plan.next_at.filter(|next| definition.lives_at(*next));
+    let may_fire = left(definition, fired, &plan) != Some(0);
+    plan.next_at = plan.next_at.filter(|next| may_fire && definition.lives_at(*next));
+    if leaves && plan.next_at.is_none() {
+        // It stays due, so that whoever looks next deletes it, even where this process ends before it could.
+        plan.next_at = Some(last.checked_add(SignedDuration::from_micros(1)).unwrap_or(last));
+    }
     plan
+}
+
+/// Whether nothing is left from `armed` on, which is then no occurrence, but what a trigger waits for that is to be deleted.
+fn is_done(definition: &Definition, schedule: &ScheduleDetails, fired: u64, armed: Timestamp) -> bool {
+    let next = schedule.next_after(just_before(armed)).filter(|next| definition.lives_at(*next));
+    next.is_none() || definition.left(fired) == Some(0)
+}
+
+/// How often it may still fire when the plan is carried out.
+fn left(definition: &Definition, fired: u64, plan: &Plan) -> Option<u64> {
+    definition.left(fired.saturating_add(plan.firings.len() as u64))
 }
 
 fn is_too_late(due: Timestamp, now: Timestamp) -> bool {
@@ -134,7 +169,7 @@ mod tests {
     use crate::schedule::excluded::ExcludedDates;
     use crate::schedule::zone::Zones;
     use crate::schedule::{FirstFiring, Schedule};
-    use crate::trigger::{Definition, ScheduleDetails, Terms};
+    use crate::trigger::{MaxFires, Terms};
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_second(1_800_000_000 + seconds).expect("in range")
@@ -230,6 +265,62 @@ mod tests {
     }
 
     #[test]
+    fn nothing_fires_more_often_than_it_may() {
+        let terms = |number| Terms { max_fires: MaxFires::new(number), ..Terms::default() };
+        let limited = |number, fired| {
+            let mut trigger = trigger(every(10));
+            trigger.definition.schedule = Some(ScheduleDetails::new(every(10), None, terms(number), Zones::utc()));
+            Armed { trigger, next_at: Some(at(10)), fired }
+        };
+        let planned = |armed: &Armed, now, absences: &[Absence]| plan_of(armed, now, absences).expect("it waits");
+        let last = planned(&limited(5, 3), at(100), &[]);
+        assert_eq!((times(&last), last.next_at, last.skipped.len()), (vec![at(10), at(20)], None, 0));
+        let one_left = planned(&limited(5, 3), at(15), &[]);
+        assert_eq!((times(&one_left), one_left.next_at), (vec![at(10)], Some(at(20))));
+        let on_time = planned(&limited(5, 4), at(10), &[]);
+        assert_eq!((times(&on_time), on_time.next_at), (vec![at(10)], None), "nothing is waited for in vain");
+        let spent = planned(&limited(5, 5), at(100), &[]);
+        assert_eq!((spent.firings.len(), spent.skipped.len(), spent.next_at), (0, 0, None));
+        let absent = planned(&limited(5, 3), at(61), &[Absence { from: at(15), to: at(58) }]);
+        assert_eq!(times(&absent), [at(10), at(50)], "what was missed does not count");
+        assert_eq!((absent.next_at, absent.skipped[0].count), (None, 3));
+        assert_eq!(plan_of(&Armed { next_at: None, ..limited(5, 0) }, at(100), &[]), None);
+    }
+
+    #[test]
+    fn what_is_to_be_deleted_stays_due_until_it_is() {
+        let terms = Terms { delete_when_done: true, ..Terms::default() };
+        let leaving = |pattern: Schedule, terms| {
+            let mut trigger = trigger(pattern.clone());
+            trigger.definition.schedule = Some(ScheduleDetails::new(pattern, None, terms, Zones::utc()));
+            trigger
+        };
+        let once = leaving(Schedule::Once { at: at(10) }, terms.clone());
+        let fires = plan(&once, at(10), at(12), &[]);
+        let marker = at(10) + SignedDuration::from_micros(1);
+        assert_eq!((times(&fires), fires.next_at), (vec![at(10)], Some(marker)));
+        let nothing = Plan { firings: vec![], skipped: vec![], next_at: None };
+        assert_eq!(plan(&once, marker, at(12), &[]), nothing, "it is done");
+        let day = 24 * 3600;
+        let missed = plan(&once, at(10), at(10 * day), &[Absence { from: at(0), to: at(10 * day) }]);
+        assert_eq!((missed.firings.len(), missed.skipped.len(), missed.next_at), (0, 1, Some(marker)));
+
+        let few = Terms { max_fires: MaxFires::new(2), ..terms.clone() };
+        let few = Armed { trigger: leaving(every(10), few), next_at: Some(at(10)), fired: 0 };
+        let both = plan_of(&few, at(100), &[]).expect("it waits");
+        let marker = at(20) + SignedDuration::from_micros(1);
+        assert_eq!((times(&both), both.next_at), (vec![at(10), at(20)], Some(marker)));
+        assert_eq!(plan_of(&Armed { next_at: Some(marker), fired: 2, ..few }, at(100), &[]), Some(nothing.clone()));
+
+        let mut expiring = leaving(every(10), terms);
+        expiring.definition.expires_at = Some(at(15));
+        let last = plan(&expiring, at(10), at(100), &[]);
+        let marker = at(10) + SignedDuration::from_micros(1);
+        assert_eq!((times(&last), last.next_at), (vec![at(10)], Some(marker)));
+        assert_eq!(plan(&expiring, marker, at(100), &[]), nothing);
+    }
+
+    #[test]
     fn one_trigger_fires_so_many_at_once_and_the_rest_next_time() {
         let first = plan(&trigger(every(1)), at(1), at(1000), &[]);
         assert_eq!(first.firings.len(), FIRINGS_MAX);
@@ -283,6 +374,38 @@ mod tests {
             let expiry = trigger.definition.expires_at.map_or(now, |end| just_before(end).min(now));
             let named = if expiry < armed { 0 } else { schedule.count_in(just_before(armed), expiry) };
             prop_assert_eq!(fired + skipped, named);
+        }
+
+        /// Looked at however often and whoever was away, a limit is never passed, and below it nothing is silent.
+        #[test]
+        fn a_limit_is_never_passed(
+            period_s in 1u64..5000,
+            most in 1u64..200,
+            looks in proptest::collection::vec(1i64..100_000, 1..20),
+            absent_from in -10_000i64..100_000,
+            absent_for in 1i64..200_000,
+        ) {
+            let schedule = every(period_s);
+            let terms = Terms { max_fires: MaxFires::new(most), ..Terms::default() };
+            let mut trigger = trigger(schedule.clone());
+            trigger.definition.schedule = Some(ScheduleDetails::new(schedule.clone(), None, terms, Zones::utc()));
+            let absences = [Absence { from: at(absent_from), to: at(absent_from + absent_for) }];
+            let next_at = trigger.definition.next_after(at(0));
+            let (mut armed, mut skipped, mut now) = (Armed { trigger, next_at, fired: 0 }, 0, at(0));
+            for look in looks {
+                now += SignedDuration::from_secs(look);
+                while armed.next_at.is_some_and(|due| due <= now) {
+                    let plan = plan_of(&armed, now, &absences).expect("it waits");
+                    armed.fired += plan.firings.len() as u64;
+                    skipped += plan.skipped.iter().map(|skipped| skipped.count).sum::<u64>();
+                    armed.next_at = plan.next_at;
+                }
+            }
+            prop_assert!(armed.fired <= most);
+            prop_assert_eq!(armed.next_at.is_none(), armed.fired == most);
+            if armed.fired < most {
+                prop_assert_eq!(armed.fired + skipped, schedule.count_in(at(0), now));
+            }
         }
 
         /// What is taken away from a schedule is no occurrence for anybody: it does not fire, and is not skipped either.

@@ -12,7 +12,7 @@ use crate::payload::Payload;
 
 mod timing;
 
-pub use timing::{ScheduleDetails, ScheduleWish, Terms};
+pub use timing::{MaxFires, ScheduleDetails, ScheduleWish, Terms};
 
 /// The longest name, in characters.
 pub const NAME_CHARS_MAX: usize = 200;
@@ -71,6 +71,8 @@ pub struct TriggerHead {
     pub created_at: Timestamp,
     /// The occurrence that it waits for.
     pub next_at: Option<Timestamp>,
+    /// How often its schedule has fired it, where that is limited; else 0.
+    pub fired: u64,
 }
 
 impl TriggerHead {
@@ -93,7 +95,13 @@ impl TriggerHead {
     /// fires once, together with whatever fell due since.
     pub fn firings_to_come(&self, now: Timestamp) -> impl Iterator<Item = Timestamp> {
         let following = move |due: &Timestamp| self.schedule.as_ref()?.next_after((*due).max(now));
-        std::iter::successors(self.next_at, following).take_while(|due| self.lives_at(*due))
+        let left = self.left().map_or(usize::MAX, |left| usize::try_from(left).unwrap_or(usize::MAX));
+        std::iter::successors(self.next_at, following).take_while(|due| self.lives_at(*due)).take(left)
+    }
+
+    /// How often it may still fire by its schedule, where that is limited.
+    pub fn left(&self) -> Option<u64> {
+        self.schedule.as_ref()?.max_fires().map(|most| most.saturating_sub(self.fired))
     }
 
     /// Whether it will fire by itself or when called.
@@ -117,6 +125,7 @@ impl<T: AsRef<Trigger>> From<&Armed<T>> for TriggerHead {
             expires_at: definition.expires_at,
             created_at: trigger.created_at,
             next_at: armed.next_at,
+            fired: armed.fired,
         }
     }
 }
@@ -162,6 +171,21 @@ impl Definition {
         }
         let next = self.schedule.as_ref()?.next_after(after)?;
         self.lives_at(next).then_some(next)
+    }
+
+    /// How often its schedule may still fire it after so many firings, where that is limited.
+    pub fn left(&self, fired: u64) -> Option<u64> {
+        self.schedule.as_ref()?.max_fires().map(|most| most.saturating_sub(fired))
+    }
+
+    /// Whether the firings of its schedule are limited, and so are counted.
+    pub fn is_limited(&self) -> bool {
+        self.left(0).is_some()
+    }
+
+    /// Whether the trigger goes when its schedule has nothing left.
+    pub fn deletes_when_done(&self) -> bool {
+        self.schedule.as_ref().is_some_and(ScheduleDetails::deletes_when_done)
     }
 
     fn next_stays(&self, changed: &Definition) -> bool {
@@ -234,6 +258,20 @@ pub struct Armed<T = Trigger> {
     pub trigger: T,
     /// The occurrence it waits for; none where there is nothing to wait for.
     pub next_at: Option<Timestamp>,
+    /// How often its schedule has fired it since that was limited; 0 where it is not.
+    pub fired: u64,
+}
+
+impl<T: AsRef<Trigger>> Armed<T> {
+    /// Decides what changing the definition to `definition` at `now` means ([`Trigger::edit`]).
+    pub fn edit(&self, definition: Definition, now: Timestamp) -> Edit {
+        self.trigger.as_ref().edit_after(self.fired, definition, self.next_at, now)
+    }
+
+    /// How often it may still fire by its schedule, where that is limited.
+    pub fn left(&self) -> Option<u64> {
+        self.trigger.as_ref().definition.left(self.fired)
+    }
 }
 
 /// What an edit does to the occurrence that is waited for.
@@ -272,7 +310,13 @@ impl Trigger {
     ///
     /// Nothing fires retroactively (invariant 6), and nothing due is silent (invariant 2): what was due and had not fired
     /// yet, or fell due during a pause, becomes one record.
+    ///
+    /// This is for a trigger that its schedule has not fired under a limit; [`Armed::edit`] knows how often it has.
     pub fn edit(&self, definition: Definition, next_at: Option<Timestamp>, now: Timestamp) -> Edit {
+        self.edit_after(0, definition, next_at, now)
+    }
+
+    fn edit_after(&self, fired: u64, definition: Definition, next_at: Option<Timestamp>, now: Timestamp) -> Edit {
         let old = &self.definition;
         let stands = old.schedule == definition.schedule
             && old.expires_at == definition.expires_at
@@ -291,8 +335,10 @@ impl Trigger {
             trigger.definition = definition;
             return Edit { trigger, arm: Arm::Set(Some(next)), skipped: None };
         }
-        let skipped = self.unfired_until(next_at, now);
-        let next = definition.next_after(now);
+        let skipped = self.unfired_until(next_at, now).filter(|_| old.left(fired) != Some(0));
+        // What was fired counts on under a new number, and a limit that is set anew counts from there on.
+        let fired = if old.is_limited() { fired } else { 0 };
+        let next = definition.next_after(now).filter(|_| definition.left(fired) != Some(0));
         trigger.definition = definition;
         trigger.standing_since = now;
         Edit { trigger, arm: Arm::Set(next), skipped }
@@ -451,6 +497,32 @@ mod tests {
         let edit = trigger.edit(later, Some(at(20)), at(55));
         assert_eq!(edit.arm, Arm::Set(Some(at(60))));
         assert_eq!(edit.skipped, Some(Skipped { reason: Reason::Superseded, first: at(20), last: at(30), count: 2 }));
+    }
+
+    #[test]
+    fn a_limit_counts_on_through_edits_and_from_where_it_is_set() {
+        let limited = |number| {
+            let terms = Terms { max_fires: MaxFires::new(number), ..Terms::default() };
+            let unlimited = trigger().definition;
+            let pattern = unlimited.schedule.as_ref().expect("it has one").pattern().clone();
+            Definition { schedule: Some(ScheduleDetails::new(pattern, None, terms, Zones::utc())), ..unlimited }
+        };
+        let spent = Armed { trigger: Trigger { definition: limited(3), ..trigger() }, next_at: None, fired: 3 };
+        assert_eq!((spent.left(), spent.trigger.definition.is_limited()), (Some(0), true));
+        let arm = |definition| spent.edit(definition, at(45)).arm;
+        assert_eq!(arm(limited(2)), Arm::Set(None));
+        assert_eq!(arm(limited(4)), Arm::Set(Some(at(50))));
+        assert_eq!(arm(trigger().definition), Arm::Set(Some(at(50))));
+        let paused = Definition { enabled: false, ..limited(3) };
+        let paused = Armed { trigger: spent.edit(paused, at(45)).trigger, ..spent.clone() };
+        let resumed = paused.edit(limited(3), at(95));
+        assert_eq!((resumed.arm, resumed.skipped), (Arm::Set(None), None), "nothing would have fired meanwhile");
+        let unlimited = Armed { trigger: trigger(), next_at: Some(at(50)), fired: 0 };
+        assert_eq!(
+            unlimited.edit(limited(1), at(45)).arm,
+            Arm::Set(Some(at(50))),
+            "what it fired before does not count"
+        );
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use oncue_domain::clock::Clock;
 use oncue_domain::id::Ids;
-use oncue_domain::plan::{Absence, plan};
+use oncue_domain::plan::{Absence, plan_of};
 use oncue_domain::store::{Planned, Result, Store};
 
 use crate::work::Tally;
@@ -114,17 +114,24 @@ impl Scheduler {
         let plans: Vec<Planned> = due
             .into_iter()
             .filter_map(|armed| {
-                let next_at = armed.next_at?;
-                let plan = plan(&armed.trigger, next_at, now, &self.absences);
+                let (next_at, plan) = (armed.next_at?, plan_of(&armed, now, &self.absences)?);
                 let message_ids = plan.firings.iter().map(|_| self.ids.message(now)).collect();
                 Some(Planned { trigger: armed.trigger, armed: next_at, plan, message_ids })
             })
             .collect();
+        let (done, plans): (Vec<Planned>, Vec<Planned>) = plans.into_iter().partition(Planned::is_done);
+        for Planned { trigger, .. } in &done {
+            self.store.delete_done(trigger.owner, trigger.id, trigger.revision, now).await?;
+        }
         let observed = observe(&plans, now);
         let committed = self.store.commit_plans(plans, now).await?;
         observed.report();
         self.tally.note_fired(now, observed.fired(), observed.latest());
-        Ok(if committed.plans > 0 || committed.stale > 0 { Wake::Now } else { Wake::At(now + STUCK_PAUSE) })
+        Ok(if committed.plans > 0 || committed.stale > 0 || !done.is_empty() {
+            Wake::Now
+        } else {
+            Wake::At(now + STUCK_PAUSE)
+        })
     }
 }
 

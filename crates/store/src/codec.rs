@@ -20,7 +20,7 @@ use oncue_domain::schedule::rule::{Gap, Overlap};
 use oncue_domain::schedule::zone::{Zone, Zones};
 use oncue_domain::schedule::{FirstFiring, Schedule};
 use oncue_domain::store::{Error, TargetKind};
-use oncue_domain::trigger::{ScheduleDetails, Terms};
+use oncue_domain::trigger::{MaxFires, ScheduleDetails, Terms};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -75,6 +75,10 @@ struct StoredTerms<'a> {
     gap: Option<std::borrow::Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     overlap: Option<std::borrow::Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    max_fires: Option<u64>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    delete_when_done: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -112,6 +116,8 @@ fn stored_terms(details: &ScheduleDetails) -> StoredTerms<'_> {
         excluded: terms.excluded.dates().iter().map(ToString::to_string).collect(),
         gap: terms.gap.map(|gap| gap.word().into()),
         overlap: terms.overlap.map(|overlap| overlap.word().into()),
+        max_fires: details.max_fires(),
+        delete_when_done: details.deletes_when_done(),
     }
 }
 
@@ -127,6 +133,11 @@ fn terms(stored: StoredTerms<'_>, zones: &Zones) -> Result<(Terms, Zone), Error>
         excluded: dates.and_then(ExcludedDates::new).map_err(|error| unreadable(&error))?,
         gap: stored.gap.map(|text| Gap::from_word(&text).ok_or_else(|| word(&text))).transpose()?,
         overlap: stored.overlap.map(|text| Overlap::from_word(&text).ok_or_else(|| word(&text))).transpose()?,
+        max_fires: stored
+            .max_fires
+            .map(|most| MaxFires::new(most).ok_or_else(|| broken("schedule", most)))
+            .transpose()?,
+        delete_when_done: stored.delete_when_done,
     };
     Ok((terms, zones.get(&stored.zone).map_err(|error| unreadable(&error))?))
 }
@@ -287,6 +298,11 @@ pub(crate) fn check(signed_by: Option<String>, unverified: Option<String>) -> Ch
         (None, Some(why)) => Check::Unverified(why),
         (None, None) => Check::Unsigned,
     }
+}
+
+/// Reads back how often a trigger has fired under its limit.
+pub(crate) fn fired(number: Option<i64>) -> Result<u64, Error> {
+    u64::try_from(number.unwrap_or(0)).map_err(|error| broken("fired", error))
 }
 
 /// How long an answer took, in microseconds.

@@ -80,6 +80,7 @@ pub(crate) const POSTGRES: &[Migration] = &[
     },
     Migration { version: 4, name: "redelivery", sql: include_str!("../migrations/postgres/0004_redelivery.sql") },
     Migration { version: 5, name: "receipts", sql: include_str!("../migrations/postgres/0005_receipts.sql") },
+    Migration { version: 6, name: "limits", sql: include_str!("../migrations/postgres/0006_limits.sql") },
 ];
 
 /// All steps for SQLite.
@@ -95,6 +96,7 @@ pub(crate) const SQLITE: &[Migration] = &[
     },
     Migration { version: 6, name: "redelivery", sql: include_str!("../migrations/sqlite/0006_redelivery.sql") },
     Migration { version: 7, name: "receipts", sql: include_str!("../migrations/sqlite/0007_receipts.sql") },
+    Migration { version: 8, name: "limits", sql: include_str!("../migrations/sqlite/0008_limits.sql") },
 ];
 
 #[cfg(test)]

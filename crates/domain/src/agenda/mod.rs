@@ -54,7 +54,17 @@ impl<'a> Waiting<'a> {
         let schedule = head.schedule.as_ref()?;
         let is_armed = head.enabled && !head.is_test;
         let next_at = head.next_at.filter(|next| is_armed && head.lives_at(*next))?;
-        Some(Waiting { id: head.id, schedule, next_at, expires_at: head.expires_at })
+        let expires_at = match head.left() {
+            None => head.expires_at,
+            Some(0) => return None,
+            Some(left) => {
+                // As many as are left from here on: nothing comes after the last of them.
+                let last = schedule.nth_after(just_before(next_at), left);
+                let end = last.map(|last| last.checked_add(SignedDuration::from_micros(1)).unwrap_or(last));
+                [head.expires_at, end].into_iter().flatten().min()
+            }
+        };
+        Some(Waiting { id: head.id, schedule, next_at, expires_at })
     }
 
     pub(crate) fn lives_at(&self, instant: Timestamp) -> bool {

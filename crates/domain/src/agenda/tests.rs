@@ -7,7 +7,7 @@ use crate::schedule::cron::CronExpression;
 use crate::schedule::every::Period;
 use crate::schedule::zone::Zones;
 use crate::schedule::{FirstFiring, Schedule};
-use crate::trigger::{Armed, Definition, ScheduleDetails, Trigger};
+use crate::trigger::{Armed, Definition, MaxFires, ScheduleDetails, Terms, Trigger};
 
 fn at(text: &str) -> Timestamp {
     text.parse().expect("a test writes its instants well")
@@ -42,7 +42,7 @@ fn armed(id: i64, schedule: Schedule, since: Timestamp) -> Armed {
     let next_at = definition.next_after(since);
     let (id, owner) = (TriggerId(id), UserId(1));
     let trigger = Trigger { id, owner, revision: 1, definition, created_at: since, standing_since: since };
-    Armed { trigger, next_at }
+    Armed { trigger, next_at, fired: 0 }
 }
 
 /// The heads are never given back: an agenda borrows them, and a test ends soon.
@@ -145,6 +145,22 @@ fn a_paused_a_finished_a_test_an_expired_and_a_called_trigger_never_fire() {
     ] {
         assert!(Waiting::of(&still).is_none(), "{still:?}");
     }
+}
+
+#[test]
+fn what_is_left_of_a_limit_is_all_that_comes() {
+    let now = at("2026-11-21T10:00:00Z");
+    let limited = |fired| {
+        let Armed { mut trigger, next_at, .. } = armed(1, every(10, now), now);
+        let terms = Terms { max_fires: MaxFires::new(50), ..Terms::default() };
+        trigger.definition.schedule = Some(ScheduleDetails::new(every(10, now), None, terms, Zones::utc()));
+        Armed { trigger, next_at, fired }
+    };
+    let told = |fired| {
+        let agenda = Agenda::of(&waiting(&[limited(fired)]), ask(now, now, DAY));
+        (agenda.total, TriggerHead::from(&limited(fired)).firings_to_come(now).count())
+    };
+    assert_eq!([told(0), told(49), told(50)], [(50, 50), (1, 1), (0, 0)]);
 }
 
 #[test]

@@ -18,6 +18,8 @@ pub enum Still {
     Paused,
     /// Its time is over.
     Expired,
+    /// It has fired as often as it may.
+    Spent,
     /// Its schedule has come to its end.
     Ended,
     /// It is only tested.
@@ -46,6 +48,9 @@ impl Still {
             None => {
                 let schedule = head.schedule.as_ref()?;
                 let would_fire = schedule.next_after(now);
+                if head.left() == Some(0) {
+                    return Some(Still::Spent);
+                }
                 match schedule.pattern() {
                     Schedule::Once { at } if *at <= now => None,
                     _ if would_fire.is_some_and(|next| !head.lives_at(next)) => Some(Still::ExpiresBefore),
@@ -62,6 +67,7 @@ impl Still {
         match self {
             Still::Test => "test",
             Still::Expired => "expired",
+            Still::Spent => "max_fires",
             Still::Ended => "ended",
             Still::NeverInSpan => "never_in_its_span",
             Still::Paused => "paused",
@@ -75,6 +81,7 @@ impl Still {
         match self {
             Still::Test => "It was made for a test and is never scheduled.",
             Still::Expired => "Its expiry has passed; a later one lets it fire again.",
+            Still::Spent => "It has fired as often as it may; a higher max_fires lets it fire again.",
             Still::Ended => "Its schedule has ended; a later end lets it fire again.",
             Still::NeverInSpan => {
                 "Its start, its end and its excluded dates leave none of the occurrences that its schedule names."

@@ -3,11 +3,12 @@ use jiff::SignedDuration;
 use super::*;
 use crate::agenda::SLOT;
 use crate::id::TriggerId;
+use crate::schedule::bounds::Bounds;
 use crate::schedule::cron::CronExpression;
 use crate::schedule::every::Period;
 use crate::schedule::zone::Zones;
 use crate::schedule::{FirstFiring, Schedule};
-use crate::trigger::ScheduleDetails;
+use crate::trigger::{MaxFires, ScheduleDetails, Terms};
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
@@ -35,6 +36,7 @@ fn head(id: i64, schedule: Schedule, since: Timestamp, goes_to: &[i64]) -> Trigg
         id: TriggerId(id),
         name: None,
         next_at: schedule.next_after(since),
+        fired: 0,
         schedule: Some(ScheduleDetails::plain(schedule, None)),
         webhook: None,
         destinations: goes_to.iter().map(|id| DestinationId(*id)).collect(),
@@ -87,6 +89,24 @@ fn what_is_taken_as_even_has_the_same_numbers_and_what_is_beyond_that_its_number
     assert_eq!((load(&none).total, load(&none).uncounted), (86_400, 86_399));
     assert_eq!(load(&even).busiest.map(|(_, count)| count), load(&exact).busiest.map(|(_, count)| count));
     assert_eq!(load(&exact).late, 0, "two a second are more than one, and at midnight two come");
+}
+
+#[test]
+fn terms_that_leave_nothing_are_told_apart() {
+    let under = |id: i64, terms| {
+        let schedule = Some(ScheduleDetails::new(cron("0 9 * * *", "UTC"), None, terms, Zones::utc()));
+        TriggerHead { schedule, next_at: None, ..head(id, every(60), now(), &[]) }
+    };
+    let until = |end: Timestamp| Terms { bounds: Bounds::new(None, Some(end)).expect("a span"), ..Terms::default() };
+    let limited = Terms { max_fires: MaxFires::new(3), ..Terms::default() };
+    let fleet = [
+        under(1, until(now())),
+        under(2, until(now() + SignedDuration::from_mins(1))),
+        TriggerHead { fired: 3, ..under(3, limited) },
+    ];
+    let still: Vec<(usize, &str)> =
+        forecast(&fleet, &[], 1).still.iter().map(|(which, why)| (*which, why.word())).collect();
+    assert_eq!(still[..], [(1, "never_in_its_span"), (2, "max_fires"), (0, "ended")][..]);
 }
 
 #[test]

@@ -18,7 +18,7 @@ mod dialect;
 pub mod every;
 pub mod excluded;
 pub mod jitter;
-mod nth;
+pub(crate) mod nth;
 pub mod rule;
 pub mod scope;
 pub mod sentence;

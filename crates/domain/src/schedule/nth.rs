@@ -15,27 +15,38 @@ impl Scope {
     ///
     /// Occurrences count here whether they fire or are skipped, so the answer depends on the arguments alone.
     pub fn nth_after(&self, schedule: &Schedule, after: Timestamp, number: u64) -> Option<Timestamp> {
-        if number == 0 {
+        let count = |until| self.count_in(schedule, after, until);
+        self::after(after, number, |after| self.next_after(schedule, after), count)
+    }
+}
+
+/// The n-th after `after` of what `next_after` names and `count_until` counts from there on.
+pub(crate) fn after(
+    after: Timestamp,
+    number: u64,
+    next_after: impl Fn(Timestamp) -> Option<Timestamp>,
+    count_until: impl Fn(Timestamp) -> u64,
+) -> Option<Timestamp> {
+    if number == 0 {
+        return None;
+    }
+    let are_enough = |until| count_until(until) >= number;
+    let mut enough = next_after(after)?;
+    let mut span = FIRST_SPAN;
+    while !are_enough(enough) {
+        if enough == Timestamp::MAX {
             return None;
         }
-        let are_enough = |until| self.count_in(schedule, after, until) >= number;
-        let mut enough = self.next_after(schedule, after)?;
-        let mut span = FIRST_SPAN;
-        while !are_enough(enough) {
-            if enough == Timestamp::MAX {
-                return None;
-            }
-            enough = enough.checked_add(span).unwrap_or(Timestamp::MAX);
-            span = span.checked_mul(2).unwrap_or(SignedDuration::MAX);
-        }
-        // From here on there are too few until `few`, and enough until `enough`.
-        let (mut few, mut enough) = (after.as_nanosecond(), enough.as_nanosecond());
-        while few + 1 < enough {
-            let middle = few + (enough - few) / 2;
-            if Timestamp::from_nanosecond(middle).is_ok_and(are_enough) { enough = middle } else { few = middle }
-        }
-        Timestamp::from_nanosecond(enough).ok()
+        enough = enough.checked_add(span).unwrap_or(Timestamp::MAX);
+        span = span.checked_mul(2).unwrap_or(SignedDuration::MAX);
     }
+    // From here on there are too few until `few`, and enough until `enough`.
+    let (mut few, mut enough) = (after.as_nanosecond(), enough.as_nanosecond());
+    while few + 1 < enough {
+        let middle = few + (enough - few) / 2;
+        if Timestamp::from_nanosecond(middle).is_ok_and(are_enough) { enough = middle } else { few = middle }
+    }
+    Timestamp::from_nanosecond(enough).ok()
 }
 
 #[cfg(test)]

@@ -22,6 +22,18 @@ pub struct Planned {
     pub message_ids: Vec<MessageId>,
 }
 
+impl Planned {
+    /// How many firings are counted against a limit; 0 where there is none.
+    pub fn counted(&self) -> u64 {
+        if self.trigger.definition.is_limited() { self.plan.firings.len() as u64 } else { 0 }
+    }
+
+    /// Whether nothing is left of a trigger that is to be deleted then ([`crate::store::Store::delete_done`]).
+    pub fn is_done(&self) -> bool {
+        self.plan.next_at.is_none() && self.trigger.definition.deletes_when_done()
+    }
+}
+
 /// How much a commit of plans did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Committed {

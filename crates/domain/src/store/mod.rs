@@ -174,6 +174,9 @@ pub trait Store: Send + Sync {
     /// The trigger exists no more; its events stay, under the name they fired with. False when the owner had no such trigger.
     async fn delete_trigger(&self, owner: UserId, id: TriggerId, now: Timestamp) -> Result<bool>;
 
+    /// The same for a trigger of which nothing is left, if it is still of this revision. False where it is not.
+    async fn delete_done(&self, owner: UserId, id: TriggerId, revision: i64, now: Timestamp) -> Result<bool>;
+
     /// The event of a call is logged and owed, if the trigger may be fired like that at `now`.
     async fn fire(&self, owner: UserId, id: TriggerId, call: Call, now: Timestamp) -> Result<Fired>;
 

@@ -10,6 +10,7 @@ use crate::schedule::clock_change::{self, ClockChange};
 use crate::schedule::cron::CronExpression;
 use crate::schedule::every::Period;
 use crate::schedule::excluded::ExcludedDates;
+use crate::schedule::nth;
 use crate::schedule::rule::{Gap, Overlap, Rule};
 use crate::schedule::scope::{Scope, TakenAway};
 use crate::schedule::sentence;
@@ -27,13 +28,38 @@ pub struct Terms {
     pub gap: Option<Gap>,
     /// What a cron line does with times that the clocks show twice; none is Vixie's rule.
     pub overlap: Option<Overlap>,
+    /// How often it fires at most; none is without a limit.
+    pub max_fires: Option<MaxFires>,
+    /// Whether the trigger goes when its schedule has nothing left.
+    pub delete_when_done: bool,
+}
+
+/// How often a schedule may fire a trigger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MaxFires(u64);
+
+impl MaxFires {
+    /// The highest number; who means more means no limit.
+    const MOST: u64 = 1_000_000_000;
+
+    /// From once to a thousand million times; none for any other number.
+    pub fn new(number: u64) -> Option<MaxFires> {
+        (1..=MaxFires::MOST).contains(&number).then_some(MaxFires(number))
+    }
+
+    /// The number.
+    pub fn get(self) -> u64 {
+        self.0
+    }
 }
 
 impl Terms {
     /// Those of them that can be said about a pattern like this one.
     pub fn fitting(self, pattern: &ScheduleWish) -> Terms {
         let is_cron = matches!(pattern, ScheduleWish::Cron(_));
-        let fitting = if matches!(pattern, ScheduleWish::RunAt(_)) { Terms::default() } else { self };
+        let delete_when_done = self.delete_when_done;
+        let is_once = matches!(pattern, ScheduleWish::RunAt(_));
+        let fitting = if is_once { Terms { delete_when_done, ..Terms::default() } } else { self };
         Terms { gap: fitting.gap.filter(|_| is_cron), overlap: fitting.overlap.filter(|_| is_cron), ..fitting }
     }
 
@@ -49,6 +75,9 @@ impl Terms {
         }
         if fitting.excluded != self.excluded {
             return refuse("excluded_dates", alone);
+        }
+        if fitting.max_fires != self.max_fires {
+            return refuse("max_fires", "A single time fires once; leave this out.");
         }
         let wall =
             "Only cron names times on the wall clock, which its changes can leave out or show twice; leave this out.";
@@ -71,17 +100,27 @@ pub struct ScheduleDetails {
     scope: Option<Box<Scope>>,
     gap: Option<Gap>,
     overlap: Option<Overlap>,
+    max_fires: Option<MaxFires>,
+    delete_when_done: bool,
 }
 
 impl ScheduleDetails {
     /// All of a pattern. The zone is the one that the user named; none where the server's own was taken.
     pub fn plain(pattern: Schedule, timezone: Option<Zone>) -> ScheduleDetails {
-        ScheduleDetails { pattern, timezone, scope: None, gap: None, overlap: None }
+        ScheduleDetails {
+            pattern,
+            timezone,
+            scope: None,
+            gap: None,
+            overlap: None,
+            max_fires: None,
+            delete_when_done: false,
+        }
     }
 
     /// A pattern under terms. `dates_zone` is the one whose calendar the excluded dates are of.
     pub fn new(pattern: Schedule, timezone: Option<Zone>, terms: Terms, dates_zone: Zone) -> ScheduleDetails {
-        let Terms { bounds, excluded, gap, overlap } = terms;
+        let Terms { bounds, excluded, gap, overlap, max_fires, delete_when_done } = terms;
         let pattern = match pattern {
             Schedule::Cron { expression, zone } => {
                 let by_itself = expression.rule();
@@ -92,7 +131,7 @@ impl ScheduleDetails {
         };
         let is_all = bounds == Bounds::default() && excluded.dates().is_empty();
         let scope = (!is_all).then(|| Box::new(Scope { bounds, excluded, zone: dates_zone }));
-        ScheduleDetails { pattern, timezone, scope, gap, overlap }
+        ScheduleDetails { pattern, timezone, scope, gap, overlap, max_fires, delete_when_done }
     }
 
     /// The pattern, for whoever puts it into words or into a column. It names more than occurs: that is asked of the details.
@@ -132,12 +171,23 @@ impl ScheduleDetails {
             Some(scope) => (scope.bounds, scope.excluded.clone()),
             None => Default::default(),
         };
-        Terms { bounds, excluded, gap: self.gap, overlap: self.overlap }
+        Terms {
+            bounds,
+            excluded,
+            gap: self.gap,
+            overlap: self.overlap,
+            max_fires: self.max_fires,
+            delete_when_done: self.delete_when_done,
+        }
     }
 
     /// Whether all that the pattern names by itself counts.
     pub fn is_plain(&self) -> bool {
-        self.scope.is_none() && self.gap.is_none() && self.overlap.is_none()
+        self.scope.is_none()
+            && self.gap.is_none()
+            && self.overlap.is_none()
+            && self.max_fires.is_none()
+            && !self.delete_when_done
     }
 
     /// The first occurrence strictly after `after`; `None` when there is none.
@@ -162,6 +212,22 @@ impl ScheduleDetails {
             None => self.pattern.count_in(after, until),
             Some(scope) => scope.count_in(&self.pattern, after, until),
         }
+    }
+
+    /// The n-th occurrence strictly after `after`, the next one being the first; `None` when there are fewer, and for 0.
+    pub fn nth_after(&self, after: Timestamp, number: u64) -> Option<Timestamp> {
+        nth::after(after, number, |after| self.next_after(after), |until| self.count_in(after, until))
+    }
+
+    /// How often it may fire at most. Occurrences that do not fire do not count, so what is left of them hangs on what has
+    /// happened, and whoever asks when something occurs is not told of it here.
+    pub fn max_fires(&self) -> Option<u64> {
+        self.max_fires.map(MaxFires::get)
+    }
+
+    /// Whether the trigger goes when its schedule has nothing left.
+    pub fn deletes_when_done(&self) -> bool {
+        self.delete_when_done
     }
 
     /// What took this instant away, of those that the pattern names; none where it occurs, and where the pattern does not name it.
@@ -192,7 +258,14 @@ impl ScheduleDetails {
 
     /// The part of the sentence about the terms, to be put behind the one about the pattern; empty where there are none.
     pub fn terms_in_words(&self) -> String {
-        self.scope.as_ref().map(|scope| sentence::of_scope(scope)).unwrap_or_default()
+        let scope = self.scope.as_ref().map(|scope| sentence::of_scope(scope)).unwrap_or_default();
+        let most = match self.max_fires() {
+            None => String::new(),
+            Some(1) => ", at most once".to_owned(),
+            Some(most) => format!(", at most {most} times"),
+        };
+        let end = if self.delete_when_done { "; then it is deleted" } else { "" };
+        format!("{scope}{most}{end}")
     }
 }
 
@@ -386,6 +459,7 @@ mod tests {
             (once(), between(Some("2027-01-01T00:00:00Z"), None), "starts_at"),
             (once(), between(None, Some("2027-01-02T00:00:00Z")), "ends_at"),
             (once(), without(&[date(2027, 1, 1)]), "excluded_dates"),
+            (once(), Terms { max_fires: MaxFires::new(1), ..Terms::default() }, "max_fires"),
             (once(), gap.clone(), "gap"),
             (hourly(), gap, "gap"),
             (hourly(), overlap, "overlap"),
@@ -423,6 +497,10 @@ mod tests {
             "At 09:00, Monday to Friday, not on 1 January 2027, 2 January 2027, 3 January 2027 and 2 other dates";
         assert_eq!(said(without(&days)), many);
         let spring = between(Some("2027-02-28T22:00:00Z"), Some("2027-05-31T09:30:00Z"));
+        let few = Terms { max_fires: MaxFires::new(10), ..without(&[date(2026, 12, 24)]) };
+        assert_eq!(said(few), "At 09:00, Monday to Friday, not on 24 December 2026, at most 10 times");
+        let leaving = Terms { max_fires: MaxFires::new(1), delete_when_done: true, ..Terms::default() };
+        assert_eq!(said(leaving), "At 09:00, Monday to Friday, at most once; then it is deleted");
         assert_eq!(said(spring), "At 09:00, Monday to Friday, from 1 March 2027 until 31 May 2027 at 12:30");
     }
 }

@@ -18,7 +18,7 @@ use oncue_domain::id::{DestinationId, Ids, TriggerId, UserId};
 use oncue_domain::message::{Outgoing, Parcel, Source, compose, render};
 use oncue_domain::outbound::{Answer, Exchange, Facts, Failure, Trust};
 use oncue_domain::payload::Payload;
-use oncue_domain::plan::{Absence, plan};
+use oncue_domain::plan::{Absence, plan_of};
 use oncue_domain::receipt::Draft;
 use oncue_domain::schedule::cron::CronExpression;
 use oncue_domain::schedule::every::Period;
@@ -104,8 +104,7 @@ impl Stage {
         let plans: Vec<Planned> = due
             .into_iter()
             .filter_map(|armed| {
-                let next_at = armed.next_at?;
-                let plan = plan(&armed.trigger, next_at, now, &self.absences);
+                let (next_at, plan) = (armed.next_at?, plan_of(&armed, now, &self.absences)?);
                 let message_ids = plan.firings.iter().map(|_| self.ids.message(now)).collect();
                 Some(Planned { trigger: armed.trigger, armed: next_at, plan, message_ids })
             })
@@ -269,7 +268,7 @@ impl Stage {
         let armed = self.store.trigger(self.owner, id).await?.context("the trigger is gone")?;
         let mut definition = armed.trigger.definition.clone();
         change(&mut definition);
-        let edit = armed.trigger.edit(definition, armed.next_at, now);
+        let edit = armed.edit(definition, now);
         match self.store.edit_trigger(edit, armed.next_at, now).await? {
             Edited::Done => Ok(()),
             other => bail!("it was not edited: {other:?}"),

@@ -122,7 +122,7 @@ impl Column {
 }
 
 /// All tables, in the order in which they are copied.
-pub(crate) const TABLES: [Table; 21] = [
+pub(crate) const TABLES: [Table; 22] = [
     Table {
         name: "users",
         columns: &[
@@ -186,6 +186,13 @@ pub(crate) const TABLES: [Table; 21] = [
         ],
         from: "triggers",
         order: "id",
+        fired_at: None,
+    },
+    Table {
+        name: "limits",
+        columns: &[number("trigger_id"), number("fired")],
+        from: "limits",
+        order: "trigger_id",
         fired_at: None,
     },
     Table {

@@ -12,15 +12,16 @@ use super::count::{newest_ended, number_of, whole};
 use super::event::KEPT;
 use super::firing::{FATE, FATE_OF_EVENTS, FIRED, firing};
 use super::{Shared, column, limit_of, moment, query, query_first};
-use crate::codec::{destinations_from_text, instant, schedule_from_text, webhook};
+use crate::codec::{self, destinations_from_text, instant, schedule_from_text, webhook};
 
 /// What a trigger waits for is asked one by one, so that the cursors of others are never walked over.
 const HEAD: &str = "triggers.id, triggers.name, triggers.schedule, triggers.webhook_url, triggers.webhook_format, \
                     triggers.is_test, triggers.enabled, triggers.expires_at, triggers.created_at, \
-                    (SELECT next_at FROM cursors WHERE cursors.trigger_id = triggers.id), triggers.destinations";
+                    (SELECT next_at FROM cursors WHERE cursors.trigger_id = triggers.id), triggers.destinations, \
+                    (SELECT fired FROM limits WHERE limits.trigger_id = triggers.id)";
 
 /// How many columns that is.
-const HEAD_COLUMNS: usize = 11;
+const HEAD_COLUMNS: usize = 12;
 
 /// An owner of at most so many triggers is told what is next from those; for one of more, the soonest of all are looked through.
 const FEW: usize = 5_000;
@@ -45,6 +46,7 @@ fn head(row: &Row, shared: &Shared) -> Result<TriggerHead> {
         expires_at: expires_at.map(instant).transpose()?,
         created_at: instant(column(row, 8)?)?,
         next_at: next_at.map(instant).transpose()?,
+        fired: codec::fired(column(row, 11)?)?,
     })
 }
 

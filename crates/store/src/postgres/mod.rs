@@ -294,7 +294,11 @@ impl Store for Postgres {
     }
 
     async fn delete_trigger(&self, owner: UserId, id: TriggerId, now: Timestamp) -> Result<bool> {
-        trigger::delete(&self.shared, owner, id, now).await
+        trigger::delete(&self.shared, owner, id, None, now).await
+    }
+
+    async fn delete_done(&self, owner: UserId, id: TriggerId, revision: i64, now: Timestamp) -> Result<bool> {
+        trigger::delete(&self.shared, owner, id, Some(revision), now).await
     }
 
     async fn fire(&self, owner: UserId, id: TriggerId, call: Call, now: Timestamp) -> Result<Fired> {

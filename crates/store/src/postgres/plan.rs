@@ -82,6 +82,11 @@ async fn commit_once(shared: &Shared, plans: &[Planned], now: Timestamp) -> Resu
             skips.plans.push(number);
         }
     }
+    let mut limited: (Vec<i64>, Vec<i64>) = Default::default();
+    for planned in plans.iter().filter(|planned| planned.counted() > 0) {
+        limited.0.push(planned.trigger.id.0);
+        limited.1.push(i64::try_from(planned.counted()).unwrap_or(i64::MAX));
+    }
     let (now_us, until, node) = (now.as_microsecond(), (now + CLAIM_FOR).as_microsecond(), shared.node.id());
     let (slot, hour) = (shared.node.slot(1), count::number_of(now));
     let mut params: Vec<&(dyn ToSql + Sync)> = vec![&now_us, &until, &node, &slot, &hour];
@@ -96,6 +101,8 @@ async fn commit_once(shared: &Shared, plans: &[Planned], now: Timestamp) -> Resu
         &skips.counts,
         &skips.hours,
         &skips.plans,
+        &limited.0,
+        &limited.1,
     ]);
     let client = shared.client().await?;
     let rows = query(&client, &statement(), &params).await.inspect_err(|error| shared.doubt(error, until))?;
@@ -137,6 +144,7 @@ fn statement() -> String {
     let plans = arrays(&["bigint"; 4], AFTER_ASKED);
     let skips =
         arrays(&["bigint", "bigint", "text", "bigint", "bigint", "bigint", "bigint", "bigint"], AFTER_ASKED + 4);
+    let limited = arrays(&["bigint"; 2], AFTER_ASKED + 12);
     format!(
         "WITH {floor},
          plan AS (
@@ -159,6 +167,13 @@ fn statement() -> String {
          finished AS (
              DELETE FROM cursors USING standing
              WHERE cursors.trigger_id = standing.trigger_id AND standing.next_at IS NULL
+         ),
+         limited AS (
+             INSERT INTO limits (trigger_id, fired)
+             SELECT limited.trigger_id, limited.fired
+             FROM unnest({limited}) AS limited (trigger_id, fired)
+             JOIN standing ON standing.trigger_id = limited.trigger_id
+             ON CONFLICT (trigger_id) DO UPDATE SET fired = limits.fired + excluded.fired
          ),
          skips AS MATERIALIZED (
              SELECT skips.*

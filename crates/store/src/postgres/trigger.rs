@@ -24,7 +24,7 @@ use super::{
     partition, query, query_first, tally,
 };
 use crate::codec::{
-    broken, destinations_from_text, destinations_to_text, instant, schedule_from_text, schedule_to_text, webhook,
+    self, broken, destinations_from_text, destinations_to_text, instant, schedule_from_text, schedule_to_text, webhook,
 };
 
 /// What another node leaves lying so long after its time, anybody takes.
@@ -64,7 +64,8 @@ fn trigger(row: &Row, shared: &Shared) -> Result<Trigger> {
 
 fn armed(row: &Row, shared: &Shared) -> Result<Armed> {
     let next_at: Option<i64> = column(row, TRIGGER_COLUMNS)?;
-    Ok(Armed { trigger: trigger(row, shared)?, next_at: next_at.map(instant).transpose()? })
+    let fired = codec::fired(column(row, TRIGGER_COLUMNS + 1)?)?;
+    Ok(Armed { trigger: trigger(row, shared)?, next_at: next_at.map(instant).transpose()?, fired })
 }
 
 /// The triggers among these that were read before, as they were then.
@@ -168,7 +169,7 @@ pub(super) async fn create(
     note_armed(shared, id, new.next_at, &mut changes);
     let claims = logged.map_or_else(Vec::new, |(logged, event)| logged.finish(shared, event, now, &mut changes));
     announce(shared, claims, &changes);
-    Ok(Ok(Armed { trigger, next_at: new.next_at }))
+    Ok(Ok(Armed { trigger, next_at: new.next_at, fired: 0 }))
 }
 
 /// The trigger that `new` became.
@@ -193,8 +194,9 @@ pub(super) fn note_armed(shared: &Shared, id: TriggerId, next_at: Option<Timesta
 
 pub(super) async fn get(client: &mut Client, shared: &Shared, owner: UserId, id: TriggerId) -> Result<Option<Armed>> {
     let sql = format!(
-        "SELECT {TRIGGER}, cursors.next_at
+        "SELECT {TRIGGER}, cursors.next_at, limits.fired
          FROM triggers LEFT JOIN cursors ON cursors.trigger_id = triggers.id
+                       LEFT JOIN limits ON limits.trigger_id = triggers.id
          WHERE triggers.id = $1 AND triggers.owner = $2"
     );
     query_first(client, &sql, &[&id.0, &owner.0]).await?.map(|row| armed(&row, shared)).transpose()
@@ -208,8 +210,9 @@ pub(super) async fn list(
     limit: usize,
 ) -> Result<Vec<Armed>> {
     let sql = format!(
-        "SELECT {TRIGGER}, cursors.next_at
+        "SELECT {TRIGGER}, cursors.next_at, limits.fired
          FROM triggers LEFT JOIN cursors ON cursors.trigger_id = triggers.id
+                       LEFT JOIN limits ON limits.trigger_id = triggers.id
          WHERE triggers.owner = $1 AND triggers.id > $2
          ORDER BY triggers.id
          LIMIT $3"
@@ -270,6 +273,10 @@ pub(super) async fn edit(shared: &Shared, edit: &Edit, seen: Option<Timestamp>, 
             execute(&transaction, sql, &[&trigger.id.0, &trigger.revision]).await?;
         }
     }
+    if !definition.is_limited() {
+        // A trigger that has no limit is not counted; under a new one it begins anew.
+        execute(&transaction, "DELETE FROM limits WHERE trigger_id = $1", &[&trigger.id.0]).await?;
+    }
     if let Some(skipped) = &edit.skipped {
         record(&transaction, shared, trigger.owner, trigger.id, skipped, now).await?;
     }
@@ -306,10 +313,18 @@ async fn end_revision(client: &impl GenericClient, id: TriggerId, now: Timestamp
     execute(client, sql, &[&id.0, &now.as_microsecond()]).await.map(drop)
 }
 
-pub(super) async fn delete(shared: &Shared, owner: UserId, id: TriggerId, now: Timestamp) -> Result<bool> {
+/// Of any revision, or of this one alone.
+pub(super) async fn delete(
+    shared: &Shared,
+    owner: UserId,
+    id: TriggerId,
+    revision: Option<i64>,
+    now: Timestamp,
+) -> Result<bool> {
     let mut client = shared.client_soon().await?;
     let transaction = answered(client.transaction()).await?;
-    if lock_trigger(&transaction, owner, id).await?.is_none() {
+    let found = lock_trigger(&transaction, owner, id).await?;
+    if found.is_none_or(|found| revision.is_some_and(|revision| revision != found)) {
         return Ok(false);
     }
     lock_cursor(&transaction, id).await?;
@@ -319,6 +334,7 @@ pub(super) async fn delete(shared: &Shared, owner: UserId, id: TriggerId, now: T
     for sql in [
         "DELETE FROM triggers WHERE id = $1",
         "DELETE FROM cursors WHERE trigger_id = $1",
+        "DELETE FROM limits WHERE trigger_id = $1",
         "DELETE FROM skipped WHERE trigger_id = $1",
         "DELETE FROM firings WHERE trigger_id = $1",
     ] {
@@ -466,10 +482,23 @@ pub(super) async fn due(shared: &Shared, now: Timestamp, limit: usize) -> Result
     if !unknown.is_empty() {
         known.extend(read(shared, &unknown).await?.into_iter().map(|trigger| (trigger.id, trigger)));
     }
+    let limited: Vec<i64> =
+        known.values().filter(|trigger| trigger.definition.is_limited()).map(|trigger| trigger.id.0).collect();
+    let fired = if limited.is_empty() { HashMap::new() } else { fired(shared, &limited).await? };
     // One that was edited between the two looks comes with the next one.
     let armed = waiting.into_iter().filter_map(|(id, next_at, revision)| {
         let trigger = known.get(&id).filter(|trigger| trigger.revision == revision)?;
-        Some(Armed { trigger: Arc::clone(trigger), next_at: Some(next_at) })
+        let fired = fired.get(&id).copied().unwrap_or(0);
+        Some(Armed { trigger: Arc::clone(trigger), next_at: Some(next_at), fired })
     });
     Ok(armed.collect())
+}
+
+/// How often the schedules of these triggers have fired them since that was limited. Read after the cursors: whoever has moved one
+/// meanwhile makes the plan stale.
+async fn fired(shared: &Shared, ids: &[i64]) -> Result<HashMap<TriggerId, u64>> {
+    let client = shared.client().await?;
+    let sql = "SELECT trigger_id, fired FROM limits WHERE trigger_id = ANY ($1)";
+    let rows = query(&client, sql, &[&ids]).await?;
+    rows.iter().map(|row| Ok((TriggerId(column(row, 0)?), codec::fired(column(row, 1)?)?))).collect()
 }

@@ -161,6 +161,10 @@ pub(super) fn commit_plans(
             continue;
         }
         committed.plans += 1;
+        let counted = planned.counted();
+        if counted > 0 {
+            trigger::count_fired(connection, planned.trigger.id, counted)?;
+        }
         let before = committed.events;
         for (firing, message_id) in planned.plan.firings.iter().zip(&planned.message_ids) {
             let origin = if firing.caught_up { Origin::CatchUp } else { Origin::Schedule };

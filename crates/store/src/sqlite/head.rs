@@ -9,11 +9,11 @@ use rusqlite::{Connection, Row};
 
 use super::firing::{FIRED, Fates};
 use super::{Shared, count, failed, in_one_moment};
-use crate::codec::{destinations_from_text, instant, schedule_from_text, webhook};
+use crate::codec::{self, destinations_from_text, instant, schedule_from_text, webhook};
 
 const HEAD: &str = "triggers.id, triggers.name, triggers.schedule, triggers.webhook_url, triggers.webhook_format, \
                     triggers.is_test, triggers.enabled, triggers.expires_at, triggers.created_at, cursors.next_at, \
-                    triggers.destinations";
+                    triggers.destinations, (SELECT fired FROM limits WHERE limits.trigger_id = triggers.id)";
 
 const HEAD_FROM: &str = "triggers LEFT JOIN cursors ON cursors.trigger_id = triggers.id";
 
@@ -41,6 +41,7 @@ fn head(row: &Row<'_>, shared: &Shared) -> Result<TriggerHead> {
         expires_at: expires_at.map(instant).transpose()?,
         created_at: instant(row.get(8).map_err(failed)?)?,
         next_at: next_at.map(instant).transpose()?,
+        fired: codec::fired(row.get(11).map_err(failed)?)?,
     })
 }
 

@@ -243,7 +243,14 @@ impl Store for Sqlite {
     }
 
     async fn delete_trigger(&self, owner: UserId, id: TriggerId, now: Timestamp) -> Result<bool> {
-        self.writer.submit(move |connection, effects| trigger::delete(connection, effects, owner, id, now)).await
+        self.writer.submit(move |connection, effects| trigger::delete(connection, effects, owner, id, None, now)).await
+    }
+
+    async fn delete_done(&self, owner: UserId, id: TriggerId, revision: i64, now: Timestamp) -> Result<bool> {
+        let revision = Some(revision);
+        self.writer
+            .submit(move |connection, effects| trigger::delete(connection, effects, owner, id, revision, now))
+            .await
     }
 
     async fn fire(&self, owner: UserId, id: TriggerId, call: Call, now: Timestamp) -> Result<Fired> {

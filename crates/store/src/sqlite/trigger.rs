@@ -17,7 +17,7 @@ use super::event::{NewEvent, log};
 use super::writer::Effects;
 use super::{PARSED_MAX, PARSED_PAYLOAD_BYTES_MAX, Shared, count, destination, failed, lock};
 use crate::codec::{
-    broken, destinations_from_text, destinations_to_text, instant, schedule_from_text, schedule_to_text, webhook,
+    self, broken, destinations_from_text, destinations_to_text, instant, schedule_from_text, schedule_to_text, webhook,
 };
 
 const TRIGGER: &str = "triggers.id, triggers.owner, triggers.revision, triggers.name, triggers.schedule, triggers.payload, \
@@ -55,7 +55,8 @@ fn trigger(row: &Row<'_>, shared: &Shared) -> Result<Trigger> {
 
 fn armed(row: &Row<'_>, shared: &Shared) -> Result<Armed> {
     let next_at: Option<i64> = row.get(TRIGGER_COLUMNS).map_err(failed)?;
-    Ok(Armed { trigger: trigger(row, shared)?, next_at: next_at.map(instant).transpose()? })
+    let fired = codec::fired(row.get(TRIGGER_COLUMNS + 1).map_err(failed)?)?;
+    Ok(Armed { trigger: trigger(row, shared)?, next_at: next_at.map(instant).transpose()?, fired })
 }
 
 /// The trigger from the parsed ones, or from its row; a revision is never parsed twice while it is hot.
@@ -98,7 +99,7 @@ pub(super) fn create(
     now: Timestamp,
 ) -> Result<std::result::Result<Armed, MissingDestination>> {
     let made = make(connection, effects, shared, new, now)?;
-    Ok(made.map(|id| Armed { trigger: as_made(id, new, now), next_at: new.next_at }))
+    Ok(made.map(|id| Armed { trigger: as_made(id, new, now), next_at: new.next_at, fired: 0 }))
 }
 
 /// The trigger that `new` became.
@@ -198,8 +199,9 @@ fn arm(
 
 pub(super) fn get(connection: &Connection, shared: &Shared, owner: UserId, id: TriggerId) -> Result<Option<Armed>> {
     let sql = format!(
-        "SELECT {TRIGGER}, cursors.next_at
+        "SELECT {TRIGGER}, cursors.next_at, limits.fired
          FROM triggers LEFT JOIN cursors ON cursors.trigger_id = triggers.id
+                       LEFT JOIN limits ON limits.trigger_id = triggers.id
          WHERE triggers.id = ? AND triggers.owner = ?"
     );
     let mut statement = connection.prepare_cached(&sql).map_err(failed)?;
@@ -215,8 +217,9 @@ pub(super) fn list(
     limit: usize,
 ) -> Result<Vec<Armed>> {
     let sql = format!(
-        "SELECT {TRIGGER}, cursors.next_at
+        "SELECT {TRIGGER}, cursors.next_at, limits.fired
          FROM triggers LEFT JOIN cursors ON cursors.trigger_id = triggers.id
+                       LEFT JOIN limits ON limits.trigger_id = triggers.id
          WHERE triggers.owner = ? AND triggers.id > ?
          ORDER BY triggers.id
          LIMIT ?"
@@ -292,6 +295,9 @@ pub(super) fn edit(
                 .map_err(failed)?;
         }
     }
+    if !definition.is_limited() {
+        forget_fired(connection, trigger.id)?;
+    }
     if let Some(skipped) = &edit.skipped {
         record(connection, effects, trigger.owner, trigger.id, skipped, now)?;
     }
@@ -316,16 +322,20 @@ fn end_revision(connection: &Connection, id: TriggerId, now: Timestamp) -> Resul
     Ok(())
 }
 
+/// Of any revision, or of this one alone.
 pub(super) fn delete(
     connection: &Connection,
     effects: &mut Effects,
     owner: UserId,
     id: TriggerId,
+    revision: Option<i64>,
     now: Timestamp,
 ) -> Result<bool> {
     let created_at: Option<i64> = connection
-        .prepare_cached("SELECT created_at FROM triggers WHERE id = ? AND owner = ?")
-        .and_then(|mut statement| statement.query_row((id.0, owner.0), |row| row.get(0)).optional())
+        .prepare_cached(
+            "SELECT created_at FROM triggers WHERE id = ?1 AND owner = ?2 AND revision = coalesce(?3, revision)",
+        )
+        .and_then(|mut statement| statement.query_row((id.0, owner.0, revision), |row| row.get(0)).optional())
         .map_err(failed)?;
     let Some(created_at) = created_at else { return Ok(false) };
     effects.edited.insert(owner);
@@ -335,12 +345,43 @@ pub(super) fn delete(
     for sql in [
         "DELETE FROM triggers WHERE id = ?",
         "DELETE FROM cursors WHERE trigger_id = ?",
+        "DELETE FROM limits WHERE trigger_id = ?",
         "DELETE FROM skipped WHERE trigger_id = ?",
         "DELETE FROM firings WHERE trigger_id = ?",
     ] {
         connection.prepare_cached(sql).and_then(|mut statement| statement.execute([id.0])).map_err(failed)?;
     }
     Ok(true)
+}
+
+/// How often the trigger's schedule has fired it since that was limited.
+fn fired(connection: &Connection, id: TriggerId) -> Result<u64> {
+    let fired: Option<i64> = connection
+        .prepare_cached("SELECT fired FROM limits WHERE trigger_id = ?")
+        .and_then(|mut statement| statement.query_row([id.0], |row| row.get(0)).optional())
+        .map_err(failed)?;
+    codec::fired(fired)
+}
+
+/// Counts firings against the trigger's limit.
+pub(super) fn count_fired(connection: &Connection, id: TriggerId, count: u64) -> Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO limits (trigger_id, fired) VALUES (?1, ?2)
+             ON CONFLICT (trigger_id) DO UPDATE SET fired = fired + ?2",
+        )
+        .and_then(|mut statement| statement.execute((id.0, i64::try_from(count).unwrap_or(i64::MAX))))
+        .map_err(failed)?;
+    Ok(())
+}
+
+/// A trigger that has no limit is not counted; under a new one it begins anew.
+fn forget_fired(connection: &Connection, id: TriggerId) -> Result<()> {
+    connection
+        .prepare_cached("DELETE FROM limits WHERE trigger_id = ?")
+        .and_then(|mut statement| statement.execute([id.0]))
+        .map_err(failed)?;
+    Ok(())
 }
 
 /// Writes down occurrences that will not fire.
@@ -445,7 +486,10 @@ pub(super) fn due(
     while let Some(row) = rows.next().map_err(failed)? {
         let next_at: i64 = row.get(TRIGGER_COLUMNS).map_err(failed)?;
         match parsed(row, shared) {
-            Ok(trigger) => due.push(Armed { trigger, next_at: Some(instant(next_at)?) }),
+            Ok(trigger) => {
+                let fired = if trigger.definition.is_limited() { fired(connection, trigger.id)? } else { 0 };
+                due.push(Armed { trigger, next_at: Some(instant(next_at)?), fired });
+            }
             // One row that cannot be read must not hold up the others.
             Err(error) => {
                 let id: i64 = row.get(0).map_err(failed)?;

@@ -258,7 +258,7 @@ impl Bench {
     pub(crate) async fn planned(&self, owner: UserId, id: TriggerId, now: Timestamp) -> Planned {
         let armed = self.get(owner, id).await;
         let next_at = armed.next_at.expect("the trigger waits for something");
-        let plan = oncue_domain::plan::plan(&armed.trigger, next_at, now, &[]);
+        let plan = oncue_domain::plan::plan_of(&armed, now, &[]).expect("the trigger waits for something");
         let message_ids = plan.firings.iter().map(|_| self.message()).collect();
         Planned { trigger: Arc::new(armed.trigger), armed: next_at, plan, message_ids }
     }

@@ -157,7 +157,7 @@ struct NeverDocument {
     #[schema(example = 7)]
     trigger_id: i64,
     name: Option<String>,
-    /// `expires_before`, `never_in_its_span`, `finished`, `paused`, `expired`, `ended` or `test`.
+    /// `expires_before`, `never_in_its_span`, `finished`, `paused`, `expired`, `max_fires`, `ended` or `test`.
     reason: &'static str,
     detail: &'static str,
 }

@@ -13,7 +13,7 @@ use oncue_domain::schedule::excluded::ExcludedDates;
 use oncue_domain::schedule::rule::{Gap, Overlap};
 use oncue_domain::schedule::zone::Zone;
 use oncue_domain::schedule::{FirstFiring, Schedule};
-use oncue_domain::trigger::{Armed, ScheduleDetails, ScheduleWish, Terms};
+use oncue_domain::trigger::{Armed, MaxFires, ScheduleDetails, ScheduleWish, Terms};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -74,6 +74,16 @@ pub(crate) struct ScheduleDocument {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "first_pass")]
     overlap: Option<String>,
+    /// How often `every` or `cron` fires at most, counted from when it is first said: 1 to 1 000 000 000. What is missed or skipped does
+    /// not count, nor do tests.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = 10, minimum = 1, maximum = 1_000_000_000)]
+    max_fires: Option<u64>,
+    /// Deletes the trigger when nothing of its schedule is left: it has fired, `max_fires` is reached, it has ended or expired. Its events
+    /// stay.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[schema(example = true)]
+    delete_when_done: bool,
 }
 
 impl ScheduleDocument {
@@ -91,6 +101,8 @@ impl ScheduleDocument {
             excluded_dates: (!dates.is_empty()).then(|| dates.iter().map(ToString::to_string).collect()),
             gap: terms.gap.map(|gap| gap.word().to_owned()),
             overlap: terms.overlap.map(|overlap| overlap.word().to_owned()),
+            max_fires: details.max_fires(),
+            delete_when_done: details.deletes_when_done(),
         };
         match details.pattern() {
             Schedule::Once { at } => document.run_at = Some(time(*at)),
@@ -158,7 +170,18 @@ fn read_terms(inner: &mut Fields, zone: &Zone) -> Terms {
         excluded: read_dates(inner),
         gap: inner.take_with("gap", gap),
         overlap: inner.take_with("overlap", overlap),
+        max_fires: read_max_fires(inner),
+        delete_when_done: inner.take("delete_when_done", "This must be true or false.").unwrap_or(false),
     }
+}
+
+fn read_max_fires(inner: &mut Fields) -> Option<MaxFires> {
+    let expected = "This must be a whole number from 1 to 1000000000.";
+    let most = MaxFires::new(inner.take::<u64>("max_fires", expected)?);
+    if most.is_none() {
+        inner.fail("max_fires", expected);
+    }
+    most
 }
 
 fn read_dates(inner: &mut Fields) -> ExcludedDates {
@@ -186,6 +209,7 @@ pub(crate) struct Preview {
 impl Preview {
     fn of(app: &Shared, details: &ScheduleDetails, after: Timestamp, count: usize) -> Preview {
         let next = |last: &Timestamp| details.next_after(*last);
+        let count = at_most(count, details.max_fires());
         let occurrences = std::iter::successors(details.next_after(after), next).take(count).map(time).collect();
         Preview { summary: Some(details.summary()), timezone: zone_of(app, details).name().to_owned(), occurrences }
     }
@@ -197,9 +221,15 @@ impl Preview {
             return Preview { summary: None, timezone: app.settings.zone.name().to_owned(), occurrences: Vec::new() };
         };
         let next = |last: &Timestamp| definition.next_after(*last);
+        let count = at_most(count, armed.left());
         let occurrences = std::iter::successors(definition.next_after(now), next).take(count).map(time).collect();
         Preview { occurrences, ..Preview::of(app, details, now, 0) }
     }
+}
+
+/// So many, but no more than there can be.
+fn at_most(count: usize, most: Option<u64>) -> usize {
+    most.map_or(count, |most| count.min(usize::try_from(most).unwrap_or(usize::MAX)))
 }
 
 /// A schedule to be tried out.

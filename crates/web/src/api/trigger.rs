@@ -32,7 +32,7 @@ use crate::openapi::{Errors, MakingErrors};
     "id": 7, "name": "nightly", "type": "scheduled", "schedule_details": {"cron": "0 9 * * 1-5", "timezone": "Europe/Riga"},
     "api_payload": {"key": "value"}, "is_test": false, "enabled": true, "created_at": "2026-11-21T10:00:00Z",
     "expires_at": "2027-12-31T00:00:00Z", "webhook_url": "https://example.com/hook", "format": "json", "destinations": [7], "revision": 1,
-    "next_at": "2026-11-23T07:00:00Z", "summary": "At 09:00, Monday to Friday", "timezone": "Europe/Riga"
+    "next_at": "2026-11-23T07:00:00Z", "fired": null, "summary": "At 09:00, Monday to Friday", "timezone": "Europe/Riga"
 }))]
 pub(crate) struct TriggerDocument {
     id: i64,
@@ -56,6 +56,8 @@ pub(crate) struct TriggerDocument {
     revision: i64,
     /// The occurrence it waits for.
     next_at: Option<String>,
+    /// How often its schedule has fired it since `max_fires` was first said; null where there is no such limit.
+    fired: Option<u64>,
     /// Its schedule in words.
     summary: Option<String>,
     /// The zone its schedule is read in.
@@ -63,11 +65,11 @@ pub(crate) struct TriggerDocument {
 }
 
 /// The fields of a trigger that are shown and cannot be set.
-const READ_ONLY: [&str; 6] = ["id", "created_at", "revision", "next_at", "summary", "timezone"];
+const READ_ONLY: [&str; 7] = ["id", "created_at", "revision", "next_at", "fired", "summary", "timezone"];
 
 impl TriggerDocument {
     pub(crate) fn of(app: &Shared, armed: &Armed) -> TriggerDocument {
-        let Armed { trigger, next_at } = armed;
+        let Armed { trigger, next_at, fired } = armed;
         let definition = &trigger.definition;
         TriggerDocument {
             id: trigger.id.0,
@@ -84,6 +86,7 @@ impl TriggerDocument {
             destinations: definition.destinations.iter().map(|id| id.0).collect(),
             revision: trigger.revision,
             next_at: next_at.map(time),
+            fired: definition.is_limited().then_some(*fired),
             summary: definition.schedule.as_ref().map(|details| details.summary()),
             timezone: definition.schedule.as_ref().map(|details| zone_of(app, details).name().to_owned()),
         }
@@ -317,7 +320,7 @@ pub(crate) async fn change(
         let armed = app.store.trigger(owner, id).await?.ok_or_else(|| Fault::not_found("Trigger"))?;
         let definition = decide(&armed, now)?;
         let named = definition.destinations.clone();
-        let edit = armed.trigger.edit(definition, armed.next_at, now);
+        let edit = armed.edit(definition, now);
         match app.store.edit_trigger(edit, armed.next_at, now).await? {
             Edited::Done => return app.store.trigger(owner, id).await?.ok_or_else(|| Fault::not_found("Trigger")),
             Edited::NotFound => return Err(Fault::not_found("Trigger")),

@@ -169,6 +169,7 @@ mod tests {
             expires_at: None,
             created_at: at(0),
             next_at: Some(at(seconds)),
+            fired: 0,
         }
     }
 

@@ -55,7 +55,7 @@ pub(crate) struct FlatTrigger {
 
 impl FlatTrigger {
     fn of(armed: &Armed) -> FlatTrigger {
-        let Armed { trigger, next_at } = armed;
+        let Armed { trigger, next_at, .. } = armed;
         let view = View::of(&trigger.definition, *next_at);
         FlatTrigger {
             name: view.name,

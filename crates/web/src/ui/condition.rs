@@ -91,6 +91,7 @@ pub(crate) mod tests {
             expires_at: None,
             created_at: at(0),
             next_at: Some(at(3600)),
+            fired: 0,
         }
     }
 

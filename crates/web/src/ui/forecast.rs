@@ -182,6 +182,7 @@ mod tests {
             id: TriggerId(id),
             name: Some(name.to_owned()),
             next_at: schedule.next_after(now()),
+            fired: 0,
             schedule: Some(ScheduleDetails::plain(schedule, None)),
             webhook: None,
             destinations: Vec::new(),

@@ -91,6 +91,8 @@ struct TriggerPage {
     trigger: TriggerRow,
     revision: i64,
     is_test: bool,
+    /// How often its schedule has fired it and may, where that is limited.
+    limit: Option<(u64, u64)>,
     /// The whole address; only its owner sees this page.
     address: Option<String>,
     last: Option<Last>,
@@ -135,6 +137,7 @@ pub(super) async fn show(
         trigger: TriggerRow::of(&app, &head, condition, &zone, now).naming(&names),
         revision: armed.trigger.revision,
         is_test: head.is_test,
+        limit: head.schedule.as_ref().and_then(|details| Some((armed.fired, details.max_fires()?))),
         address: head.webhook.as_ref().map(|webhook| webhook.url.to_string()),
         last: firings.first().map(|firing| Last {
             outcome: Badge::of_outcome(firing.outcome),

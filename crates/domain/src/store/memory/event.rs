@@ -91,6 +91,7 @@ impl Kept {
             return false;
         }
         kept.next_at = planned.plan.next_at;
+        kept.fired += planned.counted();
         kept.skipped
             .extend(planned.plan.skipped.iter().map(|skipped| SkippedView { skipped: *skipped, recorded_at: now }));
         for skipped in &planned.plan.skipped {

@@ -302,6 +302,13 @@ impl Store for Memory {
         Ok(self.change(|kept| kept.delete_trigger(owner, id)))
     }
 
+    async fn delete_done(&self, owner: UserId, id: TriggerId, revision: i64, _now: Timestamp) -> Result<bool> {
+        Ok(self.change(|kept| {
+            let stands = kept.trigger_of(owner, id).is_some_and(|kept| kept.trigger.revision == revision);
+            stands && kept.delete_trigger(owner, id)
+        }))
+    }
+
     async fn fire(&self, owner: UserId, id: TriggerId, call: Call, now: Timestamp) -> Result<Fired> {
         Ok(self.change(|kept| kept.fire(owner, id, &call, now)))
     }

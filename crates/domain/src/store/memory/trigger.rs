@@ -18,13 +18,15 @@ use crate::trigger::{Arm, Armed, Edit, OVERDUE_AFTER, Trigger, TriggerHead};
 pub(super) struct KeptTrigger {
     pub(super) trigger: Arc<Trigger>,
     pub(super) next_at: Option<Timestamp>,
+    /// How often its schedule has fired it since that was limited.
+    pub(super) fired: u64,
     /// Oldest first.
     pub(super) skipped: Vec<SkippedView>,
 }
 
 impl KeptTrigger {
     pub(super) fn armed(&self) -> Armed {
-        Armed { trigger: Trigger::clone(&self.trigger), next_at: self.next_at }
+        Armed { trigger: Trigger::clone(&self.trigger), next_at: self.next_at, fired: self.fired }
     }
 }
 
@@ -45,7 +47,7 @@ impl Kept {
             standing_since: now,
         };
         let trigger = Arc::new(trigger);
-        let kept = KeptTrigger { trigger: Arc::clone(&trigger), next_at: new.next_at, skipped: Vec::new() };
+        let kept = KeptTrigger { trigger: Arc::clone(&trigger), next_at: new.next_at, fired: 0, skipped: Vec::new() };
         let armed = kept.armed();
         self.triggers.insert(id, kept);
         self.changes.push(Change::Edited(new.owner));
@@ -80,6 +82,9 @@ impl Kept {
         }
         if let Some(missing) = missing {
             return Edited::Missing(missing);
+        }
+        if !edit.trigger.definition.is_limited() {
+            kept.fired = 0;
         }
         kept.trigger = Arc::new(edit.trigger);
         self.changes.push(Change::Edited(owner));
@@ -166,6 +171,8 @@ impl Kept {
         let mut due: Vec<&KeptTrigger> = self.triggers.values().filter(is_due).collect();
         due.sort_by_key(|kept| (kept.next_at, kept.trigger.id));
         due.truncate(limit);
-        due.into_iter().map(|kept| Armed { trigger: Arc::clone(&kept.trigger), next_at: kept.next_at }).collect()
+        let armed =
+            |kept: &KeptTrigger| Armed { trigger: Arc::clone(&kept.trigger), next_at: kept.next_at, fired: kept.fired };
+        due.into_iter().map(armed).collect()
     }
 }

@@ -379,6 +379,10 @@ impl Store for Faults {
         self.memory.delete_trigger(owner, id, now).await
     }
 
+    async fn delete_done(&self, owner: UserId, id: TriggerId, revision: i64, now: Timestamp) -> Result<bool> {
+        self.memory.delete_done(owner, id, revision, now).await
+    }
+
     async fn fire(&self, owner: UserId, id: TriggerId, call: Call, now: Timestamp) -> Result<Fired> {
         self.memory.fire(owner, id, call, now).await
     }

@@ -271,8 +271,8 @@ impl Workload {
         if triggers.is_empty() {
             return self.create();
         }
-        let Armed { trigger, next_at } = self.chance.pick(&triggers);
-        let old = trigger.definition.clone();
+        let armed: Armed = self.chance.pick(&triggers);
+        let old = armed.trigger.definition.clone();
         let drawn = self.definition();
         let changed = match self.chance.below(5) {
             0 => Definition {
@@ -287,15 +287,15 @@ impl Workload {
             3 => Definition { enabled: true, schedule: drawn.schedule, ..old },
             _ => drawn,
         };
-        self.change(Armed { trigger, next_at }, changed);
+        self.change(armed, changed);
     }
 
-    fn change(&mut self, Armed { trigger, next_at }: Armed, changed: Definition) {
+    fn change(&mut self, armed: Armed, changed: Definition) {
         let now = self.world.now();
-        let edit = trigger.edit(changed.clone(), next_at, now);
-        let edited = at_once(self.world.memory.edit_trigger(edit, next_at, now)).expect("the model answers");
+        let edit = armed.edit(changed.clone(), now);
+        let edited = at_once(self.world.memory.edit_trigger(edit, armed.next_at, now)).expect("the model answers");
         assert_eq!(edited, Edited::Done);
-        self.ledger.begin(trigger.id, changed, now);
+        self.ledger.begin(armed.trigger.id, changed, now);
     }
 
     fn delete(&mut self) {
@@ -480,6 +480,8 @@ impl Workload {
             excluded: ExcludedDates::new(dates).expect("few dates"),
             gap: self.chance.pick(&[None, Some(Gap::LeftOut)]),
             overlap: self.chance.pick(&[None, Some(Overlap::BothPasses)]),
+            max_fires: None,
+            delete_when_done: false,
         }
     }
 

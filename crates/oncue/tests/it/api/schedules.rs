@@ -56,6 +56,12 @@ fn wrong_schedules() -> Vec<(Value, &'static str)> {
         (json!({"cron": "@daily", "gap": "later"}), "gap"),
         (json!({"cron": "@daily", "overlap": true}), "overlap"),
         (json!({"every": "1d", "gap": "left_out"}), "gap"),
+        (json!({"every": "1d", "max_fires": 0}), "max_fires"),
+        (json!({"every": "1d", "delete_when_done": "yes"}), "delete_when_done"),
+        (json!({"every": "1d", "max_fires": -1}), "max_fires"),
+        (json!({"every": "1d", "max_fires": 1_000_000_001}), "max_fires"),
+        (json!({"every": "1d", "max_fires": "ten"}), "max_fires"),
+        (json!({"run_at": "2031-01-01T00:00:00Z", "max_fires": 1}), "max_fires"),
         (json!({"every": "1d", "overlap": "first_pass"}), "overlap"),
     ]
 }

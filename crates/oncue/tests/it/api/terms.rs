@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::support::client::Client;
 use crate::support::server::Server;
+use crate::support::wait::until;
 
 fn under_terms() -> Value {
     json!({"cron": "0 9 * * *", "timezone": "Europe/Riga", "starts_at": "2031-12-20T00:00:00Z", "ends_at": "2032-01-02T07:00:00Z",
@@ -130,4 +131,70 @@ fn the_flat_surface_keeps_what_it_cannot_say() {
     assert_eq!((&details["every"], &details["excluded_dates"]), (&json!("7200s"), &dates), "{details}");
     ann.put(&flat, &json!({"is_recurring": false, "interval_seconds": 0})).is(200);
     assert_eq!(ann.get(&at).is(200).json()["schedule_details"], json!({"run_at": "2031-01-01T00:00:00Z"}));
+}
+
+#[test]
+fn a_trigger_fires_no_more_often_than_it_may() {
+    let server = Server::start();
+    let ann = server.user();
+    let limited = |most: u64| json!({"every": "1s", "max_fires": most});
+    let made = make(&ann, &limited(2));
+    assert_eq!((&made["fired"], &made["summary"]), (&json!(0), &json!("Every second, at most 2 times")));
+    let at = format!("/api/v1/triggers/{}", made["id"]);
+    let spent = until("it has fired as often as it may", || {
+        Some(ann.get(&at).is(200).json()).filter(|trigger| trigger["fired"] == 2)
+    });
+    assert_eq!(spent["next_at"], Value::Null);
+    let events = || ann.get("/api/v1/event_logs?status=all").is(200).json().as_array().map_or(0, Vec::len);
+    assert_eq!(events(), 2);
+    let told = ann.get("/api/v1/forecast").is(200).json();
+    assert_eq!(told["never"][0]["reason"], "max_fires", "{told}");
+    assert_eq!(ann.get(&format!("{at}/upcoming")).is(200).json()["occurrences"], json!([]));
+    ann.post_nothing(&format!("{at}/test")).is(200);
+    assert_eq!(ann.get(&at).is(200).json()["fired"], 2, "a test does not count");
+    let more = ann.patch(&at, &json!({"schedule_details": limited(3)})).is(200).json();
+    assert!(more["fired"] == 2 || more["fired"] == 3, "{more}");
+    until("once more", || (ann.get(&at).is(200).json()["fired"] == 3).then_some(()));
+    assert_eq!(events(), 4, "two, the test, and one more");
+    assert_eq!(ann.get(&at).is(200).json()["next_at"], Value::Null);
+}
+
+#[test]
+fn what_is_left_of_a_limit_is_all_that_is_foretold() {
+    let server = Server::start();
+    let ann = server.user();
+    let details = json!({"every": "1h", "start_at": "2031-01-01T00:00:00Z", "max_fires": 3});
+    let preview = json!({"schedule_details": details, "after": "2030-12-31T00:00:00Z", "count": 100});
+    let shown = ann.post("/api/v1/schedules/preview", &preview).is(200).json();
+    assert_eq!(shown["occurrences"], json!(["2031-01-01T00:00:00Z", "2031-01-01T01:00:00Z", "2031-01-01T02:00:00Z"]));
+    make(&ann, &json!({"every": "1h", "max_fires": 3}));
+    let told = ann.get("/api/v1/forecast?days=3").is(200).json();
+    assert_eq!(told["fires"], 3, "{told}");
+}
+
+#[test]
+fn a_trigger_that_is_to_go_goes_when_it_is_done_and_its_events_stay() {
+    let server = Server::start();
+    let ann = server.user();
+    let soon = (jiff::Timestamp::now() + jiff::SignedDuration::from_secs(2)).strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let once = make(&ann, &json!({"run_at": soon, "delete_when_done": true}));
+    assert_eq!(once["schedule_details"], json!({"run_at": soon, "delete_when_done": true}));
+    let twice = make(&ann, &json!({"every": "1s", "max_fires": 2, "delete_when_done": true}));
+    let stays = make(&ann, &json!({"every": "1s", "max_fires": 1}));
+    until("both are gone", || {
+        let left = ann.get("/api/v1/triggers").is(200).json();
+        (left.as_array().map(Vec::len) == Some(1)).then_some(())
+    });
+    let at = |id: &Value| format!("/api/v1/triggers/{id}");
+    ann.get(&at(&once["id"])).is(404);
+    ann.get(&at(&twice["id"])).is(404);
+    let stayed = until("the other is done", || {
+        Some(ann.get(&at(&stays["id"])).is(200).json()).filter(|trigger| trigger["fired"] == 1)
+    });
+    assert_eq!(stayed["next_at"], Value::Null);
+    let events = ann.get("/api/v1/event_logs?status=all").is(200).json();
+    let of = |id: &Value| {
+        events.as_array().map_or(0, |events| events.iter().filter(|event| event["trigger_id"] == *id).count())
+    };
+    assert_eq!((of(&once["id"]), of(&twice["id"]), of(&stays["id"])), (1, 2, 1));
 }

@@ -15,7 +15,7 @@ use oncue_domain::schedule::rule::{Gap, Overlap};
 use oncue_domain::schedule::zone::Zones;
 use oncue_domain::schedule::{FirstFiring, Schedule};
 use oncue_domain::store::{Edited, NewTrigger};
-use oncue_domain::trigger::{Arm, Definition, Edit, ScheduleDetails, Terms, Trigger};
+use oncue_domain::trigger::{Arm, Definition, Edit, MaxFires, ScheduleDetails, Terms, Trigger};
 
 use crate::bench::{Bench, api, every, everywhere, t, webhook};
 
@@ -62,6 +62,8 @@ async fn a_trigger_comes_back_as_it_was_made() {
             excluded: excluded(),
             gap: Some(Gap::LeftOut),
             overlap: Some(Overlap::BothPasses),
+            max_fires: MaxFires::new(7),
+            delete_when_done: true,
         },
     ];
     for terms in all_terms {

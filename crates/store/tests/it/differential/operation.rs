@@ -8,7 +8,7 @@ use oncue_domain::event::Origin;
 use oncue_domain::id::{ApiKeyId, DestinationId, MessageId, TriggerId, UserId};
 use oncue_domain::node::Work;
 use oncue_domain::payload::Payload;
-use oncue_domain::plan::plan;
+use oncue_domain::plan::plan_of;
 use oncue_domain::store::{Call, EventFilter, NewApiKey, NewTrigger, NewUser, Planned};
 use oncue_domain::trigger::{Arm, Definition, Edit};
 
@@ -299,7 +299,7 @@ async fn edit(chance: &mut Chance, known: &mut Known, model: &Side) -> Operation
         2 => Definition { expires_at: drawn.expires_at, ..old },
         _ => drawn,
     };
-    let mut edit = armed.trigger.edit(changed, armed.next_at, known.now);
+    let mut edit = armed.edit(changed, known.now);
     if let Some(details) = edit.trigger.definition.schedule.as_ref().filter(|_| chance.once_in(6)) {
         // Arms what may have fired already, as a clock that was put back does.
         edit.arm = Arm::Set(details.next_after(known.now - SignedDuration::from_mins(20)));
@@ -323,8 +323,7 @@ async fn commit(chance: &mut Chance, known: &mut Known, model: &Side) -> Operati
     let plans: Vec<Planned> = due
         .into_iter()
         .filter_map(|armed| {
-            let next_at = armed.next_at?;
-            let plan = plan(&armed.trigger, next_at, known.now, &known.absences);
+            let (next_at, plan) = (armed.next_at?, plan_of(&armed, known.now, &known.absences)?);
             let message_ids = plan.firings.iter().map(|_| known.message()).collect();
             Some(Planned { trigger: armed.trigger, armed: next_at, plan, message_ids })
         })

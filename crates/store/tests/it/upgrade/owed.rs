@@ -29,6 +29,7 @@ const BACK: &str = "
     ALTER TABLE outbox DROP COLUMN ladder_from, DROP COLUMN has_arrived, DROP COLUMN counted, DROP COLUMN in_order;
     ALTER TABLE events DROP COLUMN parent;
     DROP SEQUENCE redeliveries;
+    DROP TABLE limits;
     DELETE FROM migrations WHERE version > 1;";
 
 /// Eight events, to an address and to the default: delivered, to be tried again, given up, and held.

@@ -18,7 +18,7 @@ pub(crate) struct FieldError {
 pub(crate) struct FormErrors(pub(crate) Vec<FieldError>);
 
 /// Surface two's path of a field, the form's name for it and its label, in the order of the form.
-const FIELDS: [(&str, &str, &str); 20] = [
+const FIELDS: [(&str, &str, &str); 22] = [
     ("name", "name", "Name"),
     ("api_payload", "payload", "Payload"),
     ("is_test", "is_test", "Only a test"),
@@ -34,6 +34,8 @@ const FIELDS: [(&str, &str, &str); 20] = [
     ("schedule_details.excluded_dates", "excluded_dates", "Not on"),
     ("schedule_details.gap", "gap", "Skipped times"),
     ("schedule_details.overlap", "overlap", "Repeated times"),
+    ("schedule_details.max_fires", "max_fires", "At most so often"),
+    ("schedule_details.delete_when_done", "delete_when_done", "Delete when done"),
     ("expires_at", "expires_at", "Expires"),
     ("destinations", "destinations", "Destinations"),
     ("webhook_url", "webhook_url", "Webhook address"),
@@ -42,7 +44,7 @@ const FIELDS: [(&str, &str, &str); 20] = [
 ];
 
 /// The fields that are folded away until somebody needs them.
-const FOLDED: [&str; 5] = super::TermsForm::NAMES;
+const FOLDED: [&str; 7] = super::TermsForm::NAMES;
 
 /// The path of the field; one destination of several has no field of its own.
 fn field_of(error: &Invalid) -> &str {

@@ -112,8 +112,9 @@ impl Preview {
         // Paused or only tried out, it still has to be clear when it would fire.
         let running = Definition { enabled: true, is_test: false, ..definition.clone() };
         let following = |last: &Timestamp| running.next_after(*last);
+        let most = details.max_fires().and_then(|most| usize::try_from(most).ok()).unwrap_or(usize::MAX);
         let firings: Vec<Timestamp> =
-            std::iter::successors(running.next_after(now), following).take(FIRINGS_SHOWN).collect();
+            std::iter::successors(running.next_after(now), following).take(FIRINGS_SHOWN.min(most)).collect();
         let zones = columns(zone, viewer);
         let rows = firings.iter().map(|firing| Row {
             moment: Moment::new(*firing, now, zone),
@@ -210,6 +211,7 @@ fn end_of(definition: &Definition, details: &ScheduleDetails, firings: usize, no
         }
         (0, _) => Note::warning("It has no firing left before the year 2200."),
         (FIRINGS_SHOWN.., _) => return None,
+        _ if details.max_fires() == Some(firings as u64) => Note::hint("Then it has fired as often as it may."),
         _ if ends_first.is_some() => Note::hint("Then it ends."),
         (_, Some(_)) if !is_once => Note::hint("Then it expires."),
         _ => return None,

@@ -17,11 +17,14 @@ pub(crate) struct TermsForm {
     pub(crate) excluded_dates: String,
     pub(crate) gap: String,
     pub(crate) overlap: String,
+    pub(crate) max_fires: String,
+    pub(crate) delete_when_done: bool,
 }
 
 impl TermsForm {
     /// The names of the fields.
-    pub(super) const NAMES: [&str; 5] = ["starts_at", "ends_at", "excluded_dates", "gap", "overlap"];
+    pub(super) const NAMES: [&str; 7] =
+        ["starts_at", "ends_at", "excluded_dates", "gap", "overlap", "max_fires", "delete_when_done"];
 
     /// What the form shows of `details`, on the wall clock of `zone`.
     pub(super) fn of(details: &ScheduleDetails, zone: &Zone) -> TermsForm {
@@ -34,6 +37,8 @@ impl TermsForm {
             excluded_dates: dates.join("\n"),
             gap: terms.gap.map(|gap| gap.word().to_owned()).unwrap_or_default(),
             overlap: terms.overlap.map(|overlap| overlap.word().to_owned()).unwrap_or_default(),
+            max_fires: details.max_fires().map(|most| most.to_string()).unwrap_or_default(),
+            delete_when_done: details.deletes_when_done(),
         }
     }
 
@@ -45,6 +50,8 @@ impl TermsForm {
             excluded_dates: take("excluded_dates").replace("\r\n", "\n"),
             gap: take("gap"),
             overlap: take("overlap"),
+            max_fires: take("max_fires"),
+            delete_when_done: !take("delete_when_done").is_empty(),
         }
     }
 
@@ -58,6 +65,7 @@ impl TermsForm {
         match kind {
             "cron" => self.clone(),
             "every" => TermsForm { gap: String::new(), overlap: String::new(), ..self.clone() },
+            "once" => TermsForm { delete_when_done: self.delete_when_done, ..TermsForm::default() },
             _ => TermsForm::default(),
         }
     }
@@ -72,7 +80,8 @@ impl TermsForm {
         is_same_wall(&one.starts_at, &other.starts_at)
             && is_same_wall(&one.ends_at, &other.ends_at)
             && one.dates() == other.dates()
-            && (one.gap, one.overlap) == (other.gap, other.overlap)
+            && (one.gap, one.overlap, one.max_fires, one.delete_when_done)
+                == (other.gap, other.overlap, other.max_fires, other.delete_when_done)
     }
 
     /// Says them in the JSON of a schedule of this kind. Where a bound still stands as `shown` showed it, what `kept` has is said instead:
@@ -98,6 +107,14 @@ impl TermsForm {
         say("ends_at", &said.ends_at, shown.map(|shown| shown.ends_at.as_str()), end);
         say("gap", &said.gap, None, None);
         say("overlap", &said.overlap, None, None);
+        if !said.max_fires.is_empty() {
+            // What is no number is refused where the JSON is read.
+            let most = said.max_fires.parse::<u64>().map_or_else(|_| said.max_fires.as_str().into(), Value::from);
+            into.insert("max_fires".to_owned(), most);
+        }
+        if said.delete_when_done {
+            into.insert("delete_when_done".to_owned(), true.into());
+        }
         let dates = said.dates();
         if !dates.is_empty() {
             into.insert("excluded_dates".to_owned(), dates.into());
@@ -114,6 +131,8 @@ impl TermsForm {
             ("not on", dates),
             ("skipped times", said.gap.replace('_', " ")),
             ("repeated times", said.overlap.replace('_', " ")),
+            ("at most so often:", said.max_fires),
+            ("deleted when done:", if said.delete_when_done { "yes".to_owned() } else { String::new() }),
         ];
         let parts = parts.into_iter().filter(|(_, text)| !text.is_empty()).map(|(word, text)| format!("{word} {text}"));
         parts.collect::<Vec<_>>().join("; ")

@@ -169,6 +169,7 @@ mod tests {
             id: TriggerId(id),
             name: None,
             next_at: schedule.next_after(since),
+            fired: 0,
             schedule: Some(ScheduleDetails::plain(schedule, None)),
             webhook: None,
             destinations: Vec::new(),

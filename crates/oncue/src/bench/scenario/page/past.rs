@@ -13,7 +13,7 @@ use oncue_domain::event::{Origin, Retention};
 use oncue_domain::id::{Ids, TriggerId, UserId};
 use oncue_domain::outbound::{Answer, Exchange, Facts};
 use oncue_domain::payload::Payload;
-use oncue_domain::plan::plan;
+use oncue_domain::plan::plan_of;
 use oncue_domain::schedule::cron::CronExpression;
 use oncue_domain::schedule::every::Period;
 use oncue_domain::schedule::zone::Zones;
@@ -164,8 +164,7 @@ impl Stage {
         let plans: Vec<Planned> = armed
             .into_iter()
             .filter_map(|armed| {
-                let next_at = armed.next_at?;
-                let plan = plan(&armed.trigger, next_at, now, &[]);
+                let (next_at, plan) = (armed.next_at?, plan_of(&armed, now, &[])?);
                 let message_ids = plan.firings.iter().map(|_| self.ids.message(now)).collect();
                 Some(Planned { trigger: armed.trigger, armed: next_at, plan, message_ids })
             })
