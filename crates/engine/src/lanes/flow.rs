@@ -20,14 +20,23 @@ const AWAY_MIN: SignedDuration = SignedDuration::from_millis(100);
 /// For how long something is turned away at most: a receiver that has become quick again is given everything by then.
 const AWAY_MAX: SignedDuration = SignedDuration::from_mins(5);
 
-/// Of how many attempts the gap between them is the average, about.
+/// Of at least so many gaps the usual one is the average, about.
 const SMOOTHED_OVER: u32 = 16;
 
+/// And at most of so many, so that a receiver that becomes slow is soon found to be.
+const SMOOTHED_OVER_MOST: u32 = 8192;
+
+/// And over at least so much time. Ends are noticed in bunches: whoever averaged over a few only would find, between two bunches, a receiver
+/// many times slower than it is, and send away what comes just then for many times too long.
+const SMOOTHED_FOR: Duration = Duration::from_millis(200);
+
 /// The flow through one lane.
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 pub(super) struct Flow {
     /// The usual time between two ends of attempts while others wait; none before the first end.
     gap: Option<Duration>,
+    /// Of how many gaps that is the average so far, as long as there are few.
+    gaps: u32,
     /// When an attempt ended last, where others waited then.
     last_end: Option<Timestamp>,
     /// When whatever is turned away next may find room, if all come back that were turned away before.
@@ -42,14 +51,26 @@ fn later(instant: Timestamp, by: SignedDuration) -> Timestamp {
     instant.saturating_add(by).unwrap_or(Timestamp::MAX)
 }
 
+/// Of how many gaps of that length the usual one is the average.
+fn smoothed_over(gap: Duration) -> u32 {
+    let in_time = SMOOTHED_FOR.as_nanos().checked_div(gap.as_nanos()).and_then(|count| u32::try_from(count).ok());
+    in_time.map_or(SMOOTHED_OVER_MOST, |count| count.clamp(SMOOTHED_OVER, SMOOTHED_OVER_MOST))
+}
+
 impl Flow {
     /// An attempt has ended that took so long (none: nothing was sent), one of so many that may be under way at once.
     pub(super) fn note_end(&mut self, took: Option<Duration>, at_once: usize, waiting: usize, now: Timestamp) {
         let at_once = u32::try_from(at_once.max(1)).unwrap_or(u32::MAX);
         let since = self.last_end.map(|last| Duration::try_from(now.duration_since(last)).unwrap_or_default());
         self.gap = match (self.gap, since, took) {
-            (Some(gap), Some(since), _) => Some((gap * (SMOOTHED_OVER - 1) + since) / SMOOTHED_OVER),
-            (None, _, Some(took)) => Some(took / at_once),
+            (Some(gap), Some(since), _) => {
+                self.gaps = (self.gaps + 1).min(smoothed_over(gap));
+                Some((gap * (self.gaps - 1) + since) / self.gaps)
+            }
+            (None, _, Some(took)) => {
+                self.gaps = 1;
+                Some(took / at_once)
+            }
             (gap, _, _) => gap,
         };
         self.last_end = (waiting > 0).then_some(now);
@@ -116,6 +137,32 @@ mod tests {
         let mut flow = Flow::default();
         flow.note_end(Some(Duration::from_secs(15)), 8, 4000, at(0));
         assert_eq!([1, 3, 8, 64].map(|at_once| flow.room(MOST, at_once)), [2, 6, 16, 16]);
+    }
+
+    #[test]
+    fn ends_that_are_noticed_in_bunches_are_no_slower_than_others() {
+        let mut flow = Flow::default();
+        // 20 000 a second, noticed every 5 ms.
+        for bunch in 1..=100 {
+            (0..100).for_each(|_| flow.note_end(Some(Duration::from_millis(3)), 64, 8192, at(bunch * 5)));
+            let mut spread = Flow { queue_end: None, ..flow };
+            let away = spread.away_until(1000, at(bunch * 5)).duration_since(at(bunch * 5));
+            let right = SignedDuration::from_millis(50);
+            assert!(bunch < 10 || (away >= right && away <= 4 * right), "after bunch {bunch}: {away:?}");
+            // Between two bunches, the first of the next one.
+            let mut between = Flow { queue_end: None, ..flow };
+            between.note_end(Some(Duration::from_millis(3)), 64, 8192, at(bunch * 5 + 5));
+            let away = between.away_until(8192, at(bunch * 5 + 5)).duration_since(at(bunch * 5 + 5));
+            assert!(bunch < 10 || away <= SignedDuration::from_millis(800), "within bunch {bunch}: {away:?}");
+        }
+    }
+
+    #[test]
+    fn a_receiver_that_becomes_slow_is_soon_found_to_be() {
+        let mut flow = flow(2, 64, 1000);
+        assert_eq!(flow.room(MOST, 64), MOST);
+        (1..=4).for_each(|end| flow.note_end(Some(Duration::from_secs(5)), 8, 8192, at(2000 + end * 5000)));
+        assert!(flow.room(MOST, 8) < 500, "{}", flow.room(MOST, 8));
     }
 
     #[test]
