@@ -10,6 +10,7 @@ use oncue_domain::id::{ApiKeyId, UserId};
 use oncue_domain::store::{Error, NewApiKey, NewUser, Registered, Result};
 use tokio_postgres::Row;
 
+use super::doorkeeper::{Found, KeyFound, SessionFound};
 use super::{Params, answered, column, execute, locks, query, query_first};
 use crate::codec::{broken, instant};
 
@@ -163,13 +164,16 @@ pub(super) async fn open_session(client: &Client, session: &Session) -> Result<(
     .map(drop)
 }
 
-pub(super) async fn session_user(client: &Client, id: &str, now: Timestamp) -> Result<Option<User>> {
+/// What these sessions open, and until when; those whose user is disabled open nothing.
+pub(super) async fn sessions_found(client: &Client, ids: &[String]) -> Result<Found<String, SessionFound>> {
     let sql = format!(
-        "SELECT {USER}
+        "SELECT {USER}, sessions.id, sessions.expires_at
          FROM sessions JOIN users ON users.id = sessions.user_id
-         WHERE sessions.id = $1 AND sessions.expires_at > $2 AND users.disabled_at IS NULL"
+         WHERE sessions.id = ANY ($1) AND users.disabled_at IS NULL"
     );
-    first(client, &sql, &[&id, &now.as_microsecond()], user).await
+    let found = query(client, &sql, &[&ids]).await?;
+    let session = |row: &Row| Ok((user(row)?, instant(column(row, USER_COLUMNS + 1)?)?));
+    found.iter().map(|row| Ok((column(row, USER_COLUMNS)?, session(row)))).collect()
 }
 
 pub(super) async fn end_session(client: &Client, id: &str) -> Result<()> {
@@ -211,6 +215,9 @@ pub(super) async fn set_preferences(client: &Client, user: UserId, preferences: 
 
 const KEY: &str = "api_keys.id, api_keys.owner, api_keys.name, api_keys.prefix, api_keys.scopes, api_keys.created_at, \
                    api_keys.expires_at, api_keys.last_used_at";
+
+/// How many columns that is.
+const KEY_COLUMNS: usize = 8;
 
 fn api_key(row: &Row, at: usize) -> Result<ApiKey> {
     let scopes: &str = column(row, at + 4)?;
@@ -264,15 +271,21 @@ pub(super) async fn delete_api_key(client: &Client, owner: UserId, id: ApiKeyId)
     Ok(execute(client, "DELETE FROM api_keys WHERE owner = $1 AND id = $2", &[&owner.0, &id.0]).await? > 0)
 }
 
-pub(super) async fn api_key_user(client: &Client, hash: &KeyHash, now: Timestamp) -> Result<Option<(User, ApiKey)>> {
+/// What the keys of these hashes open, ended or not; those whose owner is disabled open nothing.
+pub(super) async fn keys_found(client: &Client, hashes: &[KeyHash]) -> Result<Found<KeyHash, KeyFound>> {
     let sql = format!(
-        "SELECT {USER}, {KEY}
+        "SELECT {USER}, {KEY}, api_keys.hash
          FROM api_keys JOIN users ON users.id = api_keys.owner
-         WHERE api_keys.hash = $1
-           AND (api_keys.expires_at IS NULL OR api_keys.expires_at > $2) AND users.disabled_at IS NULL"
+         WHERE api_keys.hash = ANY ($1) AND users.disabled_at IS NULL"
     );
-    let read = |row: &Row| Ok((user(row)?, api_key(row, USER_COLUMNS)?));
-    first(client, &sql, &[&hash.as_slice(), &now.as_microsecond()], read).await
+    let hashes: Vec<&[u8]> = hashes.iter().map(|hash| hash.as_slice()).collect();
+    let found = query(client, &sql, &[&hashes]).await?;
+    let hash = |row: &Row| {
+        let hash: &[u8] = column(row, USER_COLUMNS + KEY_COLUMNS)?;
+        KeyHash::try_from(hash).map_err(|_| broken("api_keys.hash", "it is of another length"))
+    };
+    let key = |row: &Row| Ok((user(row)?, api_key(row, USER_COLUMNS)?));
+    found.iter().map(|row| Ok((hash(row)?, key(row)))).collect()
 }
 
 pub(super) async fn touch_api_key(client: &Client, id: ApiKeyId, now: Timestamp) -> Result<()> {

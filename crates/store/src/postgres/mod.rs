@@ -14,6 +14,7 @@ pub(crate) mod copy;
 mod count;
 mod delivery;
 mod destination;
+mod doorkeeper;
 mod event;
 mod failure;
 mod firing;
@@ -87,6 +88,7 @@ use crate::codec::CronLines;
 use crate::together::together_or_alone;
 use clock::DatabaseClock;
 use connect::Connections;
+use doorkeeper::Doorkeeper;
 use failure::failed;
 use gather::Gatherer;
 use hint::Hints;
@@ -107,6 +109,7 @@ const PARSED_PAYLOAD_BYTES_MAX: usize = 4096;
 pub struct Postgres {
     shared: Arc<Shared>,
     gatherer: Gatherer,
+    doorkeeper: Doorkeeper,
     lists: Arc<Semaphore>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -205,7 +208,7 @@ impl Store for Postgres {
     }
 
     async fn session_user(&self, id: &str, now: Timestamp) -> Result<Option<User>> {
-        self.read(|client| async move { access::session_user(&client, id, now).await }).await
+        self.doorkeeper.session_user(id, now).await
     }
 
     async fn end_session(&self, id: &str) -> Result<()> {
@@ -237,7 +240,7 @@ impl Store for Postgres {
     }
 
     async fn api_key_user(&self, hash: &KeyHash, now: Timestamp) -> Result<Option<(User, ApiKey)>> {
-        self.read(|client| async move { access::api_key_user(&client, hash, now).await }).await
+        self.doorkeeper.api_key_user(hash, now).await
     }
 
     async fn touch_api_key(&self, id: ApiKeyId, now: Timestamp) -> Result<()> {

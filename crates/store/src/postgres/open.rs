@@ -12,6 +12,7 @@ use tokio::sync::{Notify, Semaphore, watch};
 
 use super::address::Address;
 use super::connect::Connections;
+use super::doorkeeper::Doorkeeper;
 use super::gather::Gatherer;
 use super::hint::{self, Hints};
 use super::node::{self, Node};
@@ -93,9 +94,11 @@ impl Postgres {
             partition::prepare(&shared, shared.clock.now()).await.map_err(in_words)?;
         }
         let (gatherer, gather) = Gatherer::start(Arc::clone(&shared));
+        let (doorkeeper, keep_the_door) = Doorkeeper::start(&shared);
         let go_on = |what, work| go_on(&shared, what, work);
         let mut tasks = vec![
             go_on("the gatherer of calls", Box::pin(gather) as Task),
+            go_on("the look-ups of who asks", Box::pin(keep_the_door)),
             go_on("the teller of hints", Box::pin(hint::tell_others(Arc::clone(&shared)))),
         ];
         if let Role::Node(_) = role {
@@ -107,7 +110,7 @@ impl Postgres {
             ]);
         }
         let (lists, tasks) = (Arc::new(Semaphore::new(LISTS_AT_ONCE)), Mutex::new(tasks));
-        Ok(Postgres { shared, gatherer, lists, tasks })
+        Ok(Postgres { shared, gatherer, doorkeeper, lists, tasks })
     }
 }
 

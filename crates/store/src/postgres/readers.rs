@@ -61,7 +61,7 @@ impl Postgres {
 }
 
 /// See [`Postgres::read`].
-async fn read_again<T, R>(shared: &Shared, read: impl FnOnce(Client) -> R + Clone) -> Result<T>
+pub(super) async fn read_again<T, R>(shared: &Shared, read: impl FnOnce(Client) -> R + Clone) -> Result<T>
 where
     R: Future<Output = Result<T>>,
 {
