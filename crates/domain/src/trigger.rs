@@ -45,7 +45,7 @@ impl Kind {
     }
 }
 
-/// How long an occurrence may be due before it is called overdue. The scheduler looks every 250 ms.
+/// How long an occurrence may be due before it is called overdue. The scheduler looks every 500 ms.
 pub const OVERDUE_AFTER: SignedDuration = SignedDuration::from_secs(5);
 
 /// A trigger as lists show it: everything but what its events carry, which may be long.

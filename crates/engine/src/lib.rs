@@ -49,7 +49,7 @@ use work::Tally;
 pub use heartbeat::Heartbeat;
 
 /// No sleep is longer than this: each ends in a sign of life and a look at the clock, which may have been put forward or back.
-const NAP: Duration = Duration::from_millis(250);
+const NAP: Duration = Duration::from_millis(500);
 
 /// How often a store is asked that has nothing for a loop for longer than this and has not said that anything changed: a nudge
 /// that was lost costs so much at most. An idle server spends most of its time on asking.

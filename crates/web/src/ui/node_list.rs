@@ -21,7 +21,7 @@ use super::{PageFault, page};
 use crate::app::{App, Database};
 use crate::auth::Visitor;
 
-/// A scheduler looks four times a second, and what it does is said once a second; one that has not looked for so long hangs.
+/// A scheduler looks twice a second, and what it does is said once a second; one that has not looked for so long hangs.
 const HANGS_AFTER: SignedDuration = SignedDuration::from_secs(5);
 
 /// A node.
