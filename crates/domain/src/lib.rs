@@ -19,6 +19,7 @@ pub mod event;
 pub mod firing;
 pub mod forecast;
 pub mod health;
+pub mod idempotency;
 pub mod limit;
 pub mod message;
 pub mod node;

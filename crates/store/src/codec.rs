@@ -12,6 +12,7 @@ use oncue_domain::destination::alert::{Streak, Told};
 use oncue_domain::destination::{self, Destination, Format, Standing, Target, Webhook};
 use oncue_domain::event::Origin;
 use oncue_domain::id::DestinationId;
+use oncue_domain::idempotency::{Answer, Outcome, Print};
 use oncue_domain::schedule::bounds::Bounds;
 use oncue_domain::schedule::cron::CronExpression;
 use oncue_domain::schedule::every::Period;
@@ -303,6 +304,24 @@ pub(crate) fn check(signed_by: Option<String>, unverified: Option<String>) -> Ch
 /// Reads back how often a trigger has fired under its limit.
 pub(crate) fn fired(number: Option<i64>) -> Result<u64, Error> {
     u64::try_from(number.unwrap_or(0)).map_err(|error| broken("fired", error))
+}
+
+/// What a call was told apart by.
+pub(crate) fn print(bytes: Vec<u8>) -> Result<Print, Error> {
+    let length = bytes.len();
+    bytes.try_into().map(Print).map_err(|_| broken("print", format!("{length} bytes")))
+}
+
+/// What came of what was done under a key.
+pub(crate) fn outcome(number: Option<i64>, status: Option<i64>, body: Option<Vec<u8>>) -> Result<Outcome, Error> {
+    Ok(match (number, status) {
+        (Some(number), _) => Outcome::Made(number),
+        (None, Some(status)) => {
+            let status = u16::try_from(status).map_err(|_| broken("status", status))?;
+            Outcome::Answered(Answer { status, body })
+        }
+        (None, None) => Outcome::Underway,
+    })
 }
 
 /// How long an answer took, in microseconds.

@@ -81,6 +81,7 @@ pub(crate) const POSTGRES: &[Migration] = &[
     Migration { version: 4, name: "redelivery", sql: include_str!("../migrations/postgres/0004_redelivery.sql") },
     Migration { version: 5, name: "receipts", sql: include_str!("../migrations/postgres/0005_receipts.sql") },
     Migration { version: 6, name: "limits", sql: include_str!("../migrations/postgres/0006_limits.sql") },
+    Migration { version: 7, name: "idempotency", sql: include_str!("../migrations/postgres/0007_idempotency.sql") },
 ];
 
 /// All steps for SQLite.
@@ -97,6 +98,7 @@ pub(crate) const SQLITE: &[Migration] = &[
     Migration { version: 6, name: "redelivery", sql: include_str!("../migrations/sqlite/0006_redelivery.sql") },
     Migration { version: 7, name: "receipts", sql: include_str!("../migrations/sqlite/0007_receipts.sql") },
     Migration { version: 8, name: "limits", sql: include_str!("../migrations/sqlite/0008_limits.sql") },
+    Migration { version: 9, name: "idempotency", sql: include_str!("../migrations/sqlite/0009_idempotency.sql") },
 ];
 
 #[cfg(test)]

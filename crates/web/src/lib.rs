@@ -12,6 +12,7 @@ mod fault;
 mod flat;
 mod guard;
 mod health;
+mod idempotency;
 mod openapi;
 mod server;
 mod ui;
@@ -41,6 +42,7 @@ pub fn router(doors: Doors, settings: Settings) -> Router {
     let app: App = Arc::new(Shared::new(doors, settings));
     let (documented, document) = documented().split_for_parts();
     let all = documented
+        .layer(from_fn_with_state(Arc::clone(&app), idempotency::keep))
         .merge(ui::router(&app))
         .route("/auth/login", get(access::login_page))
         .route("/auth/register", get(access::register_page))

@@ -6,13 +6,18 @@ use std::sync::Arc;
 use axum::extract::Path;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
+use oncue_domain::idempotency::KEY_CHARS_MAX;
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::response::{Response as Documented, ResponseBuilder};
+use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{Components, ContentBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, Ref, RefOr};
+use utoipa::openapi::{
+    Components, ContentBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, Ref, RefOr, Required,
+};
 use utoipa::openapi::{PathsBuilder, SecurityRequirement};
 use utoipa::{IntoResponses, PartialSchema};
 
-use crate::fault::{Fault, FieldProblem, FlatErrorDocument, ProblemDocument, respond_at};
+use crate::fault::{Fault, FieldProblem, FlatErrorDocument, ProblemDocument, is_for_programs, respond_at};
 
 /// What the document says before the handlers add theirs.
 pub(crate) fn head() -> OpenApi {
@@ -46,8 +51,29 @@ pub(crate) fn head() -> OpenApi {
 }
 
 /// The whole document as JSON.
-pub(crate) fn finish(document: OpenApi) -> String {
+pub(crate) fn finish(mut document: OpenApi) -> String {
+    for (path, calls) in &mut document.paths.paths {
+        if let Some(call) = calls.post.as_mut().filter(|_| is_for_programs(path)) {
+            call.parameters.get_or_insert_default().push(RefOr::T(idempotency_key()));
+        }
+    }
     document.to_json().expect("a document of strings and maps is always JSON")
+}
+
+/// The header that every POST takes.
+fn idempotency_key() -> Parameter {
+    let key = ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(KEY_CHARS_MAX));
+    ParameterBuilder::new()
+        .name("Idempotency-Key")
+        .parameter_in(ParameterIn::Header)
+        .required(Required::False)
+        .description(Some(
+            "1 to 255 visible ASCII characters. The same call again under the same key within 24 hours is not carried out again, and is \
+             answered as before, with Idempotency-Replayed: true. 422 where the key was another call's; 409 where the first call has not \
+             ended, or showed a secret.",
+        ))
+        .schema(Some(key))
+        .build()
 }
 
 /// GET /openapi.json

@@ -16,6 +16,7 @@ mod edit;
 mod event;
 mod many;
 pub mod memory;
+mod once;
 mod search;
 mod trigger;
 mod undelivered;
@@ -35,6 +36,7 @@ use crate::destination::{self, Destination, DestinationHead, Standing, Wanted};
 use crate::event::{Event, Retention};
 use crate::firing::Firing;
 use crate::id::{ApiKeyId, ArrivalId, DestinationId, EventId, MessageId, TriggerId, UserId};
+use crate::idempotency::{Answer, Key, Keyed, Remembered};
 use crate::node::{NodeView, Work};
 use crate::plan::Absence;
 use crate::receipt::Receipt;
@@ -48,6 +50,7 @@ pub use delivery::{Backlog, DeliveryView, TargetKind};
 pub use due::{ABSENCES_KEPT, Committed, DUE_COUNTED_MAX, DueCounts, Planned};
 pub use edit::{Deleted, Edited, MissingDestination, NAMED_MAX};
 pub use event::{EventCount, EventFilter, EventPage, EventPlace, Expired, RecentFirings};
+pub use once::{Begun, Deed, Done};
 pub use search::{EXCERPT_CHARS_MAX, EventLine, EventLines, EventSearch, FOLLOWED_MAX, SEARCHED_MAX};
 pub use trigger::{ATTENTION_MAX, Attention, NewTrigger, SkippedView, TriggerTally};
 pub use undelivered::{Redelivered, Undelivered, UndeliveredFilter, UndeliveredPlace};
@@ -212,6 +215,24 @@ pub trait Store: Send + Sync {
         message_id: MessageId,
         now: Timestamp,
     ) -> Result<std::result::Result<TriggerId, MissingDestination>>;
+
+    // What is done once, under a key of its caller's.
+
+    /// Each of these, at most [`TOGETHER_MAX`], under a key and an item that no other has, is done as it would be without a key, and what was
+    /// made is remembered in the same transaction; unless something was made under its key and item within
+    /// [`KEPT_FOR`](crate::idempotency::KEPT_FOR). What comes of one is no matter of the others'. Of two that are asked for at once, on
+    /// whatever nodes, the second waits for the first.
+    async fn once(&self, owner: UserId, deeds: Vec<(Keyed, Deed)>, now: Timestamp) -> Vec<Result<Done>>;
+
+    /// What is remembered of the owner's key, by item.
+    async fn recall(&self, owner: UserId, key: &Key, now: Timestamp) -> Result<Vec<Remembered>>;
+
+    /// A call is under way whose answer will be kept, unless there was one with its key and item, or the owner has too many.
+    async fn begin_once(&self, owner: UserId, keyed: Keyed, now: Timestamp) -> Result<Begun>;
+
+    /// The call that was under way has answered so; or, without an answer, has done nothing, and its key is free again. Nothing happens
+    /// where no such call is under way.
+    async fn end_once(&self, owner: UserId, keyed: Keyed, answer: Option<Answer>) -> Result<()>;
 
     /// The records of occurrences of the owner's trigger that did not fire, newest first, at most `limit`.
     async fn skipped(&self, owner: UserId, id: TriggerId, limit: usize) -> Result<Vec<SkippedView>>;
@@ -487,7 +508,8 @@ pub trait Store: Send + Sync {
     // Retention.
 
     /// At most `limit` events that fired at or before `gone_until` are gone with all that hangs on them, and so are as many
-    /// arrivals that are as old, ended sessions, former revisions, records as old, and counts older than [`crate::count::COUNTS_KEPT`]. What the events
+    /// arrivals that are as old, ended sessions, former revisions, records as old, counts older than [`crate::count::COUNTS_KEPT`], and what was done under keys longer ago than
+    /// [`KEPT_FOR`](crate::idempotency::KEPT_FOR). What the events
     /// of a trigger leave in short stays. A delivery that is still owed has failed, and is counted so.
     async fn expire(&self, gone_until: Timestamp, now: Timestamp, limit: usize) -> Result<Expired>;
 }

@@ -4,9 +4,9 @@
 use jiff::Timestamp;
 
 use crate::firing::Firing;
-use crate::id::{MessageId, UserId};
+use crate::id::{MessageId, TriggerId, UserId};
 use crate::occurrence::Skipped;
-use crate::trigger::{Definition, TriggerHead};
+use crate::trigger::{Armed, Definition, Trigger, TriggerHead};
 
 /// A trigger to be made.
 #[derive(Clone, Debug)]
@@ -19,6 +19,21 @@ pub struct NewTrigger {
     pub next_at: Option<Timestamp>,
     /// Where it was made as a test: the id of the one event that is logged with it.
     pub test_event: Option<MessageId>,
+}
+
+impl NewTrigger {
+    /// The trigger that it becomes when it is made at `now`.
+    pub fn as_made(&self, id: TriggerId, now: Timestamp) -> Armed {
+        let trigger = Trigger {
+            id,
+            owner: self.owner,
+            revision: 1,
+            definition: self.definition.clone(),
+            created_at: now,
+            standing_since: now,
+        };
+        Armed { trigger, next_at: self.next_at, fired: 0 }
+    }
 }
 
 /// How many triggers somebody has.

@@ -122,7 +122,7 @@ impl Column {
 }
 
 /// All tables, in the order in which they are copied.
-pub(crate) const TABLES: [Table; 22] = [
+pub(crate) const TABLES: [Table; 23] = [
     Table {
         name: "users",
         columns: &[
@@ -312,6 +312,22 @@ pub(crate) const TABLES: [Table; 22] = [
         ],
         from: "undelivered",
         order: "event_id, slot",
+        fired_at: None,
+    },
+    Table {
+        name: "idempotency",
+        columns: &[
+            number("owner"),
+            text("key"),
+            number("item"),
+            bytes("print"),
+            number("done_at"),
+            number("number"),
+            number("status"),
+            bytes("answer"),
+        ],
+        from: "idempotency",
+        order: "owner, key, item",
         fired_at: None,
     },
     Table {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use deadpool_postgres::GenericClient;
 use jiff::Timestamp;
+use oncue_domain::delivery::Claim;
 use oncue_domain::event::Origin;
 use oncue_domain::id::{DestinationId, TriggerId, UserId};
 use oncue_domain::payload::Payload;
@@ -12,8 +13,8 @@ use oncue_domain::store::{Made, MissingDestination, NewTrigger, Result};
 use tokio_postgres::types::ToSql;
 
 use super::hint::Changes;
-use super::log::{NewEvent, announce, log_all_within};
-use super::trigger::{as_made, note_armed};
+use super::log::{Logged, NewEvent, announce, log_all_within};
+use super::trigger::note_armed;
 use super::{Shared, answered, column, destination, partition, query};
 use crate::codec::{broken, destinations_to_text, schedule_to_text};
 
@@ -22,33 +23,74 @@ pub(super) async fn create(shared: &Shared, new: &[NewTrigger], now: Timestamp) 
     partition::prepare(shared, now).await?;
     let mut client = shared.client_soon().await?;
     let transaction = answered(client.transaction()).await?;
-    let missing = missing_destinations(&transaction, new).await?;
-    let wanted: Vec<&NewTrigger> =
-        new.iter().zip(&missing).filter(|(_, missing)| missing.is_none()).map(|(new, _)| new).collect();
-    let ids = insert(&transaction, &wanted, now).await?;
-    let mut tests: Vec<NewEvent> = wanted.iter().zip(&ids).filter_map(|(new, id)| test_event(new, *id, now)).collect();
-    let logged = log_all_within(&transaction, shared, &mut tests, now).await?;
+    let making = make(&transaction, shared, new, now).await?;
     let committed = answered(transaction.commit()).await;
     committed.inspect_err(|_| partition::forget_all(shared))?;
-
-    let mut changes = Changes { edited: wanted.iter().map(|new| new.owner).collect(), ..Changes::default() };
-    for (new, id) in wanted.iter().zip(&ids) {
-        note_armed(shared, *id, new.next_at, &mut changes);
-    }
-    let mut tests: HashMap<i64, NewEvent> = (0..).zip(tests).collect();
-    let mut claims = Vec::new();
-    for one in logged {
-        if let Some(event) = tests.remove(&one.key) {
-            claims.extend(one.finish(shared, event, now, &mut changes));
-        }
-    }
+    let made = making.made()?;
+    let mut changes = Changes::default();
+    let claims = making.finish(shared, new, now, &mut changes);
     announce(shared, claims, &changes);
-    let mut ids = ids.into_iter();
-    let made = |missing: Option<MissingDestination>| match missing {
-        Some(missing) => Ok(Err(missing)),
-        None => ids.next().map(Ok).ok_or_else(|| broken("id", "no number")),
-    };
-    missing.into_iter().map(made).collect()
+    Ok(made)
+}
+
+/// Triggers that are made in a transaction that is not committed yet.
+pub(super) struct Making {
+    missing: Vec<Option<MissingDestination>>,
+    /// Of those that miss nothing.
+    ids: Vec<TriggerId>,
+    tests: Vec<NewEvent>,
+    logged: Vec<Logged>,
+}
+
+/// Makes those that name nothing that is not there, once their partition is prepared.
+pub(super) async fn make(
+    client: &impl GenericClient,
+    shared: &Shared,
+    new: &[NewTrigger],
+    now: Timestamp,
+) -> Result<Making> {
+    let missing = missing_destinations(client, new).await?;
+    let wanted: Vec<&NewTrigger> =
+        new.iter().zip(&missing).filter(|(_, missing)| missing.is_none()).map(|(new, _)| new).collect();
+    let ids = insert(client, &wanted, now).await?;
+    let mut tests: Vec<NewEvent> = wanted.iter().zip(&ids).filter_map(|(new, id)| test_event(new, *id, now)).collect();
+    let logged = log_all_within(client, shared, &mut tests, now).await?;
+    Ok(Making { missing, ids, tests, logged })
+}
+
+impl Making {
+    /// For each its number, or what it misses.
+    pub(super) fn made(&self) -> Result<Vec<Made>> {
+        let mut ids = self.ids.iter();
+        let made = |missing: &Option<MissingDestination>| match missing {
+            Some(missing) => Ok(Err(*missing)),
+            None => ids.next().map(|id| Ok(*id)).ok_or_else(|| broken("id", "no number")),
+        };
+        self.missing.iter().map(made).collect()
+    }
+
+    /// What is claimed of their test events, and what changed; after the commit, with the triggers that were to be made.
+    pub(super) fn finish(
+        self,
+        shared: &Shared,
+        new: &[NewTrigger],
+        now: Timestamp,
+        changes: &mut Changes,
+    ) -> Vec<Claim> {
+        let wanted = new.iter().zip(&self.missing).filter(|(_, missing)| missing.is_none()).map(|(new, _)| new);
+        for (new, id) in wanted.zip(&self.ids) {
+            changes.edited.insert(new.owner);
+            note_armed(shared, *id, new.next_at, changes);
+        }
+        let mut tests: HashMap<i64, NewEvent> = (0..).zip(self.tests).collect();
+        let mut claims = Vec::new();
+        for one in self.logged {
+            if let Some(event) = tests.remove(&one.key) {
+                claims.extend(one.finish(shared, event, now, changes));
+            }
+        }
+        claims
+    }
 }
 
 /// For each the first destination that it names and its owner does not have. Those that are there stay until the transaction is over.
@@ -147,7 +189,7 @@ async fn insert(client: &impl GenericClient, wanted: &[&NewTrigger], now: Timest
 /// The one event of a trigger that is made as a test.
 fn test_event(new: &NewTrigger, id: TriggerId, now: Timestamp) -> Option<NewEvent> {
     let message_id = new.test_event?;
-    let trigger = Arc::new(as_made(id, new, now));
+    let trigger = Arc::new(new.as_made(id, now).trigger);
     Some(NewEvent {
         trigger,
         origin: Origin::Test,

@@ -21,6 +21,7 @@ mod firing;
 mod gather;
 mod head;
 mod hint;
+mod idempotency;
 mod line;
 mod locks;
 mod log;
@@ -68,16 +69,17 @@ use oncue_domain::destination::{Definition as DestinationDefinition, Destination
 use oncue_domain::event::{Event, Retention};
 use oncue_domain::firing::Firing;
 use oncue_domain::id::{ApiKeyId, ArrivalId, DestinationId, EventId, MessageId, TriggerId, UserId};
+use oncue_domain::idempotency::{Answer, Key, Keyed, Remembered};
 pub use oncue_domain::node::{GONE_AFTER, Identity};
 use oncue_domain::node::{NodeView, Work};
 use oncue_domain::plan::Absence;
 use oncue_domain::receipt::Receipt;
 use oncue_domain::redelivery::{CancelRefusal, DeliveryId, Refusal, SLICE_MAX};
 use oncue_domain::store::{
-    Attention, Backlog, Call, Committed, Deleted, DeliveryView, DueCounts, Edited, Error, EventCount, EventFilter,
-    EventLines, EventPage, EventSearch, Expired, Fired, FiredAgain, Listener, Made, MissingDestination, NewApiKey,
-    NewTrigger, NewUser, Planned, RecentFirings, Redelivered, Registered, Result, SkippedView, Store, Undelivered,
-    UndeliveredFilter, UndeliveredPlace,
+    Attention, Backlog, Begun, Call, Committed, Deed, Deleted, DeliveryView, Done, DueCounts, Edited, Error,
+    EventCount, EventFilter, EventLines, EventPage, EventSearch, Expired, Fired, FiredAgain, Listener, Made,
+    MissingDestination, NewApiKey, NewTrigger, NewUser, Planned, RecentFirings, Redelivered, Registered, Result,
+    SkippedView, Store, Undelivered, UndeliveredFilter, UndeliveredPlace,
 };
 use oncue_domain::trigger::{Armed, Definition, Edit, Trigger, TriggerHead};
 use tokio::sync::{Notify, Semaphore, watch};
@@ -335,6 +337,24 @@ impl Store for Postgres {
         now: Timestamp,
     ) -> Result<std::result::Result<TriggerId, MissingDestination>> {
         log::fire_unkept(&self.shared, owner, &definition, message_id, now).await
+    }
+
+    async fn once(&self, owner: UserId, deeds: Vec<(Keyed, Deed)>, now: Timestamp) -> Vec<Result<Done>> {
+        let once =
+            |deeds: Arc<[(Keyed, Deed)]>| async move { idempotency::once(&self.shared, owner, &deeds, now).await };
+        together_or_alone(deeds, once).await
+    }
+
+    async fn recall(&self, owner: UserId, key: &Key, now: Timestamp) -> Result<Vec<Remembered>> {
+        self.read(|client| async move { idempotency::recall(&client, owner, key, now).await }).await
+    }
+
+    async fn begin_once(&self, owner: UserId, keyed: Keyed, now: Timestamp) -> Result<Begun> {
+        idempotency::begin_once(&self.client().await?, owner, &keyed, now).await
+    }
+
+    async fn end_once(&self, owner: UserId, keyed: Keyed, answer: Option<Answer>) -> Result<()> {
+        idempotency::end_once(&self.client().await?, owner, &keyed, answer.as_ref()).await
     }
 
     async fn skipped(&self, owner: UserId, id: TriggerId, limit: usize) -> Result<Vec<SkippedView>> {

@@ -11,8 +11,8 @@ use tokio_postgres::Row;
 
 use super::firing::Leaving;
 use super::{
-    Shared, answered, column, count, execute, firing, limit_of, locks, order, partition, query, query_first, settled,
-    tally,
+    Shared, answered, column, count, execute, firing, idempotency, limit_of, locks, order, partition, query,
+    query_first, settled, tally,
 };
 use crate::codec::{COUNTED_AS_FAILED, NOT_COUNTED, instant, origin_from_number};
 
@@ -57,6 +57,7 @@ pub(super) async fn expire(shared: &Shared, gone_until: Timestamp, now: Timestam
         is_done &= execute(&transaction, sql, &[&until, &limit_of(limit)]).await? < limit as u64;
     }
     is_done &= count::expire(&transaction, now, limit).await?;
+    is_done &= idempotency::expire(&transaction, now, limit).await? < limit as u64;
     let put_together = tally::put_together();
     let merged = execute(&transaction, &put_together, &[&count::number_of(now), &limit_of(limit)]).await?;
     is_done &= merged < limit as u64;

@@ -107,6 +107,22 @@ pub(super) async fn read(shared: &Shared, ids: &[TriggerId]) -> Result<Vec<Arc<T
     Ok(found)
 }
 
+/// The owner's triggers among these, which nobody changes or deletes until the transaction is over.
+pub(super) async fn hold(
+    client: &impl GenericClient,
+    shared: &Shared,
+    owner: UserId,
+    ids: &[TriggerId],
+) -> Result<HashMap<TriggerId, Arc<Trigger>>> {
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
+    let sql = format!("SELECT {TRIGGER} FROM triggers WHERE id = ANY ($1) AND owner = $2 ORDER BY id FOR SHARE");
+    let rows = query(client, &sql, &[&ids, &owner.0]).await?;
+    rows.iter().map(|row| trigger(row, shared).map(|trigger| (trigger.id, Arc::new(trigger)))).collect()
+}
+
 pub(super) async fn create(
     shared: &Shared,
     new: &NewTrigger,
@@ -146,14 +162,14 @@ pub(super) async fn create(
     ];
     let row = query_first(&transaction, sql, &params).await?;
     let id = TriggerId(row.map(|row| column(&row, 0)).transpose()?.ok_or_else(|| broken("id", "no number"))?);
-    let trigger = as_made(id, new, now);
+    let armed = new.as_made(id, now);
     if !definition.destinations.is_empty() {
         destination::link(&transaction, id, &definition.destinations).await?;
     }
     let mut logged = None;
     if let Some(message_id) = new.test_event {
         let mut event = NewEvent {
-            trigger: Arc::new(trigger.clone()),
+            trigger: Arc::new(armed.trigger.clone()),
             origin: Origin::Test,
             scheduled_at: None,
             payload: None,
@@ -169,19 +185,7 @@ pub(super) async fn create(
     note_armed(shared, id, new.next_at, &mut changes);
     let claims = logged.map_or_else(Vec::new, |(logged, event)| logged.finish(shared, event, now, &mut changes));
     announce(shared, claims, &changes);
-    Ok(Ok(Armed { trigger, next_at: new.next_at, fired: 0 }))
-}
-
-/// The trigger that `new` became.
-pub(super) fn as_made(id: TriggerId, new: &NewTrigger, now: Timestamp) -> Trigger {
-    Trigger {
-        id,
-        owner: new.owner,
-        revision: 1,
-        definition: new.definition.clone(),
-        created_at: now,
-        standing_since: now,
-    }
+    Ok(Ok(armed))
 }
 
 /// This node knows of what it has just armed before any other does, and takes it if it is due soon.

@@ -13,6 +13,7 @@ mod event;
 mod failure;
 mod firing;
 mod head;
+mod idempotency;
 mod migrate;
 mod open;
 mod order;
@@ -45,15 +46,16 @@ use oncue_domain::destination::{Definition as DestinationDefinition, Destination
 use oncue_domain::event::{Event, Retention};
 use oncue_domain::firing::Firing;
 use oncue_domain::id::{ApiKeyId, ArrivalId, DestinationId, EventId, MessageId, TriggerId, UserId};
+use oncue_domain::idempotency::{Answer, Key, Keyed, Remembered};
 use oncue_domain::node::{NodeView, Work};
 use oncue_domain::plan::Absence;
 use oncue_domain::receipt::Receipt;
 use oncue_domain::redelivery::{CancelRefusal, DeliveryId, Refusal, SLICE_MAX};
 use oncue_domain::store::{
-    Attention, Backlog, Call, Committed, Deleted, DeliveryView, DueCounts, Edited, EventCount, EventFilter, EventLines,
-    EventPage, EventSearch, Expired, Fired, FiredAgain, Listener, Made, MissingDestination, NewApiKey, NewTrigger,
-    NewUser, Planned, RecentFirings, Redelivered, Registered, Result, SkippedView, Store, Undelivered,
-    UndeliveredFilter, UndeliveredPlace,
+    Attention, Backlog, Begun, Call, Committed, Deed, Deleted, DeliveryView, Done, DueCounts, Edited, EventCount,
+    EventFilter, EventLines, EventPage, EventSearch, Expired, Fired, FiredAgain, Listener, Made, MissingDestination,
+    NewApiKey, NewTrigger, NewUser, Planned, RecentFirings, Redelivered, Registered, Result, SkippedView, Store,
+    Undelivered, UndeliveredFilter, UndeliveredPlace,
 };
 use oncue_domain::trigger::{Armed, Definition, Edit, Trigger, TriggerHead};
 
@@ -299,6 +301,28 @@ impl Store for Sqlite {
                 event::fire_unkept(connection, effects, &shared, owner, &definition, message_id, now)
             })
             .await
+    }
+
+    async fn once(&self, owner: UserId, deeds: Vec<(Keyed, Deed)>, now: Timestamp) -> Vec<Result<Done>> {
+        let once = |deeds: Arc<[(Keyed, Deed)]>| {
+            let shared = Arc::clone(&self.shared);
+            self.writer
+                .submit(move |connection, effects| idempotency::once(connection, effects, &shared, owner, &deeds, now))
+        };
+        together_or_alone(deeds, once).await
+    }
+
+    async fn recall(&self, owner: UserId, key: &Key, now: Timestamp) -> Result<Vec<Remembered>> {
+        let key = key.clone();
+        self.peek(move |connection, _| idempotency::recall(connection, owner, &key, now)).await
+    }
+
+    async fn begin_once(&self, owner: UserId, keyed: Keyed, now: Timestamp) -> Result<Begun> {
+        self.writer.submit(move |connection, _| idempotency::begin_once(connection, owner, &keyed, now)).await
+    }
+
+    async fn end_once(&self, owner: UserId, keyed: Keyed, answer: Option<Answer>) -> Result<()> {
+        self.writer.submit(move |connection, _| idempotency::end_once(connection, owner, &keyed, answer.as_ref())).await
     }
 
     async fn skipped(&self, owner: UserId, id: TriggerId, limit: usize) -> Result<Vec<SkippedView>> {

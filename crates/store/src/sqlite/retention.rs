@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension};
 
 use super::count::Subject;
 use super::writer::Effects;
-use super::{count, failed, firing, order};
+use super::{count, failed, firing, idempotency, order};
 use crate::codec::{COUNTED_AS_FAILED, NOT_COUNTED, instant, origin_from_number};
 
 pub(super) fn expire(
@@ -63,6 +63,7 @@ pub(super) fn expire(
         is_done &= removed < limit;
     }
     is_done &= count::expire(connection, now, limit)?;
+    is_done &= idempotency::expire(connection, now, limit)? < limit;
     Ok(Expired { events: ids.len(), is_done })
 }
 

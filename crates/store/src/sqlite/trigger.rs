@@ -99,19 +99,7 @@ pub(super) fn create(
     now: Timestamp,
 ) -> Result<std::result::Result<Armed, MissingDestination>> {
     let made = make(connection, effects, shared, new, now)?;
-    Ok(made.map(|id| Armed { trigger: as_made(id, new, now), next_at: new.next_at, fired: 0 }))
-}
-
-/// The trigger that `new` became.
-fn as_made(id: TriggerId, new: &NewTrigger, now: Timestamp) -> Trigger {
-    Trigger {
-        id,
-        owner: new.owner,
-        revision: 1,
-        definition: new.definition.clone(),
-        created_at: now,
-        standing_since: now,
-    }
+    Ok(made.map(|id| new.as_made(id, now)))
 }
 
 pub(super) fn create_many(
@@ -165,7 +153,7 @@ fn make(
     arm(connection, effects, id, 1, new.next_at)?;
     if let Some(message_id) = new.test_event {
         let event = NewEvent { origin: Origin::Test, scheduled_at: None, payload: None, message_id, parent: None };
-        log(connection, effects, shared, &as_made(id, new, now), &event, now)?;
+        log(connection, effects, shared, &new.as_made(id, now).trigger, &event, now)?;
     }
     Ok(Ok(id))
 }

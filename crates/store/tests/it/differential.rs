@@ -6,6 +6,7 @@ mod definition;
 mod destination;
 mod many;
 mod moved;
+mod once;
 mod operation;
 mod search;
 mod side;
@@ -37,7 +38,7 @@ const STEPS: usize = 300;
 const SILENCE_MAX: SignedDuration = SignedDuration::from_mins(20);
 
 /// Every operation of the trait: a run in which one of them never did anything says nothing about it.
-const OPERATIONS: [&str; 72] = [
+const OPERATIONS: [&str; 76] = [
     "api_key_user",
     "api_keys",
     "arrival",
@@ -45,6 +46,7 @@ const OPERATIONS: [&str; 72] = [
     "arrive",
     "attention",
     "backlog",
+    "begin_once",
     "begin_presence",
     "cancel_delivery",
     "check",
@@ -69,6 +71,7 @@ const OPERATIONS: [&str; 72] = [
     "due_counts",
     "edit_destination",
     "edit_trigger",
+    "end_once",
     "end_other_sessions",
     "end_session",
     "event",
@@ -88,7 +91,9 @@ const OPERATIONS: [&str; 72] = [
     "next_owed",
     "nodes",
     "note_work",
+    "once",
     "open_session",
+    "recall",
     "recent_firings",
     "redeliver",
     "redeliver_matching",

@@ -1,9 +1,9 @@
 //! API keys: how programs come in. A key is shown once; what is kept is its hash.
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use jiff::Timestamp;
@@ -19,6 +19,7 @@ use crate::app::App;
 use crate::auth::{Caller, KEY_PREFIX};
 use crate::extract::{Fields, JsonBody, PathId, id_of};
 use crate::fault::{Fault, Problem};
+use crate::idempotency::ShownOnce;
 use crate::openapi::{Errors, MakingErrors};
 
 /// How much of a key is kept readable, to tell keys apart by.
@@ -128,7 +129,12 @@ pub(crate) async fn create(State(app): State<App>, caller: Caller, body: JsonBod
     fields.finish()?;
     let (name, scopes) = (name.unwrap_or_default(), scopes.unwrap_or_default());
     let (made, key) = issue(&app, &caller, name, scopes, expires_at, now).await?;
-    Ok((StatusCode::CREATED, Json(NewApiKeyDocument { described: ApiKeyDocument::of(&made), key })).into_response())
+    Ok((
+        StatusCode::CREATED,
+        Extension(ShownOnce),
+        Json(NewApiKeyDocument { described: ApiKeyDocument::of(&made), key }),
+    )
+        .into_response())
 }
 
 /// Makes a key. It is in nobody's hands but the caller's: what is kept is its hash.

@@ -7,16 +7,17 @@ use axum::response::{IntoResponse, Response};
 use oncue_domain::event::Origin;
 use oncue_domain::id::{EventId, TriggerId, UserId};
 use oncue_domain::payload::{PAYLOAD_BYTES_MAX, Payload};
-use oncue_domain::store::{Call, Fired};
+use oncue_domain::store::{Call, Deed, Done, Fired};
 use oncue_domain::trigger::FireRefusal;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::trigger::trigger_id;
 use crate::app::{App, Shared};
-use crate::auth::Firer;
+use crate::auth::{Caller, Firer};
 use crate::extract::{JsonBody, PathId};
 use crate::fault::{Fault, Problem};
+use crate::idempotency::{Given, Recalled, Replayed, other};
 use crate::openapi::{Errors, FiringErrors};
 
 /// A trigger has fired.
@@ -55,6 +56,31 @@ pub(crate) async fn fire_trigger(
     let event = outcome(app.store.fire(owner, id, call, now).await?)?;
     metrics::counter!("oncue_firings_total", "origin" => origin.word()).increment(1);
     Ok(event)
+}
+
+/// The same for a call that may have come under a key: then once.
+pub(crate) async fn fire_once(
+    app: &Shared,
+    caller: &Caller,
+    under: Option<&Recalled>,
+    id: TriggerId,
+    origin: Origin,
+    payload: Option<Payload>,
+) -> Result<(EventId, Replayed), Fault> {
+    let Some(key) = under else {
+        return Ok((fire_trigger(app, caller.owner(), id, origin, payload).await?, Replayed::No));
+    };
+    let now = app.now();
+    let call = Call { origin, payload, message_id: app.ids.message(now) };
+    match key.once(app, caller, Deed::Fire(id, call), now).await? {
+        Done::Fired(fired) => {
+            let event = outcome(fired)?;
+            metrics::counter!("oncue_firings_total", "origin" => origin.word()).increment(1);
+            Ok((event, Replayed::No))
+        }
+        Done::Before { number, .. } => Ok((EventId(number), Replayed::Yes)),
+        done => Err(other(done)),
+    }
 }
 
 /// The event of a call, or why there is none.
@@ -100,12 +126,14 @@ pub(crate) async fn fire(
     State(app): State<App>,
     Firer(caller): Firer,
     PathId(id): PathId,
+    given: Given,
     body: JsonBody,
 ) -> Result<Response, Problem> {
     let id = trigger_id(&id)?;
     let payload = read_payload(&body)?;
-    let event = fire_trigger(&app, caller.owner(), id, Origin::Api, payload).await?;
-    Ok(Json(FiredDocument::new(event)).into_response())
+    let under = given.recall_json(&app, &caller, &body).await?;
+    let (event, replayed) = fire_once(&app, &caller, under.as_ref(), id, Origin::Api, payload).await?;
+    Ok((replayed, Json(FiredDocument::new(event))).into_response())
 }
 
 /// Try a trigger out: one test event, logged and delivered like any other.
@@ -115,7 +143,10 @@ pub(crate) async fn test(
     State(app): State<App>,
     Firer(caller): Firer,
     PathId(id): PathId,
+    given: Given,
 ) -> Result<Response, Problem> {
-    let event = fire_trigger(&app, caller.owner(), trigger_id(&id)?, Origin::Test, None).await?;
-    Ok(Json(FiredDocument::tested(event)).into_response())
+    let id = trigger_id(&id)?;
+    let under = given.recall(&app, &caller, &[]).await?;
+    let (event, replayed) = fire_once(&app, &caller, under.as_ref(), id, Origin::Test, None).await?;
+    Ok((replayed, Json(FiredDocument::tested(event))).into_response())
 }

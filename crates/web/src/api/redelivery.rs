@@ -10,10 +10,11 @@ use axum::extract::{FromRequestParts, Path, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use jiff::Timestamp;
 use oncue_domain::event::Origin;
 use oncue_domain::id::{EventId, UserId};
 use oncue_domain::redelivery::{CancelRefusal, DeliveryId, Refusal};
-use oncue_domain::store::FiredAgain;
+use oncue_domain::store::{Deed, Done, FiredAgain};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -22,6 +23,7 @@ use crate::app::{App, Shared};
 use crate::auth::{Caller, Firer};
 use crate::extract::{PathId, id_of};
 use crate::fault::{Fault, Problem};
+use crate::idempotency::{Given, Recalled, Replayed, other};
 use crate::openapi::Errors;
 
 /// What was done with a delivery.
@@ -110,20 +112,54 @@ pub(crate) async fn fire_again(
     State(app): State<App>,
     Firer(caller): Firer,
     PathId(id): PathId,
+    given: Given,
 ) -> Result<Response, Problem> {
     let parent = id_of(&id).map(EventId).ok_or_else(|| Fault::not_found("Event"))?;
-    let event = fire_once_more(&app, caller.owner(), parent).await?;
+    let (event, replayed) = match given.recall(&app, &caller, &[]).await? {
+        None => (fire_once_more(&app, caller.owner(), parent).await?, Replayed::No),
+        Some(key) => fire_once_more_under(&app, &caller, &key, parent).await?,
+    };
     let document =
         FiredAgainDocument { message: "The trigger has fired again.", event_id: event.0, parent_id: parent.0 };
     let location = HeaderValue::from_str(&format!("/api/v1/event_logs/{event}")).expect("a number is visible ASCII");
-    Ok((StatusCode::CREATED, [(header::LOCATION, location)], Json(document)).into_response())
+    Ok((StatusCode::CREATED, replayed, [(header::LOCATION, location)], Json(document)).into_response())
+}
+
+/// The same as [`fire_once_more`], once under a key.
+async fn fire_once_more_under(
+    app: &Shared,
+    caller: &Caller,
+    key: &Recalled,
+    parent: EventId,
+) -> Result<(EventId, Replayed), Fault> {
+    let now = app.now();
+    let gone_until = app.settings.retention.gone_until(now);
+    let deed = Deed::FireAgain { event: parent, message_id: app.ids.message(now), gone_until };
+    match key.once(app, caller, deed, now).await? {
+        Done::FiredAgain(fired) => Ok((fired_again(app, caller.owner(), parent, fired, now).await?, Replayed::No)),
+        Done::Before { number, .. } => Ok((EventId(number), Replayed::Yes)),
+        done => Err(other(done)),
+    }
 }
 
 /// Fires the trigger of an event again, with the event's payload.
 pub(crate) async fn fire_once_more(app: &Shared, owner: UserId, parent: EventId) -> Result<EventId, Fault> {
     let now = app.now();
     let gone_until = app.settings.retention.gone_until(now);
-    match app.store.fire_again(owner, parent, app.ids.message(now), gone_until, now).await? {
+    let fired = app.store.fire_again(owner, parent, app.ids.message(now), gone_until, now).await?;
+    fired_again(app, owner, parent, fired, now).await
+}
+
+/// The new event, or why there is none.
+async fn fired_again(
+    app: &Shared,
+    owner: UserId,
+    parent: EventId,
+    fired: FiredAgain,
+    now: Timestamp,
+) -> Result<EventId, Fault> {
+    let gone_until = app.settings.retention.gone_until(now);
+    match fired {
         FiredAgain::Event(event) => {
             metrics::counter!("oncue_firings_total", "origin" => Origin::Repeat.word()).increment(1);
             Ok(event)

@@ -9,7 +9,7 @@ use oncue_domain::destination::{Format, Webhook};
 use oncue_domain::id::{TriggerId, UserId};
 use oncue_domain::payload::Payload;
 use oncue_domain::schedule::zone::Zone;
-use oncue_domain::store::{Edited, NewTrigger, SkippedView};
+use oncue_domain::store::{Deed, Done, Edited, NewTrigger, SkippedView};
 use oncue_domain::trigger::{Armed, Definition, Kind, ScheduleDetails, Trigger, parse_name};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -24,6 +24,7 @@ use crate::app::{App, Shared};
 use crate::auth::Caller;
 use crate::extract::{Fields, JsonBody, PathId, Query, id_of};
 use crate::fault::{Fault, Problem};
+use crate::idempotency::{Before, Given, Recalled, Replayed, other};
 use crate::openapi::{Errors, MakingErrors};
 
 /// A trigger.
@@ -298,6 +299,40 @@ pub(crate) async fn make(app: &Shared, owner: UserId, definition: Definition, no
     made.map_err(|missing| trigger_destination::missing(&named, missing))
 }
 
+/// Makes a trigger once under a key, of what `read` makes of the call at an instant. It is shown as it was made, whatever became of it since.
+pub(crate) async fn make_once(
+    app: &Shared,
+    caller: &Caller,
+    key: &Recalled,
+    read: impl Fn(Timestamp) -> Result<Definition, Fault>,
+) -> Result<(Armed, Replayed), Fault> {
+    let (owner, now) = (caller.owner(), app.now());
+    let done = match key.made(0) {
+        // What was in the future then may lie in the past now: it is not asked about again.
+        Some(Before { number, at }) => Done::Before { number, at },
+        None => {
+            let new = to_make(app, owner, read(now)?, now);
+            let named = new.definition.destinations.clone();
+            match key.once(app, caller, Deed::Make(Box::new(new.clone())), now).await? {
+                Done::Made(Ok(id)) => return Ok((new.as_made(id, now), Replayed::No)),
+                Done::Made(Err(missing)) => return Err(trigger_destination::missing(&named, missing)),
+                done => done,
+            }
+        }
+    };
+    let Done::Before { number, at } = done else { return Err(other(done)) };
+    let id = TriggerId(number);
+    let armed = match read(at) {
+        Ok(definition) => to_make(app, owner, definition, at).as_made(id, at),
+        // The server was told other rules since; what there is of it is shown as it stands.
+        Err(_) => app.store.trigger(owner, id).await?.ok_or_else(|| {
+            let detail = format!("This call made trigger {id} at {}; it is gone since.", time(at));
+            Fault::new(StatusCode::CONFLICT, detail)
+        })?,
+    };
+    Ok((armed, Replayed::Yes))
+}
+
 /// What a checked definition asks the store for.
 pub(super) fn to_make(app: &Shared, owner: UserId, definition: Definition, now: Timestamp) -> NewTrigger {
     let next_at = definition.next_after(now);
@@ -366,12 +401,23 @@ pub(crate) async fn table(state: State<App>, caller: Caller) -> Response {
 /// Make a trigger.
 #[utoipa::path(post, path = "/api/v1/triggers", tag = "Triggers", operation_id = "create_trigger", request_body = TriggerInput,
     responses((status = 201, body = TriggerDocument), MakingErrors))]
-pub(crate) async fn create(State(app): State<App>, caller: Caller, body: JsonBody) -> Result<Response, Problem> {
-    let now = app.now();
-    let definition = read_definition(&app, body.needed()?, None, None, now)?;
-    let armed = make(&app, caller.owner(), definition, now).await?;
+pub(crate) async fn create(
+    State(app): State<App>,
+    caller: Caller,
+    given: Given,
+    body: JsonBody,
+) -> Result<Response, Problem> {
+    let bytes = body.needed()?;
+    let read = |now| read_definition(&app, bytes, None, None, now);
+    let (armed, replayed) = match given.recall_json(&app, &caller, &body).await? {
+        Some(key) => make_once(&app, &caller, &key, read).await?,
+        None => {
+            let now = app.now();
+            (make(&app, caller.owner(), read(now)?, now).await?, Replayed::No)
+        }
+    };
     let location = [(axum::http::header::LOCATION, format!("/api/v1/triggers/{}", armed.trigger.id))];
-    Ok((StatusCode::CREATED, location, Json(TriggerDocument::of(&app, &armed))).into_response())
+    Ok((StatusCode::CREATED, replayed, location, Json(TriggerDocument::of(&app, &armed))).into_response())
 }
 
 /// Show one trigger.

@@ -16,14 +16,15 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use super::time;
-use crate::api::fire::{FiredDocument, fire_trigger, read_payload};
+use crate::api::fire::{FiredDocument, fire_once, read_payload};
 use crate::api::page::{Gathered, gather_triggers, next_limit, respond, take_page};
-use crate::api::trigger::{change, load, make, trigger_id};
+use crate::api::trigger::{change, load, make, make_once, trigger_id};
 use crate::api::trigger_destination;
 use crate::app::App;
 use crate::auth::{Caller, Firer};
 use crate::extract::{Fields, JsonBody, PathId, Query, id_of};
 use crate::fault::{Fault, FlatFault};
+use crate::idempotency::{Given, Replayed};
 use crate::openapi::{FlatErrors, FlatMakingErrors};
 
 const WRONG_TYPE: &str = "Trigger type must be either 'scheduled' or 'api'.";
@@ -311,12 +312,22 @@ pub(crate) async fn list(State(app): State<App>, caller: Caller, mut query: Quer
 /// Make a trigger.
 #[utoipa::path(post, path = "/triggers", tag = "Flat: triggers", operation_id = "flat_create_trigger",
     request_body = FlatTriggerInput, responses((status = 200, body = FlatTrigger), FlatMakingErrors))]
-pub(crate) async fn create(State(app): State<App>, caller: Caller, body: JsonBody) -> Result<Response, FlatFault> {
-    let now = app.now();
+pub(crate) async fn create(
+    State(app): State<App>,
+    caller: Caller,
+    given: Given,
+    body: JsonBody,
+) -> Result<Response, FlatFault> {
     let input = FlatTriggerInput::whole(&body)?;
-    let definition = apply(&app, &input, blank(), None, now)?;
-    let armed = make(&app, caller.owner(), definition, now).await?;
-    Ok(Json(FlatTrigger::of(&armed)).into_response())
+    let read = |now| apply(&app, &input, blank(), None, now);
+    let (armed, replayed) = match given.recall_json(&app, &caller, &body).await? {
+        Some(key) => make_once(&app, &caller, &key, read).await?,
+        None => {
+            let now = app.now();
+            (make(&app, caller.owner(), read(now)?, now).await?, Replayed::No)
+        }
+    };
+    Ok((replayed, Json(FlatTrigger::of(&armed))).into_response())
 }
 
 /// Try a trigger out: nothing is stored but one test event, which is delivered like any other.
@@ -388,10 +399,12 @@ pub(crate) async fn fire(
     State(app): State<App>,
     Firer(caller): Firer,
     PathId(id): PathId,
+    given: Given,
     body: JsonBody,
 ) -> Result<Response, FlatFault> {
     let id = trigger_id(&id)?;
     let payload = read_payload(&body)?;
-    let event = fire_trigger(&app, caller.owner(), id, Origin::Api, payload).await?;
-    Ok(Json(FiredDocument::new(event)).into_response())
+    let under = given.recall_json(&app, &caller, &body).await?;
+    let (event, replayed) = fire_once(&app, &caller, under.as_ref(), id, Origin::Api, payload).await?;
+    Ok((replayed, Json(FiredDocument::new(event))).into_response())
 }

@@ -326,6 +326,7 @@ impl Kept {
             kept.skipped.retain(|view| view.recorded_at > gone_until);
         }
         self.expire_counts(now);
+        self.expire_remembered(now);
         Expired { events: gone.len(), is_done }
     }
 }

@@ -9,6 +9,7 @@ mod delivery;
 mod destination;
 mod event;
 mod firing;
+mod idempotency;
 mod order;
 mod presence;
 mod redelivery;
@@ -31,15 +32,16 @@ use crate::destination::{self as destinations, Destination, DestinationHead, Sta
 use crate::event::{Event, Retention};
 use crate::firing::Firing;
 use crate::id::{ApiKeyId, ArrivalId, DestinationId, EventId, MessageId, TriggerId, UserId};
+use crate::idempotency::{Answer, Key, Keyed, Remembered};
 use crate::node::{Identity, NodeView, Work};
 use crate::plan::Absence;
 use crate::receipt::Receipt;
 use crate::redelivery::{CancelRefusal, DeliveryId, Refusal};
 use crate::store::{
-    Attention, Backlog, Call, Change, Committed, Deleted, DeliveryView, DueCounts, Edited, EventCount, EventFilter,
-    EventLines, EventPage, EventSearch, Expired, Fired, FiredAgain, Listener, MissingDestination, NewApiKey,
-    NewTrigger, NewUser, Planned, RecentFirings, Redelivered, Registered, Result, SkippedView, Store, Undelivered,
-    UndeliveredFilter, UndeliveredPlace,
+    Attention, Backlog, Begun, Call, Change, Committed, Deed, Deleted, DeliveryView, Done, DueCounts, Edited,
+    EventCount, EventFilter, EventLines, EventPage, EventSearch, Expired, Fired, FiredAgain, Listener,
+    MissingDestination, NewApiKey, NewTrigger, NewUser, Planned, RecentFirings, Redelivered, Registered, Result,
+    SkippedView, Store, Undelivered, UndeliveredFilter, UndeliveredPlace,
 };
 use crate::trigger::{Armed, Definition, Edit, Trigger, TriggerHead};
 
@@ -81,6 +83,9 @@ struct Kept {
     counts: BTreeMap<(UserId, Option<TriggerId>, Timestamp), HourCount>,
     /// What is left of events that are gone, oldest first, for each trigger that is still there.
     gone_firings: BTreeMap<TriggerId, Vec<Firing>>,
+
+    /// What was done under keys, by owner, key and item.
+    remembered: BTreeMap<(UserId, Key, u32), Remembered>,
 
     identity: Identity,
     /// When this server began.
@@ -136,6 +141,7 @@ impl Memory {
             owed: BTreeMap::new(),
             counts: BTreeMap::new(),
             gone_firings: BTreeMap::new(),
+            remembered: BTreeMap::new(),
             identity: Identity::default(),
             began_at: None,
             work: None,
@@ -332,6 +338,23 @@ impl Store for Memory {
         now: Timestamp,
     ) -> Result<std::result::Result<TriggerId, MissingDestination>> {
         Ok(self.change(|kept| kept.fire_unkept(owner, definition, message_id, now)))
+    }
+
+    async fn once(&self, owner: UserId, deeds: Vec<(Keyed, Deed)>, now: Timestamp) -> Vec<Result<Done>> {
+        self.change(|kept| deeds.into_iter().map(|(keyed, deed)| Ok(kept.once(owner, &keyed, deed, now))).collect())
+    }
+
+    async fn recall(&self, owner: UserId, key: &Key, now: Timestamp) -> Result<Vec<Remembered>> {
+        Ok(self.kept().recall(owner, key, now))
+    }
+
+    async fn begin_once(&self, owner: UserId, keyed: Keyed, now: Timestamp) -> Result<Begun> {
+        Ok(self.kept().begin_once(owner, &keyed, now))
+    }
+
+    async fn end_once(&self, owner: UserId, keyed: Keyed, answer: Option<Answer>) -> Result<()> {
+        self.kept().end_once(owner, &keyed, answer);
+        Ok(())
     }
 
     async fn skipped(&self, owner: UserId, id: TriggerId, limit: usize) -> Result<Vec<SkippedView>> {

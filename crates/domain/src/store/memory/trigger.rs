@@ -38,15 +38,7 @@ impl Kept {
     pub(super) fn create_trigger(&mut self, new: NewTrigger, now: Timestamp) -> Result<Armed, MissingDestination> {
         self.has_all(new.owner, &new.definition)?;
         let id = TriggerId(draw(&mut self.last_ids.trigger));
-        let trigger = Trigger {
-            id,
-            owner: new.owner,
-            revision: 1,
-            definition: new.definition,
-            created_at: now,
-            standing_since: now,
-        };
-        let trigger = Arc::new(trigger);
+        let trigger = Arc::new(new.as_made(id, now).trigger);
         let kept = KeptTrigger { trigger: Arc::clone(&trigger), next_at: new.next_at, fired: 0, skipped: Vec::new() };
         let armed = kept.armed();
         self.triggers.insert(id, kept);

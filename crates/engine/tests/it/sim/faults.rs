@@ -16,16 +16,17 @@ use oncue_domain::destination::{self, Destination, DestinationHead, Standing, Wa
 use oncue_domain::event::{Event, Retention};
 use oncue_domain::firing::Firing;
 use oncue_domain::id::{ApiKeyId, ArrivalId, DestinationId, EventId, MessageId, TriggerId, UserId};
+use oncue_domain::idempotency::{Answer, Key, Keyed, Remembered};
 use oncue_domain::node::{NodeView, Work};
 use oncue_domain::plan::Absence;
 use oncue_domain::receipt::Receipt;
 use oncue_domain::redelivery::{CancelRefusal, DeliveryId, Refusal};
 use oncue_domain::store::memory::Memory;
 use oncue_domain::store::{
-    Attention, Backlog, Call, Committed, Deleted, DeliveryView, DueCounts, Edited, Error, EventCount, EventFilter,
-    EventLines, EventPage, EventSearch, Expired, Fired, FiredAgain, Listener, MissingDestination, NewApiKey,
-    NewTrigger, NewUser, Planned, RecentFirings, Redelivered, Registered, Result, SkippedView, Store, Undelivered,
-    UndeliveredFilter, UndeliveredPlace,
+    Attention, Backlog, Begun, Call, Committed, Deed, Deleted, DeliveryView, Done, DueCounts, Edited, Error,
+    EventCount, EventFilter, EventLines, EventPage, EventSearch, Expired, Fired, FiredAgain, Listener,
+    MissingDestination, NewApiKey, NewTrigger, NewUser, Planned, RecentFirings, Redelivered, Registered, Result,
+    SkippedView, Store, Undelivered, UndeliveredFilter, UndeliveredPlace,
 };
 use oncue_domain::trigger::{Armed, Definition, Edit, Trigger, TriggerHead};
 
@@ -406,6 +407,22 @@ impl Store for Faults {
         now: Timestamp,
     ) -> Result<std::result::Result<TriggerId, MissingDestination>> {
         self.memory.fire_unkept(owner, definition, message_id, now).await
+    }
+
+    async fn once(&self, owner: UserId, deeds: Vec<(Keyed, Deed)>, now: Timestamp) -> Vec<Result<Done>> {
+        self.memory.once(owner, deeds, now).await
+    }
+
+    async fn recall(&self, owner: UserId, key: &Key, now: Timestamp) -> Result<Vec<Remembered>> {
+        self.memory.recall(owner, key, now).await
+    }
+
+    async fn begin_once(&self, owner: UserId, keyed: Keyed, now: Timestamp) -> Result<Begun> {
+        self.memory.begin_once(owner, keyed, now).await
+    }
+
+    async fn end_once(&self, owner: UserId, keyed: Keyed, answer: Option<Answer>) -> Result<()> {
+        self.memory.end_once(owner, keyed, answer).await
     }
 
     async fn skipped(&self, owner: UserId, id: TriggerId, limit: usize) -> Result<Vec<SkippedView>> {

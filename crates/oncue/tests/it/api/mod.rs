@@ -8,6 +8,7 @@ mod errors;
 mod events;
 mod fire;
 mod forecast;
+mod idempotency;
 mod lists;
 mod nodes;
 mod pauses;

@@ -8,6 +8,7 @@ mod death;
 mod failover;
 mod faults;
 mod frozen;
+mod idempotency;
 mod order;
 mod pace;
 mod punctual;

@@ -13,6 +13,7 @@ mod event;
 mod firing;
 mod follow;
 mod head;
+mod idempotency;
 mod limit;
 mod many;
 mod node;

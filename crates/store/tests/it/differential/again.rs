@@ -12,7 +12,7 @@ use super::side::{Outcome, told};
 use super::{Chance, Known};
 
 /// Events are kept for so long in these runs.
-const RETENTION: Retention =
+pub(super) const RETENTION: Retention =
     Retention { active_for: SignedDuration::from_mins(10), keep_for: SignedDuration::from_hours(1) };
 
 /// Something is to happen once more, or no more.

@@ -14,6 +14,7 @@ use oncue_domain::trigger::{Arm, Definition, Edit};
 
 use super::again::Again;
 use super::many::Many;
+use super::once::Once;
 use super::search::{self, Search};
 use super::side::{Outcome, Side};
 use super::{Chance, Known, SILENCE_MAX, definition};
@@ -61,6 +62,7 @@ pub(super) enum Operation {
     Arrive(UserId, Arrived, Contents),
     Again(Again),
     Many(Many),
+    Once(Once),
 }
 
 /// What becomes of an attempt.
@@ -114,6 +116,7 @@ impl Operation {
             Operation::Arrive(..) => "arrive",
             Operation::Again(again) => again.method(),
             Operation::Many(many) => many.method(),
+            Operation::Once(once) => once.method(),
         }
     }
 
@@ -123,7 +126,7 @@ impl Operation {
             return register(chance);
         }
         let owner = chance.pick(&known.users);
-        match chance.below(120) {
+        match chance.below(128) {
             // Where the nodes that are gone were alive later than anybody since, nobody can be away: the stores would not agree from when.
             0..16 if !known.last_sign_is_the_latest() => Operation::Move(distance(chance).min(SILENCE_MAX)),
             0..16 => Operation::Move(distance(chance)),
@@ -165,6 +168,7 @@ impl Operation {
                 let age = SignedDuration::from_mins(chance.pick(&[61, 61, 61, 61, 600]));
                 Operation::Expire(age, chance.pick(&[1, 3, 1000, 1000]))
             }
+            120..128 => Operation::Once(Once::draw(chance, known, owner)),
             100..108 => Operation::Again(Again::draw(chance, known, owner)),
             _ => super::destination::draw(chance, known, owner),
         }
@@ -178,6 +182,7 @@ impl Operation {
             }
             Operation::CreateTrigger(new) => known.triggers.extend(outcome.trigger.map(|id| (new.owner, id))),
             Operation::Many(Many::Create(owner, _)) => known.triggers.extend(outcome.trigger.map(|id| (*owner, id))),
+            Operation::Once(once) => known.triggers.extend(outcome.trigger.map(|id| (once.owner, id))),
             Operation::DeleteTrigger(..) if outcome.did_something && known.triggers.len() > 12 => {
                 known.triggers.remove(0);
             }

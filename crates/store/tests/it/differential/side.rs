@@ -236,6 +236,7 @@ impl Side {
                 told(store.delete_destination(owner, id, now).await, |deleted| *deleted == Deleted::Done)
             }
             Operation::Many(many) => many.run(store, now).await,
+            Operation::Once(once) => once.run(store, &self.events(once.owner).await, now).await,
             Operation::Again(again) => again.run(store, &self.events(again.owner).await, now).await,
             Operation::Expire(age, limit) => {
                 told(store.expire(now - age, now, limit).await.map(|expired| expired.events), |gone| *gone > 0)

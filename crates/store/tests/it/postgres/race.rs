@@ -7,7 +7,8 @@ use oncue_domain::delivery;
 use oncue_domain::destination::Standing;
 use oncue_domain::event::Origin;
 use oncue_domain::id::{EventId, UserId};
-use oncue_domain::store::{Edited, EventFilter, EventPage, Fired};
+use oncue_domain::idempotency::{Key, Keyed, Print};
+use oncue_domain::store::{Deed, Done, Edited, EventFilter, EventPage, Fired};
 use oncue_domain::trigger::Definition;
 
 use super::Nodes;
@@ -179,5 +180,44 @@ async fn a_destination_resumes_beside_settlements_of_the_same_events_and_neither
         let failed = own.iter().rev().map(|claim| answered(claim, 500, now)).collect();
         let (settled, resumed) = tokio::join!(node.store.settle(failed), set(Standing::Active, now));
         assert_eq!((settled, resumed), (Ok(()), Ok(true)), "round {round}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_comes_to_several_nodes_at_once_under_one_key_is_done_once() {
+    let nodes = Nodes::begin(3).await;
+    let owner = nodes.user("a").await;
+    let id = nodes.nodes[0].trigger(owner, api("api")).await.id;
+    for round in 0..10 {
+        // The items of a call in another order on every other node: nobody may wait for the others in a circle.
+        let calls: Vec<_> = (0..12)
+            .map(|caller: usize| {
+                let node = &nodes.nodes[caller % 3];
+                let keyed = |item: u32| Keyed {
+                    key: Key::parse(format!("round-{round}").as_bytes()).expect("a key"),
+                    item,
+                    print: Print::of(&[b"a"]),
+                };
+                let mut deeds: Vec<(Keyed, Deed)> =
+                    (0..4).map(|item| (keyed(item), Deed::Fire(id, node.call(Origin::Api, None)))).collect();
+                if caller % 2 == 1 {
+                    deeds.reverse();
+                }
+                let store = Arc::clone(&node.store);
+                tokio::spawn(async move { store.once(owner, deeds, t(1)).await })
+            })
+            .collect();
+        let mut fired = 0;
+        for call in calls {
+            for done in call.await.expect("no panic") {
+                match done.expect("an answer") {
+                    Done::Fired(Fired::Event(_)) => fired += 1,
+                    Done::Before { .. } => {}
+                    other => panic!("{other:?}"),
+                }
+            }
+        }
+        assert_eq!(fired, 4, "round {round}");
+        assert_eq!(logged(&nodes.nodes[0], owner).await, 4 * (round + 1));
     }
 }

@@ -16,6 +16,7 @@ use crate::fault::{Fault, ProblemDocument, seconds};
 const ERRORS_MAX: usize = 8;
 
 /// What was done for an item.
+#[derive(Clone, Copy)]
 pub(super) enum Done {
     /// The trigger exists.
     Made(TriggerId),

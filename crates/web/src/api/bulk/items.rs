@@ -78,6 +78,11 @@ impl BulkBody {
         Ok(BulkBody { bytes, form, answers_in_lines, _turn: turn })
     }
 
+    /// What was sent, to the byte.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// Whether each result is wanted on a line of its own.
     pub(super) fn answers_in_lines(&self) -> bool {
         self.answers_in_lines
@@ -102,7 +107,8 @@ fn of_array(bytes: &[u8]) -> Result<(Vec<Item<'_>>, usize), Fault> {
     let text = std::str::from_utf8(bytes).map_err(|_| Fault::new(StatusCode::BAD_REQUEST, "The body is not UTF-8."))?;
     match serde_json::from_str::<Elements<'_>>(text) {
         Ok(Elements { taken, count }) => {
-            Ok((taken.into_iter().map(|raw| Item { bytes: raw.get().as_bytes(), line: None }).collect(), count))
+            let taken = (0..).zip(taken);
+            Ok((taken.map(|(index, raw)| Item { bytes: raw.get().as_bytes(), index, line: None }).collect(), count))
         }
         Err(error) if error.is_data() => {
             Err(Invalid::new("", "This must be a JSON array of items; send lines of JSON as application/x-ndjson.")
@@ -118,7 +124,8 @@ fn of_lines(bytes: &[u8]) -> (Vec<Item<'_>>, usize) {
         let lines = (1..).zip(bytes.split(|byte| *byte == b'\n')).map(|(line, bytes)| (line, bytes.trim_ascii()));
         lines.filter(|(_, bytes)| !bytes.is_empty())
     };
-    let taken = lines().take(ITEMS_MAX).map(|(line, bytes)| Item { bytes, line: Some(line) }).collect();
+    let taken = lines().take(ITEMS_MAX);
+    let taken = (0..).zip(taken).map(|(index, (line, bytes))| Item { bytes, index, line: Some(line) }).collect();
     (taken, lines().count())
 }
 
@@ -160,8 +167,11 @@ impl<'de> Visitor<'de> for ElementsVisitor {
 }
 
 /// One item as it was written.
+#[derive(Clone, Copy)]
 pub(super) struct Item<'a> {
     bytes: &'a [u8],
+    /// Its place among all of the call, counted from zero.
+    pub(super) index: u32,
     /// The line on which it stands, counted from one; none in an array.
     line: Option<usize>,
 }

@@ -5,10 +5,11 @@
 mod answer;
 mod carry;
 mod items;
+mod once;
 mod turns;
 
 use axum::extract::{Request, State};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use oncue_domain::event::Origin;
 use oncue_domain::id::{DestinationId, TriggerId, UserId};
@@ -24,6 +25,7 @@ use super::trigger_destination::missing;
 use crate::app::{App, Shared};
 use crate::auth::{Caller, Firer};
 use crate::fault::{Fault, Problem};
+use crate::idempotency::Given;
 use crate::openapi::MakingErrors;
 use answer::{AnswerDocument, Done, respond};
 use carry::carry_out;
@@ -57,7 +59,12 @@ pub(crate) struct FiringInput {
         (AnswerDocument = "application/json"),
         (String = "application/x-ndjson", example = "{\"index\":0,\"status\":201,\"id\":7}\n"),
     )), MakingErrors))]
-pub(crate) async fn create(State(app): State<App>, caller: Caller, request: Request) -> Result<Response, Problem> {
+pub(crate) async fn create(
+    State(app): State<App>,
+    caller: Caller,
+    given: Given,
+    request: Request,
+) -> Result<Response, Problem> {
     let owner = caller.owner();
     let body = BulkBody::read(request, &app, owner).await?;
     let items = body.items()?;
@@ -65,6 +72,10 @@ pub(crate) async fn create(State(app): State<App>, caller: Caller, request: Requ
         let definition = define(&app, item.fields()?, None, None, now)?;
         Ok(to_make(&app, owner, definition, now))
     };
+    if let Some(key) = given.recall(&app, &caller, body.bytes()).await? {
+        let (results, replayed) = once::make(&app, owner, &key, &items, read).await;
+        return Ok((replayed, respond(results, body.answers_in_lines())).into_response());
+    }
     let write = |new: Vec<NewTrigger>, now: Timestamp| make_all(&app, new, now);
     let results = carry_out(&app, owner, &items, read, write).await;
     Ok(respond(results, body.answers_in_lines()))
@@ -92,7 +103,12 @@ async fn make_all(app: &Shared, new: Vec<NewTrigger>, now: Timestamp) -> Vec<Res
         (AnswerDocument = "application/json"),
         (String = "application/x-ndjson", example = "{\"index\":0,\"status\":200,\"event_id\":29}\n"),
     )), MakingErrors))]
-pub(crate) async fn fire(State(app): State<App>, Firer(caller): Firer, request: Request) -> Result<Response, Problem> {
+pub(crate) async fn fire(
+    State(app): State<App>,
+    Firer(caller): Firer,
+    given: Given,
+    request: Request,
+) -> Result<Response, Problem> {
     let owner = caller.owner();
     let body = BulkBody::read(request, &app, owner).await?;
     let items = body.items()?;
@@ -100,6 +116,10 @@ pub(crate) async fn fire(State(app): State<App>, Firer(caller): Firer, request: 
         let (trigger, payload) = read_firing(item)?;
         Ok((trigger, Call { origin: Origin::Api, payload, message_id: app.ids.message(now) }))
     };
+    if let Some(key) = given.recall(&app, &caller, body.bytes()).await? {
+        let (results, replayed) = once::fire(&app, owner, &key, &items, read).await;
+        return Ok((replayed, respond(results, body.answers_in_lines())).into_response());
+    }
     let write = |calls: Vec<(TriggerId, Call)>, now: Timestamp| fire_all(&app, owner, calls, now);
     let results = carry_out(&app, owner, &items, read, write).await;
     Ok(respond(results, body.answers_in_lines()))
@@ -132,8 +152,11 @@ async fn fire_all(
 ) -> Vec<Result<Done, Fault>> {
     let fired = app.store.fire_many(owner, calls, now).await;
     let results: Vec<Result<Done, Fault>> = fired.into_iter().map(|fired| outcome(fired?).map(Done::Fired)).collect();
-    let logged = results.iter().filter(|result| result.is_ok()).count();
+    count(results.iter().filter(|result| result.is_ok()).count());
+    results
+}
+
+fn count(logged: usize) {
     metrics::counter!("oncue_firings_total", "origin" => Origin::Api.word())
         .increment(u64::try_from(logged).unwrap_or_default());
-    results
 }

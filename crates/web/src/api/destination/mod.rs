@@ -23,6 +23,7 @@ use crate::app::{App, Shared};
 use crate::auth::Caller;
 use crate::extract::{JsonBody, PathId, Query, id_of};
 use crate::fault::{Fault, Problem};
+use crate::idempotency::ShownOnce;
 use crate::openapi::{Errors, MakingErrors};
 
 use document::{DestinationDocument, DestinationInput};
@@ -92,7 +93,11 @@ pub(crate) async fn create(State(app): State<App>, caller: Caller, body: JsonBod
     let made = write::create_from(&app, caller.owner(), body.object()?, now).await?;
     let location = [(header::LOCATION, format!("/api/v1/destinations/{}", made.destination.id))];
     let document = DestinationDocument::of(&made.destination, None, 0).revealing(made.secret.as_ref());
-    Ok((StatusCode::CREATED, location, Json(document)).into_response())
+    let mut response = (StatusCode::CREATED, location, Json(document)).into_response();
+    if made.secret.is_some() {
+        response.extensions_mut().insert(ShownOnce);
+    }
+    Ok(response)
 }
 
 /// Show one destination. Its secrets are null.

@@ -1,10 +1,10 @@
 //! The signing secrets of a destination: a new one is drawn and shown once, and former ones sign beside it until they are deleted,
 //! so that a receiver can change over without a gap.
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use oncue_domain::id::{DestinationId, UserId};
 use oncue_domain::signature::{SECRETS_MAX, Scheme, SigningSecret};
 use serde::{Deserialize, Serialize};
@@ -16,6 +16,7 @@ use crate::app::{App, Shared};
 use crate::auth::Caller;
 use crate::extract::{Fields, JsonBody, PathId, PathIds};
 use crate::fault::{Fault, Problem};
+use crate::idempotency::ShownOnce;
 use crate::openapi::{Errors, MakingErrors};
 
 /// A new signing secret; the only time that the secret itself is shown.
@@ -68,7 +69,7 @@ pub(crate) async fn rotate(
     let id = destination_id(&id)?;
     load(&app, caller.owner(), id).await?;
     let secret = draw(&app, caller.owner(), id, read_scheme(&body)?).await?;
-    Ok((StatusCode::CREATED, Json(NewSecretDocument::of(&secret))).into_response())
+    Ok((StatusCode::CREATED, Extension(ShownOnce), Json(NewSecretDocument::of(&secret))).into_response())
 }
 
 fn read_scheme(body: &JsonBody) -> Result<Scheme, Fault> {

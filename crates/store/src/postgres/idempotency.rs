@@ -1,0 +1,317 @@
+//! Keys in PostgreSQL. A key's row is written first and its number last, all in the transaction that does what the key stands for: whoever
+//! comes with the same key meanwhile, on whatever node, waits at the row until it is known what came of it. Rows are always taken in the
+//! same order, keys before triggers, so that nobody waits in a circle.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use deadpool_postgres::{Client, GenericClient};
+use jiff::Timestamp;
+use oncue_domain::event::{Event, Origin};
+use oncue_domain::id::{EventId, MessageId, TriggerId, UserId};
+use oncue_domain::idempotency::{ANSWERS_MAX, Answer, Key, Keyed, Remembered, forgotten_until};
+use oncue_domain::payload::Payload;
+use oncue_domain::store::{Begun, Deed, Done, Error, Fired, FiredAgain, NewTrigger, Result};
+use oncue_domain::trigger::Trigger;
+use tokio_postgres::Row;
+
+use super::hint::Changes;
+use super::log::{Logged, NewEvent, announce, log_all_within};
+use super::{Shared, answered, column, event, execute, limit_of, many, partition, query, query_first, trigger};
+use crate::codec::{broken, instant, outcome, print};
+
+const REMEMBERED: &str = "item, print, done_at, number, status, answer";
+
+/// How often it is looked again for a key that was there and is gone.
+const ROUNDS_MAX: usize = 5;
+
+fn remembered(row: &Row) -> Result<Remembered> {
+    let item: i64 = column(row, 0)?;
+    Ok(Remembered {
+        item: u32::try_from(item).map_err(|_| broken("item", item))?,
+        print: print(column(row, 1)?)?,
+        at: instant(column(row, 2)?)?,
+        outcome: outcome(column(row, 3)?, column(row, 4)?, column(row, 5)?)?,
+    })
+}
+
+pub(super) async fn once(shared: &Shared, owner: UserId, deeds: &[(Keyed, Deed)], now: Timestamp) -> Result<Vec<Done>> {
+    // Before the connection is taken: whoever makes a partition needs one too.
+    partition::prepare(shared, now).await?;
+    let mut client = shared.client_soon().await?;
+    let parents = parents(&mut client, owner, deeds).await?;
+    let transaction = answered(client.transaction()).await?;
+    let mut done = take(&transaction, owner, deeds, now).await?;
+
+    let open = |at: &usize| done[*at].is_none();
+    let made: Vec<usize> = (0..deeds.len()).filter(open).filter(|at| matches!(deeds[*at].1, Deed::Make(_))).collect();
+    let fired: Vec<usize> = (0..deeds.len()).filter(open).filter(|at| !matches!(deeds[*at].1, Deed::Make(_))).collect();
+    let new: Vec<NewTrigger> = made.iter().filter_map(|at| to_make(&deeds[*at].1)).collect();
+    let making = many::make(&transaction, shared, &new, now).await?;
+    for (at, made) in made.into_iter().zip(making.made()?) {
+        done[at] = Some(Done::Made(made));
+    }
+    let firing = fire(&transaction, shared, owner, deeds, &fired, &parents, now).await?;
+    for (at, fired) in fired.into_iter().zip(&firing.fired) {
+        done[at] = Some(*fired);
+    }
+    let done: Vec<Done> = done.into_iter().flatten().collect();
+    write(&transaction, owner, deeds, &done).await?;
+    let committed = answered(transaction.commit()).await;
+    committed.inspect_err(|_| partition::forget_all(shared))?;
+
+    let mut changes = Changes::default();
+    let mut claims = making.finish(shared, &new, now, &mut changes);
+    for (logged, new) in firing.logged {
+        claims.extend(logged.finish(shared, new, now, &mut changes));
+    }
+    announce(shared, claims, &changes);
+    Ok(done)
+}
+
+fn to_make(deed: &Deed) -> Option<NewTrigger> {
+    match deed {
+        Deed::Make(new) => Some(NewTrigger::clone(new)),
+        Deed::Fire(..) | Deed::FireAgain { .. } => None,
+    }
+}
+
+/// The events that are to be fired again. They never change, so it does not matter when they are read.
+async fn parents(client: &mut Client, owner: UserId, deeds: &[(Keyed, Deed)]) -> Result<HashMap<EventId, Event>> {
+    let mut parents = HashMap::new();
+    for (_, deed) in deeds {
+        if let Deed::FireAgain { event, gone_until, .. } = deed
+            && let Some((parent, _)) = event::get(client, owner, *event, *gone_until).await?
+        {
+            parents.insert(*event, parent);
+        }
+    }
+    Ok(parents)
+}
+
+/// Takes the keys that nothing was done under; what was done under the others.
+async fn take(
+    client: &impl GenericClient,
+    owner: UserId,
+    deeds: &[(Keyed, Deed)],
+    now: Timestamp,
+) -> Result<Vec<Option<Done>>> {
+    let places: BTreeMap<(&str, u32), usize> =
+        deeds.iter().zip(0..).map(|((keyed, _), at)| ((keyed.key.as_str(), keyed.item), at)).collect();
+    let keys: Vec<&str> = places.keys().map(|(key, _)| *key).collect();
+    let items: Vec<i64> = places.keys().map(|(_, item)| i64::from(*item)).collect();
+    let prints: Vec<&[u8]> = places.values().map(|at| deeds[*at].0.print.0.as_slice()).collect();
+    let sql = "INSERT INTO idempotency (owner, key, item, print, done_at)
+               SELECT $1, key, item, print, $5
+               FROM unnest($2::text[], $3::bigint[], $4::bytea[]) WITH ORDINALITY AS asked (key, item, print, place)
+               ORDER BY place
+               ON CONFLICT (owner, key, item) DO UPDATE
+               SET print = excluded.print, done_at = excluded.done_at, number = NULL, status = NULL, answer = NULL
+               WHERE idempotency.done_at <= $6
+               RETURNING key, item";
+    let forgotten = forgotten_until(now).as_microsecond();
+    let rows = query(client, sql, &[&owner.0, &keys, &items, &prints, &now.as_microsecond(), &forgotten]).await?;
+    let mut done = vec![None; deeds.len()];
+    if rows.len() == places.len() {
+        return Ok(done);
+    }
+    // The others were there, and stay as they are until this transaction is over: the insertion has locked them.
+    let sql = format!(
+        "SELECT {REMEMBERED}, key FROM idempotency
+         WHERE owner = $1 AND (key, item) IN (SELECT * FROM unnest($2::text[], $3::bigint[]))"
+    );
+    let taken: HashSet<(&str, i64)> =
+        rows.iter().map(|row| Ok((column(row, 0)?, column(row, 1)?))).collect::<Result<_>>()?;
+    for row in query(client, &sql, &[&owner.0, &keys, &items]).await? {
+        let (key, before): (&str, Remembered) = (column(&row, 6)?, remembered(&row)?);
+        if taken.contains(&(key, i64::from(before.item))) {
+            continue;
+        }
+        if let Some(at) = places.get(&(key, before.item)) {
+            done[*at] = Some(Done::before(&before, &deeds[*at].0.print));
+        }
+    }
+    Ok(done)
+}
+
+/// Writes down what was made under the keys that were taken, and lets go of those under which nothing was.
+async fn write(client: &impl GenericClient, owner: UserId, deeds: &[(Keyed, Deed)], done: &[Done]) -> Result<()> {
+    let of_now = |done: &Done| !matches!(done, Done::Before { .. } | Done::KeyTaken);
+    let (mut keys, mut items, mut numbers) = (Vec::new(), Vec::new(), Vec::new());
+    for ((keyed, _), done) in deeds.iter().zip(done).filter(|(_, done)| of_now(done)) {
+        keys.push(keyed.key.as_str());
+        items.push(i64::from(keyed.item));
+        numbers.push(done.made_now());
+    }
+    let is_any = |wanted: bool| numbers.iter().any(|number| number.is_some() == wanted);
+    if is_any(true) {
+        let sql = "UPDATE idempotency SET number = made.number
+                   FROM unnest($2::text[], $3::bigint[], $4::bigint[]) AS made (key, item, number)
+                   WHERE owner = $1 AND idempotency.key = made.key AND idempotency.item = made.item
+                     AND made.number IS NOT NULL";
+        execute(client, sql, &[&owner.0, &keys, &items, &numbers]).await?;
+    }
+    if is_any(false) {
+        let sql = "DELETE FROM idempotency
+                   USING unnest($2::text[], $3::bigint[], $4::bigint[]) AS made (key, item, number)
+                   WHERE owner = $1 AND idempotency.key = made.key AND idempotency.item = made.item
+                     AND made.number IS NULL";
+        execute(client, sql, &[&owner.0, &keys, &items, &numbers]).await?;
+    }
+    Ok(())
+}
+
+/// What came of calls, in a transaction that is not committed yet.
+struct Firing {
+    fired: Vec<Done>,
+    logged: Vec<(Logged, NewEvent)>,
+}
+
+/// Fires as the deeds at these places say.
+async fn fire(
+    client: &impl GenericClient,
+    shared: &Shared,
+    owner: UserId,
+    deeds: &[(Keyed, Deed)],
+    places: &[usize],
+    parents: &HashMap<EventId, Event>,
+    now: Timestamp,
+) -> Result<Firing> {
+    let asked: Vec<&Deed> = places.iter().map(|at| &deeds[*at].1).collect();
+    let ids: Vec<TriggerId> = asked.iter().filter_map(|deed| trigger_of(deed, parents)).collect();
+    let standing = trigger::hold(client, shared, owner, &ids).await?;
+    let decided: Vec<std::result::Result<NewEvent, Done>> =
+        asked.iter().map(|deed| decide(deed, &standing, parents, now)).collect();
+    let mut events = Vec::new();
+    let mut refused: Vec<Option<Done>> = Vec::new();
+    for one in decided {
+        match one {
+            Ok(event) => {
+                events.push(event);
+                refused.push(None);
+            }
+            Err(done) => refused.push(Some(done)),
+        }
+    }
+    let mut logged = log_all_within(client, shared, &mut events, now).await?;
+    logged.sort_unstable_by_key(|one| one.key);
+    if logged.len() != events.len() {
+        return Err(broken("events", "an event was not logged"));
+    }
+    let mut numbers = logged.iter().map(|one| one.id);
+    let fired = asked.iter().zip(refused).map(|(deed, refused)| match refused {
+        Some(done) => Ok(done),
+        None => numbers.next().map(|id| fired(deed, id)).ok_or_else(|| broken("events", "an event was not logged")),
+    });
+    Ok(Firing { fired: fired.collect::<Result<_>>()?, logged: logged.into_iter().zip(events).collect() })
+}
+
+fn trigger_of(deed: &Deed, parents: &HashMap<EventId, Event>) -> Option<TriggerId> {
+    match deed {
+        Deed::Fire(id, _) => Some(*id),
+        Deed::FireAgain { event, .. } => parents.get(event).map(|parent| parent.trigger),
+        Deed::Make(_) => None,
+    }
+}
+
+fn fired(deed: &Deed, id: EventId) -> Done {
+    match deed {
+        Deed::FireAgain { .. } => Done::FiredAgain(FiredAgain::Event(id)),
+        Deed::Fire(..) | Deed::Make(_) => Done::Fired(Fired::Event(id)),
+    }
+}
+
+/// The event of a call, or what stands against it.
+fn decide(
+    deed: &Deed,
+    standing: &HashMap<TriggerId, Arc<Trigger>>,
+    parents: &HashMap<EventId, Event>,
+    now: Timestamp,
+) -> std::result::Result<NewEvent, Done> {
+    match deed {
+        Deed::Fire(id, call) => {
+            let trigger = standing.get(id).ok_or(Done::Fired(Fired::NotFound))?;
+            if call.origin == Origin::Api {
+                trigger.may_fire(now).map_err(|refusal| Done::Fired(Fired::Refused(refusal)))?;
+            }
+            let (payload, message_id) = (call.payload.clone(), call.message_id);
+            Ok(new_event(trigger, call.origin, payload, message_id, None))
+        }
+        Deed::FireAgain { event, message_id, .. } => {
+            let parent = parents.get(event).ok_or(Done::FiredAgain(FiredAgain::NotFound))?;
+            let trigger = standing.get(&parent.trigger).ok_or(Done::FiredAgain(FiredAgain::TriggerGone))?;
+            trigger.may_fire_again(now).map_err(|refusal| Done::FiredAgain(FiredAgain::Refused(refusal)))?;
+            Ok(new_event(trigger, parent.origin_again(), Some(parent.payload.clone()), *message_id, Some(parent.id)))
+        }
+        Deed::Make(_) => Err(Done::Fired(Fired::NotFound)),
+    }
+}
+
+fn new_event(
+    trigger: &Arc<Trigger>,
+    origin: Origin,
+    payload: Option<Payload>,
+    message_id: MessageId,
+    parent: Option<EventId>,
+) -> NewEvent {
+    NewEvent { trigger: Arc::clone(trigger), origin, scheduled_at: None, payload, message_id, parent, held: 0 }
+}
+
+pub(super) async fn recall(client: &Client, owner: UserId, key: &Key, now: Timestamp) -> Result<Vec<Remembered>> {
+    let sql =
+        format!("SELECT {REMEMBERED} FROM idempotency WHERE owner = $1 AND key = $2 AND done_at > $3 ORDER BY item");
+    let forgotten = forgotten_until(now).as_microsecond();
+    query(client, &sql, &[&owner.0, &key.as_str(), &forgotten]).await?.iter().map(remembered).collect()
+}
+
+pub(super) async fn begin_once(client: &Client, owner: UserId, keyed: &Keyed, now: Timestamp) -> Result<Begun> {
+    let (key, item, print) = (keyed.key.as_str(), i64::from(keyed.item), keyed.print.0.as_slice());
+    let forgotten = forgotten_until(now).as_microsecond();
+    for _ in 0..ROUNDS_MAX {
+        let sql = format!(
+            "SELECT {REMEMBERED} FROM idempotency WHERE owner = $1 AND key = $2 AND item = $3 AND done_at > $4"
+        );
+        if let Some(row) = query_first(client, &sql, &[&owner.0, &key, &item, &forgotten]).await? {
+            return Ok(Begun::Before(remembered(&row)?));
+        }
+        let sql = "SELECT 1 FROM idempotency WHERE owner = $1 AND number IS NULL AND done_at > $2 LIMIT 1 OFFSET $3";
+        if query_first(client, sql, &[&owner.0, &forgotten, &limit_of(ANSWERS_MAX - 1)]).await?.is_some() {
+            return Ok(Begun::Full);
+        }
+        let sql = "INSERT INTO idempotency (owner, key, item, print, done_at) VALUES ($1, $2, $3, $4, $5)
+                   ON CONFLICT (owner, key, item) DO UPDATE
+                   SET print = excluded.print, done_at = excluded.done_at, number = NULL, status = NULL, answer = NULL
+                   WHERE idempotency.done_at <= $6";
+        let params: super::Params<'_> = &[&owner.0, &key, &item, &print, &now.as_microsecond(), &forgotten];
+        if execute(client, sql, params).await? > 0 {
+            return Ok(Begun::Now);
+        }
+        // Somebody with the same key was faster, and is found now, or has let go of it again.
+    }
+    Err(Error::Unavailable("the key is taken and let go of all the time".to_owned()))
+}
+
+pub(super) async fn end_once(client: &Client, owner: UserId, keyed: &Keyed, answer: Option<&Answer>) -> Result<()> {
+    let (key, item, print) = (keyed.key.as_str(), i64::from(keyed.item), keyed.print.0.as_slice());
+    match answer {
+        Some(answer) => {
+            let sql = "UPDATE idempotency SET status = $5, answer = $6
+                       WHERE owner = $1 AND key = $2 AND item = $3 AND print = $4 AND number IS NULL AND status IS NULL";
+            let status = i64::from(answer.status);
+            execute(client, sql, &[&owner.0, &key, &item, &print, &status, &answer.body]).await.map(drop)
+        }
+        None => {
+            let sql = "DELETE FROM idempotency
+                       WHERE owner = $1 AND key = $2 AND item = $3 AND print = $4 AND number IS NULL AND status IS NULL";
+            execute(client, sql, &[&owner.0, &key, &item, &print]).await.map(drop)
+        }
+    }
+}
+
+/// What is forgotten goes, at most so much; how much it was. What somebody takes anew at this moment is passed over.
+pub(super) async fn expire(client: &impl GenericClient, now: Timestamp, limit: usize) -> Result<u64> {
+    let sql = "DELETE FROM idempotency
+               WHERE (owner, key, item) IN (SELECT owner, key, item FROM idempotency WHERE done_at <= $1
+                                            ORDER BY done_at LIMIT $2 FOR UPDATE SKIP LOCKED)";
+    execute(client, sql, &[&forgotten_until(now).as_microsecond(), &limit_of(limit)]).await
+}
