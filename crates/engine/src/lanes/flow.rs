@@ -20,6 +20,12 @@ const AWAY_MIN: SignedDuration = SignedDuration::from_millis(100);
 /// For how long something is turned away at most: a receiver that has become quick again is given everything by then.
 const AWAY_MAX: SignedDuration = SignedDuration::from_mins(5);
 
+/// A receiver that takes so long at the first exchange is slow, whatever else is going on here.
+const SLOW: Duration = Duration::from_secs(1);
+
+/// Of any other nothing is known before so many attempts have ended: that the first of a burst are slow says more about the burst.
+const KNOWN_AFTER: u32 = 64;
+
 /// Of at least so many gaps the usual one is the average, about.
 const SMOOTHED_OVER: u32 = 16;
 
@@ -30,15 +36,24 @@ const SMOOTHED_OVER_MOST: u32 = 8192;
 /// many times slower than it is, and send away what comes just then for many times too long.
 const SMOOTHED_FOR: Duration = Duration::from_millis(200);
 
+/// A lane with a shorter gap is quick: what is known of it may be what it did while everything here was busy, and coming back too early
+/// costs less than a lane that stands still while there is something for it.
+const QUICK: SignedDuration = SignedDuration::from_millis(10);
+
+/// The gap of a lane of which nothing is known.
+const UNKNOWN: SignedDuration = SignedDuration::from_micros(25);
+
 /// The flow through one lane.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Flow {
     /// The usual time between two ends of attempts while others wait; none before the first end.
     gap: Option<Duration>,
-    /// Of how many gaps that is the average so far, as long as there are few.
+    /// How many gaps there have been.
     gaps: u32,
     /// When an attempt ended last, where others waited then.
     last_end: Option<Timestamp>,
+    /// When something was turned away first, as long as nothing is known.
+    unknown_since: Option<Timestamp>,
     /// When whatever is turned away next may find room, if all come back that were turned away before.
     queue_end: Option<Timestamp>,
 }
@@ -64,12 +79,17 @@ impl Flow {
         let since = self.last_end.map(|last| Duration::try_from(now.duration_since(last)).unwrap_or_default());
         self.gap = match (self.gap, since, took) {
             (Some(gap), Some(since), _) => {
-                self.gaps = (self.gaps + 1).min(smoothed_over(gap));
-                Some((gap * (self.gaps - 1) + since) / self.gaps)
+                self.gaps = self.gaps.saturating_add(1);
+                let over = self.gaps.min(smoothed_over(gap));
+                Some((gap * (over - 1) + since) / over)
             }
-            (None, _, Some(took)) => {
-                self.gaps = 1;
+            (None, _, Some(took)) if took >= SLOW => {
+                self.gaps = KNOWN_AFTER;
                 Some(took / at_once)
+            }
+            (None, Some(since), _) => {
+                self.gaps = 1;
+                Some(since)
             }
             (gap, _, _) => gap,
         };
@@ -77,26 +97,43 @@ impl Flow {
         if waiting == 0 {
             self.queue_end = None;
         }
+        if waiting == 0 || self.known().is_some() {
+            self.unknown_since = None;
+        }
+    }
+
+    /// The usual gap, where enough has been seen of the lane.
+    fn known(&self) -> Option<Duration> {
+        self.gap.filter(|_| self.gaps >= KNOWN_AFTER)
     }
 
     /// How many may wait where so many may be under way at once, `most` where nothing is known yet.
     pub(super) fn room(&self, most: usize, at_once: usize) -> usize {
-        let Some(gap) = self.gap else { return most };
+        let Some(gap) = self.known() else { return most };
         let least = (at_once * WAITING_PER_RUNNING).clamp(1, WAITING_MIN);
         let in_time = HELD_FOR.as_nanos().checked_div(gap.as_nanos()).and_then(|count| usize::try_from(count).ok());
         in_time.unwrap_or(most).clamp(least, most)
     }
 
     /// When it is worth coming back for what finds no room behind so many that wait, each one gap after the one before. Where that is
-    /// further than [`AWAY_MAX`], they are spread over the later half of it, so that they do not all come back together.
+    /// further than [`AWAY_MAX`], they are spread over the later half of it, so that they do not all come back together; where the lane is
+    /// [`QUICK`], they come back in half of the time, and those that are too early once more. As long as nothing is known they come back after
+    /// as much time again as has passed.
     pub(super) fn away_until(&mut self, waiting: usize, now: Timestamp) -> Timestamp {
-        let gap = span(self.gap.unwrap_or(HELD_FOR / 64)).max(SignedDuration::from_micros(1));
+        let (gap, least) = match self.known() {
+            Some(gap) => (span(gap).max(SignedDuration::from_micros(1)), AWAY_MIN),
+            None => {
+                let since = *self.unknown_since.get_or_insert(now);
+                (UNKNOWN, AWAY_MIN.max(now.duration_since(since)))
+            }
+        };
         let waiting = i32::try_from(waiting).unwrap_or(i32::MAX);
-        let emptied_at = later(now, gap.checked_mul(waiting).unwrap_or(AWAY_MAX).max(AWAY_MIN));
+        let emptied_at = later(now, gap.checked_mul(waiting).unwrap_or(AWAY_MAX).max(least));
         let next = self.queue_end.map_or(emptied_at, |end| end.max(emptied_at));
-        let until = if next > later(now, AWAY_MAX) { later(now, AWAY_MAX / 2) } else { next };
-        self.queue_end = Some(later(until, gap));
-        until
+        let place = if next > later(now, AWAY_MAX) { later(now, AWAY_MAX / 2) } else { next };
+        self.queue_end = Some(later(place, gap));
+        let away = place.duration_since(now);
+        if gap < QUICK { later(now, (away / 2).max(least)) } else { place }
     }
 }
 
@@ -148,13 +185,44 @@ mod tests {
             let mut spread = Flow { queue_end: None, ..flow };
             let away = spread.away_until(1000, at(bunch * 5)).duration_since(at(bunch * 5));
             let right = SignedDuration::from_millis(50);
-            assert!(bunch < 10 || (away >= right && away <= 4 * right), "after bunch {bunch}: {away:?}");
+            assert!(bunch < 10 || (away >= right && away <= 3 * right), "after bunch {bunch}: {away:?}");
             // Between two bunches, the first of the next one.
             let mut between = Flow { queue_end: None, ..flow };
             between.note_end(Some(Duration::from_millis(3)), 64, 8192, at(bunch * 5 + 5));
             let away = between.away_until(8192, at(bunch * 5 + 5)).duration_since(at(bunch * 5 + 5));
-            assert!(bunch < 10 || away <= SignedDuration::from_millis(800), "within bunch {bunch}: {away:?}");
+            assert!(bunch < 10 || away <= SignedDuration::from_millis(400), "within bunch {bunch}: {away:?}");
         }
+    }
+
+    #[test]
+    fn the_first_ends_of_a_burst_say_nothing_of_a_receiver_that_may_be_quick() {
+        let mut flow = Flow::default();
+        flow.note_end(Some(Duration::from_millis(400)), 8, 8192, at(400));
+        (1..20).for_each(|end| flow.note_end(Some(Duration::from_millis(400)), 8, 8192, at(400 + end * 50)));
+        assert_eq!(flow.room(MOST, 8), MOST);
+        let back = (0..90_000).map(|_| flow.away_until(MOST, at(1400))).last().expect("there were some");
+        assert!(back.duration_since(at(1400)) < SignedDuration::from_secs(2), "{back}");
+    }
+
+    #[test]
+    fn what_waits_for_a_receiver_that_says_nothing_comes_back_less_and_less_often() {
+        let (mut flow, mut now, mut times) = (Flow::default(), at(0), 0);
+        while now < at(15_000) {
+            now = flow.away_until(MOST, now);
+            times += 1;
+        }
+        assert!(times < 12, "{times} times in 15 s");
+    }
+
+    #[test]
+    fn what_was_measured_while_all_was_busy_keeps_nothing_away_for_long() {
+        // Ten times slower than the receiver is by itself.
+        let mut flow = Flow::default();
+        (1..=2000).for_each(|end| flow.note_end(Some(Duration::from_millis(20)), 64, 8192, at(end / 4)));
+        let now = at(500);
+        let back = (0..40_000).map(|_| flow.away_until(MOST, now)).last().expect("there were some");
+        let guessed = SignedDuration::from_micros(250) * 48_192;
+        assert!(back.duration_since(now) < guessed * 6 / 10, "{back}");
     }
 
     #[test]
