@@ -14,21 +14,27 @@ pub enum Reason {
     Paused,
     /// They were due, but an edit came first.
     Superseded,
+    /// They lay at or after the expiry, before that was moved or the trigger was edited otherwise.
+    Expired,
 }
 
 impl Reason {
+    /// Every reason.
+    pub const ALL: [Reason; 4] = [Reason::Missed, Reason::Paused, Reason::Superseded, Reason::Expired];
+
     /// The word in the API and in the stores.
     pub fn word(self) -> &'static str {
         match self {
             Reason::Missed => "missed",
             Reason::Paused => "paused",
             Reason::Superseded => "superseded",
+            Reason::Expired => "expired",
         }
     }
 
     /// The reason of that word.
     pub fn from_word(word: &str) -> Option<Reason> {
-        [Reason::Missed, Reason::Paused, Reason::Superseded].into_iter().find(|reason| reason.word() == word)
+        Reason::ALL.into_iter().find(|reason| reason.word() == word)
     }
 }
 

@@ -290,8 +290,8 @@ pub struct Edit {
     pub trigger: Trigger,
     /// The occurrence to wait for.
     pub arm: Arm,
-    /// Occurrences that fell due before the edit and will not fire because of it.
-    pub skipped: Option<Skipped>,
+    /// Occurrences up to the edit that did not fire and will not any more, oldest first.
+    pub skipped: Vec<Skipped>,
 }
 
 /// Why a trigger cannot be fired by a call.
@@ -309,7 +309,7 @@ impl Trigger {
     /// Decides what changing the definition to `definition` at `now` means, where `next_at` is the occurrence waited for so far.
     ///
     /// Nothing fires retroactively (invariant 6), and nothing due is silent (invariant 2): what was due and had not fired
-    /// yet, or fell due during a pause, becomes one record.
+    /// yet, or fell due during a pause, becomes one record, and what fell due after the expiry another.
     ///
     /// This is for a trigger that its schedule has not fired under a limit; [`Armed::edit`] knows how often it has.
     pub fn edit(&self, definition: Definition, next_at: Option<Timestamp>, now: Timestamp) -> Edit {
@@ -326,16 +326,17 @@ impl Trigger {
         trigger.revision += 1;
         if stands {
             trigger.definition = definition;
-            return Edit { trigger, arm: Arm::Keep, skipped: None };
+            return Edit { trigger, arm: Arm::Keep, skipped: Vec::new() };
         }
         // Only the expiry moved: what is due already and still lives is not lost to an edit that never meant it.
         // Where it has passed already, what would have come after it must not fire with what is due.
         let waits_on = old.schedule == definition.schedule && old.next_stays(&definition) && old.lives_at(now);
         if let Some(next) = next_at.filter(|next| waits_on && definition.lives_at(*next)) {
             trigger.definition = definition;
-            return Edit { trigger, arm: Arm::Set(Some(next)), skipped: None };
+            return Edit { trigger, arm: Arm::Set(Some(next)), skipped: Vec::new() };
         }
-        let skipped = self.unfired_until(next_at, now).filter(|_| old.left(fired) != Some(0));
+        let is_spent = old.left(fired) == Some(0);
+        let skipped = if is_spent { Vec::new() } else { self.unfired_until(next_at, now) };
         // What was fired counts on under a new number, and a limit that is set anew counts from there on.
         let fired = if old.is_limited() { fired } else { 0 };
         let next = definition.next_after(now).filter(|_| definition.left(fired) != Some(0));
@@ -344,23 +345,22 @@ impl Trigger {
         Edit { trigger, arm: Arm::Set(next), skipped }
     }
 
-    /// The occurrences up to `now` that this edit takes the chance to fire from.
-    fn unfired_until(&self, next_at: Option<Timestamp>, now: Timestamp) -> Option<Skipped> {
-        let schedule = self.definition.schedule.as_ref()?;
+    /// The occurrences up to `now` that nothing is written down about, and that this edit takes the chance to fire from.
+    fn unfired_until(&self, next_at: Option<Timestamp>, now: Timestamp) -> Vec<Skipped> {
+        let Some(schedule) = &self.definition.schedule else { return Vec::new() };
         if self.definition.is_test {
-            return None;
+            return Vec::new();
         }
-        let (after, reason) = match next_at {
-            Some(due) if due <= now => (just_before(due), Reason::Superseded),
-            Some(_) => return None,
-            None if !self.definition.enabled => (self.standing_since, Reason::Paused),
-            None => return None,
+        let waiting = match next_at {
+            Some(due) => (due <= now).then(|| (just_before(due), Reason::Superseded)),
+            None => (!self.definition.enabled).then_some((self.standing_since, Reason::Paused)),
         };
-        let until = match self.definition.expires_at {
-            Some(end) if end <= now => just_before(end),
-            _ => now,
-        };
-        Skipped::range(schedule, after, until, reason)
+        let expiry = self.definition.expires_at.filter(|end| *end <= now);
+        let until = expiry.map_or(now, just_before);
+        let unfired = waiting.and_then(|(after, reason)| Skipped::range(schedule, after, until, reason));
+        let expired = expiry
+            .and_then(|end| Skipped::range(schedule, just_before(end).max(self.standing_since), now, Reason::Expired));
+        unfired.into_iter().chain(expired).collect()
     }
 
     /// Whether a call may fire it at `now`.
@@ -446,7 +446,7 @@ mod tests {
         let mut renamed = trigger.definition.clone();
         renamed.name = Some("new".to_owned());
         let edit = trigger.edit(renamed, Some(at(10)), at(7));
-        assert_eq!((edit.arm, edit.skipped, edit.trigger.revision), (Arm::Keep, None, 2));
+        assert_eq!((edit.arm, edit.skipped, edit.trigger.revision), (Arm::Keep, vec![], 2));
         let again = every("10s", at(7), trigger.definition.schedule.as_ref());
         assert_eq!(Some(&again), trigger.definition.schedule.as_ref(), "what was read can be put back");
     }
@@ -459,7 +459,7 @@ mod tests {
             ..trigger.definition.clone()
         };
         let edit = trigger.edit(changed, Some(at(10)), at(7));
-        assert_eq!((edit.arm, edit.skipped), (Arm::Set(Some(at(37))), None));
+        assert_eq!((edit.arm, edit.skipped), (Arm::Set(Some(at(37))), vec![]));
     }
 
     #[test]
@@ -468,7 +468,7 @@ mod tests {
         let paused = Definition { enabled: false, ..trigger.definition.clone() };
         let edit = trigger.edit(paused, Some(at(10)), at(21));
         assert_eq!(edit.arm, Arm::Set(None));
-        assert_eq!(edit.skipped, Some(Skipped { reason: Reason::Superseded, first: at(10), last: at(20), count: 2 }));
+        assert_eq!(edit.skipped, [Skipped { reason: Reason::Superseded, first: at(10), last: at(20), count: 2 }]);
     }
 
     #[test]
@@ -478,7 +478,7 @@ mod tests {
             trigger.edit(Definition { enabled: false, ..trigger.definition.clone() }, Some(at(10)), at(5)).trigger;
         let resumed = paused.edit(Definition { enabled: true, ..paused.definition.clone() }, None, at(45));
         assert_eq!(resumed.arm, Arm::Set(Some(at(50))), "the grid is still the old one");
-        assert_eq!(resumed.skipped, Some(Skipped { reason: Reason::Paused, first: at(10), last: at(40), count: 4 }));
+        assert_eq!(resumed.skipped, [Skipped { reason: Reason::Paused, first: at(10), last: at(40), count: 4 }]);
     }
 
     #[test]
@@ -486,7 +486,7 @@ mod tests {
         let trigger = trigger();
         let later = Definition { expires_at: Some(at(100)), ..trigger.definition.clone() };
         let edit = trigger.edit(later, Some(at(10)), at(11));
-        assert_eq!((edit.arm, edit.skipped), (Arm::Set(Some(at(10))), None));
+        assert_eq!((edit.arm, edit.skipped), (Arm::Set(Some(at(10))), vec![]));
     }
 
     #[test]
@@ -496,7 +496,23 @@ mod tests {
         let later = Definition { expires_at: None, ..trigger.definition.clone() };
         let edit = trigger.edit(later, Some(at(20)), at(55));
         assert_eq!(edit.arm, Arm::Set(Some(at(60))));
-        assert_eq!(edit.skipped, Some(Skipped { reason: Reason::Superseded, first: at(20), last: at(30), count: 2 }));
+        let superseded = Skipped { reason: Reason::Superseded, first: at(20), last: at(30), count: 2 };
+        let expired = Skipped { reason: Reason::Expired, first: at(40), last: at(50), count: 2 };
+        assert_eq!(edit.skipped, [superseded, expired]);
+    }
+
+    #[test]
+    fn what_lay_after_an_expiry_is_recorded_once_however_often_the_trigger_is_edited() {
+        let mut trigger = trigger();
+        trigger.definition.expires_at = Some(at(35));
+        let paused = trigger.edit(Definition { enabled: false, ..trigger.definition.clone() }, None, at(55));
+        assert_eq!(paused.skipped, [Skipped { reason: Reason::Expired, first: at(40), last: at(50), count: 2 }]);
+        let resumed = paused.trigger.edit(Definition { enabled: true, ..trigger.definition.clone() }, None, at(75));
+        assert_eq!((resumed.arm, &resumed.trigger.definition), (Arm::Set(None), &trigger.definition));
+        assert_eq!(resumed.skipped, [Skipped { reason: Reason::Expired, first: at(60), last: at(70), count: 2 }]);
+        let later = resumed.trigger.edit(Definition { expires_at: None, ..trigger.definition }, None, at(80));
+        assert_eq!(later.skipped, [Skipped { reason: Reason::Expired, first: at(80), last: at(80), count: 1 }]);
+        assert_eq!(later.arm, Arm::Set(Some(at(90))));
     }
 
     #[test]
@@ -516,7 +532,7 @@ mod tests {
         let paused = Definition { enabled: false, ..limited(3) };
         let paused = Armed { trigger: spent.edit(paused, at(45)).trigger, ..spent.clone() };
         let resumed = paused.edit(limited(3), at(95));
-        assert_eq!((resumed.arm, resumed.skipped), (Arm::Set(None), None), "nothing would have fired meanwhile");
+        assert_eq!((resumed.arm, resumed.skipped), (Arm::Set(None), vec![]), "nothing would have fired meanwhile");
         let unlimited = Armed { trigger: trigger(), next_at: Some(at(50)), fired: 0 };
         assert_eq!(
             unlimited.edit(limited(1), at(45)).arm,

@@ -82,6 +82,7 @@ pub(crate) const POSTGRES: &[Migration] = &[
     Migration { version: 5, name: "receipts", sql: include_str!("../migrations/postgres/0005_receipts.sql") },
     Migration { version: 6, name: "limits", sql: include_str!("../migrations/postgres/0006_limits.sql") },
     Migration { version: 7, name: "idempotency", sql: include_str!("../migrations/postgres/0007_idempotency.sql") },
+    Migration { version: 8, name: "ledger", sql: include_str!("../migrations/postgres/0008_ledger.sql") },
 ];
 
 /// All steps for SQLite.
@@ -99,6 +100,7 @@ pub(crate) const SQLITE: &[Migration] = &[
     Migration { version: 7, name: "receipts", sql: include_str!("../migrations/sqlite/0007_receipts.sql") },
     Migration { version: 8, name: "limits", sql: include_str!("../migrations/sqlite/0008_limits.sql") },
     Migration { version: 9, name: "idempotency", sql: include_str!("../migrations/sqlite/0009_idempotency.sql") },
+    Migration { version: 10, name: "ledger", sql: include_str!("../migrations/sqlite/0010_ledger.sql") },
 ];
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ mod delivery;
 mod due;
 mod edit;
 mod event;
+mod ledger;
 mod many;
 pub mod memory;
 mod once;
@@ -27,6 +28,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::access::{ApiKey, KeyHash, Preferences, Registration, Session, User};
+use crate::agenda::Span;
 use crate::arrival::{Arrival, Arrived, Contents};
 use crate::count::HourCount;
 use crate::delivery::{Claim, Settlement};
@@ -50,6 +52,7 @@ pub use delivery::{Backlog, DeliveryView, TargetKind};
 pub use due::{ABSENCES_KEPT, Committed, DUE_COUNTED_MAX, DueCounts, Planned};
 pub use edit::{Deleted, Edited, MissingDestination, NAMED_MAX};
 pub use event::{EventCount, EventFilter, EventPage, EventPlace, Expired, RecentFirings};
+pub use ledger::{LEDGER_MAX, Ledger, LedgerFiring};
 pub use once::{Begun, Deed, Done};
 pub use search::{EXCERPT_CHARS_MAX, EventLine, EventLines, EventSearch, FOLLOWED_MAX, SEARCHED_MAX};
 pub use trigger::{ATTENTION_MAX, Attention, NewTrigger, SkippedView, TriggerTally};
@@ -237,6 +240,18 @@ pub trait Store: Send + Sync {
     /// The records of occurrences of the owner's trigger that did not fire, newest first, at most `limit`.
     async fn skipped(&self, owner: UserId, id: TriggerId, limit: usize) -> Result<Vec<SkippedView>>;
 
+    /// What is written down about the occurrences of the owner's trigger in the span, in order: at most `limit` and [`LEDGER_MAX`] firings,
+    /// and as many records; those that fired or were written down at or before `gone_until` are gone but for what stays in short. None when
+    /// the owner has no such trigger.
+    async fn ledger(
+        &self,
+        owner: UserId,
+        id: TriggerId,
+        span: Span,
+        gone_until: Timestamp,
+        limit: usize,
+    ) -> Result<Option<Ledger>>;
+
     // Destinations.
 
     /// The destination exists and takes deliveries; none when its owner has [`crate::destination::DESTINATIONS_MAX`] already.
@@ -325,6 +340,9 @@ pub trait Store: Send + Sync {
     /// Somebody runs from `now` on; what lay between the last sign of life and now is an absence. Gives every absence that may still matter.
     /// Where there may be others who could not show themselves, it takes as long as it takes to tell: some seconds at most.
     async fn begin_presence(&self, now: Timestamp) -> Result<Vec<Absence>>;
+
+    /// The absences that are still remembered, in order.
+    async fn absences(&self) -> Result<Vec<Absence>>;
 
     /// A sign of life. Cheap; need not survive a power failure to the second.
     fn sign_of_life(&self, now: Timestamp);

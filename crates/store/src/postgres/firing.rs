@@ -58,7 +58,7 @@ pub(super) fn firing(row: &Row, at: usize) -> Result<Firing> {
 
 /// Everything that is known of the firings of these triggers of the owner, tests aside, newest first, at most `limit` each and
 /// [`FIRINGS_KEPT`]. One statement, so that no event is missed or told twice while it goes.
-async fn known(
+pub(super) async fn known(
     client: &impl GenericClient,
     owner: UserId,
     triggers: &[TriggerId],

@@ -22,6 +22,7 @@ mod gather;
 mod head;
 mod hint;
 mod idempotency;
+mod ledger;
 mod line;
 mod locks;
 mod log;
@@ -59,6 +60,7 @@ use async_trait::async_trait;
 use deadpool_postgres::Client;
 use jiff::Timestamp;
 use oncue_domain::access::{ApiKey, KeyHash, Preferences, Registration, Session, User};
+use oncue_domain::agenda::Span;
 use oncue_domain::arrival::{Arrival, Arrived, Contents};
 use oncue_domain::clock::Clock;
 use oncue_domain::count::HourCount;
@@ -77,7 +79,7 @@ use oncue_domain::receipt::Receipt;
 use oncue_domain::redelivery::{CancelRefusal, DeliveryId, Refusal, SLICE_MAX};
 use oncue_domain::store::{
     Attention, Backlog, Begun, Call, Committed, Deed, Deleted, DeliveryView, Done, DueCounts, Edited, Error,
-    EventCount, EventFilter, EventLines, EventPage, EventSearch, Expired, Fired, FiredAgain, Listener, Made,
+    EventCount, EventFilter, EventLines, EventPage, EventSearch, Expired, Fired, FiredAgain, Ledger, Listener, Made,
     MissingDestination, NewApiKey, NewTrigger, NewUser, Planned, RecentFirings, Redelivered, Registered, Result,
     SkippedView, Store, Undelivered, UndeliveredFilter, UndeliveredPlace,
 };
@@ -361,6 +363,20 @@ impl Store for Postgres {
         self.read(|mut client| async move { trigger::skipped(&mut client, owner, id, limit).await }).await
     }
 
+    async fn ledger(
+        &self,
+        owner: UserId,
+        id: TriggerId,
+        span: Span,
+        gone_until: Timestamp,
+        limit: usize,
+    ) -> Result<Option<Ledger>> {
+        self.list(move |mut client: Client, _: Arc<Shared>| async move {
+            ledger::read(&mut client, owner, id, span, gone_until, limit).await
+        })
+        .await
+    }
+
     async fn create_destination(
         &self,
         owner: UserId,
@@ -463,6 +479,10 @@ impl Store for Postgres {
 
     async fn begin_presence(&self, now: Timestamp) -> Result<Vec<Absence>> {
         node::begin_presence(&self.shared, now).await
+    }
+
+    async fn absences(&self) -> Result<Vec<Absence>> {
+        self.read(|client| async move { node::absences(&client).await }).await
     }
 
     fn sign_of_life(&self, now: Timestamp) {

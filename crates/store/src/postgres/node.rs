@@ -21,7 +21,7 @@ use serde::Serialize;
 
 use super::clock::NOW;
 use super::{Shared, answered, column, copy, delivery, execute, limit_of, lock, locks, order, query, query_first};
-pub(super) use begin::begin_presence;
+pub(super) use begin::{absences, begin_presence};
 pub(super) use doubt::Doubtful;
 pub(super) use list::list;
 use watch::{Seen, Watch};

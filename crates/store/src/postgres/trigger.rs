@@ -281,7 +281,7 @@ pub(super) async fn edit(shared: &Shared, edit: &Edit, seen: Option<Timestamp>, 
         // A trigger that has no limit is not counted; under a new one it begins anew.
         execute(&transaction, "DELETE FROM limits WHERE trigger_id = $1", &[&trigger.id.0]).await?;
     }
-    if let Some(skipped) = &edit.skipped {
+    for skipped in &edit.skipped {
         record(&transaction, shared, trigger.owner, trigger.id, skipped, now).await?;
     }
     answered(transaction.commit()).await?;
@@ -396,20 +396,22 @@ pub(super) async fn skipped(
                ORDER BY id DESC
                LIMIT $3";
     let rows = query(client, sql, &[&id.0, &owner.0, &limit_of(limit)]).await?;
-    let view = |row: &Row| {
-        let word: &str = column(row, 0)?;
-        let count: i64 = column(row, 3)?;
-        Ok(SkippedView {
-            skipped: Skipped {
-                reason: Reason::from_word(word).ok_or_else(|| broken("reason", word))?,
-                first: instant(column(row, 1)?)?,
-                last: instant(column(row, 2)?)?,
-                count: u64::try_from(count).map_err(|error| broken("count", error))?,
-            },
-            recorded_at: instant(column(row, 4)?)?,
-        })
-    };
-    rows.iter().map(view).collect()
+    rows.iter().map(skipped_view).collect()
+}
+
+/// A record from its columns: reason, first, last, count, and when it was written down.
+pub(super) fn skipped_view(row: &Row) -> Result<SkippedView> {
+    let word: &str = column(row, 0)?;
+    let count: i64 = column(row, 3)?;
+    Ok(SkippedView {
+        skipped: Skipped {
+            reason: Reason::from_word(word).ok_or_else(|| broken("reason", word))?,
+            first: instant(column(row, 1)?)?,
+            last: instant(column(row, 2)?)?,
+            count: u64::try_from(count).map_err(|error| broken("count", error))?,
+        },
+        recorded_at: instant(column(row, 4)?)?,
+    })
 }
 
 /// Whether an occurrence falls on this node (`$2` of `$3`), so that nodes do not all go for the same ones. The occurrence and not

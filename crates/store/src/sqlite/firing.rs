@@ -72,7 +72,7 @@ fn gone(row: &Row<'_>) -> Result<Firing> {
     })
 }
 
-fn is_owners(connection: &Connection, owner: UserId, trigger: TriggerId) -> Result<bool> {
+pub(super) fn is_owners(connection: &Connection, owner: UserId, trigger: TriggerId) -> Result<bool> {
     connection
         .prepare_cached("SELECT EXISTS (SELECT 1 FROM triggers WHERE id = ? AND owner = ?)")
         .and_then(|mut statement| statement.query_row((trigger.0, owner.0), |row| row.get(0)))
@@ -80,7 +80,7 @@ fn is_owners(connection: &Connection, owner: UserId, trigger: TriggerId) -> Resu
 }
 
 /// Everything that is known of the trigger's firings, tests aside, newest first, at most `limit` and [`FIRINGS_KEPT`].
-fn known(
+pub(super) fn known(
     connection: &Connection,
     owner: UserId,
     trigger: TriggerId,

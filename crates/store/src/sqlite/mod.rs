@@ -14,6 +14,7 @@ mod failure;
 mod firing;
 mod head;
 mod idempotency;
+mod ledger;
 mod migrate;
 mod open;
 mod order;
@@ -37,6 +38,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use oncue_domain::access::{ApiKey, KeyHash, Preferences, Registration, Session, User};
+use oncue_domain::agenda::Span;
 use oncue_domain::arrival::{Arrival, Arrived, Contents};
 use oncue_domain::count::HourCount;
 use oncue_domain::delivery::{Claim, Settlement, over_until};
@@ -53,7 +55,7 @@ use oncue_domain::receipt::Receipt;
 use oncue_domain::redelivery::{CancelRefusal, DeliveryId, Refusal, SLICE_MAX};
 use oncue_domain::store::{
     Attention, Backlog, Begun, Call, Committed, Deed, Deleted, DeliveryView, Done, DueCounts, Edited, EventCount,
-    EventFilter, EventLines, EventPage, EventSearch, Expired, Fired, FiredAgain, Listener, Made, MissingDestination,
+    EventFilter, EventLines, EventPage, EventSearch, Expired, Fired, FiredAgain, Ledger, Listener, Made, MissingDestination,
     NewApiKey, NewTrigger, NewUser, Planned, RecentFirings, Redelivered, Registered, Result, SkippedView, Store,
     Undelivered, UndeliveredFilter, UndeliveredPlace,
 };
@@ -329,6 +331,20 @@ impl Store for Sqlite {
         self.scan(move |connection, _| trigger::skipped(connection, owner, id, limit)).await
     }
 
+    async fn ledger(
+        &self,
+        owner: UserId,
+        id: TriggerId,
+        span: Span,
+        gone_until: Timestamp,
+        limit: usize,
+    ) -> Result<Option<Ledger>> {
+        self.scan(move |connection, _| {
+            in_one_moment(connection, || ledger::read(connection, owner, id, span, gone_until, limit))
+        })
+        .await
+    }
+
     async fn create_destination(
         &self,
         owner: UserId,
@@ -438,6 +454,10 @@ impl Store for Sqlite {
         let absences = self.writer.submit(move |connection, _| presence::begin(connection, last, now)).await?;
         self.shared.presence.begin(now);
         Ok(absences)
+    }
+
+    async fn absences(&self) -> Result<Vec<Absence>> {
+        self.peek(|connection, _| presence::absences(connection)).await
     }
 
     fn sign_of_life(&self, now: Timestamp) {

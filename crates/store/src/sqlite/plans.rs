@@ -35,11 +35,12 @@ const TRIGGERS: usize = 40;
 const NEVER_FIRED: TriggerId = TriggerId(TRIGGERS as i64 + 1);
 
 /// What sorts because no index has its order, or walks over a table that only ever has a few rows.
-const EXCEPTIONS: [&str; 4] = [
+const EXCEPTIONS: [&str; 5] = [
     "FROM sqlite_sequence",
     "FROM uncounted LIMIT 1",
     "ORDER BY cursors.next_at, cursors.trigger_id",
     "ORDER BY created_at DESC, id DESC",
+    "ORDER BY first_at, id",
 ];
 
 /// What a statement did.
@@ -77,6 +78,9 @@ impl Traced {
              WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {events})
              INSERT INTO events (owner, trigger_id, revision, origin, fired_at, message_id)
              SELECT 1 + (n % {TRIGGERS}) % 2, 1 + n % {TRIGGERS}, 1, 2, 1800000000000000 + n * 60000000, zeroblob(16) FROM n;
+             UPDATE events SET scheduled_at = fired_at WHERE trigger_id = 3;
+             INSERT INTO skipped (owner, trigger_id, reason, first_at, last_at, count, recorded_at)
+             SELECT owner, 3, 'missed', fired_at, fired_at + 10, 2, fired_at + 20 FROM events WHERE id % 10 = 0;
              INSERT INTO outbox SELECT id, 0, -1, 1, fired_at, 0, 0, 0, 0, 0, 0, 0, 0 FROM events WHERE id % 7 = 0;
              INSERT INTO receipts SELECT id, x'010000000000000000', x'7b7d' FROM events;
              INSERT INTO attempts SELECT id, 0, 1, -1, fired_at, 10, 200, NULL, NULL, id % 7 <> 1, id FROM events WHERE id % 7 <> 0;
@@ -207,6 +211,8 @@ fn reads(events: usize) -> Vec<(String, Read)> {
         "gone firing that is kept".to_owned(),
         Box::new(move |c, _| firing::gone_firing(c, OWNER, EventId(2), old).map(drop)),
     );
+    let span = Span { from: minute(events - 80), until: minute(events) };
+    add("ledger".to_owned(), Box::new(move |c, _| ledger::read(c, OWNER, TRIGGER, span, minute(0), 10).map(drop)));
     add("heads".to_owned(), Box::new(|c, shared| head::list(c, shared, OWNER, 10).map(drop)));
     add("soonest".to_owned(), Box::new(|c, shared| head::soonest(c, shared, OWNER, 5).map(drop)));
     let now = minute(events);

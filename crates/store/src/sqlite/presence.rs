@@ -128,6 +128,10 @@ pub(super) fn begin(connection: &Connection, last: Option<Timestamp>, now: Times
             )
             .map_err(failed)?;
     }
+    absences(connection)
+}
+
+pub(super) fn absences(connection: &Connection) -> Result<Vec<Absence>> {
     let mut statement =
         connection.prepare_cached("SELECT from_at, to_at FROM absences ORDER BY from_at").map_err(failed)?;
     let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).map_err(failed)?;

@@ -286,7 +286,7 @@ pub(super) fn edit(
     if !definition.is_limited() {
         forget_fired(connection, trigger.id)?;
     }
-    if let Some(skipped) = &edit.skipped {
+    for skipped in &edit.skipped {
         record(connection, effects, trigger.owner, trigger.id, skipped, now)?;
     }
     effects.edited.insert(trigger.owner);
@@ -415,19 +415,24 @@ pub(super) fn skipped(connection: &Connection, owner: UserId, id: TriggerId, lim
     let mut rows = statement.query((id.0, owner.0, limit)).map_err(failed)?;
     let mut views = Vec::new();
     while let Some(row) = rows.next().map_err(failed)? {
-        let word: String = row.get(0).map_err(failed)?;
-        let count: i64 = row.get(3).map_err(failed)?;
-        views.push(SkippedView {
-            skipped: Skipped {
-                reason: Reason::from_word(&word).ok_or_else(|| broken("reason", &word))?,
-                first: instant(row.get(1).map_err(failed)?)?,
-                last: instant(row.get(2).map_err(failed)?)?,
-                count: u64::try_from(count).map_err(|error| broken("count", error))?,
-            },
-            recorded_at: instant(row.get(4).map_err(failed)?)?,
-        });
+        views.push(skipped_view(row)?);
     }
     Ok(views)
+}
+
+/// A record from its columns: reason, first, last, count, and when it was written down.
+pub(super) fn skipped_view(row: &Row<'_>) -> Result<SkippedView> {
+    let word: String = row.get(0).map_err(failed)?;
+    let count: i64 = row.get(3).map_err(failed)?;
+    Ok(SkippedView {
+        skipped: Skipped {
+            reason: Reason::from_word(&word).ok_or_else(|| broken("reason", &word))?,
+            first: instant(row.get(1).map_err(failed)?)?,
+            last: instant(row.get(2).map_err(failed)?)?,
+            count: u64::try_from(count).map_err(|error| broken("count", error))?,
+        },
+        recorded_at: instant(row.get(4).map_err(failed)?)?,
+    })
 }
 
 pub(super) fn next_due(connection: &Connection) -> Result<Option<Timestamp>> {

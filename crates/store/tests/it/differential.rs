@@ -38,7 +38,8 @@ const STEPS: usize = 300;
 const SILENCE_MAX: SignedDuration = SignedDuration::from_mins(20);
 
 /// Every operation of the trait: a run in which one of them never did anything says nothing about it.
-const OPERATIONS: [&str; 76] = [
+const OPERATIONS: [&str; 78] = [
+    "absences",
     "api_key_user",
     "api_keys",
     "arrival",
@@ -86,6 +87,7 @@ const OPERATIONS: [&str; 76] = [
     "fire_unkept",
     "gone_firing",
     "hour_counts",
+    "ledger",
     "local_user",
     "next_due",
     "next_owed",

@@ -128,6 +128,7 @@ impl SkippedRow {
                 Reason::Missed => "oncue did not run then; only the latest of them was caught up, if any",
                 Reason::Paused => "the trigger was paused",
                 Reason::Superseded => "it was due, but an edit came first",
+                Reason::Expired => "the trigger had expired",
             },
         }
     }

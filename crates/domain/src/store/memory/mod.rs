@@ -10,6 +10,7 @@ mod destination;
 mod event;
 mod firing;
 mod idempotency;
+mod ledger;
 mod order;
 mod presence;
 mod redelivery;
@@ -23,6 +24,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::access::{ApiKey, KeyHash, Preferences, Registration, Session, User};
+use crate::agenda::Span;
 use crate::arrival::{Arrival, Arrived, Contents};
 use crate::count::HourCount;
 use crate::delivery::{Claim, Settlement};
@@ -39,7 +41,7 @@ use crate::receipt::Receipt;
 use crate::redelivery::{CancelRefusal, DeliveryId, Refusal};
 use crate::store::{
     Attention, Backlog, Begun, Call, Change, Committed, Deed, Deleted, DeliveryView, Done, DueCounts, Edited,
-    EventCount, EventFilter, EventLines, EventPage, EventSearch, Expired, Fired, FiredAgain, Listener,
+    EventCount, EventFilter, EventLines, EventPage, EventSearch, Expired, Fired, FiredAgain, Ledger, Listener,
     MissingDestination, NewApiKey, NewTrigger, NewUser, Planned, RecentFirings, Redelivered, Registered, Result,
     SkippedView, Store, Undelivered, UndeliveredFilter, UndeliveredPlace,
 };
@@ -361,6 +363,17 @@ impl Store for Memory {
         Ok(self.kept().skipped(owner, id, limit))
     }
 
+    async fn ledger(
+        &self,
+        owner: UserId,
+        id: TriggerId,
+        span: Span,
+        gone_until: Timestamp,
+        limit: usize,
+    ) -> Result<Option<Ledger>> {
+        Ok(self.kept().ledger(owner, id, span, gone_until, limit))
+    }
+
     async fn create_destination(
         &self,
         owner: UserId,
@@ -454,6 +467,10 @@ impl Store for Memory {
 
     async fn begin_presence(&self, now: Timestamp) -> Result<Vec<Absence>> {
         Ok(self.kept().begin_presence(now))
+    }
+
+    async fn absences(&self) -> Result<Vec<Absence>> {
+        Ok(self.kept().absences())
     }
 
     fn sign_of_life(&self, now: Timestamp) {

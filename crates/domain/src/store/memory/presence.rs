@@ -16,6 +16,10 @@ impl Kept {
         }
         self.sign_of_life = Some(now);
         self.began_at.get_or_insert(now);
+        self.absences()
+    }
+
+    pub(super) fn absences(&self) -> Vec<Absence> {
         self.absences.iter().map(|(from, to)| Absence { from: *from, to: *to }).collect()
     }
 

@@ -80,12 +80,12 @@ impl Kept {
         }
         kept.trigger = Arc::new(edit.trigger);
         self.changes.push(Change::Edited(owner));
-        kept.skipped.extend(edit.skipped.map(|skipped| SkippedView { skipped, recorded_at: now }));
+        kept.skipped.extend(edit.skipped.iter().map(|skipped| SkippedView { skipped: *skipped, recorded_at: now }));
         if let Arm::Set(next_at) = edit.arm {
             kept.next_at = next_at;
             self.changes.extend(next_at.map(|_| Change::Armed));
         }
-        if let Some(skipped) = &edit.skipped {
+        for skipped in &edit.skipped {
             self.count_skipped(owner, id, skipped);
         }
         Edited::Done

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use oncue_domain::access::{ApiKey, KeyHash, Preferences, Registration, Session, User};
+use oncue_domain::agenda::Span;
 use oncue_domain::arrival::{Arrival, Arrived, Contents};
 use oncue_domain::count::HourCount;
 use oncue_domain::delivery::{Claim, Settlement};
@@ -24,7 +25,7 @@ use oncue_domain::redelivery::{CancelRefusal, DeliveryId, Refusal};
 use oncue_domain::store::memory::Memory;
 use oncue_domain::store::{
     Attention, Backlog, Begun, Call, Committed, Deed, Deleted, DeliveryView, Done, DueCounts, Edited, Error,
-    EventCount, EventFilter, EventLines, EventPage, EventSearch, Expired, Fired, FiredAgain, Listener,
+    EventCount, EventFilter, EventLines, EventPage, EventSearch, Expired, Fired, FiredAgain, Ledger, Listener,
     MissingDestination, NewApiKey, NewTrigger, NewUser, Planned, RecentFirings, Redelivered, Registered, Result,
     SkippedView, Store, Undelivered, UndeliveredFilter, UndeliveredPlace,
 };
@@ -86,6 +87,10 @@ impl Store for Faults {
         self.refuse()?;
         let answer = self.memory.begin_presence(now).await;
         self.lose(answer)
+    }
+
+    async fn absences(&self) -> Result<Vec<Absence>> {
+        self.memory.absences().await
     }
 
     fn sign_of_life(&self, now: Timestamp) {
@@ -427,6 +432,17 @@ impl Store for Faults {
 
     async fn skipped(&self, owner: UserId, id: TriggerId, limit: usize) -> Result<Vec<SkippedView>> {
         self.memory.skipped(owner, id, limit).await
+    }
+
+    async fn ledger(
+        &self,
+        owner: UserId,
+        id: TriggerId,
+        span: Span,
+        gone_until: Timestamp,
+        limit: usize,
+    ) -> Result<Option<Ledger>> {
+        self.memory.ledger(owner, id, span, gone_until, limit).await
     }
 
     async fn backlog(&self) -> Result<Backlog> {

@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use deadpool_postgres::Transaction;
+use deadpool_postgres::{GenericClient, Transaction};
 use jiff::{SignedDuration, Timestamp};
 use oncue_domain::node::GONE_AFTER;
 use oncue_domain::plan::{Absence, absence};
@@ -106,7 +106,13 @@ async fn record(
     node.note_begun(now);
     let alive = "UPDATE nodes SET alive_at = $2 WHERE id = $1";
     execute(&transaction, alive, &[&node.id(), &now.as_microsecond()]).await?;
-    let rows = query(&transaction, "SELECT from_at, to_at FROM absences ORDER BY from_at", &[]).await?;
+    let absences = absences(&transaction).await?;
     answered(transaction.commit()).await?;
+    Ok(absences)
+}
+
+/// Every absence that is still remembered, in order.
+pub(in crate::postgres) async fn absences(client: &impl GenericClient) -> Result<Vec<Absence>> {
+    let rows = query(client, "SELECT from_at, to_at FROM absences ORDER BY from_at", &[]).await?;
     rows.iter().map(|row| Ok(Absence { from: instant(column(row, 0)?)?, to: instant(column(row, 1)?)? })).collect()
 }

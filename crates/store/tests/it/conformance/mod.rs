@@ -15,6 +15,7 @@ mod follow;
 mod head;
 mod idempotency;
 mod limit;
+mod ledger;
 mod many;
 mod node;
 mod order;

@@ -205,7 +205,7 @@ async fn a_stale_edit_changes_nothing() {
         assert_eq!(edit(&bench, second, seen, t(11)).await, Edited::Stale);
         // Of the right revision, but the trigger waits for something else than the editor saw.
         let (third, seen) = decide(&bench, owner, trigger.id, every("5m"), t(130)).await;
-        assert!(third.skipped.is_some());
+        assert!(!third.skipped.is_empty());
         assert_eq!(edit(&bench, third.clone(), Some(t(60)), t(130)).await, Edited::Stale);
         assert_eq!(edit(&bench, third.clone(), None, t(130)).await, Edited::Stale);
         assert_eq!(bench.get(owner, trigger.id).await, before);

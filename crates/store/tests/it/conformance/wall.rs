@@ -3,6 +3,7 @@
 
 use jiff::Timestamp;
 use oncue_domain::access::Scope;
+use oncue_domain::agenda::Span;
 use oncue_domain::event::Origin;
 use oncue_domain::firing::Outcome;
 use oncue_domain::id::{ApiKeyId, EventId, TriggerId, UserId};
@@ -22,6 +23,8 @@ async fn anothers_trigger_looks_like_none() {
         for id in [hers.id, TriggerId(999)] {
             assert_eq!(bench.store.trigger(ben, id).await.expect("an answer"), None);
             assert_eq!(bench.store.skipped(ben, id, 10).await.expect("an answer"), []);
+            let all = Span { from: Timestamp::MIN, until: Timestamp::MAX };
+            assert_eq!(bench.store.ledger(ben, id, all, t(0), 10).await, Ok(None));
             assert!(!bench.store.delete_trigger(ben, id, t(80)).await.expect("an answer"));
             for origin in [Origin::Api, Origin::Test] {
                 let call = bench.call(origin, None);

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use oncue_domain::access::{ApiKey, User};
+use oncue_domain::agenda::Span;
 use oncue_domain::arrival::{Arrival, Contents};
 use oncue_domain::delivery::{Claim, State, fail, park};
 use oncue_domain::destination::alert::Streak;
@@ -16,7 +17,7 @@ use oncue_domain::node::{Identity, NodeView, Work};
 use oncue_domain::plan::Absence;
 use oncue_domain::receipt::Receipt;
 use oncue_domain::store::{
-    Backlog, Deleted, DeliveryView, DueCounts, Edited, EventCount, EventFilter, EventPage, EventPlace, Fired,
+    Backlog, Deleted, DeliveryView, DueCounts, Edited, EventCount, EventFilter, EventPage, EventPlace, Fired, Ledger,
     Registered, Result, SkippedView, Store, Undelivered, UndeliveredFilter,
 };
 use oncue_domain::trigger::{Armed, Trigger};
@@ -66,6 +67,7 @@ pub(super) struct Seen {
     /// Numbers and times are the store's own business.
     nodes: Vec<(Identity, bool, Option<Work>)>,
     due: Vec<Armed<Arc<Trigger>>>,
+    absences: Vec<Absence>,
     owned: Vec<Owned>,
 }
 
@@ -74,6 +76,8 @@ pub(super) struct Seen {
 struct Owned {
     triggers: Vec<Armed>,
     skipped: Vec<Vec<SkippedView>>,
+    /// Without the numbers of their events.
+    ledgers: Vec<Ledger>,
     events: Vec<(Event, Vec<Delivery>)>,
     counts: Vec<EventCount>,
     keys: Vec<ApiKey>,
@@ -287,6 +291,7 @@ impl Side {
             due_counts: store.due_counts(now).await.expect("an answer"),
             nodes: store.nodes().await.expect("a list").into_iter().map(without_times).collect(),
             due: store.due(now, 100_000).await.expect("a list"),
+            absences: store.absences().await.expect("a list"),
             owned: Vec::new(),
         };
         // Which of those that fall due at one instant comes first is nobody's business.
@@ -320,6 +325,7 @@ impl Side {
         let mut owned = Owned {
             triggers: store.triggers(owner, None, 1000).await.expect("a list"),
             skipped: Vec::new(),
+            ledgers: Vec::new(),
             events: Vec::new(),
             counts: store.event_counts(owner, gone_until).await.expect("counts"),
             keys: store.api_keys(owner).await.expect("a list"),
@@ -368,6 +374,7 @@ impl Side {
             let mut skipped = store.skipped(owner, id, 1000).await.expect("records");
             skipped.retain(|view| view.recorded_at > known.gone_until);
             owned.skipped.push(skipped);
+            owned.ledgers.push(ledger(store, owner, id, known.now, known.gone_until.max(gone_until)).await);
         }
         owned
     }
@@ -404,11 +411,13 @@ impl Seen {
             ("next_owed", self.next_owed.is_some()),
             ("backlog", self.backlog.owed > 0),
             ("due", !self.due.is_empty()),
+            ("absences", !self.absences.is_empty()),
             ("due_counts", self.due_counts.overdue > 0 && self.due_counts.next_at.is_some()),
             ("nodes", self.nodes.iter().any(|(_, _, work)| work.is_some())),
             ("triggers", owned(|owned| !owned.triggers.is_empty())),
             ("trigger", owned(|owned| !owned.triggers.is_empty())),
             ("skipped", owned(|owned| owned.skipped.iter().any(|records| !records.is_empty()))),
+            ("ledger", owned(|owned| owned.ledgers.iter().any(|of| !of.firings.is_empty() && !of.skipped.is_empty()))),
             ("event", owned(|owned| owned.events.iter().any(|(_, deliveries)| !deliveries.is_empty()))),
             (
                 "receipt",
@@ -444,6 +453,21 @@ pub(super) fn told<T: std::fmt::Debug>(answer: Result<T>, did_something: impl Fn
         // Each store has its own words for what it cannot do.
         Err(_) => Outcome { text: "an error".to_owned(), ..Outcome::default() },
     }
+}
+
+/// What is written down about the time around now.
+async fn ledger(
+    store: &dyn Store,
+    owner: UserId,
+    id: TriggerId,
+    now: jiff::Timestamp,
+    gone_until: jiff::Timestamp,
+) -> Ledger {
+    let near = jiff::SignedDuration::from_mins(50);
+    let found = store.ledger(owner, id, Span { from: now - near, until: now + near }, gone_until, 1000).await;
+    let mut ledger = found.expect("an answer").expect("it is the owner's");
+    ledger.firings.iter_mut().for_each(|firing| firing.event = EventId(0));
+    ledger
 }
 
 fn without_times(node: NodeView) -> (Identity, bool, Option<Work>) {

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use oncue_domain::agenda::Span;
 use oncue_domain::destination::Wanted;
 use oncue_domain::event::Retention;
 use oncue_domain::id::{DestinationId, EventId, TriggerId, UserId};
@@ -43,14 +44,18 @@ fn fill(database: &Database, from: i64, until: i64) {
         ),
         ("cursors (trigger_id, next_at, revision)", format!("n, {fired_at}, 1")),
         (
-            "events (id, owner, trigger_id, revision, origin, fired_at, message_id)",
-            format!("n, n / 10, n, 1, 2, {fired_at}, gen_random_uuid()"),
+            "events (id, owner, trigger_id, revision, origin, scheduled_at, fired_at, message_id)",
+            format!("n, n / 10, n, 1, 2, {fired_at}, {fired_at}, gen_random_uuid()"),
         ),
         (
             "attempts (event_id, slot, number, fired_at, destination, started_at, took_us, delivered)",
             format!("n, 0, 1, {fired_at}, -1, 0, 0, FALSE"),
         ),
         ("failures (event_id, owner, trigger_id, fired_at)", format!("n, n / 10, n, {fired_at}")),
+        (
+            "skipped (owner, trigger_id, reason, first_at, last_at, count, recorded_at)",
+            format!("n / 10, n, 'missed', {fired_at}, {fired_at}, 1, {fired_at}"),
+        ),
         (
             "undelivered (event_id, slot, destination, owner, trigger_id, fired_at, failed_at)",
             format!("n, 0, -1, n / 10, n, {fired_at}, {fired_at}"),
@@ -108,6 +113,9 @@ async fn ask(node: &Postgres) {
     }
     let gone = node.gone_firing(OWNER, EventId(ids[0].0 + ROWS), gone_until).await.expect("a firing");
     assert_eq!(gone.map(|(trigger, _)| trigger), Some(ids[0]));
+    let all = Span { from: Timestamp::MIN, until: Timestamp::MAX };
+    let ledger = node.ledger(OWNER, ids[0], all, gone_until, 100).await.expect("an answer").expect("a ledger");
+    assert_eq!((ledger.firings.len(), ledger.skipped.len()), (1, 1));
     let by_trigger = UndeliveredFilter { trigger: Some(ids[0]), ..UndeliveredFilter::default() };
     for (filter, count) in [(UndeliveredFilter::default(), 10), (by_trigger, 1)] {
         assert_eq!(node.undelivered(OWNER, filter, gone_until, None, 100).await.expect("a list").len(), count);

@@ -30,6 +30,7 @@ const BACK: &str = "
     ALTER TABLE events DROP COLUMN parent;
     DROP SEQUENCE redeliveries;
     DROP TABLE limits;
+    DROP INDEX skipped_by_last;
     DELETE FROM migrations WHERE version > 1;";
 
 /// Eight events, to an address and to the default: delivered, to be tried again, given up, and held.
