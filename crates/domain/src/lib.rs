@@ -2,7 +2,7 @@
 //! Same input, same output. No runtime, no SQL, no HTTP types, no environment, no files, no clock reads and no randomness
 //! that was not handed in as a seed: whoever calls says what time it is.
 //!
-//! To read it, begin with `schedule`, `trigger` and `plan`; go on with `event`, `delivery`, `destination` and `message`; the
+//! To read it, begin with `schedule`, `trigger` and `plan`; go on with `event`, `delivery`, `destination` and `message`; `why` tells what came of it all; the
 //! doors to the outside are `clock`, `id`, `outbound`, `store`, `cache` and `health`.
 
 pub mod clock;
@@ -33,6 +33,7 @@ pub mod schedule;
 pub mod signature;
 pub mod template;
 pub mod trigger;
+pub mod why;
 
 pub mod cache;
 pub mod outbound;

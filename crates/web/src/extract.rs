@@ -309,6 +309,11 @@ impl Query {
         }
     }
 
+    /// Whether there is a value of this name.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.values.contains_key(name)
+    }
+
     /// A value as it stands.
     pub(crate) fn take_text(&mut self, name: &str) -> Option<String> {
         self.values.remove(name)

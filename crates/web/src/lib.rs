@@ -80,6 +80,7 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(api::trigger::get, api::trigger::replace, api::trigger::patch, api::trigger::delete))
         .routes(routes!(api::trigger::upcoming))
         .routes(routes!(api::trigger::skipped))
+        .routes(routes!(api::why::why))
         .routes(routes!(api::upcoming::list))
         .routes(routes!(api::forecast::forecast))
         .routes(routes!(api::fire::test))

@@ -8,7 +8,7 @@
 use croner::Cron;
 use croner::time::Weekday;
 use jiff::Timestamp;
-use jiff::civil::Date;
+use jiff::civil::{Date, DateTime};
 use jiff::tz::Offset;
 use std::ops::Range;
 
@@ -30,7 +30,32 @@ pub(super) struct WallTimes {
     days: Box<[u32; 28]>,
 }
 
+/// Which parts of an expression a reading of a wall clock meets.
+pub(super) struct Met {
+    pub(super) second: bool,
+    pub(super) minute: bool,
+    pub(super) hour: bool,
+    pub(super) month: bool,
+    /// By the day of the month or by that of the week, whatever is asked for.
+    pub(super) day: bool,
+}
+
 impl WallTimes {
+    /// Compares a reading part by part.
+    pub(super) fn met_at(&self, wall: DateTime) -> Met {
+        let has = |mask: u64, value: i8| mask >> value & 1 == 1;
+        let instant = Offset::UTC.to_timestamp(wall.date().at(0, 0, 0, 0));
+        let first = instant.map_or(0, |instant| instant.as_second().div_euclid(DAY) - i64::from(wall.day()) + 1);
+        let month = Month::starting(first, wall.year(), wall.month());
+        Met {
+            second: has(self.seconds, wall.second()),
+            minute: has(self.minutes, wall.minute()),
+            hour: has(self.hours, wall.hour()),
+            month: has(self.months.into(), wall.month()),
+            day: self.days[month.kind()] >> (wall.day() - 1) & 1 == 1,
+        }
+    }
+
     /// Asks the parsed expression everything once; it is not needed afterwards.
     pub(super) fn of(cron: &Cron) -> WallTimes {
         let pattern = &cron.pattern;

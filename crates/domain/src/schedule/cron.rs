@@ -4,13 +4,15 @@
 //! lists at a transition wrong and ends at a missing day. No clock may enter.
 
 use crate::schedule::Invalid;
-use crate::schedule::calendar::{Wall, WallTimes};
+use crate::schedule::calendar::{Met, Wall, WallTimes};
 use crate::schedule::dialect::{self, Fields, Item};
 use crate::schedule::rule::Rule;
 use crate::schedule::stretch::Occurrences;
 use crate::schedule::zone::{FIRST_SECOND, LAST_SECOND, Zone};
 use croner::parser::CronParser;
 use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::Offset;
 use std::ops::Range;
 
 /// A checked cron expression of five fields, or six with seconds first.
@@ -81,13 +83,42 @@ impl CronExpression {
 
     /// Whether it restricts both the day of the month and the day of the week, so that either is enough.
     pub fn takes_either_day(&self) -> bool {
+        self.restricts_days() == (true, true)
+    }
+
+    /// Whether it restricts the day of the month, and whether the day of the week.
+    pub(super) fn restricts_days(&self) -> (bool, bool) {
         let fields = self.fields();
-        fields.day[0] != Item::All && fields.weekday[0] != Item::All
+        (fields.day[0] != Item::All, fields.weekday[0] != Item::All)
+    }
+
+    /// Which of its parts a reading of a wall clock meets.
+    pub(super) fn met_at(&self, wall: DateTime) -> Met {
+        self.walls.met_at(wall)
+    }
+
+    /// The six fields as they are written, the seconds first; those of a nickname as it is meant.
+    pub(super) fn field_texts(&self) -> [String; 6] {
+        let written: Vec<&str> = self.text.split_whitespace().collect();
+        let spelt = self.fields().to_string();
+        let mut texts: Vec<String> = match written.len() {
+            6 => written.into_iter().map(str::to_owned).collect(),
+            5 => std::iter::once("0").chain(written).map(str::to_owned).collect(),
+            _ => spelt.split(' ').map(str::to_owned).collect(),
+        };
+        std::array::from_fn(|place| texts.get_mut(place).map(std::mem::take).unwrap_or_default())
     }
 
     /// The first wall time named in the range, and how many there are.
     pub(super) fn walls_between(&self, range: Range<Wall>) -> (Option<Wall>, u64) {
         (self.walls.first_in(range.clone()), self.walls.count_in(range))
+    }
+
+    /// The first time on a wall clock that it names from `from` on and before `to`.
+    pub fn first_wall_between(&self, from: DateTime, to: DateTime) -> Option<DateTime> {
+        let wall = |time: DateTime| Offset::UTC.to_timestamp(time).ok().map(Timestamp::as_second);
+        let first = self.walls.first_in(wall(from)?..wall(to)?)?;
+        Some(Offset::UTC.to_datetime(Timestamp::from_second(first).ok()?))
     }
 
     /// The fields again, for those who put them into words.
@@ -121,7 +152,6 @@ mod tests {
     use croner::time::Weekday;
     use croner::{Cron, parser::CronParser};
     use jiff::SignedDuration;
-    use jiff::tz::Offset;
     use proptest::prelude::*;
     use std::collections::{HashMap, HashSet};
 

@@ -5,7 +5,7 @@
 //!
 //! - `dialect` says which cron text is accepted, `calendar` which wall-clock times it names, `stretch` what a zone makes
 //!   of those at its transitions, by the `rule` that was chosen; `cron` puts them together.
-//! - `clock_change` tells what the next change of the clocks does to a schedule.
+//! - `clock_change` tells what the next change of the clocks does to a schedule, `mismatch` why an instant is no occurrence.
 //! - `bounds` and `excluded` take occurrences away, and `scope` asks a schedule about what is left, `nth` where so
 //!   many of it are reached; `jitter` spreads firings.
 //! - `every` reads periods, `zone` names zones and reads instants, `sentence` says a schedule in English.
@@ -18,6 +18,7 @@ mod dialect;
 pub mod every;
 pub mod excluded;
 pub mod jitter;
+pub mod mismatch;
 pub(crate) mod nth;
 pub mod rule;
 pub mod scope;

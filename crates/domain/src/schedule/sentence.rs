@@ -347,8 +347,14 @@ fn values(items: &[Item]) -> Option<Vec<u8>> {
     Some(values)
 }
 
-fn weekday_name(weekday: u8) -> &'static str {
+/// The day's name; Sunday is 0, and 7 as well.
+pub(super) fn weekday_name(weekday: u8) -> &'static str {
     WEEKDAYS[usize::from(weekday % 7)]
+}
+
+/// The name of a month from 1 to 12.
+pub(super) fn month_name(month: u8) -> &'static str {
+    MONTHS[usize::from(month.clamp(1, 12)) - 1]
 }
 
 /// "hour", "2 hours"

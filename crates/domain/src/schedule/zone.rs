@@ -159,6 +159,14 @@ pub fn parse_instant(text: &str, zone: &Zone) -> Result<Timestamp, Invalid> {
     if in_range { Ok(instant) } else { Err(range()) }
 }
 
+/// The date and time of a text that [`parse_instant`] reads and that carries no offset.
+pub fn wall_of(text: &str) -> Option<DateTime> {
+    match split_instant(text.trim())? {
+        (wall, None) => Some(wall),
+        (_, Some(_)) => None,
+    }
+}
+
 fn on_wall_clock(wall: DateTime, time_zone: &TimeZone) -> Option<Timestamp> {
     let ambiguous = time_zone.to_ambiguous_timestamp(wall);
     let AmbiguousOffset::Gap { before, after } = ambiguous.offset() else {

@@ -140,6 +140,7 @@ fn the_description_names_every_data_route_of_the_contract() {
         "POST /api/v1/fire/bulk".to_owned(),
         format!("GET /api/v1/triggers/{trigger}/upcoming"),
         format!("GET /api/v1/triggers/{trigger}/skipped"),
+        format!("GET /api/v1/triggers/{trigger}/why"),
         "GET /api/v1/event_logs".to_owned(),
         "GET /api/v1/event_logs/event_logs_html".to_owned(),
         "GET /api/v1/event_logs/aggregated".to_owned(),

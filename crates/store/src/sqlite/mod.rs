@@ -55,9 +55,9 @@ use oncue_domain::receipt::Receipt;
 use oncue_domain::redelivery::{CancelRefusal, DeliveryId, Refusal, SLICE_MAX};
 use oncue_domain::store::{
     Attention, Backlog, Begun, Call, Committed, Deed, Deleted, DeliveryView, Done, DueCounts, Edited, EventCount,
-    EventFilter, EventLines, EventPage, EventSearch, Expired, Fired, FiredAgain, Ledger, Listener, Made, MissingDestination,
-    NewApiKey, NewTrigger, NewUser, Planned, RecentFirings, Redelivered, Registered, Result, SkippedView, Store,
-    Undelivered, UndeliveredFilter, UndeliveredPlace,
+    EventFilter, EventLines, EventPage, EventSearch, Expired, Fired, FiredAgain, Ledger, Listener, Made,
+    MissingDestination, NewApiKey, NewTrigger, NewUser, Planned, RecentFirings, Redelivered, Registered, Result,
+    SkippedView, Store, Undelivered, UndeliveredFilter, UndeliveredPlace,
 };
 use oncue_domain::trigger::{Armed, Definition, Edit, Trigger, TriggerHead};
 

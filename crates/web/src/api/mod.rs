@@ -16,6 +16,7 @@ pub(crate) mod schedule;
 pub(crate) mod trigger;
 pub(crate) mod trigger_destination;
 pub(crate) mod upcoming;
+pub(crate) mod why;
 
 use jiff::Timestamp;
 

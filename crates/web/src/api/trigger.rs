@@ -518,7 +518,7 @@ pub(crate) struct SkippedDocument {
 }
 
 impl SkippedDocument {
-    fn of(view: &SkippedView) -> SkippedDocument {
+    pub(crate) fn of(view: &SkippedView) -> SkippedDocument {
         SkippedDocument {
             reason: view.skipped.reason.word(),
             first: time(view.skipped.first),

@@ -5,6 +5,7 @@ use askama::Template;
 use oncue_domain::delivery::State;
 use oncue_domain::destination::Standing;
 use oncue_domain::firing::Outcome;
+use oncue_domain::why::Verdict;
 
 use super::condition::Condition;
 
@@ -74,6 +75,25 @@ impl Badge {
             Outcome::Delivered => Badge::new("delivered", "ok"),
             Outcome::Failed => Badge::new("failed", "bad"),
             Outcome::Logged => Badge::new("only logged", "idle"),
+        }
+    }
+
+    /// What became of an occurrence, or why there is none.
+    pub(crate) fn of_verdict(verdict: &Verdict) -> Badge {
+        match verdict.word() {
+            "fired" => Badge::new("fired", "ok"),
+            "fired_late" => Badge::new("fired late", "warn"),
+            "caught_up" => Badge::new("caught up", "warn"),
+            "missed" => Badge::new("missed", "bad"),
+            "paused" => Badge::new("paused", "warn"),
+            "superseded" => Badge::new("superseded", "warn"),
+            "expired" => Badge::new("expired", "idle"),
+            "spent" => Badge::new("spent", "idle"),
+            "due" => Badge::new("due", "wait"),
+            "to_come" => Badge::new("to come", "info"),
+            "forgotten" => Badge::new("not kept", "idle"),
+            "lost" => Badge::new("lost", "bad"),
+            _ => Badge::new("no occurrence", "idle"),
         }
     }
 }

@@ -51,6 +51,7 @@ mod trigger_page;
 mod trigger_past;
 mod trigger_row;
 mod trigger_selected;
+mod trigger_why;
 mod upcoming;
 mod viewer;
 mod way_back;
@@ -103,6 +104,7 @@ pub(crate) fn router(app: &App) -> Router<App> {
         .route("/ui/triggers/test", get(to_new).post(trigger_check::test))
         .route("/ui/triggers/selected", get(to_list).post(trigger_selected::act))
         .route("/ui/triggers/{id}", get(trigger_page::show))
+        .route("/ui/triggers/{id}/why", get(trigger_why::show))
         .route("/ui/triggers/{id}/clone", get(trigger::clone_page))
         .route("/ui/triggers/{id}/edit", get(trigger::edit_page).post(trigger::edit))
         .route("/ui/triggers/{id}/delete", get(trigger_delete::delete_page).post(trigger_delete::delete))

@@ -42,6 +42,8 @@ pub(crate) struct Past {
 pub(crate) struct SkippedRow {
     pub(crate) count: String,
     pub(crate) first: Moment,
+    /// The same for a link.
+    pub(crate) first_at: String,
     /// None where there was but one.
     pub(crate) last: Option<Moment>,
     pub(crate) reason: &'static str,
@@ -122,6 +124,7 @@ impl SkippedRow {
         SkippedRow {
             count: number(skipped.count),
             first: Moment::new(skipped.first, now, zone),
+            first_at: skipped.first.to_string(),
             last: (skipped.count > 1).then(|| Moment::new(skipped.last, now, zone)),
             reason: skipped.reason.word(),
             why: match skipped.reason {

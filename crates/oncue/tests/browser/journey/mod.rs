@@ -32,6 +32,7 @@ mod time;
 mod tried_out;
 mod two_tabs;
 mod two_windows;
+mod why;
 
 use serde_json::json;
 

@@ -17,3 +17,4 @@ mod schedules;
 mod terms;
 mod triggers;
 mod upcoming;
+mod why;

@@ -1,0 +1,346 @@
+//! "Why did it not fire?" For any trigger and any instant, past or to come: what became of it or will, why it is no occurrence at all, what
+//! decided that, and what to change. The room exists so that nobody has to read a log to learn why a scheduler was silent, and
+//! so that the API, the pages and whoever else asks are told the same. It reads the ledger and explains it: what fires is
+//! decided in `plan` and `trigger`, what is written down in the stores. No store and no clock may enter.
+//!
+//! Every occurrence has exactly one disposition. What the ledger says comes first; of what it is silent about the trigger's
+//! definition tells the rest, because silence is only left where that can be worked out: while a trigger is paused, after its expiry,
+//! before it existed, beyond what is kept, and in time to come. What can be worked out by none of these is [`Verdict::Lost`],
+//! which must not happen.
+//!
+//! - `verdict` lists what can become of an instant; `asked` reads the instant that is asked about, and tells what the clocks did then.
+//! - `sentence` says an account in English, and what to change.
+//! - `span` gives the whole account of a span.
+
+pub mod asked;
+mod sentence;
+pub mod span;
+#[cfg(test)]
+mod tests;
+mod verdict;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::event::Origin;
+use crate::occurrence::Reason;
+use crate::plan::Absence;
+use crate::schedule::Schedule;
+use crate::schedule::cron::CronExpression;
+use crate::schedule::mismatch::Mismatch;
+use crate::schedule::zone::Zone;
+use crate::store::{Ledger, LedgerFiring, SkippedView};
+use crate::trigger::{Armed, Definition, Kind, ScheduleDetails, just_before};
+
+pub use asked::{Asked, ClockNote};
+pub use verdict::{NotNamed, Timing, Verdict, WORDS};
+
+/// An occurrence that fires later than this is called late.
+pub const LATE_FROM: SignedDuration = SignedDuration::from_secs(1);
+
+/// How far around an instant the ledger must be known for it to be told about.
+pub const NEAR: SignedDuration = SignedDuration::from_mins(1);
+
+/// What a trigger said for a time that is over.
+#[derive(Clone, Debug)]
+pub struct Former {
+    /// The revision's number.
+    pub revision: i64,
+    /// When it was made; it decided what fell due after this instant.
+    pub from: Timestamp,
+    /// When the next one took its place; what fell due at this very instant was still its own.
+    pub until: Timestamp,
+    /// What it said.
+    pub definition: Definition,
+}
+
+/// Everything that is known when somebody asks.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts<'a> {
+    /// The trigger as it stands, and what it waits for.
+    pub armed: &'a Armed,
+    /// What it said before, as far as that is kept, oldest first.
+    pub former: &'a [Former],
+    /// What is written down of the time around the question.
+    pub ledger: &'a Ledger,
+    /// The times in which nobody ran that are remembered, in order.
+    pub absences: &'a [Absence],
+    /// What was written down at or before this instant is gone.
+    pub gone_until: Timestamp,
+    /// The present.
+    pub now: Timestamp,
+}
+
+/// What is told about an instant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// What was asked about.
+    pub asked: Asked,
+    /// What is told about: the same, or the nearest occurrence within the same second or minute.
+    pub at: Timestamp,
+    /// What became of it.
+    pub verdict: Verdict,
+    /// What the clocks did then, where that matters.
+    pub clock: Option<ClockNote>,
+    /// The occurrences before and after it, by what decided.
+    pub neighbours: (Option<Timestamp>, Option<Timestamp>),
+    /// Which revision decided, where that is known.
+    pub revision: Option<i64>,
+    /// The revision that decides now, and since when its schedule, expiry and pausing stand as they do.
+    pub standing_since: Timestamp,
+    /// In which zone it is told.
+    pub zone: Zone,
+    /// What the trigger's schedule is called in sentences.
+    pub rule: Option<String>,
+    /// The present.
+    pub now: Timestamp,
+}
+
+/// What decided about an instant.
+#[derive(Clone, Copy)]
+struct Standing<'a> {
+    definition: &'a Definition,
+    revision: Option<i64>,
+    is_present: bool,
+    /// It decided about what fell due after this instant,
+    from: Timestamp,
+    /// up to and including this one.
+    until: Timestamp,
+}
+
+impl Account {
+    /// Tells what became of the instant that is asked about, or of the occurrence that is meant by it; in `zone`.
+    pub fn of(facts: Facts<'_>, asked: Asked, zone: &Zone) -> Account {
+        let at = meant(facts, asked.at);
+        let standing = standing_at(facts, at);
+        let verdict = verdict(facts, at, standing);
+        let trigger = &facts.armed.trigger;
+        let definition = standing.map_or(&trigger.definition, |standing| standing.definition);
+        let details = definition.schedule.as_ref();
+        let fired_by = match &verdict {
+            Verdict::Fired(firing, ..) => firing.revision,
+            _ => None,
+        };
+        Account {
+            clock: details.and_then(|details| ClockNote::of(details, &asked, at, zone)),
+            at,
+            neighbours: neighbours(facts, at, standing),
+            revision: fired_by.or(standing.and_then(|standing| standing.revision)),
+            standing_since: trigger.standing_since,
+            zone: zone.clone(),
+            rule: details.map(rule),
+            now: facts.now,
+            verdict,
+            asked,
+        }
+    }
+
+    /// How far the occurrence that is told about lies from what was asked; none where it is the very same.
+    pub fn off_by(&self) -> Option<SignedDuration> {
+        (self.at != self.asked.at).then(|| self.at.duration_since(self.asked.at))
+    }
+}
+
+/// The occurrence that is meant: the one at this very instant, else the nearest within the same second, else within the same minute.
+fn meant(facts: Facts<'_>, asked: Timestamp) -> Timestamp {
+    let named_at = |at: Timestamp| {
+        let details = standing_at(facts, at).and_then(|standing| standing.definition.schedule.as_ref());
+        details.is_some_and(|details| names(details, at))
+    };
+    for unit_s in [1, 60] {
+        let begins = Timestamp::from_second(asked.as_second().div_euclid(unit_s) * unit_s).unwrap_or(asked);
+        let ends = begins.checked_add(SignedDuration::from_secs(unit_s)).unwrap_or(Timestamp::MAX);
+        let fired = facts.ledger.firings.iter().map(|firing| firing.scheduled_at);
+        let recorded = facts.ledger.skipped.iter().flat_map(|view| [view.skipped.first, view.skipped.last]);
+        let mut near: Vec<Timestamp> = fired.chain(recorded).filter(|at| (begins..ends).contains(at)).collect();
+        // What decides may change within the unit.
+        for details in [asked, begins, just_before(ends)]
+            .into_iter()
+            .filter_map(|at| standing_at(facts, at)?.definition.schedule.as_ref())
+        {
+            let before = latest_in(details, just_before(begins), asked);
+            let after = next_after(details, just_before(asked)).filter(|next| *next < ends);
+            near.extend(before.into_iter().chain(after).filter(|at| named_at(*at)));
+        }
+        if let Some(nearest) = near.into_iter().min_by_key(|at| (at.duration_since(asked).abs(), *at)) {
+            return nearest;
+        }
+    }
+    asked
+}
+
+/// The occurrences on either side of an instant, by what decided about it, as far as that stood and before its expiry.
+fn neighbours(
+    facts: Facts<'_>,
+    at: Timestamp,
+    standing: Option<Standing<'_>>,
+) -> (Option<Timestamp>, Option<Timestamp>) {
+    let trigger = &facts.armed.trigger;
+    let definition = standing.map_or(&trigger.definition, |standing| standing.definition);
+    let Some(details) = &definition.schedule else { return (None, None) };
+    let (from, until) = match standing {
+        Some(Standing { from, until, .. }) => (from, until),
+        None => (trigger.standing_since, Timestamp::MAX),
+    };
+    let before = latest_in(details, from, just_before(at));
+    let after = next_after(details, at.max(from)).filter(|next| *next <= until);
+    let lives = |at: &Timestamp| definition.lives_at(*at);
+    (before.filter(lives), after.filter(lives))
+}
+
+/// What the trigger said that decided about an instant; none where that is not known, or where there was no trigger.
+fn standing_at(facts: Facts<'_>, at: Timestamp) -> Option<Standing<'_>> {
+    let trigger = &facts.armed.trigger;
+    let former = facts.former.iter().find(|former| former.from < at && at <= former.until);
+    if at > trigger.standing_since {
+        // The numbers of those that changed other things may have gone up since.
+        let revision = match former {
+            Some(former) => Some(former.revision),
+            None if at > facts.now || facts.former.iter().any(|former| former.until < at) => Some(trigger.revision),
+            None => (trigger.revision == 1).then_some(1),
+        };
+        let (definition, from) = (&trigger.definition, trigger.standing_since);
+        return Some(Standing { definition, revision, is_present: true, from, until: Timestamp::MAX });
+    }
+    former.filter(|_| at > trigger.created_at).map(|former| Standing {
+        definition: &former.definition,
+        revision: Some(former.revision),
+        is_present: false,
+        from: former.from,
+        until: former.until,
+    })
+}
+
+fn verdict(facts: Facts<'_>, at: Timestamp, standing: Option<Standing<'_>>) -> Verdict {
+    let Facts { armed: Armed { trigger, next_at, .. }, ledger, absences, gone_until, now, .. } = facts;
+    if trigger.definition.kind() == Kind::Api {
+        return Verdict::OnlyCalled;
+    }
+    if let Some(firing) = ledger.firings.iter().find(|firing| firing.scheduled_at == at) {
+        let absence = absence_around(absences, at).filter(|_| firing.origin == Origin::CatchUp);
+        return Verdict::Fired(*firing, timing(firing), absence);
+    }
+    if let Some(view) = ledger.skipped.iter().find(|view| covers(view, at, standing, &trigger.definition)) {
+        let absence = absence_around(absences, at).filter(|_| view.skipped.reason == Reason::Missed);
+        return Verdict::Skipped(*view, absence);
+    }
+    let Some(Standing { definition, is_present, .. }) = standing else {
+        return match at {
+            at if at <= trigger.created_at => Verdict::BeforeCreation,
+            at if at <= gone_until => Verdict::Forgotten,
+            _ => Verdict::SaidOtherwise,
+        };
+    };
+    let Some(details) = &definition.schedule else { return Verdict::OnlyCalled };
+    if definition.is_test {
+        return Verdict::OnlyTest;
+    }
+    if !names(details, at) {
+        return Verdict::NoOccurrence(not_named(details, at));
+    }
+    if let Some(expires_at) = definition.expires_at.filter(|end| *end <= at) {
+        return Verdict::Expired(expires_at);
+    }
+    if at > now {
+        return match next_at {
+            _ if !definition.enabled => Verdict::WouldButPaused,
+            Some(next) if *next <= at => {
+                // All that is overdue fires before it.
+                let others = count_in(details, just_before(*next), just_before(at));
+                match facts.armed.left() {
+                    Some(left) if left <= others => Verdict::Spent,
+                    _ => Verdict::Coming(others),
+                }
+            }
+            _ if facts.armed.left() == Some(0) => Verdict::Spent,
+            _ => Verdict::Unarmed,
+        };
+    }
+    // How often a former revision had fired is not known any more; whatever one with a limit left out, its limit did.
+    let is_spent = if is_present { facts.armed.left() == Some(0) } else { definition.is_limited() };
+    match next_at {
+        _ if !definition.enabled && (is_present || at > gone_until) => Verdict::Paused,
+        Some(next) if is_present && *next <= at => Verdict::Due,
+        _ if at <= gone_until => Verdict::Forgotten,
+        _ if is_spent => Verdict::Spent,
+        _ => Verdict::Lost,
+    }
+}
+
+/// Whether a record tells of the occurrence at `at`. A record tells of a run of occurrences by what the trigger said then; where that is
+/// not known any more, its ends are certain, and what it says now is the best guess.
+fn covers(view: &SkippedView, at: Timestamp, standing: Option<Standing<'_>>, present: &Definition) -> bool {
+    let skipped = &view.skipped;
+    if skipped.first == at || skipped.last == at {
+        return true;
+    }
+    let definition = standing.map_or(present, |standing| standing.definition);
+    let is_within = skipped.first < at && at < skipped.last;
+    is_within && definition.schedule.as_ref().is_some_and(|details| names(details, at))
+}
+
+fn timing(firing: &LedgerFiring) -> Timing {
+    match firing.origin {
+        Origin::CatchUp => Timing::CaughtUp,
+        _ if firing.fired_at.duration_since(firing.scheduled_at) > LATE_FROM => Timing::Late,
+        _ => Timing::OnTime,
+    }
+}
+
+fn absence_around(absences: &[Absence], at: Timestamp) -> Option<Absence> {
+    absences.iter().find(|absence| absence.from < at && at < absence.to).copied()
+}
+
+fn not_named(details: &ScheduleDetails, at: Timestamp) -> NotNamed {
+    if let Some(taken_away) = details.absent_at(at) {
+        return NotNamed::TakenAway(taken_away);
+    }
+    match pattern(details) {
+        Schedule::Once { at } => NotNamed::AnotherTime(*at),
+        Schedule::Every { .. } if pattern(details).latest_in(Timestamp::MIN, at).is_none() => NotNamed::BeforeGrid,
+        Schedule::Every { .. } => NotNamed::OffGrid,
+        Schedule::Cron { expression, zone } => {
+            let mismatch = Mismatch::of(expression, zone, at);
+            let is_whole = at.subsec_nanosecond() == 0;
+            if mismatch.unmet.is_empty() && is_whole { NotNamed::SecondPass } else { NotNamed::Cron(mismatch) }
+        }
+    }
+}
+
+/// What a schedule is called in a sentence.
+fn rule(details: &ScheduleDetails) -> String {
+    match pattern(details) {
+        Schedule::Once { .. } => "once".to_owned(),
+        Schedule::Every { period, .. } => format!("every {}", period.as_str()),
+        Schedule::Cron { expression, .. } => expression.as_str().to_owned(),
+    }
+}
+
+// Whoever asks what a schedule names asks here, so that what narrows it comes in at one place.
+
+fn pattern(details: &ScheduleDetails) -> &Schedule {
+    details.pattern()
+}
+
+fn next_after(details: &ScheduleDetails, after: Timestamp) -> Option<Timestamp> {
+    details.next_after(after)
+}
+
+fn latest_in(details: &ScheduleDetails, after: Timestamp, until: Timestamp) -> Option<Timestamp> {
+    if until <= after { None } else { details.latest_in(after, until) }
+}
+
+fn count_in(details: &ScheduleDetails, after: Timestamp, until: Timestamp) -> u64 {
+    if until <= after { 0 } else { details.count_in(after, until) }
+}
+
+fn names(details: &ScheduleDetails, at: Timestamp) -> bool {
+    next_after(details, just_before(at)) == Some(at)
+}
+
+/// The cron line of a schedule and its zone.
+fn line(details: &ScheduleDetails) -> Option<(&CronExpression, &Zone)> {
+    match pattern(details) {
+        Schedule::Cron { expression, zone } => Some((expression, zone)),
+        Schedule::Once { .. } | Schedule::Every { .. } => None,
+    }
+}

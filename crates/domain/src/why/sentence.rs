@@ -1,0 +1,362 @@
+//! An account in English: one sentence that says what became of the instant, and beside it what the clocks did and what to change.
+//! The words stand here alone; what they say is found out in the module above.
+
+use jiff::civil::DateTime;
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Account, ClockNote, NotNamed, Verdict};
+use crate::occurrence::Reason;
+use crate::plan::Absence;
+use crate::schedule::mismatch::{Field, Mismatch, Unmet};
+use crate::schedule::scope::TakenAway;
+use crate::schedule::zone::Zone;
+use crate::store::{LedgerFiring, SkippedView};
+use crate::trigger::OVERDUE_AFTER;
+
+/// What is said of whatever falls due while nobody runs.
+const LATEST_FIRES: &str = "of what falls due meanwhile only the latest fires, if it is at most 24 hours late";
+
+impl Account {
+    /// What became of it, in one sentence.
+    pub fn sentence(&self) -> String {
+        let told = self.told();
+        match self.off_by() {
+            Some(off) => {
+                let way = if off.is_negative() { "before" } else { "after" };
+                format!(
+                    "Not at {} but {} {way} it: {}",
+                    self.full(self.asked.at),
+                    spoken(off.abs()),
+                    lower_first(&told)
+                )
+            }
+            None => told,
+        }
+    }
+
+    fn told(&self) -> String {
+        let at = self.full(self.at);
+        match &self.verdict {
+            Verdict::Fired(firing, _, absence) => self.fired(firing, *absence),
+            Verdict::Skipped(view, absence) => self.skipped(view, *absence),
+            Verdict::Paused => format!(
+                "The occurrence of {at} did not fire because the trigger is paused, as it has been at least since {}.",
+                self.short(self.standing_since)
+            ),
+            Verdict::Expired(end) if self.at > self.now => {
+                let verb = if *end > self.now { "expires" } else { "expired" };
+                format!("The trigger will not fire at {at} because it {verb} at {}.", self.short(*end))
+            }
+            Verdict::Expired(end) => {
+                format!("The occurrence of {at} did not fire because the trigger expired at {}.", self.short(*end))
+            }
+            Verdict::Spent if self.at > self.now => {
+                format!("The trigger will not fire at {at} because it will have fired as often as it may by then.")
+            }
+            Verdict::Spent => {
+                format!("The occurrence of {at} did not fire because the trigger had fired as often as it may.")
+            }
+            Verdict::Due => {
+                let since = self.now.duration_since(self.at);
+                if since > OVERDUE_AFTER {
+                    return format!(
+                        "The occurrence of {at} has been due for {} and has not fired: oncue is behind.",
+                        spoken(since)
+                    );
+                }
+                format!("The occurrence of {at} is due and about to fire.")
+            }
+            Verdict::Lost => {
+                format!("The occurrence of {at} neither fired nor is it on record why not, which must not happen.")
+            }
+            Verdict::Forgotten => format!("What became of {at} is not kept any more, apart from counts."),
+            Verdict::BeforeCreation => format!("The trigger did not exist at {at}."),
+            Verdict::SaidOtherwise => format!(
+                "Nothing fell due at {at}: until {} the trigger said something else.",
+                self.short(self.standing_since)
+            ),
+            Verdict::Coming(0) => format!("The trigger will fire at {at}, and not before, if nothing changes."),
+            Verdict::Coming(others) => {
+                let firings =
+                    if *others == 1 { "one other firing".to_owned() } else { format!("{others} other firings") };
+                format!("The trigger will fire at {at}, after {firings}, if nothing changes.")
+            }
+            Verdict::WouldButPaused => format!("The trigger would fire at {at}, but it is paused."),
+            Verdict::Unarmed => format!("The trigger ought to fire at {at}, but it does not wait for it."),
+            Verdict::NoOccurrence(why) => self.not_named(why),
+            Verdict::OnlyCalled => "No schedule fires this trigger: it fires when it is called.".to_owned(),
+            Verdict::OnlyTest => "This trigger is only a test: it is kept, and never scheduled.".to_owned(),
+        }
+    }
+
+    fn fired(&self, firing: &LedgerFiring, absence: Option<Absence>) -> String {
+        let at = self.full(self.at);
+        let late = firing.fired_at.duration_since(firing.scheduled_at);
+        let gone = if firing.is_kept { "" } else { ", which is deleted by now" };
+        let event = format!("as event {}{gone}", firing.event);
+        match super::timing(firing) {
+            super::Timing::OnTime => format!("The occurrence of {at} fired on time, {event}."),
+            super::Timing::Late => format!("The occurrence of {at} fired {} late, {event}.", spoken(late)),
+            super::Timing::CaughtUp => {
+                let absent = match absence {
+                    Some(Absence { from, to }) => format!("from {} to {}", self.short(from), self.short(to)),
+                    None => "when it was due".to_owned(),
+                };
+                format!(
+                    "The occurrence of {at} was caught up {} late, {event}, because oncue did not run {absent}.",
+                    spoken(late)
+                )
+            }
+        }
+    }
+
+    fn skipped(&self, view: &SkippedView, absence: Option<Absence>) -> String {
+        let at = self.full(self.at);
+        let recorded = self.short(view.recorded_at);
+        match (view.skipped.reason, absence) {
+            (Reason::Missed, Some(Absence { from, to })) => {
+                let (from, to) = (self.short(from), self.short(to));
+                format!(
+                    "The occurrence of {at} was missed because oncue did not run from {from} to {to}: {LATEST_FIRES}."
+                )
+            }
+            (Reason::Missed, None) => format!(
+                "The occurrence of {at} was missed because nobody could carry it out until {recorded}: {LATEST_FIRES}."
+            ),
+            (Reason::Paused, _) => {
+                format!("The occurrence of {at} did not fire because the trigger was paused, until {recorded} at most.")
+            }
+            (Reason::Superseded, _) => format!(
+                "The occurrence of {at} was due and did not fire because the trigger was edited or paused first, at {recorded}."
+            ),
+            (Reason::Expired, _) => format!(
+                "The occurrence of {at} did not fire because the trigger had expired, and was edited only later, at {recorded}."
+            ),
+        }
+    }
+
+    fn not_named(&self, why: &NotNamed) -> String {
+        let at = self.full(self.at);
+        let rule = self.rule.as_deref().unwrap_or_default();
+        let near = self.near();
+        match why {
+            NotNamed::AnotherTime(once) => {
+                format!("The trigger does not fire at {at}: it fires once, at {}.", self.short(*once))
+            }
+            NotNamed::TakenAway(taken) => {
+                let term = match taken {
+                    TakenAway::BeforeStart(start) => format!("it counts only from {} on", self.short(*start)),
+                    TakenAway::AfterEnd(end) => format!("it counts only until {}", self.short(*end)),
+                    TakenAway::Excluded(day) => format!("{} is an excluded date", date(day.at(0, 0, 0, 0))),
+                };
+                format!("\"{rule}\" would name {at}, but {term}{near}.")
+            }
+            NotNamed::BeforeGrid => format!("\"{rule}\" does not name {at}: it had not begun then{near}."),
+            NotNamed::OffGrid => {
+                let between = match self.neighbours {
+                    (Some(before), Some(after)) => format!(
+                        "it lies {} after {} and {} before {}",
+                        spoken(self.at.duration_since(before)),
+                        self.short(before),
+                        spoken(after.duration_since(self.at)),
+                        self.short(after)
+                    ),
+                    _ => format!("it lies beside its grid{near}"),
+                };
+                format!("\"{rule}\" does not name {at}: {between}.")
+            }
+            NotNamed::SecondPass => {
+                format!(
+                    "\"{rule}\" does not name {at}: the clocks showed it a second time, and it fires the first time only{near}."
+                )
+            }
+            NotNamed::Cron(mismatch) => format!("\"{rule}\" does not name {at}: {}{near}.", unmet(mismatch)),
+        }
+    }
+
+    /// The neighbours, to be put behind a clause; empty where there are none.
+    fn near(&self) -> String {
+        match self.neighbours {
+            (Some(before), Some(after)) => {
+                format!("; its neighbours are {} and {}", self.short(before), self.short(after))
+            }
+            (None, Some(after)) => format!("; the first that counts is {}", self.short(after)),
+            (Some(before), None) => format!("; the last that counts is {}", self.short(before)),
+            (None, None) => String::new(),
+        }
+    }
+
+    /// What the clocks did then, in a sentence of its own.
+    pub fn clock_sentence(&self) -> Option<String> {
+        Some(match self.clock? {
+            ClockNote::LeftOut { wall, from, to, is_asked, .. } => {
+                let went = format!("the clocks went forward from {} to {} on {}", face(from), face(to), date(from));
+                if !is_asked {
+                    return Some(format!("It stands for {}, which did not exist: {went}.", face(wall)));
+                }
+                let skipped =
+                    if wall.date() == from.date() { face(wall) } else { format!("{} {}", date(wall), face(wall)) };
+                format!("{skipped} did not exist: {went}; told is what follows the gap.")
+            }
+            ClockNote::Twice { wall, first, second } => {
+                let (first, second) = (utc(first), utc(second));
+                format!("The clocks showed {} twice on {}: at {first} and at {second}.", face(wall), date(wall))
+            }
+        })
+    }
+
+    /// What somebody could change who wants it otherwise, or what would prevent what is to come.
+    pub fn advice(&self) -> Vec<String> {
+        let lines: Vec<String> = match &self.verdict {
+            Verdict::Fired(_, super::Timing::CaughtUp, _) | Verdict::Skipped(SkippedView { skipped: crate::occurrence::Skipped { reason: Reason::Missed, .. }, .. }, _) => vec![
+                "Let oncue run without a break: as a service that is started again when it ends, or as several nodes on one PostgreSQL.".to_owned(),
+            ],
+            Verdict::Fired(_, super::Timing::Late, _) => {
+                vec!["Lateness beyond a second is oncue's own: /healthz/schedule and /metrics say how it keeps time.".to_owned()]
+            }
+            Verdict::Fired(..) => vec!["Whether it arrived is told by the event's deliveries.".to_owned()],
+            Verdict::Skipped(view, _) => match view.skipped.reason {
+                Reason::Superseded => vec!["An edit holds at once, also for what is due at that moment; edit between two occurrences.".to_owned()],
+                Reason::Expired => vec!["Leave expires_at out, or move it before it has passed.".to_owned()],
+                Reason::Missed | Reason::Paused => vec!["What falls due during a pause does not fire later; a test sends the payload now.".to_owned()],
+            },
+            Verdict::Paused | Verdict::WouldButPaused => {
+                vec!["Resume the trigger; what fell due during the pause does not fire later.".to_owned()]
+            }
+            Verdict::Expired(_) => vec!["Move expires_at to a later time, or leave it out.".to_owned()],
+            Verdict::Spent => vec!["Let max_fires be more, or leave it out.".to_owned()],
+            Verdict::Due => vec!["/healthz/schedule says whether oncue keeps time.".to_owned()],
+            Verdict::Lost | Verdict::Unarmed => vec![
+                "Pausing and resuming the trigger arms it anew; please report this, with the log of that time.".to_owned(),
+            ],
+            Verdict::Forgotten => vec!["Ask earlier, or let --keep-for be longer.".to_owned()],
+            Verdict::BeforeCreation | Verdict::SaidOtherwise | Verdict::OnlyTest => Vec::new(),
+            Verdict::Coming(_) => vec![
+                "Pausing, deleting or rescheduling the trigger before would prevent it, and so would an expiry that is not after it.".to_owned(),
+                "Should oncue not run then, it fires when oncue is back: the latest of what was missed, at most 24 hours late.".to_owned(),
+            ],
+            Verdict::OnlyCalled => vec!["Call POST /api/v1/triggers/{id}/fire, or make a trigger of the type scheduled.".to_owned()],
+            Verdict::NoOccurrence(why) => self.wanted(why),
+        };
+        lines
+    }
+
+    /// What to change so that the schedule names the instant.
+    fn wanted(&self, why: &NotNamed) -> Vec<String> {
+        match why {
+            NotNamed::AnotherTime(_) => vec!["Set run_at to the time that is wanted, or use cron for more than one.".to_owned()],
+            NotNamed::TakenAway(TakenAway::BeforeStart(_)) => vec!["Move starts_at to an earlier time, or leave it out.".to_owned()],
+            NotNamed::TakenAway(TakenAway::AfterEnd(_)) => vec!["Move ends_at to a later time, or leave it out.".to_owned()],
+            NotNamed::TakenAway(TakenAway::Excluded(day)) => vec![format!("Take {day} out of excluded_dates.")],
+            NotNamed::BeforeGrid => vec!["Set start_at to the first time that is wanted.".to_owned()],
+            NotNamed::OffGrid => vec![
+                "Set start_at to a time that the grid is to meet; for the same time on the wall every day use cron.".to_owned(),
+            ],
+            NotNamed::SecondPass => vec![
+                "A line whose minute or hour begins with * fires both times; so does a schedule in UTC, which has no such hour.".to_owned(),
+            ],
+            NotNamed::Cron(mismatch) => {
+                let unmet: Vec<&Unmet> = match mismatch.takes_either_day {
+                    // Either of the two is enough.
+                    true => mismatch.unmet.iter().filter(|unmet| unmet.field != Field::DayOfMonth).collect(),
+                    false => mismatch.unmet.iter().collect(),
+                };
+                let words = unmet.iter().map(|unmet| {
+                    format!("Let the {} ({}) take {} as well.", unmet.field.name(), unmet.wanted, unmet.shown)
+                });
+                words.collect()
+            }
+        }
+    }
+
+    /// An instant with its zone: "Mon 30 Nov 2026 09:00 Europe/Riga".
+    fn full(&self, at: Timestamp) -> String {
+        format!("{} {}", self.short(at), self.zone.name())
+    }
+
+    /// The same without the zone.
+    fn short(&self, at: Timestamp) -> String {
+        on_clock(at, &self.zone)
+    }
+}
+
+/// Which fields the clock does not meet.
+fn unmet(mismatch: &Mismatch) -> String {
+    let days = |unmet: &&Unmet| matches!(unmet.field, Field::DayOfMonth | Field::DayOfWeek);
+    let mut clauses: Vec<String> = Vec::new();
+    for unmet in mismatch.unmet.iter().filter(|unmet| !(mismatch.takes_either_day && days(unmet))) {
+        clauses.push(format!("the {}, {}, does not match {}", unmet.field.name(), unmet.shown, unmet.wanted));
+    }
+    if mismatch.takes_either_day
+        && let [.., day, weekday] = &mismatch.unmet.iter().filter(days).collect::<Vec<_>>()[..]
+    {
+        let (month_day, week_day) = (&day.shown, &weekday.shown);
+        clauses.push(format!(
+            "neither the day of the month, {month_day}, matches {} nor the day of the week, {week_day}, {}",
+            day.wanted, weekday.wanted
+        ));
+    }
+    match clauses.as_slice() {
+        [] => "it names whole seconds only".to_owned(),
+        [one] => one.clone(),
+        [all @ .., last] => format!("{}, and {last}", all.join(", ")),
+    }
+}
+
+fn on_clock(at: Timestamp, zone: &Zone) -> String {
+    let wall = zone.time_zone().to_datetime(at);
+    format!("{} {}", date(wall), face(wall))
+}
+
+fn utc(at: Timestamp) -> String {
+    format!("{} UTC", face(jiff::tz::Offset::UTC.to_datetime(at)))
+}
+
+fn date(wall: DateTime) -> String {
+    wall.strftime("%a %-d %b %Y").to_string()
+}
+
+/// The time of day as short as it goes.
+fn face(wall: DateTime) -> String {
+    let format = match (wall.second(), wall.subsec_nanosecond()) {
+        (0, 0) => "%H:%M",
+        (_, 0) => "%H:%M:%S",
+        _ => "%H:%M:%S%.f",
+    };
+    wall.strftime(format).to_string()
+}
+
+/// A span of time as people say it, in two units at most.
+pub(super) fn spoken(span: SignedDuration) -> String {
+    let millis = span.as_millis().abs();
+    if millis < 1_000 {
+        return format!("{millis} ms");
+    }
+    if millis < 60_000 {
+        let tenths = millis / 100;
+        return if tenths % 10 == 0 {
+            format!("{} s", tenths / 10)
+        } else {
+            format!("{}.{} s", tenths / 10, tenths % 10)
+        };
+    }
+    let seconds = millis / 1_000;
+    let (days, hours, minutes, rest) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60, seconds % 60);
+    let counted_days = |days: i128| if days == 1 { "1 day".to_owned() } else { format!("{days} days") };
+    match (days, hours, minutes, rest) {
+        (0, 0, minutes, 0) => format!("{minutes} min"),
+        (0, 0, minutes, rest) => format!("{minutes} min {rest} s"),
+        (0, hours, 0, _) => format!("{hours} h"),
+        (0, hours, minutes, _) => format!("{hours} h {minutes} min"),
+        (days, 0, ..) => counted_days(days),
+        (days, hours, ..) => format!("{} {hours} h", counted_days(days)),
+    }
+}
+
+fn lower_first(sentence: &str) -> String {
+    let mut letters = sentence.chars();
+    match letters.next() {
+        Some(first) => first.to_lowercase().chain(letters).collect(),
+        None => String::new(),
+    }
+}

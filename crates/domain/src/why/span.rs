@@ -1,0 +1,221 @@
+//! The whole account of a span: every occurrence in it, told as runs of consecutive ones with the same disposition, so that a year of
+//! absence is one line. What is between the entries of the ledger is told by the same rule as a single instant, piece by piece, where a
+//! piece is a time in which nothing changes that the rule depends on.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Facts, Standing, Verdict, absence_around, count_in, latest_in, next_after, standing_at, timing, verdict};
+use crate::agenda::Span;
+use crate::event::Origin;
+use crate::occurrence::Reason;
+use crate::store::{Ledger, SkippedView};
+use crate::trigger::{Definition, Kind, just_before};
+
+/// A run of consecutive occurrences with one disposition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// The first of them.
+    pub first: Timestamp,
+    /// The last of them.
+    pub last: Timestamp,
+    /// How many.
+    pub count: u64,
+    /// What became of them, told of the first.
+    pub verdict: Verdict,
+}
+
+/// What became of all occurrences of a span.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SpanAccount {
+    /// The span that is told of; it ends earlier than what was asked for where the ledger holds more.
+    pub span: Span,
+    /// Where to go on, if that is not the end.
+    pub stopped_at: Option<Timestamp>,
+    /// In order.
+    pub lines: Vec<Line>,
+    /// The part of it in which the trigger was there and said something that is not kept: of that only what is on record is told.
+    pub unknown: Option<Span>,
+}
+
+impl SpanAccount {
+    /// Tells the span; the ledger of `facts` is that of the span, as far as it goes.
+    pub fn of(facts: Facts<'_>, span: Span) -> SpanAccount {
+        // A ledger that stops where it begins has nothing further to go on to.
+        let stopped_at = facts.ledger.stopped_at.filter(|stop| span.from < *stop && *stop < span.until);
+        let span = Span { until: stopped_at.unwrap_or(span.until), ..span };
+        let mut telling = Telling { facts, span, told_until: just_before(span.from), lines: Vec::new() };
+        if facts.armed.trigger.definition.kind() == Kind::Scheduled {
+            telling.tell();
+        }
+        let mut lines = telling.lines;
+        lines.sort_by_key(|line| (line.first, line.last));
+        SpanAccount { span, stopped_at, lines, unknown: unknown(facts, span) }
+    }
+
+    /// How many occurrences there are of each disposition, by [`Verdict::word`].
+    pub fn tally(&self) -> BTreeMap<&'static str, u64> {
+        let mut tally = BTreeMap::new();
+        for line in &self.lines {
+            let count: &mut u64 = tally.entry(line.verdict.word()).or_default();
+            *count = count.saturating_add(line.count);
+        }
+        tally
+    }
+}
+
+/// The time before the present schedule that no known revision explains.
+fn unknown(facts: Facts<'_>, span: Span) -> Option<Span> {
+    let trigger = &facts.armed.trigger;
+    let known_from = facts.former.iter().map(|former| former.from).fold(trigger.standing_since, Timestamp::min);
+    let (from, until) = (span.from.max(trigger.created_at), span.until.min(known_from));
+    (from < until).then_some(Span { from, until })
+}
+
+/// How many occurrences are shown around an instant.
+const AROUND: u64 = 40;
+
+/// The widths that a span around an instant may have, the widest first.
+const WIDTHS: [SignedDuration; 8] = [
+    SignedDuration::from_hours(400 * 24),
+    SignedDuration::from_hours(60 * 24),
+    SignedDuration::from_hours(14 * 24),
+    SignedDuration::from_hours(48),
+    SignedDuration::from_hours(12),
+    SignedDuration::from_hours(2),
+    SignedDuration::from_mins(20),
+    SignedDuration::from_secs(40),
+];
+
+/// A span around an instant that holds a page of what the trigger names by what it says now: wide for what is rare, narrow for what is not.
+pub fn around(definition: &Definition, at: Timestamp) -> Span {
+    let span = |width: SignedDuration| {
+        let half = width / 2;
+        let from = at.checked_sub(half).unwrap_or(Timestamp::MIN);
+        Span { from, until: at.checked_add(half).unwrap_or(Timestamp::MAX) }
+    };
+    let is_small = |span: &Span| {
+        let count = |details| count_in(details, just_before(span.from), just_before(span.until));
+        definition.schedule.as_ref().map_or(0, count) <= AROUND
+    };
+    let narrowest = span(WIDTHS[WIDTHS.len() - 1]);
+    WIDTHS.into_iter().map(span).find(is_small).unwrap_or(narrowest)
+}
+
+struct Telling<'a> {
+    facts: Facts<'a>,
+    span: Span,
+    /// Everything up to here is told.
+    told_until: Timestamp,
+    lines: Vec<Line>,
+}
+
+impl Telling<'_> {
+    fn tell(&mut self) {
+        let ledger = self.facts.ledger;
+        let mut records = ledger.skipped.iter().peekable();
+        for firing in &ledger.firings {
+            let at = firing.scheduled_at;
+            if !(self.span.from <= at && at < self.span.until) {
+                continue;
+            }
+            while let Some(view) = records.next_if(|view| view.skipped.first < at) {
+                self.tell_record(view);
+            }
+            self.tell_between(just_before(at));
+            let absence = absence_around(self.facts.absences, at).filter(|_| firing.origin == Origin::CatchUp);
+            let verdict = Verdict::Fired(*firing, timing(firing), absence);
+            let is_told = self.lines.iter().rev().take(2).any(|line| line.first == at && line.verdict == verdict);
+            if !is_told {
+                self.lines.push(Line { first: at, last: at, count: 1, verdict });
+            }
+            self.told_until = self.told_until.max(at);
+        }
+        for view in records {
+            self.tell_record(view);
+        }
+        self.tell_between(just_before(self.span.until));
+    }
+
+    /// Tells of a record what lies in the span, was not told before, and did not fire after all.
+    fn tell_record(&mut self, view: &SkippedView) {
+        let skipped = &view.skipped;
+        if skipped.last <= self.told_until || skipped.first >= self.span.until {
+            return;
+        }
+        self.tell_between(just_before(skipped.first));
+        let (after, until) =
+            (self.told_until.max(just_before(skipped.first)), skipped.last.min(just_before(self.span.until)));
+        let is_cut = after >= skipped.first || until < skipped.last;
+        let details = standing_at(self.facts, skipped.last).and_then(|standing| standing.definition.schedule.as_ref());
+        let (first, last, count) = match details.filter(|_| is_cut) {
+            Some(details) => {
+                let first = next_after(details, after).filter(|first| *first <= until);
+                let (Some(first), Some(last)) = (first, latest_in(details, after, until)) else { return };
+                (first, last, count_in(details, after, until))
+            }
+            None => (skipped.first, skipped.last, skipped.count),
+        };
+        let fired = self.facts.ledger.firings.iter().filter(|of| first <= of.scheduled_at && of.scheduled_at <= last);
+        let count = count.saturating_sub(fired.count() as u64);
+        if count > 0 {
+            let absence = absence_around(self.facts.absences, first).filter(|_| skipped.reason == Reason::Missed);
+            self.lines.push(Line { first, last, count, verdict: Verdict::Skipped(*view, absence) });
+        }
+        self.told_until = self.told_until.max(until);
+    }
+
+    /// Tells of what the ledger is silent about, up to and including `until`.
+    fn tell_between(&mut self, until: Timestamp) {
+        if until <= self.told_until {
+            return;
+        }
+        let mut edges: Vec<Timestamp> = self.edges().filter(|edge| self.told_until < *edge && *edge < until).collect();
+        edges.push(until);
+        edges.sort_unstable();
+        edges.dedup();
+        for edge in edges {
+            let after = std::mem::replace(&mut self.told_until, edge);
+            if let Some(standing) = standing_at(self.facts, edge) {
+                self.tell_piece(standing, after, edge);
+            }
+        }
+    }
+
+    /// The last instants before something changes that a verdict depends on.
+    fn edges(&self) -> impl Iterator<Item = Timestamp> {
+        let Facts { armed, former, gone_until, now, .. } = self.facts;
+        let trigger = &armed.trigger;
+        let expiry = trigger.definition.expires_at.map(just_before);
+        let of_former = former.iter().flat_map(|former| {
+            [Some(former.from), Some(former.until), former.definition.expires_at.map(just_before)].into_iter().flatten()
+        });
+        [trigger.created_at, trigger.standing_since, gone_until, now]
+            .into_iter()
+            .chain(expiry)
+            .chain(armed.next_at.map(just_before))
+            .chain(self.last_within_limit())
+            .chain(of_former)
+    }
+
+    /// The last occurrence that still fires, where there is a limit.
+    fn last_within_limit(&self) -> Option<Timestamp> {
+        let armed = self.facts.armed;
+        let details = armed.trigger.definition.schedule.as_ref()?;
+        details.nth_after(just_before(armed.next_at?), armed.left()?)
+    }
+
+    fn tell_piece(&mut self, standing: Standing<'_>, after: Timestamp, until: Timestamp) {
+        let Some(details) = &standing.definition.schedule else { return };
+        if standing.definition.is_test {
+            return;
+        }
+        let first = next_after(details, after).filter(|first| *first <= until);
+        let (Some(first), Some(last)) = (first, latest_in(details, after, until)) else { return };
+        // What stood in a record is told by it, and what became of the others is the same for all of the piece.
+        let facts = Facts { ledger: &Ledger::default(), ..self.facts };
+        let verdict = verdict(facts, first, Some(standing));
+        self.lines.push(Line { first, last, count: count_in(details, after, until), verdict });
+    }
+}

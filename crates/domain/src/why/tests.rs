@@ -1,0 +1,622 @@
+//! The sentences, one by one, and the law behind them: every occurrence of a span has exactly one disposition.
+
+mod law;
+
+use super::span::SpanAccount;
+use super::*;
+use crate::agenda::Span;
+use crate::id::{EventId, TriggerId, UserId};
+use crate::occurrence::Skipped;
+use crate::schedule::FirstFiring;
+use crate::schedule::bounds::Bounds;
+use crate::schedule::every::Period;
+use crate::schedule::excluded::ExcludedDates;
+use crate::schedule::zone::Zones;
+use crate::trigger::{MaxFires, Terms, Trigger};
+
+fn at(text: &str) -> Timestamp {
+    text.parse().expect("a test writes its instants well")
+}
+
+fn zone(name: &str) -> Zone {
+    Zones::bundled().get(name).expect("a zone of the bundled copy")
+}
+
+fn cron(line: &str, name: &str) -> Schedule {
+    Schedule::Cron { expression: CronExpression::parse(line).expect("a line"), zone: zone(name) }
+}
+
+fn every(period: &str, anchor: &str) -> Schedule {
+    let period = Period::parse(period).expect("a period");
+    Schedule::Every { period, anchor: at(anchor), first: FirstFiring::AtAnchor }
+}
+
+/// A trigger and all that is known of it. It was made on Monday, 23 November 2026, at noon, and it is Thursday noon.
+struct Case {
+    armed: Armed,
+    former: Vec<Former>,
+    ledger: Ledger,
+    absences: Vec<Absence>,
+    gone_until: Timestamp,
+    now: Timestamp,
+    zone: Zone,
+}
+
+const MADE: &str = "2026-11-23T12:00:00Z";
+const NOW: &str = "2026-11-26T12:00:00Z";
+
+fn details(schedule: Schedule) -> Option<ScheduleDetails> {
+    Some(ScheduleDetails::plain(schedule, None))
+}
+
+impl Case {
+    fn of(schedule: Option<Schedule>) -> Case {
+        let zone = match &schedule {
+            Some(Schedule::Cron { zone, .. }) => zone.clone(),
+            _ => Zones::utc(),
+        };
+        let definition = Definition {
+            name: None,
+            schedule: schedule.and_then(details),
+            payload: None,
+            webhook: None,
+            destinations: Vec::new(),
+            is_test: false,
+            enabled: true,
+            expires_at: None,
+        };
+        let next_at = definition.next_after(at(NOW));
+        let (id, owner, made) = (TriggerId(7), UserId(1), at(MADE));
+        let trigger = Trigger { id, owner, revision: 3, definition, created_at: made, standing_since: made };
+        Case {
+            armed: Armed { trigger, next_at, fired: 0 },
+            former: Vec::new(),
+            ledger: Ledger::default(),
+            absences: Vec::new(),
+            gone_until: at(NOW) - SignedDuration::from_hours(48),
+            now: at(NOW),
+            zone,
+        }
+    }
+
+    /// Weekdays at nine in Riga.
+    fn workdays() -> Case {
+        Case::of(Some(cron("0 9 * * MON-FRI", "Europe/Riga")))
+    }
+
+    fn fired(mut self, scheduled_at: &str, fired_at: &str, origin: Origin) -> Case {
+        self.ledger.firings.push(LedgerFiring {
+            scheduled_at: at(scheduled_at),
+            fired_at: at(fired_at),
+            event: EventId(12),
+            revision: Some(2),
+            origin,
+            is_kept: true,
+        });
+        self
+    }
+
+    fn skipped(mut self, reason: Reason, first: &str, last: &str, recorded_at: &str) -> Case {
+        let skipped = Skipped { reason, first: at(first), last: at(last), count: 2 };
+        self.ledger.skipped.push(SkippedView { skipped, recorded_at: at(recorded_at) });
+        self
+    }
+
+    fn absent(mut self, from: &str, to: &str) -> Case {
+        self.absences.push(Absence { from: at(from), to: at(to) });
+        self
+    }
+
+    fn changed(mut self, change: impl FnOnce(&mut Trigger)) -> Case {
+        change(&mut self.armed.trigger);
+        self.armed.next_at = self.armed.trigger.definition.next_after(self.now);
+        self
+    }
+
+    fn facts(&self) -> Facts<'_> {
+        Facts {
+            armed: &self.armed,
+            former: &self.former,
+            ledger: &self.ledger,
+            absences: &self.absences,
+            gone_until: self.gone_until,
+            now: self.now,
+        }
+    }
+
+    fn account(&self, asked: &str) -> Account {
+        let asked = Asked::read(asked, &self.zone).expect("a test writes its times well");
+        Account::of(self.facts(), asked, &self.zone)
+    }
+
+    /// The word, the sentence, and the advice.
+    fn told(&self, asked: &str) -> (&'static str, String) {
+        let account = self.account(asked);
+        assert!(WORDS.contains(&account.verdict.word()), "{account:?}");
+        assert!(account.advice().iter().all(|line| line.ends_with('.')), "{account:?}");
+        (account.verdict.word(), account.sentence())
+    }
+}
+
+#[track_caller]
+fn assert_told(case: &Case, asked: &str, word: &str, sentence: &str) {
+    assert_eq!(case.told(asked), (word, sentence.to_owned()));
+}
+
+#[test]
+fn what_fired_says_how_well_it_kept_its_time() {
+    let nine = "2026-11-26T07:00:00Z";
+    assert_told(
+        &Case::workdays().fired(nine, "2026-11-26T07:00:00.004Z", Origin::Schedule),
+        "2026-11-26 09:00",
+        "fired",
+        "The occurrence of Thu 26 Nov 2026 09:00 Europe/Riga fired on time, as event 12.",
+    );
+    assert_told(
+        &Case::workdays().fired(nine, "2026-11-26T07:00:01.55Z", Origin::Schedule),
+        nine,
+        "fired_late",
+        "The occurrence of Thu 26 Nov 2026 09:00 Europe/Riga fired 1.5 s late, as event 12.",
+    );
+    let back = "2026-11-26T09:30:00Z";
+    let caught_up = Case::workdays().fired(nine, back, Origin::CatchUp);
+    assert_told(
+        &caught_up,
+        nine,
+        "caught_up",
+        "The occurrence of Thu 26 Nov 2026 09:00 Europe/Riga was caught up 2 h 30 min late, as event 12, because oncue did not run when it was due.",
+    );
+    assert_told(
+        &caught_up.absent("2026-11-26T06:00:00Z", back),
+        nine,
+        "caught_up",
+        "The occurrence of Thu 26 Nov 2026 09:00 Europe/Riga was caught up 2 h 30 min late, as event 12, because oncue did not run from Thu 26 Nov 2026 08:00 to Thu 26 Nov 2026 11:30.",
+    );
+    let mut gone = Case::workdays().fired(nine, nine, Origin::Schedule);
+    gone.ledger.firings[0].is_kept = false;
+    assert_told(
+        &gone,
+        nine,
+        "fired",
+        "The occurrence of Thu 26 Nov 2026 09:00 Europe/Riga fired on time, as event 12, which is deleted by now.",
+    );
+}
+
+#[test]
+fn what_did_not_fire_says_why() {
+    let (nine, noon) = ("2026-11-26T07:00:00Z", "2026-11-26T10:00:00Z");
+    let skipped = |reason| Case::workdays().skipped(reason, nine, nine, noon);
+    let occurrence = "The occurrence of Thu 26 Nov 2026 09:00 Europe/Riga";
+    let latest = "of what falls due meanwhile only the latest fires, if it is at most 24 hours late";
+    assert_told(
+        &skipped(Reason::Missed),
+        nine,
+        "missed",
+        &format!("{occurrence} was missed because nobody could carry it out until Thu 26 Nov 2026 12:00: {latest}."),
+    );
+    assert_told(
+        &skipped(Reason::Missed).absent("2026-11-25T07:00:00Z", noon),
+        nine,
+        "missed",
+        &format!(
+            "{occurrence} was missed because oncue did not run from Wed 25 Nov 2026 09:00 to Thu 26 Nov 2026 12:00: {latest}."
+        ),
+    );
+    assert_told(
+        &skipped(Reason::Paused),
+        nine,
+        "paused",
+        &format!("{occurrence} did not fire because the trigger was paused, until Thu 26 Nov 2026 12:00 at most."),
+    );
+    assert_told(
+        &skipped(Reason::Superseded),
+        nine,
+        "superseded",
+        &format!(
+            "{occurrence} was due and did not fire because the trigger was edited or paused first, at Thu 26 Nov 2026 12:00."
+        ),
+    );
+    assert_told(
+        &skipped(Reason::Expired),
+        nine,
+        "expired",
+        &format!(
+            "{occurrence} did not fire because the trigger had expired, and was edited only later, at Thu 26 Nov 2026 12:00."
+        ),
+    );
+}
+
+#[test]
+fn what_nothing_is_written_down_about_is_told_by_what_the_trigger_says() {
+    let nine = "2026-11-26T07:00:00Z";
+    let occurrence = "The occurrence of Thu 26 Nov 2026 09:00 Europe/Riga";
+    assert_told(
+        &Case::workdays().changed(|trigger| trigger.definition.enabled = false),
+        nine,
+        "paused",
+        &format!(
+            "{occurrence} did not fire because the trigger is paused, as it has been at least since Mon 23 Nov 2026 14:00."
+        ),
+    );
+    assert_told(
+        &Case::workdays().changed(|trigger| trigger.definition.expires_at = Some(at(nine))),
+        nine,
+        "expired",
+        &format!("{occurrence} did not fire because the trigger expired at Thu 26 Nov 2026 09:00."),
+    );
+    assert_told(
+        &Case::workdays(),
+        nine,
+        "lost",
+        &format!("{occurrence} neither fired nor is it on record why not, which must not happen."),
+    );
+    let mut due = Case::workdays();
+    due.armed.next_at = Some(at(nine));
+    due.now = at("2026-11-26T07:00:03Z");
+    assert_told(&due, nine, "due", &format!("{occurrence} is due and about to fire."));
+    due.now = at("2026-11-26T07:02:03Z");
+    assert_told(
+        &due,
+        nine,
+        "due",
+        &format!("{occurrence} has been due for 2 min 3 s and has not fired: oncue is behind."),
+    );
+    assert_told(
+        &Case::workdays(),
+        "2026-11-24 09:00",
+        "forgotten",
+        "What became of Tue 24 Nov 2026 09:00 Europe/Riga is not kept any more, apart from counts.",
+    );
+    assert_told(
+        &Case::workdays(),
+        "2026-11-20 09:00",
+        "before_creation",
+        "The trigger did not exist at Fri 20 Nov 2026 09:00 Europe/Riga.",
+    );
+    let edited = Case::workdays().changed(|trigger| trigger.standing_since = at("2026-11-26T10:00:00Z"));
+    assert_told(
+        &edited,
+        nine,
+        "said_otherwise",
+        "Nothing fell due at Thu 26 Nov 2026 09:00 Europe/Riga: until Thu 26 Nov 2026 12:00 the trigger said something else.",
+    );
+    assert_eq!(edited.account("2026-11-24 09:00").verdict, Verdict::Forgotten);
+}
+
+#[test]
+fn a_former_revision_decides_about_its_own_time() {
+    let mut case = Case::workdays().changed(|trigger| trigger.standing_since = at("2026-11-26T10:00:00Z"));
+    let hourly =
+        Definition { schedule: details(cron("30 * * * *", "Europe/Riga")), ..case.armed.trigger.definition.clone() };
+    case.former = vec![Former { revision: 2, from: at(MADE), until: at("2026-11-26T10:00:00Z"), definition: hourly }];
+    let account = case.account("2026-11-26 09:00");
+    assert_eq!(account.revision, Some(2));
+    assert_eq!(
+        account.sentence(),
+        "\"30 * * * *\" does not name Thu 26 Nov 2026 09:00 Europe/Riga: the minute, 0, does not match 30; its neighbours are Thu 26 Nov 2026 08:30 and Thu 26 Nov 2026 09:30."
+    );
+    assert_eq!(case.account("2026-11-26 09:30").verdict, Verdict::Lost);
+    assert_eq!(case.account("2026-11-27 09:00").revision, Some(3));
+}
+
+#[test]
+fn what_is_to_come_says_what_stands_before_it_and_what_would_prevent_it() {
+    let friday = "2026-11-27 09:00";
+    assert_told(
+        &Case::workdays(),
+        friday,
+        "to_come",
+        "The trigger will fire at Fri 27 Nov 2026 09:00 Europe/Riga, and not before, if nothing changes.",
+    );
+    assert_told(
+        &Case::workdays(),
+        "2026-11-30 09:00",
+        "to_come",
+        "The trigger will fire at Mon 30 Nov 2026 09:00 Europe/Riga, after one other firing, if nothing changes.",
+    );
+    assert_told(
+        &Case::workdays(),
+        "2026-12-01 09:00",
+        "to_come",
+        "The trigger will fire at Tue 1 Dec 2026 09:00 Europe/Riga, after 2 other firings, if nothing changes.",
+    );
+    assert_told(
+        &Case::workdays().changed(|trigger| trigger.definition.enabled = false),
+        friday,
+        "paused",
+        "The trigger would fire at Fri 27 Nov 2026 09:00 Europe/Riga, but it is paused.",
+    );
+    let expiring = Case::workdays().changed(|trigger| trigger.definition.expires_at = Some(at("2026-11-27T00:00:00Z")));
+    assert_told(
+        &expiring,
+        friday,
+        "expired",
+        "The trigger will not fire at Fri 27 Nov 2026 09:00 Europe/Riga because it expires at Fri 27 Nov 2026 02:00.",
+    );
+    let mut unarmed = Case::workdays();
+    unarmed.armed.next_at = None;
+    assert_told(
+        &unarmed,
+        friday,
+        "lost",
+        "The trigger ought to fire at Fri 27 Nov 2026 09:00 Europe/Riga, but it does not wait for it.",
+    );
+    assert_told(&Case::of(None), friday, "only_called", "No schedule fires this trigger: it fires when it is called.");
+    assert_told(
+        &Case::workdays().changed(|trigger| trigger.definition.is_test = true),
+        friday,
+        "only_test",
+        "This trigger is only a test: it is kept, and never scheduled.",
+    );
+}
+
+#[test]
+fn a_cron_line_says_which_of_its_fields_is_not_met_and_what_to_change() {
+    let case = Case::workdays();
+    assert_told(
+        &case,
+        "2026-11-28 09:00",
+        "no_occurrence",
+        "\"0 9 * * MON-FRI\" does not name Sat 28 Nov 2026 09:00 Europe/Riga: the day of the week, Saturday, does not match MON-FRI; its neighbours are Fri 27 Nov 2026 09:00 and Mon 30 Nov 2026 09:00.",
+    );
+    let advice = case.account("2026-11-28 09:00").advice();
+    assert_eq!(advice, ["Let the day of the week (MON-FRI) take Saturday as well."]);
+    assert_told(
+        &case,
+        "2026-11-28 10:30",
+        "no_occurrence",
+        "\"0 9 * * MON-FRI\" does not name Sat 28 Nov 2026 10:30 Europe/Riga: the minute, 30, does not match 0, the hour, 10, does not match 9, and the day of the week, Saturday, does not match MON-FRI; its neighbours are Fri 27 Nov 2026 09:00 and Mon 30 Nov 2026 09:00.",
+    );
+    let either = Case::of(Some(cron("0 9 13 * FRI", "Europe/Riga")));
+    assert_told(
+        &either,
+        "2026-12-01 09:00",
+        "no_occurrence",
+        "\"0 9 13 * FRI\" does not name Tue 1 Dec 2026 09:00 Europe/Riga: neither the day of the month, 1, matches 13 nor the day of the week, Tuesday, FRI; its neighbours are Fri 27 Nov 2026 09:00 and Fri 4 Dec 2026 09:00.",
+    );
+    assert_eq!(either.account("2026-12-01 09:00").advice(), ["Let the day of the week (FRI) take Tuesday as well."]);
+    assert_told(
+        &case,
+        "2026-11-23 15:00",
+        "no_occurrence",
+        "\"0 9 * * MON-FRI\" does not name Mon 23 Nov 2026 15:00 Europe/Riga: the hour, 15, does not match 9; the first that counts is Tue 24 Nov 2026 09:00.",
+    );
+}
+
+#[test]
+fn what_a_term_takes_away_names_the_term() {
+    let excluded = ExcludedDates::new([jiff::civil::date(2026, 12, 24)]).expect("a date");
+    let bounds = Bounds::new(Some(at("2026-11-30T00:00:00Z")), Some(at("2027-01-01T00:00:00Z"))).expect("a span");
+    let terms = Terms { bounds, excluded, ..Terms::default() };
+    let riga = zone("Europe/Riga");
+    let schedule = cron("0 9 * * MON-FRI", "Europe/Riga");
+    let case = Case::workdays().changed(|trigger| {
+        trigger.definition.schedule = Some(ScheduleDetails::new(schedule, None, terms, riga));
+    });
+    assert_told(
+        &case,
+        "2026-12-24 09:00",
+        "no_occurrence",
+        "\"0 9 * * MON-FRI\" would name Thu 24 Dec 2026 09:00 Europe/Riga, but Thu 24 Dec 2026 is an excluded date; its neighbours are Wed 23 Dec 2026 09:00 and Fri 25 Dec 2026 09:00.",
+    );
+    assert_eq!(case.account("2026-12-24 09:00").advice(), ["Take 2026-12-24 out of excluded_dates."]);
+    assert_told(
+        &case,
+        "2026-11-27 09:00",
+        "no_occurrence",
+        "\"0 9 * * MON-FRI\" would name Fri 27 Nov 2026 09:00 Europe/Riga, but it counts only from Mon 30 Nov 2026 02:00 on; the first that counts is Mon 30 Nov 2026 09:00.",
+    );
+    assert_told(
+        &case,
+        "2027-01-01 09:00",
+        "no_occurrence",
+        "\"0 9 * * MON-FRI\" would name Fri 1 Jan 2027 09:00 Europe/Riga, but it counts only until Fri 1 Jan 2027 02:00; the last that counts is Thu 31 Dec 2026 09:00.",
+    );
+}
+
+#[test]
+fn what_a_limit_leaves_out_is_spent() {
+    let limited = |number| {
+        let terms = Terms { max_fires: MaxFires::new(number), ..Terms::default() };
+        let schedule = every("1h", MADE);
+        Case::of(Some(schedule.clone())).changed(|trigger| {
+            trigger.definition.schedule = Some(ScheduleDetails::new(schedule, None, terms, Zones::utc()));
+        })
+    };
+    let mut case = limited(5);
+    case.armed.fired = 2;
+    let word = |case: &Case, asked| case.account(asked).verdict.word();
+    assert_eq!(word(&case, "2026-11-26T15:00:00Z"), "to_come");
+    assert_told(
+        &case,
+        "2026-11-26T16:00:00Z",
+        "spent",
+        "The trigger will not fire at Thu 26 Nov 2026 16:00 UTC because it will have fired as often as it may by then.",
+    );
+    let span = Span { from: at("2026-11-26T12:30:00Z"), until: at("2026-11-26T18:30:00Z") };
+    let told = SpanAccount::of(case.facts(), span);
+    assert_eq!(told.tally().into_iter().collect::<Vec<_>>(), [("spent", 3), ("to_come", 3)]);
+    (case.armed.fired, case.armed.next_at) = (5, None);
+    assert_told(
+        &case,
+        "2026-11-26T10:00:00Z",
+        "spent",
+        "The occurrence of Thu 26 Nov 2026 10:00 UTC did not fire because the trigger had fired as often as it may.",
+    );
+    assert_eq!(word(&case, "2026-11-26T14:00:00Z"), "spent");
+}
+
+#[test]
+fn a_grid_and_a_single_time_say_how_far_it_is_to_them() {
+    let grid = Case::of(Some(every("1h30m", "2026-11-24T00:00:00Z")));
+    assert_told(
+        &grid,
+        "2026-11-26T14:00:00Z",
+        "no_occurrence",
+        "\"every 1h30m\" does not name Thu 26 Nov 2026 14:00 UTC: it lies 30 min after Thu 26 Nov 2026 13:30 and 1 h before Thu 26 Nov 2026 15:00.",
+    );
+    assert_told(
+        &grid,
+        "2026-11-23T13:00:00Z",
+        "no_occurrence",
+        "\"every 1h30m\" does not name Mon 23 Nov 2026 13:00 UTC: it had not begun then; the first that counts is Tue 24 Nov 2026 00:00.",
+    );
+    assert_told(
+        &Case::of(Some(Schedule::Once { at: at("2026-12-24T18:00:00Z") })),
+        "2026-12-25T18:00:00Z",
+        "no_occurrence",
+        "The trigger does not fire at Fri 25 Dec 2026 18:00 UTC: it fires once, at Thu 24 Dec 2026 18:00.",
+    );
+}
+
+#[test]
+fn what_lies_close_by_is_what_is_meant() {
+    let grid = Case::of(Some(every("1h", "2026-11-23T12:00:37.25Z"))).fired(
+        "2026-11-26T09:00:37.25Z",
+        "2026-11-26T09:00:37.251Z",
+        Origin::Schedule,
+    );
+    assert_told(
+        &grid,
+        "2026-11-26T09:00:00Z",
+        "fired",
+        "Not at Thu 26 Nov 2026 09:00 UTC but 37.2 s after it: the occurrence of Thu 26 Nov 2026 09:00:37.25 UTC fired on time, as event 12.",
+    );
+    let account = grid.account("2026-11-26T09:00:37Z");
+    assert_eq!((account.at, account.off_by()), (at("2026-11-26T09:00:37.25Z"), Some(SignedDuration::from_millis(250))));
+    assert_eq!(grid.account("2026-11-26T09:00:59.9Z").off_by(), Some(-SignedDuration::from_millis(22_650)));
+    assert_eq!(grid.account("2026-11-26T09:01:00Z").verdict, Verdict::NoOccurrence(NotNamed::OffGrid));
+    let often = Case::of(Some(every("10s", MADE)));
+    assert_eq!(often.account("2026-11-26T13:00:13Z").at, at("2026-11-26T13:00:10Z"), "the nearest");
+    assert_eq!(often.account("2026-11-26T13:00:20Z").off_by(), None);
+}
+
+#[test]
+fn what_the_clocks_did_is_said_beside_it() {
+    // On 28 March 2027 Riga goes from 03:00 to 04:00, on 31 October back from 04:00 to 03:00.
+    let nightly = Case::of(Some(cron("30 3 * * *", "Europe/Riga")));
+    let spring = nightly.account("2027-03-28 03:30");
+    assert_eq!((spring.verdict.word(), spring.at), ("to_come", at("2027-03-28T01:00:00Z")));
+    assert_eq!(
+        spring.clock_sentence().expect("they went forward"),
+        "03:30 did not exist: the clocks went forward from 03:00 to 04:00 on Sun 28 Mar 2027; told is what follows the gap."
+    );
+    let by_instant = nightly.account("2027-03-28T01:00:00Z");
+    assert_eq!(
+        by_instant.clock_sentence().expect("it is not at half past"),
+        "It stands for 03:30, which did not exist: the clocks went forward from 03:00 to 04:00 on Sun 28 Mar 2027."
+    );
+    let autumn = nightly.account("2027-10-31 03:30");
+    assert_eq!((autumn.verdict.word(), autumn.at), ("to_come", at("2027-10-31T00:30:00Z")));
+    let twice = "The clocks showed 03:30 twice on Sun 31 Oct 2027: at 00:30 UTC and at 01:30 UTC.";
+    assert_eq!(autumn.clock_sentence().expect("they went back"), twice);
+    let second = nightly.account("2027-10-31T01:30:00Z");
+    assert_eq!(second.clock_sentence().expect("they went back"), twice);
+    assert_eq!(
+        second.sentence(),
+        "\"30 3 * * *\" does not name Sun 31 Oct 2027 03:30 Europe/Riga: the clocks showed it a second time, and it fires the first time only; its neighbours are Sun 31 Oct 2027 03:30 and Mon 1 Nov 2027 03:30."
+    );
+    let wild = Case::of(Some(cron("*/30 * * * *", "Europe/Riga")));
+    assert_eq!(wild.account("2027-10-31T01:30:00Z").verdict.word(), "to_come");
+    assert_eq!(wild.account("2027-03-28T01:00:00Z").clock_sentence(), None, "four o'clock is one of its own");
+    assert_eq!(nightly.account("2027-06-01 03:30").clock_sentence(), None);
+}
+
+#[test]
+fn a_record_without_its_revision_is_certain_of_its_ends() {
+    let case = Case::workdays().changed(|trigger| trigger.standing_since = at("2026-11-26T10:00:00Z")).skipped(
+        Reason::Paused,
+        "2026-11-25T01:00:00Z",
+        "2026-11-26T09:00:00Z",
+        "2026-11-26T10:00:00Z",
+    );
+    let word = |asked| case.account(asked).verdict.word();
+    assert_eq!(word("2026-11-25T01:00:00Z"), "paused");
+    assert_eq!(word("2026-11-26T09:00:00Z"), "paused");
+    assert_eq!(word("2026-11-26T07:00:00Z"), "paused", "what it says now is named by it too");
+    assert_eq!(word("2026-11-26T05:00:00Z"), "said_otherwise");
+}
+
+#[test]
+fn a_span_is_told_in_runs_that_add_up() {
+    let mut case = Case::of(Some(every("1h", MADE)))
+        .fired("2026-11-26T04:00:00Z", "2026-11-26T04:00:00Z", Origin::Schedule)
+        .fired("2026-11-26T08:00:00Z", "2026-11-26T08:30:00Z", Origin::CatchUp)
+        .absent("2026-11-26T04:30:00Z", "2026-11-26T08:30:00Z");
+    let skipped = Skipped {
+        reason: Reason::Missed,
+        first: at("2026-11-26T05:00:00Z"),
+        last: at("2026-11-26T07:00:00Z"),
+        count: 3,
+    };
+    case.ledger.skipped.push(SkippedView { skipped, recorded_at: at("2026-11-26T08:30:00Z") });
+    case.armed.next_at = Some(at("2026-11-26T12:00:00Z"));
+    case.armed.trigger.definition.expires_at = Some(at("2026-11-26T14:00:00Z"));
+    let span = Span { from: at("2026-11-26T06:00:00Z"), until: at("2026-11-26T16:00:00Z") };
+    let told = SpanAccount::of(case.facts(), span);
+    let lines: Vec<(&str, String, String, u64)> = told
+        .lines
+        .iter()
+        .map(|line| (line.verdict.word(), line.first.to_string(), line.last.to_string(), line.count))
+        .collect();
+    let hour = |hour: u32| format!("2026-11-26T{hour:02}:00:00Z");
+    assert_eq!(
+        lines,
+        [
+            ("missed", hour(6), hour(7), 2),
+            ("caught_up", hour(8), hour(8), 1),
+            ("lost", hour(9), hour(11), 3),
+            ("due", hour(12), hour(12), 1),
+            ("to_come", hour(13), hour(13), 1),
+            ("expired", hour(14), hour(15), 2),
+        ]
+    );
+    assert_eq!(told.tally().values().sum::<u64>(), 10);
+    assert_eq!((told.stopped_at, told.unknown), (None, None));
+    case.ledger.stopped_at = Some(at("2026-11-26T08:00:00Z"));
+    case.ledger.firings.truncate(1);
+    let part = SpanAccount::of(case.facts(), span);
+    assert_eq!((part.stopped_at, part.lines.len()), (case.ledger.stopped_at, 1));
+}
+
+#[test]
+fn of_a_time_that_no_known_revision_explains_only_what_is_on_record_is_told() {
+    let edited = at("2026-11-26T10:00:00Z");
+    let case = Case::of(Some(every("1h", MADE))).changed(|trigger| trigger.standing_since = edited).fired(
+        "2026-11-26T04:30:00Z",
+        "2026-11-26T04:30:00Z",
+        Origin::Schedule,
+    );
+    let span = Span { from: at("2026-11-20T00:00:00Z"), until: edited };
+    let told = SpanAccount::of(case.facts(), span);
+    assert_eq!(told.tally().into_iter().collect::<Vec<_>>(), [("fired", 1)]);
+    assert_eq!(told.unknown, Some(Span { from: at(MADE), until: edited }));
+}
+
+#[test]
+fn what_is_shown_around_an_instant_is_a_page_of_it() {
+    let width = |schedule| {
+        let Span { from, until } = super::span::around(&Case::of(schedule).armed.trigger.definition, at(NOW));
+        until.duration_since(from)
+    };
+    assert_eq!(width(Some(every("1s", MADE))), SignedDuration::from_secs(40));
+    assert_eq!(width(Some(every("1m", MADE))), SignedDuration::from_mins(20));
+    assert_eq!(width(Some(every("1h", MADE))), SignedDuration::from_hours(12));
+    assert_eq!(width(Some(cron("0 9 * * MON-FRI", "Europe/Riga"))), SignedDuration::from_hours(14 * 24));
+    assert_eq!(width(Some(cron("0 9 1 1 *", "UTC"))), SignedDuration::from_hours(400 * 24));
+    assert_eq!(width(None), SignedDuration::from_hours(400 * 24));
+}
+
+#[test]
+fn spans_of_time_are_said_in_two_units_at_most() {
+    let said = |millis| sentence::spoken(SignedDuration::from_millis(millis));
+    #[rustfmt::skip]
+    let rows = [
+        (0, "0 ms"), (999, "999 ms"), (1_000, "1 s"), (1_550, "1.5 s"), (59_999, "59.9 s"), (60_000, "1 min"),
+        (123_000, "2 min 3 s"), (3_600_000, "1 h"), (9_000_000, "2 h 30 min"), (86_400_000, "1 day"), (100_000_000, "1 day 3 h"),
+        (172_800_000, "2 days"),
+    ];
+    for (millis, words) in rows {
+        assert_eq!(said(millis), words);
+    }
+}

@@ -1,0 +1,195 @@
+//! Every occurrence that the schedule of the time names has exactly one disposition, whether it is asked for by itself or told with a
+//! span; and the ledger that `plan` and edits make leaves none without one.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::plan::plan;
+
+/// A trigger that lives through edits and absences, with the ledger that comes of it.
+struct World {
+    armed: Armed,
+    former: Vec<Former>,
+    made_at: Timestamp,
+    ledger: Ledger,
+    absences: Vec<Absence>,
+    now: Timestamp,
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Run(i64),
+    Sleep(i64),
+    Pause,
+    Resume,
+    Rename,
+    Expire(Option<i64>),
+    Reschedule(usize),
+}
+
+fn schedule(number: usize, now: Timestamp) -> Schedule {
+    let lines = ["0 */2 * * *", "30 1-5 * * *", "15,45 9 * * MON-FRI", "0 3 * * *"];
+    match lines.get(number) {
+        Some(line) => cron(line, "Europe/Riga"),
+        None => {
+            let period = Period::parse("47m").expect("a period");
+            Schedule::Every { period, anchor: now, first: FirstFiring::OnePeriodLater }
+        }
+    }
+}
+
+impl World {
+    fn new(number: usize) -> World {
+        // The clocks go back on the second day.
+        let now = at("2026-10-24T10:00:00Z");
+        let case = Case::of(Some(schedule(number, now)));
+        let mut trigger = case.armed.trigger;
+        (trigger.revision, trigger.created_at, trigger.standing_since) = (1, now, now);
+        let next_at = trigger.definition.next_after(now);
+        let armed = Armed { trigger, next_at, fired: 0 };
+        World { armed, former: Vec::new(), made_at: now, ledger: Ledger::default(), absences: Vec::new(), now }
+    }
+
+    fn take(&mut self, step: &Step) {
+        let mut definition = self.armed.trigger.definition.clone();
+        match step {
+            Step::Run(minutes) => return self.run(self.now + SignedDuration::from_mins(*minutes)),
+            Step::Sleep(minutes) => {
+                let back = self.now + SignedDuration::from_mins(*minutes);
+                self.absences.push(Absence { from: self.now, to: back });
+                return self.run(back);
+            }
+            Step::Pause => definition.enabled = false,
+            Step::Resume => definition.enabled = true,
+            Step::Rename => definition.name = Some(format!("revision {}", self.armed.trigger.revision)),
+            Step::Expire(minutes) => {
+                definition.expires_at = minutes.map(|minutes| self.now + SignedDuration::from_mins(minutes));
+            }
+            Step::Reschedule(number) => definition.schedule = details(schedule(*number, self.now)),
+        }
+        self.edit(definition);
+    }
+
+    fn run(&mut self, until: Timestamp) {
+        self.now = until;
+        while let Some(due) = self.armed.next_at.filter(|due| *due <= until) {
+            let plan = plan(&self.armed.trigger, due, until, &self.absences);
+            for firing in plan.firings {
+                self.ledger.firings.push(LedgerFiring {
+                    scheduled_at: firing.scheduled_at,
+                    fired_at: until,
+                    event: EventId(1),
+                    revision: Some(self.armed.trigger.revision),
+                    origin: if firing.caught_up { Origin::CatchUp } else { Origin::Schedule },
+                    is_kept: true,
+                });
+            }
+            self.record(plan.skipped);
+            self.armed.next_at = plan.next_at;
+        }
+    }
+
+    fn record(&mut self, skipped: Vec<Skipped>) {
+        let recorded_at = self.now;
+        self.ledger.skipped.extend(skipped.into_iter().map(|skipped| SkippedView { skipped, recorded_at }));
+        self.ledger.skipped.sort_by_key(|view| view.skipped.first);
+    }
+
+    fn edit(&mut self, definition: Definition) {
+        let edit = self.armed.trigger.edit(definition, self.armed.next_at, self.now);
+        let former = std::mem::replace(&mut self.armed.trigger, edit.trigger);
+        let from = std::mem::replace(&mut self.made_at, self.now);
+        self.former.push(Former { revision: former.revision, from, until: self.now, definition: former.definition });
+        if let crate::trigger::Arm::Set(next_at) = edit.arm {
+            self.armed.next_at = next_at;
+        }
+        self.record(edit.skipped);
+    }
+
+    /// What the store still has of it at the bound.
+    fn kept_after(&self, gone_until: Timestamp) -> Ledger {
+        let mut ledger = self.ledger.clone();
+        ledger.firings.retain(|firing| firing.fired_at > gone_until);
+        ledger.skipped.retain(|view| view.recorded_at > gone_until);
+        ledger
+    }
+
+    /// Every occurrence that what stood at its time names, from the creation to `until`; each once.
+    fn occurrences(&self, until: Timestamp) -> Vec<Timestamp> {
+        let trigger = &self.armed.trigger;
+        let mut spans: Vec<(Timestamp, Timestamp, &Definition)> =
+            self.former.iter().map(|former| (former.from, former.until, &former.definition)).collect();
+        spans.push((self.made_at, until, &trigger.definition));
+        let mut found = Vec::new();
+        for (from, to, definition) in spans {
+            let Some(details) = &definition.schedule else { continue };
+            let mut cursor = from;
+            while let Some(next) = next_after(details, cursor).filter(|next| *next <= to) {
+                found.push(next);
+                cursor = next;
+            }
+        }
+        found
+    }
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        4 => (1_i64..300).prop_map(Step::Run),
+        2 => (1_i64..2_500).prop_map(Step::Sleep),
+        1 => Just(Step::Pause),
+        2 => Just(Step::Resume),
+        1 => Just(Step::Rename),
+        1 => proptest::option::of(1_i64..900).prop_map(Step::Expire),
+        1 => (0_usize..5).prop_map(Step::Reschedule),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn every_occurrence_has_exactly_one_disposition(
+        number in 0_usize..5,
+        steps in proptest::collection::vec(step(), 1..30),
+        kept_h in proptest::option::of(1_i64..60),
+    ) {
+        let mut world = World::new(number);
+        for step in &steps {
+            world.take(step);
+        }
+        let gone_until = kept_h.map_or(Timestamp::MIN, |hours| world.now - SignedDuration::from_hours(hours));
+        let ledger = world.kept_after(gone_until);
+        let facts = Facts {
+            armed: &world.armed,
+            former: &world.former,
+            ledger: &ledger,
+            absences: &world.absences,
+            gone_until,
+            now: world.now,
+        };
+        let until = world.now + SignedDuration::from_hours(30);
+        let occurrences = world.occurrences(until);
+        let span = Span { from: world.armed.trigger.created_at, until: until + SignedDuration::from_micros(1) };
+        let told = SpanAccount::of(facts, span);
+        prop_assert_eq!(told.tally().values().sum::<u64>(), occurrences.len() as u64, "{:#?}", told);
+        prop_assert_eq!(told.unknown, None);
+        let riga = zone("Europe/Riga");
+        for at in occurrences {
+            let account = Account::of(facts, Asked::instant(at), &riga);
+            let word = account.verdict.word();
+            prop_assert_eq!(account.at, at);
+            prop_assert!(word != "lost" && account.verdict.is_occurrence() != Some(false), "{}", account.sentence());
+            let lines: Vec<_> = told.lines.iter().filter(|line| line.first <= at && at <= line.last).collect();
+            prop_assert_eq!(lines.len(), 1, "{} is in {:?}", at, lines);
+            prop_assert_eq!(lines[0].verdict.word(), word, "{}", at);
+            if kept_h.is_none() {
+                prop_assert!(word != "forgotten", "{}", account.sentence());
+            }
+        }
+        // Between two occurrences there is none.
+        for line in &told.lines {
+            let beside = line.first - SignedDuration::from_micros(1);
+            let account = Account::of(Facts { ledger: &Ledger::default(), ..facts }, Asked::instant(beside), &riga);
+            prop_assert!(account.at != beside || account.verdict.is_occurrence() != Some(true), "{}", account.sentence());
+        }
+    }
+}

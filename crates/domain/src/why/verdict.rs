@@ -1,0 +1,131 @@
+//! What can become of an instant: the verdicts, with the words that programs are told. Which one it is, is decided in the module above.
+
+use jiff::Timestamp;
+
+use crate::plan::Absence;
+use crate::schedule::mismatch::Mismatch;
+use crate::schedule::scope::TakenAway;
+use crate::store::{LedgerFiring, SkippedView};
+
+/// How well an occurrence kept its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Timing {
+    /// At most [`LATE_FROM`](super::LATE_FROM) late.
+    OnTime,
+    /// Later than that.
+    Late,
+    /// Made up for an absence.
+    CaughtUp,
+}
+
+/// Why an instant is not named by a schedule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotNamed {
+    /// The wall clock does not show what the cron line says.
+    Cron(Mismatch),
+    /// It does, but has shown it before, and the line fires at the first time only.
+    SecondPass,
+    /// It lies beside the grid of a period.
+    OffGrid,
+    /// It lies before the grid begins.
+    BeforeGrid,
+    /// The trigger fires once, at another time.
+    AnotherTime(Timestamp),
+    /// The pattern names it, and a term of the schedule takes it away.
+    TakenAway(TakenAway),
+}
+
+/// What became of an instant, or will.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It fired.
+    Fired(LedgerFiring, Timing, Option<Absence>),
+    /// It did not, and that is on record; with the absence that was to blame, where it is remembered.
+    Skipped(SkippedView, Option<Absence>),
+    /// It did not, because the trigger is paused.
+    Paused,
+    /// It did not, or will not, because it lies at or after the expiry.
+    Expired(Timestamp),
+    /// It did not, or will not, because the trigger has fired as often as it may, or will have by then.
+    Spent,
+    /// It is due, and will fire at once.
+    Due,
+    /// It neither fired nor is it on record, and it is not waited for.
+    Lost,
+    /// What became of it is not kept any more.
+    Forgotten,
+    /// The trigger did not exist yet.
+    BeforeCreation,
+    /// Nothing fell due then by what the trigger said at that time, which is not kept.
+    SaidOtherwise,
+    /// It will fire, after so many others.
+    Coming(u64),
+    /// It would fire, but the trigger is paused.
+    WouldButPaused,
+    /// It ought to be waited for, and is not.
+    Unarmed,
+    /// It is no occurrence.
+    NoOccurrence(NotNamed),
+    /// No schedule fires the trigger.
+    OnlyCalled,
+    /// The trigger is only a test.
+    OnlyTest,
+}
+
+impl Verdict {
+    /// The word for programs.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Verdict::Fired(_, Timing::OnTime, _) => "fired",
+            Verdict::Fired(_, Timing::Late, _) => "fired_late",
+            Verdict::Fired(_, Timing::CaughtUp, _) => "caught_up",
+            Verdict::Skipped(view, _) => view.skipped.reason.word(),
+            Verdict::Paused | Verdict::WouldButPaused => "paused",
+            Verdict::Expired(_) => "expired",
+            Verdict::Spent => "spent",
+            Verdict::Due => "due",
+            Verdict::Lost | Verdict::Unarmed => "lost",
+            Verdict::Forgotten => "forgotten",
+            Verdict::BeforeCreation => "before_creation",
+            Verdict::SaidOtherwise => "said_otherwise",
+            Verdict::Coming(_) => "to_come",
+            Verdict::NoOccurrence(_) => "no_occurrence",
+            Verdict::OnlyCalled => "only_called",
+            Verdict::OnlyTest => "only_test",
+        }
+    }
+
+    /// Whether there was, is or will be something to fire; none where that is not known any more.
+    pub fn is_occurrence(&self) -> Option<bool> {
+        match self {
+            Verdict::Forgotten => None,
+            Verdict::BeforeCreation
+            | Verdict::SaidOtherwise
+            | Verdict::NoOccurrence(_)
+            | Verdict::OnlyCalled
+            | Verdict::OnlyTest => Some(false),
+            _ => Some(true),
+        }
+    }
+}
+
+/// Every word of [`Verdict::word`].
+pub const WORDS: [&str; 17] = [
+    "fired",
+    "fired_late",
+    "caught_up",
+    "missed",
+    "paused",
+    "superseded",
+    "expired",
+    "spent",
+    "due",
+    "to_come",
+    "lost",
+    "forgotten",
+    "before_creation",
+    "said_otherwise",
+    "no_occurrence",
+    "only_called",
+    "only_test",
+];

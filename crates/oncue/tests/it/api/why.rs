@@ -1,0 +1,230 @@
+//! `/api/v1/triggers/{id}/why`: what became of an instant and of a span, and why something is no occurrence.
+
+use std::thread::sleep;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use crate::support::client::Client;
+use crate::support::server::Server;
+use crate::support::time::{in_ms, instant};
+use crate::support::wait::until;
+
+fn make(ann: &Client, body: &Value) -> i64 {
+    ann.post("/api/v1/triggers", body).is(201).json()["id"].as_i64().expect("an integer")
+}
+
+fn scheduled(details: &Value) -> Value {
+    json!({"name": "timed", "type": "scheduled", "schedule_details": details})
+}
+
+fn why(ann: &Client, id: i64, at: &str) -> Value {
+    ann.get(&format!("/api/v1/triggers/{id}/why?at={at}")).is(200).json()
+}
+
+fn events(ann: &Client, id: i64) -> Vec<Value> {
+    ann.get(&format!("/api/v1/event_logs?trigger_id={id}")).is(200).list()
+}
+
+#[test]
+fn what_fired_names_its_event_and_how_late_it_was() {
+    let server = Server::start();
+    let ann = server.user();
+    let id = make(&ann, &scheduled(&json!({"every": "1s"})));
+    let event = until("it fires", || events(&ann, id).pop());
+    let at = event["scheduled_at"].as_str().expect("it was on cue");
+    let told = why(&ann, id, at);
+    assert!(["fired", "fired_late"].contains(&told["disposition"].as_str().expect("a word")), "{told}");
+    assert_eq!((&told["asked_at"], &told["at"], &told["is_occurrence"]), (&json!(at), &json!(at), &json!(true)));
+    assert_eq!((&told["event"]["id"], &told["event"]["is_kept"]), (&event["id"], &json!(true)));
+    assert!(told["event"]["lateness_ms"].as_f64().is_some_and(|late| late >= 0.0), "{told}");
+    let sentence = told["sentence"].as_str().expect("a sentence");
+    assert!(
+        sentence.starts_with("The occurrence of ") && sentence.contains(&format!("as event {}", event["id"])),
+        "{sentence}"
+    );
+    assert_eq!((&told["revision"], &told["timezone"], &told["skipped"]), (&json!(1), &json!("UTC"), &Value::Null));
+    assert!(told["tzdata"].as_str().is_some_and(|release| !release.is_empty()), "{told}");
+    // Asked to the second, the occurrence within that second is meant.
+    let second = instant(&event["scheduled_at"]).as_second();
+    let told = why(&ann, id, &Timestamp::from_second(second).expect("in range").to_string());
+    assert_eq!(told["at"], json!(at), "{told}");
+}
+
+#[test]
+fn what_a_pause_held_back_is_told_while_it_lasts_and_afterwards() {
+    let server = Server::start();
+    let ann = server.user();
+    let id = make(&ann, &scheduled(&json!({"every": "1s"})));
+    let last = until("it fires", || events(&ann, id).pop());
+    ann.patch(&format!("/api/v1/triggers/{id}"), &json!({"enabled": false})).is(200);
+    let fired = events(&ann, id).len();
+    let grid = instant(&last["scheduled_at"]);
+    let held_back = grid + SignedDuration::from_secs(i64::try_from(fired).expect("few") + 1);
+    until("it is past", || (Timestamp::now() > held_back + SignedDuration::from_millis(50)).then_some(()));
+    let told = why(&ann, id, &held_back.to_string());
+    assert_eq!((&told["disposition"], &told["skipped"]), (&json!("paused"), &Value::Null), "{told}");
+    assert!(told["advice"][0].as_str().is_some_and(|advice| advice.starts_with("Resume the trigger")), "{told}");
+    let ahead = held_back + SignedDuration::from_hours(1);
+    assert_eq!(
+        why(&ann, id, &ahead.to_string())["sentence"].as_str().map(|said| said.ends_with("but it is paused.")),
+        Some(true)
+    );
+    ann.patch(&format!("/api/v1/triggers/{id}"), &json!({"enabled": true})).is(200);
+    let told = why(&ann, id, &held_back.to_string());
+    assert_eq!((&told["disposition"], &told["skipped"]["reason"]), (&json!("paused"), &json!("paused")), "{told}");
+    assert_eq!(why(&ann, id, &ahead.to_string())["disposition"], json!("to_come"));
+}
+
+#[test]
+fn a_cron_line_says_which_field_is_not_met_where_the_neighbours_are_and_what_would_help() {
+    let server = Server::start();
+    let ann = server.user();
+    let id = make(&ann, &scheduled(&json!({"cron": "0 9 * * MON-FRI", "timezone": "Europe/Riga"})));
+    // A Saturday.
+    let told = why(&ann, id, "2035-01-06T09:00");
+    assert_eq!((&told["disposition"], &told["is_occurrence"]), (&json!("no_occurrence"), &json!(false)));
+    assert_eq!(told["asked_at"], "2035-01-06T07:00:00Z", "it is read in the trigger's zone");
+    assert_eq!(told["unmet"], json!([{"field": "day_of_week", "wanted": "MON-FRI", "shown": "Saturday"}]));
+    assert_eq!((&told["before"], &told["after"]), (&json!("2035-01-05T07:00:00Z"), &json!("2035-01-08T07:00:00Z")));
+    assert_eq!(
+        told["sentence"],
+        "\"0 9 * * MON-FRI\" does not name Sat 6 Jan 2035 09:00 Europe/Riga: the day of the week, Saturday, does not match MON-FRI; its neighbours are Fri 5 Jan 2035 09:00 and Mon 8 Jan 2035 09:00."
+    );
+    assert_eq!(told["advice"], json!(["Let the day of the week (MON-FRI) take Saturday as well."]));
+    let told = why(&ann, id, "2035-01-08T07:00:00Z");
+    assert_eq!((&told["disposition"], &told["revision"]), (&json!("to_come"), &json!(1)));
+    assert!(told["fires_before"].as_u64().is_some_and(|others| others > 1000), "{told}");
+    let told = why(&ann, id, "2001-01-08T07:00:00Z");
+    assert_eq!(told["disposition"], "before_creation");
+}
+
+#[test]
+fn what_the_clocks_did_is_told_beside_it() {
+    let server = Server::start();
+    let ann = server.user();
+    let id = make(&ann, &scheduled(&json!({"cron": "30 3 * * *", "timezone": "Europe/Riga"})));
+    let told = why(&ann, id, "2029-03-25T03:30");
+    assert_eq!((&told["disposition"], &told["at"]), (&json!("to_come"), &json!("2029-03-25T01:00:00Z")));
+    assert_eq!(
+        told["clock"],
+        "03:30 did not exist: the clocks went forward from 03:00 to 04:00 on Sun 25 Mar 2029; told is what follows the gap."
+    );
+    let told = why(&ann, id, "2029-10-28T01:30:00Z");
+    assert_eq!(told["disposition"], "no_occurrence");
+    assert!(told["sentence"].as_str().is_some_and(|said| said.contains("a second time")), "{told}");
+}
+
+#[test]
+fn what_fell_due_while_nobody_ran_is_missed_and_the_latest_caught_up() {
+    let server = Server::start();
+    let ann = server.user();
+    let start = in_ms(500);
+    let id = make(&ann, &scheduled(&json!({"every": "1s", "start_at": start})));
+    until("it fires", || events(&ann, id).pop());
+    let setup = server.kill();
+    // Longer than a node is borne with that falls silent.
+    sleep(Duration::from_secs(5));
+    let server = setup.serve();
+    let ann = ann.at(server.base());
+    let record = until("it is on record", || ann.get(&format!("/api/v1/triggers/{id}/skipped")).is(200).list().pop());
+    assert_eq!(record["reason"], "missed", "{record}");
+    let first = record["first"].as_str().expect("an instant");
+    let told = why(&ann, id, first);
+    assert_eq!((&told["disposition"], &told["skipped"]["count"]), (&json!("missed"), &record["count"]), "{told}");
+    let absence = (instant(&told["absence"]["from"]), instant(&told["absence"]["to"]));
+    assert!(absence.0 < instant(&record["first"]) && instant(&record["last"]) < absence.1, "{told}");
+    assert!(told["sentence"].as_str().is_some_and(|said| said.contains("because oncue did not run from")), "{told}");
+    let caught_up = instant(&record["last"]) + SignedDuration::from_secs(1);
+    let told = until("the latest is caught up", || {
+        let told = why(&ann, id, &caught_up.to_string());
+        (told["disposition"] == "caught_up").then_some(told)
+    });
+    assert!(told["event"]["id"].is_i64() && told["absence"]["to"].is_string(), "{told}");
+
+    let path = format!("/api/v1/triggers/{id}/why?from={start}&to={}", absence.1);
+    let span = ann.get(&path).is(200).json();
+    let counts = &span["counts"];
+    assert_eq!(
+        (&counts["missed"], &counts["caught_up"], &counts["lost"]),
+        (&record["count"], &json!(1), &Value::Null),
+        "{span}"
+    );
+    let expected = (absence.1.duration_since(instant(&json!(start))).as_micros() + 999_999) / 1_000_000;
+    assert_eq!(span["occurrences"].as_i64().map(i128::from), Some(expected), "each has its disposition: {span}");
+    assert_eq!(span["unknown"], Value::Null);
+}
+
+#[test]
+fn a_span_is_told_page_by_page_and_every_occurrence_once() {
+    let server = Server::start();
+    let ann = server.user();
+    let start = in_ms(300);
+    let id = make(&ann, &scheduled(&json!({"every": "1s", "start_at": start})));
+    until("it fires four times", || (events(&ann, id).len() >= 4).then_some(()));
+    let begin = instant(&json!(start));
+    let end = begin + SignedDuration::from_secs(4);
+    let (mut path, mut firsts, mut pages) =
+        (format!("/api/v1/triggers/{id}/why?from={start}&to={end}&limit=2"), Vec::new(), 0);
+    loop {
+        let page = ann.get(&path).is(200);
+        let told = page.json();
+        assert!(told["occurrences"].as_u64().is_some_and(|count| count <= 2), "{told}");
+        firsts.extend(told["lines"].as_array().expect("a list").iter().map(|line| instant(&line["first"])));
+        pages += 1;
+        match page.next_page() {
+            Some(next) => path = next,
+            None => break,
+        }
+    }
+    assert_eq!(pages, 2);
+    assert_eq!(firsts, (0..4).map(|second| begin + SignedDuration::from_secs(second)).collect::<Vec<_>>());
+    let ahead =
+        ann.get(&format!("/api/v1/triggers/{id}/why?from={}", begin + SignedDuration::from_hours(1))).is(200).json();
+    assert_eq!(ahead["counts"], json!({"to_come": 86_400}), "a day is told when only one end is named");
+    assert_eq!(ahead["lines"].as_array().expect("a list").len(), 1);
+}
+
+#[test]
+fn what_cannot_be_told_is_refused_by_its_name_and_others_triggers_look_like_none() {
+    let server = Server::start();
+    let ann = server.user();
+    let id = make(&ann, &scheduled(&json!({"every": "1h"})));
+    let path = format!("/api/v1/triggers/{id}/why");
+    ann.get(&path).blames("at");
+    ann.get(&format!("{path}?at=soon")).blames("at");
+    ann.get(&format!("{path}?at=2030-01-01T00:00Z&from=2030-01-01T00:00Z")).blames("at");
+    ann.get(&format!("{path}?from=2030-01-02T00:00Z&to=2030-01-01T00:00Z")).blames("to");
+    ann.get(&format!("{path}?to=later")).blames("to");
+    ann.get(&format!("{path}?from=2030-01-01T00:00Z&limit=0")).blames("limit");
+    ann.get("/api/v1/triggers/999/why?at=2030-01-01T00:00Z").problem(404);
+    let bob = server.register("bob@example.com");
+    bob.get(&format!("{path}?at=2030-01-01T00:00Z")).problem(404);
+    bob.get(&format!("/ui/triggers/{id}/why?at=2030-01-01T00:00Z")).is(404);
+    server.nobody().get(&format!("{path}?at=2030-01-01T00:00Z")).is(401);
+    let called = make(&ann, &json!({"type": "api"}));
+    assert_eq!(why(&ann, called, "2030-01-01T00:00Z")["disposition"], "only_called");
+    ann.delete(&path.replace("/why", "")).is(204);
+    ann.get(&format!("{path}?at=2030-01-01T00:00Z")).problem(404);
+}
+
+#[test]
+fn the_page_says_the_same() {
+    let server = Server::start();
+    let ann = server.user();
+    let id = make(&ann, &scheduled(&json!({"cron": "0 9 * * MON-FRI", "timezone": "Europe/Riga"})));
+    let page = ann.get(&format!("/ui/triggers/{id}/why?at=2035-01-06T09:00:00")).is(200).text;
+    for words in [
+        "does not name Sat 6 Jan 2035 09:00 Europe/Riga: the day of the week, Saturday, does not match MON-FRI",
+        "value=\"2035-01-06T09:00:00\"",
+        "Let the day of the week (MON-FRI) take Saturday as well.",
+        "why?at=2035-01-05T07:00:00Z",
+        "Around that time",
+    ] {
+        assert!(page.contains(words), "{words} is not in {page}");
+    }
+    let unread = ann.get(&format!("/ui/triggers/{id}/why?at=soon")).is(200).text;
+    assert!(unread.contains("could not be read") && unread.contains("Around now"), "{unread}");
+    assert!(ann.get(&format!("/ui/triggers/{id}")).is(200).text.contains(&format!("/ui/triggers/{id}/why")));
+}

@@ -1,0 +1,284 @@
+//! What is told about an instant or a span, as programs read it.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use oncue_domain::agenda::Span;
+use oncue_domain::plan::Absence;
+use oncue_domain::store::LedgerFiring;
+use oncue_domain::why::span::{Line, SpanAccount};
+use oncue_domain::why::{NotNamed, Verdict};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{Told, parts};
+use crate::api::time;
+use crate::api::trigger::SkippedDocument;
+
+/// What became of something.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+#[schema(as = Why, example = json!({
+    "trigger_id": 7, "asked_at": "2026-11-28T07:00:00Z", "at": "2026-11-28T07:00:00Z", "disposition": "no_occurrence",
+    "is_occurrence": false,
+    "sentence": "\"0 9 * * MON-FRI\" does not name Sat 28 Nov 2026 09:00 Europe/Riga: the day of the week, Saturday, does not match MON-FRI; its neighbours are Fri 27 Nov 2026 09:00 and Mon 30 Nov 2026 09:00.",
+    "clock": null, "advice": ["Let the day of the week (MON-FRI) take Saturday as well."], "event": null, "skipped": null,
+    "absence": null, "unmet": [{"field": "day_of_week", "wanted": "MON-FRI", "shown": "Saturday"}],
+    "before": "2026-11-27T07:00:00Z", "after": "2026-11-30T07:00:00Z", "fires_before": null, "counts": null, "revision": 1,
+    "standing_since": "2026-11-23T12:00:00Z", "timezone": "Europe/Riga", "tzdata": "2026e"
+}))]
+pub(super) enum WhyDocument {
+    /// Where `at` was asked for.
+    Instant(Box<InstantDocument>),
+    /// Where `from` and `to` were asked for.
+    Span(SpanDocument),
+}
+
+/// What became of an instant, or will.
+#[derive(Serialize, ToSchema)]
+#[schema(as = WhyInstant)]
+pub(super) struct InstantDocument {
+    #[schema(example = 7)]
+    trigger_id: i64,
+    /// What was asked about.
+    asked_at: String,
+    /// What is told about: the same, or the nearest occurrence within the same second or minute.
+    at: String,
+    /// `fired`, `fired_late`, `caught_up`; `missed`, `paused`, `superseded`, `expired`, `spent`; `due`, `to_come`; `forgotten`: older than what is
+    /// kept; `before_creation`; `said_otherwise`: the trigger has been edited since, and named nothing there before; `no_occurrence`;
+    /// `only_called`, `only_test`; `lost`, which must not happen.
+    #[schema(example = "paused")]
+    disposition: &'static str,
+    /// Whether there was something to fire; null where that is not known any more.
+    is_occurrence: Option<bool>,
+    /// All of it in one sentence.
+    sentence: String,
+    /// What the clocks did at that time, where they went forward or back.
+    clock: Option<String>,
+    /// What to change, or what would prevent it.
+    advice: Vec<String>,
+    /// The event, where it fired.
+    event: Option<EventInShort>,
+    /// The record, where it is on record that it did not fire.
+    skipped: Option<SkippedDocument>,
+    /// The time in which nobody ran, where that was to blame.
+    absence: Option<TimeSpan>,
+    /// The fields of the cron line that the wall clock did not meet.
+    unmet: Vec<UnmetDocument>,
+    /// The occurrence before.
+    before: Option<String>,
+    /// The occurrence after.
+    after: Option<String>,
+    /// Where it is to come: how many fire before it.
+    fires_before: Option<u64>,
+    /// Where nothing else is left: what is counted in that hour.
+    counts: Option<HourInShort>,
+    /// The revision that decided, where that is known.
+    revision: Option<i64>,
+    /// Since when schedule, expiry and pausing stand as they do now.
+    standing_since: String,
+    /// The zone in which it is told, and in which a time without an offset was read.
+    timezone: String,
+    /// The release of the zone data that decided.
+    tzdata: String,
+}
+
+/// An event that came of an occurrence.
+#[derive(Serialize, ToSchema)]
+#[schema(as = WhyEvent)]
+struct EventInShort {
+    #[schema(example = 12)]
+    id: i64,
+    fired_at: String,
+    /// Fired minus due.
+    #[schema(example = 3.1)]
+    lateness_ms: f64,
+    /// `schedule` or `catch-up`.
+    origin: &'static str,
+    /// Whether it can still be read.
+    is_kept: bool,
+}
+
+impl EventInShort {
+    fn of(firing: &LedgerFiring) -> EventInShort {
+        let late = firing.fired_at.duration_since(firing.scheduled_at);
+        EventInShort {
+            id: firing.event.0,
+            fired_at: time(firing.fired_at),
+            lateness_ms: late.as_micros() as f64 / 1000.0,
+            origin: firing.origin.word(),
+            is_kept: firing.is_kept,
+        }
+    }
+}
+
+/// A span of time.
+#[derive(Serialize, ToSchema)]
+#[schema(as = TimeSpan, example = json!({"from": "2026-11-21T01:58:00Z", "to": "2026-11-21T05:00:02Z"}))]
+struct TimeSpan {
+    /// The beginning; of a time in which nobody ran the last sign of life.
+    from: String,
+    /// The end; of a time in which nobody ran the return.
+    to: String,
+}
+
+impl TimeSpan {
+    fn absent(absence: Absence) -> TimeSpan {
+        TimeSpan { from: time(absence.from), to: time(absence.to) }
+    }
+
+    fn of(span: Span) -> TimeSpan {
+        TimeSpan { from: time(span.from), to: time(span.until) }
+    }
+}
+
+/// A field of a cron line that the wall clock did not meet.
+#[derive(Serialize, ToSchema)]
+#[schema(as = UnmetField)]
+struct UnmetDocument {
+    /// `second`, `minute`, `hour`, `day_of_month`, `month`, `day_of_week`.
+    #[schema(example = "day_of_week")]
+    field: &'static str,
+    /// What the line says, as it is written.
+    wanted: String,
+    /// What the clock showed.
+    shown: String,
+}
+
+/// What is counted in an hour.
+#[derive(Serialize, ToSchema)]
+#[schema(as = WhyCounts, example = json!({"hour": "2026-11-21T02:00:00Z", "fired": 12, "skipped": 0}))]
+struct HourInShort {
+    /// Its beginning.
+    hour: String,
+    fired: u64,
+    /// A run of occurrences that did not fire counts in the hour of its last.
+    skipped: u64,
+}
+
+impl InstantDocument {
+    pub(super) fn of(id: i64, told: &Told, tzdata: &str) -> InstantDocument {
+        let account = &told.account;
+        let (firing, skipped, absence) = parts(&account.verdict);
+        let unmet = match &account.verdict {
+            Verdict::NoOccurrence(NotNamed::Cron(mismatch)) => mismatch.unmet.as_slice(),
+            _ => &[],
+        };
+        let unmet = unmet.iter().map(|unmet| UnmetDocument {
+            field: unmet.field.word(),
+            wanted: unmet.wanted.clone(),
+            shown: unmet.shown.clone(),
+        });
+        InstantDocument {
+            trigger_id: id,
+            asked_at: time(account.asked.at),
+            at: time(account.at),
+            disposition: account.verdict.word(),
+            is_occurrence: account.verdict.is_occurrence(),
+            sentence: account.sentence(),
+            clock: account.clock_sentence(),
+            advice: account.advice(),
+            event: firing.map(EventInShort::of),
+            skipped: skipped.map(SkippedDocument::of),
+            absence: absence.map(TimeSpan::absent),
+            unmet: unmet.collect(),
+            before: account.neighbours.0.map(time),
+            after: account.neighbours.1.map(time),
+            fires_before: match account.verdict {
+                Verdict::Coming(others) => Some(others),
+                _ => None,
+            },
+            counts: told.hour.as_ref().map(|hour| HourInShort {
+                hour: time(hour.hour),
+                fired: hour.fired,
+                skipped: hour.skipped,
+            }),
+            revision: account.revision,
+            standing_since: time(account.standing_since),
+            timezone: account.zone.name().to_owned(),
+            tzdata: tzdata.to_owned(),
+        }
+    }
+}
+
+/// What became of all occurrences of a span.
+#[derive(Serialize, ToSchema)]
+#[schema(as = WhySpan)]
+pub(super) struct SpanDocument {
+    #[schema(example = 7)]
+    trigger_id: i64,
+    /// The first instant that is told of.
+    from: String,
+    /// The first instant that is not; where there is more than fits, the Link header leads to the rest.
+    to: String,
+    /// How many occurrences there are.
+    occurrences: u64,
+    /// How many of each disposition.
+    counts: BTreeMap<&'static str, u64>,
+    /// In order: runs of consecutive occurrences with the same disposition.
+    lines: Vec<LineDocument>,
+    /// The part in which the trigger said something else, which is not kept: of that only what is on record is told.
+    unknown: Option<TimeSpan>,
+    /// Since when schedule, expiry and pausing stand as they do now.
+    standing_since: String,
+    timezone: String,
+    /// The release of the zone data that decided.
+    tzdata: String,
+}
+
+impl SpanDocument {
+    pub(super) fn of(
+        id: i64,
+        told: &SpanAccount,
+        standing_since: Timestamp,
+        timezone: &str,
+        tzdata: &str,
+    ) -> SpanDocument {
+        let counts = told.tally();
+        SpanDocument {
+            trigger_id: id,
+            from: time(told.span.from),
+            to: time(told.span.until),
+            occurrences: counts.values().fold(0, |sum: u64, count| sum.saturating_add(*count)),
+            counts,
+            lines: told.lines.iter().map(LineDocument::of).collect(),
+            unknown: told.unknown.map(TimeSpan::of),
+            standing_since: time(standing_since),
+            timezone: timezone.to_owned(),
+            tzdata: tzdata.to_owned(),
+        }
+    }
+}
+
+/// A run of consecutive occurrences with the same disposition.
+#[derive(Serialize, ToSchema)]
+#[schema(as = WhyLine)]
+struct LineDocument {
+    /// As for a single instant.
+    #[schema(example = "missed")]
+    disposition: &'static str,
+    first: String,
+    last: String,
+    count: u64,
+    /// The event, where it fired.
+    event: Option<EventInShort>,
+    /// When it was written down that they did not fire.
+    recorded_at: Option<String>,
+    /// The time in which nobody ran, where that was to blame.
+    absence: Option<TimeSpan>,
+}
+
+impl LineDocument {
+    fn of(line: &Line) -> LineDocument {
+        let (firing, skipped, absence) = parts(&line.verdict);
+        LineDocument {
+            disposition: line.verdict.word(),
+            first: time(line.first),
+            last: time(line.last),
+            count: line.count,
+            event: firing.map(EventInShort::of),
+            recorded_at: skipped.map(|view| time(view.recorded_at)),
+            absence: absence.map(TimeSpan::absent),
+        }
+    }
+}

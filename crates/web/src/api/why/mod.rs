@@ -1,0 +1,218 @@
+//! "Why did it not fire?" for programs: what became of an instant, or of a whole span. What is told is decided in `domain::why`; here the
+//! facts are gathered, for the page (`ui/trigger_why`) too; how they are written down stands in `document`.
+
+mod document;
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use jiff::{SignedDuration, Timestamp};
+use oncue_domain::agenda::Span;
+use oncue_domain::count::{HourCount, hour_of};
+use oncue_domain::error::Invalid;
+use oncue_domain::id::UserId;
+use oncue_domain::plan::Absence;
+use oncue_domain::schedule::zone::{Zone, parse_instant};
+use oncue_domain::store::{Ledger, LedgerFiring, SkippedView};
+use oncue_domain::trigger::Armed;
+use oncue_domain::why::span::SpanAccount;
+use oncue_domain::why::{Account, Asked, Facts, Former, NEAR, Verdict};
+
+use document::{InstantDocument, SpanDocument, WhyDocument};
+
+use super::page::{next_limit, take_page, with_next};
+use super::time;
+use super::trigger::{load, zone_of};
+use crate::app::{App, Shared};
+use crate::auth::Caller;
+use crate::extract::{PathId, Query};
+use crate::fault::{Fault, Problem};
+use crate::openapi::Errors;
+
+/// How much of a span is told when only one end of it is named.
+const SPAN_UNASKED: SignedDuration = SignedDuration::from_hours(24);
+
+/// What is known of a trigger and the time around a question.
+struct Known {
+    armed: Armed,
+    former: Vec<Former>,
+    ledger: Ledger,
+    absences: Vec<Absence>,
+    gone_until: Timestamp,
+    now: Timestamp,
+    zone: Zone,
+}
+
+impl Known {
+    /// Reads what is known of the span. The trigger was read before: what it does not wait for any more is written down by now.
+    async fn gather(
+        app: &Shared,
+        owner: UserId,
+        armed: Armed,
+        span: Span,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Known, Fault> {
+        let gone_until = app.settings.retention.gone_until(now);
+        let ledger = app.store.ledger(owner, armed.trigger.id, span, gone_until, limit).await?;
+        Ok(Known {
+            former: Vec::new(),
+            ledger: ledger.ok_or_else(|| Fault::not_found("Trigger"))?,
+            absences: app.store.absences().await?,
+            gone_until,
+            now,
+            zone: own_zone(app, &armed),
+            armed,
+        })
+    }
+
+    fn facts(&self) -> Facts<'_> {
+        Facts {
+            armed: &self.armed,
+            former: &self.former,
+            ledger: &self.ledger,
+            absences: &self.absences,
+            gone_until: self.gone_until,
+            now: self.now,
+        }
+    }
+}
+
+/// The zone that a trigger's times are told in, and read in where they have no offset.
+pub(crate) fn own_zone(app: &Shared, armed: &Armed) -> Zone {
+    let details = armed.trigger.definition.schedule.as_ref();
+    details.map_or(&app.settings.zone, |details| zone_of(app, details)).clone()
+}
+
+/// What is told about an instant, and what the counts say of its hour where nothing else is left.
+pub(crate) struct Told {
+    pub(crate) account: Account,
+    pub(crate) hour: Option<HourCount>,
+}
+
+impl Told {
+    /// Tells what became of an instant.
+    pub(crate) async fn at(
+        app: &Shared,
+        owner: UserId,
+        armed: Armed,
+        asked: Asked,
+        now: Timestamp,
+    ) -> Result<Told, Fault> {
+        let id = armed.trigger.id;
+        // The nearest may lie in the same minute, on either side.
+        let from = asked.at.checked_sub(NEAR).unwrap_or(Timestamp::MIN);
+        let until = asked.at.checked_add(NEAR).unwrap_or(Timestamp::MAX);
+        let known = Known::gather(app, owner, armed, Span { from, until }, usize::MAX, now).await?;
+        let account = Account::of(known.facts(), asked, &known.zone);
+        let hour = match account.verdict {
+            Verdict::Forgotten => {
+                let hour = hour_of(account.at);
+                let end = hour.checked_add(SignedDuration::from_hours(1)).unwrap_or(Timestamp::MAX);
+                let counts = app.store.hour_counts(owner, Some(id), hour, end).await?;
+                Some(counts.into_iter().next().unwrap_or_else(|| HourCount::empty(hour)))
+            }
+            _ => None,
+        };
+        Ok(Told { account, hour })
+    }
+}
+
+/// Tells what became of a span, as far as so many entries of the ledger reach.
+pub(crate) async fn span_of(
+    app: &Shared,
+    owner: UserId,
+    armed: Armed,
+    span: Span,
+    limit: usize,
+    now: Timestamp,
+) -> Result<SpanAccount, Fault> {
+    let known = Known::gather(app, owner, armed, span, limit, now).await?;
+    Ok(SpanAccount::of(known.facts(), span))
+}
+
+/// What of a verdict is written down.
+pub(crate) fn parts(verdict: &Verdict) -> (Option<&LedgerFiring>, Option<&SkippedView>, Option<Absence>) {
+    match verdict {
+        Verdict::Fired(firing, _, absence) => (Some(firing), None, *absence),
+        Verdict::Skipped(view, absence) => (None, Some(view), *absence),
+        _ => (None, None, None),
+    }
+}
+
+/// What is asked.
+enum Question {
+    Instant(Asked),
+    Span(Span, usize),
+}
+
+impl Question {
+    fn read(mut query: Query, zone: &Zone) -> Result<Question, Fault> {
+        let invalid = |field: &str, message: &str| Err(Fault::InvalidQuery(vec![Invalid::new(field, message)]));
+        let is_span = query.has("from") || query.has("to");
+        let asked = query.take("at", |text| Asked::read(text, zone));
+        let from = query.take("from", |text| parse_instant(text, zone));
+        let to = query.take("to", |text| parse_instant(text, zone));
+        let page = take_page(&mut query, |_| None::<()>);
+        query.finish()?;
+        match (asked, from, to) {
+            (Some(_), ..) if is_span => {
+                invalid("at", "Ask about an instant (at) or about a span (from, to), not about both.")
+            }
+            (Some(asked), ..) => Ok(Question::Instant(asked)),
+            (None, None, None) => invalid("at", "Say which instant is meant (at), or which span (from, to)."),
+            (None, from, to) => {
+                let from = from.or(to.and_then(|to| to.checked_sub(SPAN_UNASKED).ok())).unwrap_or(Timestamp::MIN);
+                let until = to.or(from.checked_add(SPAN_UNASKED).ok()).unwrap_or(Timestamp::MAX);
+                if from >= until {
+                    return invalid("to", "This is not after from: nothing lies between the two.");
+                }
+                Ok(Question::Span(Span { from, until }, page.limit))
+            }
+        }
+    }
+}
+
+/// Why did it fire, or not?
+///
+/// With `at`: what became of that instant, or will, or why it is no occurrence at all. Where no occurrence lies at that very instant but one in
+/// the same second or minute, the nearest is told of. With `from` and `to`: what became of every occurrence of the span, in runs.
+#[utoipa::path(get, path = "/api/v1/triggers/{id}/why", tag = "Triggers", operation_id = "why",
+    params(
+        ("id" = i64, Path),
+        ("at" = Option<String>, Query,
+            description = "The instant (RFC 3339); without an offset it is read in the trigger's zone.", example = "2026-11-28T09:00"),
+        ("from" = Option<String>, Query, description = "The beginning of a span; without it a day before `to`."),
+        ("to" = Option<String>, Query, description = "The end of a span, which is not in it; without it a day after `from`."),
+        ("limit" = Option<u32>, Query, minimum = 1,
+            description = "Of a span: how many events and how many records, at most 200 each; without it up to 1 000."),
+    ),
+    responses((status = 200, body = WhyDocument), Errors))]
+pub(crate) async fn why(
+    State(app): State<App>,
+    caller: Caller,
+    PathId(id): PathId,
+    query: Query,
+) -> Result<Response, Problem> {
+    let now = app.now();
+    let armed = load(&app, caller.owner(), &id).await?;
+    let zone = own_zone(&app, &armed);
+    let (id, standing_since) = (armed.trigger.id.0, armed.trigger.standing_since);
+    let tzdata = app.zones.release.trim();
+    match Question::read(query, &zone)? {
+        Question::Instant(asked) => {
+            let told = Told::at(&app, caller.owner(), armed, asked, now).await?;
+            let document = InstantDocument::of(id, &told, tzdata);
+            Ok(Json(WhyDocument::Instant(Box::new(document))).into_response())
+        }
+        Question::Span(span, limit) => {
+            let told = span_of(&app, caller.owner(), armed, span, limit, now).await?;
+            let document = SpanDocument::of(id, &told, standing_since, zone.name(), tzdata);
+            let rest = told
+                .stopped_at
+                .map(|stop| vec![("from", time(stop)), ("to", time(span.until)), ("limit", next_limit(limit))]);
+            let answer = Json(WhyDocument::Span(document)).into_response();
+            Ok(with_next(answer, &format!("/api/v1/triggers/{id}/why"), rest))
+        }
+    }
+}

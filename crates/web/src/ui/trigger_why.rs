@@ -1,0 +1,180 @@
+//! GET /ui/triggers/{id}/why: what became of an instant of a trigger, or will, and of what lies around it. What is told is decided in
+//! `domain::why`, gathered as for programs (`api::why`); here it is laid out.
+
+use askama::Template;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use jiff::Timestamp;
+use oncue_domain::schedule::zone::Zone;
+use oncue_domain::trigger::Armed;
+use oncue_domain::why::Asked;
+use oncue_domain::why::span::{Line, SpanAccount, around};
+
+use super::badge::Badge;
+use super::frame::{Frame, Place};
+use super::moment::Moment;
+use super::number::number;
+use super::trigger_gone::gone;
+use super::trigger_row::TriggerRow;
+use super::{PageFault, page};
+use crate::api::trigger::load;
+use crate::api::why::{Told, own_zone, parts, span_of};
+use crate::app::App;
+use crate::auth::Visitor;
+use crate::extract::{PathId, Query};
+
+/// How many entries of the ledger the table around an instant shows at most.
+const LISTED: usize = 100;
+
+#[derive(Template)]
+#[template(path = "trigger_why.html")]
+struct WhyPage {
+    frame: Frame,
+    trigger: TriggerRow,
+    /// The trigger's zone, in which everything here is told.
+    zone: String,
+    tzdata: String,
+    /// What stands in the field.
+    asked: String,
+    /// What is wrong with what was asked.
+    unread: Option<String>,
+    answer: Option<Answer>,
+    around: Around,
+}
+
+/// What is told about the instant.
+struct Answer {
+    state: Badge,
+    sentence: String,
+    clock: Option<String>,
+    advice: Vec<String>,
+    at: Moment,
+    event: Option<(i64, bool, Moment)>,
+    /// How many are on the same record, the first and the last of them, and when it was written down.
+    record: Option<(String, Moment, Moment, Moment)>,
+    absence: Option<(Moment, Moment)>,
+    before: Option<(Moment, String)>,
+    after: Option<(Moment, String)>,
+    revision: Option<i64>,
+    standing_since: Moment,
+    /// What is counted in the hour, where nothing else is left: its beginning, how many fired, how many did not.
+    counts: Option<(Moment, String, String)>,
+}
+
+/// What lies around it.
+struct Around {
+    from: Moment,
+    until: Moment,
+    lines: Vec<LineRow>,
+    /// Whether the trigger said something else in a part of it.
+    is_partly_unknown: bool,
+}
+
+struct LineRow {
+    state: Badge,
+    count: String,
+    first: Moment,
+    first_at: String,
+    last: Option<Moment>,
+    event: Option<(i64, bool)>,
+    is_meant: bool,
+}
+
+impl Answer {
+    fn of(told: &Told, now: Timestamp) -> Answer {
+        let account = &told.account;
+        let zone = &account.zone;
+        let moment = |at: Timestamp| Moment::new(at, now, zone);
+        let (firing, skipped, absence) = parts(&account.verdict);
+        let linked = |at: Timestamp| (moment(at), at.to_string());
+        Answer {
+            state: Badge::of_verdict(&account.verdict),
+            sentence: account.sentence(),
+            clock: account.clock_sentence(),
+            advice: account.advice(),
+            at: moment(account.at),
+            event: firing.map(|firing| (firing.event.0, firing.is_kept, moment(firing.fired_at))),
+            record: skipped.map(|view| {
+                let skipped = &view.skipped;
+                (number(skipped.count), moment(skipped.first), moment(skipped.last), moment(view.recorded_at))
+            }),
+            absence: absence.map(|absence| (moment(absence.from), moment(absence.to))),
+            before: account.neighbours.0.map(linked),
+            after: account.neighbours.1.map(linked),
+            revision: account.revision,
+            standing_since: moment(account.standing_since),
+            counts: told.hour.as_ref().map(|hour| (moment(hour.hour), number(hour.fired), number(hour.skipped))),
+        }
+    }
+}
+
+impl Around {
+    fn of(told: &SpanAccount, meant: Option<Timestamp>, zone: &Zone, now: Timestamp) -> Around {
+        let row = |line: &Line| {
+            let (firing, ..) = parts(&line.verdict);
+            LineRow {
+                state: Badge::of_verdict(&line.verdict),
+                count: number(line.count),
+                first: Moment::new(line.first, now, zone),
+                first_at: line.first.to_string(),
+                last: (line.count > 1).then(|| Moment::new(line.last, now, zone)),
+                event: firing.map(|firing| (firing.event.0, firing.is_kept)),
+                is_meant: meant.is_some_and(|at| line.first <= at && at <= line.last),
+            }
+        };
+        Around {
+            from: Moment::new(told.span.from, now, zone),
+            until: Moment::new(told.span.until, now, zone),
+            lines: told.lines.iter().map(row).collect(),
+            is_partly_unknown: told.unknown.is_some(),
+        }
+    }
+}
+
+/// The time on the wall for the field.
+fn in_field(at: Timestamp, zone: &Zone) -> String {
+    zone.time_zone().to_datetime(at).strftime("%Y-%m-%dT%H:%M:%S").to_string()
+}
+
+/// GET /ui/triggers/{id}/why
+pub(super) async fn show(
+    State(app): State<App>,
+    Visitor(caller): Visitor,
+    PathId(id): PathId,
+    mut query: Query,
+) -> Result<Response, PageFault> {
+    let now = app.now();
+    let owner = caller.owner();
+    let armed: Armed = match load(&app, owner, &id).await {
+        Ok(armed) => armed,
+        Err(fault) => return gone(&app, &caller, &id, now, fault).await,
+    };
+    let zone = own_zone(&app, &armed);
+    let text = query.take_text("at").filter(|text| !text.trim().is_empty());
+    let read = text.as_deref().map(|text| Asked::read(text, &zone)).transpose();
+    let unread = read.as_ref().err().map(ToString::to_string);
+    let asked = read.ok().flatten();
+    let answer = match asked {
+        Some(asked) => Some(Told::at(&app, owner, armed.clone(), asked, now).await?),
+        None => None,
+    };
+    let meant = answer.as_ref().map(|told| told.account.at);
+    let span = around(&armed.trigger.definition, meant.unwrap_or(now));
+    let told = span_of(&app, owner, armed.clone(), span, LISTED, now).await?;
+    let why = WhyPage {
+        frame: Frame::of(&app, &caller, Place::Triggers),
+        trigger: TriggerRow::alone(&app, &armed, now),
+        tzdata: app.zones.release.trim().to_owned(),
+        asked: match asked {
+            Some(Asked { wall: Some(wall), .. }) => wall.strftime("%Y-%m-%dT%H:%M:%S").to_string(),
+            Some(Asked { at, wall: None }) => in_field(at, &zone),
+            None => String::new(),
+        },
+        unread,
+        answer: answer.as_ref().map(|told| Answer::of(told, now)),
+        around: Around::of(&told, meant, &zone, now),
+        zone: zone.name().to_owned(),
+    };
+    Ok(page(StatusCode::OK, &why))
+}
