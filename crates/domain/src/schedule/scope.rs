@@ -208,9 +208,13 @@ mod tests {
                 let is_excluded = scope.excluded.dates().contains(&zone.time_zone().to_datetime(next).date());
                 let is_early = starts_at.is_some_and(|start| next < start);
                 let is_late = ends_at.is_some_and(|end| next >= end);
-                if !is_excluded && !is_early && !is_late {
+                let is_left = !is_excluded && !is_early && !is_late;
+                if is_left {
                     left.push(next);
                 }
+                prop_assert_eq!(scope.absent_at(&schedule, next).is_none(), is_left);
+                let between = next + SignedDuration::from_millis(1);
+                prop_assert_eq!(scope.absent_at(&schedule, between), None, "nothing names it");
                 cursor = next;
             }
             let mut found = Vec::new();

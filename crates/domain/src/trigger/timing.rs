@@ -430,7 +430,7 @@ mod tests {
     #[test]
     fn dates_stay_of_the_zone_they_were_said_in() {
         let terms = without(&[date(2026, 12, 24)]);
-        let made = hourly().place(None, terms.clone(), &riga(), None, at(NOW)).expect("it can be placed");
+        let made = hourly().place(None, terms, &riga(), None, at(NOW)).expect("it can be placed");
         assert_eq!((made.zone(), made.timezone()), (Some(&riga()), None));
         let more = without(&[date(2026, 12, 24), date(2026, 12, 25)]);
         let moved = hourly().place(None, more, &Zones::utc(), Some(&made), at(NOW)).expect("it can be placed");

@@ -269,3 +269,42 @@ fn a_login_leads_on_to_the_page_that_was_wanted_and_nowhere_else() {
         assert!(!nobody.get(&format!("/auth/login?next={query}")).body.contains("name=\"next\""), "{elsewhere}");
     }
 }
+
+#[test]
+fn terms_are_kept_shown_and_unfolded_where_something_is_wrong_with_them() {
+    let server = Setup::new().flag("--open").serve();
+    let local = Person::nobody(&server);
+    assert!(local.get("/ui/triggers/new").body.contains("id=\"more-about-when\">"), "few need it");
+    let cron = [("kind", "cron"), ("cron", "0 9 * * 1-5"), ("timezone", "Europe/Riga")];
+    let terms = [
+        ("starts_at", "2031-01-01T00:00"),
+        ("excluded_dates", "2031-12-24, 2031-12-25"),
+        ("gap", "left_out"),
+        ("delete_when_done", "on"),
+    ];
+    let wrong = local.post("/ui/triggers", &[&cron[..], &terms, &[("max_fires", "ten")]].concat());
+    assert_eq!(wrong.status, 422);
+    for part in ["id=\"max_fires-error\"", "id=\"more-about-when\" open>", "value=\"ten\""] {
+        assert!(wrong.body.contains(part), "{part} is missing: {}", wrong.body);
+    }
+    let made = local.post("/ui/triggers", &[&cron[..], &terms, &[("max_fires", "10")]].concat());
+    assert_eq!((made.status, made.location.as_str()), (303, "/ui/triggers/1?done=created"));
+    let page = local.get("/ui/triggers/1").body;
+    let told =
+        "from 1 January 2031, not on 24 December 2031 and 25 December 2031, at most 10 times; then it is deleted";
+    assert!(page.contains(told) && page.contains("0 of at most 10 times"), "{page}");
+    let form = local.get("/ui/triggers/1/edit").body;
+    assert_eq!(
+        (value_of(&form, "starts_at").as_str(), value_of(&form, "max_fires").as_str()),
+        ("2031-01-01T00:00", "10")
+    );
+    assert!(form.contains("2031-12-24\n2031-12-25") && form.contains("value=\"left_out\" selected"), "{form}");
+
+    let changed = local.post("/ui/triggers/1/edit", &[&cron[..], &[("id", "1"), ("max_fires", "10")]].concat());
+    assert_eq!(changed.status, 303, "{}", changed.body);
+    let page = local.get("/ui/triggers/1").body;
+    assert!(
+        page.contains("At 09:00, Monday to Friday, at most 10 times") && !page.contains("then it is deleted"),
+        "{page}"
+    );
+}

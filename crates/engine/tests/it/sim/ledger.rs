@@ -20,6 +20,8 @@ pub(super) struct Span {
     pub(super) to: Option<Timestamp>,
     /// Up to here the promises were checked.
     pub(super) checked_until: Timestamp,
+    /// Whether its schedule might not fire it any more when the span ended.
+    pub(super) was_spent: bool,
 }
 
 /// An event, as it was first seen.
@@ -65,6 +67,13 @@ impl Ledger {
         self.earliest = self.earliest.min(now);
     }
 
+    /// The schedule has fired the trigger as often as it may.
+    pub(super) fn note_spent(&mut self, id: TriggerId) {
+        if let Some(last) = self.triggers.get_mut(&id).and_then(|spans| spans.last_mut()) {
+            last.was_spent = true;
+        }
+    }
+
     /// From `now` on the trigger is what `definition` says.
     pub(super) fn begin(&mut self, id: TriggerId, definition: Definition, now: Timestamp) {
         let spans = self.triggers.entry(id).or_default();
@@ -80,7 +89,7 @@ impl Ledger {
             }
             last.to = Some(now);
         }
-        spans.push(Span { definition, from, to: None, checked_until: from });
+        spans.push(Span { definition, from, to: None, checked_until: from, was_spent: false });
     }
 }
 

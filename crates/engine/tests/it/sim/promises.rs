@@ -1,7 +1,7 @@
 //! What must hold whatever happens, one function each, numbered after the invariants of the design. They derive what should
 //! be from the ledger by stepping the schedules one occurrence at a time, and compare it with what the store shows.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use jiff::{SignedDuration, Timestamp};
 use oncue_domain::delivery::{Attempt, Ladder, State, ends_at};
@@ -10,7 +10,7 @@ use oncue_domain::event::{Event, Retention};
 use oncue_domain::id::{DestinationId, EventId, MessageId, TriggerId};
 use oncue_domain::redelivery::DeliveryId;
 use oncue_domain::store::{DeliveryView, EventFilter, EventPage, SkippedView, Store};
-use oncue_domain::trigger::{Armed, ScheduleDetails, just_before};
+use oncue_domain::trigger::{Armed, Definition, ScheduleDetails, just_before};
 
 use super::ledger::{Known, Ledger, Span};
 use super::network::Sent;
@@ -53,13 +53,55 @@ pub(super) fn no_occurrence_has_two_events(world: &World, ledger: &mut Ledger) -
 }
 
 /// 1: an occurrence that fell due while somebody ran has its event, and no excuse.
-pub(super) fn what_fell_due_while_somebody_ran_has_fired(ledger: &Ledger, now: Timestamp) {
+pub(super) fn what_fell_due_while_somebody_ran_has_fired(world: &World, ledger: &Ledger, now: Timestamp) {
     for (id, spans) in &ledger.triggers {
         let Some(Span { definition, from, .. }) = spans.last() else { continue };
+        if is_spent(world, *id, definition) {
+            continue;
+        }
         if *from < now && definition.next_after(just_before(now)) == Some(now) {
             assert!(ledger.occurrences.contains_key(&(*id, now)), "promise 1: nothing fired for {id} at {now}");
         }
     }
+}
+
+/// Whether a schedule has fired its trigger as often as it may.
+fn is_spent(world: &World, id: TriggerId, definition: &Definition) -> bool {
+    definition.is_limited()
+        && at_once(world.memory.trigger(OWNER, id))
+            .expect("the model answers")
+            .is_some_and(|armed| definition.left(armed.fired) == Some(0))
+}
+
+/// 1: no schedule fires more often than it may. Gives how many triggers have nothing left.
+pub(super) fn no_limit_is_passed(world: &World, ledger: &Ledger) -> u64 {
+    let mut spent = 0;
+    for (id, spans) in &ledger.triggers {
+        let Some(Span { definition, from, .. }) = spans.last().filter(|span| span.definition.is_limited()) else {
+            continue;
+        };
+        let most = definition.left(0).unwrap_or(u64::MAX);
+        let fired = ledger.occurrences.keys().filter(|(of, due)| of == id && due > from).count() as u64;
+        assert!(fired <= most, "promise 1: {id} fired {fired} times of at most {most}");
+        spent += u64::from(is_spent(world, *id, definition));
+    }
+    spent
+}
+
+/// 2: a trigger that went by itself was to go when it was done, and is. Gives how many went.
+pub(super) fn what_went_was_done(world: &World, ledger: &mut Ledger) -> u64 {
+    let there = at_once(world.memory.triggers(OWNER, None, 1000)).expect("the model answers");
+    let there: HashSet<TriggerId> = there.iter().map(|armed| armed.trigger.id).collect();
+    let gone: Vec<TriggerId> = ledger.triggers.keys().filter(|id| !there.contains(id)).copied().collect();
+    for id in &gone {
+        let spans = ledger.triggers.remove(id).unwrap_or_default();
+        let definition = &spans.last().expect("it was made").definition;
+        assert!(definition.deletes_when_done(), "promise 2: {id} is gone, and nobody wanted that: {spans:?}");
+        let next = definition.next_after(ledger.latest).filter(|_| !definition.is_limited());
+        assert_eq!(next, None, "promise 2: {id} is gone before it was done: {spans:?}");
+        ledger.records.remove(id);
+    }
+    gone.len() as u64
 }
 
 /// 2: every occurrence up to now is an event or lies within a record of why not.
@@ -78,6 +120,11 @@ pub(super) fn nothing_due_is_silent(world: &World, ledger: &mut Ledger) {
                 continue;
             }
             let until = span.to.unwrap_or(now).min(now);
+            // What comes behind the last that may fire is no occurrence.
+            if span.was_spent || (span.to.is_none() && is_spent(world, *id, definition)) {
+                span.checked_until = span.checked_until.max(until);
+                continue;
+            }
             let mut after = span.checked_until.max(gone_until);
             while let Some(due) = schedule.next_after(after).filter(|due| *due <= until && definition.lives_at(*due)) {
                 let has_fired = definition.enabled && occurrences.contains_key(&(*id, due));
@@ -144,7 +191,14 @@ pub(super) fn what_is_not_finished_is_armed(world: &World, ledger: &Ledger) {
             Some(next_at) => {
                 assert!(next_at > now, "promise 2: {} waits at {now} for {next_at}, which is past", trigger.id);
                 let occurs = definition.next_after(just_before(next_at)) == Some(next_at);
-                assert!(occurs, "promise 2: {} waits for {next_at}, which is none of its occurrences", trigger.id);
+                // One that is to go waits behind its last occurrence for being deleted.
+                let is_done =
+                    definition.left(fired) == Some(0) || definition.next_after(just_before(next_at)).is_none();
+                assert!(
+                    occurs || (definition.deletes_when_done() && is_done),
+                    "promise 2: {} waits for {next_at}, which is none of its occurrences",
+                    trigger.id
+                );
             }
             // A clock that was put back does not revive what has fired.
             None if definition.left(fired) == Some(0) => {}

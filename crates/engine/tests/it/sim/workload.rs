@@ -16,7 +16,7 @@ use oncue_domain::schedule::rule::{Gap, Overlap};
 use oncue_domain::schedule::zone::Zones;
 use oncue_domain::schedule::{FirstFiring, Schedule};
 use oncue_domain::store::{Call, Deleted, Edited, Fired, NewTrigger, Store};
-use oncue_domain::trigger::{Armed, Definition, Kind, ScheduleDetails, Terms};
+use oncue_domain::trigger::{Armed, Definition, Kind, MaxFires, ScheduleDetails, Terms};
 
 use super::chance::Chance;
 use super::ledger::Ledger;
@@ -115,7 +115,7 @@ impl Workload {
         self.move_to(wake);
         let is_idle = self.look();
         if is_idle && !self.is_clock_wild {
-            promises::what_fell_due_while_somebody_ran_has_fired(&self.ledger, wake);
+            promises::what_fell_due_while_somebody_ran_has_fired(&self.world, &self.ledger, wake);
         }
     }
 
@@ -130,6 +130,8 @@ impl Workload {
 
     fn check(&mut self) {
         self.see_what_is_new();
+        self.tally.left += promises::what_went_was_done(&self.world, &mut self.ledger);
+        self.tally.spent += promises::no_limit_is_passed(&self.world, &self.ledger);
         promises::nothing_due_is_silent(&self.world, &mut self.ledger);
         promises::what_is_not_finished_is_armed(&self.world, &self.ledger);
         self.check_sent();
@@ -295,6 +297,9 @@ impl Workload {
         let edit = armed.edit(changed.clone(), now);
         let edited = at_once(self.world.memory.edit_trigger(edit, armed.next_at, now)).expect("the model answers");
         assert_eq!(edited, Edited::Done);
+        if armed.left() == Some(0) {
+            self.ledger.note_spent(armed.trigger.id);
+        }
         self.ledger.begin(armed.trigger.id, changed, now);
     }
 
@@ -462,10 +467,11 @@ impl Workload {
                 Schedule::Cron { expression: CronExpression::parse(self.chance.pick(&lines)).expect("a line"), zone }
             }
         };
-        if matches!(schedule, Schedule::Once { .. }) || self.chance.below(3) > 0 {
+        if self.chance.below(3) > 0 {
             return ScheduleDetails::plain(schedule, None);
         }
-        let terms = self.terms(now);
+        let is_once = matches!(schedule, Schedule::Once { .. });
+        let terms = if is_once { Terms { delete_when_done: true, ..Terms::default() } } else { self.terms(now) };
         ScheduleDetails::new(schedule, None, terms, self.zones.get("Europe/Riga").expect("a zone"))
     }
 
@@ -480,8 +486,8 @@ impl Workload {
             excluded: ExcludedDates::new(dates).expect("few dates"),
             gap: self.chance.pick(&[None, Some(Gap::LeftOut)]),
             overlap: self.chance.pick(&[None, Some(Overlap::BothPasses)]),
-            max_fires: None,
-            delete_when_done: false,
+            max_fires: self.chance.pick(&[None, None, Some(2), Some(5)]).and_then(MaxFires::new),
+            delete_when_done: self.chance.once_in(4),
         }
     }
 

@@ -74,6 +74,9 @@ pub(super) struct Tally {
     pub(super) gone: u64,
     pub(super) several: u64,
     pub(super) expired: u64,
+    /// How many triggers were seen to have fired as often as they may, and how many went because they were done.
+    pub(super) spent: u64,
+    pub(super) left: u64,
     /// How many deliveries were sent again, how many of them tried again, and how many wishes for it were refused.
     pub(super) again: u64,
     pub(super) tried_again: u64,
@@ -95,7 +98,7 @@ impl Tally {
         assert!(self.all().into_iter().all(|count| count > 0), "something never happened: {self:?}");
     }
 
-    fn all(&self) -> [u64; 25] {
+    fn all(&self) -> [u64; 27] {
         [
             self.scheduled,
             self.caught_up,
@@ -115,6 +118,8 @@ impl Tally {
             self.gone,
             self.several,
             self.expired,
+            self.spent,
+            self.left,
             self.again,
             self.tried_again,
             self.refused_again,
@@ -125,7 +130,7 @@ impl Tally {
         ]
     }
 
-    fn all_mut(&mut self) -> [&mut u64; 25] {
+    fn all_mut(&mut self) -> [&mut u64; 27] {
         [
             &mut self.scheduled,
             &mut self.caught_up,
@@ -145,6 +150,8 @@ impl Tally {
             &mut self.gone,
             &mut self.several,
             &mut self.expired,
+            &mut self.spent,
+            &mut self.left,
             &mut self.again,
             &mut self.tried_again,
             &mut self.refused_again,
