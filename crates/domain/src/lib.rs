@@ -10,6 +10,7 @@ pub mod error;
 pub mod id;
 
 pub mod access;
+pub mod actor;
 pub mod agenda;
 pub mod arrival;
 pub mod count;
@@ -29,6 +30,7 @@ pub mod plan;
 pub mod presence;
 pub mod receipt;
 pub mod redelivery;
+pub mod revision;
 pub mod schedule;
 pub mod signature;
 pub mod template;

@@ -2,16 +2,18 @@
 //! that names it, never a guess.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::str::FromStr;
 use std::sync::{Mutex, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
+use oncue_domain::actor::{Actor, Who};
 use oncue_domain::arrival::Check;
 use oncue_domain::delivery::State;
 use oncue_domain::destination::alert::{Streak, Told};
 use oncue_domain::destination::{self, Destination, Format, Standing, Target, Webhook};
 use oncue_domain::event::Origin;
-use oncue_domain::id::DestinationId;
+use oncue_domain::id::{ApiKeyId, DestinationId, UserId};
 use oncue_domain::idempotency::{Answer, Outcome, Print};
 use oncue_domain::schedule::bounds::Bounds;
 use oncue_domain::schedule::cron::CronExpression;
@@ -388,6 +390,52 @@ pub(crate) fn streak(failures: i64, since: i64, told: Option<i64>, told_at: Opti
     };
     let failures = u32::try_from(failures).map_err(|error| broken("failures", error))?;
     Ok(Streak { failures, since: instant(since)?, told })
+}
+
+/// Who did something, in a column.
+#[derive(Serialize, Deserialize)]
+struct StoredActor<'a> {
+    #[serde(flatten)]
+    who: StoredWho<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    address: Option<IpAddr>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    program: Option<std::borrow::Cow<'a, str>>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum StoredWho<'a> {
+    User { id: i64, email: std::borrow::Cow<'a, str> },
+    ApiKey { id: i64, name: std::borrow::Cow<'a, str>, prefix: std::borrow::Cow<'a, str> },
+    CommandLine {},
+    System {},
+}
+
+/// Writes down who did something.
+pub(crate) fn actor_to_text(actor: &Actor) -> String {
+    let who = match &actor.who {
+        Who::User { id, email } => StoredWho::User { id: id.0, email: email.into() },
+        Who::ApiKey { id, name, prefix } => StoredWho::ApiKey { id: id.0, name: name.into(), prefix: prefix.into() },
+        Who::CommandLine => StoredWho::CommandLine {},
+        Who::System => StoredWho::System {},
+    };
+    let stored = StoredActor { who, address: actor.address, program: actor.program.as_deref().map(Into::into) };
+    serde_json::to_string(&stored).expect("strings and numbers are always JSON")
+}
+
+/// Reads it back.
+pub(crate) fn actor(text: &str) -> Result<Actor, Error> {
+    let stored: StoredActor<'_> = serde_json::from_str(text).map_err(|error| broken("made_by", error))?;
+    let who = match stored.who {
+        StoredWho::User { id, email } => Who::User { id: UserId(id), email: email.into_owned() },
+        StoredWho::ApiKey { id, name, prefix } => {
+            Who::ApiKey { id: ApiKeyId(id), name: name.into_owned(), prefix: prefix.into_owned() }
+        }
+        StoredWho::CommandLine {} => Who::CommandLine,
+        StoredWho::System {} => Who::System,
+    };
+    Ok(Actor { who, address: stored.address, program: stored.program.map(|program| program.into_owned()) })
 }
 
 /// The error for a column that cannot be read.

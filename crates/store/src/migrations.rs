@@ -83,6 +83,11 @@ pub(crate) const POSTGRES: &[Migration] = &[
     Migration { version: 6, name: "limits", sql: include_str!("../migrations/postgres/0006_limits.sql") },
     Migration { version: 7, name: "idempotency", sql: include_str!("../migrations/postgres/0007_idempotency.sql") },
     Migration { version: 8, name: "ledger", sql: include_str!("../migrations/postgres/0008_ledger.sql") },
+    Migration {
+        version: 9,
+        name: "former triggers",
+        sql: include_str!("../migrations/postgres/0009_former_triggers.sql"),
+    },
 ];
 
 /// All steps for SQLite.
@@ -101,6 +106,11 @@ pub(crate) const SQLITE: &[Migration] = &[
     Migration { version: 8, name: "limits", sql: include_str!("../migrations/sqlite/0008_limits.sql") },
     Migration { version: 9, name: "idempotency", sql: include_str!("../migrations/sqlite/0009_idempotency.sql") },
     Migration { version: 10, name: "ledger", sql: include_str!("../migrations/sqlite/0010_ledger.sql") },
+    Migration {
+        version: 11,
+        name: "former triggers",
+        sql: include_str!("../migrations/sqlite/0011_former_triggers.sql"),
+    },
 ];
 
 #[cfg(test)]

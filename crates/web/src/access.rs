@@ -105,7 +105,7 @@ async fn enter(app: &App, client: ClientAddress, request: Request, door: Door) -
         Door::Register => sign_up(app, &credentials, client).await,
     };
     let fault = match entered {
-        Ok((user, session)) => return credentials.welcome(app, user, session).await,
+        Ok((user, session)) => return credentials.welcome(app, user, session, client).await,
         Err(fault) if !credentials.is_form => return Problem::from(fault).into_response(),
         Err(fault) => fault,
     };
@@ -222,9 +222,16 @@ impl Credentials {
     }
 
     /// The answer to whoever got in.
-    async fn welcome(&self, app: &App, user: User, session: Session) -> Response {
+    async fn welcome(&self, app: &App, user: User, session: Session, client: ClientAddress) -> Response {
         let mut response = if self.is_form {
-            let caller = Caller { user, session: Some(session.id.clone()), key: None, page: None };
+            let caller = Caller {
+                user,
+                session: Some(session.id.clone()),
+                key: None,
+                page: None,
+                address: Some(client.ip),
+                program: Some(self.agent.clone()),
+            };
             self.onward.show(app, &caller).await
         } else {
             let access_token = app.tokens.write(&session);

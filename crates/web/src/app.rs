@@ -8,6 +8,7 @@ use ipnet::IpNet;
 use jiff::{SignedDuration, Timestamp};
 use metrics_exporter_prometheus::PrometheusHandle;
 use oncue_domain::access::{Preferences, Registration, User};
+use oncue_domain::actor::Author;
 use oncue_domain::cache::Cache;
 use oncue_domain::clock::Clock;
 use oncue_domain::destination::Egress;
@@ -21,6 +22,7 @@ use oncue_domain::store::Store;
 use url::Url;
 
 use crate::api::bulk;
+use crate::auth::Caller;
 use crate::auth::limits::LoginLimits;
 use crate::auth::password::Passwords;
 use crate::auth::token::Tokens;
@@ -171,6 +173,11 @@ impl Shared {
 
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// The store in the hands of whoever asks: what is changed through it is theirs.
+    pub(crate) fn acting(&self, caller: &Caller) -> Arc<dyn Store> {
+        self.store.acting(Author { by: caller.actor(), at: self.now() })
     }
 
     /// Counts a request of `user` against the operator's limit.

@@ -144,7 +144,7 @@ impl Recalled {
         if let Some(Before { number, at }) = self.made(0) {
             return Ok(Done::Before { number, at });
         }
-        let done = app.store.once(caller.owner(), self.under(std::iter::once((0, deed))), now).await;
+        let done = app.acting(caller).once(caller.owner(), self.under(std::iter::once((0, deed))), now).await;
         let done = done.into_iter().next();
         done.unwrap_or_else(|| Err(Error::Broken("nobody told what became of a call".to_owned()))).map_err(Fault::from)
     }

@@ -28,6 +28,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::access::{ApiKey, KeyHash, Preferences, Registration, Session, User};
+use crate::actor::Author;
 use crate::agenda::Span;
 use crate::arrival::{Arrival, Arrived, Contents};
 use crate::count::HourCount;
@@ -43,6 +44,7 @@ use crate::node::{NodeView, Work};
 use crate::plan::Absence;
 use crate::receipt::Receipt;
 use crate::redelivery::{self, DeliveryId};
+use crate::revision::Revision;
 use crate::trigger::{Armed, Definition, Edit, Trigger, TriggerHead};
 
 pub use access::{NewApiKey, NewUser, Registered};
@@ -79,6 +81,10 @@ pub type Result<T> = std::result::Result<T, Error>;
 pub trait Store: Send + Sync {
     /// Calls `listener` after each commit that may concern it, for as long as the store lives.
     fn subscribe(&self, listener: Listener);
+
+    /// The same store in the hands of this one: what is changed through it is written down as theirs. What is changed through a store
+    /// in nobody's hands is oncue's own doing.
+    fn acting(&self, author: Author) -> Arc<dyn Store>;
 
     /// The database answers and is migrated.
     async fn check(&self) -> Result<()>;
@@ -172,12 +178,25 @@ pub trait Store: Send + Sync {
     /// What the owner ought to look at.
     async fn attention(&self, owner: UserId, gone_until: Timestamp, now: Timestamp) -> Result<Attention>;
 
-    /// The edit holds: nothing of the former revision is committed from now on. Refused as stale when the trigger is not of
+    /// The edit holds: nothing of the former revision is committed from now on, and it is kept as it stood until `now`, one of the latest
+    /// [`crate::revision::FORMER_KEPT`]. Refused as stale when the trigger is not of
     /// the revision before, or when the edit arms it and it does not wait for `seen` any more; and refused when it would name a
     /// destination that its owner does not have.
     async fn edit_trigger(&self, edit: Edit, seen: Option<Timestamp>, now: Timestamp) -> Result<Edited>;
 
-    /// The trigger exists no more; its events stay, under the name they fired with. False when the owner had no such trigger.
+    /// The revisions of the owner's trigger that are kept, the present one among them, below the number `before`, the latest first, at
+    /// most `limit`.
+    async fn revisions(&self, owner: UserId, id: TriggerId, before: Option<i64>, limit: usize)
+    -> Result<Vec<Revision>>;
+
+    /// The revision of that number of the owner's trigger, where it is kept.
+    async fn revision(&self, owner: UserId, id: TriggerId, revision: i64) -> Result<Option<Revision>>;
+
+    /// The revision of the owner's trigger that stood at `at`: of those that are kept and were made by then, the latest. None where
+    /// there was no trigger yet, or what stood is kept no more.
+    async fn revision_at(&self, owner: UserId, id: TriggerId, at: Timestamp) -> Result<Option<Revision>>;
+
+    /// The trigger exists no more, and neither do its revisions; its events stay, under the name they fired with. False when the owner had no such trigger.
     async fn delete_trigger(&self, owner: UserId, id: TriggerId, now: Timestamp) -> Result<bool>;
 
     /// The same for a trigger of which nothing is left, if it is still of this revision. False where it is not.

@@ -122,7 +122,7 @@ impl Column {
 }
 
 /// All tables, in the order in which they are copied.
-pub(crate) const TABLES: [Table; 23] = [
+pub(crate) const TABLES: [Table; 24] = [
     Table {
         name: "users",
         columns: &[
@@ -183,6 +183,8 @@ pub(crate) const TABLES: [Table; 23] = [
             number("created_at"),
             number("standing_since"),
             text("destinations"),
+            text("made_by"),
+            number("revised_at"),
         ],
         from: "triggers",
         order: "id",
@@ -193,6 +195,31 @@ pub(crate) const TABLES: [Table; 23] = [
         columns: &[number("trigger_id"), number("fired")],
         from: "limits",
         order: "trigger_id",
+        fired_at: None,
+    },
+    Table {
+        name: "former_triggers",
+        columns: &[
+            number("id"),
+            number("owner"),
+            number("revision"),
+            text("name"),
+            text("schedule"),
+            text("payload"),
+            text("webhook_url"),
+            text("webhook_format"),
+            flag("is_test"),
+            flag("enabled"),
+            number("expires_at"),
+            number("created_at"),
+            number("standing_since"),
+            text("destinations"),
+            text("made_by"),
+            number("revised_at"),
+            number("until_at"),
+        ],
+        from: "former_triggers",
+        order: "id, revision",
         fired_at: None,
     },
     Table {

@@ -30,6 +30,7 @@ pub(super) type KeyFound = (User, ApiKey);
 pub(super) type Found<K, V> = HashMap<K, Result<V>>;
 
 /// The way to the tasks that look up.
+#[derive(Clone)]
 pub(super) struct Doorkeeper {
     sessions: mpsc::Sender<Asked<String, SessionFound>>,
     keys: mpsc::Sender<Asked<KeyHash, KeyFound>>,

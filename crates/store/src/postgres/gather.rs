@@ -87,6 +87,7 @@ fn together(bytes: impl Iterator<Item = usize>) -> usize {
 }
 
 /// The way to the task that fires.
+#[derive(Clone)]
 pub(super) struct Gatherer {
     queue: mpsc::UnboundedSender<Waiting>,
     queued: Arc<Queued>,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use deadpool_postgres::GenericClient;
 use jiff::Timestamp;
+use oncue_domain::actor::Actor;
 use oncue_domain::delivery::Claim;
 use oncue_domain::event::Origin;
 use oncue_domain::id::{DestinationId, TriggerId, UserId};
@@ -16,14 +17,14 @@ use super::hint::Changes;
 use super::log::{Logged, NewEvent, announce, log_all_within};
 use super::trigger::note_armed;
 use super::{Shared, answered, column, destination, partition, query};
-use crate::codec::{broken, destinations_to_text, schedule_to_text};
+use crate::codec::{actor_to_text, broken, destinations_to_text, schedule_to_text};
 
 /// Makes those that name nothing that is not there, all in one transaction.
-pub(super) async fn create(shared: &Shared, new: &[NewTrigger], now: Timestamp) -> Result<Vec<Made>> {
+pub(super) async fn create(shared: &Shared, new: &[NewTrigger], by: &Actor, now: Timestamp) -> Result<Vec<Made>> {
     partition::prepare(shared, now).await?;
     let mut client = shared.client_soon().await?;
     let transaction = answered(client.transaction()).await?;
-    let making = make(&transaction, shared, new, now).await?;
+    let making = make(&transaction, shared, new, by, now).await?;
     let committed = answered(transaction.commit()).await;
     committed.inspect_err(|_| partition::forget_all(shared))?;
     let made = making.made()?;
@@ -47,12 +48,13 @@ pub(super) async fn make(
     client: &impl GenericClient,
     shared: &Shared,
     new: &[NewTrigger],
+    by: &Actor,
     now: Timestamp,
 ) -> Result<Making> {
     let missing = missing_destinations(client, new).await?;
     let wanted: Vec<&NewTrigger> =
         new.iter().zip(&missing).filter(|(_, missing)| missing.is_none()).map(|(new, _)| new).collect();
-    let ids = insert(client, &wanted, now).await?;
+    let ids = insert(client, &wanted, by, now).await?;
     let mut tests: Vec<NewEvent> = wanted.iter().zip(&ids).filter_map(|(new, id)| test_event(new, *id, now)).collect();
     let logged = log_all_within(client, shared, &mut tests, now).await?;
     Ok(Making { missing, ids, tests, logged })
@@ -116,7 +118,12 @@ async fn missing_destinations(
 }
 
 /// Writes the triggers, what they wait for and what they send to; gives their numbers, in their order.
-async fn insert(client: &impl GenericClient, wanted: &[&NewTrigger], now: Timestamp) -> Result<Vec<TriggerId>> {
+async fn insert(
+    client: &impl GenericClient,
+    wanted: &[&NewTrigger],
+    by: &Actor,
+    now: Timestamp,
+) -> Result<Vec<TriggerId>> {
     if wanted.is_empty() {
         return Ok(Vec::new());
     }
@@ -151,9 +158,9 @@ async fn insert(client: &impl GenericClient, wanted: &[&NewTrigger], now: Timest
                ),
                made AS (
                    INSERT INTO triggers (id, owner, revision, name, schedule, payload, webhook_url, webhook_format,
-                                         is_test, enabled, expires_at, created_at, standing_since, destinations)
+                                         is_test, enabled, expires_at, created_at, standing_since, destinations, made_by)
                    SELECT id, owner, 1, name, schedule, payload, webhook_url, webhook_format,
-                          is_test, enabled, expires_at, $1, $1, destinations
+                          is_test, enabled, expires_at, $1, $1, destinations, $15
                    FROM asked
                ),
                armed AS (
@@ -167,7 +174,7 @@ async fn insert(client: &impl GenericClient, wanted: &[&NewTrigger], now: Timest
                    JOIN asked ON asked.place = links.place
                )
                SELECT id FROM asked ORDER BY place";
-    let params: [&(dyn ToSql + Sync); 14] = [
+    let params: [&(dyn ToSql + Sync); 15] = [
         &now.as_microsecond(),
         &owners,
         &names,
@@ -182,6 +189,7 @@ async fn insert(client: &impl GenericClient, wanted: &[&NewTrigger], now: Timest
         &waits,
         &places,
         &linked,
+        &actor_to_text(by),
     ];
     query(client, sql, &params).await?.iter().map(|row| column(row, 0).map(TriggerId)).collect()
 }

@@ -38,6 +38,7 @@ mod readers;
 mod receipt;
 mod redelivery;
 mod retention;
+mod revision;
 pub mod scratch;
 mod search;
 mod settle;
@@ -60,6 +61,7 @@ use async_trait::async_trait;
 use deadpool_postgres::Client;
 use jiff::Timestamp;
 use oncue_domain::access::{ApiKey, KeyHash, Preferences, Registration, Session, User};
+use oncue_domain::actor::{Actor, Author};
 use oncue_domain::agenda::Span;
 use oncue_domain::arrival::{Arrival, Arrived, Contents};
 use oncue_domain::clock::Clock;
@@ -77,6 +79,7 @@ use oncue_domain::node::{NodeView, Work};
 use oncue_domain::plan::Absence;
 use oncue_domain::receipt::Receipt;
 use oncue_domain::redelivery::{CancelRefusal, DeliveryId, Refusal, SLICE_MAX};
+use oncue_domain::revision::Revision;
 use oncue_domain::store::{
     Attention, Backlog, Begun, Call, Committed, Deed, Deleted, DeliveryView, Done, DueCounts, Edited, Error,
     EventCount, EventFilter, EventLines, EventPage, EventSearch, Expired, Fired, FiredAgain, Ledger, Listener, Made,
@@ -85,7 +88,6 @@ use oncue_domain::store::{
 };
 use oncue_domain::trigger::{Armed, Definition, Edit, Trigger, TriggerHead};
 use tokio::sync::{Notify, Semaphore, watch};
-use tokio::task::JoinHandle;
 
 use crate::Settings;
 use crate::codec::CronLines;
@@ -102,6 +104,7 @@ pub use open::Role;
 use partition::Partitions;
 use silence::answered;
 use statement::{Params, column, execute, limit_of, moment, patiently, query, query_first, run};
+use task::Tasks;
 
 /// How many triggers are kept parsed between ticks.
 const PARSED_MAX: usize = 8192;
@@ -110,12 +113,15 @@ const PARSED_MAX: usize = 8192;
 const PARSED_PAYLOAD_BYTES_MAX: usize = 4096;
 
 /// The shared database, as one node uses it.
+#[derive(Clone)]
 pub struct Postgres {
     shared: Arc<Shared>,
     gatherer: Gatherer,
     doorkeeper: Doorkeeper,
     lists: Arc<Semaphore>,
-    tasks: Mutex<Vec<JoinHandle<()>>>,
+    tasks: Arc<Tasks>,
+    /// In whose hands it is.
+    author: Option<Author>,
 }
 
 /// What everything that works for this node shares.
@@ -162,6 +168,10 @@ impl Shared {
 }
 
 impl Postgres {
+    fn by(&self) -> Actor {
+        self.author.as_ref().map_or(Actor::SYSTEM, |author| author.by.clone())
+    }
+
     /// The database's clock, as this node sees it.
     pub fn clock(&self) -> Arc<dyn Clock> {
         Arc::clone(&self.shared.clock) as Arc<dyn Clock>
@@ -177,6 +187,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Store for Postgres {
     fn subscribe(&self, listener: Listener) {
         self.shared.hints.subscribe(listener);
+    }
+
+    fn acting(&self, author: Author) -> Arc<dyn Store> {
+        Arc::new(Postgres { author: Some(author), ..self.clone() })
     }
 
     async fn check(&self) -> Result<()> {
@@ -256,11 +270,12 @@ impl Store for Postgres {
         trigger: NewTrigger,
         now: Timestamp,
     ) -> Result<std::result::Result<Armed, MissingDestination>> {
-        trigger::create(&self.shared, &trigger, now).await
+        trigger::create(&self.shared, &trigger, &self.by(), now).await
     }
 
     async fn create_triggers(&self, triggers: Vec<NewTrigger>, now: Timestamp) -> Vec<Result<Made>> {
-        let create = |new: Arc<[NewTrigger]>| async move { many::create(&self.shared, &new, now).await };
+        let by = &self.by();
+        let create = |new: Arc<[NewTrigger]>| async move { many::create(&self.shared, &new, by, now).await };
         together_or_alone(triggers, create).await
     }
 
@@ -297,7 +312,28 @@ impl Store for Postgres {
     }
 
     async fn edit_trigger(&self, edit: Edit, seen: Option<Timestamp>, now: Timestamp) -> Result<Edited> {
-        trigger::edit(&self.shared, &edit, seen, now).await
+        trigger::edit(&self.shared, &edit, seen, &self.by(), now).await
+    }
+
+    async fn revisions(
+        &self,
+        owner: UserId,
+        id: TriggerId,
+        before: Option<i64>,
+        limit: usize,
+    ) -> Result<Vec<Revision>> {
+        self.list(move |mut client: Client, shared: Arc<Shared>| async move {
+            revision::list(&mut client, &shared, (owner, id), before, limit).await
+        })
+        .await
+    }
+
+    async fn revision(&self, owner: UserId, id: TriggerId, number: i64) -> Result<Option<Revision>> {
+        self.read(|mut client| async move { revision::get(&mut client, &self.shared, (owner, id), number).await }).await
+    }
+
+    async fn revision_at(&self, owner: UserId, id: TriggerId, at: Timestamp) -> Result<Option<Revision>> {
+        self.read(|mut client| async move { revision::at(&mut client, &self.shared, (owner, id), at).await }).await
     }
 
     async fn delete_trigger(&self, owner: UserId, id: TriggerId, now: Timestamp) -> Result<bool> {
@@ -342,8 +378,9 @@ impl Store for Postgres {
     }
 
     async fn once(&self, owner: UserId, deeds: Vec<(Keyed, Deed)>, now: Timestamp) -> Vec<Result<Done>> {
+        let by = &self.by();
         let once =
-            |deeds: Arc<[(Keyed, Deed)]>| async move { idempotency::once(&self.shared, owner, &deeds, now).await };
+            |deeds: Arc<[(Keyed, Deed)]>| async move { idempotency::once(&self.shared, owner, &deeds, by, now).await };
         together_or_alone(deeds, once).await
     }
 

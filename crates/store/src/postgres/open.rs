@@ -18,7 +18,7 @@ use super::hint::{self, Hints};
 use super::node::{self, Node};
 use super::partition::{self, Partitions};
 use super::readers::LISTS_AT_ONCE;
-use super::task::{Task, go_on};
+use super::task::{Task, Tasks, go_on};
 use super::{Postgres, Shared, clock, copy, migrate, silence};
 use crate::Settings;
 use crate::codec::CronLines;
@@ -109,8 +109,8 @@ impl Postgres {
                 go_on("the look after the database", Box::pin(silence::listen_for(Arc::clone(&shared)))),
             ]);
         }
-        let (lists, tasks) = (Arc::new(Semaphore::new(LISTS_AT_ONCE)), Mutex::new(tasks));
-        Ok(Postgres { shared, gatherer, doorkeeper, lists, tasks })
+        let (lists, tasks) = (Arc::new(Semaphore::new(LISTS_AT_ONCE)), Arc::new(Tasks::new(tasks)));
+        Ok(Postgres { shared, gatherer, doorkeeper, lists, tasks, author: None })
     }
 }
 

@@ -2,7 +2,7 @@
 //! what does is told, because a node without it looks well and does nothing. What the tasks do stands with their nouns.
 
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use tokio::task::JoinHandle;
 
@@ -12,7 +12,7 @@ impl Postgres {
     /// This node ends: what it holds is owed at once, and others need not wait until its silence is noticed.
     pub async fn close(&self) {
         // The beat first: one that found no row any more would begin again.
-        let tasks = std::mem::take(&mut *lock(&self.tasks));
+        let tasks = std::mem::take(&mut *lock(&self.tasks.0));
         tasks.iter().for_each(JoinHandle::abort);
         for task in tasks {
             // It was told to end; that it did is all that matters.
@@ -32,9 +32,18 @@ impl Postgres {
     }
 }
 
-impl Drop for Postgres {
+/// What goes on beside whoever asks; it ends with the last of the hands that the store is in.
+pub(super) struct Tasks(Mutex<Vec<JoinHandle<()>>>);
+
+impl Tasks {
+    pub(super) fn new(tasks: Vec<JoinHandle<()>>) -> Tasks {
+        Tasks(Mutex::new(tasks))
+    }
+}
+
+impl Drop for Tasks {
     fn drop(&mut self) {
-        lock(&self.tasks).iter().for_each(JoinHandle::abort);
+        lock(&self.0).iter().for_each(JoinHandle::abort);
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use deadpool_postgres::{Client, GenericClient};
 use jiff::{SignedDuration, Timestamp};
+use oncue_domain::actor::Actor;
 use oncue_domain::event::Origin;
 use oncue_domain::id::{TriggerId, UserId};
 use oncue_domain::occurrence::{Reason, Skipped};
@@ -21,23 +22,24 @@ use super::hint::Changes;
 use super::log::{NewEvent, announce, log_within};
 use super::{
     PARSED_MAX, PARSED_PAYLOAD_BYTES_MAX, Shared, answered, column, count, destination, execute, limit_of, lock,
-    partition, query, query_first, tally,
+    partition, query, query_first, revision, tally,
 };
 use crate::codec::{
-    self, broken, destinations_from_text, destinations_to_text, instant, schedule_from_text, schedule_to_text, webhook,
+    self, actor_to_text, broken, destinations_from_text, destinations_to_text, instant, schedule_from_text,
+    schedule_to_text, webhook,
 };
 
 /// What another node leaves lying so long after its time, anybody takes.
 const LEFT_LYING_AFTER: SignedDuration = SignedDuration::from_secs(1);
 
-const TRIGGER: &str = "triggers.id, triggers.owner, triggers.revision, triggers.name, triggers.schedule, triggers.payload, \
+pub(super) const TRIGGER: &str = "triggers.id, triggers.owner, triggers.revision, triggers.name, triggers.schedule, triggers.payload, \
                        triggers.webhook_url, triggers.webhook_format, triggers.is_test, triggers.enabled, triggers.expires_at, \
                        triggers.created_at, triggers.standing_since, triggers.destinations";
 
 /// How many columns that is.
-const TRIGGER_COLUMNS: usize = 14;
+pub(super) const TRIGGER_COLUMNS: usize = 14;
 
-fn trigger(row: &Row, shared: &Shared) -> Result<Trigger> {
+pub(super) fn trigger(row: &Row, shared: &Shared) -> Result<Trigger> {
     let schedule: Option<&str> = column(row, 4)?;
     let payload: Option<&str> = column(row, 5)?;
     let expires_at: Option<i64> = column(row, 10)?;
@@ -126,6 +128,7 @@ pub(super) async fn hold(
 pub(super) async fn create(
     shared: &Shared,
     new: &NewTrigger,
+    by: &Actor,
     now: Timestamp,
 ) -> Result<std::result::Result<Armed, MissingDestination>> {
     partition::prepare(shared, now).await?;
@@ -137,8 +140,9 @@ pub(super) async fn create(
     }
     let sql = "WITH made AS (
                    INSERT INTO triggers (owner, revision, name, schedule, payload, webhook_url, webhook_format,
-                                         is_test, enabled, expires_at, created_at, standing_since, destinations)
-                   VALUES ($1, 1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, $12)
+                                         is_test, enabled, expires_at, created_at, standing_since, destinations,
+                                         made_by)
+                   VALUES ($1, 1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, $12, $13)
                    RETURNING id
                ),
                armed AS (
@@ -146,7 +150,7 @@ pub(super) async fn create(
                    SELECT id, $11, 1 FROM made WHERE $11::bigint IS NOT NULL
                )
                SELECT id FROM made";
-    let params: [&(dyn ToSql + Sync); 12] = [
+    let params: [&(dyn ToSql + Sync); 13] = [
         &new.owner.0,
         &definition.name,
         &definition.schedule.as_ref().map(schedule_to_text),
@@ -159,6 +163,7 @@ pub(super) async fn create(
         &now.as_microsecond(),
         &new.next_at.map(Timestamp::as_microsecond),
         &destinations_to_text(&definition.destinations),
+        &actor_to_text(by),
     ];
     let row = query_first(&transaction, sql, &params).await?;
     let id = TriggerId(row.map(|row| column(&row, 0)).transpose()?.ok_or_else(|| broken("id", "no number"))?);
@@ -225,16 +230,22 @@ pub(super) async fn list(
     rows.iter().map(|row| armed(row, shared)).collect()
 }
 
-pub(super) async fn edit(shared: &Shared, edit: &Edit, seen: Option<Timestamp>, now: Timestamp) -> Result<Edited> {
+pub(super) async fn edit(
+    shared: &Shared,
+    edit: &Edit,
+    seen: Option<Timestamp>,
+    by: &Actor,
+    now: Timestamp,
+) -> Result<Edited> {
     let trigger = &edit.trigger;
     let mut client = shared.client_soon().await?;
     let transaction = answered(client.transaction()).await?;
-    let Some(revision) = lock_trigger(&transaction, trigger.owner, trigger.id).await? else {
+    let Some(present) = lock_trigger(&transaction, trigger.owner, trigger.id).await? else {
         return Ok(Edited::NotFound);
     };
     let next_at = lock_cursor(&transaction, trigger.id).await?;
     let moved = edit.arm != Arm::Keep && next_at != seen.map(Timestamp::as_microsecond);
-    if revision + 1 != trigger.revision || moved {
+    if present + 1 != trigger.revision || moved {
         return Ok(Edited::Stale);
     }
     let definition = &trigger.definition;
@@ -242,8 +253,9 @@ pub(super) async fn edit(shared: &Shared, edit: &Edit, seen: Option<Timestamp>, 
         return Ok(Edited::Missing(missing));
     }
     end_revision(&transaction, trigger.id, now).await?;
+    revision::keep(&transaction, trigger.id, present, now).await?;
     destination::link(&transaction, trigger.id, &definition.destinations).await?;
-    let params: [&(dyn ToSql + Sync); 12] = [
+    let params: [&(dyn ToSql + Sync); 14] = [
         &trigger.id.0,
         &trigger.revision,
         &definition.name,
@@ -256,10 +268,13 @@ pub(super) async fn edit(shared: &Shared, edit: &Edit, seen: Option<Timestamp>, 
         &definition.expires_at.map(Timestamp::as_microsecond),
         &trigger.standing_since.as_microsecond(),
         &destinations_to_text(&definition.destinations),
+        &actor_to_text(by),
+        &now.as_microsecond(),
     ];
     let sql = "UPDATE triggers
                SET revision = $2, name = $3, schedule = $4, payload = $5, webhook_url = $6, webhook_format = $7,
-                   is_test = $8, enabled = $9, expires_at = $10, standing_since = $11, destinations = $12
+                   is_test = $8, enabled = $9, expires_at = $10, standing_since = $11, destinations = $12, made_by = $13,
+                   revised_at = $14
                WHERE id = $1";
     execute(&transaction, sql, &params).await?;
     let mut changes = Changes { edited: [trigger.owner].into(), ..Changes::default() };
@@ -336,6 +351,7 @@ pub(super) async fn delete(
     destination::unlink(&transaction, id).await?;
     count::forget(&transaction, owner, id).await?;
     for sql in [
+        "DELETE FROM former_triggers WHERE id = $1",
         "DELETE FROM triggers WHERE id = $1",
         "DELETE FROM cursors WHERE trigger_id = $1",
         "DELETE FROM limits WHERE trigger_id = $1",

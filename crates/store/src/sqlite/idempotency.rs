@@ -2,6 +2,7 @@
 //! with one key the second sees what the first has done.
 
 use jiff::Timestamp;
+use oncue_domain::actor::Actor;
 use oncue_domain::id::UserId;
 use oncue_domain::idempotency::{ANSWERS_MAX, Answer, Key, Keyed, Remembered, forgotten_until};
 use oncue_domain::store::{Begun, Deed, Done, FiredAgain, Result};
@@ -28,6 +29,7 @@ pub(super) fn once(
     shared: &Shared,
     owner: UserId,
     deeds: &[(Keyed, Deed)],
+    by: &Actor,
     now: Timestamp,
 ) -> Result<Vec<Done>> {
     let mut all = Vec::with_capacity(deeds.len());
@@ -36,7 +38,7 @@ pub(super) fn once(
             all.push(Done::before(&before, &keyed.print));
             continue;
         }
-        let done = carry_out(connection, effects, shared, owner, deed, now)?;
+        let done = carry_out(connection, effects, shared, owner, deed, by, now)?;
         if let Some(number) = done.made_now() {
             write(connection, owner, keyed, Some(number), now)?;
         }
@@ -51,6 +53,7 @@ fn carry_out(
     shared: &Shared,
     owner: UserId,
     deed: &Deed,
+    by: &Actor,
     now: Timestamp,
 ) -> Result<Done> {
     Ok(match deed {
@@ -62,7 +65,7 @@ fn carry_out(
             })
         }
         Deed::Make(new) => {
-            let made = trigger::create(connection, effects, shared, new, now)?;
+            let made = trigger::create(connection, effects, shared, new, by, now)?;
             Done::Made(made.map(|armed| armed.trigger.id))
         }
     })

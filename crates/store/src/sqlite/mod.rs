@@ -25,6 +25,7 @@ mod readers;
 mod receipt;
 mod redelivery;
 mod retention;
+mod revision;
 mod search;
 mod streak;
 mod trigger;
@@ -38,6 +39,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use oncue_domain::access::{ApiKey, KeyHash, Preferences, Registration, Session, User};
+use oncue_domain::actor::{Actor, Author};
 use oncue_domain::agenda::Span;
 use oncue_domain::arrival::{Arrival, Arrived, Contents};
 use oncue_domain::count::HourCount;
@@ -53,6 +55,7 @@ use oncue_domain::node::{NodeView, Work};
 use oncue_domain::plan::Absence;
 use oncue_domain::receipt::Receipt;
 use oncue_domain::redelivery::{CancelRefusal, DeliveryId, Refusal, SLICE_MAX};
+use oncue_domain::revision::Revision;
 use oncue_domain::store::{
     Attention, Backlog, Begun, Call, Committed, Deed, Deleted, DeliveryView, Done, DueCounts, Edited, EventCount,
     EventFilter, EventLines, EventPage, EventSearch, Expired, Fired, FiredAgain, Ledger, Listener, Made,
@@ -78,10 +81,13 @@ const PARSED_MAX: usize = 8192;
 const PARSED_PAYLOAD_BYTES_MAX: usize = 4096;
 
 /// The embedded database.
+#[derive(Clone)]
 pub struct Sqlite {
-    writer: Writer,
+    writer: Arc<Writer>,
     readers: Arc<Readers>,
     shared: Arc<Shared>,
+    /// In whose hands it is.
+    author: Option<Author>,
 }
 
 /// What the writer's jobs and the readers share.
@@ -103,6 +109,10 @@ impl Shared {
 }
 
 impl Sqlite {
+    fn by(&self) -> Actor {
+        self.author.as_ref().map_or(Actor::SYSTEM, |author| author.by.clone())
+    }
+
     async fn claim_what_is_due(&self, now: Timestamp, limit: usize) -> Result<Vec<Claim>> {
         if !self.peek(move |connection, _| delivery::is_any_due(connection, now)).await? {
             return Ok(Vec::new());
@@ -120,6 +130,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Store for Sqlite {
     fn subscribe(&self, listener: Listener) {
         lock(&self.shared.listeners).push(listener);
+    }
+
+    fn acting(&self, author: Author) -> Arc<dyn Store> {
+        Arc::new(Sqlite { author: Some(author), ..self.clone() })
     }
 
     async fn check(&self) -> Result<()> {
@@ -210,14 +224,17 @@ impl Store for Sqlite {
         new: NewTrigger,
         now: Timestamp,
     ) -> Result<std::result::Result<Armed, MissingDestination>> {
-        let shared = Arc::clone(&self.shared);
-        self.writer.submit(move |connection, effects| trigger::create(connection, effects, &shared, &new, now)).await
+        let (shared, by) = (Arc::clone(&self.shared), self.by());
+        self.writer
+            .submit(move |connection, effects| trigger::create(connection, effects, &shared, &new, &by, now))
+            .await
     }
 
     async fn create_triggers(&self, triggers: Vec<NewTrigger>, now: Timestamp) -> Vec<Result<Made>> {
         let create = |new: Arc<[NewTrigger]>| {
-            let shared = Arc::clone(&self.shared);
-            self.writer.submit(move |connection, effects| trigger::create_many(connection, effects, &shared, &new, now))
+            let (shared, by) = (Arc::clone(&self.shared), self.by());
+            self.writer
+                .submit(move |connection, effects| trigger::create_many(connection, effects, &shared, &new, &by, now))
         };
         together_or_alone(triggers, create).await
     }
@@ -243,7 +260,26 @@ impl Store for Sqlite {
     }
 
     async fn edit_trigger(&self, edit: Edit, seen: Option<Timestamp>, now: Timestamp) -> Result<Edited> {
-        self.writer.submit(move |connection, effects| trigger::edit(connection, effects, &edit, seen, now)).await
+        let by = self.by();
+        self.writer.submit(move |connection, effects| trigger::edit(connection, effects, &edit, seen, &by, now)).await
+    }
+
+    async fn revisions(
+        &self,
+        owner: UserId,
+        id: TriggerId,
+        before: Option<i64>,
+        limit: usize,
+    ) -> Result<Vec<Revision>> {
+        self.scan(move |connection, shared| revision::list(connection, shared, (owner, id), before, limit)).await
+    }
+
+    async fn revision(&self, owner: UserId, id: TriggerId, number: i64) -> Result<Option<Revision>> {
+        self.peek(move |connection, shared| revision::get(connection, shared, (owner, id), number)).await
+    }
+
+    async fn revision_at(&self, owner: UserId, id: TriggerId, at: Timestamp) -> Result<Option<Revision>> {
+        self.peek(move |connection, shared| revision::at(connection, shared, (owner, id), at)).await
     }
 
     async fn delete_trigger(&self, owner: UserId, id: TriggerId, now: Timestamp) -> Result<bool> {
@@ -307,9 +343,10 @@ impl Store for Sqlite {
 
     async fn once(&self, owner: UserId, deeds: Vec<(Keyed, Deed)>, now: Timestamp) -> Vec<Result<Done>> {
         let once = |deeds: Arc<[(Keyed, Deed)]>| {
-            let shared = Arc::clone(&self.shared);
-            self.writer
-                .submit(move |connection, effects| idempotency::once(connection, effects, &shared, owner, &deeds, now))
+            let (shared, by) = (Arc::clone(&self.shared), self.by());
+            self.writer.submit(move |connection, effects| {
+                idempotency::once(connection, effects, &shared, owner, &deeds, &by, now)
+            })
         };
         together_or_alone(deeds, once).await
     }

@@ -64,7 +64,8 @@ impl Sqlite {
             cron_lines: CronLines::default(),
             listeners: Mutex::default(),
         });
-        Ok(Sqlite { writer: Writer::start(connection, Arc::clone(&shared)), readers: Arc::new(readers), shared })
+        let writer = Arc::new(Writer::start(connection, Arc::clone(&shared)));
+        Ok(Sqlite { writer, readers: Arc::new(readers), shared, author: None })
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use oncue_domain::actor::Actor;
 use oncue_domain::event::Origin;
 use oncue_domain::id::{TriggerId, UserId};
 use oncue_domain::occurrence::{Reason, Skipped};
@@ -15,19 +16,20 @@ use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::event::{NewEvent, log};
 use super::writer::Effects;
-use super::{PARSED_MAX, PARSED_PAYLOAD_BYTES_MAX, Shared, count, destination, failed, lock};
+use super::{PARSED_MAX, PARSED_PAYLOAD_BYTES_MAX, Shared, count, destination, failed, lock, revision};
 use crate::codec::{
-    self, broken, destinations_from_text, destinations_to_text, instant, schedule_from_text, schedule_to_text, webhook,
+    self, actor_to_text, broken, destinations_from_text, destinations_to_text, instant, schedule_from_text,
+    schedule_to_text, webhook,
 };
 
-const TRIGGER: &str = "triggers.id, triggers.owner, triggers.revision, triggers.name, triggers.schedule, triggers.payload, \
+pub(super) const TRIGGER: &str = "triggers.id, triggers.owner, triggers.revision, triggers.name, triggers.schedule, triggers.payload, \
                        triggers.webhook_url, triggers.webhook_format, triggers.is_test, triggers.enabled, triggers.expires_at, \
                        triggers.created_at, triggers.standing_since, triggers.destinations";
 
 /// How many columns that is.
-const TRIGGER_COLUMNS: usize = 14;
+pub(super) const TRIGGER_COLUMNS: usize = 14;
 
-fn trigger(row: &Row<'_>, shared: &Shared) -> Result<Trigger> {
+pub(super) fn trigger(row: &Row<'_>, shared: &Shared) -> Result<Trigger> {
     let schedule: Option<String> = row.get(4).map_err(failed)?;
     let payload: Option<String> = row.get(5).map_err(failed)?;
     let expires_at: Option<i64> = row.get(10).map_err(failed)?;
@@ -96,9 +98,10 @@ pub(super) fn create(
     effects: &mut Effects,
     shared: &Shared,
     new: &NewTrigger,
+    by: &Actor,
     now: Timestamp,
 ) -> Result<std::result::Result<Armed, MissingDestination>> {
-    let made = make(connection, effects, shared, new, now)?;
+    let made = make(connection, effects, shared, new, by, now)?;
     Ok(made.map(|id| new.as_made(id, now)))
 }
 
@@ -107,9 +110,10 @@ pub(super) fn create_many(
     effects: &mut Effects,
     shared: &Shared,
     new: &[NewTrigger],
+    by: &Actor,
     now: Timestamp,
 ) -> Result<Vec<Made>> {
-    new.iter().map(|new| make(connection, effects, shared, new, now)).collect()
+    new.iter().map(|new| make(connection, effects, shared, new, by, now)).collect()
 }
 
 fn make(
@@ -117,6 +121,7 @@ fn make(
     effects: &mut Effects,
     shared: &Shared,
     new: &NewTrigger,
+    by: &Actor,
     now: Timestamp,
 ) -> Result<Made> {
     let definition = &new.definition;
@@ -126,8 +131,8 @@ fn make(
     connection
         .prepare_cached(
             "INSERT INTO triggers (owner, revision, name, schedule, payload, webhook_url, webhook_format,
-                                   is_test, enabled, expires_at, created_at, standing_since, destinations)
-             VALUES (?1, 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10, ?11)",
+                                   is_test, enabled, expires_at, created_at, standing_since, destinations, made_by)
+             VALUES (?1, 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10, ?11, ?12)",
         )
         .and_then(|mut statement| {
             statement.execute((
@@ -142,6 +147,7 @@ fn make(
                 definition.expires_at.map(Timestamp::as_microsecond),
                 now.as_microsecond(),
                 destinations_to_text(&definition.destinations),
+                actor_to_text(by),
             ))
         })
         .map_err(failed)?;
@@ -226,6 +232,7 @@ pub(super) fn edit(
     effects: &mut Effects,
     edit: &Edit,
     seen: Option<Timestamp>,
+    by: &Actor,
     now: Timestamp,
 ) -> Result<Edited> {
     let trigger = &edit.trigger;
@@ -239,9 +246,9 @@ pub(super) fn edit(
             statement.query_row((trigger.id.0, trigger.owner.0), |row| Ok((row.get(0)?, row.get(1)?))).optional()
         })
         .map_err(failed)?;
-    let Some((revision, next_at)) = stands else { return Ok(Edited::NotFound) };
+    let Some((present, next_at)) = stands else { return Ok(Edited::NotFound) };
     let moved = edit.arm != Arm::Keep && next_at != seen.map(Timestamp::as_microsecond);
-    if revision + 1 != trigger.revision || moved {
+    if present + 1 != trigger.revision || moved {
         return Ok(Edited::Stale);
     }
     let definition = &trigger.definition;
@@ -249,12 +256,14 @@ pub(super) fn edit(
         return Ok(Edited::Missing(missing));
     }
     end_revision(connection, trigger.id, now)?;
+    revision::keep(connection, trigger.id, present, now)?;
     destination::link(connection, trigger.id, &definition.destinations)?;
     connection
         .prepare_cached(
             "UPDATE triggers
              SET revision = ?2, name = ?3, schedule = ?4, payload = ?5, webhook_url = ?6, webhook_format = ?7,
-                 is_test = ?8, enabled = ?9, expires_at = ?10, standing_since = ?11, destinations = ?12
+                 is_test = ?8, enabled = ?9, expires_at = ?10, standing_since = ?11, destinations = ?12, made_by = ?13,
+                 revised_at = ?14
              WHERE id = ?1",
         )
         .and_then(|mut statement| {
@@ -271,6 +280,8 @@ pub(super) fn edit(
                 definition.expires_at.map(Timestamp::as_microsecond),
                 trigger.standing_since.as_microsecond(),
                 destinations_to_text(&definition.destinations),
+                actor_to_text(by),
+                now.as_microsecond(),
             ))
         })
         .map_err(failed)?;
@@ -331,6 +342,7 @@ pub(super) fn delete(
     destination::unlink(connection, id)?;
     count::forget(connection, owner, id, instant(created_at)?)?;
     for sql in [
+        "DELETE FROM former_triggers WHERE id = ?",
         "DELETE FROM triggers WHERE id = ?",
         "DELETE FROM cursors WHERE trigger_id = ?",
         "DELETE FROM limits WHERE trigger_id = ?",

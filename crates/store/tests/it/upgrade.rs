@@ -125,6 +125,12 @@ async fn an_upgrade_counts_what_is_there() {
     assert!(upgraded.attention(other, t(0), t(9000)).await.expect("an answer").failing.is_empty(), "and what does not");
     assert_eq!(upgraded.users().await.expect("a list")[0].preferences, Preferences::default());
     assert_eq!(upgraded.sessions(owner, t(1)).await.expect("a list"), [session]);
+    // Who made what stands is not known, and what stood before is gone; since when the schedule stands is known.
+    for (trigger, revision, made_at) in [(timed, 2, t(9000)), (called, 1, t(0))] {
+        let kept = upgraded.revisions(owner, trigger, None, 10).await.expect("a list");
+        let told: Vec<_> = kept.iter().map(|one| (one.trigger.revision, one.made_at, one.made_by.as_ref())).collect();
+        assert_eq!(told, [(revision, made_at, None)]);
+    }
     // What comes later is added to it.
     let before = upgraded.hour_counts(owner, None, Timestamp::MIN, Timestamp::MAX).await.expect("counts");
     let call = bench.call(Origin::Api, None);

@@ -29,7 +29,8 @@ use crate::openapi::Errors;
 /// An event.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Event, example = json!({
-    "id": 29, "trigger_id": 7, "trigger_type": "scheduled", "name": "nightly", "payload": {"key": "value"},
+    "id": 29, "trigger_id": 7, "trigger_type": "scheduled", "name": "nightly", "revision": 1,
+    "payload": {"key": "value"},
     "is_manual_test": false, "origin": "schedule", "status": "active", "created_at": "2026-11-23T07:00:00.002Z",
     "scheduled_at": "2026-11-23T07:00:00Z", "parent_id": null, "message_id": "evt_019aa5c0f0007d5e8a3b1c2d3e4f5061",
     "archived_at": "2026-11-23T09:00:00.002Z", "deleted_at": "2026-11-25T07:00:00.002Z"
@@ -40,6 +41,8 @@ pub(crate) struct EventDocument {
     /// `scheduled` or `api`.
     trigger_type: &'static str,
     name: String,
+    /// The revision of the trigger that made it.
+    revision: i64,
     /// Any JSON value.
     #[schema(value_type = serde_json::Value)]
     payload: Box<RawValue>,
@@ -66,6 +69,7 @@ impl EventDocument {
             trigger_id: event.trigger.0,
             trigger_type: event.kind.word(),
             name: event.name.clone(),
+            revision: event.revision,
             payload: event.payload.to_raw(),
             is_manual_test: event.is_test(),
             origin: event.origin.word(),

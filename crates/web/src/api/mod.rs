@@ -1,5 +1,6 @@
 //! Surface two: the account API under `/api/v1`, one file for each noun.
 
+pub(crate) mod actor;
 pub(crate) mod api_key;
 pub(crate) mod bulk;
 pub(crate) mod delivery;
@@ -12,6 +13,7 @@ pub(crate) mod node;
 pub(crate) mod page;
 pub(crate) mod receipt;
 pub(crate) mod redelivery;
+pub(crate) mod revision;
 pub(crate) mod schedule;
 pub(crate) mod trigger;
 pub(crate) mod trigger_destination;

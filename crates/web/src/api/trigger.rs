@@ -293,9 +293,14 @@ fn read_webhook(app: &Shared, fields: &mut Fields, definition: &mut Definition, 
 }
 
 /// Makes a trigger of a checked definition.
-pub(crate) async fn make(app: &Shared, owner: UserId, definition: Definition, now: Timestamp) -> Result<Armed, Fault> {
-    let named = definition.destinations.clone();
-    let made = app.store.create_trigger(to_make(app, owner, definition, now), now).await?;
+pub(crate) async fn make(
+    app: &Shared,
+    caller: &Caller,
+    definition: Definition,
+    now: Timestamp,
+) -> Result<Armed, Fault> {
+    let (owner, named) = (caller.owner(), definition.destinations.clone());
+    let made = app.acting(caller).create_trigger(to_make(app, owner, definition, now), now).await?;
     made.map_err(|missing| trigger_destination::missing(&named, missing))
 }
 
@@ -346,17 +351,18 @@ const EDIT_TRIES: usize = 16;
 /// Changes a trigger to what `decide` makes of it; decided again when it changed meanwhile.
 pub(crate) async fn change(
     app: &Shared,
-    owner: UserId,
+    caller: &Caller,
     id: TriggerId,
     decide: impl Fn(&Armed, Timestamp) -> Result<Definition, Fault>,
 ) -> Result<Armed, Fault> {
+    let owner = caller.owner();
     for _ in 0..EDIT_TRIES {
         let now = app.now();
         let armed = app.store.trigger(owner, id).await?.ok_or_else(|| Fault::not_found("Trigger"))?;
         let definition = decide(&armed, now)?;
         let named = definition.destinations.clone();
         let edit = armed.edit(definition, now);
-        match app.store.edit_trigger(edit, armed.next_at, now).await? {
+        match app.acting(caller).edit_trigger(edit, armed.next_at, now).await? {
             Edited::Done => return app.store.trigger(owner, id).await?.ok_or_else(|| Fault::not_found("Trigger")),
             Edited::NotFound => return Err(Fault::not_found("Trigger")),
             Edited::Missing(missing) => return Err(trigger_destination::missing(&named, missing)),
@@ -413,7 +419,7 @@ pub(crate) async fn create(
         Some(key) => make_once(&app, &caller, &key, read).await?,
         None => {
             let now = app.now();
-            (make(&app, caller.owner(), read(now)?, now).await?, Replayed::No)
+            (make(&app, &caller, read(now)?, now).await?, Replayed::No)
         }
     };
     let location = [(axum::http::header::LOCATION, format!("/api/v1/triggers/{}", armed.trigger.id))];
@@ -444,7 +450,7 @@ pub(crate) async fn replace(
 ) -> Result<Response, Problem> {
     let bytes = body.needed()?;
     let decide = |current: &Armed, now| read_definition(&app, bytes, None, Some(&current.trigger.definition), now);
-    let armed = change(&app, caller.owner(), trigger_id(&id)?, decide).await?;
+    let armed = change(&app, &caller, trigger_id(&id)?, decide).await?;
     Ok(Json(TriggerDocument::of(&app, &armed)).into_response())
 }
 
@@ -463,7 +469,7 @@ pub(crate) async fn patch(
         let current = Some(&current.trigger.definition);
         read_definition(&app, bytes, current, current, now)
     };
-    let armed = change(&app, caller.owner(), trigger_id(&id)?, decide).await?;
+    let armed = change(&app, &caller, trigger_id(&id)?, decide).await?;
     Ok(Json(TriggerDocument::of(&app, &armed)).into_response())
 }
 
@@ -472,7 +478,7 @@ pub(crate) async fn patch(
     params(("id" = i64, Path)), responses((status = 204), Errors))]
 pub(crate) async fn delete(State(app): State<App>, caller: Caller, PathId(id): PathId) -> Result<StatusCode, Problem> {
     let now = app.now();
-    if app.store.delete_trigger(caller.owner(), trigger_id(&id)?, now).await? {
+    if app.acting(&caller).delete_trigger(caller.owner(), trigger_id(&id)?, now).await? {
         Ok(StatusCode::NO_CONTENT)
     } else {
         Err(Fault::not_found("Trigger").into())

@@ -5,18 +5,23 @@ pub(crate) mod limits;
 pub(crate) mod password;
 pub(crate) mod token;
 
+use std::net::IpAddr;
+
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::Response;
 use jiff::SignedDuration;
 use oncue_domain::access::{ApiKey, Scope, User};
+use oncue_domain::actor::{Actor, Who};
 use oncue_domain::id::UserId;
 use sha2::{Digest, Sha256};
 
+use crate::access::agent;
 use crate::app::{App, Mode};
 use crate::extract::is_safe;
 use crate::fault::{Fault, respond_at};
+use crate::guard::ClientAddress;
 
 /// The cookie that carries a login.
 pub(crate) const COOKIE: &str = "access_token";
@@ -37,9 +42,27 @@ pub(crate) struct Caller {
     pub(crate) key: Option<ApiKey>,
     /// The address of the page that they ask for, where they ask for one: forms of its frame lead back there.
     pub(crate) page: Option<String>,
+    /// The address they come from.
+    pub(crate) address: Option<IpAddr>,
+    /// What their program calls itself.
+    pub(crate) program: Option<String>,
 }
 
 impl Caller {
+    fn new(user: User, headers: &HeaderMap) -> Caller {
+        let program = Some(agent(headers)).filter(|program| !program.is_empty());
+        Caller { user, session: None, key: None, page: None, address: None, program }
+    }
+
+    /// Who does what this caller asks for, as it is written down.
+    pub(crate) fn actor(&self) -> Actor {
+        let who = match &self.key {
+            Some(key) => Who::ApiKey { id: key.id, name: key.name.clone(), prefix: key.prefix.clone() },
+            None => Who::User { id: self.user.id, email: self.user.email.clone() },
+        };
+        Actor { who, address: self.address, program: self.program.clone() }
+    }
+
     /// Whose data this caller sees.
     pub(crate) fn owner(&self) -> UserId {
         self.user.id
@@ -68,7 +91,7 @@ impl Caller {
     pub(crate) async fn find(app: &App, headers: &HeaderMap) -> Result<Option<Caller>, Fault> {
         if let Mode::Open(user) = &app.settings.mode {
             let user = User { preferences: app.local_preferences(), ..user.clone() };
-            return Ok(Some(Caller { user, session: None, key: None, page: None }));
+            return Ok(Some(Caller::new(user, headers)));
         }
         let now = app.now();
         let Some(credential) = credential(headers) else { return Ok(None) };
@@ -81,11 +104,11 @@ impl Caller {
                     tracing::warn!(%error, "the last use of an API key could not be noted");
                 }
             }
-            return Ok(Some(Caller { user, session: None, key: Some(key), page: None }));
+            return Ok(Some(Caller { key: Some(key), ..Caller::new(user, headers) }));
         }
         let Some(claims) = app.tokens.read(&credential, now) else { return Ok(None) };
         let user = app.store.session_user(&claims.sid, now).await?.filter(|user| user.id.to_string() == claims.sub);
-        Ok(user.map(|user| Caller { user, session: Some(claims.sid), key: None, page: None }))
+        Ok(user.map(|user| Caller { session: Some(claims.sid), ..Caller::new(user, headers) }))
     }
 }
 
@@ -143,12 +166,17 @@ impl FromRequestParts<App> for Reader {
     }
 }
 
+/// The address that a request comes from.
+fn address(parts: &Parts) -> Option<IpAddr> {
+    parts.extensions.get::<ClientAddress>().map(|client| client.ip)
+}
+
 async fn admit(parts: &mut Parts, app: &App, scope: Scope) -> Result<Caller, Response> {
     let admitted = async {
         let caller = Caller::find(app, &parts.headers).await?.ok_or(Fault::Unauthenticated)?;
         app.count_request(caller.owner()).map_err(Fault::TooMany)?;
         caller.require(scope)?;
-        Ok(caller)
+        Ok(Caller { address: address(parts), ..caller })
     };
     admitted.await.map_err(|fault| respond_at(parts.uri.path(), fault))
 }
@@ -167,6 +195,7 @@ impl FromRequestParts<App> for Visitor {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Visitor, Response> {
         match visitor(app, &parts.headers).await.map_err(|fault| respond_at("", fault))? {
             Some(mut caller) => {
+                caller.address = address(parts);
                 caller.page = parts.uri.path_and_query().map(ToString::to_string);
                 app.count_request(caller.owner()).map_err(|wait| respond_at("", Fault::TooMany(wait)))?;
                 Ok(Visitor(caller))

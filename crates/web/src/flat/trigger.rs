@@ -324,7 +324,7 @@ pub(crate) async fn create(
         Some(key) => make_once(&app, &caller, &key, read).await?,
         None => {
             let now = app.now();
-            (make(&app, caller.owner(), read(now)?, now).await?, Replayed::No)
+            (make(&app, &caller, read(now)?, now).await?, Replayed::No)
         }
     };
     Ok((replayed, Json(FlatTrigger::of(&armed))).into_response())
@@ -372,7 +372,7 @@ pub(crate) async fn edit(
 ) -> Result<Response, FlatFault> {
     let id = trigger_id(&id)?;
     let input = FlatTriggerInput::part(&body)?;
-    let armed = change(&app, caller.owner(), id, |current, now| {
+    let armed = change(&app, &caller, id, |current, now| {
         let definition = &current.trigger.definition;
         apply(&app, &input, definition.clone(), Some(&View::of(definition, current.next_at)), now)
     })
@@ -385,7 +385,7 @@ pub(crate) async fn edit(
     params(("id" = i64, Path)),
     responses((status = 200, body = serde_json::Value, example = json!({"detail": "Trigger deleted successfully from scheduler and database"})), FlatErrors))]
 pub(crate) async fn delete(State(app): State<App>, caller: Caller, PathId(id): PathId) -> Result<Response, FlatFault> {
-    if !app.store.delete_trigger(caller.owner(), trigger_id(&id)?, app.now()).await? {
+    if !app.acting(&caller).delete_trigger(caller.owner(), trigger_id(&id)?, app.now()).await? {
         return Err(Fault::not_found("Trigger").into());
     }
     Ok(Json(json!({"detail": "Trigger deleted successfully from scheduler and database"})).into_response())

@@ -76,6 +76,8 @@ struct Page {
     life: Life,
     source: &'static str,
     trigger: TriggerId,
+    /// The trigger's revision that fired.
+    revision: i64,
     /// Whether the trigger that fired is still there to be looked at.
     has_trigger: bool,
     whens: Vec<When>,
@@ -151,6 +153,7 @@ async fn found(
         life: Life::new(event.fired_at, app.settings.retention, now, &zone),
         source: super::event::source(event.origin),
         trigger: event.trigger,
+        revision: event.revision,
         has_trigger: armed.is_some(),
         whens: whens(app, caller, event, definition, now),
         lateness: event.lateness().map(lateness),
@@ -345,6 +348,7 @@ mod tests {
             life: Life::new(now, Retention::STANDARD, now, &utc),
             source: "test",
             trigger: event.trigger,
+            revision: event.revision,
             has_trigger: true,
             whens: Vec::new(),
             lateness: None,

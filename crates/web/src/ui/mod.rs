@@ -37,6 +37,7 @@ mod overview;
 mod pretty;
 mod receipt;
 mod redelivery;
+mod revision;
 mod snippet;
 mod table;
 mod trigger;
@@ -67,7 +68,7 @@ use axum::routing::{get, post};
 
 use crate::app::App;
 use crate::auth::Visitor;
-use crate::extract::{PathId, Query, id_of};
+use crate::extract::{PathId, PathIds, Query, id_of};
 use crate::fault::Fault;
 use frame::Frame;
 
@@ -105,6 +106,8 @@ pub(crate) fn router(app: &App) -> Router<App> {
         .route("/ui/triggers/selected", get(to_list).post(trigger_selected::act))
         .route("/ui/triggers/{id}", get(trigger_page::show))
         .route("/ui/triggers/{id}/why", get(trigger_why::show))
+        .route("/ui/triggers/{id}/revisions", get(revision::show))
+        .route("/ui/triggers/{id}/revisions/{revision}/restore", get(to_revisions).post(revision::restore))
         .route("/ui/triggers/{id}/clone", get(trigger::clone_page))
         .route("/ui/triggers/{id}/edit", get(trigger::edit_page).post(trigger::edit))
         .route("/ui/triggers/{id}/delete", get(trigger_delete::delete_page).post(trigger_delete::delete))
@@ -167,6 +170,12 @@ async fn to_page(_: Visitor, PathId(id): PathId, query: Query) -> Response {
     // A number that names nothing leads to the same answer as one of somebody else's.
     let id = id_of(&id).unwrap_or_default();
     see_other(&in_place_of(&format!("/ui/triggers/{id}"), &query))
+}
+
+/// GET /ui/triggers/{id}/revisions/{revision}/restore: where a browser ends up that repeats the address of a form.
+async fn to_revisions(_: Visitor, PathIds(id, _): PathIds) -> Response {
+    // As with a trigger's own page.
+    see_other(&format!("/ui/triggers/{}/revisions", id_of(&id).unwrap_or_default()))
 }
 
 /// GET /ui/destinations/preview: where a browser ends up that repeats the address of a form.

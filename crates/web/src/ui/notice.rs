@@ -21,6 +21,8 @@ pub(crate) enum Done {
     /// Made from a crontab line, of which only the schedule was taken.
     CreatedFromCrontab,
     Changed,
+    /// A former revision stands again.
+    Restored,
     Deleted,
     Paused,
     Resumed,
@@ -49,10 +51,11 @@ pub(crate) enum Done {
 }
 
 impl Done {
-    const ALL: [(Done, &'static str); 25] = [
+    const ALL: [(Done, &'static str); 26] = [
         (Done::Created, "created"),
         (Done::CreatedFromCrontab, "created-from-crontab"),
         (Done::Changed, "changed"),
+        (Done::Restored, "restored"),
         (Done::Deleted, "deleted"),
         (Done::Paused, "paused"),
         (Done::Resumed, "resumed"),

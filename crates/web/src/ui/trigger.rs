@@ -58,7 +58,7 @@ pub(super) async fn create(
         }
         Err(fault) => return Err(fault.into()),
     };
-    let made = make(&app, caller.owner(), definition, now).await?;
+    let made = make(&app, &caller, definition, now).await?;
     let is_partial = form.pasted.is_some_and(|pasted| !pasted.left_out.is_empty());
     let done = if is_partial { Done::CreatedFromCrontab } else { Done::Created };
     Ok(see_other(&Notice::of(done).at(&format!("/ui/triggers/{}", made.trigger.id))))
@@ -90,7 +90,7 @@ pub(super) async fn edit(
         }
         form.define(&app, Some(&current.trigger.definition), now)
     };
-    let fault = match change(&app, caller.owner(), trigger_id(&id)?, decide).await {
+    let fault = match change(&app, &caller, trigger_id(&id)?, decide).await {
         Ok(_) => return Ok(see_other(&Notice::of(Done::Changed).at(&format!("/ui/triggers/{id}")))),
         Err(fault) => fault,
     };

@@ -53,7 +53,7 @@ async fn enable(app: &App, caller: &Caller, id: &str, request: Request, enabled:
     let form = parse_form(&read_form_body(request, ACTION_BYTES_MAX).await?);
     let done = if enabled { Done::Resumed } else { Done::Paused };
     let decide = |current: &Armed, _| Ok(Definition { enabled, ..current.trigger.definition.clone() });
-    let armed = change(app, caller.owner(), trigger_id(id)?, decide).await?;
+    let armed = change(app, caller, trigger_id(id)?, decide).await?;
     let notice = Notice::of(done).with_triggers(vec![armed.trigger.id]);
     Ok(see_other(&notice.at(&way_back(&form, id))))
 }

@@ -67,7 +67,7 @@ pub(super) async fn delete(
         let again = DeletePage { frame, trigger, has_fired: true, wrong: Some(typed) };
         return Ok(page(StatusCode::UNPROCESSABLE_ENTITY, &again));
     }
-    if !app.store.delete_trigger(caller.owner(), armed.trigger.id, app.now()).await? {
+    if !app.acting(&caller).delete_trigger(caller.owner(), armed.trigger.id, app.now()).await? {
         return Err(Fault::not_found("Trigger").into());
     }
     Ok(see_other(&Notice::of(Done::Deleted).at("/ui/triggers")))

@@ -89,7 +89,7 @@ async fn enable(
     // All at once, so that the store can write them together.
     let changes = differing.map(|trigger| {
         let decide = move |current: &Armed, _| Ok(Definition { enabled, ..current.trigger.definition.clone() });
-        async move { (trigger.id, change(app, caller.owner(), trigger.id, decide).await) }
+        async move { (trigger.id, change(app, caller, trigger.id, decide).await) }
     });
     let mut changed = Vec::new();
     for (id, result) in join_all(changes).await {
@@ -133,7 +133,8 @@ async fn delete(app: &App, caller: &Caller, chosen: &[Armed], wish: Wish) -> Res
         };
         return Ok(page(status, &question));
     }
-    let deletions = chosen.iter().map(|armed| app.store.delete_trigger(caller.owner(), armed.trigger.id, now));
+    let store = app.acting(caller);
+    let deletions = chosen.iter().map(|armed| store.delete_trigger(caller.owner(), armed.trigger.id, now));
     let deleted = try_join_all(deletions).await?.into_iter().filter(|is_deleted| *is_deleted).count();
     Ok(see_other(&Notice::of(Done::Deleted).with_count(deleted).at(&wish.back)))
 }

@@ -3,12 +3,13 @@
 use jiff::Timestamp;
 
 use super::Kept;
+use crate::actor::Actor;
 use crate::id::UserId;
 use crate::idempotency::{ANSWERS_MAX, Answer, Key, Keyed, Outcome, Print, Remembered, forgotten_until};
 use crate::store::{Begun, Deed, Done};
 
 impl Kept {
-    pub(super) fn once(&mut self, owner: UserId, keyed: &Keyed, deed: Deed, now: Timestamp) -> Done {
+    pub(super) fn once(&mut self, owner: UserId, keyed: &Keyed, deed: Deed, by: &Actor, now: Timestamp) -> Done {
         if let Some(remembered) = self.recall(owner, &keyed.key, now).iter().find(|one| one.item == keyed.item) {
             return Done::before(remembered, &keyed.print);
         }
@@ -17,7 +18,7 @@ impl Kept {
             Deed::FireAgain { event, message_id, gone_until } => {
                 Done::FiredAgain(self.fire_again(owner, event, message_id, gone_until, now))
             }
-            Deed::Make(new) => Done::Made(self.create_trigger(*new, now).map(|armed| armed.trigger.id)),
+            Deed::Make(new) => Done::Made(self.create_trigger(*new, by.clone(), now).map(|armed| armed.trigger.id)),
         };
         if let Some(number) = done.made_now() {
             self.remember(owner, keyed, Outcome::Made(number), now);

@@ -24,6 +24,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::access::{ApiKey, KeyHash, Preferences, Registration, Session, User};
+use crate::actor::{Actor, Author};
 use crate::agenda::Span;
 use crate::arrival::{Arrival, Arrived, Contents};
 use crate::count::HourCount;
@@ -39,6 +40,7 @@ use crate::node::{Identity, NodeView, Work};
 use crate::plan::Absence;
 use crate::receipt::Receipt;
 use crate::redelivery::{CancelRefusal, DeliveryId, Refusal};
+use crate::revision::Revision;
 use crate::store::{
     Attention, Backlog, Begun, Call, Change, Committed, Deed, Deleted, DeliveryView, Done, DueCounts, Edited,
     EventCount, EventFilter, EventLines, EventPage, EventSearch, Expired, Fired, FiredAgain, Ledger, Listener,
@@ -48,9 +50,12 @@ use crate::store::{
 use crate::trigger::{Armed, Definition, Edit, Trigger, TriggerHead};
 
 /// A store that forgets everything when it is dropped.
+#[derive(Clone)]
 pub struct Memory {
-    kept: Mutex<Kept>,
-    listeners: Mutex<Vec<Listener>>,
+    kept: Arc<Mutex<Kept>>,
+    listeners: Arc<Mutex<Vec<Listener>>>,
+    /// In whose hands it is.
+    author: Option<Author>,
 }
 
 /// Everything that is remembered.
@@ -152,7 +157,7 @@ impl Memory {
             last_ids: LastIds::default(),
             changes: Vec::new(),
         };
-        Memory { kept: Mutex::new(kept), listeners: Mutex::default() }
+        Memory { kept: Arc::new(Mutex::new(kept)), listeners: Arc::default(), author: None }
     }
 
     /// The same store, of a server that is called this.
@@ -166,6 +171,10 @@ impl Memory {
     pub fn restart(&self) {
         self.kept().let_go();
         self.kept().end_presence();
+    }
+
+    fn by(&self) -> Actor {
+        self.author.as_ref().map_or(Actor::SYSTEM, |author| author.by.clone())
     }
 
     /// A poisoned lock means that a thread panicked while it held plain data; the data is still whole.
@@ -198,6 +207,10 @@ impl Memory {
 impl Store for Memory {
     fn subscribe(&self, listener: Listener) {
         self.listeners.lock().unwrap_or_else(PoisonError::into_inner).push(listener);
+    }
+
+    fn acting(&self, author: Author) -> Arc<dyn Store> {
+        Arc::new(Memory { author: Some(author), ..self.clone() })
     }
 
     async fn check(&self) -> Result<()> {
@@ -279,7 +292,7 @@ impl Store for Memory {
         trigger: NewTrigger,
         now: Timestamp,
     ) -> Result<std::result::Result<Armed, MissingDestination>> {
-        Ok(self.change(|kept| kept.create_trigger(trigger, now)))
+        Ok(self.change(|kept| kept.create_trigger(trigger, self.by(), now)))
     }
 
     async fn trigger(&self, owner: UserId, id: TriggerId) -> Result<Option<Armed>> {
@@ -303,7 +316,26 @@ impl Store for Memory {
     }
 
     async fn edit_trigger(&self, edit: Edit, seen: Option<Timestamp>, now: Timestamp) -> Result<Edited> {
-        Ok(self.change(|kept| kept.edit_trigger(edit, seen, now)))
+        Ok(self.change(|kept| kept.edit_trigger(edit, seen, self.by(), now)))
+    }
+
+    async fn revisions(
+        &self,
+        owner: UserId,
+        id: TriggerId,
+        before: Option<i64>,
+        limit: usize,
+    ) -> Result<Vec<Revision>> {
+        Ok(self.kept().revisions(owner, id, before, limit))
+    }
+
+    async fn revision(&self, owner: UserId, id: TriggerId, revision: i64) -> Result<Option<Revision>> {
+        let all = self.kept().revisions(owner, id, None, usize::MAX);
+        Ok(all.into_iter().find(|one| one.trigger.revision == revision))
+    }
+
+    async fn revision_at(&self, owner: UserId, id: TriggerId, at: Timestamp) -> Result<Option<Revision>> {
+        Ok(self.kept().revision_at(owner, id, at))
     }
 
     async fn delete_trigger(&self, owner: UserId, id: TriggerId, _now: Timestamp) -> Result<bool> {
@@ -343,7 +375,10 @@ impl Store for Memory {
     }
 
     async fn once(&self, owner: UserId, deeds: Vec<(Keyed, Deed)>, now: Timestamp) -> Vec<Result<Done>> {
-        self.change(|kept| deeds.into_iter().map(|(keyed, deed)| Ok(kept.once(owner, &keyed, deed, now))).collect())
+        let by = self.by();
+        self.change(|kept| {
+            deeds.into_iter().map(|(keyed, deed)| Ok(kept.once(owner, &keyed, deed, &by, now))).collect()
+        })
     }
 
     async fn recall(&self, owner: UserId, key: &Key, now: Timestamp) -> Result<Vec<Remembered>> {

@@ -6,9 +6,11 @@ use jiff::Timestamp;
 
 use super::event::NewEvent;
 use super::{Kept, draw};
+use crate::actor::Actor;
 use crate::event::Origin;
 use crate::firing::{Firing, Outcome};
 use crate::id::{TriggerId, UserId};
+use crate::revision::{FORMER_KEPT, Revision};
 use crate::store::{
     ATTENTION_MAX, Attention, Change, DUE_COUNTED_MAX, DueCounts, Edited, MissingDestination, NewTrigger, SkippedView,
     TriggerTally,
@@ -22,11 +24,25 @@ pub(super) struct KeptTrigger {
     pub(super) fired: u64,
     /// Oldest first.
     pub(super) skipped: Vec<SkippedView>,
+    /// When the present revision was made, and by whom.
+    made: (Timestamp, Actor),
+    /// Oldest first.
+    former: Vec<Revision>,
 }
 
 impl KeptTrigger {
     pub(super) fn armed(&self) -> Armed {
         Armed { trigger: Trigger::clone(&self.trigger), next_at: self.next_at, fired: self.fired }
+    }
+
+    fn revision(&self) -> Revision {
+        let (made_at, by) = self.made.clone();
+        Revision { trigger: Trigger::clone(&self.trigger), made_at, made_by: Some(by), until: None }
+    }
+
+    /// Oldest first.
+    fn revisions(&self) -> impl DoubleEndedIterator<Item = Revision> {
+        self.former.iter().cloned().chain(std::iter::once(self.revision()))
     }
 }
 
@@ -35,11 +51,23 @@ impl Kept {
         self.triggers.get(&id).filter(|kept| kept.trigger.owner == owner)
     }
 
-    pub(super) fn create_trigger(&mut self, new: NewTrigger, now: Timestamp) -> Result<Armed, MissingDestination> {
+    pub(super) fn create_trigger(
+        &mut self,
+        new: NewTrigger,
+        by: Actor,
+        now: Timestamp,
+    ) -> Result<Armed, MissingDestination> {
         self.has_all(new.owner, &new.definition)?;
         let id = TriggerId(draw(&mut self.last_ids.trigger));
         let trigger = Arc::new(new.as_made(id, now).trigger);
-        let kept = KeptTrigger { trigger: Arc::clone(&trigger), next_at: new.next_at, fired: 0, skipped: Vec::new() };
+        let kept = KeptTrigger {
+            trigger: Arc::clone(&trigger),
+            next_at: new.next_at,
+            fired: 0,
+            skipped: Vec::new(),
+            made: (now, by),
+            former: Vec::new(),
+        };
         let armed = kept.armed();
         self.triggers.insert(id, kept);
         self.changes.push(Change::Edited(new.owner));
@@ -61,7 +89,7 @@ impl Kept {
         later.filter(|kept| kept.trigger.owner == owner).take(limit).map(KeptTrigger::armed).collect()
     }
 
-    pub(super) fn edit_trigger(&mut self, edit: Edit, seen: Option<Timestamp>, now: Timestamp) -> Edited {
+    pub(super) fn edit_trigger(&mut self, edit: Edit, seen: Option<Timestamp>, by: Actor, now: Timestamp) -> Edited {
         let (id, owner) = (edit.trigger.id, edit.trigger.owner);
         let missing = self.has_all(owner, &edit.trigger.definition).err();
         let Some(kept) = self.triggers.get_mut(&id).filter(|kept| kept.trigger.owner == owner) else {
@@ -75,10 +103,14 @@ impl Kept {
         if let Some(missing) = missing {
             return Edited::Missing(missing);
         }
+        kept.former.push(Revision { until: Some(now), ..kept.revision() });
+        let crowded_out = kept.former.len().saturating_sub(FORMER_KEPT);
+        kept.former.drain(..crowded_out);
         if !edit.trigger.definition.is_limited() {
             kept.fired = 0;
         }
         kept.trigger = Arc::new(edit.trigger);
+        kept.made = (now, by);
         self.changes.push(Change::Edited(owner));
         kept.skipped.extend(edit.skipped.iter().map(|skipped| SkippedView { skipped: *skipped, recorded_at: now }));
         if let Arm::Set(next_at) = edit.arm {
@@ -101,6 +133,16 @@ impl Kept {
         self.changes.push(Change::Edited(owner));
         self.former_names.insert(id, name.unwrap_or_default());
         true
+    }
+
+    pub(super) fn revisions(&self, owner: UserId, id: TriggerId, before: Option<i64>, limit: usize) -> Vec<Revision> {
+        let all = self.trigger_of(owner, id).into_iter().flat_map(|kept| kept.revisions().rev());
+        let is_before = |revision: &Revision| before.is_none_or(|before| revision.trigger.revision < before);
+        all.filter(is_before).take(limit).collect()
+    }
+
+    pub(super) fn revision_at(&self, owner: UserId, id: TriggerId, at: Timestamp) -> Option<Revision> {
+        self.trigger_of(owner, id)?.revisions().rev().find(|revision| revision.made_at <= at)
     }
 
     pub(super) fn skipped(&self, owner: UserId, id: TriggerId, limit: usize) -> Vec<SkippedView> {

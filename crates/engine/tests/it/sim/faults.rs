@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use oncue_domain::access::{ApiKey, KeyHash, Preferences, Registration, Session, User};
+use oncue_domain::actor::Author;
 use oncue_domain::agenda::Span;
 use oncue_domain::arrival::{Arrival, Arrived, Contents};
 use oncue_domain::count::HourCount;
@@ -22,6 +23,7 @@ use oncue_domain::node::{NodeView, Work};
 use oncue_domain::plan::Absence;
 use oncue_domain::receipt::Receipt;
 use oncue_domain::redelivery::{CancelRefusal, DeliveryId, Refusal};
+use oncue_domain::revision::Revision;
 use oncue_domain::store::memory::Memory;
 use oncue_domain::store::{
     Attention, Backlog, Begun, Call, Committed, Deed, Deleted, DeliveryView, Done, DueCounts, Edited, Error,
@@ -83,6 +85,10 @@ impl Faults {
 
 #[async_trait]
 impl Store for Faults {
+    fn acting(&self, author: Author) -> Arc<dyn Store> {
+        self.memory.acting(author)
+    }
+
     async fn begin_presence(&self, now: Timestamp) -> Result<Vec<Absence>> {
         self.refuse()?;
         let answer = self.memory.begin_presence(now).await;
@@ -379,6 +385,24 @@ impl Store for Faults {
 
     async fn edit_trigger(&self, edit: Edit, seen: Option<Timestamp>, now: Timestamp) -> Result<Edited> {
         self.memory.edit_trigger(edit, seen, now).await
+    }
+
+    async fn revisions(
+        &self,
+        owner: UserId,
+        id: TriggerId,
+        before: Option<i64>,
+        limit: usize,
+    ) -> Result<Vec<Revision>> {
+        self.memory.revisions(owner, id, before, limit).await
+    }
+
+    async fn revision(&self, owner: UserId, id: TriggerId, revision: i64) -> Result<Option<Revision>> {
+        self.memory.revision(owner, id, revision).await
+    }
+
+    async fn revision_at(&self, owner: UserId, id: TriggerId, at: Timestamp) -> Result<Option<Revision>> {
+        self.memory.revision_at(owner, id, at).await
     }
 
     async fn delete_trigger(&self, owner: UserId, id: TriggerId, now: Timestamp) -> Result<bool> {

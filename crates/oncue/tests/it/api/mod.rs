@@ -13,6 +13,7 @@ mod lists;
 mod nodes;
 mod pauses;
 mod preview;
+mod revisions;
 mod schedules;
 mod terms;
 mod triggers;

@@ -26,6 +26,7 @@ mod receipt;
 pub(crate) mod redelivery;
 mod repetition;
 mod retention;
+mod revision;
 mod search;
 mod slot;
 mod trigger;

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use oncue_domain::access::{ApiKey, User};
+use oncue_domain::actor::{Actor, Author, Who};
 use oncue_domain::agenda::Span;
 use oncue_domain::arrival::{Arrival, Contents};
 use oncue_domain::delivery::{Claim, State, fail, park};
@@ -12,10 +13,11 @@ use oncue_domain::destination::alert::Streak;
 use oncue_domain::destination::{Destination, Standing, Target, Wanted};
 use oncue_domain::event::Event;
 use oncue_domain::firing;
-use oncue_domain::id::{DestinationId, EventId, MessageId, TriggerId, UserId};
+use oncue_domain::id::{ApiKeyId, DestinationId, EventId, MessageId, TriggerId, UserId};
 use oncue_domain::node::{Identity, NodeView, Work};
 use oncue_domain::plan::Absence;
 use oncue_domain::receipt::Receipt;
+use oncue_domain::revision::Revision;
 use oncue_domain::store::{
     Backlog, Deleted, DeliveryView, DueCounts, Edited, EventCount, EventFilter, EventPage, EventPlace, Fired, Ledger,
     Registered, Result, SkippedView, Store, Undelivered, UndeliveredFilter,
@@ -78,6 +80,8 @@ struct Owned {
     skipped: Vec<Vec<SkippedView>>,
     /// Without the numbers of their events.
     ledgers: Vec<Ledger>,
+    /// Of each trigger all that are kept, and the one that stood a while ago.
+    revisions: Vec<(Vec<Revision>, Option<Revision>)>,
     events: Vec<(Event, Vec<Delivery>)>,
     counts: Vec<EventCount>,
     keys: Vec<ApiKey>,
@@ -105,6 +109,22 @@ struct Delivery {
     receipt: Option<Receipt>,
 }
 
+/// Whoever makes a change at `now`.
+fn somebody(now: jiff::Timestamp) -> Author {
+    let (who, address) = match now.as_microsecond() % 4 {
+        0 => (Who::User { id: UserId(1), email: "çelik@example.com".to_owned() }, Some("192.0.2.7")),
+        1 => {
+            let (name, prefix) = ("ci'; DROP".to_owned(), "oncue_ab".to_owned());
+            (Who::ApiKey { id: ApiKeyId(1), name, prefix }, Some("2001:db8::1"))
+        }
+        2 => (Who::CommandLine, None),
+        _ => (Who::System, None),
+    };
+    let address = address.map(|text| text.parse().expect("an address"));
+    let program = address.map(|_| "Mozilla/5.0 (\"X11\")".to_owned());
+    Author { by: Actor { who, address, program }, at: now }
+}
+
 impl Side {
     pub(super) fn new(bench: Bench, has_default: bool) -> Side {
         Side { bench: Some(bench), has_default, claims: Vec::new() }
@@ -125,14 +145,16 @@ impl Side {
 
     /// Does what is asked.
     pub(super) async fn apply(&mut self, operation: &Operation, known: &Known) -> Outcome {
-        let (store, now) = (self.store(), known.now);
+        if let Operation::Restart = operation {
+            let bench = self.bench.take().expect("there is a store between two operations");
+            self.bench = Some(bench.reopen_with(self.has_default).await);
+            return Outcome::default();
+        }
+        let now = known.now;
+        let acting = self.store().acting(somebody(now));
+        let store = &*acting;
         match operation.clone() {
-            Operation::Move(_) | Operation::Check => told(store.check().await, |()| true),
-            Operation::Restart => {
-                let bench = self.bench.take().expect("there is a store between two operations");
-                self.bench = Some(bench.reopen_with(self.has_default).await);
-                Outcome::default()
-            }
+            Operation::Move(_) | Operation::Check | Operation::Restart => told(store.check().await, |()| true),
             Operation::Register(new, rule) => {
                 let registered = store.register(new, rule, now).await;
                 let user = match &registered {
@@ -326,6 +348,7 @@ impl Side {
             triggers: store.triggers(owner, None, 1000).await.expect("a list"),
             skipped: Vec::new(),
             ledgers: Vec::new(),
+            revisions: Vec::new(),
             events: Vec::new(),
             counts: store.event_counts(owner, gone_until).await.expect("counts"),
             keys: store.api_keys(owner).await.expect("a list"),
@@ -375,6 +398,13 @@ impl Side {
             skipped.retain(|view| view.recorded_at > known.gone_until);
             owned.skipped.push(skipped);
             owned.ledgers.push(ledger(store, owner, id, known.now, known.gone_until.max(gone_until)).await);
+            let revisions = store.revisions(owner, id, None, 1000).await.expect("revisions");
+            for revision in &revisions {
+                let found = store.revision(owner, id, revision.trigger.revision).await.expect("an answer");
+                assert_eq!(found.as_ref(), Some(revision));
+            }
+            let stood = store.revision_at(owner, id, gone_until).await.expect("an answer");
+            owned.revisions.push((revisions, stood));
         }
         owned
     }
@@ -416,6 +446,9 @@ impl Seen {
             ("nodes", self.nodes.iter().any(|(_, _, work)| work.is_some())),
             ("triggers", owned(|owned| !owned.triggers.is_empty())),
             ("trigger", owned(|owned| !owned.triggers.is_empty())),
+            ("revisions", owned(|owned| owned.revisions.iter().any(|(kept, _)| kept.len() > 2))),
+            ("revision", owned(|owned| !owned.revisions.is_empty())),
+            ("revision_at", owned(|owned| owned.revisions.iter().any(|(_, stood)| stood.is_some()))),
             ("skipped", owned(|owned| owned.skipped.iter().any(|records| !records.is_empty()))),
             ("ledger", owned(|owned| owned.ledgers.iter().any(|of| !of.firings.is_empty() && !of.skipped.is_empty()))),
             ("event", owned(|owned| owned.events.iter().any(|(_, deliveries)| !deliveries.is_empty()))),

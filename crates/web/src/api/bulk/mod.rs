@@ -73,18 +73,18 @@ pub(crate) async fn create(
         Ok(to_make(&app, owner, definition, now))
     };
     if let Some(key) = given.recall(&app, &caller, body.bytes()).await? {
-        let (results, replayed) = once::make(&app, owner, &key, &items, read).await;
+        let (results, replayed) = once::make(&app, &caller, &key, &items, read).await;
         return Ok((replayed, respond(results, body.answers_in_lines())).into_response());
     }
-    let write = |new: Vec<NewTrigger>, now: Timestamp| make_all(&app, new, now);
+    let write = |new: Vec<NewTrigger>, now: Timestamp| make_all(&app, &caller, new, now);
     let results = carry_out(&app, owner, &items, read, write).await;
     Ok(respond(results, body.answers_in_lines()))
 }
 
 /// Makes triggers of checked definitions.
-async fn make_all(app: &Shared, new: Vec<NewTrigger>, now: Timestamp) -> Vec<Result<Done, Fault>> {
+async fn make_all(app: &Shared, caller: &Caller, new: Vec<NewTrigger>, now: Timestamp) -> Vec<Result<Done, Fault>> {
     let named: Vec<Vec<DestinationId>> = new.iter().map(|new| new.definition.destinations.clone()).collect();
-    let made = app.store.create_triggers(new, now).await;
+    let made = app.acting(caller).create_triggers(new, now).await;
     let results = made.into_iter().zip(&named).map(|(made, named)| match made {
         Ok(made) => made.map(Done::Made).map_err(|gone| missing(named, gone)),
         Err(error) => Err(error.into()),

@@ -12,6 +12,7 @@ use super::carry::carry_out;
 use super::count;
 use super::items::Item;
 use crate::app::Shared;
+use crate::auth::Caller;
 use crate::fault::Fault;
 use crate::idempotency::{Recalled, Replayed, other};
 
@@ -20,16 +21,17 @@ type Results = (Vec<Result<Done, Fault>>, Replayed);
 /// Makes the triggers that `read` reads, those that were not made before.
 pub(super) async fn make(
     app: &Shared,
-    owner: UserId,
+    caller: &Caller,
     key: &Recalled,
     items: &[Item<'_>],
     read: impl Fn(&Item<'_>, Timestamp) -> Result<NewTrigger, Fault>,
 ) -> Results {
+    let (owner, store) = (caller.owner(), &app.acting(caller));
     let read = |item: &Item<'_>, now: Timestamp| Ok((item.index, read(item, now)?));
     let write = move |new: Vec<(u32, NewTrigger)>, now: Timestamp| async move {
         let named: Vec<Vec<DestinationId>> = new.iter().map(|(_, new)| new.definition.destinations.clone()).collect();
         let deeds = key.under(new.into_iter().map(|(index, new)| (index, Deed::Make(Box::new(new)))));
-        let came = app.store.once(owner, deeds, now).await;
+        let came = store.once(owner, deeds, now).await;
         let results = came.into_iter().zip(&named).map(|(came, named)| match came? {
             Came::Made(made) => made.map(Done::Made).map_err(|gone| missing(named, gone)),
             Came::Before { number, .. } => Ok(Done::Made(TriggerId(number))),

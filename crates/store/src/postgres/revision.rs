@@ -1,0 +1,104 @@
+//! Revisions in PostgreSQL: a former one is kept at the edit that ends it, as a row of `triggers` as it stood; the present one is
+//! the trigger's own row.
+
+use deadpool_postgres::{Client, GenericClient};
+use jiff::Timestamp;
+use oncue_domain::id::{TriggerId, UserId};
+use oncue_domain::revision::{FORMER_KEPT, Revision};
+use oncue_domain::store::Result;
+use tokio_postgres::Row;
+
+use super::trigger::{TRIGGER, TRIGGER_COLUMNS, trigger};
+use super::{Shared, column, execute, limit_of, query};
+use crate::codec::{actor, instant};
+
+/// The columns of a trigger, wherever they stand.
+fn columns() -> String {
+    TRIGGER.replace("triggers.", "")
+}
+
+/// Keeps the present revision, which `until` ends, and lets go of whatever there is no room for any more.
+pub(super) async fn keep(client: &impl GenericClient, id: TriggerId, revision: i64, until: Timestamp) -> Result<()> {
+    let columns = columns();
+    let sql = format!(
+        "INSERT INTO former_triggers ({columns}, made_by, revised_at, until_at)
+         SELECT {columns}, made_by, revised_at, $2
+         FROM triggers
+         WHERE id = $1"
+    );
+    execute(client, &sql, &[&id.0, &until.as_microsecond()]).await?;
+    let crowded_out = revision.saturating_sub_unsigned(FORMER_KEPT as u64);
+    if crowded_out > 0 {
+        let sql = "DELETE FROM former_triggers WHERE id = $1 AND revision <= $2";
+        execute(client, sql, &[&id.0, &crowded_out]).await?;
+    }
+    Ok(())
+}
+
+/// The trigger's revisions of which `condition` says something about `$3`.
+async fn select(
+    client: &mut Client,
+    shared: &Shared,
+    of: (UserId, TriggerId),
+    condition: (&str, i64),
+    limit: usize,
+) -> Result<Vec<Revision>> {
+    let (owner, id) = of;
+    let (condition, value) = condition;
+    let columns = columns();
+    let sql = format!(
+        "SELECT {columns}, made_by, revised_at, until_at
+         FROM (SELECT {columns}, made_by, revised_at, NULL::bigint AS until_at
+               FROM triggers WHERE id = $1 AND owner = $2
+               UNION ALL
+               SELECT {columns}, made_by, revised_at, until_at
+               FROM former_triggers WHERE id = $1 AND owner = $2) AS revisions
+         WHERE {condition}
+         ORDER BY revision DESC
+         LIMIT $4"
+    );
+    let rows = query(client, &sql, &[&id.0, &owner.0, &value, &limit_of(limit)]).await?;
+    rows.iter().map(|row| revision(row, shared)).collect()
+}
+
+fn revision(row: &Row, shared: &Shared) -> Result<Revision> {
+    let trigger = trigger(row, shared)?;
+    let made_by: Option<&str> = column(row, TRIGGER_COLUMNS)?;
+    let revised_at: Option<i64> = column(row, TRIGGER_COLUMNS + 1)?;
+    let until: Option<i64> = column(row, TRIGGER_COLUMNS + 2)?;
+    Ok(Revision {
+        made_at: revised_at.map_or(Ok(trigger.standing_since), instant)?,
+        made_by: made_by.map(actor).transpose()?,
+        until: until.map(instant).transpose()?,
+        trigger,
+    })
+}
+
+pub(super) async fn list(
+    client: &mut Client,
+    shared: &Shared,
+    of: (UserId, TriggerId),
+    before: Option<i64>,
+    limit: usize,
+) -> Result<Vec<Revision>> {
+    select(client, shared, of, ("revision < $3", before.unwrap_or(i64::MAX)), limit).await
+}
+
+pub(super) async fn get(
+    client: &mut Client,
+    shared: &Shared,
+    of: (UserId, TriggerId),
+    number: i64,
+) -> Result<Option<Revision>> {
+    Ok(select(client, shared, of, ("revision = $3", number), 1).await?.pop())
+}
+
+pub(super) async fn at(
+    client: &mut Client,
+    shared: &Shared,
+    of: (UserId, TriggerId),
+    at: Timestamp,
+) -> Result<Option<Revision>> {
+    let made_by_then = ("coalesce(revised_at, standing_since) <= $3", at.as_microsecond());
+    Ok(select(client, shared, of, made_by_then, 1).await?.pop())
+}

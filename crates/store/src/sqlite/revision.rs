@@ -1,0 +1,113 @@
+//! Revisions in SQLite: a former one is kept at the edit that ends it, as a row of `triggers` as it stood; the present one is the
+//! trigger's own row.
+
+use jiff::Timestamp;
+use oncue_domain::id::{TriggerId, UserId};
+use oncue_domain::revision::{FORMER_KEPT, Revision};
+use oncue_domain::store::Result;
+use rusqlite::{Connection, Row};
+
+use super::trigger::{TRIGGER, TRIGGER_COLUMNS, trigger};
+use super::{Shared, failed};
+use crate::codec::{actor, instant};
+
+/// The columns of a trigger, wherever they stand.
+fn columns() -> String {
+    TRIGGER.replace("triggers.", "")
+}
+
+/// Keeps the present revision, which `until` ends, and lets go of whatever there is no room for any more.
+pub(super) fn keep(connection: &Connection, id: TriggerId, revision: i64, until: Timestamp) -> Result<()> {
+    let columns = columns();
+    let sql = format!(
+        "INSERT INTO former_triggers ({columns}, made_by, revised_at, until_at)
+         SELECT {columns}, made_by, revised_at, ?2
+         FROM triggers
+         WHERE id = ?1"
+    );
+    connection
+        .prepare_cached(&sql)
+        .and_then(|mut statement| statement.execute((id.0, until.as_microsecond())))
+        .map_err(failed)?;
+    let crowded_out = revision.saturating_sub_unsigned(FORMER_KEPT as u64);
+    if crowded_out > 0 {
+        connection
+            .prepare_cached("DELETE FROM former_triggers WHERE id = ? AND revision <= ?")
+            .and_then(|mut statement| statement.execute((id.0, crowded_out)))
+            .map_err(failed)?;
+    }
+    Ok(())
+}
+
+/// The trigger's revisions of which `condition` says something about `?3`.
+fn select(
+    connection: &Connection,
+    shared: &Shared,
+    of: (UserId, TriggerId),
+    condition: (&str, i64),
+    limit: usize,
+) -> Result<Vec<Revision>> {
+    let (owner, id) = of;
+    let (condition, value) = condition;
+    let columns = columns();
+    let sql = format!(
+        "SELECT {columns}, made_by, revised_at, until_at
+         FROM (SELECT {columns}, made_by, revised_at, NULL AS until_at
+               FROM triggers WHERE id = ?1 AND owner = ?2
+               UNION ALL
+               SELECT {columns}, made_by, revised_at, until_at
+               FROM former_triggers WHERE id = ?1 AND owner = ?2)
+         WHERE {condition}
+         ORDER BY revision DESC
+         LIMIT ?4"
+    );
+    let mut statement = connection.prepare_cached(&sql).map_err(failed)?;
+    let mut rows = statement.query((id.0, owner.0, value, limit)).map_err(failed)?;
+    let mut revisions = Vec::new();
+    while let Some(row) = rows.next().map_err(failed)? {
+        revisions.push(revision(row, shared)?);
+    }
+    Ok(revisions)
+}
+
+fn revision(row: &Row<'_>, shared: &Shared) -> Result<Revision> {
+    let trigger = trigger(row, shared)?;
+    let made_by: Option<String> = row.get(TRIGGER_COLUMNS).map_err(failed)?;
+    let revised_at: Option<i64> = row.get(TRIGGER_COLUMNS + 1).map_err(failed)?;
+    let until: Option<i64> = row.get(TRIGGER_COLUMNS + 2).map_err(failed)?;
+    Ok(Revision {
+        made_at: revised_at.map_or(Ok(trigger.standing_since), instant)?,
+        made_by: made_by.as_deref().map(actor).transpose()?,
+        until: until.map(instant).transpose()?,
+        trigger,
+    })
+}
+
+pub(super) fn list(
+    connection: &Connection,
+    shared: &Shared,
+    of: (UserId, TriggerId),
+    before: Option<i64>,
+    limit: usize,
+) -> Result<Vec<Revision>> {
+    select(connection, shared, of, ("revision < ?3", before.unwrap_or(i64::MAX)), limit)
+}
+
+pub(super) fn get(
+    connection: &Connection,
+    shared: &Shared,
+    of: (UserId, TriggerId),
+    number: i64,
+) -> Result<Option<Revision>> {
+    Ok(select(connection, shared, of, ("revision = ?3", number), 1)?.pop())
+}
+
+pub(super) fn at(
+    connection: &Connection,
+    shared: &Shared,
+    of: (UserId, TriggerId),
+    at: Timestamp,
+) -> Result<Option<Revision>> {
+    let made_by_then = ("coalesce(revised_at, standing_since) <= ?3", at.as_microsecond());
+    Ok(select(connection, shared, of, made_by_then, 1)?.pop())
+}
