@@ -1,6 +1,6 @@
 //! The header `Idempotency-Key`, by the IETF's draft of that name: whoever got no answer sends the same call again under the same key, and it
 //! is carried out once. Calls that make events and triggers hand their key to the store, which writes it down in the transaction of what
-//! they do ([`Given`]); the answers of all other calls are kept beside ([`keep`]). Without the header nothing here costs anything.
+//! they do ([`Given`]); the answers of all other calls are kept beside ([`mod@keep`]). Without the header nothing here costs anything.
 
 mod keep;
 

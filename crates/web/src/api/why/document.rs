@@ -31,7 +31,7 @@ pub(super) enum WhyDocument {
     /// Where `at` was asked for.
     Instant(Box<InstantDocument>),
     /// Where `from` and `to` were asked for.
-    Span(SpanDocument),
+    Span(Box<SpanDocument>),
 }
 
 /// What became of an instant, or will.

@@ -211,7 +211,7 @@ pub(crate) async fn why(
             let rest = told
                 .stopped_at
                 .map(|stop| vec![("from", time(stop)), ("to", time(span.until)), ("limit", next_limit(limit))]);
-            let answer = Json(WhyDocument::Span(document)).into_response();
+            let answer = Json(WhyDocument::Span(Box::new(document))).into_response();
             Ok(with_next(answer, &format!("/api/v1/triggers/{id}/why"), rest))
         }
     }
