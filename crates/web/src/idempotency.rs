@@ -7,6 +7,7 @@ mod keep;
 use std::collections::BTreeMap;
 
 use axum::extract::FromRequestParts;
+use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
 use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
@@ -54,10 +55,11 @@ fn read_key(headers: &HeaderMap) -> Result<Option<Key>, Fault> {
     Key::parse(value.as_bytes()).map(Some).map_err(|no_key| Fault::new(StatusCode::BAD_REQUEST, no_key.message))
 }
 
-/// What makes two calls the same: where they go, what they say, and what whoever sends them may do, so that a key with fewer rights
+/// What makes two calls the same: where they go, what they say and in which spelling, and what whoever sends them may do, so that a key with fewer rights
 /// is never shown what one with more was answered.
-fn print(uri: &Uri, caller: &Caller, body: &[u8]) -> Print {
-    let target = uri.path_and_query().map_or("", PathAndQuery::as_str);
+fn print(address: &Address, caller: &Caller, body: &[u8]) -> Print {
+    let target = address.uri.path_and_query().map_or("", PathAndQuery::as_str);
+    let spelling = address.content_type.as_ref().map_or(&b""[..], HeaderValue::as_bytes);
     let mut rights = String::new();
     for scope in [Scope::Read, Scope::Fire, Scope::Manage] {
         if caller.require(scope).is_ok() {
@@ -65,7 +67,19 @@ fn print(uri: &Uri, caller: &Caller, body: &[u8]) -> Print {
             rights.push(' ');
         }
     }
-    Print::of(&[b"POST", target.as_bytes(), rights.as_bytes(), body])
+    Print::of(&[b"POST", target.as_bytes(), spelling, rights.as_bytes(), body])
+}
+
+/// Where a call goes, and how it says that its body is to be read.
+struct Address {
+    uri: Uri,
+    content_type: Option<HeaderValue>,
+}
+
+impl Address {
+    fn of(parts: &Parts) -> Address {
+        Address { uri: parts.uri.clone(), content_type: parts.headers.get(CONTENT_TYPE).cloned() }
+    }
 }
 
 /// The key is another call's.
@@ -75,14 +89,14 @@ fn taken() -> Fault {
 }
 
 /// The key that came with a call which writes it down itself; mostly none.
-pub(crate) struct Given(Option<(Key, Uri)>);
+pub(crate) struct Given(Option<(Key, Address)>);
 
 impl<S: Send + Sync> FromRequestParts<S> for Given {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Given, Response> {
         match read_key(&parts.headers) {
-            Ok(key) => Ok(Given(key.map(|key| (key, parts.uri.clone())))),
+            Ok(key) => Ok(Given(key.map(|key| (key, Address::of(parts))))),
             Err(fault) => Err(respond_at(parts.uri.path(), fault)),
         }
     }
@@ -91,8 +105,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Given {
 impl Given {
     /// Looks up what was done under the key; none where there is no key.
     pub(crate) async fn recall(self, app: &Shared, caller: &Caller, body: &[u8]) -> Result<Option<Recalled>, Fault> {
-        let Given(Some((key, uri))) = self else { return Ok(None) };
-        let print = print(&uri, caller, body);
+        let Given(Some((key, address))) = self else { return Ok(None) };
+        let print = print(&address, caller, body);
         let mut made = BTreeMap::new();
         for one in app.store.recall(caller.owner(), &key, app.now()).await? {
             match one.outcome {

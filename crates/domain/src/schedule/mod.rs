@@ -23,7 +23,7 @@ pub(crate) mod nth;
 pub mod rule;
 pub mod scope;
 pub mod sentence;
-mod stretch;
+pub(crate) mod stretch;
 pub mod zone;
 
 use jiff::Timestamp;

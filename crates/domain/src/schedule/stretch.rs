@@ -17,7 +17,7 @@ use std::ops::Range;
 /// More than any two offsets differ: an instant and the wall time of its firing are never further apart than this.
 const MARGIN: i64 = 2 * 86_400;
 /// The longest gap whose wall times still fire, right after it. A longer one is a skipped day, not a clock set forward.
-const GAP_MAX: i64 = 3 * 3_600;
+pub(crate) const GAP_MAX: i64 = 3 * 3_600;
 
 /// Named wall times on the clock of a zone: the occurrences, as Unix seconds.
 pub(super) struct Occurrences<'a> {

@@ -9,6 +9,7 @@ use crate::occurrence::Reason;
 use crate::plan::Absence;
 use crate::schedule::mismatch::{Field, Mismatch, Unmet};
 use crate::schedule::scope::TakenAway;
+use crate::schedule::stretch::GAP_MAX;
 use crate::schedule::zone::Zone;
 use crate::store::{LedgerFiring, SkippedView};
 use crate::trigger::OVERDUE_AFTER;
@@ -190,7 +191,17 @@ impl Account {
     pub fn clock_sentence(&self) -> Option<String> {
         Some(match self.clock? {
             ClockNote::LeftOut { wall, from, to, is_asked, .. } => {
-                let went = format!("the clocks went forward from {} to {} on {}", face(from), face(to), date(from));
+                let went = if from.date() == to.date() {
+                    format!("the clocks went forward from {} to {} on {}", face(from), face(to), date(from))
+                } else {
+                    format!(
+                        "the clocks went forward from {} on {} to {} on {}",
+                        face(from),
+                        date(from),
+                        face(to),
+                        date(to)
+                    )
+                };
                 if !is_asked {
                     return Some(format!("It stands for {}, which did not exist: {went}.", face(wall)));
                 }
@@ -244,17 +255,32 @@ impl Account {
     /// What to change so that the schedule names the instant.
     fn wanted(&self, why: &NotNamed) -> Vec<String> {
         match why {
-            NotNamed::AnotherTime(_) => vec!["Set run_at to the time that is wanted, or use cron for more than one.".to_owned()],
-            NotNamed::TakenAway(TakenAway::BeforeStart(_)) => vec!["Move starts_at to an earlier time, or leave it out.".to_owned()],
-            NotNamed::TakenAway(TakenAway::AfterEnd(_)) => vec!["Move ends_at to a later time, or leave it out.".to_owned()],
+            NotNamed::AnotherTime(_) => {
+                vec!["Set run_at to the time that is wanted, or use cron for more than one.".to_owned()]
+            }
+            NotNamed::TakenAway(TakenAway::BeforeStart(_)) => {
+                vec!["Move starts_at to an earlier time, or leave it out.".to_owned()]
+            }
+            NotNamed::TakenAway(TakenAway::AfterEnd(_)) => {
+                vec!["Move ends_at to a later time, or leave it out.".to_owned()]
+            }
             NotNamed::TakenAway(TakenAway::Excluded(day)) => vec![format!("Take {day} out of excluded_dates.")],
             NotNamed::BeforeGrid => vec!["Set start_at to the first time that is wanted.".to_owned()],
             NotNamed::OffGrid => vec![
-                "Set start_at to a time that the grid is to meet; for the same time on the wall every day use cron.".to_owned(),
+                "Set start_at to a time that the grid is to meet; for the same time on the wall every day use cron."
+                    .to_owned(),
             ],
-            NotNamed::SecondPass => vec![
-                "A line whose minute or hour begins with * fires both times; so does a schedule in UTC, which has no such hour.".to_owned(),
-            ],
+            NotNamed::SecondPass => {
+                vec!["Set overlap to both_passes, or let the schedule be in UTC, which has no such hour.".to_owned()]
+            }
+            // What follows the gap is compared with the line, and is not what was asked for.
+            NotNamed::Cron(_) if matches!(self.clock, Some(ClockNote::LeftOut { is_asked: true, from, to, .. }) if to.duration_since(from).as_secs() <= GAP_MAX) =>
+            {
+                vec![
+                    "Where the schedule names the time that did not exist, gap at_its_end lets it fire right after."
+                        .to_owned(),
+                ]
+            }
             NotNamed::Cron(mismatch) => {
                 let unmet: Vec<&Unmet> = match mismatch.takes_either_day {
                     // Either of the two is enough.

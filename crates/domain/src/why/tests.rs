@@ -516,6 +516,20 @@ fn what_the_clocks_did_is_said_beside_it() {
         second.sentence(),
         "\"30 3 * * *\" does not name Sun 31 Oct 2027 03:30 Europe/Riga: the clocks showed it a second time, and it fires the first time only; its neighbours are Sun 31 Oct 2027 03:30 and Mon 1 Nov 2027 03:30."
     );
+    assert_eq!(
+        second.advice()[0],
+        "Set overlap to both_passes, or let the schedule be in UTC, which has no such hour."
+    );
+    let half_hourly = Case::of(Some(cron("*/30 3 * * *", "Europe/Riga")));
+    let left_out = half_hourly.account("2027-03-28 03:30");
+    assert_eq!(left_out.verdict.word(), "no_occurrence");
+    let gap = "Where the schedule names the time that did not exist, gap at_its_end lets it fire right after.";
+    assert_eq!(left_out.advice(), [gap]);
+    let skipped_day = Case::of(Some(cron("0 9 * * *", "Pacific/Apia"))).account("2011-12-30 09:00");
+    assert_eq!(
+        skipped_day.clock_sentence().expect("they went forward by a day"),
+        "09:00 did not exist: the clocks went forward from 00:00 on Fri 30 Dec 2011 to 00:00 on Sat 31 Dec 2011; told is what follows the gap."
+    );
     let wild = Case::of(Some(cron("*/30 * * * *", "Europe/Riga")));
     assert_eq!(wild.account("2027-10-31T01:30:00Z").verdict.word(), "to_come");
     assert_eq!(wild.account("2027-03-28T01:00:00Z").clock_sentence(), None, "four o'clock is one of its own");

@@ -12,7 +12,7 @@ use oncue_domain::id::UserId;
 use oncue_domain::idempotency::{ANSWER_BYTES_MAX, ANSWERS_MAX, Answer, Keyed, Outcome, Remembered};
 use oncue_domain::store::Begun;
 
-use super::{BY_THEMSELVES, HEADER, ONLY_ASK, Replayed, print, read_key, taken};
+use super::{Address, BY_THEMSELVES, HEADER, ONLY_ASK, Replayed, print, read_key, taken};
 use crate::api::time;
 use crate::app::App;
 use crate::auth::Caller;
@@ -43,7 +43,7 @@ async fn once(app: App, request: Request, next: Next) -> Result<Response, Fault>
     let Some(caller) = Caller::find(&app, request.headers()).await? else { return Ok(next.run(request).await) };
     let (parts, body) = request.into_parts();
     let body = read_body(body, BODY_BYTES_MAX).await?;
-    let keyed = Keyed { key, item: 0, print: print(&parts.uri, &caller, &body) };
+    let keyed = Keyed { key, item: 0, print: print(&Address::of(&parts), &caller, &body) };
     let request = Request::from_parts(parts, Body::from(body));
     // Whoever has sent a call under a key may go away and come back for the answer: what is begun is ended without them.
     match tokio::spawn(carry_out(app, caller.owner(), keyed, request, next)).await {

@@ -173,6 +173,8 @@ fn many_in_one_call_are_done_once_each() {
     assert_eq!(third.json(), second);
     assert!(is_replay(&third));
     assert_eq!(events(&ann).len(), 3);
+    let as_lines = fired.call("POST", "/api/v1/fire/bulk").body("application/x-ndjson", calls.to_string()).send();
+    as_lines.problem(422);
     let lines = "{\"trigger_id\":1}\n".repeat(2);
     let sent = fired.call("POST", "/api/v1/fire/bulk").body("application/x-ndjson", lines).send();
     sent.problem(422);
