@@ -1,5 +1,5 @@
 //! Who did something, and from where. A store that is in somebody's hands ([`crate::store::Store::acting`]) writes them down with
-//! what they change; names are kept as they were then, because keys go and their deeds stay.
+//! what they change; names are kept as they were then, because keys go and their acts stay.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -31,6 +31,8 @@ pub enum Who {
     CommandLine,
     /// oncue itself.
     System,
+    /// Somebody who is not logged in.
+    Stranger,
 }
 
 impl Who {
@@ -41,7 +43,22 @@ impl Who {
             Who::ApiKey { .. } => "api_key",
             Who::CommandLine => "command_line",
             Who::System => "system",
+            Who::Stranger => "stranger",
         }
+    }
+
+    /// The number of the user or of the key.
+    pub fn id(&self) -> Option<i64> {
+        match self {
+            Who::User { id, .. } => Some(id.0),
+            Who::ApiKey { id, .. } => Some(id.0),
+            Who::CommandLine | Who::System | Who::Stranger => None,
+        }
+    }
+
+    /// The sort of that word, as [`Who::word`] says it.
+    pub fn known_word(word: &str) -> Option<&'static str> {
+        ["user", "api_key", "command_line", "system", "stranger"].into_iter().find(|known| *known == word)
     }
 }
 
@@ -53,6 +70,7 @@ impl fmt::Display for Who {
             Who::ApiKey { name, prefix, .. } => write!(f, "API key {name} ({prefix}…)"),
             Who::CommandLine => f.write_str("the command line"),
             Who::System => f.write_str("oncue itself"),
+            Who::Stranger => f.write_str("somebody who was not logged in"),
         }
     }
 }
@@ -99,7 +117,9 @@ mod tests {
             (key, "api_key", "API key ci (oncue_ab12…)"),
             (Who::CommandLine, "command_line", "the command line"),
             (Who::System, "system", "oncue itself"),
+            (Who::Stranger, "stranger", "somebody who was not logged in"),
         ] {
+            assert_eq!(Who::known_word(word), Some(word));
             assert_eq!((who.word(), who.to_string().as_str()), (word, name));
         }
     }

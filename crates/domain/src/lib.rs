@@ -10,6 +10,7 @@ pub mod error;
 pub mod id;
 
 pub mod access;
+pub mod act;
 pub mod actor;
 pub mod agenda;
 pub mod arrival;

@@ -392,6 +392,9 @@ pub(crate) fn streak(failures: i64, since: i64, told: Option<i64>, told_at: Opti
     Ok(Streak { failures, since: instant(since)?, told })
 }
 
+/// The number that stands for the owner of what is the server's own.
+pub(crate) const NOBODYS: i64 = 0;
+
 /// Who did something, in a column.
 #[derive(Serialize, Deserialize)]
 struct StoredActor<'a> {
@@ -410,6 +413,7 @@ enum StoredWho<'a> {
     ApiKey { id: i64, name: std::borrow::Cow<'a, str>, prefix: std::borrow::Cow<'a, str> },
     CommandLine {},
     System {},
+    Stranger {},
 }
 
 /// Writes down who did something.
@@ -419,6 +423,7 @@ pub(crate) fn actor_to_text(actor: &Actor) -> String {
         Who::ApiKey { id, name, prefix } => StoredWho::ApiKey { id: id.0, name: name.into(), prefix: prefix.into() },
         Who::CommandLine => StoredWho::CommandLine {},
         Who::System => StoredWho::System {},
+        Who::Stranger => StoredWho::Stranger {},
     };
     let stored = StoredActor { who, address: actor.address, program: actor.program.as_deref().map(Into::into) };
     serde_json::to_string(&stored).expect("strings and numbers are always JSON")
@@ -434,6 +439,7 @@ pub(crate) fn actor(text: &str) -> Result<Actor, Error> {
         }
         StoredWho::CommandLine {} => Who::CommandLine,
         StoredWho::System {} => Who::System,
+        StoredWho::Stranger {} => Who::Stranger,
     };
     Ok(Actor { who, address: stored.address, program: stored.program.map(|program| program.into_owned()) })
 }

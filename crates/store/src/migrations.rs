@@ -88,6 +88,7 @@ pub(crate) const POSTGRES: &[Migration] = &[
         name: "former triggers",
         sql: include_str!("../migrations/postgres/0009_former_triggers.sql"),
     },
+    Migration { version: 10, name: "acts", sql: include_str!("../migrations/postgres/0010_acts.sql") },
 ];
 
 /// All steps for SQLite.
@@ -111,6 +112,7 @@ pub(crate) const SQLITE: &[Migration] = &[
         name: "former triggers",
         sql: include_str!("../migrations/sqlite/0011_former_triggers.sql"),
     },
+    Migration { version: 12, name: "acts", sql: include_str!("../migrations/sqlite/0012_acts.sql") },
 ];
 
 #[cfg(test)]

@@ -7,6 +7,8 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use oncue_domain::access::{AGENT_CHARS_MAX, EMAIL_BYTES_MAX, Registration, Session, User, is_email};
+use oncue_domain::act::{Act, Action};
+use oncue_domain::actor::{Actor, Author, Who};
 use oncue_domain::error::Invalid;
 use oncue_domain::store::{NewUser, Registered};
 use serde::{Deserialize, Serialize};
@@ -120,7 +122,11 @@ async fn enter(app: &App, client: ClientAddress, request: Request, door: Door) -
 
 /// GET /logout: a link that people follow. What the browser marks as another site's doing, or as a guess at what the
 /// person may want next, logs nobody out.
-pub(crate) async fn logout_by_get(State(app): State<App>, headers: HeaderMap) -> Response {
+pub(crate) async fn logout_by_get(
+    State(app): State<App>,
+    client: Extension<ClientAddress>,
+    headers: HeaderMap,
+) -> Response {
     let says = |name: &'static str, words: &[&str]| {
         let value =
             headers.get(HeaderName::from_static(name)).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -130,17 +136,23 @@ pub(crate) async fn logout_by_get(State(app): State<App>, headers: HeaderMap) ->
         || says("sec-purpose", &["prefetch", "prerender"])
         || says("purpose", &["prefetch", "prerender"])
         || says("x-moz", &["prefetch"]);
-    if is_unasked { ui::logout_page() } else { logout(State(app), headers).await }
+    if is_unasked { ui::logout_page() } else { logout(State(app), client, headers).await }
 }
 
 /// POST /logout
-pub(crate) async fn logout(State(app): State<App>, headers: HeaderMap) -> Response {
+pub(crate) async fn logout(
+    State(app): State<App>,
+    Extension(client): Extension<ClientAddress>,
+    headers: HeaderMap,
+) -> Response {
     if let Mode::Open(_) = app.settings.mode {
         return ui::redirect("/");
     }
     match Caller::find(&app, &headers).await {
-        Ok(Some(Caller { session: Some(session), .. })) => {
-            if let Err(error) = app.store.end_session(&session).await {
+        Ok(Some(caller @ Caller { session: Some(_), .. })) => {
+            let caller = Caller { address: Some(client.ip), ..caller };
+            let session = caller.session.clone().unwrap_or_default();
+            if let Err(error) = app.acting(&caller).end_session(&session).await {
                 return Problem::from(error).into_response();
             }
         }
@@ -276,11 +288,18 @@ async fn log_in(app: &App, credentials: &Credentials, client: ClientAddress) -> 
     }
     app.login_limits.try_login(&credentials.email, client.ip, now)?;
     let found = app.store.user_by_email(&credentials.email).await?;
+    let known = found.as_ref().map(|(user, _)| user.id);
     let (user, hash) = found.filter(|(user, _)| user.disabled_at.is_none()).unzip();
     let is_right = app.passwords.matches(credentials.password.clone(), hash).await?;
-    let user = user.filter(|_| is_right).ok_or_else(wrong)?;
+    let Some(user) = user.filter(|_| is_right) else {
+        // Whether there is such a user or not, as much is written: nobody learns it from how long that took.
+        let act = known.map_or_else(Act::unknown_login, |user| Act::user(user, Action::LoginFailed));
+        let stranger = at_the_door(app, Who::Stranger, &credentials.agent, client);
+        app.store.acting(stranger).note_act(act).await?;
+        return Err(wrong());
+    };
     app.login_limits.was_right(&credentials.email, client.ip, now);
-    let session = open_session(app, &user, &credentials.agent).await?;
+    let session = open_session(app, &user, &credentials.agent, client).await?;
     Ok((user, session))
 }
 
@@ -295,9 +314,10 @@ async fn sign_up(app: &App, credentials: &Credentials, client: ClientAddress) ->
     app.login_limits.try_registration(&credentials.email, client.ip, now)?;
     let password_hash = app.passwords.hash(credentials.password.clone()).await?;
     let user = NewUser { email: credentials.email.trim().to_owned(), password_hash };
-    match app.store.register(user, app.settings.registration, now).await? {
+    let stranger = at_the_door(app, Who::Stranger, &credentials.agent, client);
+    match app.store.acting(stranger).register(user, app.settings.registration, now).await? {
         Registered::Done(user) => {
-            let session = open_session(app, &user, &credentials.agent).await?;
+            let session = open_session(app, &user, &credentials.agent, client).await?;
             Ok((user, session))
         }
         Registered::EmailTaken => {
@@ -307,8 +327,14 @@ async fn sign_up(app: &App, credentials: &Credentials, client: ClientAddress) ->
     }
 }
 
+/// Whoever stands there with a program of that name.
+fn at_the_door(app: &App, who: Who, agent: &str, client: ClientAddress) -> Author {
+    let program = Some(agent.to_owned()).filter(|agent| !agent.is_empty());
+    Author { by: Actor { who, address: Some(client.ip), program }, at: app.now() }
+}
+
 /// Somebody is let in.
-pub(crate) async fn open_session(app: &App, user: &User, agent: &str) -> Result<Session, Fault> {
+pub(crate) async fn open_session(app: &App, user: &User, agent: &str, client: ClientAddress) -> Result<Session, Fault> {
     let now = app.now();
     let id = app.random::<16>().iter().map(|byte| format!("{byte:02x}")).collect();
     let session = Session {
@@ -318,7 +344,8 @@ pub(crate) async fn open_session(app: &App, user: &User, agent: &str) -> Result<
         expires_at: now + app.settings.session_for,
         agent: agent.to_owned(),
     };
-    app.store.open_session(session.clone()).await?;
+    let author = at_the_door(app, Who::User { id: user.id, email: user.email.clone() }, agent, client);
+    app.store.acting(author).open_session(session.clone()).await?;
     Ok(session)
 }
 

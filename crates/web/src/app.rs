@@ -204,10 +204,11 @@ impl Shared {
     /// A user likes their pages like that from now on.
     pub(crate) async fn set_preferences(
         &self,
-        user: UserId,
+        caller: &Caller,
         preferences: Preferences,
     ) -> Result<(), oncue_domain::store::Error> {
-        self.store.set_preferences(user, preferences.clone()).await?;
+        let user = caller.owner();
+        self.acting(caller).set_preferences(user, preferences.clone()).await?;
         if matches!(&self.settings.mode, Mode::Open(local) if local.id == user) {
             *lock(&self.local_preferences) = preferences;
         }

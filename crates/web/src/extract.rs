@@ -314,6 +314,14 @@ impl Query {
         self.values.contains_key(name)
     }
 
+    /// A value as it stands, which stays; one that is empty goes, and asks for nothing.
+    pub(crate) fn named(&mut self, name: &str) -> Option<String> {
+        if self.values.get(name).is_some_and(String::is_empty) {
+            self.values.remove(name);
+        }
+        self.values.get(name).cloned()
+    }
+
     /// A value as it stands.
     pub(crate) fn take_text(&mut self, name: &str) -> Option<String> {
         self.values.remove(name)

@@ -119,6 +119,7 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(api::api_key::list, api::api_key::create))
         .routes(routes!(api::api_key::delete))
         .routes(routes!(api::node::list))
+        .routes(routes!(api::act::list))
         .routes(routes!(access::login))
         .routes(routes!(access::register))
         .routes(routes!(health::ping))

@@ -28,6 +28,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::access::{ApiKey, KeyHash, Preferences, Registration, Session, User};
+use crate::act::{Act, ActFilter, Entry};
 use crate::actor::Author;
 use crate::agenda::Span;
 use crate::arrival::{Arrival, Arrived, Contents};
@@ -542,10 +543,21 @@ pub trait Store: Send + Sync {
         gone_until: Timestamp,
     ) -> Result<Option<(TriggerId, Firing)>>;
 
+    // Deeds.
+
+    /// What this one did who has the store in their hands is written down, where it changes nothing else.
+    async fn note_act(&self, act: Act) -> Result<()>;
+
+    /// What was done, the latest first, below the number `before`, at most `limit`. Each method that changes what somebody has writes its
+    /// [`Act`] down when the store is in somebody's hands ([`Store::acting`]), in the same transaction; and for what oncue does by itself to
+    /// a destination or finds out about its nodes, whoever's hands it is in.
+    async fn acts(&self, filter: ActFilter, before: Option<i64>, limit: usize) -> Result<Vec<Entry>>;
+
     // Retention.
 
     /// At most `limit` events that fired at or before `gone_until` are gone with all that hangs on them, and so are as many
-    /// arrivals that are as old, ended sessions, former revisions, records as old, counts older than [`crate::count::COUNTS_KEPT`], and what was done under keys longer ago than
+    /// arrivals that are as old, ended sessions, former revisions, records as old, counts older than [`crate::count::COUNTS_KEPT`], acts older than
+    /// [`crate::act::ACTS_KEPT`], and what was done under keys longer ago than
     /// [`KEPT_FOR`](crate::idempotency::KEPT_FOR). What the events
     /// of a trigger leave in short stays. A delivery that is still owed has failed, and is counted so.
     async fn expire(&self, gone_until: Timestamp, now: Timestamp, limit: usize) -> Result<Expired>;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context, anyhow, bail};
 use clap::{Args, Subcommand};
 use oncue_domain::access::User;
+use oncue_domain::actor::{Actor, Author};
 use oncue_domain::clock::Clock;
 use oncue_domain::node::Identity;
 use oncue_domain::store::Store;
@@ -110,6 +111,11 @@ async fn find(store: &dyn Store, email: &str) -> anyhow::Result<User> {
     found.map(|(user, _)| user).ok_or_else(|| anyhow!("There is no user with the e-mail address {email}."))
 }
 
+/// The store in the hands of whoever types commands here.
+fn by_operator(store: &dyn Store) -> Arc<dyn Store> {
+    store.acting(Author { by: Actor::COMMAND_LINE, at: SystemClock.now() })
+}
+
 async fn set_password(store: &dyn Store, email: &str) -> anyhow::Result<()> {
     let user = find(store, email).await?;
     let password = read_password()?;
@@ -117,7 +123,7 @@ async fn set_password(store: &dyn Store, email: &str) -> anyhow::Result<()> {
     if !(8..=256).contains(&length) {
         bail!("A password has 8 to 256 characters; this one has {length}.");
     }
-    store.set_password(user.id, &oncue_web::hash_password(&password)).await?;
+    by_operator(store).set_password(user.id, &oncue_web::hash_password(&password)).await?;
     let again = if user.disabled_at.is_some() { " They are not shut out any more." } else { "" };
     println!("{} has a new password; all their logins have ended.{again}", user.email);
     Ok(())
@@ -134,7 +140,7 @@ fn read_password() -> anyhow::Result<String> {
 
 async fn disable(store: &dyn Store, email: &str) -> anyhow::Result<()> {
     let user = find(store, email).await?;
-    store.disable_user(user.id, SystemClock.now()).await?;
+    by_operator(store).disable_user(user.id, SystemClock.now()).await?;
     println!("{} is shut out: logins and API keys are refused from now on.", user.email);
     Ok(())
 }

@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, reason = "outside of the house the only clock is the real one")]
 
 mod api;
+mod audit;
 mod auth;
 mod bench;
 mod cache;

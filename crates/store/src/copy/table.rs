@@ -122,7 +122,7 @@ impl Column {
 }
 
 /// All tables, in the order in which they are copied.
-pub(crate) const TABLES: [Table; 24] = [
+pub(crate) const TABLES: [Table; 25] = [
     Table {
         name: "users",
         columns: &[
@@ -220,6 +220,25 @@ pub(crate) const TABLES: [Table; 24] = [
         ],
         from: "former_triggers",
         order: "id, revision",
+        fired_at: None,
+    },
+    Table {
+        name: "acts",
+        columns: &[
+            number("id"),
+            number("owner"),
+            number("done_at"),
+            text("by_kind"),
+            number("by_id"),
+            text("made_by"),
+            text("action"),
+            text("thing"),
+            number("thing_id"),
+            text("name"),
+            text("details"),
+        ],
+        from: "acts",
+        order: "id",
         fired_at: None,
     },
     Table {
@@ -485,13 +504,14 @@ pub(crate) const TABLES: [Table; 24] = [
 
 /// The tables whose rows are numbered, and where the source says which number was the last. A number is never given out
 /// again, not even one of a row that is gone.
-pub(crate) const NUMBERED: [(&str, &str); 9] = [
+pub(crate) const NUMBERED: [(&str, &str); 10] = [
     ("arrivals_id_seq", "SELECT seq FROM sqlite_sequence WHERE name = 'arrivals'"),
     ("destinations_id_seq", "SELECT seq FROM sqlite_sequence WHERE name = 'destinations'"),
     ("users_id_seq", "SELECT seq FROM sqlite_sequence WHERE name = 'users'"),
     ("api_keys_id_seq", "SELECT seq FROM sqlite_sequence WHERE name = 'api_keys'"),
     ("triggers_id_seq", "SELECT seq FROM sqlite_sequence WHERE name = 'triggers'"),
     ("event_ids", "SELECT seq FROM sqlite_sequence WHERE name = 'events'"),
+    ("acts_id_seq", "SELECT seq FROM sqlite_sequence WHERE name = 'acts'"),
     ("skipped_id_seq", "SELECT max(id) FROM skipped"),
     ("tried_out_triggers", "SELECT -value FROM counters WHERE name = 'tried_out_triggers'"),
     ("redeliveries", "SELECT value FROM counters WHERE name = 'redeliveries'"),

@@ -6,12 +6,14 @@ use jiff::Timestamp;
 use oncue_domain::access::{
     API_KEYS_MAX, ApiKey, KeyHash, Preferences, Registration, Scope, Session, ShownIn, Theme, User, email_key,
 };
+use oncue_domain::act::{Act, Action};
+use oncue_domain::actor::Author;
 use oncue_domain::id::{ApiKeyId, UserId};
 use oncue_domain::store::{Error, NewApiKey, NewUser, Registered, Result};
 use tokio_postgres::Row;
 
 use super::doorkeeper::{Found, KeyFound, SessionFound};
-use super::{Params, answered, column, execute, locks, query, query_first};
+use super::{Params, act, answered, column, execute, locks, query, query_first};
 use crate::codec::{broken, instant};
 
 const USER: &str = "users.id, users.email, users.is_operator, users.created_at, users.disabled_at, \
@@ -57,6 +59,7 @@ pub(super) async fn register(
     client: &mut Client,
     new: &NewUser,
     rule: Registration,
+    author: Option<&Author>,
     now: Timestamp,
 ) -> Result<Registered> {
     if rule == Registration::Closed {
@@ -82,6 +85,7 @@ pub(super) async fn register(
     )
     .await?
     .ok_or_else(|| broken("users.id", "none was given"))?;
+    act::note(&transaction, author, Some(Act::user(id, Action::Created))).await?;
     answered(transaction.commit()).await?;
     Ok(Registered::Done(User {
         id,
@@ -126,7 +130,7 @@ pub(super) async fn users(client: &Client) -> Result<Vec<User>> {
     query(client, &sql, &[]).await?.iter().map(user).collect()
 }
 
-pub(super) async fn set_password(client: &Client, id: UserId, hash: &str) -> Result<bool> {
+pub(super) async fn set_password(client: &impl GenericClient, id: UserId, hash: &str) -> Result<bool> {
     let sql = "WITH changed AS (
                    UPDATE users SET password_hash = $2, disabled_at = NULL
                    WHERE id = $1 AND email_key <> ''
@@ -137,7 +141,7 @@ pub(super) async fn set_password(client: &Client, id: UserId, hash: &str) -> Res
     Ok(query_first(client, sql, &[&id.0, &hash]).await?.is_some())
 }
 
-pub(super) async fn disable_user(client: &Client, id: UserId, now: Timestamp) -> Result<bool> {
+pub(super) async fn disable_user(client: &impl GenericClient, id: UserId, now: Timestamp) -> Result<bool> {
     let sql = "WITH changed AS (
                    UPDATE users SET disabled_at = coalesce(disabled_at, $2)
                    WHERE id = $1 AND email_key <> ''
@@ -148,7 +152,7 @@ pub(super) async fn disable_user(client: &Client, id: UserId, now: Timestamp) ->
     Ok(query_first(client, sql, &[&id.0, &now.as_microsecond()]).await?.is_some())
 }
 
-pub(super) async fn open_session(client: &Client, session: &Session) -> Result<()> {
+pub(super) async fn open_session(client: &impl GenericClient, session: &Session) -> Result<()> {
     execute(
         client,
         "INSERT INTO sessions (id, user_id, created_at, expires_at, agent) VALUES ($1, $2, $3, $4, $5)",
@@ -176,8 +180,10 @@ pub(super) async fn sessions_found(client: &Client, ids: &[String]) -> Result<Fo
     found.iter().map(|row| Ok((column(row, USER_COLUMNS)?, session(row)))).collect()
 }
 
-pub(super) async fn end_session(client: &Client, id: &str) -> Result<()> {
-    execute(client, "DELETE FROM sessions WHERE id = $1", &[&id]).await.map(drop)
+/// Gives the user whose session ends.
+pub(super) async fn end_session(client: &impl GenericClient, id: &str) -> Result<Option<UserId>> {
+    let sql = "DELETE FROM sessions WHERE id = $1 RETURNING user_id";
+    first(client, sql, &[&id], |row| column(row, 0).map(UserId)).await
 }
 
 pub(super) async fn sessions(client: &Client, user: UserId, now: Timestamp) -> Result<Vec<Session>> {
@@ -197,12 +203,16 @@ pub(super) async fn sessions(client: &Client, user: UserId, now: Timestamp) -> R
     query(client, sql, &[&user.0, &now.as_microsecond()]).await?.iter().map(session).collect()
 }
 
-pub(super) async fn end_other_sessions(client: &Client, user: UserId, kept: &str) -> Result<usize> {
+pub(super) async fn end_other_sessions(client: &impl GenericClient, user: UserId, kept: &str) -> Result<usize> {
     let ended = execute(client, "DELETE FROM sessions WHERE user_id = $1 AND id <> $2", &[&user.0, &kept]).await?;
     Ok(usize::try_from(ended).unwrap_or(usize::MAX))
 }
 
-pub(super) async fn set_preferences(client: &Client, user: UserId, preferences: &Preferences) -> Result<bool> {
+pub(super) async fn set_preferences(
+    client: &impl GenericClient,
+    user: UserId,
+    preferences: &Preferences,
+) -> Result<bool> {
     let (shown_in, theme) = (preferences.shown_in.word(), preferences.theme.word());
     let changed = execute(
         client,
@@ -238,7 +248,12 @@ fn api_key(row: &Row, at: usize) -> Result<ApiKey> {
     })
 }
 
-pub(super) async fn create_api_key(client: &mut Client, new: &NewApiKey, now: Timestamp) -> Result<Option<ApiKey>> {
+pub(super) async fn create_api_key(
+    client: &mut Client,
+    new: &NewApiKey,
+    author: Option<&Author>,
+    now: Timestamp,
+) -> Result<Option<ApiKey>> {
     let transaction = answered(client.transaction()).await?;
     // An owner's keys are made one at a time, on whatever nodes, so that none is made beyond the last.
     query(&transaction, "SELECT id FROM users WHERE id = $1 FOR NO KEY UPDATE", &[&new.owner.0]).await?;
@@ -258,6 +273,7 @@ pub(super) async fn create_api_key(client: &mut Client, new: &NewApiKey, now: Ti
         &[&new.owner.0, &new.name, &new.prefix, &new.hash.as_slice(), &scopes.join(" "), &now, &expires_at];
     let made = first(&transaction, &sql, params, |row| api_key(row, 0)).await?;
     let made = made.ok_or_else(|| Error::Broken("there is a key of that hash".to_owned()))?;
+    act::note(&transaction, author, Some(Act::key_made(&made))).await?;
     answered(transaction.commit()).await?;
     Ok(Some(made))
 }
@@ -267,8 +283,10 @@ pub(super) async fn api_keys(client: &Client, owner: UserId) -> Result<Vec<ApiKe
     query(client, &sql, &[&owner.0]).await?.iter().map(|row| api_key(row, 0)).collect()
 }
 
-pub(super) async fn delete_api_key(client: &Client, owner: UserId, id: ApiKeyId) -> Result<bool> {
-    Ok(execute(client, "DELETE FROM api_keys WHERE owner = $1 AND id = $2", &[&owner.0, &id.0]).await? > 0)
+/// Gives the name of the key that is deleted.
+pub(super) async fn delete_api_key(client: &impl GenericClient, owner: UserId, id: ApiKeyId) -> Result<Option<String>> {
+    let sql = "DELETE FROM api_keys WHERE owner = $1 AND id = $2 RETURNING name";
+    first(client, sql, &[&owner.0, &id.0], |row| column(row, 0)).await
 }
 
 /// What the keys of these hashes open, ended or not; those whose owner is disabled open nothing.

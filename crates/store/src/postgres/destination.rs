@@ -5,13 +5,17 @@ use std::sync::Arc;
 
 use deadpool_postgres::{Client, GenericClient};
 use jiff::Timestamp;
+use oncue_domain::act::{Act, Action};
+use oncue_domain::actor::Author;
 use oncue_domain::destination::{DESTINATIONS_MAX, Definition, Destination, DestinationHead, Standing, Wanted};
 use oncue_domain::id::{DestinationId, MessageId, TriggerId, UserId};
 use oncue_domain::store::{Deleted, Edited, MissingDestination, NAMED_MAX, Result};
 use tokio_postgres::Row;
 
 use super::hint::Changes;
-use super::{Shared, answered, column, count::whole, execute, limit_of, order, partition, query, query_first, streak};
+use super::{
+    Shared, act, answered, column, count::whole, execute, limit_of, order, partition, query, query_first, streak,
+};
 use crate::codec::{ACTIVE, SUSPENDED, broken, definition_from_text, instant, readable, standing, standing_to_columns};
 
 const DESTINATION: &str = "id, owner, revision, definition, standing, since, reason, created_at";
@@ -33,6 +37,7 @@ pub(super) async fn create(
     shared: &Shared,
     owner: UserId,
     definition: &Definition,
+    author: Option<&Author>,
     now: Timestamp,
 ) -> Result<Option<Destination>> {
     let mut client = shared.client_soon().await?;
@@ -54,6 +59,8 @@ pub(super) async fn create(
         &[&owner.0, name, &kind, &text, &ACTIVE, &now.as_microsecond(), &definition.in_order];
     let made = query_first(&transaction, &sql, params).await?;
     let made = made.as_ref().map(destination).transpose()?.ok_or_else(|| broken("id", "no number"))?;
+    let act = Act::destination(owner, Action::Created, made.id, definition.name.clone());
+    act::note(&transaction, author, Some(act)).await?;
     answered(transaction.commit()).await?;
     announce(shared, owner, false);
     Ok(Some(made))
@@ -127,10 +134,10 @@ pub(super) async fn uses(client: &Client, owner: UserId, ids: &[DestinationId]) 
 
 pub(super) async fn edit(
     shared: &Shared,
-    owner: UserId,
-    id: DestinationId,
+    (owner, id): (UserId, DestinationId),
     seen: i64,
     definition: &Definition,
+    author: Option<&Author>,
 ) -> Result<Edited> {
     let mut client = shared.client_soon().await?;
     let transaction = answered(client.transaction()).await?;
@@ -145,6 +152,8 @@ pub(super) async fn edit(
     execute(&transaction, sql, &[&id.0, name, &kind, &text, &definition.in_order]).await?;
     let is_due = was_in_order != definition.in_order
         && order::set(&transaction, id, definition.in_order, Timestamp::UNIX_EPOCH).await?;
+    let act = Act::destination(owner, Action::Edited, id, definition.name.clone());
+    act::note(&transaction, author, Some(act)).await?;
     answered(transaction.commit()).await?;
     announce(shared, owner, is_due);
     Ok(Edited::Done)
@@ -152,20 +161,22 @@ pub(super) async fn edit(
 
 pub(super) async fn set_standing(
     shared: &Shared,
-    owner: UserId,
-    id: DestinationId,
+    (owner, id): (UserId, DestinationId),
     standing: &Standing,
+    author: Option<&Author>,
     now: Timestamp,
 ) -> Result<bool> {
     let mut client = shared.client_soon().await?;
     let transaction = answered(client.transaction()).await?;
     let (number, since, reason) = standing_to_columns(standing);
     let sql = "UPDATE destinations SET revision = revision + 1, standing = $3, since = $4, reason = $5
-               WHERE id = $1 AND owner = $2";
-    if execute(&transaction, sql, &[&id.0, &owner.0, &number, &since, &reason]).await? == 0 {
-        return Ok(false);
-    }
+               WHERE id = $1 AND owner = $2
+               RETURNING name";
+    let changed = query_first(&transaction, sql, &[&id.0, &owner.0, &number, &since, &reason]).await?;
+    let Some(row) = changed else { return Ok(false) };
     let is_due = *standing == Standing::Active && unpark(&transaction, id, now).await?;
+    let act = Act::standing(owner, id, column(&row, 0)?, standing);
+    act::note(&transaction, author, Some(act)).await?;
     answered(transaction.commit()).await?;
     announce(shared, owner, is_due);
     Ok(true)
@@ -203,14 +214,16 @@ pub(super) async fn suspend(
     let transaction = answered(client.transaction()).await?;
     let sql = "UPDATE destinations SET standing = $3, since = $4, reason = $5
                WHERE id = $1 AND revision = $2 AND standing = $6
-               RETURNING owner";
+               RETURNING owner, name";
     // PostgreSQL's text cannot hold a NUL, and a receiver's words may hold anything.
     let reason = reason.replace('\0', "\u{fffd}");
     let params: super::Params<'_> = &[&id.0, &seen, &SUSPENDED, &now.as_microsecond(), &reason, &ACTIVE];
     let Some(row) = query_first(&transaction, sql, params).await? else { return Ok(false) };
     let told = streak::follow_suspension(&transaction, shared, id, &reason, told_by, now).await?;
-    answered(transaction.commit()).await.inspect_err(|_| partition::forget_all(shared))?;
     let owner = UserId(column(&row, 0)?);
+    let standing = Standing::Suspended { since: now, reason };
+    act::write_own(&transaction, &Act::standing(owner, id, column(&row, 1)?, &standing), now).await?;
+    answered(transaction.commit()).await.inspect_err(|_| partition::forget_all(shared))?;
     let mut changes = Changes { destinations: [owner].into(), ..Changes::default() };
     if let Some(told) = told {
         told.finish(shared, now, &mut changes);
@@ -219,13 +232,17 @@ pub(super) async fn suspend(
     Ok(true)
 }
 
-pub(super) async fn delete(shared: &Shared, owner: UserId, id: DestinationId, now: Timestamp) -> Result<Deleted> {
+pub(super) async fn delete(
+    shared: &Shared,
+    owner: UserId,
+    id: DestinationId,
+    author: Option<&Author>,
+    now: Timestamp,
+) -> Result<Deleted> {
     let mut client = shared.client_soon().await?;
     let transaction = answered(client.transaction()).await?;
-    let sql = "SELECT id FROM destinations WHERE id = $1 AND owner = $2 FOR UPDATE";
-    if query_first(&transaction, sql, &[&id.0, &owner.0]).await?.is_none() {
-        return Ok(Deleted::NotFound);
-    }
+    let sql = "SELECT name FROM destinations WHERE id = $1 AND owner = $2 FOR UPDATE";
+    let Some(row) = query_first(&transaction, sql, &[&id.0, &owner.0]).await? else { return Ok(Deleted::NotFound) };
     // From here on no trigger comes to name it; whichever did before is seen by the next statement.
     let sql = "SELECT count(*) FROM trigger_destinations WHERE destination_id = $1";
     let count: u64 = query_first(&transaction, sql, &[&id.0]).await?.map_or(Ok(0), |row| whole(&row, 0))?;
@@ -240,6 +257,8 @@ pub(super) async fn delete(shared: &Shared, owner: UserId, id: DestinationId, no
     execute(&transaction, "DELETE FROM destinations WHERE id = $1", &[&id.0]).await?;
     execute(&transaction, "DELETE FROM arrivals WHERE destination = $1", &[&id.0]).await?;
     let is_due = unpark(&transaction, id, now).await? | order::set(&transaction, id, false, now).await?;
+    let act = Act::destination(owner, Action::Deleted, id, column(&row, 0)?);
+    act::note(&transaction, author, Some(act)).await?;
     answered(transaction.commit()).await?;
     announce(shared, owner, is_due);
     Ok(Deleted::Done)

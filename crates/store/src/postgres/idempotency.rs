@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use deadpool_postgres::{Client, GenericClient};
 use jiff::Timestamp;
-use oncue_domain::actor::Actor;
+use oncue_domain::actor::Author;
 use oncue_domain::event::{Event, Origin};
 use oncue_domain::id::{EventId, MessageId, TriggerId, UserId};
 use oncue_domain::idempotency::{ANSWERS_MAX, Answer, Key, Keyed, Remembered, forgotten_until};
@@ -40,7 +40,7 @@ pub(super) async fn once(
     shared: &Shared,
     owner: UserId,
     deeds: &[(Keyed, Deed)],
-    by: &Actor,
+    author: Option<&Author>,
     now: Timestamp,
 ) -> Result<Vec<Done>> {
     // Before the connection is taken: whoever makes a partition needs one too.
@@ -54,7 +54,7 @@ pub(super) async fn once(
     let made: Vec<usize> = (0..deeds.len()).filter(open).filter(|at| matches!(deeds[*at].1, Deed::Make(_))).collect();
     let fired: Vec<usize> = (0..deeds.len()).filter(open).filter(|at| !matches!(deeds[*at].1, Deed::Make(_))).collect();
     let new: Vec<NewTrigger> = made.iter().filter_map(|at| to_make(&deeds[*at].1)).collect();
-    let making = many::make(&transaction, shared, &new, by, now).await?;
+    let making = many::make(&transaction, shared, &new, author, now).await?;
     for (at, made) in made.into_iter().zip(making.made()?) {
         done[at] = Some(Done::Made(made));
     }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use deadpool_postgres::GenericClient;
 use jiff::Timestamp;
-use oncue_domain::actor::Actor;
+use oncue_domain::act::Act;
+use oncue_domain::actor::{Actor, Author};
 use oncue_domain::delivery::Claim;
 use oncue_domain::event::Origin;
 use oncue_domain::id::{DestinationId, TriggerId, UserId};
@@ -15,16 +16,21 @@ use tokio_postgres::types::ToSql;
 
 use super::hint::Changes;
 use super::log::{Logged, NewEvent, announce, log_all_within};
-use super::trigger::note_armed;
-use super::{Shared, answered, column, destination, partition, query};
+use super::trigger::{by_of, note_armed};
+use super::{Shared, act, answered, column, destination, partition, query};
 use crate::codec::{actor_to_text, broken, destinations_to_text, schedule_to_text};
 
 /// Makes those that name nothing that is not there, all in one transaction.
-pub(super) async fn create(shared: &Shared, new: &[NewTrigger], by: &Actor, now: Timestamp) -> Result<Vec<Made>> {
+pub(super) async fn create(
+    shared: &Shared,
+    new: &[NewTrigger],
+    author: Option<&Author>,
+    now: Timestamp,
+) -> Result<Vec<Made>> {
     partition::prepare(shared, now).await?;
     let mut client = shared.client_soon().await?;
     let transaction = answered(client.transaction()).await?;
-    let making = make(&transaction, shared, new, by, now).await?;
+    let making = make(&transaction, shared, new, author, now).await?;
     let committed = answered(transaction.commit()).await;
     committed.inspect_err(|_| partition::forget_all(shared))?;
     let made = making.made()?;
@@ -48,16 +54,22 @@ pub(super) async fn make(
     client: &impl GenericClient,
     shared: &Shared,
     new: &[NewTrigger],
-    by: &Actor,
+    author: Option<&Author>,
     now: Timestamp,
 ) -> Result<Making> {
     let missing = missing_destinations(client, new).await?;
     let wanted: Vec<&NewTrigger> =
         new.iter().zip(&missing).filter(|(_, missing)| missing.is_none()).map(|(new, _)| new).collect();
-    let ids = insert(client, &wanted, by, now).await?;
+    let ids = insert(client, &wanted, by_of(author), now).await?;
     let mut tests: Vec<NewEvent> = wanted.iter().zip(&ids).filter_map(|(new, id)| test_event(new, *id, now)).collect();
     let logged = log_all_within(client, shared, &mut tests, now).await?;
-    Ok(Making { missing, ids, tests, logged })
+    let making = Making { missing, ids, tests, logged };
+    if author.is_some() {
+        for act in Act::triggers_made(new, &making.made()?) {
+            act::note(client, author, Some(act)).await?;
+        }
+    }
+    Ok(making)
 }
 
 impl Making {

@@ -5,6 +5,7 @@
 //! Events lie in partitions by time (`partition`).
 
 mod access;
+mod act;
 pub mod address;
 mod arrival;
 mod check;
@@ -61,6 +62,7 @@ use async_trait::async_trait;
 use deadpool_postgres::Client;
 use jiff::Timestamp;
 use oncue_domain::access::{ApiKey, KeyHash, Preferences, Registration, Session, User};
+use oncue_domain::act::{Act, ActFilter, Action, Entry};
 use oncue_domain::actor::{Actor, Author};
 use oncue_domain::agenda::Span;
 use oncue_domain::arrival::{Arrival, Arrived, Contents};
@@ -168,10 +170,6 @@ impl Shared {
 }
 
 impl Postgres {
-    fn by(&self) -> Actor {
-        self.author.as_ref().map_or(Actor::SYSTEM, |author| author.by.clone())
-    }
-
     /// The database's clock, as this node sees it.
     pub fn clock(&self) -> Arc<dyn Clock> {
         Arc::clone(&self.shared.clock) as Arc<dyn Clock>
@@ -198,7 +196,7 @@ impl Store for Postgres {
     }
 
     async fn register(&self, user: NewUser, rule: Registration, now: Timestamp) -> Result<Registered> {
-        access::register(&mut self.client().await?, &user, rule, now).await
+        access::register(&mut self.client().await?, &user, rule, self.author.as_ref(), now).await
     }
 
     async fn local_user(&self, now: Timestamp) -> Result<User> {
@@ -214,15 +212,29 @@ impl Store for Postgres {
     }
 
     async fn set_password(&self, user: UserId, password_hash: &str) -> Result<bool> {
-        access::set_password(&self.client().await?, user, password_hash).await
+        let mut client = self.client().await?;
+        let transaction = answered(client.transaction()).await?;
+        let done = access::set_password(&transaction, user, password_hash).await?;
+        act::note(&transaction, self.author.as_ref(), done.then(|| Act::user(user, Action::PasswordChanged))).await?;
+        answered(transaction.commit()).await?;
+        Ok(done)
     }
 
     async fn disable_user(&self, user: UserId, now: Timestamp) -> Result<bool> {
-        access::disable_user(&self.client().await?, user, now).await
+        let mut client = self.client().await?;
+        let transaction = answered(client.transaction()).await?;
+        let done = access::disable_user(&transaction, user, now).await?;
+        act::note(&transaction, self.author.as_ref(), done.then(|| Act::user(user, Action::Disabled))).await?;
+        answered(transaction.commit()).await?;
+        Ok(done)
     }
 
     async fn open_session(&self, session: Session) -> Result<()> {
-        access::open_session(&self.client().await?, &session).await
+        let mut client = self.client().await?;
+        let transaction = answered(client.transaction()).await?;
+        access::open_session(&transaction, &session).await?;
+        act::note(&transaction, self.author.as_ref(), Some(Act::user(session.user, Action::LoggedIn))).await?;
+        answered(transaction.commit()).await
     }
 
     async fn session_user(&self, id: &str, now: Timestamp) -> Result<Option<User>> {
@@ -230,7 +242,11 @@ impl Store for Postgres {
     }
 
     async fn end_session(&self, id: &str) -> Result<()> {
-        access::end_session(&self.client().await?, id).await
+        let mut client = self.client().await?;
+        let transaction = answered(client.transaction()).await?;
+        let ended = access::end_session(&transaction, id).await?;
+        act::note(&transaction, self.author.as_ref(), ended.map(|user| Act::user(user, Action::LoggedOut))).await?;
+        answered(transaction.commit()).await
     }
 
     async fn sessions(&self, user: UserId, now: Timestamp) -> Result<Vec<Session>> {
@@ -238,15 +254,27 @@ impl Store for Postgres {
     }
 
     async fn end_other_sessions(&self, user: UserId, kept: &str) -> Result<usize> {
-        access::end_other_sessions(&self.client().await?, user, kept).await
+        let mut client = self.client().await?;
+        let transaction = answered(client.transaction()).await?;
+        let ended = access::end_other_sessions(&transaction, user, kept).await?;
+        act::note(&transaction, self.author.as_ref(), (ended > 0).then(|| Act::user(user, Action::OthersLoggedOut)))
+            .await?;
+        answered(transaction.commit()).await?;
+        Ok(ended)
     }
 
     async fn set_preferences(&self, user: UserId, preferences: Preferences) -> Result<bool> {
-        access::set_preferences(&self.client().await?, user, &preferences).await
+        let mut client = self.client().await?;
+        let transaction = answered(client.transaction()).await?;
+        let done = access::set_preferences(&transaction, user, &preferences).await?;
+        act::note(&transaction, self.author.as_ref(), done.then(|| Act::user(user, Action::PreferencesChanged)))
+            .await?;
+        answered(transaction.commit()).await?;
+        Ok(done)
     }
 
     async fn create_api_key(&self, key: NewApiKey, now: Timestamp) -> Result<Option<ApiKey>> {
-        access::create_api_key(&mut self.client().await?, &key, now).await
+        access::create_api_key(&mut self.client().await?, &key, self.author.as_ref(), now).await
     }
 
     async fn api_keys(&self, owner: UserId) -> Result<Vec<ApiKey>> {
@@ -254,7 +282,17 @@ impl Store for Postgres {
     }
 
     async fn delete_api_key(&self, owner: UserId, id: ApiKeyId) -> Result<bool> {
-        access::delete_api_key(&self.client().await?, owner, id).await
+        let mut client = self.client().await?;
+        let transaction = answered(client.transaction()).await?;
+        let name = access::delete_api_key(&transaction, owner, id).await?;
+        act::note(
+            &transaction,
+            self.author.as_ref(),
+            name.clone().map(|name| Act::key(owner, Action::Deleted, id, name)),
+        )
+        .await?;
+        answered(transaction.commit()).await?;
+        Ok(name.is_some())
     }
 
     async fn api_key_user(&self, hash: &KeyHash, now: Timestamp) -> Result<Option<(User, ApiKey)>> {
@@ -270,12 +308,12 @@ impl Store for Postgres {
         trigger: NewTrigger,
         now: Timestamp,
     ) -> Result<std::result::Result<Armed, MissingDestination>> {
-        trigger::create(&self.shared, &trigger, &self.by(), now).await
+        trigger::create(&self.shared, &trigger, self.author.as_ref(), now).await
     }
 
     async fn create_triggers(&self, triggers: Vec<NewTrigger>, now: Timestamp) -> Vec<Result<Made>> {
-        let by = &self.by();
-        let create = |new: Arc<[NewTrigger]>| async move { many::create(&self.shared, &new, by, now).await };
+        let author = self.author.as_ref();
+        let create = |new: Arc<[NewTrigger]>| async move { many::create(&self.shared, &new, author, now).await };
         together_or_alone(triggers, create).await
     }
 
@@ -312,7 +350,7 @@ impl Store for Postgres {
     }
 
     async fn edit_trigger(&self, edit: Edit, seen: Option<Timestamp>, now: Timestamp) -> Result<Edited> {
-        trigger::edit(&self.shared, &edit, seen, &self.by(), now).await
+        trigger::edit(&self.shared, &edit, seen, self.author.as_ref(), now).await
     }
 
     async fn revisions(
@@ -337,11 +375,12 @@ impl Store for Postgres {
     }
 
     async fn delete_trigger(&self, owner: UserId, id: TriggerId, now: Timestamp) -> Result<bool> {
-        trigger::delete(&self.shared, owner, id, None, now).await
+        trigger::delete(&self.shared, (owner, id), None, self.author.as_ref(), now).await
     }
 
     async fn delete_done(&self, owner: UserId, id: TriggerId, revision: i64, now: Timestamp) -> Result<bool> {
-        trigger::delete(&self.shared, owner, id, Some(revision), now).await
+        let own = Author { by: Actor::SYSTEM, at: now };
+        trigger::delete(&self.shared, (owner, id), Some(revision), Some(&own), now).await
     }
 
     async fn fire(&self, owner: UserId, id: TriggerId, call: Call, now: Timestamp) -> Result<Fired> {
@@ -378,9 +417,10 @@ impl Store for Postgres {
     }
 
     async fn once(&self, owner: UserId, deeds: Vec<(Keyed, Deed)>, now: Timestamp) -> Vec<Result<Done>> {
-        let by = &self.by();
-        let once =
-            |deeds: Arc<[(Keyed, Deed)]>| async move { idempotency::once(&self.shared, owner, &deeds, by, now).await };
+        let author = self.author.as_ref();
+        let once = |deeds: Arc<[(Keyed, Deed)]>| async move {
+            idempotency::once(&self.shared, owner, &deeds, author, now).await
+        };
         together_or_alone(deeds, once).await
     }
 
@@ -420,7 +460,7 @@ impl Store for Postgres {
         definition: DestinationDefinition,
         now: Timestamp,
     ) -> Result<Option<Destination>> {
-        destination::create(&self.shared, owner, &definition, now).await
+        destination::create(&self.shared, owner, &definition, self.author.as_ref(), now).await
     }
 
     async fn destination(&self, owner: UserId, id: DestinationId) -> Result<Option<Destination>> {
@@ -453,15 +493,15 @@ impl Store for Postgres {
         seen: i64,
         definition: DestinationDefinition,
     ) -> Result<Edited> {
-        destination::edit(&self.shared, owner, id, seen, &definition).await
+        destination::edit(&self.shared, (owner, id), seen, &definition, self.author.as_ref()).await
     }
 
     async fn set_standing(&self, owner: UserId, id: DestinationId, standing: Standing, now: Timestamp) -> Result<bool> {
-        destination::set_standing(&self.shared, owner, id, &standing, now).await
+        destination::set_standing(&self.shared, (owner, id), &standing, self.author.as_ref(), now).await
     }
 
     async fn delete_destination(&self, owner: UserId, id: DestinationId, now: Timestamp) -> Result<Deleted> {
-        destination::delete(&self.shared, owner, id, now).await
+        destination::delete(&self.shared, owner, id, self.author.as_ref(), now).await
     }
 
     async fn suspend_destination(
@@ -598,7 +638,7 @@ impl Store for Postgres {
         retention: Retention,
         now: Timestamp,
     ) -> Result<Vec<std::result::Result<(), Refusal>>> {
-        redelivery::redeliver(&self.shared, owner, &deliveries, retention, now).await
+        redelivery::redeliver(&self.shared, owner, &deliveries, retention, self.author.as_ref(), now).await
     }
 
     async fn redeliver_matching(
@@ -611,7 +651,8 @@ impl Store for Postgres {
         now: Timestamp,
     ) -> Result<Redelivered> {
         let limit = limit.min(SLICE_MAX);
-        redelivery::redeliver_matching(&self.shared, owner, &filter, after, limit, retention, now).await
+        redelivery::redeliver_matching(&self.shared, owner, &filter, after, limit, retention, self.author.as_ref(), now)
+            .await
     }
 
     async fn cancel_delivery(
@@ -621,7 +662,7 @@ impl Store for Postgres {
         gone_until: Timestamp,
         now: Timestamp,
     ) -> Result<std::result::Result<(), CancelRefusal>> {
-        redelivery::cancel_delivery(&self.shared, owner, delivery, gone_until, now).await
+        redelivery::cancel_delivery(&self.shared, owner, delivery, gone_until, self.author.as_ref(), now).await
     }
 
     async fn backlog(&self) -> Result<Backlog> {
@@ -732,6 +773,15 @@ impl Store for Postgres {
             firing::gone_firing(&client, owner, id, gone_until).await
         })
         .await
+    }
+
+    async fn note_act(&self, act: Act) -> Result<()> {
+        act::note(&self.client().await?, self.author.as_ref(), Some(act)).await
+    }
+
+    async fn acts(&self, filter: ActFilter, before: Option<i64>, limit: usize) -> Result<Vec<Entry>> {
+        self.list(move |client: Client, _: Arc<Shared>| async move { act::list(&client, &filter, before, limit).await })
+            .await
     }
 
     async fn expire(&self, gone_until: Timestamp, now: Timestamp, limit: usize) -> Result<Expired> {

@@ -14,13 +14,15 @@ use std::time::{Duration, Instant};
 
 use deadpool_postgres::Client;
 use jiff::{SignedDuration, Timestamp};
+use oncue_domain::act::Act;
+use oncue_domain::clock::Clock;
 use oncue_domain::id::TriggerId;
 use oncue_domain::node::{Identity, NodeView, Work};
 use oncue_domain::store::{Error, Result};
 use serde::Serialize;
 
 use super::clock::NOW;
-use super::{Shared, answered, column, copy, delivery, execute, limit_of, lock, locks, order, query, query_first};
+use super::{Shared, act, answered, column, copy, delivery, execute, limit_of, lock, locks, order, query, query_first};
 pub(super) use begin::{absences, begin_presence};
 pub(super) use doubt::Doubtful;
 pub(super) use list::list;
@@ -260,7 +262,7 @@ async fn beat_once(shared: &Shared) -> Result<bool> {
     let live = 1 + others.iter().filter(is_live).count();
     *lock(&node.share) = (limit_of(place), limit_of(live));
     if !silent.is_empty() {
-        give_up(&mut client, &silent).await?;
+        give_up(&mut client, &silent, shared.clock.now()).await?;
         shared.something_orphaned.notify_one();
     }
     Ok(true)
@@ -333,7 +335,7 @@ pub(super) fn given_up() -> Error {
 }
 
 /// Removes the rows of nodes that are silent for too long, unless they have said something at the last moment.
-async fn give_up(client: &mut Client, silent: &[Seen]) -> Result<()> {
+async fn give_up(client: &mut Client, silent: &[Seen], now: Timestamp) -> Result<()> {
     let (ids, seen_at): (Vec<i64>, Vec<i64>) = silent.iter().copied().unzip();
     let transaction = locks::locked(client, locks::NODES).await?;
     let sql = "DELETE FROM nodes USING unnest($1::bigint[], $2::bigint[]) AS silent (id, seen_at)
@@ -344,6 +346,7 @@ async fn give_up(client: &mut Client, silent: &[Seen]) -> Result<()> {
         let (id, name, address): (i64, String, String) = (column(&row, 1)?, column(&row, 2)?, column(&row, 3)?);
         tracing::warn!(node = id, name, address, "a node is silent for too long and was given up");
         metrics::counter!(GIVEN_UP).increment(1);
+        act::write_own(&transaction, &Act::node_given_up(&name, &address), now).await?;
     }
     answered(transaction.commit()).await
 }

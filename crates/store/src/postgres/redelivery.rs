@@ -7,6 +7,8 @@ use std::collections::{HashMap, HashSet};
 
 use deadpool_postgres::GenericClient;
 use jiff::Timestamp;
+use oncue_domain::act::{Act, Action};
+use oncue_domain::actor::Author;
 use oncue_domain::delivery::{CLAIM_FOR, State, cancel, over_until};
 use oncue_domain::event::Retention;
 use oncue_domain::id::{EventId, UserId};
@@ -17,7 +19,7 @@ use tokio_postgres::Row;
 use super::count::whole;
 use super::event::KEPT;
 use super::hint::Changes;
-use super::{Shared, answered, column, delivery, execute, query, settle, view};
+use super::{Shared, act, answered, column, delivery, execute, query, settle, view};
 use crate::codec::{COUNTED_AS_DELIVERED, COUNTED_AS_FAILED, FENCES_APART, instant, owed_state, target_kind};
 
 type Outcome = std::result::Result<(), Refusal>;
@@ -27,16 +29,22 @@ pub(super) async fn redeliver(
     owner: UserId,
     deliveries: &[DeliveryId],
     retention: Retention,
+    author: Option<&Author>,
     now: Timestamp,
 ) -> Result<Vec<Outcome>> {
     let mut client = shared.client().await?;
     let transaction = answered(client.transaction()).await?;
     let outcomes = owe_again(&transaction, shared, owner, deliveries, retention, now).await?;
+    act::note(&transaction, author, Act::redelivered(owner, deliveries, &outcomes)).await?;
     answered(transaction.commit()).await?;
     announce(shared, owner, &outcomes);
     Ok(outcomes)
 }
 
+#[expect(
+    clippy::too_many_arguments,
+    reason = "a filter and a place to go on are needed beside what sending again is told"
+)]
 pub(super) async fn redeliver_matching(
     shared: &Shared,
     owner: UserId,
@@ -44,6 +52,7 @@ pub(super) async fn redeliver_matching(
     after: Option<UndeliveredPlace>,
     limit: usize,
     retention: Retention,
+    author: Option<&Author>,
     now: Timestamp,
 ) -> Result<Redelivered> {
     let mut client = shared.client().await?;
@@ -52,9 +61,11 @@ pub(super) async fn redeliver_matching(
     let deliveries: Vec<DeliveryId> = found.iter().map(|one| one.place.delivery()).collect();
     let transaction = answered(client.transaction()).await?;
     let outcomes = owe_again(&transaction, shared, owner, &deliveries, retention, now).await?;
+    let sent = Redelivered::of(&found, &outcomes, limit);
+    act::note(&transaction, author, Act::matching_redelivered(owner, sent.redelivered as u64)).await?;
     answered(transaction.commit()).await?;
     announce(shared, owner, &outcomes);
-    Ok(Redelivered::of(&found, &outcomes, limit))
+    Ok(sent)
 }
 
 fn announce(shared: &Shared, owner: UserId, outcomes: &[Outcome]) {
@@ -265,6 +276,7 @@ pub(super) async fn cancel_delivery(
     owner: UserId,
     delivery: DeliveryId,
     gone_until: Timestamp,
+    author: Option<&Author>,
     now: Timestamp,
 ) -> Result<std::result::Result<(), CancelRefusal>> {
     let mut client = shared.client().await?;
@@ -280,6 +292,7 @@ pub(super) async fn cancel_delivery(
         return Ok(Err(CancelRefusal::UnderWay));
     };
     let rows = settle::write(&transaction, shared, &[cancel(claim, now)]).await?;
+    act::note(&transaction, author, Some(Act::delivery(owner, Action::Cancelled, delivery))).await?;
     answered(transaction.commit()).await?;
     drop(client);
     settle::announce(shared, &rows, Changes::default()).await?;

@@ -11,7 +11,7 @@ use tokio_postgres::Row;
 
 use super::firing::Leaving;
 use super::{
-    Shared, answered, column, count, execute, firing, idempotency, limit_of, locks, order, partition, query,
+    Shared, act, answered, column, count, execute, firing, idempotency, limit_of, locks, order, partition, query,
     query_first, settled, tally,
 };
 use crate::codec::{COUNTED_AS_FAILED, NOT_COUNTED, instant, origin_from_number};
@@ -58,6 +58,7 @@ pub(super) async fn expire(shared: &Shared, gone_until: Timestamp, now: Timestam
     }
     is_done &= count::expire(&transaction, now, limit).await?;
     is_done &= idempotency::expire(&transaction, now, limit).await? < limit as u64;
+    is_done &= act::expire(&transaction, now, limit).await? < limit as u64;
     let put_together = tally::put_together();
     let merged = execute(&transaction, &put_together, &[&count::number_of(now), &limit_of(limit)]).await?;
     is_done &= merged < limit as u64;

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use deadpool_postgres::{Client, GenericClient};
 use jiff::{SignedDuration, Timestamp};
-use oncue_domain::actor::Actor;
+use oncue_domain::act::Act;
+use oncue_domain::actor::{Actor, Author};
 use oncue_domain::event::Origin;
 use oncue_domain::id::{TriggerId, UserId};
 use oncue_domain::occurrence::{Reason, Skipped};
@@ -21,7 +22,7 @@ use tokio_postgres::types::ToSql;
 use super::hint::Changes;
 use super::log::{NewEvent, announce, log_within};
 use super::{
-    PARSED_MAX, PARSED_PAYLOAD_BYTES_MAX, Shared, answered, column, count, destination, execute, limit_of, lock,
+    PARSED_MAX, PARSED_PAYLOAD_BYTES_MAX, Shared, act, answered, column, count, destination, execute, limit_of, lock,
     partition, query, query_first, revision, tally,
 };
 use crate::codec::{
@@ -128,7 +129,7 @@ pub(super) async fn hold(
 pub(super) async fn create(
     shared: &Shared,
     new: &NewTrigger,
-    by: &Actor,
+    author: Option<&Author>,
     now: Timestamp,
 ) -> Result<std::result::Result<Armed, MissingDestination>> {
     partition::prepare(shared, now).await?;
@@ -163,7 +164,7 @@ pub(super) async fn create(
         &now.as_microsecond(),
         &new.next_at.map(Timestamp::as_microsecond),
         &destinations_to_text(&definition.destinations),
-        &actor_to_text(by),
+        &actor_to_text(by_of(author)),
     ];
     let row = query_first(&transaction, sql, &params).await?;
     let id = TriggerId(row.map(|row| column(&row, 0)).transpose()?.ok_or_else(|| broken("id", "no number"))?);
@@ -184,6 +185,7 @@ pub(super) async fn create(
         };
         logged = Some((log_within(&transaction, shared, &mut event, now).await?, event));
     }
+    act::note(&transaction, author, Some(Act::trigger_made(&armed.trigger))).await?;
     let committed = answered(transaction.commit()).await;
     committed.inspect_err(|_| partition::forget_all(shared))?;
     let mut changes = Changes { edited: [new.owner].into(), ..Changes::default() };
@@ -191,6 +193,11 @@ pub(super) async fn create(
     let claims = logged.map_or_else(Vec::new, |(logged, event)| logged.finish(shared, event, now, &mut changes));
     announce(shared, claims, &changes);
     Ok(Ok(armed))
+}
+
+/// Who it is that has the store in their hands.
+pub(super) fn by_of(author: Option<&Author>) -> &Actor {
+    author.map_or(&Actor::SYSTEM, |author| &author.by)
 }
 
 /// This node knows of what it has just armed before any other does, and takes it if it is due soon.
@@ -234,7 +241,7 @@ pub(super) async fn edit(
     shared: &Shared,
     edit: &Edit,
     seen: Option<Timestamp>,
-    by: &Actor,
+    author: Option<&Author>,
     now: Timestamp,
 ) -> Result<Edited> {
     let trigger = &edit.trigger;
@@ -268,7 +275,7 @@ pub(super) async fn edit(
         &definition.expires_at.map(Timestamp::as_microsecond),
         &trigger.standing_since.as_microsecond(),
         &destinations_to_text(&definition.destinations),
-        &actor_to_text(by),
+        &actor_to_text(by_of(author)),
         &now.as_microsecond(),
     ];
     let sql = "UPDATE triggers
@@ -299,6 +306,7 @@ pub(super) async fn edit(
     for skipped in &edit.skipped {
         record(&transaction, shared, trigger.owner, trigger.id, skipped, now).await?;
     }
+    act::note(&transaction, author, Some(Act::trigger_edited(trigger))).await?;
     answered(transaction.commit()).await?;
     if let Arm::Set(next_at) = edit.arm {
         note_armed(shared, trigger.id, next_at, &mut changes);
@@ -335,9 +343,9 @@ async fn end_revision(client: &impl GenericClient, id: TriggerId, now: Timestamp
 /// Of any revision, or of this one alone.
 pub(super) async fn delete(
     shared: &Shared,
-    owner: UserId,
-    id: TriggerId,
+    (owner, id): (UserId, TriggerId),
     revision: Option<i64>,
+    author: Option<&Author>,
     now: Timestamp,
 ) -> Result<bool> {
     let mut client = shared.client_soon().await?;
@@ -359,6 +367,10 @@ pub(super) async fn delete(
         "DELETE FROM firings WHERE trigger_id = $1",
     ] {
         execute(&transaction, sql, &[&id.0]).await?;
+    }
+    if author.is_some() {
+        let name = act::last_name(&transaction, id).await?;
+        act::note(&transaction, author, Some(Act::trigger_deleted(owner, id, name))).await?;
     }
     answered(transaction.commit()).await?;
     announce(shared, Vec::new(), &Changes { edited: [owner].into(), ..Changes::default() });

@@ -180,9 +180,11 @@ pub(super) fn session_user(connection: &Connection, id: &str, now: Timestamp) ->
     first(connection, &sql, (id, now.as_microsecond()), user)
 }
 
-pub(super) fn end_session(connection: &Connection, id: &str) -> Result<()> {
-    connection.execute("DELETE FROM sessions WHERE id = ?", [id]).map_err(failed)?;
-    Ok(())
+/// Gives the user whose session ends.
+pub(super) fn end_session(connection: &Connection, id: &str) -> Result<Option<UserId>> {
+    first(connection, "DELETE FROM sessions WHERE id = ? RETURNING user_id", [id], |row| {
+        row.get(0).map(UserId).map_err(failed)
+    })
 }
 
 pub(super) fn sessions(connection: &Connection, user: UserId, now: Timestamp) -> Result<Vec<Session>> {
@@ -289,10 +291,10 @@ pub(super) fn api_keys(connection: &Connection, owner: UserId) -> Result<Vec<Api
     Ok(keys)
 }
 
-pub(super) fn delete_api_key(connection: &Connection, owner: UserId, id: ApiKeyId) -> Result<bool> {
-    let deleted =
-        connection.execute("DELETE FROM api_keys WHERE owner = ? AND id = ?", (owner.0, id.0)).map_err(failed)?;
-    Ok(deleted > 0)
+/// Gives the name of the key that is deleted.
+pub(super) fn delete_api_key(connection: &Connection, owner: UserId, id: ApiKeyId) -> Result<Option<String>> {
+    let sql = "DELETE FROM api_keys WHERE owner = ? AND id = ? RETURNING name";
+    first(connection, sql, (owner.0, id.0), |row| row.get(0).map_err(failed))
 }
 
 pub(super) fn api_key_user(connection: &Connection, hash: &KeyHash, now: Timestamp) -> Result<Option<(User, ApiKey)>> {

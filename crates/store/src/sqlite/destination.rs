@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use oncue_domain::act::{Act, Action};
 use oncue_domain::destination::{DESTINATIONS_MAX, Definition, Destination, DestinationHead, Standing, Wanted};
 use oncue_domain::id::{DestinationId, MessageId, TriggerId, UserId};
 use oncue_domain::store::{Deleted, Edited, MissingDestination, NAMED_MAX, Result};
 use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 
 use super::writer::Effects;
-use super::{Shared, delivery, failed, order, streak};
+use super::{Shared, act, delivery, failed, order, streak};
 use crate::codec::{ACTIVE, SUSPENDED, definition_from_text, instant, readable, standing, standing_to_columns};
 
 const DESTINATION: &str = "id, owner, revision, definition, standing, since, reason, created_at";
@@ -184,6 +185,7 @@ pub(super) fn is_owners(connection: &Connection, owner: UserId, id: DestinationI
         .map_err(failed)
 }
 
+/// Gives what was done, if the owner has such a destination.
 pub(super) fn set_standing(
     connection: &Connection,
     effects: &mut Effects,
@@ -191,23 +193,24 @@ pub(super) fn set_standing(
     id: DestinationId,
     standing: &Standing,
     now: Timestamp,
-) -> Result<bool> {
+) -> Result<Option<Act>> {
     let (number, since, reason) = standing_to_columns(standing);
-    let changed = connection
+    let name: Option<String> = connection
         .prepare_cached(
             "UPDATE destinations SET revision = revision + 1, standing = ?3, since = ?4, reason = ?5
-             WHERE id = ?1 AND owner = ?2",
+             WHERE id = ?1 AND owner = ?2
+             RETURNING name",
         )
-        .and_then(|mut statement| statement.execute((id.0, owner.0, number, since, reason)))
+        .and_then(|mut statement| {
+            statement.query_row((id.0, owner.0, number, since, reason), |row| row.get(0)).optional()
+        })
         .map_err(failed)?;
-    if changed == 0 {
-        return Ok(false);
-    }
+    let Some(name) = name else { return Ok(None) };
     effects.destinations.insert(owner);
     if *standing == Standing::Active {
         delivery::unpark(connection, effects, owner, id, now)?;
     }
-    Ok(true)
+    Ok(Some(Act::standing(owner, id, name, standing)))
 }
 
 #[expect(clippy::too_many_arguments, reason = "three of them are what every job has")]
@@ -221,33 +224,41 @@ pub(super) fn suspend(
     told_by: Option<MessageId>,
     now: Timestamp,
 ) -> Result<bool> {
-    let owner: Option<i64> = connection
+    let suspended: Option<(i64, String)> = connection
         .prepare_cached(
             "UPDATE destinations SET standing = ?3, since = ?4, reason = ?5
              WHERE id = ?1 AND revision = ?2 AND standing = ?6
-             RETURNING owner",
+             RETURNING owner, name",
         )
         .and_then(|mut statement| {
             let params = (id.0, seen, SUSPENDED, now.as_microsecond(), reason, ACTIVE);
-            statement.query_row(params, |row| row.get(0)).optional()
+            statement.query_row(params, |row| Ok((row.get(0)?, row.get(1)?))).optional()
         })
         .map_err(failed)?;
-    let Some(owner) = owner else { return Ok(false) };
+    let Some((owner, name)) = suspended else { return Ok(false) };
     effects.destinations.insert(UserId(owner));
+    let standing = Standing::Suspended { since: now, reason: reason.to_owned() };
+    act::write_own(connection, &Act::standing(UserId(owner), id, name, &standing), now)?;
     streak::follow_suspension(connection, effects, shared, id, reason, told_by, now)?;
     Ok(true)
 }
 
+fn name_of(connection: &Connection, owner: UserId, id: DestinationId) -> Result<Option<String>> {
+    connection
+        .prepare_cached("SELECT name FROM destinations WHERE id = ? AND owner = ?")
+        .and_then(|mut statement| statement.query_row((id.0, owner.0), |row| row.get(0)).optional())
+        .map_err(failed)
+}
+
+/// Gives what was done as well, if it was.
 pub(super) fn delete(
     connection: &Connection,
     effects: &mut Effects,
     owner: UserId,
     id: DestinationId,
     now: Timestamp,
-) -> Result<Deleted> {
-    if !is_owners(connection, owner, id)? {
-        return Ok(Deleted::NotFound);
-    }
+) -> Result<(Deleted, Option<Act>)> {
+    let Some(name) = name_of(connection, owner, id)? else { return Ok((Deleted::NotFound, None)) };
     let count: u64 = connection
         .prepare_cached("SELECT count(*) FROM trigger_destinations WHERE destination_id = ?")
         .and_then(|mut statement| statement.query_row([id.0], |row| row.get(0)))
@@ -261,7 +272,7 @@ pub(super) fn delete(
                 statement.query_map((id.0, NAMED_MAX), |row| row.get(0).map(TriggerId))?.collect()
             })
             .map_err(failed)?;
-        return Ok(Deleted::InUse { triggers, count });
+        return Ok((Deleted::InUse { triggers, count }, None));
     }
     streak::forget(connection, id)?;
     for sql in [
@@ -274,7 +285,7 @@ pub(super) fn delete(
     effects.destinations.insert(owner);
     delivery::unpark(connection, effects, owner, id, now)?;
     effects.owed |= order::set(connection, id, false, now)?;
-    Ok(Deleted::Done)
+    Ok((Deleted::Done, Some(Act::destination(owner, Action::Deleted, id, name))))
 }
 
 /// Whether the owner has all of these.

@@ -2,14 +2,15 @@
 //! with one key the second sees what the first has done.
 
 use jiff::Timestamp;
-use oncue_domain::actor::Actor;
+use oncue_domain::act::Act;
+use oncue_domain::actor::{Actor, Author};
 use oncue_domain::id::UserId;
 use oncue_domain::idempotency::{ANSWERS_MAX, Answer, Key, Keyed, Remembered, forgotten_until};
-use oncue_domain::store::{Begun, Deed, Done, FiredAgain, Result};
+use oncue_domain::store::{Begun, Deed, Done, FiredAgain, NewTrigger, Result};
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::writer::Effects;
-use super::{Shared, event, failed, trigger};
+use super::{Shared, act, event, failed, trigger};
 use crate::codec::{instant, outcome, print};
 
 const REMEMBERED: &str = "item, print, done_at, number, status, answer";
@@ -29,9 +30,11 @@ pub(super) fn once(
     shared: &Shared,
     owner: UserId,
     deeds: &[(Keyed, Deed)],
-    by: &Actor,
+    author: Option<&Author>,
     now: Timestamp,
 ) -> Result<Vec<Done>> {
+    let by = author.map_or(&Actor::SYSTEM, |author| &author.by);
+    let (mut new, mut made) = (Vec::new(), Vec::new());
     let mut all = Vec::with_capacity(deeds.len());
     for (keyed, deed) in deeds {
         if let Some(before) = get(connection, owner, keyed, now)? {
@@ -42,7 +45,16 @@ pub(super) fn once(
         if let Some(number) = done.made_now() {
             write(connection, owner, keyed, Some(number), now)?;
         }
+        if let (Deed::Make(one), Done::Made(came)) = (deed, &done) {
+            new.push(NewTrigger::clone(one));
+            made.push(*came);
+        }
         all.push(done);
+    }
+    if let Some(author) = author {
+        for act in Act::triggers_made(&new, &made) {
+            act::write(connection, author, &act)?;
+        }
     }
     Ok(all)
 }

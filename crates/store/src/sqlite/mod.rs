@@ -3,6 +3,7 @@
 //! file is refused, so claims need no more than this process.
 
 mod access;
+mod act;
 mod arrival;
 mod connect;
 pub(crate) mod copy;
@@ -39,6 +40,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use oncue_domain::access::{ApiKey, KeyHash, Preferences, Registration, Session, User};
+use oncue_domain::act::{Act, ActFilter, Action, Entry};
 use oncue_domain::actor::{Actor, Author};
 use oncue_domain::agenda::Span;
 use oncue_domain::arrival::{Arrival, Arrived, Contents};
@@ -64,6 +66,8 @@ use oncue_domain::store::{
 };
 use oncue_domain::trigger::{Armed, Definition, Edit, Trigger, TriggerHead};
 
+use rusqlite::Connection;
+
 pub use crate::Settings;
 use crate::codec::CronLines;
 use crate::together::together_or_alone;
@@ -72,7 +76,7 @@ pub use migrate::{migrate, steps};
 pub use open::{Place, Role};
 use presence::Presence;
 use readers::{Readers, in_one_moment};
-use writer::Writer;
+use writer::{Effects, Writer};
 
 /// How many triggers are kept parsed between ticks.
 const PARSED_MAX: usize = 8192;
@@ -109,6 +113,27 @@ impl Shared {
 }
 
 impl Sqlite {
+    /// Has the writer do something and, in the same transaction, write down what came of it as an act of whoever has the store in their
+    /// hands.
+    async fn act<T: Send + 'static>(
+        &self,
+        mut work: impl FnMut(&Connection, &mut Effects) -> Result<T> + Send + 'static,
+        act: impl Fn(&T) -> Option<Act> + Send + 'static,
+    ) -> Result<T> {
+        let author = self.author.clone();
+        self.writer
+            .submit(move |connection, effects| {
+                let outcome = work(connection, effects)?;
+                if let Some(author) = &author
+                    && let Some(act) = act(&outcome)
+                {
+                    act::write(connection, author, &act)?;
+                }
+                Ok(outcome)
+            })
+            .await
+    }
+
     fn by(&self) -> Actor {
         self.author.as_ref().map_or(Actor::SYSTEM, |author| author.by.clone())
     }
@@ -146,7 +171,14 @@ impl Store for Sqlite {
     }
 
     async fn register(&self, user: NewUser, rule: Registration, now: Timestamp) -> Result<Registered> {
-        self.writer.submit(move |connection, _| access::register(connection, &user, rule, now)).await
+        self.act(
+            move |connection, _| access::register(connection, &user, rule, now),
+            |registered| match registered {
+                Registered::Done(user) => Some(Act::user(user.id, Action::Created)),
+                _ => None,
+            },
+        )
+        .await
     }
 
     async fn local_user(&self, now: Timestamp) -> Result<User> {
@@ -164,15 +196,28 @@ impl Store for Sqlite {
 
     async fn set_password(&self, user: UserId, password_hash: &str) -> Result<bool> {
         let hash = password_hash.to_owned();
-        self.writer.submit(move |connection, _| access::set_password(connection, user, &hash)).await
+        self.act(
+            move |connection, _| access::set_password(connection, user, &hash),
+            move |done| done.then(|| Act::user(user, Action::PasswordChanged)),
+        )
+        .await
     }
 
     async fn disable_user(&self, user: UserId, now: Timestamp) -> Result<bool> {
-        self.writer.submit(move |connection, _| access::disable_user(connection, user, now)).await
+        self.act(
+            move |connection, _| access::disable_user(connection, user, now),
+            move |done| done.then(|| Act::user(user, Action::Disabled)),
+        )
+        .await
     }
 
     async fn open_session(&self, session: Session) -> Result<()> {
-        self.writer.submit(move |connection, _| access::open_session(connection, &session)).await
+        let user = session.user;
+        self.act(
+            move |connection, _| access::open_session(connection, &session),
+            move |()| Some(Act::user(user, Action::LoggedIn)),
+        )
+        .await
     }
 
     async fn session_user(&self, id: &str, now: Timestamp) -> Result<Option<User>> {
@@ -182,7 +227,12 @@ impl Store for Sqlite {
 
     async fn end_session(&self, id: &str) -> Result<()> {
         let id = id.to_owned();
-        self.writer.submit(move |connection, _| access::end_session(connection, &id)).await
+        self.act(
+            move |connection, _| access::end_session(connection, &id),
+            |ended| ended.map(|user| Act::user(user, Action::LoggedOut)),
+        )
+        .await
+        .map(drop)
     }
 
     async fn sessions(&self, user: UserId, now: Timestamp) -> Result<Vec<Session>> {
@@ -191,15 +241,27 @@ impl Store for Sqlite {
 
     async fn end_other_sessions(&self, user: UserId, kept: &str) -> Result<usize> {
         let kept = kept.to_owned();
-        self.writer.submit(move |connection, _| access::end_other_sessions(connection, user, &kept)).await
+        self.act(
+            move |connection, _| access::end_other_sessions(connection, user, &kept),
+            move |ended| (*ended > 0).then(|| Act::user(user, Action::OthersLoggedOut)),
+        )
+        .await
     }
 
     async fn set_preferences(&self, user: UserId, preferences: Preferences) -> Result<bool> {
-        self.writer.submit(move |connection, _| access::set_preferences(connection, user, &preferences)).await
+        self.act(
+            move |connection, _| access::set_preferences(connection, user, &preferences),
+            move |done| done.then(|| Act::user(user, Action::PreferencesChanged)),
+        )
+        .await
     }
 
     async fn create_api_key(&self, key: NewApiKey, now: Timestamp) -> Result<Option<ApiKey>> {
-        self.writer.submit(move |connection, _| access::create_api_key(connection, &key, now)).await
+        self.act(
+            move |connection, _| access::create_api_key(connection, &key, now),
+            |made| made.as_ref().map(Act::key_made),
+        )
+        .await
     }
 
     async fn api_keys(&self, owner: UserId) -> Result<Vec<ApiKey>> {
@@ -207,7 +269,11 @@ impl Store for Sqlite {
     }
 
     async fn delete_api_key(&self, owner: UserId, id: ApiKeyId) -> Result<bool> {
-        self.writer.submit(move |connection, _| access::delete_api_key(connection, owner, id)).await
+        let deleted = self.act(
+            move |connection, _| access::delete_api_key(connection, owner, id),
+            move |name| name.clone().map(|name| Act::key(owner, Action::Deleted, id, name)),
+        );
+        Ok(deleted.await?.is_some())
     }
 
     async fn api_key_user(&self, hash: &KeyHash, now: Timestamp) -> Result<Option<(User, ApiKey)>> {
@@ -225,16 +291,19 @@ impl Store for Sqlite {
         now: Timestamp,
     ) -> Result<std::result::Result<Armed, MissingDestination>> {
         let (shared, by) = (Arc::clone(&self.shared), self.by());
-        self.writer
-            .submit(move |connection, effects| trigger::create(connection, effects, &shared, &new, &by, now))
-            .await
+        self.act(
+            move |connection, effects| trigger::create(connection, effects, &shared, &new, &by, now),
+            |made| made.as_ref().ok().map(|armed| Act::trigger_made(&armed.trigger)),
+        )
+        .await
     }
 
     async fn create_triggers(&self, triggers: Vec<NewTrigger>, now: Timestamp) -> Vec<Result<Made>> {
         let create = |new: Arc<[NewTrigger]>| {
-            let (shared, by) = (Arc::clone(&self.shared), self.by());
-            self.writer
-                .submit(move |connection, effects| trigger::create_many(connection, effects, &shared, &new, &by, now))
+            let (shared, author) = (Arc::clone(&self.shared), self.author.clone());
+            self.writer.submit(move |connection, effects| {
+                trigger::create_many(connection, effects, &shared, &new, author.as_ref(), now)
+            })
         };
         together_or_alone(triggers, create).await
     }
@@ -260,8 +329,12 @@ impl Store for Sqlite {
     }
 
     async fn edit_trigger(&self, edit: Edit, seen: Option<Timestamp>, now: Timestamp) -> Result<Edited> {
-        let by = self.by();
-        self.writer.submit(move |connection, effects| trigger::edit(connection, effects, &edit, seen, &by, now)).await
+        let (by, act) = (self.by(), Act::trigger_edited(&edit.trigger));
+        self.act(
+            move |connection, effects| trigger::edit(connection, effects, &edit, seen, &by, now),
+            move |edited| (*edited == Edited::Done).then(|| act.clone()),
+        )
+        .await
     }
 
     async fn revisions(
@@ -283,13 +356,19 @@ impl Store for Sqlite {
     }
 
     async fn delete_trigger(&self, owner: UserId, id: TriggerId, now: Timestamp) -> Result<bool> {
-        self.writer.submit(move |connection, effects| trigger::delete(connection, effects, owner, id, None, now)).await
+        let deleted = self
+            .act(move |connection, effects| trigger::delete(connection, effects, owner, id, None, now), Option::clone);
+        Ok(deleted.await?.is_some())
     }
 
     async fn delete_done(&self, owner: UserId, id: TriggerId, revision: i64, now: Timestamp) -> Result<bool> {
         let revision = Some(revision);
         self.writer
-            .submit(move |connection, effects| trigger::delete(connection, effects, owner, id, revision, now))
+            .submit(move |connection, effects| {
+                let done = trigger::delete(connection, effects, owner, id, revision, now)?;
+                done.as_ref().map_or(Ok(()), |act| act::write_own(connection, act, now))?;
+                Ok(done.is_some())
+            })
             .await
     }
 
@@ -343,9 +422,9 @@ impl Store for Sqlite {
 
     async fn once(&self, owner: UserId, deeds: Vec<(Keyed, Deed)>, now: Timestamp) -> Vec<Result<Done>> {
         let once = |deeds: Arc<[(Keyed, Deed)]>| {
-            let (shared, by) = (Arc::clone(&self.shared), self.by());
+            let (shared, author) = (Arc::clone(&self.shared), self.author.clone());
             self.writer.submit(move |connection, effects| {
-                idempotency::once(connection, effects, &shared, owner, &deeds, &by, now)
+                idempotency::once(connection, effects, &shared, owner, &deeds, author.as_ref(), now)
             })
         };
         together_or_alone(deeds, once).await
@@ -388,9 +467,14 @@ impl Store for Sqlite {
         definition: DestinationDefinition,
         now: Timestamp,
     ) -> Result<Option<Destination>> {
-        self.writer
-            .submit(move |connection, effects| destination::create(connection, effects, owner, &definition, now))
-            .await
+        self.act(
+            move |connection, effects| destination::create(connection, effects, owner, &definition, now),
+            move |made| {
+                let made = made.as_ref()?;
+                Some(Act::destination(owner, Action::Created, made.id, made.definition.name.clone()))
+            },
+        )
+        .await
     }
 
     async fn destination(&self, owner: UserId, id: DestinationId) -> Result<Option<Destination>> {
@@ -417,21 +501,28 @@ impl Store for Sqlite {
         seen: i64,
         definition: DestinationDefinition,
     ) -> Result<Edited> {
-        self.writer
-            .submit(move |connection, effects| destination::edit(connection, effects, owner, id, seen, &definition))
-            .await
+        let act = Act::destination(owner, Action::Edited, id, definition.name.clone());
+        self.act(
+            move |connection, effects| destination::edit(connection, effects, owner, id, seen, &definition),
+            move |edited| (*edited == Edited::Done).then(|| act.clone()),
+        )
+        .await
     }
 
     async fn set_standing(&self, owner: UserId, id: DestinationId, standing: Standing, now: Timestamp) -> Result<bool> {
-        self.writer
-            .submit(move |connection, effects| {
-                destination::set_standing(connection, effects, owner, id, &standing, now)
-            })
-            .await
+        let done = self.act(
+            move |connection, effects| destination::set_standing(connection, effects, owner, id, &standing, now),
+            Option::clone,
+        );
+        Ok(done.await?.is_some())
     }
 
     async fn delete_destination(&self, owner: UserId, id: DestinationId, now: Timestamp) -> Result<Deleted> {
-        self.writer.submit(move |connection, effects| destination::delete(connection, effects, owner, id, now)).await
+        let deleted = self.act(
+            move |connection, effects| destination::delete(connection, effects, owner, id, now),
+            |(_, act)| act.clone(),
+        );
+        Ok(deleted.await?.0)
     }
 
     async fn suspend_destination(
@@ -573,11 +664,14 @@ impl Store for Sqlite {
         now: Timestamp,
     ) -> Result<Vec<std::result::Result<(), Refusal>>> {
         let shared = Arc::clone(&self.shared);
-        self.writer
-            .submit(move |connection, effects| {
+        let named = deliveries.clone();
+        self.act(
+            move |connection, effects| {
                 redelivery::redeliver(connection, effects, &shared, owner, &deliveries, retention, now)
-            })
-            .await
+            },
+            move |outcomes| Act::redelivered(owner, &named, outcomes),
+        )
+        .await
     }
 
     async fn redeliver_matching(
@@ -591,14 +685,16 @@ impl Store for Sqlite {
     ) -> Result<Redelivered> {
         let shared = Arc::clone(&self.shared);
         let (limit, over_until) = (limit.min(SLICE_MAX), over_until(retention.keep_for, now));
-        self.writer
-            .submit(move |connection, effects| {
+        self.act(
+            move |connection, effects| {
                 let found = view::undelivered(connection, owner, &filter, over_until, after, limit)?;
                 let deliveries: Vec<DeliveryId> = found.iter().map(|one| one.place.delivery()).collect();
                 let outcomes = redelivery::redeliver(connection, effects, &shared, owner, &deliveries, retention, now)?;
                 Ok(Redelivered::of(&found, &outcomes, limit))
-            })
-            .await
+            },
+            move |sent| Act::matching_redelivered(owner, sent.redelivered as u64),
+        )
+        .await
     }
 
     async fn cancel_delivery(
@@ -609,11 +705,13 @@ impl Store for Sqlite {
         now: Timestamp,
     ) -> Result<std::result::Result<(), CancelRefusal>> {
         let shared = Arc::clone(&self.shared);
-        self.writer
-            .submit(move |connection, effects| {
+        self.act(
+            move |connection, effects| {
                 redelivery::cancel_delivery(connection, effects, &shared, owner, delivery, gone_until, now)
-            })
-            .await
+            },
+            move |cancelled| cancelled.is_ok().then(|| Act::delivery(owner, Action::Cancelled, delivery)),
+        )
+        .await
     }
 
     async fn receipt(
@@ -717,6 +815,14 @@ impl Store for Sqlite {
             in_one_moment(connection, || firing::gone_firing(connection, owner, id, gone_until))
         })
         .await
+    }
+
+    async fn note_act(&self, act: Act) -> Result<()> {
+        self.act(|_, _| Ok(()), move |()| Some(act.clone())).await
+    }
+
+    async fn acts(&self, filter: ActFilter, before: Option<i64>, limit: usize) -> Result<Vec<Entry>> {
+        self.scan(move |connection, _| act::list(connection, &filter, before, limit)).await
     }
 
     async fn expire(&self, gone_until: Timestamp, now: Timestamp, limit: usize) -> Result<Expired> {

@@ -9,12 +9,13 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use jiff::Timestamp;
+use oncue_domain::act::Act;
 use oncue_domain::node::{Identity, NodeView, Work};
 use oncue_domain::plan::{Absence, absence};
 use oncue_domain::store::{ABSENCES_KEPT, Result};
 use rusqlite::Connection;
 
-use super::{failed, lock};
+use super::{act, failed, lock};
 use crate::codec::instant;
 
 /// The lock and the last sign of life.
@@ -127,6 +128,7 @@ pub(super) fn begin(connection: &Connection, last: Option<Timestamp>, now: Times
                 (absence.from.as_microsecond(), absence.to.as_microsecond()),
             )
             .map_err(failed)?;
+        act::write_own(connection, &Act::absence(&absence), now)?;
     }
     absences(connection)
 }

@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension};
 
 use super::count::Subject;
 use super::writer::Effects;
-use super::{count, failed, firing, idempotency, order};
+use super::{act, count, failed, firing, idempotency, order};
 use crate::codec::{COUNTED_AS_FAILED, NOT_COUNTED, instant, origin_from_number};
 
 pub(super) fn expire(
@@ -64,6 +64,7 @@ pub(super) fn expire(
     }
     is_done &= count::expire(connection, now, limit)?;
     is_done &= idempotency::expire(connection, now, limit)? < limit;
+    is_done &= act::expire(connection, now, limit)? < limit;
     Ok(Expired { events: ids.len(), is_done })
 }
 

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use oncue_domain::actor::Actor;
+use oncue_domain::act::Act;
+use oncue_domain::actor::{Actor, Author};
 use oncue_domain::event::Origin;
 use oncue_domain::id::{TriggerId, UserId};
 use oncue_domain::occurrence::{Reason, Skipped};
@@ -16,7 +17,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::event::{NewEvent, log};
 use super::writer::Effects;
-use super::{PARSED_MAX, PARSED_PAYLOAD_BYTES_MAX, Shared, count, destination, failed, lock, revision};
+use super::{PARSED_MAX, PARSED_PAYLOAD_BYTES_MAX, Shared, act, count, destination, failed, lock, revision};
 use crate::codec::{
     self, actor_to_text, broken, destinations_from_text, destinations_to_text, instant, schedule_from_text,
     schedule_to_text, webhook,
@@ -110,10 +111,18 @@ pub(super) fn create_many(
     effects: &mut Effects,
     shared: &Shared,
     new: &[NewTrigger],
-    by: &Actor,
+    author: Option<&Author>,
     now: Timestamp,
 ) -> Result<Vec<Made>> {
-    new.iter().map(|new| make(connection, effects, shared, new, by, now)).collect()
+    let by = author.map_or(&Actor::SYSTEM, |author| &author.by);
+    let made: Vec<Made> =
+        new.iter().map(|new| make(connection, effects, shared, new, by, now)).collect::<Result<_>>()?;
+    if let Some(author) = author {
+        for act in Act::triggers_made(new, &made) {
+            act::write(connection, author, &act)?;
+        }
+    }
+    Ok(made)
 }
 
 fn make(
@@ -321,7 +330,7 @@ fn end_revision(connection: &Connection, id: TriggerId, now: Timestamp) -> Resul
     Ok(())
 }
 
-/// Of any revision, or of this one alone.
+/// Of any revision, or of this one alone; gives what was done, if the owner had such a trigger.
 pub(super) fn delete(
     connection: &Connection,
     effects: &mut Effects,
@@ -329,14 +338,14 @@ pub(super) fn delete(
     id: TriggerId,
     revision: Option<i64>,
     now: Timestamp,
-) -> Result<bool> {
+) -> Result<Option<Act>> {
     let created_at: Option<i64> = connection
         .prepare_cached(
             "SELECT created_at FROM triggers WHERE id = ?1 AND owner = ?2 AND revision = coalesce(?3, revision)",
         )
         .and_then(|mut statement| statement.query_row((id.0, owner.0, revision), |row| row.get(0)).optional())
         .map_err(failed)?;
-    let Some(created_at) = created_at else { return Ok(false) };
+    let Some(created_at) = created_at else { return Ok(None) };
     effects.edited.insert(owner);
     end_revision(connection, id, now)?;
     destination::unlink(connection, id)?;
@@ -351,7 +360,7 @@ pub(super) fn delete(
     ] {
         connection.prepare_cached(sql).and_then(|mut statement| statement.execute([id.0])).map_err(failed)?;
     }
-    Ok(true)
+    Ok(Some(Act::trigger_deleted(owner, id, act::last_name(connection, id)?)))
 }
 
 /// How often the trigger's schedule has fired it since that was limited.

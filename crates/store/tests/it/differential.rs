@@ -38,7 +38,7 @@ const STEPS: usize = 300;
 const SILENCE_MAX: SignedDuration = SignedDuration::from_mins(20);
 
 /// Every operation of the trait: a run in which one of them never did anything says nothing about it.
-const OPERATIONS: [&str; 81] = [
+const OPERATIONS: [&str; 82] = [
     "absences",
     "api_key_user",
     "api_keys",
@@ -108,6 +108,7 @@ const OPERATIONS: [&str; 81] = [
     "settle",
     "sign_of_life",
     "skipped",
+    "acts",
     "revisions",
     "revision",
     "revision_at",

@@ -1,6 +1,6 @@
 //! Who did something, and from where, in JSON.
 
-use oncue_domain::actor::{Actor, Who};
+use oncue_domain::actor::Actor;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -10,7 +10,7 @@ use utoipa::ToSchema;
     "kind": "user", "id": 1, "name": "ada@example.com", "address": "192.0.2.7", "program": "curl/8.5.0"
 }))]
 pub(crate) struct ActorDocument {
-    /// `user`, `api_key`, `command_line` or `system`: oncue itself.
+    /// `user`, `api_key`, `command_line`, `system` (oncue itself) or `stranger`: somebody who was not logged in.
     kind: &'static str,
     /// The number of the user or of the key.
     id: Option<i64>,
@@ -26,11 +26,7 @@ impl ActorDocument {
     pub(crate) fn of(actor: &Actor) -> ActorDocument {
         ActorDocument {
             kind: actor.who.word(),
-            id: match &actor.who {
-                Who::User { id, .. } => Some(id.0),
-                Who::ApiKey { id, .. } => Some(id.0),
-                Who::CommandLine | Who::System => None,
-            },
+            id: actor.who.id(),
             name: actor.who.to_string(),
             address: actor.address.map(|address| address.to_string()),
             program: actor.program.clone(),

@@ -161,7 +161,7 @@ pub(crate) async fn issue(
         scopes,
         expires_at,
     };
-    let Some(made) = app.store.create_api_key(new, now).await? else {
+    let Some(made) = app.acting(caller).create_api_key(new, now).await? else {
         let detail = format!("You have {API_KEYS_MAX} API keys already; delete one first.");
         return Err(Fault::new(StatusCode::CONFLICT, detail));
     };
@@ -191,7 +191,7 @@ fn read_scopes(words: &[String]) -> Result<Vec<Scope>, ()> {
 pub(crate) async fn delete(State(app): State<App>, caller: Caller, PathId(id): PathId) -> Result<StatusCode, Problem> {
     let not_found = || Fault::not_found("API key");
     let id = id_of(&id).map(ApiKeyId).ok_or_else(not_found)?;
-    if app.store.delete_api_key(caller.owner(), id).await? {
+    if app.acting(&caller).delete_api_key(caller.owner(), id).await? {
         Ok(StatusCode::NO_CONTENT)
     } else {
         Err(not_found().into())

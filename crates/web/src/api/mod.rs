@@ -1,5 +1,6 @@
 //! Surface two: the account API under `/api/v1`, one file for each noun.
 
+pub(crate) mod act;
 pub(crate) mod actor;
 pub(crate) mod api_key;
 pub(crate) mod bulk;

@@ -61,14 +61,14 @@ pub(crate) async fn redeliver(
     PathDelivery(id): PathDelivery,
 ) -> Result<Response, Problem> {
     let id = id.ok_or_else(not_found)?;
-    redeliver_one(&app, caller.owner(), id).await?;
+    redeliver_one(&app, &caller, id).await?;
     let message = "The delivery is due now.";
     Ok(Json(ChangeDocument { message, event_id: id.event.0, slot: id.slot }).into_response())
 }
 
 /// Lets a delivery be owed again, or its next attempt be due.
-pub(crate) async fn redeliver_one(app: &Shared, owner: UserId, id: DeliveryId) -> Result<(), Fault> {
-    let results = app.store.redeliver(owner, vec![id], app.settings.retention, app.now()).await?;
+pub(crate) async fn redeliver_one(app: &Shared, caller: &Caller, id: DeliveryId) -> Result<(), Fault> {
+    let results = app.acting(caller).redeliver(caller.owner(), vec![id], app.settings.retention, app.now()).await?;
     match results.into_iter().next() {
         Some(Ok(())) => Ok(()),
         Some(Err(Refusal::NotFound)) | None => Err(not_found()),
@@ -86,15 +86,15 @@ pub(crate) async fn cancel(
     PathDelivery(id): PathDelivery,
 ) -> Result<Response, Problem> {
     let id = id.ok_or_else(not_found)?;
-    cancel_one(&app, caller.owner(), id).await?;
+    cancel_one(&app, &caller, id).await?;
     let message = "The delivery is cancelled.";
     Ok(Json(ChangeDocument { message, event_id: id.event.0, slot: id.slot }).into_response())
 }
 
 /// Gives up a delivery that waits.
-pub(crate) async fn cancel_one(app: &Shared, owner: UserId, id: DeliveryId) -> Result<(), Fault> {
+pub(crate) async fn cancel_one(app: &Shared, caller: &Caller, id: DeliveryId) -> Result<(), Fault> {
     let now = app.now();
-    match app.store.cancel_delivery(owner, id, app.settings.retention.gone_until(now), now).await? {
+    match app.acting(caller).cancel_delivery(caller.owner(), id, app.settings.retention.gone_until(now), now).await? {
         Ok(()) => {
             metrics::counter!("oncue_deliveries_given_up_total", "reason" => "cancelled").increment(1);
             Ok(())

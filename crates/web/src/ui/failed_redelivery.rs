@@ -66,7 +66,7 @@ pub(super) async fn redeliver_selected(
         let detail = format!("{} deliveries are chosen; at most {SELECTED_MAX} go at once.", chosen.len());
         return Err(Fault::new(StatusCode::UNPROCESSABLE_ENTITY, detail).into());
     }
-    let results = redeliver_chosen(&app, caller.owner(), &chosen).await?;
+    let results = redeliver_chosen(&app, &caller, &chosen).await?;
     let redelivered = results.iter().filter(|result| result.is_ok()).count();
     let notice = Notice::of(Done::Redelivered).with_count(redelivered).with_left(results.len() - redelivered);
     Ok(see_other(&notice.at(&back)))
@@ -113,7 +113,7 @@ pub(super) async fn redeliver_all(
 ) -> Result<Response, PageFault> {
     read_form_body(request, ACTION_BYTES_MAX).await?;
     let wanted = strict(&mut query, &shown_zone(&app, &caller, None))?;
-    let Sent { redelivered, .. } = redeliver_matching(&app, caller.owner(), wanted.filter()).await?;
+    let Sent { redelivered, .. } = redeliver_matching(&app, &caller, wanted.filter()).await?;
     let notice = Notice::of(Done::Redelivered).with_count(usize::try_from(redelivered).unwrap_or(usize::MAX));
     Ok(see_other(&notice.at(&wanted.address())))
 }

@@ -4,6 +4,7 @@
 //! from a foreign host may enter, because the content security policy allows neither.
 
 mod account;
+mod act_list;
 mod asset;
 mod badge;
 mod cause;
@@ -130,6 +131,7 @@ pub(crate) fn router(app: &App) -> Router<App> {
         .route("/ui/destinations/{id}/rotate", get(to_destination).post(destination::rotate))
         .route("/ui/destinations/{id}/secrets", get(to_destination).post(destination::take_secret))
         .route("/ui/nodes", get(node_list::show))
+        .route("/audit", get(act_list::show))
         .route("/upcoming", get(upcoming::show))
         .route("/forecast", get(forecast::show))
         .route_layer(from_fn_with_state(Arc::clone(app), draft::keep))

@@ -167,7 +167,7 @@ pub(super) async fn redeliver(
 ) -> Result<Response, PageFault> {
     let id = id.ok_or_else(|| Fault::not_found("Delivery"))?;
     let back = way_back(request, id).await?;
-    redeliver_one(&app, caller.owner(), id).await?;
+    redeliver_one(&app, &caller, id).await?;
     Ok(see_other(&Notice::of(Done::Redelivered).at(&back)))
 }
 
@@ -180,7 +180,7 @@ pub(super) async fn cancel(
 ) -> Result<Response, PageFault> {
     let id = id.ok_or_else(|| Fault::not_found("Delivery"))?;
     let back = way_back(request, id).await?;
-    cancel_one(&app, caller.owner(), id).await?;
+    cancel_one(&app, &caller, id).await?;
     Ok(see_other(&Notice::of(Done::DeliveryCancelled).at(&back)))
 }
 

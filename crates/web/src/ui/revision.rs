@@ -232,7 +232,7 @@ fn title(change: Change) -> &'static str {
 }
 
 /// The address and the program that it was made from.
-fn from(by: &Actor) -> Option<String> {
+pub(super) fn from(by: &Actor) -> Option<String> {
     let address = by.address.map(|address| address.to_string());
     match (address, &by.program) {
         (Some(address), Some(program)) => Some(format!("{address}, {program}")),

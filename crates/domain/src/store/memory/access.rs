@@ -171,12 +171,12 @@ impl Kept {
         self.api_keys.values().filter(|kept| kept.key.owner == owner).map(|kept| kept.key.clone()).collect()
     }
 
-    pub(super) fn delete_api_key(&mut self, owner: UserId, id: ApiKeyId) -> bool {
+    /// Gives the name of the key that is deleted.
+    pub(super) fn delete_api_key(&mut self, owner: UserId, id: ApiKeyId) -> Option<String> {
         if self.api_keys.get(&id).is_none_or(|kept| kept.key.owner != owner) {
-            return false;
+            return None;
         }
-        self.api_keys.remove(&id);
-        true
+        self.api_keys.remove(&id).map(|kept| kept.key.name)
     }
 
     pub(super) fn api_key_user(&self, hash: &KeyHash, now: Timestamp) -> Option<(User, ApiKey)> {

@@ -327,6 +327,7 @@ impl Kept {
         }
         self.expire_counts(now);
         self.expire_remembered(now);
+        self.expire_acts(now, limit);
         Expired { events: gone.len(), is_done }
     }
 }

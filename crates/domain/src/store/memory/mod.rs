@@ -3,6 +3,7 @@
 //! it must never be clever: no index that could be wrong, no SQL, no thread, and no reading of the clock.
 
 mod access;
+mod act;
 mod arrival;
 mod count;
 mod delivery;
@@ -24,6 +25,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::access::{ApiKey, KeyHash, Preferences, Registration, Session, User};
+use crate::act::{Act, ActFilter, Action, Entry};
 use crate::actor::{Actor, Author};
 use crate::agenda::Span;
 use crate::arrival::{Arrival, Arrived, Contents};
@@ -43,7 +45,7 @@ use crate::redelivery::{CancelRefusal, DeliveryId, Refusal};
 use crate::revision::Revision;
 use crate::store::{
     Attention, Backlog, Begun, Call, Change, Committed, Deed, Deleted, DeliveryView, Done, DueCounts, Edited,
-    EventCount, EventFilter, EventLines, EventPage, EventSearch, Expired, Fired, FiredAgain, Ledger, Listener,
+    EventCount, EventFilter, EventLines, EventPage, EventSearch, Expired, Fired, FiredAgain, Ledger, Listener, Made,
     MissingDestination, NewApiKey, NewTrigger, NewUser, Planned, RecentFirings, Redelivered, Registered, Result,
     SkippedView, Store, Undelivered, UndeliveredFilter, UndeliveredPlace,
 };
@@ -94,6 +96,9 @@ struct Kept {
     /// What was done under keys, by owner, key and item.
     remembered: BTreeMap<(UserId, Key, u32), Remembered>,
 
+    /// What was done, oldest first.
+    acts: Vec<Entry>,
+
     identity: Identity,
     /// When this server began.
     began_at: Option<Timestamp>,
@@ -118,6 +123,7 @@ struct LastIds {
     arrival: i64,
     event: i64,
     redelivery: i64,
+    act: i64,
 }
 
 /// The next id of a sort.
@@ -149,6 +155,7 @@ impl Memory {
             counts: BTreeMap::new(),
             gone_firings: BTreeMap::new(),
             remembered: BTreeMap::new(),
+            acts: Vec::new(),
             identity: Identity::default(),
             began_at: None,
             work: None,
@@ -171,6 +178,16 @@ impl Memory {
     pub fn restart(&self) {
         self.kept().let_go();
         self.kept().end_presence();
+    }
+
+    /// Changes what is kept as [`Memory::change`] does, and writes down what came of it as an act.
+    fn act<T>(&self, change: impl FnOnce(&mut Kept) -> T, act: impl FnOnce(&T, &Kept) -> Option<Act>) -> T {
+        self.change(|kept| {
+            let outcome = change(kept);
+            let act = act(&outcome, kept);
+            kept.write_down(self.author.as_ref(), act);
+            outcome
+        })
     }
 
     fn by(&self) -> Actor {
@@ -218,7 +235,13 @@ impl Store for Memory {
     }
 
     async fn register(&self, user: NewUser, rule: Registration, now: Timestamp) -> Result<Registered> {
-        Ok(self.kept().register(&user, rule, now))
+        Ok(self.act(
+            |kept| kept.register(&user, rule, now),
+            |registered, _| match registered {
+                Registered::Done(user) => Some(Act::user(user.id, Action::Created)),
+                _ => None,
+            },
+        ))
     }
 
     async fn local_user(&self, now: Timestamp) -> Result<User> {
@@ -234,15 +257,22 @@ impl Store for Memory {
     }
 
     async fn set_password(&self, user: UserId, password_hash: &str) -> Result<bool> {
-        Ok(self.kept().set_password(user, password_hash))
+        Ok(self.act(
+            |kept| kept.set_password(user, password_hash),
+            |done, _| done.then(|| Act::user(user, Action::PasswordChanged)),
+        ))
     }
 
     async fn disable_user(&self, user: UserId, now: Timestamp) -> Result<bool> {
-        Ok(self.kept().disable_user(user, now))
+        Ok(self.act(|kept| kept.disable_user(user, now), |done, _| done.then(|| Act::user(user, Action::Disabled))))
     }
 
     async fn open_session(&self, session: Session) -> Result<()> {
-        self.kept().open_session(session)
+        let user = session.user;
+        self.act(
+            |kept| kept.open_session(session),
+            |opened, _| opened.is_ok().then(|| Act::user(user, Action::LoggedIn)),
+        )
     }
 
     async fn session_user(&self, id: &str, now: Timestamp) -> Result<Option<User>> {
@@ -250,7 +280,10 @@ impl Store for Memory {
     }
 
     async fn end_session(&self, id: &str) -> Result<()> {
-        self.kept().sessions.remove(id);
+        self.act(
+            |kept| kept.sessions.remove(id),
+            |ended, _| ended.as_ref().map(|session| Act::user(session.user, Action::LoggedOut)),
+        );
         Ok(())
     }
 
@@ -259,15 +292,24 @@ impl Store for Memory {
     }
 
     async fn end_other_sessions(&self, user: UserId, kept: &str) -> Result<usize> {
-        Ok(self.kept().end_other_sessions(user, kept))
+        Ok(self.act(
+            |all| all.end_other_sessions(user, kept),
+            |ended, _| (*ended > 0).then(|| Act::user(user, Action::OthersLoggedOut)),
+        ))
     }
 
     async fn set_preferences(&self, user: UserId, preferences: Preferences) -> Result<bool> {
-        Ok(self.kept().set_preferences(user, preferences))
+        Ok(self.act(
+            |kept| kept.set_preferences(user, preferences),
+            |done, _| done.then(|| Act::user(user, Action::PreferencesChanged)),
+        ))
     }
 
     async fn create_api_key(&self, key: NewApiKey, now: Timestamp) -> Result<Option<ApiKey>> {
-        self.kept().create_api_key(key, now)
+        self.act(
+            |kept| kept.create_api_key(key, now),
+            |made, _| made.as_ref().ok().and_then(Option::as_ref).map(Act::key_made),
+        )
     }
 
     async fn api_keys(&self, owner: UserId) -> Result<Vec<ApiKey>> {
@@ -275,7 +317,11 @@ impl Store for Memory {
     }
 
     async fn delete_api_key(&self, owner: UserId, id: ApiKeyId) -> Result<bool> {
-        Ok(self.kept().delete_api_key(owner, id))
+        let deleted = self.act(
+            |kept| kept.delete_api_key(owner, id),
+            |deleted, _| deleted.clone().map(|name| Act::key(owner, Action::Deleted, id, name)),
+        );
+        Ok(deleted.is_some())
     }
 
     async fn api_key_user(&self, hash: &KeyHash, now: Timestamp) -> Result<Option<(User, ApiKey)>> {
@@ -292,7 +338,22 @@ impl Store for Memory {
         trigger: NewTrigger,
         now: Timestamp,
     ) -> Result<std::result::Result<Armed, MissingDestination>> {
-        Ok(self.change(|kept| kept.create_trigger(trigger, self.by(), now)))
+        Ok(self.act(
+            |kept| kept.create_trigger(trigger, self.by(), now),
+            |made, _| made.as_ref().ok().map(|armed| Act::trigger_made(&armed.trigger)),
+        ))
+    }
+
+    async fn create_triggers(&self, triggers: Vec<NewTrigger>, now: Timestamp) -> Vec<Result<Made>> {
+        let make = |kept: &mut Kept| {
+            let one = |new: &NewTrigger| kept.create_trigger(new.clone(), self.by(), now).map(|made| made.trigger.id);
+            let made: Vec<Made> = triggers.iter().map(one).collect();
+            for act in Act::triggers_made(&triggers, &made) {
+                kept.write_down(self.author.as_ref(), Some(act));
+            }
+            made
+        };
+        self.change(make).into_iter().map(Ok).collect()
     }
 
     async fn trigger(&self, owner: UserId, id: TriggerId) -> Result<Option<Armed>> {
@@ -316,7 +377,11 @@ impl Store for Memory {
     }
 
     async fn edit_trigger(&self, edit: Edit, seen: Option<Timestamp>, now: Timestamp) -> Result<Edited> {
-        Ok(self.change(|kept| kept.edit_trigger(edit, seen, self.by(), now)))
+        let act = Act::trigger_edited(&edit.trigger);
+        Ok(self.act(
+            |kept| kept.edit_trigger(edit, seen, self.by(), now),
+            |edited, _| (*edited == Edited::Done).then_some(act),
+        ))
     }
 
     async fn revisions(
@@ -339,13 +404,23 @@ impl Store for Memory {
     }
 
     async fn delete_trigger(&self, owner: UserId, id: TriggerId, _now: Timestamp) -> Result<bool> {
-        Ok(self.change(|kept| kept.delete_trigger(owner, id)))
+        Ok(self.act(
+            |kept| kept.delete_trigger(owner, id),
+            |deleted, kept| {
+                let name = kept.former_names.get(&id).cloned().filter(|name| !name.is_empty());
+                deleted.then(|| Act::trigger_deleted(owner, id, name))
+            },
+        ))
     }
 
-    async fn delete_done(&self, owner: UserId, id: TriggerId, revision: i64, _now: Timestamp) -> Result<bool> {
+    async fn delete_done(&self, owner: UserId, id: TriggerId, revision: i64, now: Timestamp) -> Result<bool> {
         Ok(self.change(|kept| {
             let stands = kept.trigger_of(owner, id).is_some_and(|kept| kept.trigger.revision == revision);
-            stands && kept.delete_trigger(owner, id)
+            let is_deleted = stands && kept.delete_trigger(owner, id);
+            let name = kept.former_names.get(&id).cloned().filter(|name| !name.is_empty());
+            let act = is_deleted.then(|| Act::trigger_deleted(owner, id, name));
+            kept.write_down(Some(&Author { by: Actor::SYSTEM, at: now }), act);
+            is_deleted
         }))
     }
 
@@ -377,7 +452,23 @@ impl Store for Memory {
     async fn once(&self, owner: UserId, deeds: Vec<(Keyed, Deed)>, now: Timestamp) -> Vec<Result<Done>> {
         let by = self.by();
         self.change(|kept| {
-            deeds.into_iter().map(|(keyed, deed)| Ok(kept.once(owner, &keyed, deed, &by, now))).collect()
+            let (mut all, mut new, mut made) = (Vec::new(), Vec::new(), Vec::new());
+            for (keyed, deed) in deeds {
+                let to_make = match &deed {
+                    Deed::Make(new) => Some(NewTrigger::clone(new)),
+                    _ => None,
+                };
+                let done = kept.once(owner, &keyed, deed, &by, now);
+                if let (Some(one), Done::Made(came)) = (to_make, &done) {
+                    new.push(one);
+                    made.push(*came);
+                }
+                all.push(Ok(done));
+            }
+            for act in Act::triggers_made(&new, &made) {
+                kept.write_down(self.author.as_ref(), Some(act));
+            }
+            all
         })
     }
 
@@ -415,7 +506,13 @@ impl Store for Memory {
         definition: destinations::Definition,
         now: Timestamp,
     ) -> Result<Option<Destination>> {
-        Ok(self.change(|kept| kept.create_destination(owner, definition, now)))
+        Ok(self.act(
+            |kept| kept.create_destination(owner, definition, now),
+            |made, _| {
+                let made = made.as_ref()?;
+                Some(Act::destination(owner, Action::Created, made.id, made.definition.name.clone()))
+            },
+        ))
     }
 
     async fn destination(&self, owner: UserId, id: DestinationId) -> Result<Option<Destination>> {
@@ -442,15 +539,32 @@ impl Store for Memory {
         seen: i64,
         definition: destinations::Definition,
     ) -> Result<Edited> {
-        Ok(self.change(|kept| kept.edit_destination(owner, id, seen, definition)))
+        let act = Act::destination(owner, Action::Edited, id, definition.name.clone());
+        Ok(self.act(
+            |kept| kept.edit_destination(owner, id, seen, definition),
+            |edited, _| (*edited == Edited::Done).then_some(act),
+        ))
     }
 
     async fn set_standing(&self, owner: UserId, id: DestinationId, standing: Standing, now: Timestamp) -> Result<bool> {
-        Ok(self.change(|kept| kept.set_standing(owner, id, standing, now)))
+        Ok(self.act(
+            |kept| kept.set_standing(owner, id, standing.clone(), now),
+            |done, kept| {
+                let name = kept.destination_of(owner, id).filter(|_| *done)?.definition.name.clone();
+                Some(Act::standing(owner, id, name, &standing))
+            },
+        ))
     }
 
     async fn delete_destination(&self, owner: UserId, id: DestinationId, now: Timestamp) -> Result<Deleted> {
-        Ok(self.change(|kept| kept.delete_destination(owner, id, now)))
+        let name = self.kept().destination_of(owner, id).map(|kept| kept.definition.name.clone());
+        Ok(self.act(
+            |kept| kept.delete_destination(owner, id, now),
+            |deleted, _| {
+                let name = name.filter(|_| *deleted == Deleted::Done)?;
+                Some(Act::destination(owner, Action::Deleted, id, name))
+            },
+        ))
     }
 
     async fn suspend_destination(
@@ -461,7 +575,13 @@ impl Store for Memory {
         told_by: Option<MessageId>,
         now: Timestamp,
     ) -> Result<bool> {
-        Ok(self.change(|kept| kept.suspend_destination(id, seen, reason, told_by, now)))
+        Ok(self.change(|kept| {
+            let is_suspended = kept.suspend_destination(id, seen, reason, told_by, now);
+            let suspended = kept.destinations.get(&id).filter(|_| is_suspended);
+            let act = suspended.map(|one| Act::standing(one.owner, id, one.definition.name.clone(), &one.standing));
+            kept.write_down(Some(&Author { by: Actor::SYSTEM, at: now }), act);
+            is_suspended
+        }))
     }
 
     async fn streaks(&self, owner: UserId) -> Result<Vec<(DestinationId, Streak)>> {
@@ -565,7 +685,10 @@ impl Store for Memory {
         retention: Retention,
         now: Timestamp,
     ) -> Result<Vec<std::result::Result<(), Refusal>>> {
-        Ok(self.change(|kept| kept.redeliver_all(owner, &deliveries, retention, now)))
+        Ok(self.act(
+            |kept| kept.redeliver_all(owner, &deliveries, retention, now),
+            |outcomes, _| Act::redelivered(owner, &deliveries, outcomes),
+        ))
     }
 
     async fn redeliver_matching(
@@ -577,7 +700,10 @@ impl Store for Memory {
         retention: Retention,
         now: Timestamp,
     ) -> Result<Redelivered> {
-        Ok(self.change(|kept| kept.redeliver_matching(owner, filter, after, limit, retention, now)))
+        Ok(self.act(
+            |kept| kept.redeliver_matching(owner, filter, after, limit, retention, now),
+            |sent, _| Act::matching_redelivered(owner, sent.redelivered as u64),
+        ))
     }
 
     async fn cancel_delivery(
@@ -587,7 +713,10 @@ impl Store for Memory {
         gone_until: Timestamp,
         now: Timestamp,
     ) -> Result<std::result::Result<(), CancelRefusal>> {
-        Ok(self.change(|kept| kept.cancel_delivery(owner, delivery, gone_until, now)))
+        Ok(self.act(
+            |kept| kept.cancel_delivery(owner, delivery, gone_until, now),
+            |cancelled, _| cancelled.is_ok().then(|| Act::delivery(owner, Action::Cancelled, delivery)),
+        ))
     }
 
     async fn receipt(
@@ -692,6 +821,15 @@ impl Store for Memory {
         gone_until: Timestamp,
     ) -> Result<Option<(TriggerId, Firing)>> {
         Ok(self.kept().gone_firing(owner, id, gone_until))
+    }
+
+    async fn note_act(&self, act: Act) -> Result<()> {
+        self.kept().write_down(self.author.as_ref(), Some(act));
+        Ok(())
+    }
+
+    async fn acts(&self, filter: ActFilter, before: Option<i64>, limit: usize) -> Result<Vec<Entry>> {
+        Ok(self.kept().acts(&filter, before, limit))
     }
 
     async fn expire(&self, gone_until: Timestamp, now: Timestamp, limit: usize) -> Result<Expired> {

@@ -3,6 +3,8 @@
 use jiff::Timestamp;
 
 use super::Kept;
+use crate::act::Act;
+use crate::actor::{Actor, Author};
 use crate::node::NodeView;
 use crate::plan::{Absence, absence};
 use crate::store::ABSENCES_KEPT;
@@ -13,6 +15,7 @@ impl Kept {
         self.absences.retain(|_, to| *to > forgotten);
         if let Some(absence) = absence(self.sign_of_life, self.next_due(), now) {
             self.absences.insert(absence.from, absence.to);
+            self.write_down(Some(&Author { by: Actor::SYSTEM, at: now }), Some(Act::absence(&absence)));
         }
         self.sign_of_life = Some(now);
         self.began_at.get_or_insert(now);

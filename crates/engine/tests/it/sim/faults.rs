@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use oncue_domain::access::{ApiKey, KeyHash, Preferences, Registration, Session, User};
+use oncue_domain::act::{Act, ActFilter, Entry};
 use oncue_domain::actor::Author;
 use oncue_domain::agenda::Span;
 use oncue_domain::arrival::{Arrival, Arrived, Contents};
@@ -173,6 +174,14 @@ impl Store for Faults {
         self.refuse()?;
         let answer = self.memory.arrive(owner, arrived, contents).await;
         self.lose(answer)
+    }
+
+    async fn note_act(&self, act: Act) -> Result<()> {
+        self.memory.note_act(act).await
+    }
+
+    async fn acts(&self, filter: ActFilter, before: Option<i64>, limit: usize) -> Result<Vec<Entry>> {
+        self.memory.acts(filter, before, limit).await
     }
 
     async fn expire(&self, gone_until: Timestamp, now: Timestamp, limit: usize) -> Result<Expired> {

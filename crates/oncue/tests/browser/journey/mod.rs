@@ -12,6 +12,7 @@ mod docs;
 mod edit;
 mod first_account;
 mod forecast;
+mod history;
 mod keyboard;
 mod keys;
 mod kinds;

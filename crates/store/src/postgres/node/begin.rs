@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use deadpool_postgres::{GenericClient, Transaction};
 use jiff::{SignedDuration, Timestamp};
+use oncue_domain::act::Act;
 use oncue_domain::node::GONE_AFTER;
 use oncue_domain::plan::{Absence, absence};
 use oncue_domain::presence::{Before, Others, before};
@@ -14,7 +15,7 @@ use oncue_domain::store::{ABSENCES_KEPT, Error, Result};
 use super::watch::{Seen, Watch};
 use super::{NEVER, Node};
 use crate::codec::instant;
-use crate::postgres::{Shared, answered, column, execute, locks, query, query_first};
+use crate::postgres::{Shared, act, answered, column, execute, locks, query, query_first};
 
 /// How often the others are looked at; a sign of theirs ends the wait.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -102,6 +103,7 @@ async fn record(
         let sql = "INSERT INTO absences (from_at, to_at) VALUES ($1, $2)
                    ON CONFLICT (from_at) DO UPDATE SET to_at = excluded.to_at";
         execute(&transaction, sql, &[&absence.from.as_microsecond(), &absence.to.as_microsecond()]).await?;
+        act::write_own(&transaction, &Act::absence(&absence), now).await?;
     }
     node.note_begun(now);
     let alive = "UPDATE nodes SET alive_at = $2 WHERE id = $1";

@@ -2,6 +2,7 @@
 //! store is finished when it passes; new meaning is added here first.
 
 mod access;
+mod act;
 mod alert;
 mod arrival;
 mod attention;

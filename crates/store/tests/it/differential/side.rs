@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use oncue_domain::access::{ApiKey, User};
+use oncue_domain::act::{ActFilter, Entry};
 use oncue_domain::actor::{Actor, Author, Who};
 use oncue_domain::agenda::Span;
 use oncue_domain::arrival::{Arrival, Contents};
@@ -80,6 +81,8 @@ struct Owned {
     skipped: Vec<Vec<SkippedView>>,
     /// Without the numbers of their events.
     ledgers: Vec<Ledger>,
+    /// What was done, the server's own too, without the numbers of the lines.
+    acts: Vec<Entry>,
     /// Of each trigger all that are kept, and the one that stood a while ago.
     revisions: Vec<(Vec<Revision>, Option<Revision>)>,
     events: Vec<(Event, Vec<Delivery>)>,
@@ -348,6 +351,10 @@ impl Side {
             triggers: store.triggers(owner, None, 1000).await.expect("a list"),
             skipped: Vec::new(),
             ledgers: Vec::new(),
+            acts: store
+                .acts(ActFilter { with_server: true, ..ActFilter::of(owner) }, None, 100_000)
+                .await
+                .expect("a log"),
             revisions: Vec::new(),
             events: Vec::new(),
             counts: store.event_counts(owner, gone_until).await.expect("counts"),
@@ -362,6 +369,7 @@ impl Side {
             arrivals: Vec::new(),
             uses: Vec::new(),
         };
+        owned.acts.iter_mut().for_each(|entry| entry.id = 0);
         owned.undelivered.iter_mut().for_each(|one| one.place.event = EventId(0));
         for event in self.events(owner).await {
             let deliveries = match look {
@@ -446,6 +454,7 @@ impl Seen {
             ("nodes", self.nodes.iter().any(|(_, _, work)| work.is_some())),
             ("triggers", owned(|owned| !owned.triggers.is_empty())),
             ("trigger", owned(|owned| !owned.triggers.is_empty())),
+            ("acts", owned(|owned| owned.acts.len() > 3)),
             ("revisions", owned(|owned| owned.revisions.iter().any(|(kept, _)| kept.len() > 2))),
             ("revision", owned(|owned| !owned.revisions.is_empty())),
             ("revision_at", owned(|owned| owned.revisions.iter().any(|(_, stood)| stood.is_some()))),

@@ -90,7 +90,7 @@ pub(crate) async fn list(State(app): State<App>, caller: Caller, mut query: Quer
     request_body = DestinationInput, responses((status = 201, body = DestinationDocument), MakingErrors))]
 pub(crate) async fn create(State(app): State<App>, caller: Caller, body: JsonBody) -> Result<Response, Problem> {
     let now = app.now();
-    let made = write::create_from(&app, caller.owner(), body.object()?, now).await?;
+    let made = write::create_from(&app, &caller, body.object()?, now).await?;
     let location = [(header::LOCATION, format!("/api/v1/destinations/{}", made.destination.id))];
     let document = DestinationDocument::of(&made.destination, None, 0).revealing(made.secret.as_ref());
     let mut response = (StatusCode::CREATED, location, Json(document)).into_response();
@@ -122,7 +122,7 @@ pub(crate) async fn replace(
     let id = destination_id(&id)?;
     // Before the body is looked at, so that what is another's looks like none whatever is sent.
     load(&app, caller.owner(), id).await?;
-    let made = write::edit_from(&app, caller.owner(), id, &body.object()?).await?;
+    let made = write::edit_from(&app, &caller, id, &body.object()?).await?;
     Ok(Json(document_of(&app, &made.destination).await?.revealing(made.secret.as_ref())).into_response())
 }
 
@@ -139,7 +139,7 @@ pub(crate) async fn patch(
 ) -> Result<Response, Problem> {
     let id = destination_id(&id)?;
     load(&app, caller.owner(), id).await?;
-    let made = write::patch_from(&app, caller.owner(), id, &body.object()?).await?;
+    let made = write::patch_from(&app, &caller, id, &body.object()?).await?;
     Ok(Json(document_of(&app, &made.destination).await?.revealing(made.secret.as_ref())).into_response())
 }
 
@@ -149,7 +149,7 @@ pub(crate) async fn patch(
     responses((status = 204), (status = 409, description = "Triggers send to it; they are named"), Errors))]
 pub(crate) async fn delete(State(app): State<App>, caller: Caller, PathId(id): PathId) -> Result<StatusCode, Problem> {
     let now = app.now();
-    match app.store.delete_destination(caller.owner(), destination_id(&id)?, now).await? {
+    match app.acting(&caller).delete_destination(caller.owner(), destination_id(&id)?, now).await? {
         Deleted::Done => Ok(StatusCode::NO_CONTENT),
         Deleted::NotFound => Err(Fault::not_found("Destination").into()),
         Deleted::InUse { triggers, count } => Err(Fault::new(StatusCode::CONFLICT, in_use(&triggers, count)).into()),
@@ -177,7 +177,7 @@ pub(crate) async fn pause(State(app): State<App>, caller: Caller, PathId(id): Pa
     let destination = load(&app, caller.owner(), destination_id(&id)?).await?;
     let is_paused = matches!(destination.standing, Standing::Paused { .. });
     let standing = (!is_paused).then_some(Standing::Paused { since: now });
-    let destination = stand(&app, caller.owner(), destination, standing).await?;
+    let destination = stand(&app, &caller, destination, standing).await?;
     Ok(Json(document_of(&app, &destination).await?).into_response())
 }
 
@@ -187,19 +187,19 @@ pub(crate) async fn pause(State(app): State<App>, caller: Caller, PathId(id): Pa
 pub(crate) async fn resume(State(app): State<App>, caller: Caller, PathId(id): PathId) -> Result<Response, Problem> {
     let destination = load(&app, caller.owner(), destination_id(&id)?).await?;
     let standing = (destination.standing != Standing::Active).then_some(Standing::Active);
-    let destination = stand(&app, caller.owner(), destination, standing).await?;
+    let destination = stand(&app, &caller, destination, standing).await?;
     Ok(Json(document_of(&app, &destination).await?).into_response())
 }
 
 /// Lets a destination stand like that, where it does not yet.
 pub(crate) async fn stand(
     app: &Shared,
-    owner: UserId,
+    caller: &Caller,
     destination: Destination,
     standing: Option<Standing>,
 ) -> Result<Destination, Fault> {
     let Some(standing) = standing else { return Ok(destination) };
-    if app.store.set_standing(owner, destination.id, standing.clone(), app.now()).await? {
+    if app.acting(caller).set_standing(caller.owner(), destination.id, standing.clone(), app.now()).await? {
         Ok(Destination { standing, ..destination })
     } else {
         Err(Fault::not_found("Destination"))

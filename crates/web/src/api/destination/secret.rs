@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use oncue_domain::id::{DestinationId, UserId};
+use oncue_domain::id::DestinationId;
 use oncue_domain::signature::{SECRETS_MAX, Scheme, SigningSecret};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -68,7 +68,7 @@ pub(crate) async fn rotate(
 ) -> Result<Response, Problem> {
     let id = destination_id(&id)?;
     load(&app, caller.owner(), id).await?;
-    let secret = draw(&app, caller.owner(), id, read_scheme(&body)?).await?;
+    let secret = draw(&app, &caller, id, read_scheme(&body)?).await?;
     Ok((StatusCode::CREATED, Extension(ShownOnce), Json(NewSecretDocument::of(&secret))).into_response())
 }
 
@@ -83,7 +83,7 @@ fn read_scheme(body: &JsonBody) -> Result<Scheme, Fault> {
 /// Gives a destination one more secret. It is in nobody's hands but the caller's, and the store's.
 pub(crate) async fn draw(
     app: &Shared,
-    owner: UserId,
+    caller: &Caller,
     id: DestinationId,
     scheme: Scheme,
 ) -> Result<SigningSecret, Fault> {
@@ -91,7 +91,7 @@ pub(crate) async fn draw(
         Scheme::V1 => SigningSecret::symmetric(app.random()),
         Scheme::V1a => SigningSecret::asymmetric(app.random()),
     };
-    write::change(app, owner, id, |definition| {
+    write::change(app, caller, id, |definition| {
         let mut shown = write::shown(definition);
         let secrets = secrets_of(&mut shown)?;
         if secrets.len() >= SECRETS_MAX {
@@ -111,13 +111,13 @@ pub(crate) async fn draw(
     responses((status = 204), (status = 409, description = "It is the only one"), Errors))]
 pub(crate) async fn delete(State(app): State<App>, caller: Caller, ids: PathIds) -> Result<StatusCode, Problem> {
     let PathIds(destination, secret) = ids;
-    drop_secret(&app, caller.owner(), destination_id(&destination)?, &secret).await?;
+    drop_secret(&app, &caller, destination_id(&destination)?, &secret).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Takes a secret from a destination.
-pub(crate) async fn drop_secret(app: &Shared, owner: UserId, id: DestinationId, secret: &str) -> Result<(), Fault> {
-    let dropped = write::change(app, owner, id, |definition| {
+pub(crate) async fn drop_secret(app: &Shared, caller: &Caller, id: DestinationId, secret: &str) -> Result<(), Fault> {
+    let dropped = write::change(app, caller, id, |definition| {
         let mut shown = write::shown(definition);
         let secrets = secrets_of(&mut shown)?;
         let at = secrets.iter().position(|kept| kept["id"] == secret);

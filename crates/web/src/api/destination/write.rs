@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 
 use super::load;
 use crate::app::Shared;
+use crate::auth::Caller;
 use crate::fault::Fault;
 
 /// The fields of a destination that are shown and cannot be set.
@@ -39,13 +40,14 @@ pub(crate) struct Made {
 /// left out, a secret is drawn; an empty list asks for none.
 pub(crate) async fn create_from(
     app: &Shared,
-    owner: UserId,
+    caller: &Caller,
     mut said: Map<String, Value>,
     now: Timestamp,
 ) -> Result<Made, Fault> {
+    let owner = caller.owner();
     let secret = draw_first(app, &mut said, None);
     let definition = read(app, owner, said, None).await?;
-    match app.store.create_destination(owner, definition, now).await? {
+    match app.acting(caller).create_destination(owner, definition, now).await? {
         Some(destination) => Ok(Made { destination, secret }),
         None => {
             let detail = format!("You have {DESTINATIONS_MAX} destinations already; delete one first.");
@@ -80,31 +82,32 @@ fn is_to_be_drawn(said: &Map<String, Value>, former: Option<&Definition>) -> boo
 /// Replaces what a destination says; secrets that are null or left out are kept, and one is drawn where calls were not signed before.
 pub(crate) async fn edit_from(
     app: &Shared,
-    owner: UserId,
+    caller: &Caller,
     id: DestinationId,
     said: &Map<String, Value>,
 ) -> Result<Made, Fault> {
-    change(app, owner, id, |_| Ok(said.clone())).await
+    change(app, caller, id, |_| Ok(said.clone())).await
 }
 
 /// Changes the fields of a destination that are named, each as a whole (RFC 7396 for the fields at the top); what lies deeper is not
 /// merged, because null stands there for a secret that is kept.
 pub(crate) async fn patch_from(
     app: &Shared,
-    owner: UserId,
+    caller: &Caller,
     id: DestinationId,
     said: &Map<String, Value>,
 ) -> Result<Made, Fault> {
-    change(app, owner, id, |current| Ok(merge(shown(current), said))).await
+    change(app, caller, id, |current| Ok(merge(shown(current), said))).await
 }
 
 /// Changes a destination to what `decide` makes of it; decided again when it changed meanwhile. What changes nothing is no edit.
 pub(super) async fn change(
     app: &Shared,
-    owner: UserId,
+    caller: &Caller,
     id: DestinationId,
     decide: impl Fn(&Definition) -> Result<Map<String, Value>, Fault>,
 ) -> Result<Made, Fault> {
+    let owner = caller.owner();
     for _ in 0..EDIT_TRIES {
         let current = load(app, owner, id).await?;
         let mut said = decide(&current.definition)?;
@@ -113,7 +116,7 @@ pub(super) async fn change(
         if definition == *current.definition {
             return Ok(Made { destination: current, secret: None });
         }
-        match app.store.edit_destination(owner, id, current.revision, definition).await? {
+        match app.acting(caller).edit_destination(owner, id, current.revision, definition).await? {
             Edited::Done => return Ok(Made { destination: load(app, owner, id).await?, secret }),
             Edited::NotFound => return Err(Fault::not_found("Destination")),
             Edited::Missing(missing) => return Err(Invalid::new("alert.destination", missing.to_string()).into()),

@@ -138,11 +138,11 @@ pub(crate) async fn redeliver_many(
             RedeliveryDocument::Counted { matching: count(&app, owner, filter).await?, cap: REDELIVERED_MAX as u64 }
         }
         Wish::Matching(filter) => {
-            let Sent { redelivered, remaining } = redeliver_matching(&app, owner, filter).await?;
+            let Sent { redelivered, remaining } = redeliver_matching(&app, &caller, filter).await?;
             RedeliveryDocument::Matching { redelivered, remaining }
         }
         Wish::Chosen(chosen) => {
-            let results = redeliver_chosen(&app, owner, &chosen).await?;
+            let results = redeliver_chosen(&app, &caller, &chosen).await?;
             let redelivered = results.iter().filter(|result| result.is_ok()).count() as u64;
             let results = chosen.into_iter().zip(results).map(|(id, result)| ResultDocument::of(id, result));
             RedeliveryDocument::Chosen { redelivered, results: results.collect() }
@@ -219,14 +219,19 @@ pub(crate) struct Sent {
 }
 
 /// Lets all failed deliveries that match be owed again, at most [`REDELIVERED_MAX`].
-pub(crate) async fn redeliver_matching(app: &Shared, owner: UserId, filter: UndeliveredFilter) -> Result<Sent, Fault> {
+pub(crate) async fn redeliver_matching(
+    app: &Shared,
+    caller: &Caller,
+    filter: UndeliveredFilter,
+) -> Result<Sent, Fault> {
+    let (owner, store) = (caller.owner(), app.acting(caller));
     let (retention, now) = (app.settings.retention, app.now());
     let (mut looked_at, mut redelivered, mut after) = (0, 0, None);
     // In slices, so that whoever else writes is not held up; each goes on below the one before, so that what fails anew meanwhile is
     // not sent a third time.
     while looked_at < REDELIVERED_MAX {
         let limit = (REDELIVERED_MAX - looked_at).min(SLICE_MAX);
-        let slice = app.store.redeliver_matching(owner, filter, after, limit, retention, now).await?;
+        let slice = store.redeliver_matching(owner, filter, after, limit, retention, now).await?;
         looked_at += slice.redelivered + slice.refused;
         redelivered += slice.redelivered as u64;
         after = slice.go_on_after;
@@ -240,8 +245,8 @@ pub(crate) async fn redeliver_matching(app: &Shared, owner: UserId, filter: Unde
 /// Lets those of these deliveries be owed again that may be; gives what came of each, in their order.
 pub(crate) async fn redeliver_chosen(
     app: &Shared,
-    owner: UserId,
+    caller: &Caller,
     chosen: &[DeliveryId],
 ) -> Result<Vec<Result<(), Refusal>>, Fault> {
-    Ok(app.store.redeliver(owner, chosen.to_vec(), app.settings.retention, app.now()).await?)
+    Ok(app.acting(caller).redeliver(caller.owner(), chosen.to_vec(), app.settings.retention, app.now()).await?)
 }

@@ -110,7 +110,7 @@ pub(crate) async fn revoke(
     needs_login(&app)?;
     let not_found = || Fault::not_found("API key");
     let id = id_of(&id).map(ApiKeyId).ok_or_else(not_found)?;
-    if !app.store.delete_api_key(caller.owner(), id).await? {
+    if !app.acting(&caller).delete_api_key(caller.owner(), id).await? {
         return Err(not_found().into());
     }
     Ok(done(Done::KeyRevoked))

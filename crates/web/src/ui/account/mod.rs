@@ -171,7 +171,7 @@ pub(super) async fn preferences(
         return respond(&app, &caller, View { wrong, zone: Some(typed), ..View::default() }).await;
     }
     let preferences = Preferences { zone, theme, shortcuts, ..caller.user.preferences.clone() };
-    app.set_preferences(caller.owner(), preferences).await?;
+    app.set_preferences(&caller, preferences).await?;
     Ok(done(Done::PreferencesSaved))
 }
 
@@ -191,7 +191,7 @@ pub(super) async fn clock(
         .into());
     };
     let preferences = Preferences { shown_in, ..caller.user.preferences.clone() };
-    app.set_preferences(caller.owner(), preferences).await?;
+    app.set_preferences(&caller, preferences).await?;
     let back = form.remove("back").and_then(|back| page_of_ours(&back)).unwrap_or_else(|| "/account".to_owned());
     Ok(see_other(&back))
 }

@@ -62,7 +62,7 @@ pub(crate) async fn end(
     let Some(session) = sessions.iter().find(|session| mark(session) == asked) else {
         return Err(Fault::not_found("Session").into());
     };
-    app.store.end_session(&session.id).await?;
+    app.acting(&caller).end_session(&session.id).await?;
     Ok(done(Done::SessionEnded))
 }
 
@@ -70,7 +70,7 @@ pub(crate) async fn end(
 pub(crate) async fn end_others(State(app): State<App>, Visitor(caller): Visitor) -> Result<Response, PageFault> {
     needs_login(&app)?;
     let this = caller.session.as_deref().unwrap_or_default();
-    app.store.end_other_sessions(caller.owner(), this).await?;
+    app.acting(&caller).end_other_sessions(caller.owner(), this).await?;
     Ok(done(Done::OtherSessionsEnded))
 }
 
@@ -105,8 +105,8 @@ pub(crate) async fn password(
         return respond(&app, &caller, View { wrong, ..View::default() }).await;
     }
     let hash = app.passwords.hash(new).await?;
-    app.store.set_password(caller.owner(), &hash).await?;
-    let session = open_session(&app, &caller.user, &agent(&headers)).await?;
+    app.acting(&caller).set_password(caller.owner(), &hash).await?;
+    let session = open_session(&app, &caller.user, &agent(&headers), client).await?;
     let mut response = done(Done::PasswordChanged);
     carry(&app, &mut response, &session);
     Ok(response)

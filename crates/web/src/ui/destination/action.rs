@@ -55,7 +55,7 @@ async fn turn(
     let done = if wanted == Standing::Active { Done::DestinationResumed } else { Done::DestinationPaused };
     let current = load(app, caller.owner(), destination_id(id)?).await?;
     let wanted = (!is_so(&current.standing)).then_some(wanted);
-    let turned = stand(app, caller.owner(), current, wanted).await?;
+    let turned = stand(app, caller, current, wanted).await?;
     let back = form.get("back").and_then(|back| page_of_ours(back)).unwrap_or_else(|| address(turned.id));
     Ok(see_other(&Notice::of(done).at(&back)))
 }
@@ -82,7 +82,7 @@ pub(in crate::ui) async fn rotate(
     let id = destination_id(&id)?;
     let form = parse_form(&read_form_body(request, ACTION_BYTES_MAX).await?);
     let scheme = form.get("scheme").and_then(|word| Scheme::from_word(word)).unwrap_or(Scheme::V1);
-    let drawn = secret::draw(&app, caller.owner(), id, scheme).await?;
+    let drawn = secret::draw(&app, &caller, id, scheme).await?;
     let destination = load(&app, caller.owner(), id).await?;
     show_new(&app, &caller, &destination, &drawn, Done::SecretDrawn).await
 }
@@ -97,6 +97,6 @@ pub(in crate::ui) async fn take_secret(
     let id = destination_id(&id)?;
     let form = parse_form(&read_form_body(request, ACTION_BYTES_MAX).await?);
     let taken = form.get("secret").ok_or_else(|| Fault::not_found("Signing secret"))?;
-    secret::drop_secret(&app, caller.owner(), id, taken).await?;
+    secret::drop_secret(&app, &caller, id, taken).await?;
     Ok(see_other(&Notice::of(Done::SecretTaken).at(&address(id))))
 }

@@ -71,7 +71,7 @@ pub(in crate::ui) async fn delete(
     PathId(id): PathId,
 ) -> Result<Response, PageFault> {
     let id = destination_id(&id)?;
-    match app.store.delete_destination(caller.owner(), id, app.now()).await? {
+    match app.acting(&caller).delete_destination(caller.owner(), id, app.now()).await? {
         Deleted::Done => Ok(see_other(&Notice::of(Done::DestinationDeleted).at("/ui/destinations"))),
         Deleted::NotFound => Err(Fault::not_found("Destination").into()),
         Deleted::InUse { .. } => {

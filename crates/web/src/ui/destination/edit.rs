@@ -164,7 +164,7 @@ pub(in crate::ui) async fn create(
 ) -> Result<Response, PageFault> {
     let form = DestinationForm::read(request, None).await?;
     let made = match form.to_json() {
-        Ok(said) => create_from(&app, caller.owner(), said, app.now()).await,
+        Ok(said) => create_from(&app, &caller, said, app.now()).await,
         Err(wrong) => Err(wrong.into()),
     };
     match made {
@@ -206,7 +206,7 @@ pub(in crate::ui) async fn edit(
         return Ok(FormPage { is_stale: true, ..again }.show());
     }
     let edited = match form.to_json() {
-        Ok(said) => edit_from(&app, caller.owner(), id, &said).await,
+        Ok(said) => edit_from(&app, &caller, id, &said).await,
         Err(wrong) => Err(wrong.into()),
     };
     match edited {

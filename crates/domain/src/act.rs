@@ -1,0 +1,419 @@
+//! Who did what: a line for each change that somebody made, and for what oncue did of itself. Here stands what such a line says
+//! of each sort of change; it is written down by the store, in the transaction that changes. Firings are not acts: events tell those.
+//! No secret may enter: names, numbers and words of ours alone.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::access::{ApiKey, Scope};
+use crate::actor::Actor;
+use crate::destination::Standing;
+use crate::id::{ApiKeyId, DestinationId, TriggerId, UserId};
+use crate::plan::Absence;
+use crate::redelivery::DeliveryId;
+use crate::store::{Made, NewTrigger};
+use crate::trigger::Trigger;
+
+/// For how long acts are kept.
+pub const ACTS_KEPT: SignedDuration = SignedDuration::from_hours(400 * 24);
+
+/// For how many acts of an owner there is room; the oldest go first, when next somebody looks ([`makes_room`]).
+pub const ACTS_MAX: usize = 20_000;
+
+/// Room is looked for once in so many acts.
+const LOOKS_APART: i64 = 256;
+
+/// Whether what there is no room for goes with the act of this number.
+pub fn makes_room(id: i64) -> bool {
+    id % LOOKS_APART == 0
+}
+
+/// What was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// It was made.
+    Created,
+    /// It was changed.
+    Edited,
+    /// It was deleted.
+    Deleted,
+    /// It was switched off for a while.
+    Paused,
+    /// It was switched on again.
+    Resumed,
+    /// oncue switched it off.
+    Suspended,
+    /// Somebody came in.
+    LoggedIn,
+    /// Somebody wanted to come in, and was not let in.
+    LoginFailed,
+    /// A login was ended.
+    LoggedOut,
+    /// All logins but one were ended.
+    OthersLoggedOut,
+    /// A password was changed, and all logins ended.
+    PasswordChanged,
+    /// A user may not come in any more.
+    Disabled,
+    /// Somebody said how they like their pages.
+    PreferencesChanged,
+    /// What had ended, or waited, is sent again.
+    Redelivered,
+    /// What waited is given up.
+    Cancelled,
+    /// Nobody ran for a while.
+    WasAway,
+    /// A node was silent, and others took over what it held.
+    GivenUp,
+}
+
+impl Action {
+    /// Every action.
+    pub const ALL: [Action; 17] = [
+        Action::Created,
+        Action::Edited,
+        Action::Deleted,
+        Action::Paused,
+        Action::Resumed,
+        Action::Suspended,
+        Action::LoggedIn,
+        Action::LoginFailed,
+        Action::LoggedOut,
+        Action::OthersLoggedOut,
+        Action::PasswordChanged,
+        Action::Disabled,
+        Action::PreferencesChanged,
+        Action::Redelivered,
+        Action::Cancelled,
+        Action::WasAway,
+        Action::GivenUp,
+    ];
+
+    /// The word in the API and in the stores.
+    pub fn word(self) -> &'static str {
+        match self {
+            Action::Created => "created",
+            Action::Edited => "edited",
+            Action::Deleted => "deleted",
+            Action::Paused => "paused",
+            Action::Resumed => "resumed",
+            Action::Suspended => "suspended",
+            Action::LoggedIn => "logged_in",
+            Action::LoginFailed => "login_failed",
+            Action::LoggedOut => "logged_out",
+            Action::OthersLoggedOut => "others_logged_out",
+            Action::PasswordChanged => "password_changed",
+            Action::Disabled => "disabled",
+            Action::PreferencesChanged => "preferences_changed",
+            Action::Redelivered => "redelivered",
+            Action::Cancelled => "cancelled",
+            Action::WasAway => "was_away",
+            Action::GivenUp => "given_up",
+        }
+    }
+
+    /// The action of that word.
+    pub fn from_word(word: &str) -> Option<Action> {
+        Action::ALL.into_iter().find(|action| action.word() == word)
+    }
+}
+
+/// What sort of thing it was done to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Thing {
+    /// A trigger, or several.
+    Trigger,
+    /// A destination.
+    Destination,
+    /// An API key.
+    ApiKey,
+    /// A user: their account, password, preferences, logins.
+    User,
+    /// A delivery, or several; the number is its event's.
+    Delivery,
+    /// The server, or one of its nodes.
+    Server,
+}
+
+impl Thing {
+    /// Every sort.
+    pub const ALL: [Thing; 6] =
+        [Thing::Trigger, Thing::Destination, Thing::ApiKey, Thing::User, Thing::Delivery, Thing::Server];
+
+    /// The word in the API and in the stores.
+    pub fn word(self) -> &'static str {
+        match self {
+            Thing::Trigger => "trigger",
+            Thing::Destination => "destination",
+            Thing::ApiKey => "api_key",
+            Thing::User => "user",
+            Thing::Delivery => "delivery",
+            Thing::Server => "server",
+        }
+    }
+
+    /// The sort of that word.
+    pub fn from_word(word: &str) -> Option<Thing> {
+        Thing::ALL.into_iter().find(|thing| thing.word() == word)
+    }
+}
+
+/// Something that was done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Act {
+    /// Whose thing it was done to; none where it is the server's.
+    pub owner: Option<UserId>,
+    /// What was done.
+    pub action: Action,
+    /// To what sort of thing.
+    pub thing: Thing,
+    /// Its number; none where it was done to several, or the thing has none.
+    pub id: Option<i64>,
+    /// What it was called then.
+    pub name: Option<String>,
+    /// What else there is to say, in few words.
+    pub details: Option<String>,
+}
+
+impl Act {
+    fn new(owner: UserId, action: Action, thing: Thing, id: Option<i64>) -> Act {
+        Act { owner: Some(owner), action, thing, id, name: None, details: None }
+    }
+
+    fn of_server(action: Action, name: Option<String>, details: String) -> Act {
+        Act { owner: None, action, thing: Thing::Server, id: None, name, details: Some(details) }
+    }
+
+    /// A trigger was made.
+    pub fn trigger_made(trigger: &Trigger) -> Act {
+        let made = Act::new(trigger.owner, Action::Created, Thing::Trigger, Some(trigger.id.0));
+        Act { name: trigger.definition.name.clone(), ..made }
+    }
+
+    /// Of these triggers, those that were made: a line for each owner.
+    pub fn triggers_made(new: &[NewTrigger], made: &[Made]) -> Vec<Act> {
+        let mut by_owner: BTreeMap<UserId, Vec<(TriggerId, &NewTrigger)>> = BTreeMap::new();
+        for (new, id) in new.iter().zip(made).filter_map(|(new, made)| Some((new, made.as_ref().ok()?))) {
+            by_owner.entry(new.owner).or_default().push((*id, new));
+        }
+        let act = |(owner, made): (UserId, Vec<(TriggerId, &NewTrigger)>)| match made.as_slice() {
+            [(id, new)] => Act {
+                name: new.definition.name.clone(),
+                ..Act::new(owner, Action::Created, Thing::Trigger, Some(id.0))
+            },
+            several => {
+                let numbers = several.iter().map(|(id, _)| id.0);
+                let (first, last) = (numbers.clone().min().unwrap_or_default(), numbers.max().unwrap_or_default());
+                let details = format!("{} triggers, numbered from {first} to {last}", several.len());
+                Act { details: Some(details), ..Act::new(owner, Action::Created, Thing::Trigger, None) }
+            }
+        };
+        by_owner.into_iter().map(act).collect()
+    }
+
+    /// A trigger was changed into this one.
+    pub fn trigger_edited(trigger: &Trigger) -> Act {
+        let details = Some(format!("revision {}", trigger.revision));
+        Act { action: Action::Edited, details, ..Act::trigger_made(trigger) }
+    }
+
+    /// A trigger was deleted.
+    pub fn trigger_deleted(owner: UserId, id: TriggerId, name: Option<String>) -> Act {
+        Act { name, ..Act::new(owner, Action::Deleted, Thing::Trigger, Some(id.0)) }
+    }
+
+    /// Something was done to a destination.
+    pub fn destination(owner: UserId, action: Action, id: DestinationId, name: String) -> Act {
+        Act { name: Some(name), ..Act::new(owner, action, Thing::Destination, Some(id.0)) }
+    }
+
+    /// It was said whether a destination takes deliveries.
+    pub fn standing(owner: UserId, id: DestinationId, name: String, standing: &Standing) -> Act {
+        let (action, details) = match standing {
+            Standing::Active => (Action::Resumed, None),
+            Standing::Paused { .. } => (Action::Paused, None),
+            Standing::Suspended { reason, .. } => (Action::Suspended, Some(reason.clone())),
+        };
+        Act { details, ..Act::destination(owner, action, id, name) }
+    }
+
+    /// An API key was made.
+    pub fn key_made(key: &ApiKey) -> Act {
+        let scopes: Vec<&str> = key.scopes.iter().copied().map(Scope::word).collect();
+        let made = Act::key(key.owner, Action::Created, key.id, key.name.clone());
+        Act { details: Some(format!("{}…, {}", key.prefix, scopes.join(" "))), ..made }
+    }
+
+    /// Something was done to an API key.
+    pub fn key(owner: UserId, action: Action, id: ApiKeyId, name: String) -> Act {
+        Act { name: Some(name), ..Act::new(owner, action, Thing::ApiKey, Some(id.0)) }
+    }
+
+    /// Something was done to a user's account, or by them at the door.
+    pub fn user(user: UserId, action: Action) -> Act {
+        Act::new(user, action, Thing::User, Some(user.0))
+    }
+
+    /// Somebody wanted to come in under an address that nobody has. The address is not kept: people type passwords there.
+    pub fn unknown_login() -> Act {
+        Act { thing: Thing::User, ..Act::of_server(Action::LoginFailed, None, "an address that nobody has".to_owned()) }
+    }
+
+    /// Those of these deliveries that `outcomes` say so of are owed again; none where that is none of them.
+    pub fn redelivered<E>(owner: UserId, deliveries: &[DeliveryId], outcomes: &[Result<(), E>]) -> Option<Act> {
+        let sent: Vec<&DeliveryId> =
+            deliveries.iter().zip(outcomes).filter_map(|(one, outcome)| outcome.is_ok().then_some(one)).collect();
+        match sent.as_slice() {
+            [] => None,
+            [one] => Some(Act::delivery(owner, Action::Redelivered, **one)),
+            several => Some(Act::several_redelivered(owner, several.len() as u64)),
+        }
+    }
+
+    /// So many deliveries, of those that failed and matched a filter, are owed again; none where that is none.
+    pub fn matching_redelivered(owner: UserId, count: u64) -> Option<Act> {
+        (count > 0).then(|| Act::several_redelivered(owner, count))
+    }
+
+    fn several_redelivered(owner: UserId, count: u64) -> Act {
+        let details = Some(if count == 1 { "1 delivery".to_owned() } else { format!("{count} deliveries") });
+        Act { details, ..Act::new(owner, Action::Redelivered, Thing::Delivery, None) }
+    }
+
+    /// Something was done to a delivery.
+    pub fn delivery(owner: UserId, action: Action, delivery: DeliveryId) -> Act {
+        let details = Some(format!("event {}, slot {}", delivery.event, delivery.slot));
+        Act { details, ..Act::new(owner, action, Thing::Delivery, Some(delivery.event.0)) }
+    }
+
+    /// Nobody ran for a while.
+    pub fn absence(absence: &Absence) -> Act {
+        Act::of_server(Action::WasAway, None, format!("from {} to {}", absence.from, absence.to))
+    }
+
+    /// A node was silent for too long.
+    pub fn node_given_up(name: &str, address: &str) -> Act {
+        Act::of_server(Action::GivenUp, Some(name.to_owned()), format!("the node at {address}"))
+    }
+}
+
+/// An act as it was written down.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Its number; ascending in the order in which acts are written down.
+    pub id: i64,
+    /// When it was done.
+    pub at: Timestamp,
+    /// Who did it.
+    pub by: Actor,
+    /// What was done.
+    pub act: Act,
+}
+
+/// Which acts are looked for. All conditions hold together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ActFilter {
+    /// Whose they are.
+    pub owner: UserId,
+    /// The server's own as well.
+    pub with_server: bool,
+    /// Only those.
+    pub action: Option<Action>,
+    /// Only those done to this sort of thing.
+    pub thing: Option<Thing>,
+    /// Only those done to the thing of this number.
+    pub id: Option<i64>,
+    /// Only those done by this sort of actor ([`crate::actor::Who::word`]).
+    pub by: Option<&'static str>,
+    /// Only those done by the user or key of this number.
+    pub by_id: Option<i64>,
+}
+
+impl ActFilter {
+    /// All of an owner's.
+    pub fn of(owner: UserId) -> ActFilter {
+        ActFilter { owner, with_server: false, action: None, thing: None, id: None, by: None, by_id: None }
+    }
+
+    /// Whether it lets this one through.
+    pub fn lets_through(&self, entry: &Entry) -> bool {
+        let is_whose = match entry.act.owner {
+            Some(owner) => owner == self.owner,
+            None => self.with_server,
+        };
+        is_whose
+            && self.action.is_none_or(|action| action == entry.act.action)
+            && self.thing.is_none_or(|thing| thing == entry.act.thing)
+            && self.id.is_none_or(|id| entry.act.id == Some(id))
+            && self.by.is_none_or(|word| entry.by.who.word() == word)
+            && self.by_id.is_none_or(|id| entry.by.who.id() == Some(id))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::EventId;
+    use crate::trigger::Definition;
+
+    fn new(owner: i64, name: &str) -> NewTrigger {
+        let definition = Definition {
+            name: Some(name.to_owned()),
+            schedule: None,
+            payload: None,
+            webhook: None,
+            destinations: Vec::new(),
+            is_test: false,
+            enabled: true,
+            expires_at: None,
+        };
+        NewTrigger { owner: UserId(owner), definition, next_at: None, test_event: None }
+    }
+
+    #[test]
+    fn every_word_is_read_back_and_none_stands_for_two() {
+        for action in Action::ALL {
+            assert_eq!(Action::from_word(action.word()), Some(action));
+        }
+        for thing in Thing::ALL {
+            assert_eq!(Thing::from_word(thing.word()), Some(thing));
+        }
+        assert_eq!((Action::from_word("x"), Thing::from_word("x")), (None, None));
+    }
+
+    #[test]
+    fn many_triggers_are_one_deed_of_each_owner_and_one_is_told_by_its_name() {
+        let wanted = [new(1, "a"), new(2, "b"), new(1, "c"), new(3, "d")];
+        let missing = crate::store::MissingDestination(DestinationId(9));
+        let made = [Ok(TriggerId(5)), Ok(TriggerId(6)), Ok(TriggerId(7)), Err(missing)];
+        let acts = Act::triggers_made(&wanted, &made);
+        let told: Vec<_> =
+            acts.iter().map(|act| (act.owner, act.id, act.name.as_deref(), act.details.as_deref())).collect();
+        assert_eq!(
+            told,
+            [
+                (Some(UserId(1)), None, None, Some("2 triggers, numbered from 5 to 7")),
+                (Some(UserId(2)), Some(6), Some("b"), None),
+            ]
+        );
+    }
+
+    #[test]
+    fn only_what_is_sent_again_is_a_deed() {
+        let delivery = |event, slot| DeliveryId { event: EventId(event), slot };
+        let both = [delivery(1, 0), delivery(2, 3)];
+        let of = |outcomes: &[Result<(), ()>]| Act::redelivered(UserId(1), &both, outcomes);
+        assert_eq!(of(&[Err(()), Err(())]), None);
+        let one = of(&[Err(()), Ok(())]).expect("one is sent");
+        assert_eq!((one.id, one.details.as_deref()), (Some(2), Some("event 2, slot 3")));
+        let all = of(&[Ok(()), Ok(())]).expect("two are sent");
+        assert_eq!((all.id, all.details.as_deref()), (None, Some("2 deliveries")));
+        assert_eq!(Act::matching_redelivered(UserId(1), 0), None);
+    }
+
+    #[test]
+    fn room_is_looked_for_once_in_a_while() {
+        assert_eq!((1..=512).filter(|id| makes_room(*id)).count(), 2);
+    }
+}
