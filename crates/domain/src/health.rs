@@ -10,6 +10,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 
+use crate::audit::Round;
+
 /// By how much an occurrence may be late before oncue is.
 pub const LATE_MAX: SignedDuration = SignedDuration::from_secs(10);
 
@@ -175,6 +177,9 @@ impl Punctuality {
 pub trait Health: Send + Sync {
     /// Whether oncue keeps time, as it was found at most a second ago. Comes back in a few seconds, whatever the store does.
     async fn punctuality(&self) -> Punctuality;
+
+    /// The auditor's last round over the triggers that fall on this node; none before its first has ended.
+    fn audited(&self) -> Option<Round>;
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ pub mod act;
 pub mod actor;
 pub mod agenda;
 pub mod arrival;
+pub mod audit;
 pub mod count;
 pub mod delivery;
 pub mod destination;

@@ -7,12 +7,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use oncue_domain::audit::Round;
 use oncue_domain::clock::Clock;
 use oncue_domain::health::{Due, Facts, Health, Looked, Punctuality, Silence};
 use oncue_domain::store::Store;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
+use crate::auditor::LastRound;
 use crate::work::Tally;
 
 /// What was found is told to whoever asks within this time: the store is asked no more often.
@@ -26,6 +28,7 @@ pub(crate) struct Watch {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     tally: Arc<Tally>,
+    audited: LastRound,
     began_at: Timestamp,
     began: Instant,
     /// Held while the store is asked: who comes meanwhile is told the same.
@@ -41,9 +44,9 @@ struct Found {
 
 impl Watch {
     /// Watches over the scheduler that notes its looks in `tally` and begins now.
-    pub(crate) fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, tally: Arc<Tally>) -> Watch {
+    pub(crate) fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, tally: Arc<Tally>, audited: LastRound) -> Watch {
         let began_at = clock.now();
-        Watch { store, clock, tally, began_at, began: Instant::now(), last: Mutex::new(None) }
+        Watch { store, clock, tally, audited, began_at, began: Instant::now(), last: Mutex::new(None) }
     }
 
     fn looked(&self) -> Looked {
@@ -86,6 +89,10 @@ impl Health for Watch {
         let punctuality = found.punctuality.clone();
         *last = Some(found);
         punctuality
+    }
+
+    fn audited(&self) -> Option<Round> {
+        self.audited.get()
     }
 }
 
@@ -155,7 +162,7 @@ mod tests {
             store.create_trigger(new, at(0)).await.expect("the model always works").expect("it names no destination");
             let tally = Arc::new(Tally::default());
             let doors = (Arc::new(store), Arc::clone(&clock));
-            Stage { watch: Watch::new(doors.0, doors.1, Arc::clone(&tally)), clock, tally }
+            Stage { watch: Watch::new(doors.0, doors.1, Arc::clone(&tally), LastRound::default()), clock, tally }
         }
 
         /// What is found `after` that much real time, when the clock says `now`; the scheduler has looked at `looked`.

@@ -144,6 +144,10 @@ mod tests {
             let troubles = if self.is_late.load(Ordering::SeqCst) { vec![trouble] } else { Vec::new() };
             Punctuality { checked_at: Timestamp::UNIX_EPOCH, troubles }
         }
+
+        fn audited(&self) -> Option<oncue_domain::audit::Round> {
+            None
+        }
     }
 
     #[async_trait]

@@ -4,6 +4,7 @@
 
 mod alarm;
 pub mod attempt;
+pub mod auditor;
 pub mod courier;
 mod deliver;
 mod desk;
@@ -24,6 +25,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use oncue_domain::audit::ROUND_EVERY;
 use oncue_domain::clock::Clock;
 use oncue_domain::destination::Webhook;
 use oncue_domain::event::Retention;
@@ -38,6 +40,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
 use alarm::Alarm;
+use auditor::{Auditor, Errand};
 use courier::Courier;
 use deliver::deliver;
 use directory::Directory;
@@ -60,6 +63,9 @@ const BACK_OFF: Duration = Duration::from_millis(500);
 
 /// How often old events are looked for.
 const EXPIRE_EVERY: Duration = Duration::from_secs(15);
+
+/// How long the auditor rests between two slices, and before its first: whoever begins has more urgent things to do.
+const AUDIT_PAUSE: Duration = Duration::from_secs(1);
 
 /// How often what this node does is said to whoever asks for it.
 const TELL_EVERY: Duration = Duration::from_secs(1);
@@ -93,6 +99,7 @@ pub struct Engine {
     scheduler: JoinHandle<()>,
     courier: JoinHandle<()>,
     retention: JoinHandle<()>,
+    auditor: JoinHandle<()>,
     told: JoinHandle<()>,
     heartbeat: Option<JoinHandle<()>>,
 }
@@ -123,7 +130,10 @@ impl Engine {
         let (store, clock) = (Arc::clone(&doors.store), Arc::clone(&doors.clock));
         let scheduler = Scheduler::begin(store, clock, doors.ids, Arc::clone(&tally)).await?;
         let told = tell(Arc::clone(&doors.store), Arc::clone(&doors.clock), Arc::clone(&tally), stopped.clone());
-        let watch = Watch::new(Arc::clone(&doors.store), Arc::clone(&doors.clock), Arc::clone(&tally));
+        let (store, clock) = (Arc::clone(&doors.store), Arc::clone(&doors.clock));
+        let auditor = Auditor::new(store, clock, doors.retention, Errand::Watch);
+        let (store, clock) = (Arc::clone(&doors.store), Arc::clone(&doors.clock));
+        let watch = Watch::new(store, clock, Arc::clone(&tally), auditor.last_round());
         let health: Arc<dyn Health> = Arc::new(watch);
         let heartbeat = doors.heartbeat.map(|heartbeat| {
             let (health, outbound) = (Arc::clone(&health), Arc::clone(&doors.outbound));
@@ -145,7 +155,8 @@ impl Engine {
         Ok(Engine {
             scheduler: tokio::spawn(schedule(scheduler, doors.store, doors.clock, armed, stopped.clone())),
             courier: tokio::spawn(deliver(courier, owed, stopped.clone())),
-            retention: tokio::spawn(expire(expiry, stopped)),
+            retention: tokio::spawn(expire(expiry, stopped.clone())),
+            auditor: tokio::spawn(audit(auditor, stopped)),
             told: tokio::spawn(told),
             heartbeat,
             health,
@@ -165,6 +176,7 @@ impl Engine {
             _ = &mut self.scheduler => "the scheduler",
             _ = &mut self.courier => "the courier",
             _ = &mut self.retention => "retention",
+            _ = &mut self.auditor => "the auditor",
         }
     }
 
@@ -172,7 +184,8 @@ impl Engine {
     pub async fn stop(self) {
         // The loops may have ended already; then there is nobody to tell.
         let _ = self.stop.send(true);
-        for task in [self.scheduler, self.retention, self.told, self.courier].into_iter().chain(self.heartbeat) {
+        let tasks = [self.scheduler, self.retention, self.auditor, self.told, self.courier];
+        for task in tasks.into_iter().chain(self.heartbeat) {
             if let Err(error) = task.await {
                 tracing::error!(%error, "a loop of the engine ended in a panic");
             }
@@ -275,6 +288,36 @@ async fn expire(expiry: Expiry, mut stopped: watch::Receiver<bool>) {
             () = sleep(wait) => {}
             _ = stopped.changed() => {}
         }
+    }
+}
+
+async fn audit(mut auditor: Auditor, mut stopped: watch::Receiver<bool>) {
+    auditor::announce_counters();
+    let (mut wait, mut round_began) = (AUDIT_PAUSE, None);
+    loop {
+        tokio::select! {
+            () = sleep(wait) => {}
+            _ = stopped.changed() => {}
+        }
+        if *stopped.borrow() {
+            return;
+        }
+        let began = *round_began.get_or_insert_with(Instant::now);
+        wait = match auditor.tick().await {
+            Ok(looked) => {
+                looked.report();
+                if looked.is_over {
+                    round_began = None;
+                    ROUND_EVERY.unsigned_abs().saturating_sub(began.elapsed()).max(AUDIT_PAUSE)
+                } else {
+                    AUDIT_PAUSE
+                }
+            }
+            Err(error) => {
+                tracing::error!(%error, "the auditor cannot look at the triggers, trying again");
+                AUDIT_PAUSE
+            }
+        };
     }
 }
 

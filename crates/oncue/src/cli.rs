@@ -29,6 +29,8 @@ enum Command {
     /// Manage users; works while the server runs
     #[command(subcommand)]
     User(command::user::UserCommand),
+    /// Look over all triggers, whether each waits for what it should; works while the server runs
+    Audit(command::audit::AuditFlags),
     /// Bring a database up to date without starting a server, or show what would be done
     Migrate(command::migrate::MigrateFlags),
     /// Move everything from SQLite to PostgreSQL
@@ -137,6 +139,7 @@ pub(crate) fn run() -> ExitCode {
     let outcome = match cli.command {
         Command::Serve(flags) => serve::run(&flags, &environment),
         Command::User(command) => command::user::run(&command, &environment),
+        Command::Audit(flags) => return command::audit::run(&flags, &environment),
         Command::Migrate(flags) => command::migrate::run(&flags, &environment),
         Command::Copy(flags) => command::copy::run(&flags, &environment),
         Command::Healthcheck(flags) => command::healthcheck::run(&flags, &environment),

@@ -10,6 +10,7 @@ mod demo;
 mod movable_clock;
 mod serve;
 mod system;
+mod visit;
 
 use std::process::ExitCode;
 

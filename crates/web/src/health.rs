@@ -1,5 +1,6 @@
 //! How the server is: for load balancers, for monitoring, and for a person who wonders.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use oncue_domain::audit::{Defect, Round};
 use oncue_domain::health::{Punctuality, Trouble};
 use oncue_domain::store;
 use serde::Serialize;
@@ -60,7 +62,12 @@ pub(crate) async fn alive() -> Json<Value> {
     "troubles": [{
         "trouble": "late", "since": "2026-11-21T10:00:00Z", "seconds": 30.0, "triggers": 12,
         "detail": "The occurrences of 12 triggers are due and have not fired; the oldest is late by 30 s."
-    }]
+    }],
+    "audit": {
+        "ended_at": "2026-11-21T10:00:03Z", "seconds": 2.1, "triggers": 2950,
+        "defects": {"disarmed": 1, "astray": 0, "outdated": 0, "needless": 0, "unreadable": 0, "missing": 0, "doubled": 0, "unnamed": 0},
+        "repaired": 1
+    }
 }))]
 pub(crate) struct PunctualityDocument {
     /// `on time` or `late`.
@@ -69,6 +76,41 @@ pub(crate) struct PunctualityDocument {
     checked_at: String,
     /// What stands against it; none while oncue keeps time.
     troubles: Vec<TroubleDocument>,
+    /// The last round of the auditor over the triggers that fall on this node; null before its first has ended. What it found is no trouble
+    /// here: it is put right, or past.
+    audit: Option<AuditDocument>,
+}
+
+/// A round of the auditor over all scheduled triggers.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Audit, example = json!({
+    "ended_at": "2026-11-21T10:00:03Z", "seconds": 2.1, "triggers": 2950,
+    "defects": {"disarmed": 1, "astray": 0, "outdated": 0, "needless": 0, "unreadable": 0, "missing": 0, "doubled": 0, "unnamed": 0},
+    "repaired": 1
+}))]
+struct AuditDocument {
+    /// When it ended.
+    ended_at: String,
+    /// How long it took.
+    seconds: f64,
+    /// How many scheduled triggers it looked over.
+    triggers: u64,
+    /// How many defects it found, by their sort.
+    defects: BTreeMap<&'static str, u64>,
+    /// How many of them were put right.
+    repaired: u64,
+}
+
+impl AuditDocument {
+    fn of(round: Round) -> AuditDocument {
+        AuditDocument {
+            ended_at: time(round.ended_at),
+            seconds: round.ended_at.duration_since(round.began_at).as_secs_f64(),
+            triggers: round.triggers,
+            defects: Defect::ALL.into_iter().map(|defect| (defect.word(), round.found.of(defect))).collect(),
+            repaired: round.repaired,
+        }
+    }
 }
 
 /// Why oncue does not keep time.
@@ -92,11 +134,12 @@ struct TroubleDocument {
 }
 
 impl PunctualityDocument {
-    fn of(found: &Punctuality) -> PunctualityDocument {
+    fn of(found: &Punctuality, audited: Option<Round>) -> PunctualityDocument {
         PunctualityDocument {
             status: if found.is_kept() { "on time" } else { "late" },
             checked_at: time(found.checked_at),
             troubles: found.troubles.iter().map(|trouble| TroubleDocument::of(*trouble, found)).collect(),
+            audit: audited.map(AuditDocument::of),
         }
     }
 }
@@ -126,7 +169,7 @@ impl TroubleDocument {
 pub(crate) async fn schedule(State(app): State<App>) -> Response {
     let found = app.health.punctuality().await;
     let status = if found.is_kept() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(PunctualityDocument::of(&found))).into_response()
+    (status, Json(PunctualityDocument::of(&found, app.health.audited()))).into_response()
 }
 
 /// The database is reachable and migrated.

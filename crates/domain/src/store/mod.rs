@@ -14,6 +14,7 @@ mod delivery;
 mod due;
 mod edit;
 mod event;
+mod inspection;
 mod ledger;
 mod many;
 pub mod memory;
@@ -32,6 +33,7 @@ use crate::act::{Act, ActFilter, Entry};
 use crate::actor::Author;
 use crate::agenda::Span;
 use crate::arrival::{Arrival, Arrived, Contents};
+use crate::audit::{Account, Asked, Repair};
 use crate::count::HourCount;
 use crate::delivery::{Claim, Settlement};
 use crate::destination::alert::Streak;
@@ -55,6 +57,7 @@ pub use delivery::{Backlog, DeliveryView, TargetKind};
 pub use due::{ABSENCES_KEPT, Committed, DUE_COUNTED_MAX, DueCounts, Planned};
 pub use edit::{Deleted, Edited, MissingDestination, NAMED_MAX};
 pub use event::{EventCount, EventFilter, EventPage, EventPlace, Expired, RecentFirings};
+pub use inspection::Inspection;
 pub use ledger::{LEDGER_MAX, Ledger, LedgerFiring};
 pub use once::{Begun, Deed, Done};
 pub use search::{EXCERPT_CHARS_MAX, EventLine, EventLines, EventSearch, FOLLOWED_MAX, SEARCHED_MAX};
@@ -377,6 +380,23 @@ pub trait Store: Send + Sync {
     /// their next occurrence. A plan whose trigger changed or waits for another occurrence does nothing; an occurrence that has
     /// an event already gets no second one (invariant 1).
     async fn commit_plans(&self, plans: Vec<Planned>, now: Timestamp) -> Result<Committed>;
+
+    // The auditor.
+
+    /// Scheduled triggers with an id above `after`, everybody's, ascending, as they stand, each with what it waits for; of at most `limit`
+    /// triggers of any sort those that fall on this node. Where several run, each trigger falls on one of them.
+    async fn inspect(&self, after: Option<TriggerId>, limit: usize) -> Result<Inspection>;
+
+    /// Up to when it is known what became of the occurrences of each of these triggers, in their order: the latest that has an event, is
+    /// told in short, or lies in a record of what did not fire. None where nothing is known, and for what its owner does not have.
+    async fn accounted_until(&self, triggers: Vec<(UserId, TriggerId)>) -> Result<Vec<Option<Timestamp>>>;
+
+    /// What is written down about the occurrences that are asked for, of each trigger, in their order.
+    async fn accounts(&self, asked: Vec<Asked>) -> Result<Vec<Account>>;
+
+    /// The trigger waits for what the repair says. False when it is not of the revision that was looked at any more, or waits for
+    /// something else than was seen: then nobody was wrong.
+    async fn rearm(&self, repair: Repair) -> Result<bool>;
 
     // Deliveries.
 

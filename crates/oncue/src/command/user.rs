@@ -9,15 +9,12 @@ use clap::{Args, Subcommand};
 use oncue_domain::access::User;
 use oncue_domain::actor::{Actor, Author};
 use oncue_domain::clock::Clock;
-use oncue_domain::node::Identity;
 use oncue_domain::store::Store;
-use oncue_store::Settings;
-use oncue_store::postgres::{self, Postgres};
-use oncue_store::sqlite::{self, Place, Sqlite};
 
 use crate::cli::ServeFlags;
-use crate::config::{Config, Database, Environment};
-use crate::system::{SystemClock, zones};
+use crate::config::{Config, Environment};
+use crate::system::SystemClock;
+use crate::visit::visit;
 
 /// What can be done with users.
 #[derive(Subcommand)]
@@ -63,33 +60,13 @@ pub(crate) fn run(command: &UserCommand, environment: &Environment) -> anyhow::R
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("The runtime cannot be started")?;
     runtime.block_on(async {
-        let store = visit(&config.database).await?;
+        let store = visit(&config.database).await?.store;
         match command {
             UserCommand::List(_) => list(store.as_ref()).await,
             UserCommand::SetPassword { email, .. } => set_password(store.as_ref(), email).await,
             UserCommand::Disable { email, .. } => disable(store.as_ref(), email).await,
         }
     })
-}
-
-async fn visit(database: &Database) -> anyhow::Result<Box<dyn Store>> {
-    let settings = Settings { zones: Arc::new(zones()), has_default_destination: false, identity: Identity::default() };
-    let place = match database {
-        Database::Postgres(address) => {
-            let store = Postgres::open(address, postgres::Role::Visitor, settings).await;
-            return store.map(|store| Box::new(store) as Box<dyn Store>).map_err(|words| anyhow!(words));
-        }
-        Database::Sqlite(place) => place,
-    };
-    match place {
-        Place::Memory => bail!("A database in memory can only be reached by the server that made it."),
-        Place::File(path) if !path.exists() => {
-            bail!("There is no database {}; name it with --database-url.", path.display())
-        }
-        Place::File(_) => {}
-    }
-    let store = Sqlite::open(place, sqlite::Role::Visitor, settings);
-    store.map(|store| Box::new(store) as Box<dyn Store>).map_err(|words| anyhow!(words))
 }
 
 async fn list(store: &dyn Store) -> anyhow::Result<()> {

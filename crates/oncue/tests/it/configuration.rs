@@ -9,7 +9,7 @@ fn help_names_every_command_flag_and_variable() {
     let setup = Setup::bare();
     let (status, help) = setup.run(&["--help"], "");
     assert!(status.success());
-    for command in ["serve", "user", "migrate", "copy", "healthcheck", "bench"] {
+    for command in ["serve", "user", "audit", "migrate", "copy", "healthcheck", "bench"] {
         assert!(help.contains(command), "{command} in {help}");
     }
     let (status, help) = setup.run(&["serve", "--help"], "");

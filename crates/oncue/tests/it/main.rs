@@ -5,6 +5,7 @@
 
 mod api;
 mod audit;
+mod auditor;
 mod auth;
 mod bench;
 mod cache;

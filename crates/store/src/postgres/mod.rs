@@ -8,6 +8,7 @@ mod access;
 mod act;
 pub mod address;
 mod arrival;
+mod audit;
 mod check;
 mod clock;
 mod connect;
@@ -66,6 +67,7 @@ use oncue_domain::act::{Act, ActFilter, Action, Entry};
 use oncue_domain::actor::{Actor, Author};
 use oncue_domain::agenda::Span;
 use oncue_domain::arrival::{Arrival, Arrived, Contents};
+use oncue_domain::audit::{Account, Asked, Repair};
 use oncue_domain::clock::Clock;
 use oncue_domain::count::HourCount;
 use oncue_domain::delivery::{Claim, Settlement};
@@ -84,9 +86,9 @@ use oncue_domain::redelivery::{CancelRefusal, DeliveryId, Refusal, SLICE_MAX};
 use oncue_domain::revision::Revision;
 use oncue_domain::store::{
     Attention, Backlog, Begun, Call, Committed, Deed, Deleted, DeliveryView, Done, DueCounts, Edited, Error,
-    EventCount, EventFilter, EventLines, EventPage, EventSearch, Expired, Fired, FiredAgain, Ledger, Listener, Made,
-    MissingDestination, NewApiKey, NewTrigger, NewUser, Planned, RecentFirings, Redelivered, Registered, Result,
-    SkippedView, Store, Undelivered, UndeliveredFilter, UndeliveredPlace,
+    EventCount, EventFilter, EventLines, EventPage, EventSearch, Expired, Fired, FiredAgain, Inspection, Ledger,
+    Listener, Made, MissingDestination, NewApiKey, NewTrigger, NewUser, Planned, RecentFirings, Redelivered,
+    Registered, Result, SkippedView, Store, Undelivered, UndeliveredFilter, UndeliveredPlace,
 };
 use oncue_domain::trigger::{Armed, Definition, Edit, Trigger, TriggerHead};
 use tokio::sync::{Notify, Semaphore, watch};
@@ -576,6 +578,23 @@ impl Store for Postgres {
 
     async fn commit_plans(&self, plans: Vec<Planned>, now: Timestamp) -> Result<Committed> {
         plan::commit(&self.shared, plans, now).await
+    }
+
+    async fn inspect(&self, after: Option<TriggerId>, limit: usize) -> Result<Inspection> {
+        self.list(move |mut client, shared| async move { audit::inspect(&mut client, &shared, after, limit).await })
+            .await
+    }
+
+    async fn accounted_until(&self, triggers: Vec<(UserId, TriggerId)>) -> Result<Vec<Option<Timestamp>>> {
+        self.list(move |mut client, _| async move { audit::accounted_until(&mut client, &triggers).await }).await
+    }
+
+    async fn accounts(&self, asked: Vec<Asked>) -> Result<Vec<Account>> {
+        self.list(move |mut client, _| async move { audit::accounts(&mut client, &asked).await }).await
+    }
+
+    async fn rearm(&self, repair: Repair) -> Result<bool> {
+        audit::rearm(&self.shared, repair).await
     }
 
     async fn next_owed(&self) -> Result<Option<Timestamp>> {

@@ -33,6 +33,7 @@ use crate::codec::{
 /// What another node leaves lying so long after its time, anybody takes.
 const LEFT_LYING_AFTER: SignedDuration = SignedDuration::from_secs(1);
 
+/// The columns of a trigger.
 pub(super) const TRIGGER: &str = "triggers.id, triggers.owner, triggers.revision, triggers.name, triggers.schedule, triggers.payload, \
                        triggers.webhook_url, triggers.webhook_format, triggers.is_test, triggers.enabled, triggers.expires_at, \
                        triggers.created_at, triggers.standing_since, triggers.destinations";
@@ -286,14 +287,7 @@ pub(super) async fn edit(
     execute(&transaction, sql, &params).await?;
     let mut changes = Changes { edited: [trigger.owner].into(), ..Changes::default() };
     match edit.arm {
-        Arm::Set(Some(next_at)) => {
-            let sql = "INSERT INTO cursors (trigger_id, next_at, revision) VALUES ($1, $2, $3)
-                       ON CONFLICT (trigger_id) DO UPDATE SET next_at = excluded.next_at, revision = excluded.revision";
-            execute(&transaction, sql, &[&trigger.id.0, &next_at.as_microsecond(), &trigger.revision]).await?;
-        }
-        Arm::Set(None) => {
-            execute(&transaction, "DELETE FROM cursors WHERE trigger_id = $1", &[&trigger.id.0]).await?;
-        }
+        Arm::Set(next_at) => set_cursor(&transaction, trigger.id, trigger.revision, next_at).await?,
         Arm::Keep => {
             let sql = "UPDATE cursors SET revision = $2 WHERE trigger_id = $1";
             execute(&transaction, sql, &[&trigger.id.0, &trigger.revision]).await?;
@@ -315,8 +309,23 @@ pub(super) async fn edit(
     Ok(Edited::Done)
 }
 
+/// Makes the trigger wait for `next_at`, or for nothing (invariant 2: exactly one armed occurrence, or none to wait for).
+pub(super) async fn set_cursor(
+    client: &impl GenericClient,
+    id: TriggerId,
+    revision: i64,
+    next_at: Option<Timestamp>,
+) -> Result<()> {
+    let Some(next_at) = next_at else {
+        return execute(client, "DELETE FROM cursors WHERE trigger_id = $1", &[&id.0]).await.map(drop);
+    };
+    let sql = "INSERT INTO cursors (trigger_id, next_at, revision) VALUES ($1, $2, $3)
+               ON CONFLICT (trigger_id) DO UPDATE SET next_at = excluded.next_at, revision = excluded.revision";
+    execute(client, sql, &[&id.0, &next_at.as_microsecond(), &revision]).await.map(drop)
+}
+
 /// The owner's trigger is locked against calls and other changes; gives its revision.
-async fn lock_trigger(client: &impl GenericClient, owner: UserId, id: TriggerId) -> Result<Option<i64>> {
+pub(super) async fn lock_trigger(client: &impl GenericClient, owner: UserId, id: TriggerId) -> Result<Option<i64>> {
     let sql = "SELECT revision FROM triggers WHERE id = $1 AND owner = $2 FOR UPDATE";
     query_first(client, sql, &[&id.0, &owner.0]).await?.map(|row| column(&row, 0)).transpose()
 }

@@ -5,6 +5,7 @@
 mod access;
 mod act;
 mod arrival;
+mod audit;
 mod connect;
 pub(crate) mod copy;
 mod count;
@@ -44,6 +45,7 @@ use oncue_domain::act::{Act, ActFilter, Action, Entry};
 use oncue_domain::actor::{Actor, Author};
 use oncue_domain::agenda::Span;
 use oncue_domain::arrival::{Arrival, Arrived, Contents};
+use oncue_domain::audit::{Account, Asked, Repair};
 use oncue_domain::count::HourCount;
 use oncue_domain::delivery::{Claim, Settlement, over_until};
 use oncue_domain::destination::alert::Streak;
@@ -60,7 +62,7 @@ use oncue_domain::redelivery::{CancelRefusal, DeliveryId, Refusal, SLICE_MAX};
 use oncue_domain::revision::Revision;
 use oncue_domain::store::{
     Attention, Backlog, Begun, Call, Committed, Deed, Deleted, DeliveryView, Done, DueCounts, Edited, EventCount,
-    EventFilter, EventLines, EventPage, EventSearch, Expired, Fired, FiredAgain, Ledger, Listener, Made,
+    EventFilter, EventLines, EventPage, EventSearch, Expired, Fired, FiredAgain, Inspection, Ledger, Listener, Made,
     MissingDestination, NewApiKey, NewTrigger, NewUser, Planned, RecentFirings, Redelivered, Registered, Result,
     SkippedView, Store, Undelivered, UndeliveredFilter, UndeliveredPlace,
 };
@@ -605,6 +607,22 @@ impl Store for Sqlite {
         self.writer
             .submit(move |connection, effects| event::commit_plans(connection, effects, &shared, &plans, now))
             .await
+    }
+
+    async fn inspect(&self, after: Option<TriggerId>, limit: usize) -> Result<Inspection> {
+        self.scan(move |connection, shared| audit::inspect(connection, shared, after, limit)).await
+    }
+
+    async fn accounted_until(&self, triggers: Vec<(UserId, TriggerId)>) -> Result<Vec<Option<Timestamp>>> {
+        self.scan(move |connection, _| audit::accounted_until(connection, &triggers)).await
+    }
+
+    async fn accounts(&self, asked: Vec<Asked>) -> Result<Vec<Account>> {
+        self.scan(move |connection, _| audit::accounts(connection, &asked)).await
+    }
+
+    async fn rearm(&self, repair: Repair) -> Result<bool> {
+        self.writer.submit(move |connection, effects| audit::rearm(connection, effects, repair)).await
     }
 
     async fn next_owed(&self) -> Result<Option<Timestamp>> {

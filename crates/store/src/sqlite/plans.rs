@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
+use oncue_domain::agenda::Span;
 use oncue_domain::count::COUNTS_KEPT;
 use oncue_domain::destination::{Standing, Wanted};
 use oncue_domain::event::Origin;
@@ -215,6 +216,15 @@ fn reads(events: usize) -> Vec<(String, Read)> {
     add("ledger".to_owned(), Box::new(move |c, _| ledger::read(c, OWNER, TRIGGER, span, minute(0), 10).map(drop)));
     add("heads".to_owned(), Box::new(|c, shared| head::list(c, shared, OWNER, 10).map(drop)));
     add("soonest".to_owned(), Box::new(|c, shared| head::soonest(c, shared, OWNER, 5).map(drop)));
+    add("inspect".to_owned(), Box::new(|c, shared| audit::inspect(c, shared, Some(TriggerId(3)), 20).map(drop)));
+    add(
+        "accounted until".to_owned(),
+        Box::new(|c, _| audit::accounted_until(c, &[(OWNER, TRIGGER), (OWNER, TriggerId(5))]).map(drop)),
+    );
+    // It is asked about the last minutes: however much lies before them.
+    let last = Span { from: minute(19_990), until: minute(20_000) };
+    let asked = Asked { owner: OWNER, trigger: TRIGGER, span: last };
+    add("accounts".to_owned(), Box::new(move |c, _| audit::accounts(c, &[asked]).map(drop)));
     let now = minute(events);
     add("attention".to_owned(), Box::new(move |c, shared| head::attention(c, shared, OWNER, old, now).map(drop)));
     add("sessions".to_owned(), Box::new(|c, _| access::sessions(c, OWNER, Timestamp::UNIX_EPOCH).map(drop)));

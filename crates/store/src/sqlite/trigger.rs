@@ -23,6 +23,7 @@ use crate::codec::{
     schedule_to_text, webhook,
 };
 
+/// The columns of a trigger.
 pub(super) const TRIGGER: &str = "triggers.id, triggers.owner, triggers.revision, triggers.name, triggers.schedule, triggers.payload, \
                        triggers.webhook_url, triggers.webhook_format, triggers.is_test, triggers.enabled, triggers.expires_at, \
                        triggers.created_at, triggers.standing_since, triggers.destinations";
@@ -174,7 +175,7 @@ fn make(
 }
 
 /// Makes the trigger wait for `next_at`, or for nothing (invariant 2: exactly one armed occurrence, or none to wait for).
-fn arm(
+pub(super) fn arm(
     connection: &Connection,
     effects: &mut Effects,
     id: TriggerId,

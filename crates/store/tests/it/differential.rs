@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::{SignedDuration, Timestamp};
+use oncue_domain::audit::Repair;
 use oncue_domain::id::{DestinationId, Ids, MessageId, TriggerId, UserId};
 use oncue_domain::plan::Absence;
 use oncue_domain::store::Planned;
@@ -38,8 +39,10 @@ const STEPS: usize = 300;
 const SILENCE_MAX: SignedDuration = SignedDuration::from_mins(20);
 
 /// Every operation of the trait: a run in which one of them never did anything says nothing about it.
-const OPERATIONS: [&str; 82] = [
+const OPERATIONS: [&str; 86] = [
     "absences",
+    "accounted_until",
+    "accounts",
     "api_key_user",
     "api_keys",
     "arrival",
@@ -87,6 +90,7 @@ const OPERATIONS: [&str; 82] = [
     "fire_unkept",
     "gone_firing",
     "hour_counts",
+    "inspect",
     "ledger",
     "local_user",
     "next_due",
@@ -96,6 +100,7 @@ const OPERATIONS: [&str; 82] = [
     "once",
     "open_session",
     "recall",
+    "rearm",
     "recent_firings",
     "redeliver",
     "redeliver_matching",
@@ -275,6 +280,8 @@ async fn run(kind: Kind, seed: u64) -> BTreeSet<&'static str> {
         key: 0,
         claims: 0,
     };
+    // Apart from the rest, because it leaves everything as it was.
+    let mut auditors = Chance(!seed);
     for step in 0..STEPS {
         let operation = Operation::draw(&mut chance, &mut known, &model).await;
         if let Operation::Move(by) = &operation {
@@ -298,6 +305,11 @@ async fn run(kind: Kind, seed: u64) -> BTreeSet<&'static str> {
             }
             both(&mut model, &mut tried, &operation, &mut known, &mut done, step).await;
         }
+        if step % 5 == 4
+            && let Some((repair, back)) = operation::rearm(&mut auditors, &known, &model).await
+        {
+            rearm_and_back(&mut model, &mut tried, (repair, back), &mut known, &mut done, step).await;
+        }
         let look = if step % 10 == 9 { Look::AtEverything } else { Look::Glance };
         let (expected, seen) =
             (model.observe(&known, look, &mut done).await, tried.observe(&known, look, &mut done).await);
@@ -307,6 +319,23 @@ async fn run(kind: Kind, seed: u64) -> BTreeSet<&'static str> {
         }
     }
     done
+}
+
+/// A trigger waits for something else for a moment.
+async fn rearm_and_back(
+    model: &mut Side,
+    tried: &mut Side,
+    (repair, back): (Repair, Repair),
+    known: &mut Known,
+    done: &mut BTreeSet<&'static str>,
+    step: usize,
+) {
+    both(model, tried, &Operation::Rearm(repair), known, done, step).await;
+    let (expected, seen) =
+        (model.observe(known, Look::Glance, done).await, tried.observe(known, Look::Glance, done).await);
+    assert_eq!(seen, expected, "step {step}: after {repair:?}");
+    // Where nothing was done, there is nothing to take back, unless it was what stood there already.
+    both(model, tried, &Operation::Rearm(back), known, done, step).await;
 }
 
 async fn both(

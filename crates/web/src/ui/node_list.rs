@@ -8,6 +8,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use jiff::{SignedDuration, Timestamp};
+use oncue_domain::audit::Round;
 use oncue_domain::node::{NodeView, VERSION, Work};
 use oncue_domain::schedule::zone::Zone;
 use oncue_domain::store::DUE_COUNTED_MAX;
@@ -65,6 +66,30 @@ struct NodesPage {
     overdue: String,
     is_overdue: bool,
     next: Option<Moment>,
+    /// The last round of this node's auditor, once one has ended.
+    audit: Option<Audit>,
+}
+
+/// A round of the auditor.
+struct Audit {
+    triggers: String,
+    ended: Moment,
+    /// How many defects it found, where there were any.
+    found: Option<String>,
+    /// Whether all of them were put right.
+    is_repaired: bool,
+}
+
+impl Audit {
+    fn of(round: Round, now: Timestamp, zone: &Zone) -> Audit {
+        let found = round.found.sum();
+        Audit {
+            triggers: number(round.triggers),
+            ended: Moment::new(round.ended_at, now, zone),
+            found: (found > 0).then(|| number(found)),
+            is_repaired: round.repaired == found,
+        }
+    }
 }
 
 /// GET /ui/nodes
@@ -87,6 +112,7 @@ pub(super) async fn show(State(app): State<App>, Visitor(caller): Visitor) -> Re
         overdue: counted(counts.overdue),
         is_overdue: counts.overdue > 0,
         next: counts.next_at.map(|next_at| Moment::due(next_at, now, &zone)),
+        audit: app.health.audited().map(|round| Audit::of(round, now, &zone)),
     };
     Ok(page(StatusCode::OK, &nodes_page))
 }
@@ -153,6 +179,7 @@ impl Doing {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use oncue_domain::audit::{Defect, Tally};
     use oncue_domain::node::{Identity, SILENT_AFTER};
     use oncue_domain::schedule::zone::Zones;
 
@@ -177,6 +204,10 @@ mod tests {
     }
 
     fn told(hosts: Option<&str>, nodes: Vec<NodeView>, now: Timestamp) -> String {
+        told_with(hosts, nodes, None, now)
+    }
+
+    fn told_with(hosts: Option<&str>, nodes: Vec<NodeView>, round: Option<Round>, now: Timestamp) -> String {
         let page = NodesPage {
             frame: Frame::bare(),
             hosts: hosts.map(ToOwned::to_owned),
@@ -188,6 +219,7 @@ mod tests {
             overdue: counted(0),
             is_overdue: false,
             next: None,
+            audit: round.map(|round| Audit::of(round, now, &Zones::utc())),
         };
         page.render().expect("it renders").split_whitespace().collect::<Vec<_>>().join(" ")
     }
@@ -243,6 +275,23 @@ mod tests {
     fn a_node_that_has_not_said_what_it_does_has_no_numbers() {
         let html = told(None, vec![NodeView { work: None, ..node("alpha", "1") }], at(1000));
         assert!(html.contains("not said yet") && !html.contains("1,200"), "{html}");
+    }
+
+    #[test]
+    fn the_auditors_last_round_is_told_and_what_it_found() {
+        let of = |defects: &[Defect], repaired: u64| {
+            let mut found = Tally::default();
+            defects.iter().for_each(|defect| found.note(*defect));
+            let round = Round { began_at: at(970), ended_at: at(980), triggers: 1203, found, repaired };
+            told_with(None, vec![node("alpha", "1")], Some(round), at(1000))
+        };
+        assert!(told(None, vec![node("alpha", "1")], at(1000)).contains("first round of the auditor is not over yet"));
+        let clean = of(&[], 0);
+        assert!(clean.contains("1,203 scheduled triggers") && clean.contains("and found nothing wrong"), "{clean}");
+        let mended = of(&[Defect::Disarmed, Defect::Astray], 2);
+        assert!(mended.contains("2 defects, put right since. The log names them."), "{mended}");
+        let unreadable = of(&[Defect::Unreadable, Defect::Astray], 1);
+        assert!(unreadable.contains("2 defects, not all of which can be put right."), "{unreadable}");
     }
 
     #[test]

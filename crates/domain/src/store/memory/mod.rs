@@ -5,6 +5,7 @@
 mod access;
 mod act;
 mod arrival;
+mod audit;
 mod count;
 mod delivery;
 mod destination;
@@ -29,6 +30,7 @@ use crate::act::{Act, ActFilter, Action, Entry};
 use crate::actor::{Actor, Author};
 use crate::agenda::Span;
 use crate::arrival::{Arrival, Arrived, Contents};
+use crate::audit::{Account, Asked, Repair};
 use crate::count::HourCount;
 use crate::delivery::{Claim, Settlement};
 use crate::destination::alert::Streak;
@@ -45,9 +47,9 @@ use crate::redelivery::{CancelRefusal, DeliveryId, Refusal};
 use crate::revision::Revision;
 use crate::store::{
     Attention, Backlog, Begun, Call, Change, Committed, Deed, Deleted, DeliveryView, Done, DueCounts, Edited,
-    EventCount, EventFilter, EventLines, EventPage, EventSearch, Expired, Fired, FiredAgain, Ledger, Listener, Made,
-    MissingDestination, NewApiKey, NewTrigger, NewUser, Planned, RecentFirings, Redelivered, Registered, Result,
-    SkippedView, Store, Undelivered, UndeliveredFilter, UndeliveredPlace,
+    EventCount, EventFilter, EventLines, EventPage, EventSearch, Expired, Fired, FiredAgain, Inspection, Ledger,
+    Listener, Made, MissingDestination, NewApiKey, NewTrigger, NewUser, Planned, RecentFirings, Redelivered,
+    Registered, Result, SkippedView, Store, Undelivered, UndeliveredFilter, UndeliveredPlace,
 };
 use crate::trigger::{Armed, Definition, Edit, Trigger, TriggerHead};
 
@@ -642,6 +644,24 @@ impl Store for Memory {
 
     async fn commit_plans(&self, plans: Vec<Planned>, now: Timestamp) -> Result<Committed> {
         Ok(self.change(|kept| kept.commit_plans(&plans, now)))
+    }
+
+    async fn inspect(&self, after: Option<TriggerId>, limit: usize) -> Result<Inspection> {
+        Ok(self.kept().inspect(after, limit))
+    }
+
+    async fn accounted_until(&self, triggers: Vec<(UserId, TriggerId)>) -> Result<Vec<Option<Timestamp>>> {
+        let kept = self.kept();
+        Ok(triggers.into_iter().map(|(owner, id)| kept.accounted_until(owner, id)).collect())
+    }
+
+    async fn accounts(&self, asked: Vec<Asked>) -> Result<Vec<Account>> {
+        let kept = self.kept();
+        Ok(asked.into_iter().map(|asked| kept.account(asked)).collect())
+    }
+
+    async fn rearm(&self, repair: Repair) -> Result<bool> {
+        Ok(self.change(|kept| kept.rearm(repair)))
     }
 
     async fn next_owed(&self) -> Result<Option<Timestamp>> {

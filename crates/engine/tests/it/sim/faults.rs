@@ -11,6 +11,7 @@ use oncue_domain::act::{Act, ActFilter, Entry};
 use oncue_domain::actor::Author;
 use oncue_domain::agenda::Span;
 use oncue_domain::arrival::{Arrival, Arrived, Contents};
+use oncue_domain::audit::{Account, Asked, Repair};
 use oncue_domain::count::HourCount;
 use oncue_domain::delivery::{Claim, Settlement};
 use oncue_domain::destination::alert::Streak;
@@ -28,9 +29,9 @@ use oncue_domain::revision::Revision;
 use oncue_domain::store::memory::Memory;
 use oncue_domain::store::{
     Attention, Backlog, Begun, Call, Committed, Deed, Deleted, DeliveryView, Done, DueCounts, Edited, Error,
-    EventCount, EventFilter, EventLines, EventPage, EventSearch, Expired, Fired, FiredAgain, Ledger, Listener,
-    MissingDestination, NewApiKey, NewTrigger, NewUser, Planned, RecentFirings, Redelivered, Registered, Result,
-    SkippedView, Store, Undelivered, UndeliveredFilter, UndeliveredPlace,
+    EventCount, EventFilter, EventLines, EventPage, EventSearch, Expired, Fired, FiredAgain, Inspection, Ledger,
+    Listener, MissingDestination, NewApiKey, NewTrigger, NewUser, Planned, RecentFirings, Redelivered, Registered,
+    Result, SkippedView, Store, Undelivered, UndeliveredFilter, UndeliveredPlace,
 };
 use oncue_domain::trigger::{Armed, Definition, Edit, Trigger, TriggerHead};
 
@@ -117,6 +118,27 @@ impl Store for Faults {
     async fn commit_plans(&self, plans: Vec<Planned>, now: Timestamp) -> Result<Committed> {
         self.refuse()?;
         let answer = self.memory.commit_plans(plans, now).await;
+        self.lose(answer)
+    }
+
+    async fn inspect(&self, after: Option<TriggerId>, limit: usize) -> Result<Inspection> {
+        self.refuse()?;
+        self.memory.inspect(after, limit).await
+    }
+
+    async fn accounted_until(&self, triggers: Vec<(UserId, TriggerId)>) -> Result<Vec<Option<Timestamp>>> {
+        self.refuse()?;
+        self.memory.accounted_until(triggers).await
+    }
+
+    async fn accounts(&self, asked: Vec<Asked>) -> Result<Vec<Account>> {
+        self.refuse()?;
+        self.memory.accounts(asked).await
+    }
+
+    async fn rearm(&self, repair: Repair) -> Result<bool> {
+        self.refuse()?;
+        let answer = self.memory.rearm(repair).await;
         self.lose(answer)
     }
 

@@ -6,6 +6,7 @@
 //! `world` holds the parts together, `workload` decides what happens next, `redelivery` sends again and cancels, `promises` says what
 //! must hold. A failure prints the seed and how to see it again.
 
+mod auditor;
 pub(crate) mod chance;
 mod clock_steps;
 mod faults;

@@ -11,6 +11,7 @@ use oncue_domain::id::{DestinationId, EventId, MessageId, TriggerId};
 use oncue_domain::redelivery::DeliveryId;
 use oncue_domain::store::{DeliveryView, EventFilter, EventPage, SkippedView, Store};
 use oncue_domain::trigger::{Armed, Definition, ScheduleDetails, just_before};
+use oncue_engine::auditor::{Auditor, Errand};
 
 use super::ledger::{Known, Ledger, Span};
 use super::network::Sent;
@@ -208,6 +209,16 @@ pub(super) fn what_is_not_finished_is_armed(world: &World, ledger: &Ledger) {
             }
         }
     }
+}
+
+/// 2: where nobody breaks anything, an auditor finds nothing, whoever dies. Nor does it where the clock is put back, but for what that
+/// lets be accounted for twice.
+pub(super) fn an_auditor_finds_nothing(world: &World, is_clock_wild: bool) {
+    let mut auditor = Auditor::new(world.memory.clone(), world.clock.clone(), Retention::STANDARD, Errand::Look);
+    let mut looked = at_once(auditor.tick()).expect("the model answers");
+    looked.findings.retain(|finding| !is_clock_wild || finding.about.is_none());
+    assert_eq!(looked.findings, [], "promise 2: at {}", world.now());
+    assert!(looked.is_over, "these are few triggers");
 }
 
 /// 3 and 5: what leaves speaks of an event that stands, always under its one message id. Gives how many were repeats.

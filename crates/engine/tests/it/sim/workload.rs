@@ -134,6 +134,7 @@ impl Workload {
         self.tally.spent += promises::no_limit_is_passed(&self.world, &self.ledger);
         promises::nothing_due_is_silent(&self.world, &mut self.ledger);
         promises::what_is_not_finished_is_armed(&self.world, &self.ledger);
+        promises::an_auditor_finds_nothing(&self.world, self.is_clock_wild);
         self.check_sent();
     }
 

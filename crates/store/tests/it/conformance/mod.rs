@@ -6,6 +6,7 @@ mod act;
 mod alert;
 mod arrival;
 mod attention;
+mod audit;
 mod change;
 mod count;
 mod delivery;

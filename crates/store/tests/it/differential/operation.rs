@@ -3,6 +3,7 @@
 use jiff::SignedDuration;
 use oncue_domain::access::{Preferences, Registration, Scope, Session, ShownIn, Theme};
 use oncue_domain::arrival::{Arrived, Contents};
+use oncue_domain::audit::{Cursor, Repair};
 use oncue_domain::destination::{self, Standing};
 use oncue_domain::event::Origin;
 use oncue_domain::id::{ApiKeyId, DestinationId, MessageId, TriggerId, UserId};
@@ -60,6 +61,7 @@ pub(super) enum Operation {
     SuspendDestination(DestinationId, i64, Option<MessageId>),
     DeleteDestination(UserId, DestinationId),
     Arrive(UserId, Arrived, Contents),
+    Rearm(Repair),
     Again(Again),
     Many(Many),
     Once(Once),
@@ -114,6 +116,7 @@ impl Operation {
             Operation::SuspendDestination(..) => "suspend_destination",
             Operation::DeleteDestination(..) => "delete_destination",
             Operation::Arrive(..) => "arrive",
+            Operation::Rearm(_) => "rearm",
             Operation::Again(again) => again.method(),
             Operation::Many(many) => many.method(),
             Operation::Once(once) => once.method(),
@@ -311,6 +314,26 @@ async fn edit(chance: &mut Chance, known: &mut Known, model: &Side) -> Operation
     }
     let seen = if chance.once_in(12) { None } else { armed.next_at };
     Operation::EditTrigger(edit, seen)
+}
+
+/// What an auditor would do, rightly or not, and what takes it back; none where there is no trigger to do it to.
+pub(super) async fn rearm(chance: &mut Chance, known: &Known, model: &Side) -> Option<(Repair, Repair)> {
+    let (owner, trigger) = if known.triggers.is_empty() { return None } else { chance.pick(&known.triggers) };
+    let armed = model.store().trigger(owner, trigger).await.expect("the model answers")?;
+    let (definition, revision) = (&armed.trigger.definition, armed.trigger.revision);
+    let cursor = |next_at: Option<jiff::Timestamp>| next_at.map(|next_at| Cursor { next_at, revision });
+    let seen = cursor(armed.next_at);
+    let next_at = if chance.once_in(4) { None } else { definition.next_after(known.now) };
+    let repair = Repair { owner, trigger, revision, seen, next_at };
+    let back = Repair { seen: cursor(next_at), next_at: armed.next_at, ..repair };
+    let tried = match chance.below(8) {
+        0 => Repair { revision: revision + 1, ..repair },
+        1 => Repair { owner: chance.pick(&known.users), ..repair },
+        2 => Repair { seen: None, ..repair },
+        3 => Repair { seen: seen.map(|seen| Cursor { revision: revision - 1, ..seen }), ..repair },
+        _ => repair,
+    };
+    Some((tried, back))
 }
 
 pub(super) fn call(chance: &mut Chance, known: &Known) -> Call {

@@ -9,6 +9,7 @@ use oncue_domain::act::{ActFilter, Entry};
 use oncue_domain::actor::{Actor, Author, Who};
 use oncue_domain::agenda::Span;
 use oncue_domain::arrival::{Arrival, Contents};
+use oncue_domain::audit::{Account, Asked, Inspected};
 use oncue_domain::delivery::{Claim, State, fail, park};
 use oncue_domain::destination::alert::Streak;
 use oncue_domain::destination::{Destination, Standing, Target, Wanted};
@@ -20,15 +21,15 @@ use oncue_domain::plan::Absence;
 use oncue_domain::receipt::Receipt;
 use oncue_domain::revision::Revision;
 use oncue_domain::store::{
-    Backlog, Deleted, DeliveryView, DueCounts, Edited, EventCount, EventFilter, EventPage, EventPlace, Fired, Ledger,
-    Registered, Result, SkippedView, Store, Undelivered, UndeliveredFilter,
+    Backlog, Deleted, DeliveryView, DueCounts, Edited, EventCount, EventFilter, EventPage, EventPlace, Fired,
+    Inspection, Ledger, Registered, Result, SkippedView, Store, Undelivered, UndeliveredFilter,
 };
 use oncue_domain::trigger::{Armed, Trigger};
 
 use super::Known;
 use super::operation::{Ending, Operation};
 use super::summary::Summary;
-use crate::bench::{Bench, answered, claim_all, given_up, too_soon};
+use crate::bench::{Bench, answered, claim_all, given_up, t, too_soon};
 
 /// A store and the claims that it gave out.
 pub(super) struct Side {
@@ -71,6 +72,10 @@ pub(super) struct Seen {
     nodes: Vec<(Identity, bool, Option<Work>)>,
     due: Vec<Armed<Arc<Trigger>>>,
     absences: Vec<Absence>,
+    inspection: Inspection,
+    /// Of what is inspected, where nothing that is still there on one side alone decides it.
+    accounted: Vec<Option<jiff::Timestamp>>,
+    accounts: Vec<Account>,
     owned: Vec<Owned>,
 }
 
@@ -264,6 +269,7 @@ impl Side {
             Operation::DeleteDestination(owner, id) => {
                 told(store.delete_destination(owner, id, now).await, |deleted| *deleted == Deleted::Done)
             }
+            Operation::Rearm(repair) => told(store.rearm(repair).await, |done| *done),
             Operation::Many(many) => many.run(store, now).await,
             Operation::Once(once) => once.run(store, &self.events(once.owner).await, now).await,
             Operation::Again(again) => again.run(store, &self.events(again.owner).await, now).await,
@@ -317,12 +323,16 @@ impl Side {
             nodes: store.nodes().await.expect("a list").into_iter().map(without_times).collect(),
             due: store.due(now, 100_000).await.expect("a list"),
             absences: store.absences().await.expect("a list"),
+            inspection: Inspection::default(),
+            accounted: Vec::new(),
+            accounts: Vec::new(),
             owned: Vec::new(),
         };
         // Which of those that fall due at one instant comes first is nobody's business.
         seen.due.sort_by_key(|armed| (armed.next_at, armed.trigger.id));
         if look == Look::AtEverything {
             self.observe_access(&mut seen, known).await;
+            self.audit(&mut seen, known).await;
         }
         for owner in &known.users {
             seen.owned.push(self.owned(*owner, known, look).await);
@@ -342,6 +352,22 @@ impl Side {
         for number in 0..=known.key {
             seen.keys.push(store.api_key_user(&[number; 32], known.now).await.expect("a look-up"));
         }
+    }
+
+    async fn audit(&self, seen: &mut Seen, known: &Known) {
+        let store = self.store();
+        seen.inspection = store.inspect(None, 1000).await.expect("a slice");
+        let whose = |inspected: &Inspected| (inspected.trigger.owner, inspected.trigger.id);
+        let whose = seen.inspection.triggers.iter().map(whose).collect();
+        let accounted = store.accounted_until(whose).await.expect("instants");
+        let span = Span { from: known.gone_until.max(t(0)) + jiff::SignedDuration::from_mins(1), until: known.now };
+        let asked = |inspected: &Inspected| {
+            let (owner, trigger) = (inspected.trigger.owner, inspected.trigger.id);
+            Asked { owner, trigger, span }
+        };
+        let asked = seen.inspection.triggers.iter().map(asked).collect();
+        seen.accounts = store.accounts(asked).await.expect("accounts");
+        seen.accounted = accounted.into_iter().map(|at| at.filter(|at| *at > known.gone_until)).collect();
     }
 
     async fn owned(&self, owner: UserId, known: &Known, look: Look) -> Owned {
@@ -452,6 +478,9 @@ impl Seen {
             ("absences", !self.absences.is_empty()),
             ("due_counts", self.due_counts.overdue > 0 && self.due_counts.next_at.is_some()),
             ("nodes", self.nodes.iter().any(|(_, _, work)| work.is_some())),
+            ("inspect", !self.inspection.triggers.is_empty()),
+            ("accounts", self.accounts.iter().any(|account| !account.fired.is_empty())),
+            ("accounted_until", self.accounted.iter().any(Option::is_some)),
             ("triggers", owned(|owned| !owned.triggers.is_empty())),
             ("trigger", owned(|owned| !owned.triggers.is_empty())),
             ("acts", owned(|owned| owned.acts.len() > 3)),

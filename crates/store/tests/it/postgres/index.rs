@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use oncue_domain::agenda::Span;
+use oncue_domain::audit::Asked;
 use oncue_domain::destination::Wanted;
 use oncue_domain::event::Retention;
 use oncue_domain::id::{DestinationId, EventId, TriggerId, UserId};
@@ -100,6 +101,13 @@ async fn ask(node: &Postgres) {
     assert!(node.user_by_email("70").await.expect("a user").is_some());
     assert_eq!(node.trigger_heads(OWNER, 100).await.expect("heads").len(), 10);
     assert_eq!(node.soonest(OWNER, 5).await.expect("heads").len(), 5);
+    let slice = node.inspect(Some(TriggerId(ids[0].0 - 1)), 10).await.expect("a slice");
+    assert_eq!((slice.triggers.len() + slice.unreadable.len(), slice.go_on_after), (10, ids.last().copied()));
+    let whose = ids.iter().map(|id| (OWNER, *id)).collect();
+    let span = Span { from: t(0), until: t(60) };
+    let asked = ids.iter().map(|trigger| Asked { owner: OWNER, trigger: *trigger, span }).collect();
+    assert_eq!(node.accounts(asked).await.expect("accounts").len(), 10);
+    assert!(node.accounted_until(whose).await.expect("instants").iter().all(Option::is_some));
     let attention = node.attention(OWNER, gone_until, t(3600)).await.expect("an answer");
     assert_eq!((attention.tally.all, attention.overdue.len(), attention.failing.len()), (10, 10, 10));
     let counts = node.hour_counts(OWNER, Some(ids[0]), Timestamp::MIN, Timestamp::MAX).await.expect("counts");

@@ -7,6 +7,7 @@ use futures_util::StreamExt;
 use jiff::{SignedDuration, Timestamp};
 use metrics_exporter_prometheus::PrometheusBuilder;
 use oncue_domain::access::{Registration, Session, User};
+use oncue_domain::audit::Round;
 use oncue_domain::cache::InProcess;
 use oncue_domain::clock::Clock;
 use oncue_domain::event::Origin;
@@ -68,6 +69,10 @@ struct Well;
 impl Health for Well {
     async fn punctuality(&self) -> Punctuality {
         Punctuality { checked_at: Timestamp::UNIX_EPOCH, troubles: Vec::new() }
+    }
+
+    fn audited(&self) -> Option<Round> {
+        None
     }
 }
 

@@ -1,0 +1,420 @@
+//! What an auditor finds: whether what a trigger waits for is what its schedule and the records of its past demand. The room exists so
+//! that a trigger which waits for nothing although it should, the one silence that no scheduler notices by itself, is found
+//! by a rule that does not ask how it came about. It sees a trigger as it is kept, the row that arms it, and up to when its occurrences
+//! are accounted for; it knows nothing of loops, of stores, or of how a plan moves a cursor. Who walks over all triggers, and when, is
+//! the engine's business.
+
+mod account;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::id::{TriggerId, UserId};
+use crate::trigger::{Trigger, just_before};
+
+pub use account::{ACCOUNT_MAX, Account, Asked, Compared, Few};
+
+/// How many triggers are looked over at once.
+pub const SLICE_MAX: usize = 1_000;
+
+/// How often a round over all triggers begins, unless one takes longer.
+pub const ROUND_EVERY: SignedDuration = SignedDuration::from_secs(60);
+
+/// What a trigger waits for, as it is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cursor {
+    /// The occurrence.
+    pub next_at: Timestamp,
+    /// The revision of the trigger that it was armed for; plans of another one change nothing.
+    pub revision: i64,
+}
+
+/// A trigger under inspection, without what its events carry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Inspected {
+    /// The trigger.
+    pub trigger: Trigger,
+    /// How often its schedule has fired it, where that is limited; else 0.
+    pub fired: u64,
+    /// What it waits for, if anything.
+    pub cursor: Option<Cursor>,
+}
+
+/// What is wrong with what a trigger waits for, or with what is written down about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Defect {
+    /// It waits for nothing although its schedule names an occurrence that nothing accounts for.
+    Disarmed,
+    /// It waits for an instant that its schedule does not name, or passes over occurrences that nothing accounts for.
+    Astray,
+    /// It was armed for another revision of itself, so what it waits for would never fire.
+    Outdated,
+    /// It waits for something although it is paused, has expired, or has no schedule.
+    Needless,
+    /// It cannot be read, and so does not fire.
+    Unreadable,
+    /// Nothing says what became of some of its occurrences.
+    Missing,
+    /// Some of its occurrences have an event and lie in a record of what did not fire, or in two records, or have two events.
+    Doubled,
+    /// It fired at instants that its schedule does not name.
+    Unnamed,
+}
+
+impl Defect {
+    /// Every sort of defect.
+    pub const ALL: [Defect; 8] = [
+        Defect::Disarmed,
+        Defect::Astray,
+        Defect::Outdated,
+        Defect::Needless,
+        Defect::Unreadable,
+        Defect::Missing,
+        Defect::Doubled,
+        Defect::Unnamed,
+    ];
+
+    /// The word for programs.
+    pub fn word(self) -> &'static str {
+        match self {
+            Defect::Disarmed => "disarmed",
+            Defect::Astray => "astray",
+            Defect::Outdated => "outdated",
+            Defect::Needless => "needless",
+            Defect::Unreadable => "unreadable",
+            Defect::Missing => "missing",
+            Defect::Doubled => "doubled",
+            Defect::Unnamed => "unnamed",
+        }
+    }
+
+    /// The words for people, about "the trigger".
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Defect::Disarmed => "waits for nothing although it should fire",
+            Defect::Astray => "waits for an instant that is not its next occurrence",
+            Defect::Outdated => "was armed for another revision of itself, which would never fire",
+            Defect::Needless => "waits for an occurrence that it is not to fire at",
+            Defect::Unreadable => "cannot be read and does not fire",
+            Defect::Missing => "has occurrences of which nothing says what became",
+            Defect::Doubled => "has occurrences that are accounted for twice",
+            Defect::Unnamed => "fired at instants that its schedule does not name",
+        }
+    }
+}
+
+/// How a trigger is to be armed instead. Holds only while it is of that revision and waits for what was seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Repair {
+    /// Whose it is.
+    pub owner: UserId,
+    /// The trigger.
+    pub trigger: TriggerId,
+    /// The revision that was looked at.
+    pub revision: i64,
+    /// What it was seen to wait for.
+    pub seen: Option<Cursor>,
+    /// What it is to wait for, if anything.
+    pub next_at: Option<Timestamp>,
+}
+
+/// Something that is wrong with a trigger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// The trigger.
+    pub trigger: TriggerId,
+    /// What is wrong.
+    pub defect: Defect,
+    /// How to put it right; none where nobody can but a person, and where what is past is past.
+    pub repair: Option<Repair>,
+    /// Which occurrences it is about, where it is about what is written down.
+    pub about: Option<Few>,
+}
+
+impl Finding {
+    /// A trigger that cannot be read.
+    pub fn unreadable(trigger: TriggerId) -> Finding {
+        Finding { trigger, defect: Defect::Unreadable, repair: None, about: None }
+    }
+}
+
+impl Inspected {
+    /// Whether nothing is wrong with it as far as that can be told without asking what its past left: most triggers, at the price of one
+    /// question to their schedules. `gone_until` is when the latest events fired that are gone by their age.
+    pub fn is_in_order(&self, gone_until: Timestamp, now: Timestamp) -> bool {
+        let floor = self.told_from(gone_until);
+        match self.cursor {
+            None => self.next_after(floor).is_none(),
+            Some(cursor) if cursor.revision != self.trigger.revision => false,
+            Some(Cursor { next_at, .. }) if self.waits_to_go(next_at) => true,
+            Some(Cursor { next_at, .. }) if next_at > now => self.next_after(floor.max(now)) == Some(next_at),
+            Some(Cursor { next_at, .. }) => self.is_named(next_at),
+        }
+    }
+
+    /// What is wrong with it, where `accounted_until` is the latest of its occurrences of which it is known what became.
+    ///
+    /// A repair arms the first occurrence after that, so that whoever plans accounts for everything since by the rule that holds for
+    /// everybody: nothing is silent, and nothing fires a second time. What is older than the events that are kept stays as it is: nobody
+    /// could tell what fired from what was lost.
+    pub fn finding(
+        &self,
+        accounted_until: Option<Timestamp>,
+        gone_until: Timestamp,
+        now: Timestamp,
+    ) -> Option<Finding> {
+        if self.is_in_order(gone_until, now) {
+            return None;
+        }
+        let trigger = &self.trigger;
+        let floor = self.told_from(gone_until).max(accounted_until.unwrap_or(Timestamp::MIN));
+        let expected = self.next_after(floor);
+        let seen = self.cursor;
+        // A clock that was put back lets a trigger wait for what is accounted for already; that fires nothing twice.
+        let stands = |next_at: Timestamp| {
+            self.waits_to_go(next_at) || self.is_named(next_at) && expected.is_none_or(|first| next_at <= first)
+        };
+        let (defect, next_at) = match seen {
+            None => (Defect::Disarmed, Some(expected?)),
+            Some(cursor) if !stands(cursor.next_at) => {
+                (if expected.is_some() { Defect::Astray } else { Defect::Needless }, expected)
+            }
+            Some(cursor) if cursor.revision != trigger.revision => (Defect::Outdated, Some(cursor.next_at)),
+            Some(_) => return None,
+        };
+        let repair = Repair { owner: trigger.owner, trigger: trigger.id, revision: trigger.revision, seen, next_at };
+        Some(Finding { trigger: trigger.id, defect, repair: Some(repair), about: None })
+    }
+
+    /// From when on it can be told what became of its occurrences.
+    fn told_from(&self, gone_until: Timestamp) -> Timestamp {
+        self.trigger.standing_since.max(gone_until)
+    }
+
+    fn is_named(&self, instant: Timestamp) -> bool {
+        self.next_after(just_before(instant)) == Some(instant)
+    }
+
+    /// The first occurrence after `after` that is to be waited for.
+    fn next_after(&self, after: Timestamp) -> Option<Timestamp> {
+        let definition = &self.trigger.definition;
+        definition.next_after(after).filter(|_| definition.left(self.fired) != Some(0))
+    }
+
+    /// Whether it is one that is deleted when it is done, has nothing left from that instant on, and is due for that.
+    fn waits_to_go(&self, next_at: Timestamp) -> bool {
+        let definition = &self.trigger.definition;
+        let is_on = definition.enabled && !definition.is_test;
+        is_on && definition.deletes_when_done() && self.next_after(just_before(next_at)).is_none()
+    }
+}
+
+/// How many findings there are of each sort.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally([u64; Defect::ALL.len()]);
+
+impl Tally {
+    /// One more.
+    pub fn note(&mut self, defect: Defect) {
+        self.0[defect as usize] += 1;
+    }
+
+    /// How many of that sort.
+    pub fn of(&self, defect: Defect) -> u64 {
+        self.0[defect as usize]
+    }
+
+    /// How many in all.
+    pub fn sum(&self) -> u64 {
+        self.0.iter().sum()
+    }
+}
+
+/// A round over all triggers, or over those that fall on one node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Round {
+    /// When it began.
+    pub began_at: Timestamp,
+    /// When it ended.
+    pub ended_at: Timestamp,
+    /// How many scheduled triggers were looked over.
+    pub triggers: u64,
+    /// What was found.
+    pub found: Tally,
+    /// How much of that was put right.
+    pub repaired: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schedule::every::Period;
+    use crate::schedule::zone::Zones;
+    use crate::schedule::{FirstFiring, Schedule};
+    use crate::trigger::{Definition, MaxFires, ScheduleDetails, Terms};
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + seconds).expect("in range")
+    }
+
+    fn with(schedule: Option<Schedule>) -> Inspected {
+        let trigger = Trigger {
+            id: TriggerId(7),
+            owner: UserId(1),
+            revision: 3,
+            definition: Definition {
+                name: None,
+                schedule: schedule.map(|pattern| ScheduleDetails::plain(pattern, None)),
+                payload: None,
+                webhook: None,
+                destinations: Vec::new(),
+                is_test: false,
+                enabled: true,
+                expires_at: None,
+            },
+            created_at: at(0),
+            standing_since: at(0),
+        };
+        Inspected { trigger, fired: 0, cursor: None }
+    }
+
+    fn every_ten() -> Inspected {
+        let period = Period::from_seconds(10).expect("a period");
+        with(Some(Schedule::Every { period, anchor: at(0), first: FirstFiring::OnePeriodLater }))
+    }
+
+    fn once() -> Inspected {
+        with(Some(Schedule::Once { at: at(50) }))
+    }
+
+    impl Inspected {
+        fn waits_for(mut self, seconds: i64) -> Inspected {
+            self.cursor = Some(Cursor { next_at: at(seconds), revision: 3 });
+            self
+        }
+
+        /// What is found at second `now`, where events go when they are a thousand seconds old; the repair's instant as seconds.
+        fn told(&self, accounted: Option<i64>, now: i64) -> Option<(Defect, Option<i64>)> {
+            let finding = self.finding(accounted.map(at), at(now - 1000), at(now))?;
+            let repair = finding.repair.expect("what can be read can be repaired");
+            let stands = (repair.owner, repair.trigger, repair.revision, repair.seen);
+            assert_eq!(stands, (UserId(1), TriggerId(7), 3, self.cursor));
+            Some((finding.defect, repair.next_at.map(|next| next.duration_since(at(0)).as_secs())))
+        }
+    }
+
+    #[test]
+    fn what_waits_for_its_next_occurrence_is_in_order() {
+        for (why, inspected, now) in [
+            ("the next one", every_ten().waits_for(30), 25),
+            ("it is due at this moment", every_ten().waits_for(30), 30),
+            ("it is late", every_ten().waits_for(30), 95),
+            ("a single one to come", once().waits_for(50), 10),
+            ("an API trigger", with(None), 10),
+            ("it began a moment ago", every_ten().waits_for(10), 0),
+        ] {
+            assert!(inspected.is_in_order(at(now - 1000), at(now)), "{why}");
+            assert_eq!(inspected.told(None, now), None, "{why}");
+        }
+    }
+
+    #[test]
+    fn whoever_waits_for_nothing_is_armed_at_the_first_occurrence_that_nothing_accounts_for() {
+        assert_eq!(every_ten().told(Some(30), 65), Some((Defect::Disarmed, Some(40))));
+        assert_eq!(every_ten().told(None, 65), Some((Defect::Disarmed, Some(10))), "it has never fired");
+        assert_eq!(every_ten().told(Some(60), 65), Some((Defect::Disarmed, Some(70))), "nothing was lost");
+        assert_eq!(once().told(None, 10), Some((Defect::Disarmed, Some(50))));
+        assert_eq!(once().told(None, 90), Some((Defect::Disarmed, Some(50))), "it was lost");
+        assert_eq!(once().told(Some(50), 90), None, "it has fired, or there is a record why not");
+    }
+
+    #[test]
+    fn what_is_older_than_the_events_that_are_kept_is_let_rest() {
+        assert_eq!(once().told(None, 1049), Some((Defect::Disarmed, Some(50))));
+        assert_eq!(once().told(None, 1050), None);
+        assert_eq!(every_ten().told(None, 5004), Some((Defect::Disarmed, Some(4010))));
+    }
+
+    #[test]
+    fn what_is_not_to_fire_is_not_armed() {
+        for change in [
+            |definition: &mut Definition| definition.enabled = false,
+            |definition: &mut Definition| definition.is_test = true,
+            |definition: &mut Definition| definition.expires_at = Some(at(5)),
+            |definition: &mut Definition| definition.schedule = None,
+        ] {
+            let mut inspected = every_ten();
+            change(&mut inspected.trigger.definition);
+            assert_eq!(inspected.told(None, 65), None);
+            assert_eq!(inspected.waits_for(70).told(None, 65), Some((Defect::Needless, None)));
+        }
+    }
+
+    #[test]
+    fn what_fell_due_before_the_expiry_is_still_accounted_for() {
+        let mut inspected = every_ten();
+        inspected.trigger.definition.expires_at = Some(at(45));
+        assert_eq!(inspected.told(Some(30), 65), Some((Defect::Disarmed, Some(40))));
+        assert_eq!(inspected.told(Some(40), 65), None);
+    }
+
+    #[test]
+    fn what_no_schedule_names_is_not_waited_for() {
+        assert_eq!(every_ten().waits_for(33).told(Some(20), 25), Some((Defect::Astray, Some(30))));
+        assert_eq!(every_ten().waits_for(23).told(Some(10), 25), Some((Defect::Astray, Some(20))), "due or not");
+        assert_eq!(
+            every_ten().waits_for(50).told(Some(20), 25),
+            Some((Defect::Astray, Some(30))),
+            "it passes over some"
+        );
+        assert_eq!(once().waits_for(60).told(Some(50), 55), Some((Defect::Needless, None)), "it has fired already");
+    }
+
+    #[test]
+    fn a_clock_that_was_put_back_is_no_defect() {
+        assert_eq!(every_ten().waits_for(100).told(Some(90), 25), None, "it goes on where it was");
+        assert_eq!(every_ten().waits_for(30).told(Some(90), 25), None, "an edit has armed it again");
+        let mut edited = every_ten().waits_for(100);
+        edited.trigger.standing_since = at(95);
+        assert_eq!(edited.told(None, 25), None);
+    }
+
+    #[test]
+    fn what_was_armed_for_another_revision_is_armed_for_this_one() {
+        let mut outdated = every_ten().waits_for(30);
+        outdated.cursor = Some(Cursor { next_at: at(30), revision: 2 });
+        assert_eq!(outdated.told(Some(20), 25), Some((Defect::Outdated, Some(30))));
+        outdated.cursor = Some(Cursor { next_at: at(31), revision: 2 });
+        assert_eq!(outdated.told(Some(20), 25), Some((Defect::Astray, Some(30))));
+    }
+
+    #[test]
+    fn whoever_fired_as_often_as_allowed_waits_for_nothing() {
+        let mut limited = every_ten();
+        let pattern = limited.trigger.definition.schedule.as_ref().expect("it has one").pattern().clone();
+        let terms = Terms { max_fires: MaxFires::new(3), ..Terms::default() };
+        let details = ScheduleDetails::new(pattern.clone(), None, terms.clone(), Zones::utc());
+        limited.trigger.definition.schedule = Some(details);
+        limited.fired = 2;
+        assert_eq!(limited.told(Some(20), 35), Some((Defect::Disarmed, Some(30))));
+        limited.fired = 3;
+        assert_eq!(limited.told(Some(30), 35), None);
+        assert_eq!(limited.clone().waits_for(40).told(Some(30), 35), Some((Defect::Needless, None)));
+        // One that goes when it is done is due until somebody has deleted it.
+        let terms = Terms { delete_when_done: true, ..terms };
+        limited.trigger.definition.schedule = Some(ScheduleDetails::new(pattern, None, terms, Zones::utc()));
+        limited.cursor = Some(Cursor { next_at: at(30) + SignedDuration::from_micros(1), revision: 3 });
+        assert_eq!(limited.told(Some(30), 35), None);
+        limited.trigger.definition.enabled = false;
+        assert_eq!(limited.told(Some(30), 35), Some((Defect::Needless, None)));
+    }
+
+    #[test]
+    fn findings_are_counted_by_their_sort() {
+        let mut tally = Tally::default();
+        for defect in [Defect::Disarmed, Defect::Disarmed, Defect::Unreadable] {
+            tally.note(defect);
+        }
+        assert_eq!(Defect::ALL.map(|defect| tally.of(defect)), [2, 0, 0, 0, 1, 0, 0, 0]);
+        assert_eq!(tally.sum(), 3);
+    }
+}

@@ -1,0 +1,299 @@
+//! Whether what is written down about a trigger's occurrences is what its schedule names: each of them an event or in a record of why
+//! not, none of them both. The room exists because a scheduler that is wrong writes a ledger that is wrong, and would find it
+//! right: so the occurrences are derived once more, backwards from the end of the span, by a way through the schedule that nothing which
+//! fires takes, and compared one by one.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Defect, Finding, Inspected};
+use crate::agenda::Span;
+use crate::id::{TriggerId, UserId};
+use crate::trigger::just_before;
+
+/// How many firings, and how many records, of one trigger are read at once.
+pub const ACCOUNT_MAX: usize = 4_096;
+
+/// What fell due less than this before events go by their age is not compared: they may go between two readings.
+const GOING: SignedDuration = SignedDuration::from_mins(5);
+
+/// Which occurrences of a trigger are to be compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// Whose it is.
+    pub owner: UserId,
+    /// The trigger.
+    pub trigger: TriggerId,
+    /// When they fall due.
+    pub span: Span,
+}
+
+/// What is written down about them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Account {
+    /// The nominal times of those that have events, ascending, at most [`ACCOUNT_MAX`].
+    pub fired: Vec<Timestamp>,
+    /// The first and the last occurrence of each record of what did not fire that lies in the span at least in part, ascending, at most
+    /// [`ACCOUNT_MAX`].
+    pub skipped: Vec<(Timestamp, Timestamp)>,
+}
+
+/// Some occurrences.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Few {
+    /// The first of them.
+    pub first: Timestamp,
+    /// How many.
+    pub count: u64,
+}
+
+impl Few {
+    fn note(few: &mut Option<Few>, at: Timestamp) {
+        match few {
+            Some(few) => few.count += 1,
+            None => *few = Some(Few { first: at, count: 1 }),
+        }
+    }
+
+    /// These and those, which come later.
+    pub fn and(self, later: Option<Few>) -> Few {
+        Few { count: self.count + later.map_or(0, |later| later.count), ..self }
+    }
+}
+
+/// What came of comparing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Compared {
+    /// Those that nothing says anything about.
+    pub missing: Option<Few>,
+    /// Those that are told of twice.
+    pub doubled: Option<Few>,
+    /// Those that the schedule does not name.
+    pub unnamed: Option<Few>,
+    /// Where to go on; none at the end of the span.
+    pub go_on_from: Option<Timestamp>,
+}
+
+impl Compared {
+    /// What is wrong with the trigger, by what was found.
+    pub fn findings(&self, trigger: TriggerId) -> impl Iterator<Item = Finding> {
+        let found = [(Defect::Missing, self.missing), (Defect::Doubled, self.doubled), (Defect::Unnamed, self.unnamed)];
+        found.into_iter().filter_map(move |(defect, about)| {
+            about.map(|about| Finding { trigger, defect, repair: None, about: Some(about) })
+        })
+    }
+
+    /// The same with what came of what follows.
+    pub fn and(self, next: Compared) -> Compared {
+        let and = |one: Option<Few>, next: Option<Few>| one.map(|one| one.and(next)).or(next);
+        Compared {
+            missing: and(self.missing, next.missing),
+            doubled: and(self.doubled, next.doubled),
+            unnamed: and(self.unnamed, next.unnamed),
+            go_on_from: next.go_on_from,
+        }
+    }
+}
+
+impl Inspected {
+    /// Which of its occurrences in the span can be compared: those of its present schedule, of which everything is still there, and that
+    /// it does not wait for. `gone_until` is when the latest events fired that are gone by their age.
+    pub fn comparable(&self, span: Span, gone_until: Timestamp) -> Option<Asked> {
+        let trigger = &self.trigger;
+        let definition = &trigger.definition;
+        // Nobody knows of one that fired as often as allowed what it would have fired at since.
+        let is_spent = definition.left(self.fired) == Some(0);
+        if definition.schedule.is_none() || !definition.enabled || definition.is_test || is_spent {
+            return None;
+        }
+        let told_from = self.told_from(gone_until.checked_add(GOING).unwrap_or(Timestamp::MAX));
+        let from = span.from.max(told_from.checked_add(SignedDuration::from_micros(1)).unwrap_or(Timestamp::MAX));
+        let ends = [Some(span.until), self.cursor.map(|cursor| cursor.next_at), definition.expires_at];
+        let until = ends.into_iter().flatten().min()?;
+        let span = Span { from, until };
+        (from < until).then_some(Asked { owner: trigger.owner, trigger: trigger.id, span })
+    }
+
+    /// Whether its schedule names anything there.
+    pub fn names_any(&self, asked: Asked) -> bool {
+        self.latest_named(asked.span).is_some()
+    }
+
+    /// Compares what its schedule names with what is written down.
+    pub fn compare(&self, asked: Asked, account: &Account) -> Compared {
+        let mut span = asked.span;
+        let (mut missing, mut doubled, mut unnamed) = (None, None, None);
+        // Of so many records nobody knows whether they are all.
+        if account.skipped.len() >= ACCOUNT_MAX {
+            return Compared { missing, doubled, unnamed, go_on_from: None };
+        }
+        // What is more than was read is compared the next time; a step at least.
+        let is_cut = account.fired.len() >= ACCOUNT_MAX;
+        let last_read = account.fired.last().filter(|last| is_cut && **last > span.from && **last < span.until);
+        if let Some(last) = last_read {
+            span.until = *last;
+        }
+        let mut named = Vec::new();
+        let mut left = span;
+        while let Some(latest) = self.latest_named(left) {
+            named.push(latest);
+            left.until = latest;
+        }
+        named.reverse();
+        let (mut firsts, mut lasts): (Vec<Timestamp>, Vec<Timestamp>) = account.skipped.iter().copied().unzip();
+        firsts.sort_unstable();
+        lasts.sort_unstable();
+        let records =
+            |at: &Timestamp| firsts.partition_point(|first| first <= at) - lasts.partition_point(|last| last < at);
+        let mut fired = account.fired.iter().copied().filter(|at| span.from <= *at && *at < span.until).peekable();
+        for at in named {
+            while let Some(stray) = fired.next_if(|fired| *fired < at) {
+                Few::note(&mut unnamed, stray);
+            }
+            let mut told = records(&at);
+            while fired.next_if_eq(&at).is_some() {
+                told += 1;
+            }
+            match told {
+                0 => Few::note(&mut missing, at),
+                1 => {}
+                _ => Few::note(&mut doubled, at),
+            }
+        }
+        fired.for_each(|stray| Few::note(&mut unnamed, stray));
+        Compared { missing, doubled, unnamed, go_on_from: last_read.copied() }
+    }
+
+    /// The latest occurrence there; what fires never asks for it.
+    fn latest_named(&self, span: Span) -> Option<Timestamp> {
+        let schedule = self.trigger.definition.schedule.as_ref()?;
+        schedule.latest_in(just_before(span.from), just_before(span.until))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::Cursor;
+    use crate::schedule::every::Period;
+    use crate::schedule::{FirstFiring, Schedule};
+    use crate::trigger::{Definition, ScheduleDetails, Trigger};
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + seconds).expect("in range")
+    }
+
+    fn span(from: i64, until: i64) -> Span {
+        Span { from: at(from), until: at(until) }
+    }
+
+    /// Every ten seconds from second 10 on, made at second 0; it waits for second 1000.
+    fn every_ten() -> Inspected {
+        let period = Period::from_seconds(10).expect("a period");
+        let schedule = Schedule::Every { period, anchor: at(0), first: FirstFiring::OnePeriodLater };
+        let trigger = Trigger {
+            id: TriggerId(7),
+            owner: UserId(1),
+            revision: 1,
+            definition: Definition {
+                name: None,
+                schedule: Some(ScheduleDetails::plain(schedule, None)),
+                payload: None,
+                webhook: None,
+                destinations: Vec::new(),
+                is_test: false,
+                enabled: true,
+                expires_at: None,
+            },
+            created_at: at(0),
+            standing_since: at(0),
+        };
+        Inspected { trigger, fired: 0, cursor: Some(Cursor { next_at: at(1000), revision: 1 }) }
+    }
+
+    /// What is found from second 0 to 60: the first and the number of the missing, the doubled and the unnamed.
+    fn compared(fired: &[i64], skipped: &[(i64, i64)]) -> [Option<(i64, u64)>; 3] {
+        let inspected = every_ten();
+        let asked = inspected.comparable(span(0, 60), at(-9_000)).expect("it can be compared");
+        let skipped = skipped.iter().map(|(first, last)| (at(*first), at(*last))).collect();
+        let account = Account { fired: fired.iter().copied().map(at).collect(), skipped };
+        let found = inspected.compare(asked, &account);
+        assert_eq!(found.go_on_from, None);
+        let few = |few: Few| (few.first.duration_since(at(0)).as_secs(), few.count);
+        [found.missing, found.doubled, found.unnamed].map(|found| found.map(few))
+    }
+
+    #[test]
+    fn each_occurrence_is_told_of_once() {
+        assert_eq!(compared(&[10, 20, 30, 40, 50], &[]), [None; 3]);
+        assert_eq!(compared(&[10, 50], &[(20, 40)]), [None; 3]);
+        assert_eq!(compared(&[], &[(-500, 40), (50, 700)]), [None; 3], "records go beyond the span");
+        assert_eq!(compared(&[50], &[(10, 10), (20, 30), (40, 40)]), [None; 3]);
+    }
+
+    #[test]
+    fn what_is_missing_doubled_or_not_named_is_found() {
+        assert_eq!(compared(&[10, 30], &[]), [Some((20, 3)), None, None]);
+        assert_eq!(compared(&[], &[]), [Some((10, 5)), None, None]);
+        assert_eq!(compared(&[10, 20, 30, 40, 50], &[(20, 30)]), [None, Some((20, 2)), None]);
+        assert_eq!(compared(&[10, 50], &[(20, 40), (40, 40)]), [None, Some((40, 1)), None]);
+        assert_eq!(compared(&[10, 20, 20, 30, 40, 50], &[]), [None, Some((20, 1)), None]);
+        assert_eq!(compared(&[5, 10, 21, 30, 40, 50, 59], &[]), [Some((20, 1)), None, Some((5, 3))]);
+    }
+
+    #[test]
+    fn only_what_the_present_schedule_has_to_answer_for_is_compared() {
+        let asked = |change: &dyn Fn(&mut Inspected)| {
+            let mut inspected = every_ten();
+            change(&mut inspected);
+            inspected.comparable(span(20, 60), at(-9_000)).map(|asked| asked.span)
+        };
+        let moment = SignedDuration::from_micros(1);
+        assert_eq!(asked(&|_| {}), Some(span(20, 60)));
+        assert_eq!(asked(&|one| one.trigger.definition.enabled = false), None);
+        assert_eq!(asked(&|one| one.trigger.definition.is_test = true), None);
+        assert_eq!(asked(&|one| one.trigger.definition.expires_at = Some(at(40))), Some(span(20, 40)));
+        assert_eq!(asked(&|one| one.trigger.standing_since = at(60)), None);
+        let edited = asked(&|one| one.trigger.standing_since = at(30));
+        assert_eq!(edited, Some(Span { from: at(30) + moment, until: at(60) }), "it was edited in between");
+        assert_eq!(asked(&|one| one.cursor = Some(Cursor { next_at: at(50), revision: 1 })), Some(span(20, 50)));
+        assert_eq!(asked(&|one| one.cursor = None), Some(span(20, 60)), "it is over");
+        let going = every_ten().comparable(span(20, 600), at(0)).map(|asked| asked.span);
+        assert_eq!(going, Some(Span { from: at(300) + moment, until: at(600) }), "events are about to go");
+    }
+
+    #[test]
+    fn a_long_account_is_compared_part_by_part() {
+        let mut inspected = every_ten();
+        inspected.cursor = None;
+        let last = i64::try_from(2 * ACCOUNT_MAX).expect("small");
+        let asked = inspected.comparable(span(0, last * 10 + 1), at(-9_000)).expect("it can be compared");
+        // One of them is missing in each half.
+        let fired: Vec<Timestamp> = (1..=last).filter(|k| ![7, last - 3].contains(k)).map(|k| at(k * 10)).collect();
+        let read = |from: Timestamp| -> Vec<Timestamp> {
+            fired.iter().copied().filter(|at| from <= *at).take(ACCOUNT_MAX).collect()
+        };
+        let (mut whole, mut from, mut parts) = (None::<Compared>, asked.span.from, 0);
+        loop {
+            let asked = Asked { span: Span { from, ..asked.span }, ..asked };
+            let part = inspected.compare(asked, &Account { fired: read(from), skipped: Vec::new() });
+            let sum = whole.map_or(part, |whole| whole.and(part));
+            (whole, parts) = (Some(sum), parts + 1);
+            match part.go_on_from {
+                Some(next) => from = next,
+                None => break,
+            }
+        }
+        let found = whole.expect("there was a part");
+        assert_eq!(found.missing, Some(Few { first: at(70), count: 2 }));
+        assert_eq!((found.doubled, found.unnamed, parts), (None, None, 2));
+    }
+
+    #[test]
+    fn each_sort_is_a_finding_about_the_first_and_how_many() {
+        let few = Few { first: at(10), count: 3 };
+        let found = Compared { missing: Some(few), doubled: None, unnamed: Some(few), go_on_from: None };
+        let told: Vec<_> = found.findings(TriggerId(7)).map(|one| (one.trigger, one.defect, one.about)).collect();
+        assert_eq!(told, [(TriggerId(7), Defect::Missing, Some(few)), (TriggerId(7), Defect::Unnamed, Some(few))]);
+        assert!(found.findings(TriggerId(7)).all(|finding| finding.repair.is_none()));
+    }
+}

@@ -1,0 +1,62 @@
+//! What the auditor looks at and puts right, in the reference model.
+
+use jiff::Timestamp;
+
+use super::Kept;
+use crate::audit::{ACCOUNT_MAX, Account, Asked, Cursor, Inspected, Repair};
+use crate::id::{TriggerId, UserId};
+use crate::store::{Change, Inspection};
+use crate::trigger::{Definition, Trigger};
+
+impl Kept {
+    pub(super) fn inspect(&self, after: Option<TriggerId>, limit: usize) -> Inspection {
+        let later = self.triggers.values().filter(|kept| after.is_none_or(|after| kept.trigger.id > after));
+        let slice: Vec<_> = later.take(limit).collect();
+        let go_on_after = slice.last().filter(|_| slice.len() == limit).map(|last| last.trigger.id);
+        let scheduled = slice.into_iter().filter(|kept| kept.trigger.definition.schedule.is_some());
+        let triggers = scheduled.map(|kept| {
+            let definition = Definition { payload: None, ..kept.trigger.definition.clone() };
+            let cursor = kept.next_at.map(|next_at| Cursor { next_at, revision: kept.trigger.revision });
+            Inspected { trigger: Trigger { definition, ..Trigger::clone(&kept.trigger) }, fired: kept.fired, cursor }
+        });
+        Inspection { triggers: triggers.collect(), unreadable: Vec::new(), go_on_after }
+    }
+
+    pub(super) fn accounted_until(&self, owner: UserId, id: TriggerId) -> Option<Timestamp> {
+        let kept = self.trigger_of(owner, id)?;
+        let events = self.events.values().filter(|event| event.trigger == id).filter_map(|event| event.scheduled_at);
+        let gone = self.gone_firings.get(&id).into_iter().flatten().filter_map(|firing| firing.scheduled_at);
+        let skipped = kept.skipped.iter().map(|view| view.skipped.last);
+        events.chain(gone).chain(skipped).max()
+    }
+
+    pub(super) fn account(&self, asked: Asked) -> Account {
+        let Asked { owner, trigger, span } = asked;
+        let events = self.events.values().filter(|event| event.trigger == trigger && event.owner == owner);
+        let fired = events.filter_map(|event| event.scheduled_at);
+        let mut fired: Vec<Timestamp> = fired.filter(|at| span.from <= *at && *at < span.until).collect();
+        fired.sort_unstable();
+        fired.truncate(ACCOUNT_MAX);
+        let records = self.trigger_of(owner, trigger).into_iter().flat_map(|kept| &kept.skipped);
+        let skipped = records.map(|view| (view.skipped.first, view.skipped.last));
+        let skipped = skipped.filter(|(first, last)| *first < span.until && span.from <= *last);
+        let mut skipped: Vec<(Timestamp, Timestamp)> = skipped.take(ACCOUNT_MAX).collect();
+        skipped.sort_unstable();
+        Account { fired, skipped }
+    }
+
+    pub(super) fn rearm(&mut self, repair: Repair) -> bool {
+        let Some(kept) = self.triggers.get_mut(&repair.trigger).filter(|kept| kept.trigger.owner == repair.owner)
+        else {
+            return false;
+        };
+        let waits_for = kept.next_at.map(|next_at| Cursor { next_at, revision: kept.trigger.revision });
+        if kept.trigger.revision != repair.revision || waits_for != repair.seen {
+            return false;
+        }
+        kept.next_at = repair.next_at;
+        self.changes.push(Change::Edited(repair.owner));
+        self.changes.extend(repair.next_at.map(|_| Change::Armed));
+        true
+    }
+}

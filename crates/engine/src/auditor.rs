@@ -1,0 +1,279 @@
+//! Looks over everybody's triggers again and again, a slice at a time: whether each waits for what it should, and whether what is written
+//! down about its occurrences is what its schedule names. It asks neither the scheduler nor what that one decided: what is right follows
+//! in `domain::audit` from the schedules and from what the past left. So a trigger that lost what arms it, whatever took it, is
+//! silent for a round at most.
+//!
+//! A repair arms; it fires nothing itself. What fell due meanwhile is the scheduler's, by the rule that holds for everybody.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::{SignedDuration, Timestamp};
+use oncue_domain::agenda::Span;
+use oncue_domain::audit::{Asked, Compared, Defect, Finding, Inspected, Round, SLICE_MAX, Tally};
+use oncue_domain::clock::Clock;
+use oncue_domain::event::Retention;
+use oncue_domain::id::TriggerId;
+use oncue_domain::store::{Result, Store};
+
+/// How many findings of a round are told one by one in the log; of the others, how many there are.
+const NAMED_MAX: u64 = 100;
+
+/// What fell due less than this ago is compared the next time: it may still be under way.
+const SETTLES_WITHIN: SignedDuration = SignedDuration::from_secs(15);
+
+/// How far back the first round of a process compares; the next ones go on where the one before ended.
+const FIRST_SPAN: SignedDuration = SignedDuration::from_hours(1);
+
+/// What is written down about so many triggers is read at once.
+const COMPARED_AT_ONCE: usize = 100;
+
+/// What an auditor is there for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Errand {
+    /// To go round for as long as the server runs: it puts right what it can, and compares what fell due since the round before.
+    Watch,
+    /// To go round once, compare everything that is kept, and change nothing.
+    Look,
+    /// The same, and to put right what it can.
+    Mend,
+}
+
+/// The last round that ended, for whoever asks.
+#[derive(Clone, Debug, Default)]
+pub struct LastRound(Arc<Mutex<Option<Round>>>);
+
+impl LastRound {
+    /// The last round that ended; none before the first.
+    pub fn get(&self) -> Option<Round> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, round: Round) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(round);
+    }
+}
+
+/// Looks over triggers.
+pub struct Auditor {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    retention: Retention,
+    errand: Errand,
+    last: LastRound,
+    after: Option<TriggerId>,
+    /// The round under way, and which occurrences it compares.
+    round: Option<(Round, Span)>,
+    /// Up to when the rounds before compared.
+    compared_until: Option<Timestamp>,
+}
+
+/// What came of a slice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Looked {
+    /// What was found, and put right where that was asked for and can be.
+    pub findings: Vec<Finding>,
+    /// The round as far as it has come.
+    pub round: Round,
+    /// Whether that was its end.
+    pub is_over: bool,
+}
+
+impl Auditor {
+    /// One that goes about this errand from the first trigger on.
+    pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, retention: Retention, errand: Errand) -> Auditor {
+        let last = LastRound::default();
+        Auditor { store, clock, retention, errand, last, after: None, round: None, compared_until: None }
+    }
+
+    /// Where the last round that ended can be read.
+    pub fn last_round(&self) -> LastRound {
+        self.last.clone()
+    }
+
+    /// Looks over the next slice.
+    ///
+    /// # Errors
+    /// When the store cannot answer; then the slice is looked over again next time.
+    pub async fn tick(&mut self) -> Result<Looked> {
+        let began_at = self.clock.now();
+        let span = self.round.map_or_else(|| self.span_at(began_at), |(_, span)| span);
+        let inspection = self.store.inspect(self.after, SLICE_MAX).await?;
+        let mut findings: Vec<Finding> = inspection.unreadable.iter().map(|id| Finding::unreadable(*id)).collect();
+        findings.extend(self.look_over(&inspection.triggers).await?);
+        let of_ledgers = self.compare(&inspection.triggers, span, &findings).await?;
+        findings.extend(of_ledgers);
+        let begun = Round { began_at, ended_at: began_at, triggers: 0, found: Tally::default(), repaired: 0 };
+        let (round, _) = self.round.get_or_insert((begun, span));
+        round.ended_at = self.clock.now();
+        round.triggers += (inspection.triggers.len() + inspection.unreadable.len()) as u64;
+        for finding in &findings {
+            round.found.note(finding.defect);
+            round.repaired += u64::from(self.errand != Errand::Look && finding.repair.is_some());
+        }
+        let looked = Looked { findings, round: *round, is_over: inspection.go_on_after.is_none() };
+        self.after = inspection.go_on_after;
+        if looked.is_over {
+            self.last.set(looked.round);
+            self.round = None;
+            self.compared_until = Some(span.until);
+        }
+        Ok(looked)
+    }
+
+    /// Which occurrences a round compares that begins now.
+    fn span_at(&self, now: Timestamp) -> Span {
+        let until = now - SETTLES_WITHIN;
+        let from = match self.errand {
+            Errand::Watch => self.compared_until.unwrap_or(until - FIRST_SPAN),
+            Errand::Look | Errand::Mend => Timestamp::UNIX_EPOCH,
+        };
+        Span { from, until }
+    }
+
+    async fn look_over(&self, triggers: &[Inspected]) -> Result<Vec<Finding>> {
+        let now = self.clock.now();
+        let gone_until = self.retention.gone_until(now);
+        let suspects: Vec<&Inspected> =
+            triggers.iter().filter(|inspected| !inspected.is_in_order(gone_until, now)).collect();
+        if suspects.is_empty() {
+            return Ok(Vec::new());
+        }
+        let whose = suspects.iter().map(|suspect| (suspect.trigger.owner, suspect.trigger.id)).collect();
+        let accounted = self.store.accounted_until(whose).await?;
+        let told = suspects.iter().zip(accounted);
+        let found = told.filter_map(|(suspect, accounted)| suspect.finding(accounted, gone_until, now)).collect();
+        if self.errand == Errand::Look { self.confirm(found, triggers).await } else { self.mend(found).await }
+    }
+
+    /// Puts right what still stands as it was found. What has changed meanwhile was a trigger that somebody was at.
+    async fn mend(&self, found: Vec<Finding>) -> Result<Vec<Finding>> {
+        let mut mended = Vec::with_capacity(found.len());
+        for finding in found {
+            let Some(repair) = finding.repair else { continue };
+            if self.store.rearm(repair).await? {
+                mended.push(finding);
+            }
+        }
+        Ok(mended)
+    }
+
+    /// Compares what is written down about those that wait for what they should.
+    async fn compare(&self, triggers: &[Inspected], span: Span, found: &[Finding]) -> Result<Vec<Finding>> {
+        let gone_until = self.retention.gone_until(self.clock.now());
+        let is_wrong: HashSet<TriggerId> = found.iter().map(|finding| finding.trigger).collect();
+        let sound = triggers.iter().filter(|inspected| !is_wrong.contains(&inspected.trigger.id));
+        let asked: Vec<(&Inspected, Asked)> = sound
+            .filter_map(|inspected| Some((inspected, inspected.comparable(span, gone_until)?)))
+            // Again and again only what fell due is asked for; what fired and was never due is found by whoever looks at all there is.
+            .filter(|(inspected, asked)| self.errand != Errand::Watch || inspected.names_any(*asked))
+            .collect();
+        let mut findings = Vec::new();
+        for some in asked.chunks(COMPARED_AT_ONCE) {
+            for (compared, (inspected, _)) in self.compare_some(some).await?.iter().zip(some) {
+                findings.extend(compared.findings(inspected.trigger.id));
+            }
+        }
+        self.confirm(findings, triggers).await
+    }
+
+    async fn compare_some(&self, some: &[(&Inspected, Asked)]) -> Result<Vec<Compared>> {
+        let mut sums: Vec<Option<Compared>> = vec![None; some.len()];
+        let mut left: Vec<(usize, Asked)> = some.iter().map(|(_, asked)| *asked).enumerate().collect();
+        while !left.is_empty() {
+            let accounts = self.store.accounts(left.iter().map(|(_, asked)| *asked).collect()).await?;
+            let mut next = Vec::new();
+            for ((place, asked), account) in left.into_iter().zip(accounts) {
+                let compared = some[place].0.compare(asked, &account);
+                sums[place] = Some(sums[place].map_or(compared, |sum| sum.and(compared)));
+                next.extend(
+                    compared.go_on_from.map(|from| (place, Asked { span: Span { from, ..asked.span }, ..asked })),
+                );
+            }
+            left = next;
+        }
+        Ok(sums.into_iter().flatten().collect())
+    }
+
+    /// Those that still stand as they were found: a trigger that was changed or deleted meanwhile has taken with it what was looked for.
+    async fn confirm(&self, found: Vec<Finding>, seen: &[Inspected]) -> Result<Vec<Finding>> {
+        if found.is_empty() {
+            return Ok(found);
+        }
+        let again = self.store.inspect(self.after, SLICE_MAX).await?.triggers;
+        let stands = |finding: &Finding| {
+            let (Some(before), Some(now)) = (of(seen, finding.trigger), of(&again, finding.trigger)) else {
+                return false;
+            };
+            // One that goes on firing waits for something else each time.
+            before.trigger == now.trigger && (finding.about.is_some() || before.cursor == now.cursor)
+        };
+        Ok(found.into_iter().filter(stands).collect())
+    }
+}
+
+/// The trigger of that number, among those that ascend.
+fn of(triggers: &[Inspected], id: TriggerId) -> Option<&Inspected> {
+    triggers.binary_search_by_key(&id, |inspected| inspected.trigger.id).ok().map(|place| &triggers[place])
+}
+
+impl Looked {
+    /// Says in the log what was found, and counts it.
+    pub(crate) fn report(&self) {
+        let told_before = self.round.found.sum() - self.findings.len() as u64;
+        for (finding, number) in self.findings.iter().zip(told_before..) {
+            metrics::counter!("oncue_audit_findings_total", "defect" => finding.defect.word()).increment(1);
+            metrics::counter!("oncue_audit_repairs_total").increment(u64::from(finding.repair.is_some()));
+            if number < NAMED_MAX {
+                name(finding);
+            }
+        }
+        if self.is_over {
+            self.report_round();
+        }
+    }
+
+    fn report_round(&self) {
+        let Round { began_at, ended_at, triggers, found, .. } = self.round;
+        if found.sum() > NAMED_MAX {
+            tracing::warn!("the auditor found {} defects in this round; the first {NAMED_MAX} are told", found.sum());
+        }
+        metrics::counter!("oncue_audit_rounds_total").increment(1);
+        metrics::gauge!("oncue_audit_triggers").set(triggers as f64);
+        metrics::gauge!("oncue_audit_findings").set(found.sum() as f64);
+        metrics::gauge!("oncue_audit_round_seconds").set(ended_at.duration_since(began_at).as_secs_f64());
+        metrics::gauge!("oncue_audit_ended_timestamp_seconds").set(seconds(ended_at));
+    }
+}
+
+fn name(finding: &Finding) {
+    let (id, defect, sentence) = (finding.trigger, finding.defect.word(), finding.defect.sentence());
+    match (finding.repair.map(|repair| repair.next_at), finding.about) {
+        (Some(Some(next_at)), _) => tracing::warn!(
+            trigger.id = %id, defect, %next_at,
+            "the auditor found that trigger {id} {sentence}; now it waits for {next_at}"
+        ),
+        (Some(None), _) => tracing::warn!(
+            trigger.id = %id, defect,
+            "the auditor found that trigger {id} {sentence}; now it waits for nothing"
+        ),
+        (None, Some(about)) => tracing::warn!(
+            trigger.id = %id, defect, count = about.count, first = %about.first,
+            "the auditor found that trigger {id} {sentence}: {}, the first at {}", about.count, about.first
+        ),
+        (None, None) => tracing::warn!(trigger.id = %id, defect, "the auditor found that trigger {id} {sentence}"),
+    }
+}
+
+fn seconds(instant: Timestamp) -> f64 {
+    instant.duration_since(Timestamp::UNIX_EPOCH).as_secs_f64()
+}
+
+/// The counters exist from the start, so that whoever watches them sees the first finding as a step.
+pub(crate) fn announce_counters() {
+    for defect in Defect::ALL {
+        metrics::counter!("oncue_audit_findings_total", "defect" => defect.word()).increment(0);
+    }
+    metrics::counter!("oncue_audit_repairs_total").increment(0);
+    metrics::counter!("oncue_audit_rounds_total").increment(0);
+}

@@ -1,0 +1,42 @@
+//! Visits to a database by a command of the operator's, whether a server runs there or not: no lock, no sign of life, no node.
+
+use std::sync::Arc;
+
+use anyhow::{anyhow, bail};
+use oncue_domain::clock::Clock;
+use oncue_domain::node::Identity;
+use oncue_domain::store::Store;
+use oncue_store::Settings;
+use oncue_store::postgres::{self, Postgres};
+use oncue_store::sqlite::{self, Place, Sqlite};
+
+use crate::config::Database;
+use crate::system::{SystemClock, zones};
+
+/// A database and the clock that holds there.
+pub(crate) struct Visited {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+/// Opens the database, which must be there.
+pub(crate) async fn visit(database: &Database) -> anyhow::Result<Visited> {
+    let settings = Settings { zones: Arc::new(zones()), has_default_destination: false, identity: Identity::default() };
+    let place = match database {
+        Database::Postgres(address) => {
+            let store = Postgres::open(address, postgres::Role::Visitor, settings).await;
+            let store = store.map_err(|words| anyhow!(words))?;
+            return Ok(Visited { clock: store.clock(), store: Arc::new(store) });
+        }
+        Database::Sqlite(place) => place,
+    };
+    match place {
+        Place::Memory => bail!("A database in memory can only be reached by the server that made it."),
+        Place::File(path) if !path.exists() => {
+            bail!("There is no database {}; name it with --database-url.", path.display())
+        }
+        Place::File(_) => {}
+    }
+    let store = Sqlite::open(place, sqlite::Role::Visitor, settings).map_err(|words| anyhow!(words))?;
+    Ok(Visited { store: Arc::new(store), clock: Arc::new(SystemClock) })
+}

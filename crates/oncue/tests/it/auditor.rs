@@ -1,0 +1,216 @@
+//! The auditor: whatever takes away what a trigger waits for, behind oncue's back, it waits for it again; nothing is lost or fires
+//! twice, and whoever runs the server is told.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::client::Client;
+use crate::support::database::Database;
+use crate::support::server::{Server, Setup};
+use crate::support::wait::{until, until_within};
+
+/// A round begins every minute.
+const WITHIN: Duration = Duration::from_secs(75);
+
+/// Does this to the file of a server that is not running.
+fn sql(setup: &Setup, statement: &str) {
+    let file = rusqlite::Connection::open(setup.path("oncue.db")).expect("a database");
+    file.execute_batch(statement).expect("a statement of the test's own");
+}
+
+fn make(ann: &Client, schedule: &Value) -> i64 {
+    let said = json!({"type": "scheduled", "schedule_details": schedule});
+    ann.post("/api/v1/triggers", &said).is(201).json()["id"].as_i64().expect("an integer")
+}
+
+/// The nominal times at which it fired, each once.
+fn fired(ann: &Client, id: i64) -> BTreeSet<String> {
+    let events = ann.get(&format!("/api/v1/event_logs?status=all&limit=200&trigger_id={id}")).is(200).list();
+    let nominal = |event: &Value| event["scheduled_at"].as_str().expect("a schedule made it").to_owned();
+    let distinct: BTreeSet<String> = events.iter().map(nominal).collect();
+    assert_eq!(distinct.len(), events.len(), "an occurrence fired twice: {events:?}");
+    distinct
+}
+
+fn fires_on(ann: &Client, id: i64) -> BTreeSet<String> {
+    let before = fired(ann, id).len();
+    until("it fires twice more", || Some(fired(ann, id)).filter(|fired| fired.len() >= before + 2))
+}
+
+/// What the command says, which must end like that.
+fn audit(setup: &Setup, flags: &[&str], code: i32) -> String {
+    let (status, said) = setup.run(&[&["audit"], flags].concat(), "");
+    assert_eq!(status.code(), Some(code), "{said}");
+    said
+}
+
+fn audit_as_json(setup: &Setup, flags: &[&str], code: i32) -> Value {
+    let said = audit(setup, &[&["--json"], flags].concat(), code);
+    serde_json::from_str(&said).unwrap_or_else(|error| panic!("{error}: {said}"))
+}
+
+/// The last round, once one has ended that found so many.
+fn round_that_found(server: &Server, disarmed: u64) -> Value {
+    until_within(WITHIN, "a round that found them", || {
+        let told = server.nobody().get("/healthz/schedule").json();
+        (told["audit"]["defects"]["disarmed"] == disarmed).then(|| told["audit"].clone())
+    })
+}
+
+#[test]
+fn what_lost_its_place_while_the_server_was_down_is_found_told_and_put_right() {
+    let server = Setup::sqlite().serve();
+    let ann = server.user();
+    let (every, once, called) = (
+        make(&ann, &json!({"every": "1s"})),
+        make(&ann, &json!({"run_at": "2199-01-01T00:00:00Z"})),
+        ann.post("/api/v1/triggers", &json!({"type": "api"})).is(201).json()["id"].clone(),
+    );
+    let before = fires_on(&ann, every);
+    let setup = server.stop();
+    sql(&setup, "DELETE FROM cursors");
+
+    let told = audit_as_json(&setup, &[], 1);
+    let found: Vec<_> = told["findings"].as_array().expect("a list").iter().collect();
+    assert_eq!(found.iter().map(|finding| finding["trigger"].clone()).collect::<Vec<_>>(), [json!(every), json!(once)]);
+    assert!(found.iter().all(|finding| finding["defect"] == "disarmed" && finding["waits_for"].is_null()), "{told}");
+    assert_eq!(found[1]["should_wait_for"], "2199-01-01T00:00:00Z");
+    assert_eq!((&told["triggers"], &told["repaired"]), (&json!(2), &json!(0)), "{called} waits for calls alone");
+    let table = audit(&setup, &[], 1);
+    assert!(table.contains("disarmed") && table.contains("2199-01-01T00:00:00Z"), "it only looks: {table}");
+
+    let server = setup.serve();
+    let round = round_that_found(&server, 2);
+    assert_eq!((&round["triggers"], &round["repaired"]), (&json!(2), &json!(2)), "{round}");
+    assert!(server.log().contains(&format!("the auditor found that trigger {once} waits for nothing")));
+    let metrics = server.nobody().get("/metrics").is(200).text;
+    assert!(metrics.contains("oncue_audit_findings_total{defect=\"disarmed\"} 2"), "{metrics}");
+    assert!(metrics.contains("oncue_audit_repairs_total 2"), "{metrics}");
+    let ann = ann.at(server.base());
+    assert!(ann.get("/ui/nodes").is(200).text.contains("2 defects, put right since"));
+
+    let after = fires_on(&ann, every);
+    assert!(before.is_subset(&after));
+    // What fell due while nobody ran is in a record, but for the latest: nothing is silent.
+    let upcoming = ann.get(&format!("/api/v1/triggers/{once}/upcoming")).is(200).json();
+    assert_eq!(upcoming["occurrences"][0], "2199-01-01T00:00:00Z");
+    assert!(audit(server.setup(), &[], 0).contains("Nothing is wrong with any of 2 scheduled triggers."));
+}
+
+#[test]
+fn the_command_repairs_what_it_finds_and_then_finds_nothing() {
+    let server = Setup::sqlite().serve();
+    let ann = server.user();
+    let (lost, moved, paused) = (
+        make(&ann, &json!({"every": "1h"})),
+        make(&ann, &json!({"cron": "0 9 * * *"})),
+        make(&ann, &json!({"cron": "0 9 * * *"})),
+    );
+    let next = ann.get(&format!("/api/v1/triggers/{moved}/upcoming?count=1")).is(200).json()["occurrences"][0].clone();
+    ann.patch(&format!("/api/v1/triggers/{paused}"), &json!({"enabled": false})).is(200);
+    let setup = server.stop();
+    sql(
+        &setup,
+        &format!(
+            "DELETE FROM cursors WHERE trigger_id = {lost};
+             UPDATE cursors SET next_at = next_at + 1000000 WHERE trigger_id = {moved};
+             INSERT INTO cursors (trigger_id, next_at, revision) SELECT id, 7258118400000000, revision FROM triggers WHERE id = {paused}"
+        ),
+    );
+    let told = audit_as_json(&setup, &["--repair"], 1);
+    let defects: Vec<_> =
+        told["findings"].as_array().expect("a list").iter().map(|one| one["defect"].clone()).collect();
+    assert_eq!((defects, &told["repaired"]), (vec![json!("disarmed"), json!("astray"), json!("needless")], &json!(3)));
+    assert_eq!(told["findings"][1]["should_wait_for"], next);
+    assert!(told["findings"][2]["should_wait_for"].is_null());
+    assert_eq!(audit_as_json(&setup, &[], 0)["findings"], json!([]));
+    let server = setup.serve();
+    let ann = ann.at(server.base());
+    let upcoming = ann.get(&format!("/api/v1/triggers/{moved}/upcoming?count=1")).is(200).json();
+    assert_eq!(upcoming["occurrences"][0], next);
+}
+
+#[test]
+fn a_trigger_that_nobody_can_read_is_named_and_left_alone() {
+    let server = Setup::sqlite().serve();
+    let ann = server.user();
+    let (garbage, sound) = (make(&ann, &json!({"every": "1h"})), make(&ann, &json!({"every": "1h"})));
+    let setup = server.stop();
+    sql(
+        &setup,
+        &format!(
+            "UPDATE triggers SET schedule = '{{}}' WHERE id = {garbage}; DELETE FROM cursors WHERE trigger_id = {sound}"
+        ),
+    );
+    let told = audit(&setup, &["--repair"], 1);
+    assert!(told.contains("unreadable") && told.contains("disarmed"), "{told}");
+    assert!(told.contains("2 defects among 2 scheduled triggers. Put right: 1."), "{told}");
+    let again = audit_as_json(&setup, &["--repair"], 1);
+    assert_eq!((&again["findings"][0]["trigger"], &again["triggers"]), (&json!(garbage), &json!(2)));
+    assert_eq!(again["findings"].as_array().map(Vec::len), Some(1));
+}
+
+#[test]
+fn an_event_that_somebody_took_away_is_missed() {
+    let server = Setup::sqlite().serve();
+    let ann = server.user();
+    let id = make(&ann, &json!({"every": "1s"}));
+    let fired = fires_on(&ann, id);
+    // What fell due a moment ago may still be under way.
+    std::thread::sleep(Duration::from_secs(18));
+    let setup = server.stop();
+    assert_eq!(audit_as_json(&setup, &[], 0)["findings"], json!([]));
+    let first = fired.first().expect("it fired");
+    sql(
+        &setup,
+        &format!(
+            "DELETE FROM events WHERE trigger_id = {id} AND id = (SELECT min(id) FROM events WHERE trigger_id = {id})"
+        ),
+    );
+    let told = audit_as_json(&setup, &["--repair"], 1);
+    let finding = &told["findings"][0];
+    assert_eq!((&finding["defect"], &finding["occurrences"]), (&json!("missing"), &json!(1)), "{told}");
+    assert_eq!((finding["first"].as_str(), &told["repaired"]), (Some(first.as_str()), &json!(0)), "{told}");
+    assert!(audit(&setup, &[], 1).contains(&format!("(missing): 1, the first at {first}.")));
+}
+
+#[test]
+fn a_database_that_is_not_there_cannot_be_looked_at() {
+    let said = audit(&Setup::bare(), &["--database-url", "sqlite:none.db"], 2);
+    assert!(said.contains("none.db"), "{said}");
+    let said = audit(&Setup::bare(), &["--database-url", "sqlite::memory:"], 2);
+    assert!(said.contains("memory"), "{said}");
+}
+
+#[test]
+fn on_postgresql_a_running_server_finds_within_a_minute_what_was_taken_away() {
+    let database = Database::fresh();
+    let server = Setup::node(&database.url()).serve();
+    let ann = server.user();
+    let (every, once) = (make(&ann, &json!({"every": "1s"})), make(&ann, &json!({"run_at": "2199-01-01T00:00:00Z"})));
+    let first = fires_on(&ann, every);
+    database.sql("DELETE FROM cursors");
+    let told = audit_as_json(server.setup(), &["--database-url", &database.url()], 1);
+    assert_eq!(told["findings"].as_array().map(Vec::len), Some(2), "{told}");
+    round_that_found(&server, 2);
+    // What fell due meanwhile was nobody's absence: each fires, once, and none is missing.
+    let all = fires_on(&ann, every);
+    assert!(first.is_subset(&all));
+    let instants: Vec<i64> = all.iter().map(|at| seconds(at)).collect();
+    assert!(instants.windows(2).all(|pair| pair[1] == pair[0] + 1), "there is a gap: {instants:?}");
+    assert_eq!(database.sql(&format!("SELECT count(*) FROM cursors WHERE trigger_id IN ({every}, {once})")), "2");
+
+    database.sql(&format!("UPDATE cursors SET revision = revision + 1 WHERE trigger_id = {every}"));
+    let told = audit_as_json(server.setup(), &["--database-url", &database.url(), "--repair"], 1);
+    assert_eq!((&told["findings"][0]["defect"], &told["repaired"]), (&json!("outdated"), &json!(1)), "{told}");
+    fires_on(&ann, every);
+    audit(server.setup(), &["--database-url", &database.url()], 0);
+}
+
+/// Whole seconds since 1970 of an instant of today or tomorrow.
+fn seconds(at: &str) -> i64 {
+    let at: jiff::Timestamp = at.parse().expect("an instant");
+    at.as_second()
+}

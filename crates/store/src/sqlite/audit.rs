@@ -1,0 +1,139 @@
+//! What the auditor looks at and puts right, in SQLite: triggers as they stand with what they wait for, up to when their occurrences are
+//! accounted for, and the cursor that a repair sets.
+
+use jiff::Timestamp;
+use oncue_domain::audit::{ACCOUNT_MAX, Account, Asked, Cursor, Inspected, Repair};
+use oncue_domain::id::{TriggerId, UserId};
+use oncue_domain::store::{Inspection, Result};
+use rusqlite::{Connection, OptionalExtension, Row};
+
+use super::trigger::{TRIGGER, TRIGGER_COLUMNS, arm, trigger};
+use super::writer::Effects;
+use super::{Shared, failed};
+use crate::codec::{self, instant};
+
+pub(super) fn inspect(
+    connection: &Connection,
+    shared: &Shared,
+    after: Option<TriggerId>,
+    limit: usize,
+) -> Result<Inspection> {
+    // A slice of what events carry may be hundreds of megabytes.
+    let columns = TRIGGER.replace("triggers.payload", "NULL");
+    let sql = format!(
+        "SELECT {columns}, cursors.next_at, cursors.revision, limits.fired
+         FROM triggers LEFT JOIN cursors ON cursors.trigger_id = triggers.id
+                       LEFT JOIN limits ON limits.trigger_id = triggers.id
+         WHERE triggers.id > ?
+         ORDER BY triggers.id
+         LIMIT ?"
+    );
+    let mut statement = connection.prepare_cached(&sql).map_err(failed)?;
+    let mut rows = statement.query((after.map_or(i64::MIN, |id| id.0), limit)).map_err(failed)?;
+    let (mut inspection, mut looked_at) = (Inspection::default(), 0);
+    while let Some(row) = rows.next().map_err(failed)? {
+        let id = TriggerId(row.get(0).map_err(failed)?);
+        looked_at += 1;
+        inspection.go_on_after = (looked_at == limit).then_some(id);
+        match inspected(row, shared) {
+            Ok(inspected) if inspected.trigger.definition.schedule.is_some() => inspection.triggers.push(inspected),
+            Ok(_) => {}
+            // What is wrong with it the scheduler says in full when its time comes.
+            Err(_) => inspection.unreadable.push(id),
+        }
+    }
+    Ok(inspection)
+}
+
+fn inspected(row: &Row<'_>, shared: &Shared) -> Result<Inspected> {
+    let fired = codec::fired(row.get(TRIGGER_COLUMNS + 2).map_err(failed)?)?;
+    Ok(Inspected { trigger: trigger(row, shared)?, fired, cursor: cursor(row, TRIGGER_COLUMNS)? })
+}
+
+/// What two columns that begin at `at` say that a trigger waits for.
+fn cursor(row: &Row<'_>, at: usize) -> Result<Option<Cursor>> {
+    let next_at: Option<i64> = row.get(at).map_err(failed)?;
+    let revision: Option<i64> = row.get(at + 1).map_err(failed)?;
+    let (Some(next_at), Some(revision)) = (next_at, revision) else { return Ok(None) };
+    Ok(Some(Cursor { next_at: instant(next_at)?, revision }))
+}
+
+pub(super) fn accounted_until(
+    connection: &Connection,
+    triggers: &[(UserId, TriggerId)],
+) -> Result<Vec<Option<Timestamp>>> {
+    let sql = "SELECT (SELECT scheduled_at FROM events INDEXED BY events_occurrence
+                       WHERE trigger_id = ?1 AND owner = ?2 AND scheduled_at IS NOT NULL
+                       ORDER BY scheduled_at DESC LIMIT 1),
+                      (SELECT max(scheduled_at) FROM firings WHERE trigger_id = ?1),
+                      (SELECT max(last_at) FROM skipped WHERE trigger_id = ?1 AND owner = ?2)
+               FROM triggers
+               WHERE id = ?1 AND owner = ?2";
+    let mut statement = connection.prepare_cached(sql).map_err(failed)?;
+    let mut accounted = Vec::with_capacity(triggers.len());
+    for (owner, id) in triggers {
+        let read = |row: &Row<'_>| Ok([row.get(0)?, row.get(1)?, row.get(2)?]);
+        let latest: Option<[Option<i64>; 3]> = statement.query_row((id.0, owner.0), read).optional().map_err(failed)?;
+        accounted.push(latest.and_then(|latest| latest.into_iter().flatten().max()).map(instant).transpose()?);
+    }
+    Ok(accounted)
+}
+
+pub(super) fn accounts(connection: &Connection, asked: &[Asked]) -> Result<Vec<Account>> {
+    asked.iter().map(|asked| account(connection, asked)).collect()
+}
+
+fn account(connection: &Connection, asked: &Asked) -> Result<Account> {
+    let (from, until) = (asked.span.from.as_microsecond(), asked.span.until.as_microsecond());
+    let params = (asked.trigger.0, asked.owner.0, from, until, ACCOUNT_MAX);
+    let mut statement = connection
+        .prepare_cached(
+            "SELECT scheduled_at
+             FROM events INDEXED BY events_occurrence
+             WHERE trigger_id = ?1 AND owner = ?2 AND scheduled_at >= ?3 AND scheduled_at < ?4
+             ORDER BY scheduled_at
+             LIMIT ?5",
+        )
+        .map_err(failed)?;
+    let mut rows = statement.query(params).map_err(failed)?;
+    let mut account = Account::default();
+    while let Some(row) = rows.next().map_err(failed)? {
+        account.fired.push(instant(row.get(0).map_err(failed)?)?);
+    }
+    let mut statement = connection
+        .prepare_cached(
+            "SELECT first_at, last_at
+             FROM skipped INDEXED BY skipped_by_last
+             WHERE trigger_id = ?1 AND owner = ?2 AND last_at >= ?3 AND first_at < ?4
+             LIMIT ?5",
+        )
+        .map_err(failed)?;
+    let mut rows = statement.query(params).map_err(failed)?;
+    while let Some(row) = rows.next().map_err(failed)? {
+        account.skipped.push((instant(row.get(0).map_err(failed)?)?, instant(row.get(1).map_err(failed)?)?));
+    }
+    account.skipped.sort_unstable();
+    Ok(account)
+}
+
+pub(super) fn rearm(connection: &Connection, effects: &mut Effects, repair: Repair) -> Result<bool> {
+    let stands: Option<(i64, Option<Cursor>)> = connection
+        .prepare_cached(
+            "SELECT triggers.revision, cursors.next_at, cursors.revision
+             FROM triggers LEFT JOIN cursors ON cursors.trigger_id = triggers.id
+             WHERE triggers.id = ? AND triggers.owner = ?",
+        )
+        .and_then(|mut statement| {
+            let read = |row: &Row<'_>| Ok((row.get(0)?, cursor(row, 1)));
+            statement.query_row((repair.trigger.0, repair.owner.0), read).optional()
+        })
+        .map_err(failed)?
+        .map(|(revision, cursor)| cursor.map(|cursor| (revision, cursor)))
+        .transpose()?;
+    if stands != Some((repair.revision, repair.seen)) {
+        return Ok(false);
+    }
+    arm(connection, effects, repair.trigger, repair.revision, repair.next_at)?;
+    effects.edited.insert(repair.owner);
+    Ok(true)
+}

@@ -1,0 +1,272 @@
+//! What the auditor is shown of everybody's triggers, and what it puts right: under the eyes of whoever changes a trigger meanwhile.
+
+use std::sync::{Arc, Mutex};
+
+use jiff::Timestamp;
+use oncue_domain::agenda::Span;
+use oncue_domain::audit::{Account, Asked, Cursor, Inspected, Repair};
+use oncue_domain::id::{TriggerId, UserId};
+use oncue_domain::occurrence::{Reason, Skipped};
+use oncue_domain::payload::Payload;
+use oncue_domain::plan::Plan;
+use oncue_domain::store::{Change, Inspection, Planned};
+use oncue_domain::trigger::{Definition, Trigger};
+
+use crate::bench::{Bench, api, every, everywhere, t, wherever_it_lasts};
+
+async fn accounted(bench: &Bench, owner: UserId, id: TriggerId) -> Option<Timestamp> {
+    let [accounted] =
+        bench.store.accounted_until(vec![(owner, id)]).await.expect("an answer").try_into().expect("one for one");
+    accounted
+}
+
+/// The repair of a trigger as it stands, so that it waits for `next_at`.
+async fn repair(bench: &Bench, owner: UserId, id: TriggerId, next_at: Option<Timestamp>) -> Repair {
+    let armed = bench.get(owner, id).await;
+    let revision = armed.trigger.revision;
+    let seen = armed.next_at.map(|next_at| Cursor { next_at, revision });
+    Repair { owner, trigger: id, revision, seen, next_at }
+}
+
+#[tokio::test]
+async fn a_walk_shows_every_scheduled_trigger_once_with_what_it_waits_for() {
+    everywhere(async |bench| {
+        let (ann, bob) = (bench.user("a").await, bench.user("b").await);
+        let long = Payload::parse("{\"long\":true}").expect("JSON");
+        let mut expected: Vec<(Trigger, Option<i64>)> = Vec::new();
+        for (owner, definition, next) in [
+            (ann, Definition { payload: Some(long), ..every("1m") }, Some(60)),
+            (bob, api("called"), None),
+            (bob, every("2m"), Some(120)),
+            (ann, Definition { enabled: false, ..every("1m") }, None),
+            (ann, every("1h"), Some(3600)),
+        ] {
+            let trigger = bench.trigger(owner, definition).await;
+            let definition = Definition { payload: None, ..trigger.definition.clone() };
+            if definition.schedule.is_some() {
+                expected.push((Trigger { definition, ..trigger }, next));
+            }
+        }
+        let (mut seen, mut after, mut slices) = (Vec::new(), None, 0);
+        loop {
+            let slice = bench.store.inspect(after, 2).await.expect("a slice");
+            assert!(slice.triggers.len() <= 2 && slice.unreadable.is_empty(), "{slice:?}");
+            seen.extend(slice.triggers);
+            (after, slices) = (slice.go_on_after, slices + 1);
+            if after.is_none() {
+                break;
+            }
+        }
+        assert_eq!(slices, 3);
+        let cursor = |next: i64| Cursor { next_at: t(next), revision: 1 };
+        let expected: Vec<Inspected> = expected
+            .into_iter()
+            .map(|(trigger, next)| Inspected { trigger, fired: 0, cursor: next.map(cursor) })
+            .collect();
+        assert_eq!(seen, expected);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_walk_over_nothing_is_over_at_once() {
+    everywhere(async |bench| {
+        assert_eq!(bench.store.inspect(None, 10).await, Ok(Inspection::default()));
+        assert_eq!(bench.store.accounted_until(Vec::new()).await, Ok(Vec::new()));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_revision_that_was_armed_is_the_triggers_own_after_every_edit() {
+    everywhere(async |bench| {
+        let owner = bench.user("a").await;
+        let trigger = bench.trigger(owner, every("1m")).await;
+        let renamed = Definition { name: Some("renamed".to_owned()), ..trigger.definition.clone() };
+        let edit = trigger.edit(renamed, Some(t(60)), t(5));
+        bench.store.edit_trigger(edit, Some(t(60)), t(5)).await.expect("an edit");
+        let [seen] = bench.store.inspect(None, 10).await.expect("a slice").triggers.try_into().expect("one trigger");
+        assert_eq!((seen.trigger.revision, seen.cursor), (2, Some(Cursor { next_at: t(60), revision: 2 })));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_has_fired_or_is_recorded_is_accounted_for() {
+    everywhere(async |bench| {
+        let (owner, other) = (bench.user("a").await, bench.user("b").await);
+        let id = bench.trigger(owner, every("1m")).await.id;
+        assert_eq!(accounted(&bench, owner, id).await, None);
+        bench.fire_due(owner, id, t(61)).await;
+        assert_eq!(accounted(&bench, owner, id).await, Some(t(60)));
+        let armed = bench.get(owner, id).await;
+        let skipped = Skipped { reason: Reason::Missed, first: t(120), last: t(300), count: 4 };
+        let plan = Plan { firings: Vec::new(), skipped: vec![skipped], next_at: Some(t(360)) };
+        let trigger = Arc::new(armed.trigger);
+        let planned = Planned { trigger, armed: t(120), plan, message_ids: Vec::new() };
+        bench.store.commit_plans(vec![planned], t(310)).await.expect("a commit");
+        assert_eq!(accounted(&bench, owner, id).await, Some(t(300)));
+        bench.fire_due(owner, id, t(361)).await;
+        assert_eq!(accounted(&bench, owner, id).await, Some(t(360)));
+        assert_eq!(accounted(&bench, other, id).await, None, "it is somebody else's");
+        let asked = vec![(other, id), (owner, id), (owner, TriggerId(999)), (owner, id)];
+        let told = bench.store.accounted_until(asked).await.expect("answers");
+        assert_eq!(told, [None, Some(t(360)), None, Some(t(360))], "in the order of the questions");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_account_tells_what_fired_and_what_is_recorded_in_a_span() {
+    everywhere(async |bench| {
+        let (owner, other) = (bench.user("a").await, bench.user("b").await);
+        let id = bench.trigger(owner, every("1m")).await.id;
+        for minute in [1, 2, 3] {
+            bench.fire_due(owner, id, t(minute * 60 + 1)).await;
+        }
+        for (first, last) in [(240, 300), (360, 360), (420, 900)] {
+            let armed = bench.get(owner, id).await;
+            let skipped = Skipped { reason: Reason::Missed, first: t(first), last: t(last), count: 1 };
+            let plan = Plan { firings: Vec::new(), skipped: vec![skipped], next_at: Some(t(last + 60)) };
+            let (trigger, message_ids) = (Arc::new(armed.trigger), Vec::new());
+            let planned = Planned { trigger, armed: t(first), plan, message_ids };
+            let committed = bench.store.commit_plans(vec![planned], t(901)).await.expect("a commit");
+            assert_eq!(committed.plans, 1);
+        }
+        let asked = |owner: UserId, trigger: TriggerId, from: i64, until: i64| Asked {
+            owner,
+            trigger,
+            span: Span { from: t(from), until: t(until) },
+        };
+        let accounts = bench
+            .store
+            .accounts(vec![
+                asked(owner, id, 0, 5_000),
+                asked(owner, id, 120, 180),
+                asked(owner, id, 300, 420),
+                asked(other, id, 0, 5_000),
+                asked(owner, TriggerId(999), 0, 5_000),
+            ])
+            .await
+            .expect("accounts");
+        let account = |fired: &[i64], skipped: &[(i64, i64)]| Account {
+            fired: fired.iter().copied().map(t).collect(),
+            skipped: skipped.iter().map(|(first, last)| (t(*first), t(*last))).collect(),
+        };
+        let expected = [
+            account(&[60, 120, 180], &[(240, 300), (360, 360), (420, 900)]),
+            account(&[120], &[]),
+            account(&[], &[(240, 300), (360, 360)]),
+            account(&[], &[]),
+            account(&[], &[]),
+        ];
+        assert_eq!(accounts, expected);
+        assert_eq!(bench.store.accounts(Vec::new()).await, Ok(Vec::new()));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_test_or_a_call_accounts_for_nothing() {
+    everywhere(async |bench| {
+        let owner = bench.user("a").await;
+        let id = bench.trigger(owner, every("1m")).await.id;
+        let call = bench.call(oncue_domain::event::Origin::Test, None);
+        bench.store.fire(owner, id, call, t(70)).await.expect("a firing");
+        assert_eq!(accounted(&bench, owner, id).await, None);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_has_fired_stays_accounted_for_when_its_event_is_gone() {
+    wherever_it_lasts(async |bench| {
+        let owner = bench.user("a").await;
+        let id = bench.trigger(owner, every("1m")).await.id;
+        bench.fire_due(owner, id, t(61)).await;
+        while !bench.store.expire(t(200), t(4_000), 100).await.expect("an expiry").is_done {}
+        assert_eq!(bench.events(owner).await.len(), 0, "it is gone");
+        assert_eq!(accounted(&bench, owner, id).await, Some(t(60)));
+        let bench = bench.reopen().await;
+        assert_eq!(accounted(&bench, owner, id).await, Some(t(60)));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_repair_holds_where_the_trigger_is_as_it_was_seen() {
+    everywhere(async |bench| {
+        let owner = bench.user("a").await;
+        let id = bench.trigger(owner, every("1m")).await.id;
+        let disarm = repair(&bench, owner, id, None).await;
+        assert_eq!(bench.store.rearm(disarm).await, Ok(true));
+        assert_eq!((bench.get(owner, id).await.next_at, bench.store.next_due().await), (None, Ok(None)));
+        let told: Arc<Mutex<Vec<Change>>> = Arc::default();
+        let listened = Arc::clone(&told);
+        bench.store.subscribe(Arc::new(move |change| listened.lock().expect("no panic").push(change)));
+        let arm = repair(&bench, owner, id, Some(t(60))).await;
+        assert_eq!(arm.seen, None);
+        assert_eq!(bench.store.rearm(arm).await, Ok(true));
+        assert_eq!(bench.get(owner, id).await.next_at, Some(t(60)));
+        assert!(told.lock().expect("no panic").contains(&Change::Armed), "the scheduler looks at once");
+        let move_on = repair(&bench, owner, id, Some(t(120))).await;
+        assert_eq!(bench.store.rearm(move_on).await, Ok(true));
+        assert_eq!(bench.store.rearm(arm).await, Ok(false), "it waits for something again");
+        bench.fire_due(owner, id, t(121)).await;
+        let [event] = bench.events(owner).await.try_into().expect("one event");
+        assert_eq!(event.scheduled_at, Some(t(120)), "what was armed fires");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_repair_of_what_has_changed_meanwhile_does_nothing() {
+    everywhere(async |bench| {
+        let (owner, other) = (bench.user("a").await, bench.user("b").await);
+        let trigger = bench.trigger(owner, every("1m")).await;
+        let id = trigger.id;
+        let sound = repair(&bench, owner, id, Some(t(600))).await;
+        let seen = sound.seen.expect("it waits for something");
+        for (why, stale) in [
+            ("somebody else's", Repair { owner: other, ..sound }),
+            ("no such trigger", Repair { trigger: TriggerId(999), ..sound }),
+            ("another revision", Repair { revision: 2, ..sound }),
+            ("it waits for something", Repair { seen: None, ..sound }),
+            ("another occurrence", Repair { seen: Some(Cursor { next_at: t(120), ..seen }), ..sound }),
+            ("armed for another revision", Repair { seen: Some(Cursor { revision: 2, ..seen }), ..sound }),
+        ] {
+            assert_eq!(bench.store.rearm(stale).await, Ok(false), "{why}");
+            assert_eq!(bench.get(owner, id).await.next_at, Some(t(60)), "{why}");
+        }
+        let paused = Definition { enabled: false, ..trigger.definition.clone() };
+        bench.store.edit_trigger(trigger.edit(paused, Some(t(60)), t(5)), Some(t(60)), t(5)).await.expect("an edit");
+        assert_eq!(bench.store.rearm(Repair { seen: None, ..sound }).await, Ok(false), "it was paused meanwhile");
+        bench.store.delete_trigger(owner, id, t(6)).await.expect("a deletion");
+        assert_eq!(bench.store.rearm(Repair { seen: None, revision: 2, ..sound }).await, Ok(false), "it is gone");
+        assert_eq!(bench.store.next_due().await, Ok(None));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_many_repairs_of_one_trigger_one_wins() {
+    everywhere(async |bench| {
+        let owner = bench.user("a").await;
+        let id = bench.trigger(owner, every("1m")).await.id;
+        let disarm = repair(&bench, owner, id, None).await;
+        assert_eq!(bench.store.rearm(disarm).await, Ok(true));
+        let arm = repair(&bench, owner, id, Some(t(60))).await;
+        let racers: Vec<_> = (0..8)
+            .map(|_| {
+                let store = bench.store.clone();
+                tokio::spawn(async move { store.rearm(arm).await.expect("an answer") })
+            })
+            .collect();
+        let mut won = 0;
+        for racer in racers {
+            won += u32::from(racer.await.expect("no panic"));
+        }
+        assert_eq!((won, bench.get(owner, id).await.next_at), (1, Some(t(60))));
+    })
+    .await;
+}
