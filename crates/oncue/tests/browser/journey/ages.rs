@@ -26,7 +26,7 @@ fn tab(browser: &Browser, word: &str) -> Vec<i64> {
 
 fn watch_an_event_grow_old(visitor: Visitor) {
     let mut stage = Stage::open();
-    let wish = json!({"name": "called", "type": "api", "webhook_url": stage.receiver.url(), "api_payload": {"n": 41}});
+    let wish = json!({"name": "called", "type": "api", "webhook_url": stage.receiver.url(), "api_payload": {"fruit": "quince"}});
     let trigger = make(&stage.nobody(), &wish);
     fire(&stage.nobody(), trigger);
     let browser = stage.visit(visitor);
@@ -50,7 +50,7 @@ fn watch_an_event_grow_old(visitor: Visitor) {
     assert!(stage_of_life(&browser).starts_with("archived"), "{}", browser.text(".life"));
     let lived = lived(&browser);
     assert!((0.041..0.043).contains(&lived), "2 of 48 hours are {lived}");
-    assert!(browser.text("#payload-text").contains("41"), "all of it can still be read");
+    assert!(browser.text("#payload-text").contains("quince"), "all of it can still be read");
     inspect(&browser, "event-archived");
 
     stage.advance(SignedDuration::from_hours(46));
@@ -60,7 +60,7 @@ fn watch_an_event_grow_old(visitor: Visitor) {
     for word in ["delivered", "API call", "Attempts"] {
         assert!(left.contains(word), "{word} is not remembered:\n{left}");
     }
-    assert!(!left.contains("41"), "the payload is gone:\n{left}");
+    assert!(!left.contains("quince"), "the payload is gone:\n{left}");
     assert_eq!(stage.nobody().get("/events/1").status, 410);
     assert_eq!(stage.nobody().get("/events/2").status, 404, "what never was is not gone");
     inspect(&browser, "event-gone");
