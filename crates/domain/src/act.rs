@@ -362,6 +362,7 @@ mod tests {
             name: Some(name.to_owned()),
             schedule: None,
             payload: None,
+            payload_schema: None,
             webhook: None,
             destinations: Vec::new(),
             is_test: false,

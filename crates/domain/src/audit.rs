@@ -265,6 +265,7 @@ mod tests {
                 name: None,
                 schedule: schedule.map(|pattern| ScheduleDetails::plain(pattern, None)),
                 payload: None,
+                payload_schema: None,
                 webhook: None,
                 destinations: Vec::new(),
                 is_test: false,

@@ -28,6 +28,7 @@ pub mod message;
 pub mod node;
 pub mod occurrence;
 pub mod payload;
+pub mod payload_schema;
 pub mod plan;
 pub mod presence;
 pub mod receipt;

@@ -34,6 +34,8 @@ pub enum Change {
     Schedule,
     /// What its events carry.
     Payload,
+    /// What the payloads of calls have to be like.
+    PayloadSchema,
     /// Its own address.
     WebhookUrl,
     /// How its own address is spoken to.
@@ -55,6 +57,7 @@ impl Change {
             Change::Name => "name",
             Change::Schedule => "schedule_details",
             Change::Payload => "api_payload",
+            Change::PayloadSchema => "payload_schema",
             Change::WebhookUrl => "webhook_url",
             Change::Format => "format",
             Change::Destinations => "destinations",
@@ -68,13 +71,15 @@ impl Change {
 /// What differs, in the order in which a trigger is shown.
 pub fn changes(before: &Definition, after: &Definition) -> Vec<Change> {
     // Taken apart, so that a field that is added to definitions cannot be forgotten here.
-    let Definition { name, schedule, payload, webhook, destinations, is_test, enabled, expires_at } = before;
+    let Definition { name, schedule, payload, payload_schema, webhook, destinations, is_test, enabled, expires_at } =
+        before;
     let (url, format) = webhook.as_ref().map(|webhook| (&webhook.url, webhook.format)).unzip();
     let (url_after, format_after) = after.webhook.as_ref().map(|webhook| (&webhook.url, webhook.format)).unzip();
     let compared = [
         (Change::Name, *name == after.name),
         (Change::Schedule, *schedule == after.schedule),
         (Change::Payload, *payload == after.payload),
+        (Change::PayloadSchema, *payload_schema == after.payload_schema),
         (Change::WebhookUrl, url == url_after),
         (Change::Format, format == format_after),
         (Change::Destinations, *destinations == after.destinations),
@@ -110,6 +115,7 @@ mod tests {
     use crate::destination::{Format, Webhook};
     use crate::id::DestinationId;
     use crate::payload::Payload;
+    use crate::payload_schema::PayloadSchema;
     use crate::schedule::every::Period;
     use crate::schedule::{FirstFiring, Schedule};
     use crate::trigger::ScheduleDetails;
@@ -128,6 +134,7 @@ mod tests {
             name: None,
             schedule: on(Schedule::Every { period, anchor: at(0), first: FirstFiring::OnePeriodLater }),
             payload: None,
+            payload_schema: None,
             webhook: None,
             destinations: Vec::new(),
             is_test: false,
@@ -144,11 +151,13 @@ mod tests {
     fn each_field_that_differs_is_a_change() {
         let before = every_hour();
         assert_eq!(changes(&before, &before), []);
+        let schema = PayloadSchema::parse("{}").expect("a schema");
         let with_address = Definition { webhook: webhook("https://a.example/", Format::Json), ..before.clone() };
         for (after, expected) in [
             (Definition { name: Some("n".to_owned()), ..before.clone() }, vec![Change::Name]),
             (Definition { schedule: on(Schedule::Once { at: at(9) }), ..before.clone() }, vec![Change::Schedule]),
             (Definition { payload: Some(Payload::parse("1").expect("JSON")), ..before.clone() }, vec![Change::Payload]),
+            (Definition { payload_schema: Some(schema), ..before.clone() }, vec![Change::PayloadSchema]),
             (with_address.clone(), vec![Change::WebhookUrl, Change::Format]),
             (Definition { destinations: vec![DestinationId(1)], ..before.clone() }, vec![Change::Destinations]),
             (Definition { is_test: true, enabled: false, ..before.clone() }, vec![Change::IsTest, Change::Enabled]),

@@ -9,6 +9,7 @@ use crate::error::Invalid;
 use crate::id::{DestinationId, TriggerId, UserId};
 use crate::occurrence::{Reason, Skipped};
 use crate::payload::Payload;
+use crate::payload_schema::PayloadSchema;
 
 mod timing;
 
@@ -145,6 +146,8 @@ pub struct Definition {
     pub schedule: Option<ScheduleDetails>,
     /// What its events carry; none means `{}`.
     pub payload: Option<Payload>,
+    /// What the payloads of calls have to be like, and its own; of an API trigger only.
+    pub payload_schema: Option<PayloadSchema>,
     /// Its own address, to which its events go. Without it and without destinations they go to the operator's default one, or nowhere.
     pub webhook: Option<Webhook>,
     /// The destinations of its owner that its events go to, each once, in the order of their deliveries; at most
@@ -159,6 +162,20 @@ pub struct Definition {
 }
 
 impl Definition {
+    /// Whether its own payload is as its schema says, where it has both.
+    ///
+    /// # Errors
+    /// What is wrong with the one, or with the other.
+    pub fn check_payload(&self) -> Result<(), Vec<Invalid>> {
+        let (Some(schema), Some(payload)) = (&self.payload_schema, &self.payload) else { return Ok(()) };
+        let wrong = |field: &str, one: Invalid| {
+            let place = if one.field.is_empty() { String::new() } else { format!("At {}: ", one.field) };
+            Invalid::new(field, format!("{place}{}", one.message))
+        };
+        let checker = schema.compile().map_err(|error| vec![wrong("payload_schema", error)])?;
+        checker.check(payload).map_err(|all| all.into_iter().map(|one| wrong("api_payload", one)).collect())
+    }
+
     /// What sort of trigger it makes.
     pub fn kind(&self) -> Kind {
         if self.schedule.is_some() { Kind::Scheduled } else { Kind::Api }
@@ -374,6 +391,12 @@ impl Trigger {
         self.may_fire_again(now)
     }
 
+    /// Whether what a call carries was checked against the schema as it stands, of which revision it says that it was; a trigger without one takes
+    /// anything.
+    pub fn takes(&self, checked: Option<i64>) -> bool {
+        self.definition.payload_schema.is_none() || checked == Some(self.revision)
+    }
+
     /// Whether somebody may fire it again at `now` with what a former event carried, whatever made that one.
     ///
     /// # Errors
@@ -429,6 +452,7 @@ mod tests {
                 name: None,
                 schedule: Some(every("10s", at(0), None)),
                 payload: None,
+                payload_schema: None,
                 webhook: None,
                 destinations: Vec::new(),
                 is_test: false,

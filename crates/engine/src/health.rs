@@ -152,6 +152,7 @@ mod tests {
                 name: None,
                 schedule: Some(schedule),
                 payload: None,
+                payload_schema: None,
                 webhook: None,
                 destinations: Vec::new(),
                 is_test: false,

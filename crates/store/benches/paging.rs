@@ -80,7 +80,7 @@ async fn fill(store: &Arc<dyn Store>) -> (UserId, TriggerId) {
         for number in together {
             let now = start + SignedDuration::from_millis(i64::try_from(*number).expect("a small number"));
             let id = if number % 10 == 0 { rare } else { often };
-            let call = Call { origin: Origin::Api, payload: None, message_id: ids.message(now) };
+            let call = Call { origin: Origin::Api, payload: None, checked: None, message_id: ids.message(now) };
             let store = Arc::clone(store);
             calls.spawn(async move { store.fire(owner, id, call, now).await });
         }
@@ -96,6 +96,7 @@ async fn trigger(store: &Arc<dyn Store>, owner: UserId, now: Timestamp) -> Trigg
         name: Some("bench".to_owned()),
         schedule: None,
         payload: None,
+        payload_schema: None,
         webhook: None,
         destinations: Vec::new(),
         is_test: false,

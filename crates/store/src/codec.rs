@@ -23,7 +23,7 @@ use oncue_domain::schedule::rule::{Gap, Overlap};
 use oncue_domain::schedule::zone::{Zone, Zones};
 use oncue_domain::schedule::{FirstFiring, Schedule};
 use oncue_domain::store::{Error, TargetKind};
-use oncue_domain::trigger::{MaxFires, ScheduleDetails, Terms};
+use oncue_domain::trigger::{Definition, MaxFires, ScheduleDetails, Terms};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -306,6 +306,12 @@ pub(crate) fn check(signed_by: Option<String>, unverified: Option<String>) -> Ch
 /// Reads back how often a trigger has fired under its limit.
 pub(crate) fn fired(number: Option<i64>) -> Result<u64, Error> {
     u64::try_from(number.unwrap_or(0)).map_err(|error| broken("fired", error))
+}
+
+/// How many bytes of text somebody wrote into a definition that may be long.
+pub(crate) fn texts_of(definition: &Definition) -> usize {
+    definition.payload.as_ref().map_or(0, |payload| payload.as_str().len())
+        + definition.payload_schema.as_ref().map_or(0, |schema| schema.as_str().len())
 }
 
 /// What a call was told apart by.

@@ -89,6 +89,11 @@ pub(crate) const POSTGRES: &[Migration] = &[
         sql: include_str!("../migrations/postgres/0009_former_triggers.sql"),
     },
     Migration { version: 10, name: "acts", sql: include_str!("../migrations/postgres/0010_acts.sql") },
+    Migration {
+        version: 11,
+        name: "payload schema",
+        sql: include_str!("../migrations/postgres/0011_payload_schema.sql"),
+    },
 ];
 
 /// All steps for SQLite.
@@ -113,6 +118,11 @@ pub(crate) const SQLITE: &[Migration] = &[
         sql: include_str!("../migrations/sqlite/0011_former_triggers.sql"),
     },
     Migration { version: 12, name: "acts", sql: include_str!("../migrations/sqlite/0012_acts.sql") },
+    Migration {
+        version: 13,
+        name: "payload schema",
+        sql: include_str!("../migrations/sqlite/0013_payload_schema.sql"),
+    },
 ];
 
 #[cfg(test)]

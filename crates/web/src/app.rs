@@ -26,6 +26,7 @@ use crate::auth::Caller;
 use crate::auth::limits::LoginLimits;
 use crate::auth::password::Passwords;
 use crate::auth::token::Tokens;
+use crate::payload_schema::Schemas;
 use crate::watchers::Watchers;
 
 /// Fills a buffer with random bytes from the system.
@@ -130,6 +131,8 @@ pub(crate) struct Shared {
     /// The built-in user's, who has no session to be read with. The store has them too, for the next start.
     local_preferences: Mutex<Preferences>,
     pub(crate) watchers: Arc<Watchers>,
+    /// Schemas of triggers that were called lately, compiled.
+    pub(crate) schemas: Schemas,
     /// Turns to send many items at once.
     pub(crate) bulk_turns: bulk::Turns,
     request_limits: Option<Mutex<Buckets<UserId>>>,
@@ -153,6 +156,7 @@ impl Shared {
         doors.store.subscribe(Watchers::listener(&watchers));
         Shared {
             watchers,
+            schemas: Schemas::default(),
             local_preferences: Mutex::new(local_preferences),
             tokens: Tokens::new(&settings.jwt_secret),
             passwords: Passwords::new(),

@@ -14,6 +14,7 @@ mod guard;
 mod health;
 mod idempotency;
 mod openapi;
+mod payload_schema;
 mod server;
 mod ui;
 mod watchers;

@@ -33,6 +33,7 @@ fn armed(id: i64, schedule: Schedule, since: Timestamp) -> Armed {
         name: None,
         schedule: Some(ScheduleDetails::plain(schedule, None)),
         payload: None,
+        payload_schema: None,
         webhook: None,
         destinations: Vec::new(),
         is_test: false,

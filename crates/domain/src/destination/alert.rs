@@ -159,6 +159,7 @@ pub fn telling(
         name: Some(format!("{name} {happened}")),
         schedule: None,
         payload: Some(Payload::from_stored(&payload.to_string())),
+        payload_schema: None,
         webhook: None,
         destinations: vec![to],
         is_test: false,

@@ -4,7 +4,7 @@
 use crate::event::Origin;
 use crate::id::{EventId, MessageId};
 use crate::payload::Payload;
-use crate::trigger::FireRefusal;
+use crate::trigger::{FireRefusal, Trigger};
 
 /// A firing that no schedule made.
 #[derive(Clone, Debug)]
@@ -13,8 +13,17 @@ pub struct Call {
     pub origin: Origin,
     /// What the event carries; none means the trigger's own payload.
     pub payload: Option<Payload>,
+    /// Of which revision of the trigger's schema the payload is known to be right; none where nobody has looked.
+    pub checked: Option<i64>,
     /// What receivers will know it by.
     pub message_id: MessageId,
+}
+
+impl Call {
+    /// Whether the trigger takes what the call brings. The trigger's own payload is what its user made it, and is asked about by calls only.
+    pub fn suits(&self, trigger: &Trigger) -> bool {
+        (self.origin != Origin::Api && self.payload.is_none()) || trigger.takes(self.checked)
+    }
 }
 
 /// What came of a call.
@@ -26,6 +35,8 @@ pub enum Fired {
     NotFound,
     /// This trigger cannot be fired like that.
     Refused(FireRefusal),
+    /// The trigger has a schema, and nobody has checked the payload against it as it stands: nothing has happened.
+    Unchecked,
 }
 
 /// What came of firing an event again.

@@ -59,6 +59,7 @@ impl Case {
             name: None,
             schedule: schedule.and_then(details),
             payload: None,
+            payload_schema: None,
             webhook: None,
             destinations: Vec::new(),
             is_test: false,

@@ -105,6 +105,7 @@ impl Scene {
         let definition = trigger::Definition {
             name: None,
             payload: None,
+            payload_schema: None,
             webhook: None,
             destinations: vec![self.destination],
             schedule: None,
@@ -115,7 +116,7 @@ impl Scene {
         let new = NewTrigger { owner: self.owner, definition, next_at: None, test_event: None };
         let made = self.store.create_trigger(new, at(seconds)).await.expect("an answer").expect("it is there");
         let message_id = Ids::from_seed([1; 32]).message(at(seconds));
-        let call = Call { origin: Origin::Api, message_id, payload: None };
+        let call = Call { origin: Origin::Api, checked: None, message_id, payload: None };
         match self.store.fire(self.owner, made.trigger.id, call, at(seconds)).await.expect("an answer") {
             oncue_domain::store::Fired::Event(id) => id,
             refused => panic!("{refused:?}"),

@@ -96,6 +96,7 @@ impl Post {
         let definition = trigger::Definition {
             name: Some("t".to_owned()),
             payload: None,
+            payload_schema: None,
             webhook: None,
             destinations: vec![self.inbox],
             schedule: None,
@@ -107,6 +108,7 @@ impl Post {
         let made = self.store.create_trigger(new, at(0)).await.expect("an answer").expect("the inbox is there");
         let call = Call {
             origin: Origin::Api,
+            checked: None,
             message_id: Ids::from_seed([1; 32]).message(at(0)),
             payload: Some(Payload::parse(payload).expect("JSON")),
         };

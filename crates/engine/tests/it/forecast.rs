@@ -100,6 +100,7 @@ fn definition(wish: &Wish, destinations: &[DestinationId], now: Timestamp) -> De
         name: None,
         schedule: Some(ScheduleDetails::plain(schedule, None)),
         payload: None,
+        payload_schema: None,
         webhook: None,
         destinations: wish.goes_to.iter().map(|place| destinations[*place]).collect(),
         is_test: false,

@@ -79,7 +79,12 @@ async fn keep_calling(doors: Doors, owner: UserId, trigger: TriggerId) {
     for order in cast::LIVE_ORDERS.. {
         tokio::time::sleep(CALL_EVERY).await;
         let now = doors.clock.now();
-        let call = Call { origin: Origin::Api, payload: Some(cast::order(order)), message_id: doors.ids.message(now) };
+        let call = Call {
+            origin: Origin::Api,
+            payload: Some(cast::order(order)),
+            checked: None,
+            message_id: doors.ids.message(now),
+        };
         // Whoever looks around may have paused or deleted it; that is theirs to do.
         if let Err(error) = doors.store.fire(owner, trigger, call, now).await {
             tracing::warn!(%error, "a sample call was not taken");

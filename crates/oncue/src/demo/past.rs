@@ -179,6 +179,7 @@ impl Stage {
             name: Some(part.name.to_owned()),
             schedule: schedule.map(|schedule| ScheduleDetails::plain(schedule, zone)),
             payload: Some(Payload::from_stored(part.payload)),
+            payload_schema: None,
             webhook: webhook.transpose()?,
             destinations: Vec::new(),
             is_test: false,
@@ -188,7 +189,7 @@ impl Stage {
     }
 
     async fn call(&self, name: &str, origin: Origin, payload: Option<Payload>, now: Timestamp) -> anyhow::Result<()> {
-        let call = Call { origin, payload, message_id: self.ids.message(now) };
+        let call = Call { origin, payload, checked: None, message_id: self.ids.message(now) };
         match self.store.fire(self.owner, self.trigger(name)?, call, now).await? {
             Fired::Event(_) => Ok(()),
             other => bail!("it did not fire: {other:?}"),

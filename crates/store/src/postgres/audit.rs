@@ -23,8 +23,8 @@ pub(super) async fn inspect(
     limit: usize,
 ) -> Result<Inspection> {
     let (place, nodes) = shared.node.share();
-    // A slice of what events carry may be hundreds of megabytes.
-    let columns = TRIGGER.replace("triggers.payload", "NULL::text");
+    // A slice of what events carry may be hundreds of megabytes, and one of schemas some.
+    let columns = TRIGGER.replace("triggers.payload_schema", "NULL::text").replace("triggers.payload", "NULL::text");
     // A limit is never turned into a join, so the rows of each are looked up, however many there are of others.
     let sql = format!(
         "SELECT {columns}, cursors.next_at, cursors.revision, limits.fired

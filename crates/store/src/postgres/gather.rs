@@ -109,11 +109,12 @@ impl Gatherer {
 
     /// The same for what the event `parent` carried.
     pub(super) async fn fire_again(&self, parent: Event, message_id: MessageId, now: Timestamp) -> Result<FiredAgain> {
-        let call = Call { origin: parent.origin_again(), payload: Some(parent.payload), message_id };
+        let call = Call { origin: parent.origin_again(), payload: Some(parent.payload), checked: None, message_id };
         Ok(match self.submit(parent.owner, parent.trigger, call, Some(parent.id), now).await? {
             Fired::Event(id) => FiredAgain::Event(id),
             Fired::NotFound => FiredAgain::TriggerGone,
             Fired::Refused(refusal) => FiredAgain::Refused(refusal),
+            Fired::Unchecked => return Err(Error::Broken("a repetition was asked for its schema".to_owned())),
         })
     }
 
@@ -268,7 +269,9 @@ fn decide(trigger: &Trigger, call: &Waiting) -> std::result::Result<(), Fired> {
         (None, Origin::Api) => trigger.may_fire(call.now),
         (None, _) => Ok(()),
     };
-    may_fire.map_err(Fired::Refused)
+    may_fire.map_err(Fired::Refused)?;
+    let suits = call.parent.is_some() || call.call.suits(trigger);
+    if suits { Ok(()) } else { Err(Fired::Unchecked) }
 }
 
 /// Logs the calls whose triggers still are of the revision that was read.

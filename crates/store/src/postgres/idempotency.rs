@@ -241,6 +241,9 @@ fn decide(
             if call.origin == Origin::Api {
                 trigger.may_fire(now).map_err(|refusal| Done::Fired(Fired::Refused(refusal)))?;
             }
+            if !call.suits(trigger) {
+                return Err(Done::Fired(Fired::Unchecked));
+            }
             let (payload, message_id) = (call.payload.clone(), call.message_id);
             Ok(new_event(trigger, call.origin, payload, message_id, None))
         }

@@ -11,6 +11,7 @@ use oncue_domain::delivery::Claim;
 use oncue_domain::event::Origin;
 use oncue_domain::id::{DestinationId, TriggerId, UserId};
 use oncue_domain::payload::Payload;
+use oncue_domain::payload_schema::PayloadSchema;
 use oncue_domain::store::{Made, MissingDestination, NewTrigger, Result};
 use tokio_postgres::types::ToSql;
 
@@ -156,6 +157,8 @@ async fn insert(
         each().map(|definition| definition.expires_at.map(Timestamp::as_microsecond)).collect();
     let destinations: Vec<Option<String>> =
         each().map(|definition| destinations_to_text(&definition.destinations)).collect();
+    let schemas: Vec<Option<&str>> =
+        each().map(|definition| definition.payload_schema.as_ref().map(PayloadSchema::as_str)).collect();
     let waits: Vec<Option<i64>> = wanted.iter().map(|new| new.next_at.map(Timestamp::as_microsecond)).collect();
     let links =
         || (1_i64..).zip(each()).flat_map(|(place, made)| made.destinations.iter().map(move |id| (place, id.0)));
@@ -163,16 +166,17 @@ async fn insert(
     let sql = "WITH asked AS MATERIALIZED (
                    SELECT nextval(pg_get_serial_sequence('triggers', 'id')) AS id, asked.*
                    FROM unnest($2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::boolean[],
-                               $9::boolean[], $10::bigint[], $11::text[], $12::bigint[])
+                               $9::boolean[], $10::bigint[], $11::text[], $12::bigint[], $15::text[])
                         WITH ORDINALITY AS asked (owner, name, schedule, payload, webhook_url, webhook_format, is_test,
-                                                  enabled, expires_at, destinations, next_at, place)
+                                                  enabled, expires_at, destinations, next_at, payload_schema, place)
                    ORDER BY asked.place
                ),
                made AS (
                    INSERT INTO triggers (id, owner, revision, name, schedule, payload, webhook_url, webhook_format,
-                                         is_test, enabled, expires_at, created_at, standing_since, destinations, made_by)
+                                         is_test, enabled, expires_at, created_at, standing_since, destinations,
+                                         payload_schema, made_by)
                    SELECT id, owner, 1, name, schedule, payload, webhook_url, webhook_format,
-                          is_test, enabled, expires_at, $1, $1, destinations, $15
+                          is_test, enabled, expires_at, $1, $1, destinations, payload_schema, $16
                    FROM asked
                ),
                armed AS (
@@ -186,7 +190,7 @@ async fn insert(
                    JOIN asked ON asked.place = links.place
                )
                SELECT id FROM asked ORDER BY place";
-    let params: [&(dyn ToSql + Sync); 15] = [
+    let params: [&(dyn ToSql + Sync); 16] = [
         &now.as_microsecond(),
         &owners,
         &names,
@@ -201,6 +205,7 @@ async fn insert(
         &waits,
         &places,
         &linked,
+        &schemas,
         &actor_to_text(by),
     ];
     query(client, sql, &params).await?.iter().map(|row| column(row, 0).map(TriggerId)).collect()

@@ -12,6 +12,7 @@ use oncue_domain::event::Origin;
 use oncue_domain::id::{TriggerId, UserId};
 use oncue_domain::occurrence::{Reason, Skipped};
 use oncue_domain::payload::Payload;
+use oncue_domain::payload_schema::PayloadSchema;
 use oncue_domain::store::{
     DUE_COUNTED_MAX, DueCounts, Edited, Error, MissingDestination, NewTrigger, Result, SkippedView,
 };
@@ -27,7 +28,7 @@ use super::{
 };
 use crate::codec::{
     self, actor_to_text, broken, destinations_from_text, destinations_to_text, instant, schedule_from_text,
-    schedule_to_text, webhook,
+    schedule_to_text, texts_of, webhook,
 };
 
 /// What another node leaves lying so long after its time, anybody takes.
@@ -36,10 +37,11 @@ const LEFT_LYING_AFTER: SignedDuration = SignedDuration::from_secs(1);
 /// The columns of a trigger.
 pub(super) const TRIGGER: &str = "triggers.id, triggers.owner, triggers.revision, triggers.name, triggers.schedule, triggers.payload, \
                        triggers.webhook_url, triggers.webhook_format, triggers.is_test, triggers.enabled, triggers.expires_at, \
-                       triggers.created_at, triggers.standing_since, triggers.destinations";
+                       triggers.created_at, triggers.standing_since, triggers.destinations, \
+                       triggers.payload_schema";
 
 /// How many columns that is.
-pub(super) const TRIGGER_COLUMNS: usize = 14;
+pub(super) const TRIGGER_COLUMNS: usize = 15;
 
 pub(super) fn trigger(row: &Row, shared: &Shared) -> Result<Trigger> {
     let schedule: Option<&str> = column(row, 4)?;
@@ -55,6 +57,7 @@ pub(super) fn trigger(row: &Row, shared: &Shared) -> Result<Trigger> {
                 .map(|text| schedule_from_text(text, &shared.settings.zones, &shared.cron_lines))
                 .transpose()?,
             payload: payload.map(Payload::from_stored),
+            payload_schema: column::<Option<&str>>(row, 14)?.map(PayloadSchema::from_stored),
             webhook: webhook(column(row, 6)?, column(row, 7)?)?,
             destinations: destinations_from_text(column(row, 13)?)?,
             is_test: column(row, 8)?,
@@ -95,8 +98,7 @@ pub(super) async fn read(shared: &Shared, ids: &[TriggerId]) -> Result<Vec<Arc<T
     }
     let mut parsed = lock(&shared.parsed);
     for trigger in &found {
-        let payload = trigger.definition.payload.as_ref();
-        if payload.is_some_and(|payload| payload.as_str().len() > PARSED_PAYLOAD_BYTES_MAX) {
+        if texts_of(&trigger.definition) > PARSED_PAYLOAD_BYTES_MAX {
             continue;
         }
         if parsed.len() >= PARSED_MAX {
@@ -143,8 +145,8 @@ pub(super) async fn create(
     let sql = "WITH made AS (
                    INSERT INTO triggers (owner, revision, name, schedule, payload, webhook_url, webhook_format,
                                          is_test, enabled, expires_at, created_at, standing_since, destinations,
-                                         made_by)
-                   VALUES ($1, 1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, $12, $13)
+                                         payload_schema, made_by)
+                   VALUES ($1, 1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, $12, $13, $14)
                    RETURNING id
                ),
                armed AS (
@@ -152,7 +154,7 @@ pub(super) async fn create(
                    SELECT id, $11, 1 FROM made WHERE $11::bigint IS NOT NULL
                )
                SELECT id FROM made";
-    let params: [&(dyn ToSql + Sync); 13] = [
+    let params: [&(dyn ToSql + Sync); 14] = [
         &new.owner.0,
         &definition.name,
         &definition.schedule.as_ref().map(schedule_to_text),
@@ -165,6 +167,7 @@ pub(super) async fn create(
         &now.as_microsecond(),
         &new.next_at.map(Timestamp::as_microsecond),
         &destinations_to_text(&definition.destinations),
+        &definition.payload_schema.as_ref().map(PayloadSchema::as_str),
         &actor_to_text(by_of(author)),
     ];
     let row = query_first(&transaction, sql, &params).await?;
@@ -263,7 +266,7 @@ pub(super) async fn edit(
     end_revision(&transaction, trigger.id, now).await?;
     revision::keep(&transaction, trigger.id, present, now).await?;
     destination::link(&transaction, trigger.id, &definition.destinations).await?;
-    let params: [&(dyn ToSql + Sync); 14] = [
+    let params: [&(dyn ToSql + Sync); 15] = [
         &trigger.id.0,
         &trigger.revision,
         &definition.name,
@@ -276,13 +279,14 @@ pub(super) async fn edit(
         &definition.expires_at.map(Timestamp::as_microsecond),
         &trigger.standing_since.as_microsecond(),
         &destinations_to_text(&definition.destinations),
+        &definition.payload_schema.as_ref().map(PayloadSchema::as_str),
         &actor_to_text(by_of(author)),
         &now.as_microsecond(),
     ];
     let sql = "UPDATE triggers
                SET revision = $2, name = $3, schedule = $4, payload = $5, webhook_url = $6, webhook_format = $7,
-                   is_test = $8, enabled = $9, expires_at = $10, standing_since = $11, destinations = $12, made_by = $13,
-                   revised_at = $14
+                   is_test = $8, enabled = $9, expires_at = $10, standing_since = $11, destinations = $12,
+                   payload_schema = $13, made_by = $14, revised_at = $15
                WHERE id = $1";
     execute(&transaction, sql, &params).await?;
     let mut changes = Changes { edited: [trigger.owner].into(), ..Changes::default() };

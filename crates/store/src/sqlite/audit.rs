@@ -18,8 +18,8 @@ pub(super) fn inspect(
     after: Option<TriggerId>,
     limit: usize,
 ) -> Result<Inspection> {
-    // A slice of what events carry may be hundreds of megabytes.
-    let columns = TRIGGER.replace("triggers.payload", "NULL");
+    // A slice of what events carry may be hundreds of megabytes, and one of schemas some.
+    let columns = TRIGGER.replace("triggers.payload_schema", "NULL").replace("triggers.payload", "NULL");
     let sql = format!(
         "SELECT {columns}, cursors.next_at, cursors.revision, limits.fired
          FROM triggers LEFT JOIN cursors ON cursors.trigger_id = triggers.id

@@ -252,6 +252,9 @@ fn call_upon(
     {
         return Ok(Fired::Refused(refusal));
     }
+    if !call.suits(trigger) {
+        return Ok(Fired::Unchecked);
+    }
     let event = NewEvent {
         origin: call.origin,
         scheduled_at: None,

@@ -9,6 +9,7 @@ use oncue_domain::event::Origin;
 use oncue_domain::id::{TriggerId, UserId};
 use oncue_domain::occurrence::{Reason, Skipped};
 use oncue_domain::payload::Payload;
+use oncue_domain::payload_schema::PayloadSchema;
 use oncue_domain::store::{
     DUE_COUNTED_MAX, DueCounts, Edited, Made, MissingDestination, NewTrigger, Result, SkippedView,
 };
@@ -20,16 +21,17 @@ use super::writer::Effects;
 use super::{PARSED_MAX, PARSED_PAYLOAD_BYTES_MAX, Shared, act, count, destination, failed, lock, revision};
 use crate::codec::{
     self, actor_to_text, broken, destinations_from_text, destinations_to_text, instant, schedule_from_text,
-    schedule_to_text, webhook,
+    schedule_to_text, texts_of, webhook,
 };
 
 /// The columns of a trigger.
 pub(super) const TRIGGER: &str = "triggers.id, triggers.owner, triggers.revision, triggers.name, triggers.schedule, triggers.payload, \
                        triggers.webhook_url, triggers.webhook_format, triggers.is_test, triggers.enabled, triggers.expires_at, \
-                       triggers.created_at, triggers.standing_since, triggers.destinations";
+                       triggers.created_at, triggers.standing_since, triggers.destinations, \
+                       triggers.payload_schema";
 
 /// How many columns that is.
-pub(super) const TRIGGER_COLUMNS: usize = 14;
+pub(super) const TRIGGER_COLUMNS: usize = 15;
 
 pub(super) fn trigger(row: &Row<'_>, shared: &Shared) -> Result<Trigger> {
     let schedule: Option<String> = row.get(4).map_err(failed)?;
@@ -46,6 +48,10 @@ pub(super) fn trigger(row: &Row<'_>, shared: &Shared) -> Result<Trigger> {
                 .map(|text| schedule_from_text(&text, &shared.settings.zones, &shared.cron_lines))
                 .transpose()?,
             payload: payload.map(|text| Payload::from_stored(&text)),
+            payload_schema: row
+                .get::<_, Option<String>>(14)
+                .map_err(failed)?
+                .map(|text| PayloadSchema::from_stored(&text)),
             webhook: webhook(row.get(6).map_err(failed)?, row.get(7).map_err(failed)?)?,
             destinations: destinations_from_text(destinations.as_deref())?,
             is_test: row.get(8).map_err(failed)?,
@@ -71,7 +77,7 @@ fn parsed(row: &Row<'_>, shared: &Shared) -> Result<Arc<Trigger>> {
         return Ok(Arc::clone(known));
     }
     let trigger = Arc::new(trigger(row, shared)?);
-    if trigger.definition.payload.as_ref().is_some_and(|payload| payload.as_str().len() > PARSED_PAYLOAD_BYTES_MAX) {
+    if texts_of(&trigger.definition) > PARSED_PAYLOAD_BYTES_MAX {
         return Ok(trigger);
     }
     let mut parsed = lock(&shared.parsed);
@@ -141,8 +147,9 @@ fn make(
     connection
         .prepare_cached(
             "INSERT INTO triggers (owner, revision, name, schedule, payload, webhook_url, webhook_format,
-                                   is_test, enabled, expires_at, created_at, standing_since, destinations, made_by)
-             VALUES (?1, 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10, ?11, ?12)",
+                                   is_test, enabled, expires_at, created_at, standing_since, destinations,
+                                   payload_schema, made_by)
+             VALUES (?1, 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10, ?11, ?12, ?13)",
         )
         .and_then(|mut statement| {
             statement.execute((
@@ -157,6 +164,7 @@ fn make(
                 definition.expires_at.map(Timestamp::as_microsecond),
                 now.as_microsecond(),
                 destinations_to_text(&definition.destinations),
+                definition.payload_schema.as_ref().map(PayloadSchema::as_str),
                 actor_to_text(by),
             ))
         })
@@ -272,8 +280,8 @@ pub(super) fn edit(
         .prepare_cached(
             "UPDATE triggers
              SET revision = ?2, name = ?3, schedule = ?4, payload = ?5, webhook_url = ?6, webhook_format = ?7,
-                 is_test = ?8, enabled = ?9, expires_at = ?10, standing_since = ?11, destinations = ?12, made_by = ?13,
-                 revised_at = ?14
+                 is_test = ?8, enabled = ?9, expires_at = ?10, standing_since = ?11, destinations = ?12,
+                 payload_schema = ?13, made_by = ?14, revised_at = ?15
              WHERE id = ?1",
         )
         .and_then(|mut statement| {
@@ -290,6 +298,7 @@ pub(super) fn edit(
                 definition.expires_at.map(Timestamp::as_microsecond),
                 trigger.standing_since.as_microsecond(),
                 destinations_to_text(&definition.destinations),
+                definition.payload_schema.as_ref().map(PayloadSchema::as_str),
                 actor_to_text(by),
                 now.as_microsecond(),
             ))

@@ -245,7 +245,7 @@ impl Bench {
     /// A call.
     pub(crate) fn call(&self, origin: Origin, payload: Option<&str>) -> Call {
         let payload = payload.map(|text| Payload::parse(text).expect("a test writes its JSON well"));
-        Call { origin, payload, message_id: self.message() }
+        Call { origin, payload, checked: None, message_id: self.message() }
     }
 
     /// All the owner's events, oldest first.
@@ -310,6 +310,7 @@ pub(crate) fn api(name: &str) -> Definition {
         name: Some(name.to_owned()),
         schedule: None,
         payload: None,
+        payload_schema: None,
         webhook: None,
         destinations: Vec::new(),
         is_test: false,

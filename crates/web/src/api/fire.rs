@@ -19,6 +19,7 @@ use crate::extract::{JsonBody, PathId};
 use crate::fault::{Fault, Problem};
 use crate::idempotency::{Given, Recalled, Replayed, other};
 use crate::openapi::{Errors, FiringErrors};
+use crate::payload_schema::{TRIES_MAX, changes_too_fast, look};
 
 /// A trigger has fired.
 #[derive(Serialize, ToSchema)]
@@ -51,11 +52,19 @@ pub(crate) async fn fire_trigger(
     origin: Origin,
     payload: Option<Payload>,
 ) -> Result<EventId, Fault> {
-    let now = app.now();
-    let call = Call { origin, payload, message_id: app.ids.message(now) };
-    let event = outcome(app.store.fire(owner, id, call, now).await?)?;
-    metrics::counter!("oncue_firings_total", "origin" => origin.word()).increment(1);
-    Ok(event)
+    let mut checked = app.schemas.vouch(owner, id, payload.as_ref());
+    for _ in 0..TRIES_MAX {
+        let now = app.now();
+        let call = Call { origin, payload: payload.clone(), checked, message_id: app.ids.message(now) };
+        let fired = app.store.fire(owner, id, call, now).await?;
+        if fired != Fired::Unchecked {
+            let event = outcome(fired)?;
+            metrics::counter!("oncue_firings_total", "origin" => origin.word()).increment(1);
+            return Ok(event);
+        }
+        checked = look(app, owner, id, payload.as_ref()).await?;
+    }
+    Err(changes_too_fast())
 }
 
 /// The same for a call that may have come under a key: then once.
@@ -70,17 +79,23 @@ pub(crate) async fn fire_once(
     let Some(key) = under else {
         return Ok((fire_trigger(app, caller.owner(), id, origin, payload).await?, Replayed::No));
     };
-    let now = app.now();
-    let call = Call { origin, payload, message_id: app.ids.message(now) };
-    match key.once(app, caller, Deed::Fire(id, call), now).await? {
-        Done::Fired(fired) => {
-            let event = outcome(fired)?;
-            metrics::counter!("oncue_firings_total", "origin" => origin.word()).increment(1);
-            Ok((event, Replayed::No))
+    let owner = caller.owner();
+    let mut checked = app.schemas.vouch(owner, id, payload.as_ref());
+    for _ in 0..TRIES_MAX {
+        let now = app.now();
+        let call = Call { origin, payload: payload.clone(), checked, message_id: app.ids.message(now) };
+        match key.once(app, caller, Deed::Fire(id, call), now).await? {
+            Done::Fired(Fired::Unchecked) => checked = look(app, owner, id, payload.as_ref()).await?,
+            Done::Fired(fired) => {
+                let event = outcome(fired)?;
+                metrics::counter!("oncue_firings_total", "origin" => origin.word()).increment(1);
+                return Ok((event, Replayed::No));
+            }
+            Done::Before { number, .. } => return Ok((EventId(number), Replayed::Yes)),
+            done => return Err(other(done)),
         }
-        Done::Before { number, .. } => Ok((EventId(number), Replayed::Yes)),
-        done => Err(other(done)),
     }
+    Err(changes_too_fast())
 }
 
 /// The event of a call, or why there is none.
@@ -89,6 +104,7 @@ pub(super) fn outcome(fired: Fired) -> Result<EventId, Fault> {
         Fired::Event(event) => Ok(event),
         Fired::NotFound => Err(Fault::not_found("Trigger")),
         Fired::Refused(refused) => Err(refusal(refused)),
+        Fired::Unchecked => Err(changes_too_fast()),
     }
 }
 

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use oncue_domain::destination::{Format, Webhook};
 use oncue_domain::id::{TriggerId, UserId};
 use oncue_domain::payload::Payload;
+use oncue_domain::payload_schema::PayloadSchema;
 use oncue_domain::schedule::zone::Zone;
 use oncue_domain::store::{Deed, Done, Edited, NewTrigger, SkippedView};
 use oncue_domain::trigger::{Armed, Definition, Kind, ScheduleDetails, Trigger, parse_name};
@@ -26,12 +27,13 @@ use crate::extract::{Fields, JsonBody, PathId, Query, id_of};
 use crate::fault::{Fault, Problem};
 use crate::idempotency::{Before, Given, Recalled, Replayed, other};
 use crate::openapi::{Errors, MakingErrors};
+use crate::payload_schema::{aside, is_long};
 
 /// A trigger.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Trigger, example = json!({
     "id": 7, "name": "nightly", "type": "scheduled", "schedule_details": {"cron": "0 9 * * 1-5", "timezone": "Europe/Riga"},
-    "api_payload": {"key": "value"}, "is_test": false, "enabled": true, "created_at": "2026-11-21T10:00:00Z",
+    "api_payload": {"key": "value"}, "payload_schema": null, "is_test": false, "enabled": true, "created_at": "2026-11-21T10:00:00Z",
     "expires_at": "2027-12-31T00:00:00Z", "webhook_url": "https://example.com/hook", "format": "json", "destinations": [7], "revision": 1,
     "next_at": "2026-11-23T07:00:00Z", "fired": null, "summary": "At 09:00, Monday to Friday", "timezone": "Europe/Riga"
 }))]
@@ -44,6 +46,9 @@ pub(crate) struct TriggerDocument {
     /// What its events carry, any JSON value.
     #[schema(value_type = Value)]
     api_payload: Option<Box<RawValue>>,
+    /// What the payloads of calls have to be like: JSON Schema, draft 2020-12; `api` only.
+    #[schema(value_type = Value)]
+    payload_schema: Option<Box<RawValue>>,
     is_test: bool,
     enabled: bool,
     created_at: String,
@@ -78,6 +83,7 @@ impl TriggerDocument {
             r#type: definition.kind().word(),
             schedule_details: definition.schedule.as_ref().map(ScheduleDocument::of),
             api_payload: definition.payload.as_ref().map(Payload::to_raw),
+            payload_schema: definition.payload_schema.as_ref().map(PayloadSchema::to_raw),
             is_test: definition.is_test,
             enabled: definition.enabled,
             created_at: time(trigger.created_at),
@@ -117,6 +123,8 @@ pub(crate) struct TriggerInput {
     schedule_details: Option<ScheduleDocument>,
     /// Any JSON value of up to 256 KiB.
     api_payload: Option<Value>,
+    /// JSON Schema (draft 2020-12) of up to 16 KiB that every payload of a call has to fit; `api` only.
+    payload_schema: Option<Value>,
     /// Log one test event at once, keep the trigger, and never schedule it.
     is_test: Option<bool>,
     /// False pauses.
@@ -156,6 +164,7 @@ pub(super) fn define(
         name: None,
         schedule: None,
         payload: None,
+        payload_schema: None,
         webhook: None,
         destinations: Vec::new(),
         is_test: false,
@@ -192,6 +201,7 @@ pub(super) fn define(
             }
         });
     }
+    read_payload_schema(&mut fields, &mut definition, kind);
     for (name, flag, default) in
         [("is_test", &mut definition.is_test, false), ("enabled", &mut definition.enabled, true)]
     {
@@ -210,8 +220,29 @@ pub(super) fn define(
     if fields.has("destinations") {
         definition.destinations = trigger_destination::read(&mut fields);
     }
+    if fields.errors.is_empty() {
+        let check = || definition.check_payload().err().unwrap_or_default();
+        let is_long = definition.payload_schema.is_some() && is_long(definition.payload.as_ref());
+        fields.errors.extend(if is_long { aside(check) } else { check() });
+    }
     fields.finish()?;
     Ok(definition)
+}
+
+fn read_payload_schema(fields: &mut Fields, definition: &mut Definition, kind: Option<Kind>) {
+    if fields.has("payload_schema") {
+        definition.payload_schema =
+            fields.take_raw("payload_schema").and_then(|raw| match PayloadSchema::parse(raw.get()) {
+                Ok(schema) => Some(schema),
+                Err(error) => {
+                    fields.fail("payload_schema", error.message);
+                    None
+                }
+            });
+    }
+    if kind == Some(Kind::Scheduled) && definition.payload_schema.is_some() {
+        fields.fail("payload_schema", "Only an api trigger has calls whose payloads could be checked; leave this out.");
+    }
 }
 
 fn read_kind(fields: &mut Fields, current: Option<&Definition>) -> Option<Kind> {

@@ -247,6 +247,10 @@ fn apply(
     if let Some(name) = &input.name {
         definition.name = parse_name(name)?;
     }
+    if let Err(wrong) = definition.check_payload() {
+        let first = wrong.into_iter().next().map_or_else(String::new, |one| one.message);
+        return Err(refuse(&format!("Payload must fit the trigger's schema. {first}")));
+    }
     if !stands {
         definition.schedule = place(app, &after, &definition, now)?;
     }
@@ -280,6 +284,7 @@ fn blank() -> Definition {
         name: None,
         schedule: None,
         payload: None,
+        payload_schema: None,
         webhook: None,
         destinations: Vec::new(),
         is_test: false,

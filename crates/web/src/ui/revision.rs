@@ -192,6 +192,9 @@ impl Writer<'_> {
             }
             Change::Name => definition.name.clone().unwrap_or_default(),
             Change::Payload => definition.payload.as_ref().map(|payload| shorten(payload.as_str())).unwrap_or_default(),
+            Change::PayloadSchema => {
+                definition.payload_schema.as_ref().map(|schema| shorten(schema.as_str())).unwrap_or_default()
+            }
             Change::WebhookUrl => {
                 definition.webhook.as_ref().map(|webhook| webhook.url.to_string()).unwrap_or_default()
             }
@@ -222,6 +225,7 @@ fn title(change: Change) -> &'static str {
         Change::Name => "Name",
         Change::Schedule => "When",
         Change::Payload => "Payload",
+        Change::PayloadSchema => "Schema of payloads",
         Change::WebhookUrl => "Webhook address",
         Change::Format => "Format",
         Change::Destinations => "Destinations",

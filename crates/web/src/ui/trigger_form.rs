@@ -56,6 +56,7 @@ pub(crate) struct TriggerForm {
     pub(crate) timezone: String,
     pub(crate) terms: TermsForm,
     pub(crate) payload: String,
+    pub(crate) payload_schema: String,
     pub(crate) webhook_url: String,
     pub(crate) format: String,
     /// The destinations that are chosen, in the order in which they are named.
@@ -94,6 +95,11 @@ impl TriggerForm {
             name: definition.name.clone().unwrap_or_default(),
             kind: "api".to_owned(),
             payload: definition.payload.as_ref().map(|payload| payload.as_str().to_owned()).unwrap_or_default(),
+            payload_schema: definition
+                .payload_schema
+                .as_ref()
+                .map(|schema| schema.as_str().to_owned())
+                .unwrap_or_default(),
             expires_at: definition.expires_at.map(|end| wall(end, zone)).unwrap_or_default(),
             is_test: definition.is_test,
             destinations: definition.destinations.clone(),
@@ -154,6 +160,7 @@ impl TriggerForm {
             terms: TermsForm::read(&mut take),
             // Browsers end the lines of a text field their own way.
             payload: take("payload").replace("\r\n", "\n"),
+            payload_schema: take("payload_schema").replace("\r\n", "\n"),
             webhook_url: take("webhook_url"),
             format: take("format"),
             destinations,
@@ -203,23 +210,22 @@ impl TriggerForm {
         let shown = before.map(|definition| {
             (TriggerForm::of(definition, trigger_zone(app, definition.schedule.as_ref())), definition)
         });
-        let (json, wrong_payload) = self.to_json(shown.as_ref().map(|(form, definition)| (form, *definition)));
-        let read = read_definition(app, json.as_bytes(), before, before, now);
-        match (wrong_payload, read) {
-            (None, read) => read,
-            (Some(wrong), Ok(_)) => Err(wrong.into()),
-            (Some(wrong), Err(Fault::Invalid(mut errors))) => {
-                errors.push(wrong);
+        let (json, wrong) = self.to_json(shown.as_ref().map(|(form, definition)| (form, *definition)));
+        match read_definition(app, json.as_bytes(), before, before, now) {
+            Ok(definition) if wrong.is_empty() => Ok(definition),
+            Ok(_) => Err(Fault::Invalid(wrong)),
+            Err(Fault::Invalid(mut errors)) => {
+                errors.extend(wrong);
                 Err(Fault::Invalid(errors))
             }
-            (Some(_), Err(fault)) => Err(fault),
+            Err(fault) => Err(fault),
         }
     }
 
     /// The form as surface two's JSON. Of a trigger that exists only what differs from what its form shows is said: a form
     /// shows less than a trigger holds (no microseconds, no second pass of a repeated hour), and what nobody touched must
-    /// not lose it. JSON cannot hold a payload that is not JSON; that error comes beside it.
-    fn to_json(&self, before: Option<(&TriggerForm, &Definition)>) -> (String, Option<Invalid>) {
+    /// not lose it. JSON cannot hold a payload or a schema that is not JSON; those errors come beside it.
+    fn to_json(&self, before: Option<(&TriggerForm, &Definition)>) -> (String, Vec<Invalid>) {
         let mut json: BTreeMap<&str, Box<RawValue>> = BTreeMap::new();
         let shown = before.map(|(form, _)| form);
         let touched = |field: fn(&TriggerForm) -> &str| shown.is_none_or(|shown| field(self) != field(shown));
@@ -230,12 +236,22 @@ impl TriggerForm {
         if let Some(schedule) = self.schedule(before) {
             json.insert("schedule_details", raw(&schedule));
         }
-        let mut wrong_payload = None;
+        let mut wrong = Vec::new();
         if touched(|form| &form.payload) {
             match (self.payload.as_str(), Payload::parse(&self.payload)) {
                 ("", _) => drop(json.insert("api_payload", raw(&Value::Null))),
                 (_, Ok(payload)) => drop(json.insert("api_payload", payload.to_raw())),
-                (_, Err(error)) => wrong_payload = Some(Invalid::new("api_payload", error.message)),
+                (_, Err(error)) => wrong.push(Invalid::new("api_payload", error.message)),
+            }
+        }
+        if touched(|form| &form.payload_schema) {
+            match (self.payload_schema.trim(), RawValue::from_string(self.payload_schema.trim().to_owned())) {
+                ("", _) if shown.is_none() => {}
+                ("", _) => drop(json.insert("payload_schema", raw(&Value::Null))),
+                (_, Ok(schema)) => drop(json.insert("payload_schema", schema)),
+                (_, Err(error)) => {
+                    wrong.push(Invalid::new("payload_schema", format!("The schema is not valid JSON: {error}.")));
+                }
             }
         }
         if self.destinations != shown.map(|shown| shown.destinations.clone()).unwrap_or_default() {
@@ -252,7 +268,7 @@ impl TriggerForm {
         if shown.is_none_or(|shown| self.is_test != shown.is_test) {
             json.insert("is_test", raw(&self.is_test));
         }
-        (raw(&json).get().to_owned(), wrong_payload)
+        (raw(&json).get().to_owned(), wrong)
     }
 
     fn kind_word(&self) -> Value {

@@ -102,6 +102,8 @@ struct TriggerPage {
     /// The beginning of the payload, and whether that is not all.
     payload_shown: String,
     is_payload_cut: bool,
+    /// What the payloads of calls have to be like.
+    payload_schema: Option<String>,
     snippets: [Snippet; 5],
     is_called: bool,
     needs_key: bool,
@@ -148,6 +150,7 @@ pub(super) async fn show(
         past: Past::of(&app, &caller, &head, firings, &zone, now).await?,
         payload_shown: shown.to_owned(),
         is_payload_cut: shown.len() < payload.len(),
+        payload_schema: definition.payload_schema.as_ref().map(|schema| schema.as_str().to_owned()),
         snippets: calls(app.settings.base(), head.id.0, definition, needs_key),
         is_called: definition.kind() == Kind::Api,
         needs_key,

@@ -145,6 +145,7 @@ fn a_sample_of_a_trigger_stands_at_its_next_occurrence() {
         name: Some("nightly".to_owned()),
         schedule: schedule(due),
         payload: Some(Payload::parse("[1]").expect("JSON")),
+        payload_schema: None,
         webhook: None,
         destinations: Vec::new(),
         is_test: false,

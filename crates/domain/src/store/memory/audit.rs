@@ -15,7 +15,7 @@ impl Kept {
         let go_on_after = slice.last().filter(|_| slice.len() == limit).map(|last| last.trigger.id);
         let scheduled = slice.into_iter().filter(|kept| kept.trigger.definition.schedule.is_some());
         let triggers = scheduled.map(|kept| {
-            let definition = Definition { payload: None, ..kept.trigger.definition.clone() };
+            let definition = Definition { payload: None, payload_schema: None, ..kept.trigger.definition.clone() };
             let cursor = kept.next_at.map(|next_at| Cursor { next_at, revision: kept.trigger.revision });
             Inspected { trigger: Trigger { definition, ..Trigger::clone(&kept.trigger) }, fired: kept.fired, cursor }
         });

@@ -119,6 +119,9 @@ impl Kept {
         {
             return Fired::Refused(refusal);
         }
+        if !call.suits(&trigger) {
+            return Fired::Unchecked;
+        }
         let (origin, payload, message_id) = (call.origin, call.payload.clone(), call.message_id);
         let new = NewEvent { origin, scheduled_at: None, payload, message_id, parent: None };
         Fired::Event(self.log(&trigger, new, now).expect(NO_OCCURRENCE))

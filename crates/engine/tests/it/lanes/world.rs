@@ -210,6 +210,7 @@ impl World {
             name: None,
             schedule: None,
             payload: None,
+            payload_schema: None,
             webhook: None,
             destinations: vec![destination],
             is_test: false,
@@ -224,7 +225,7 @@ impl World {
     /// Somebody calls the trigger.
     pub(super) async fn fire(&self, trigger: TriggerId) -> EventId {
         let now = self.clock.now();
-        let call = Call { origin: Origin::Api, payload: None, message_id: self.ids.message(now) };
+        let call = Call { origin: Origin::Api, payload: None, checked: None, message_id: self.ids.message(now) };
         match self.memory.fire(self.owner, trigger, call, now).await.expect("an answer") {
             Fired::Event(id) => id,
             refused => panic!("{refused:?}"),

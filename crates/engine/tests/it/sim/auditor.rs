@@ -53,6 +53,7 @@ impl Stage {
             name: None,
             schedule: Some(ScheduleDetails::plain(schedule, None)),
             payload: None,
+            payload_schema: None,
             webhook: None,
             destinations: Vec::new(),
             is_test: false,

@@ -38,6 +38,7 @@ fn made(world: &World, schedule: Schedule) -> TriggerId {
         name: Some("steady".to_owned()),
         schedule: Some(ScheduleDetails::plain(schedule, None)),
         payload: None,
+        payload_schema: None,
         webhook: None,
         destinations: Vec::new(),
         is_test: false,

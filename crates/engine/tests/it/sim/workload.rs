@@ -327,7 +327,7 @@ impl Workload {
         let of = if api.is_empty() || self.chance.once_in(3) { &before } else { &api };
         let id: TriggerId = self.chance.pick(of).trigger.id;
         let origin = self.chance.pick(&[Origin::Api, Origin::Api, Origin::Test]);
-        let call = Call { origin, payload: None, message_id: self.world.ids.message(now) };
+        let call = Call { origin, payload: None, checked: None, message_id: self.world.ids.message(now) };
         let fired = at_once(self.world.memory.fire(OWNER, id, call, now)).expect("the model answers");
         assert!(origin == Origin::Api || matches!(fired, Fired::Event(_)), "anything may be tried out: {fired:?}");
         promises::a_call_moves_no_cursor(&before, &self.triggers());
@@ -357,6 +357,7 @@ impl Workload {
             name: Some("simulated".to_owned()),
             schedule: if self.chance.once_in(4) { None } else { Some(self.schedule(now)) },
             payload: self.chance.pick(&[None, Some("{\"n\":1}")]).map(|text| Payload::parse(text).expect("JSON")),
+            payload_schema: None,
             webhook: url.map(|url| Webhook::parse(url, None).expect("an address")),
             destinations: self.some_destinations(),
             is_test: self.chance.once_in(15),

@@ -129,6 +129,7 @@ fn called(number: u64) -> Definition {
         name: Some(format!("called {number}")),
         schedule: None,
         payload: None,
+        payload_schema: None,
         webhook: None,
         destinations: Vec::new(),
         is_test: false,
@@ -176,7 +177,7 @@ pub(super) async fn events(home: &Home, count: u64, now: Timestamp) -> anyhow::R
         async move {
             let at = now - SignedDuration::from_micros(((count - 1 - number) as f64 * apart_us) as i64);
             let payload = Payload::from_stored(&format!(r#"{{"number":{number},"text":"a small payload"}}"#));
-            let call = Call { origin: Origin::Api, payload: Some(payload), message_id: ids.message(at) };
+            let call = Call { origin: Origin::Api, payload: Some(payload), checked: None, message_id: ids.message(at) };
             match store.fire(owner, trigger, call, at).await? {
                 Fired::Event(_) => Ok(()),
                 other => bail!("the trigger did not fire: {other:?}"),

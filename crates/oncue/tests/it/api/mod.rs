@@ -12,6 +12,7 @@ mod idempotency;
 mod lists;
 mod nodes;
 mod pauses;
+mod payload_schema;
 mod preview;
 mod revisions;
 mod schedules;

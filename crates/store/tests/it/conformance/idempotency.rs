@@ -343,7 +343,7 @@ async fn a_test_is_fired_once_too() {
     everywhere(async |bench| {
         let owner = bench.user("a").await;
         let id = bench.trigger(owner, every("1m")).await.id;
-        let call = || Call { origin: Origin::Test, payload: None, message_id: bench.message() };
+        let call = || Call { origin: Origin::Test, payload: None, checked: None, message_id: bench.message() };
         for seconds in [1, 2] {
             once(&bench, owner, under("k", 0, "a"), Deed::Fire(id, call()), t(seconds)).await;
         }

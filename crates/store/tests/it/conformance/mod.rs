@@ -21,6 +21,7 @@ mod limit;
 mod many;
 mod node;
 mod order;
+mod payload_schema;
 mod plan;
 mod preference;
 mod presence;

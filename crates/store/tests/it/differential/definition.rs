@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use oncue_domain::id::UserId;
 use oncue_domain::payload::Payload;
+use oncue_domain::payload_schema::PayloadSchema;
 use oncue_domain::schedule::cron::CronExpression;
 use oncue_domain::schedule::every::Period;
 use oncue_domain::schedule::zone::Zones;
@@ -23,12 +24,18 @@ pub(super) fn draw(chance: &mut Chance, known: &Known, owner: UserId) -> Definit
         name: name.map(str::to_owned),
         schedule: if chance.once_in(3) { None } else { Some(schedule(chance, now)) },
         payload: payload.map(|text| Payload::parse(text).expect("JSON")),
+        payload_schema: (name == Some("Grüße ⏰") && url.is_none()).then(schema),
         webhook: url.map(webhook),
         destinations: destination::some(chance, known, owner),
         is_test: chance.once_in(12),
         enabled: !chance.once_in(6),
         expires_at: expires_in.map(|seconds| now + SignedDuration::from_secs(seconds)),
     }
+}
+
+/// Whether payloads fit is no matter of a store; that somebody looked is.
+fn schema() -> PayloadSchema {
+    PayloadSchema::parse("{\"type\": \"object\"}").expect("a schema")
 }
 
 fn schedule(chance: &mut Chance, now: Timestamp) -> ScheduleDetails {

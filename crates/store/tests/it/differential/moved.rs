@@ -126,7 +126,8 @@ async fn goes_on(store: &dyn Store, known: &mut Known, last: EventId) {
         expires_at: None,
     };
     store.create_api_key(key, now).await.expect("an answer").expect("a key");
-    let call = Call { origin: oncue_domain::event::Origin::Api, payload: None, message_id: known.message() };
+    let call =
+        Call { origin: oncue_domain::event::Origin::Api, payload: None, checked: None, message_id: known.message() };
     match store.fire(user.id, trigger, call, now).await.expect("an answer") {
         Fired::Event(id) => assert!(id > last, "{id:?} after {last:?}"),
         other => panic!("it may be fired, yet {other:?}"),

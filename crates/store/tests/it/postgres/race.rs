@@ -113,14 +113,18 @@ async fn no_node_fires_what_another_has_paused() {
             let (is_over, fired) = (Arc::clone(&is_over), Arc::clone(&fired));
             tokio::spawn(async move {
                 while !is_over.load(Ordering::Acquire) {
-                    let call =
-                        oncue_domain::store::Call { origin: Origin::Api, payload: None, message_id: ids.message(t(0)) };
+                    let call = oncue_domain::store::Call {
+                        origin: Origin::Api,
+                        payload: None,
+                        checked: None,
+                        message_id: ids.message(t(0)),
+                    };
                     match store.fire(owner, id, call, t(1)).await.expect("an answer") {
                         Fired::Event(_) => {
                             fired.fetch_add(1, Ordering::AcqRel);
                         }
                         Fired::Refused(_) => tokio::task::yield_now().await,
-                        Fired::NotFound => panic!("it is there"),
+                        other => panic!("it is there, yet {other:?}"),
                     }
                 }
             })

@@ -4,6 +4,7 @@
 
 mod answer;
 mod carry;
+mod fire;
 mod items;
 mod once;
 mod turns;
@@ -12,20 +13,19 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use oncue_domain::event::Origin;
-use oncue_domain::id::{DestinationId, TriggerId, UserId};
+use oncue_domain::id::{DestinationId, EventId, TriggerId};
 use oncue_domain::payload::Payload;
 use oncue_domain::store::{Call, NewTrigger};
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::fire::outcome;
 use super::trigger::{TriggerInput, define, to_make};
 use super::trigger_destination::missing;
 use crate::app::{App, Shared};
 use crate::auth::{Caller, Firer};
 use crate::fault::{Fault, Problem};
-use crate::idempotency::Given;
+use crate::idempotency::{Given, Replayed};
 use crate::openapi::MakingErrors;
 use answer::{AnswerDocument, Done, respond};
 use carry::carry_out;
@@ -112,17 +112,21 @@ pub(crate) async fn fire(
     let owner = caller.owner();
     let body = BulkBody::read(request, &app, owner).await?;
     let items = body.items()?;
+    let key = given.recall(&app, &caller, body.bytes()).await?;
     let read = |item: &Item<'_>, now: Timestamp| {
         let (trigger, payload) = read_firing(item)?;
-        Ok((trigger, Call { origin: Origin::Api, payload, message_id: app.ids.message(now) }))
+        let checked = app.schemas.vouch(owner, trigger, payload.as_ref());
+        Ok((item.index, (trigger, Call { origin: Origin::Api, payload, checked, message_id: app.ids.message(now) })))
     };
-    if let Some(key) = given.recall(&app, &caller, body.bytes()).await? {
-        let (results, replayed) = once::fire(&app, owner, &key, &items, read).await;
-        return Ok((replayed, respond(results, body.answers_in_lines())).into_response());
-    }
-    let write = |calls: Vec<(TriggerId, Call)>, now: Timestamp| fire_all(&app, owner, calls, now);
-    let results = carry_out(&app, owner, &items, read, write).await;
-    Ok(respond(results, body.answers_in_lines()))
+    let write = |calls: Vec<fire::Item>, now: Timestamp| fire::fire_all(&app, owner, key.as_ref(), calls, now);
+    let (results, replayed) = match &key {
+        None => (carry_out(&app, owner, &items, read, write).await, Replayed::No),
+        Some(key) => {
+            let (before, open) = once::split(key, &items, |number| Done::Fired(EventId(number)));
+            once::merge(before, carry_out(&app, owner, &open, read, write).await)
+        }
+    };
+    Ok((replayed, respond(results, body.answers_in_lines())).into_response())
 }
 
 fn read_firing(item: &Item<'_>) -> Result<(TriggerId, Option<Payload>), Fault> {
@@ -141,22 +145,4 @@ fn read_firing(item: &Item<'_>) -> Result<(TriggerId, Option<Payload>), Fault> {
     });
     fields.finish()?;
     Ok((TriggerId(trigger.expect("one that is missing was refused")), payload))
-}
-
-/// Fires triggers as each of the calls says.
-async fn fire_all(
-    app: &Shared,
-    owner: UserId,
-    calls: Vec<(TriggerId, Call)>,
-    now: Timestamp,
-) -> Vec<Result<Done, Fault>> {
-    let fired = app.store.fire_many(owner, calls, now).await;
-    let results: Vec<Result<Done, Fault>> = fired.into_iter().map(|fired| outcome(fired?).map(Done::Fired)).collect();
-    count(results.iter().filter(|result| result.is_ok()).count());
-    results
-}
-
-fn count(logged: usize) {
-    metrics::counter!("oncue_firings_total", "origin" => Origin::Api.word())
-        .increment(u64::try_from(logged).unwrap_or_default());
 }

@@ -2,21 +2,19 @@
 //! again as it was: what was done is told, and the rest is done. What was refused has done nothing, and is looked at anew.
 
 use jiff::Timestamp;
-use oncue_domain::id::{DestinationId, EventId, TriggerId, UserId};
-use oncue_domain::store::{Call, Deed, Done as Came, NewTrigger};
+use oncue_domain::id::{DestinationId, TriggerId};
+use oncue_domain::store::{Deed, Done as Came, NewTrigger};
 
-use super::super::fire::outcome;
 use super::super::trigger_destination::missing;
 use super::answer::Done;
 use super::carry::carry_out;
-use super::count;
 use super::items::Item;
 use crate::app::Shared;
 use crate::auth::Caller;
 use crate::fault::Fault;
 use crate::idempotency::{Recalled, Replayed, other};
 
-type Results = (Vec<Result<Done, Fault>>, Replayed);
+pub(super) type Results = (Vec<Result<Done, Fault>>, Replayed);
 
 /// Makes the triggers that `read` reads, those that were not made before.
 pub(super) async fn make(
@@ -44,40 +42,20 @@ pub(super) async fn make(
     merge(before, now)
 }
 
-/// Makes the calls that `read` reads, those that were not made before.
-pub(super) async fn fire(
-    app: &Shared,
-    owner: UserId,
-    key: &Recalled,
-    items: &[Item<'_>],
-    read: impl Fn(&Item<'_>, Timestamp) -> Result<(TriggerId, Call), Fault>,
-) -> Results {
-    let read = |item: &Item<'_>, now: Timestamp| Ok((item.index, read(item, now)?));
-    let write = move |calls: Vec<(u32, (TriggerId, Call))>, now: Timestamp| async move {
-        let deeds = key.under(calls.into_iter().map(|(index, (id, call))| (index, Deed::Fire(id, call))));
-        let came = app.store.once(owner, deeds, now).await;
-        count(came.iter().flatten().filter(|came| came.made_now().is_some()).count());
-        let results = came.into_iter().map(|came| match came? {
-            Came::Fired(fired) => outcome(fired).map(Done::Fired),
-            Came::Before { number, .. } => Ok(Done::Fired(EventId(number))),
-            came => Err(other(came)),
-        });
-        results.collect()
-    };
-    let (before, open) = split(key, items, |number| Done::Fired(EventId(number)));
-    let now = carry_out(app, owner, &open, read, write).await;
-    merge(before, now)
-}
-
 /// For each item what was done before, and the items for which nothing was.
-fn split<'a>(key: &Recalled, items: &[Item<'a>], done: impl Fn(i64) -> Done) -> (Vec<Option<Done>>, Vec<Item<'a>>) {
+pub(super) fn split<'a>(
+    key: &Recalled,
+    items: &[Item<'a>],
+    done: impl Fn(i64) -> Done,
+) -> (Vec<Option<Done>>, Vec<Item<'a>>) {
     let before: Vec<Option<Done>> =
         items.iter().map(|item| key.made(item.index).map(|before| done(before.number))).collect();
     let open = items.iter().zip(&before).filter(|(_, before)| before.is_none()).map(|(item, _)| *item).collect();
     (before, open)
 }
 
-fn merge(before: Vec<Option<Done>>, now: Vec<Result<Done, Fault>>) -> Results {
+/// What was done before and what is done now, in the order of the items.
+pub(super) fn merge(before: Vec<Option<Done>>, now: Vec<Result<Done, Fault>>) -> Results {
     let replayed = if now.is_empty() && !before.is_empty() { Replayed::Yes } else { Replayed::No };
     let mut now = now.into_iter();
     let untold = || Err(oncue_domain::store::Error::Broken("nobody told what became of an item".to_owned()).into());

@@ -40,6 +40,7 @@ pub(crate) async fn try_out(app: &Shared, owner: UserId, destination: &Destinati
         name: Some(name(&destination.definition.name)),
         schedule: None,
         payload: None,
+        payload_schema: None,
         webhook: None,
         destinations: vec![destination.id],
         is_test: false,

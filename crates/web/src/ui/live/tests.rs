@@ -43,6 +43,7 @@ async fn make(store: &Arc<dyn Store>, owner: UserId, now: Timestamp) -> TriggerI
         name: None,
         schedule: None,
         payload: None,
+        payload_schema: None,
         webhook: None,
         destinations: Vec::new(),
         is_test: false,
@@ -115,7 +116,7 @@ impl House {
 
     async fn fire_of(&self, owner: UserId, trigger: TriggerId) -> EventId {
         let now = self.hand.now();
-        let call = Call { origin: Origin::Api, payload: None, message_id: self.app.ids.message(now) };
+        let call = Call { origin: Origin::Api, payload: None, checked: None, message_id: self.app.ids.message(now) };
         match self.app.store.fire(owner, trigger, call, now).await.expect("a store that answers") {
             Fired::Event(event) => event,
             other => panic!("{other:?}"),

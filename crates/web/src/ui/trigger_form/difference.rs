@@ -22,6 +22,7 @@ impl Difference {
         let rows = [
             ("Name", now.name.clone(), yours.name.clone()),
             ("Payload", now.payload.clone(), yours.payload.clone()),
+            ("Schema of payloads", now.payload_schema.clone(), yours.payload_schema.clone()),
             ("When", timing(now), timing(yours)),
             ("Time zone", now.timezone.clone(), yours.timezone.clone()),
             ("More about when", now.terms.words(&now.kind), yours.terms.words(&yours.kind)),

@@ -18,9 +18,10 @@ pub(crate) struct FieldError {
 pub(crate) struct FormErrors(pub(crate) Vec<FieldError>);
 
 /// Surface two's path of a field, the form's name for it and its label, in the order of the form.
-const FIELDS: [(&str, &str, &str); 22] = [
+const FIELDS: [(&str, &str, &str); 23] = [
     ("name", "name", "Name"),
     ("api_payload", "payload", "Payload"),
+    ("payload_schema", "payload_schema", "Schema of payloads"),
     ("is_test", "is_test", "Only a test"),
     ("type", "kind", "Fires"),
     ("schedule_details", "kind", "Fires"),

@@ -122,6 +122,7 @@ mod tests {
             name: None,
             schedule: Some(ScheduleDetails::plain(schedule, None)),
             payload: None,
+            payload_schema: None,
             webhook: None,
             destinations: Vec::new(),
             is_test: false,

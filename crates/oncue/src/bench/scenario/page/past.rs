@@ -119,6 +119,7 @@ fn definition(number: usize, url: &str, zones: &Zones, from: Timestamp) -> anyho
         name: Some(format!("report of branch {number}")),
         schedule: schedule.map(|schedule| ScheduleDetails::plain(schedule, timezone)),
         payload: Some(Payload::from_stored(&format!(r#"{{"branch":{number},"text":"a small payload, as most are"}}"#))),
+        payload_schema: None,
         webhook: Some(Webhook::parse(url, None).map_err(|error| anyhow!(error))?),
         destinations: Vec::new(),
         is_test: false,
@@ -139,7 +140,8 @@ impl Stage {
             let (store, owner) = (Arc::clone(&self.store), self.owner);
             let trigger = self.called[self.events % self.called.len()];
             let payload = Payload::from_stored(&format!(r#"{{"order":"order-{}","text":"a payload"}}"#, self.events));
-            let call = Call { origin: Origin::Api, payload: Some(payload), message_id: self.ids.message(now) };
+            let call =
+                Call { origin: Origin::Api, payload: Some(payload), checked: None, message_id: self.ids.message(now) };
             calls.spawn(async move { store.fire(owner, trigger, call, now).await });
             self.events += 1;
         }

@@ -24,6 +24,7 @@ fn definition(schedule: Schedule, zone: &Zone) -> Definition {
         name: None,
         schedule: Some(ScheduleDetails::plain(schedule, Some(zone.clone()))),
         payload: None,
+        payload_schema: None,
         webhook: None,
         destinations: Vec::new(),
         is_test: false,

@@ -1,0 +1,130 @@
+//! Calls of triggers that have a schema. The store does not look at payloads: it logs a call of such a trigger only where the call says that its payload
+//! was checked against the schema of the very revision that stands. So the check goes on beside the writers, and an edit that comes in
+//! between is noticed. Schemas of triggers that are called often are kept compiled.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use axum::http::StatusCode;
+use oncue_domain::error::Invalid;
+use oncue_domain::id::{TriggerId, UserId};
+use oncue_domain::payload::Payload;
+use oncue_domain::payload_schema::Checker;
+use oncue_domain::store::Error;
+use oncue_domain::trigger::Trigger;
+
+use crate::app::{Shared, lock};
+use crate::fault::Fault;
+
+/// How often a payload is checked anew because the trigger was edited meanwhile.
+pub(crate) const TRIES_MAX: usize = 5;
+
+/// So many schemas are kept compiled; the one that was asked for longest ago goes first.
+const KEPT_MAX: usize = 128;
+
+/// While longer payloads are checked, the others on the thread go on elsewhere, in bytes.
+const CHECKED_HERE_MAX: usize = 4 * 1024;
+
+/// Compiled schemas by whose triggers they are.
+#[derive(Default)]
+pub(crate) struct Schemas {
+    /// Whether there was ever one: else nobody looks.
+    is_any: AtomicBool,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Default)]
+struct Kept {
+    known: HashMap<(UserId, TriggerId), (u64, Arc<Known>)>,
+    /// Counts the times that somebody asked.
+    asked: u64,
+}
+
+/// A trigger's schema as of a revision.
+struct Known {
+    revision: i64,
+    checker: Checker,
+    /// What is wrong with what the trigger sends where a call brings nothing.
+    own: Result<(), Vec<Invalid>>,
+}
+
+impl Known {
+    fn check(&self, payload: Option<&Payload>) -> Result<i64, Vec<Invalid>> {
+        let check = || payload.map_or_else(|| self.own.clone(), |payload| self.checker.check(payload));
+        let checked = if is_long(payload) { aside(check) } else { check() };
+        checked.map(|()| self.revision)
+    }
+}
+
+impl Schemas {
+    /// The revision of whose schema it is known that the payload fits it. None where nothing is known, or where it does not fit: then
+    /// the store is asked first, since the trigger may have changed.
+    pub(crate) fn vouch(&self, owner: UserId, id: TriggerId, payload: Option<&Payload>) -> Option<i64> {
+        if !self.is_any.load(Ordering::Acquire) {
+            return None;
+        }
+        self.get(owner, id)?.check(payload).ok()
+    }
+
+    fn get(&self, owner: UserId, id: TriggerId) -> Option<Arc<Known>> {
+        let mut kept = lock(&self.kept);
+        kept.asked += 1;
+        let asked = kept.asked;
+        let (last, known) = kept.known.get_mut(&(owner, id))?;
+        *last = asked;
+        Some(Arc::clone(known))
+    }
+
+    fn keep(&self, trigger: &Trigger, known: Arc<Known>) {
+        let mut kept = lock(&self.kept);
+        kept.asked += 1;
+        let asked = kept.asked;
+        kept.known.insert((trigger.owner, trigger.id), (asked, known));
+        if kept.known.len() > KEPT_MAX {
+            let oldest = kept.known.iter().min_by_key(|(_, (asked, _))| *asked).map(|(place, _)| *place);
+            oldest.map(|place| kept.known.remove(&place));
+        }
+        self.is_any.store(true, Ordering::Release);
+    }
+}
+
+/// Whether checking it takes a while.
+pub(crate) fn is_long(payload: Option<&Payload>) -> bool {
+    payload.is_some_and(|payload| payload.as_str().len() > CHECKED_HERE_MAX)
+}
+
+/// Reads the trigger's schema as it stands, and checks the payload against it: the revision of which it is, none where the trigger has none
+/// any more, and what is wrong where it does not fit.
+pub(crate) async fn look(
+    app: &Shared,
+    owner: UserId,
+    id: TriggerId,
+    payload: Option<&Payload>,
+) -> Result<Option<i64>, Fault> {
+    let armed = app.store.trigger(owner, id).await?.ok_or_else(|| Fault::not_found("Trigger"))?;
+    let trigger = armed.trigger;
+    let Some(schema) = &trigger.definition.payload_schema else { return Ok(None) };
+    let known = match app.schemas.get(owner, id).filter(|known| known.revision == trigger.revision) {
+        Some(known) => known,
+        None => {
+            let checker = schema.compile().map_err(|error| Error::Broken(format!("column payload_schema: {error}")))?;
+            let own = trigger.definition.payload.clone().unwrap_or_else(Payload::empty);
+            let own = if is_long(Some(&own)) { aside(|| checker.check(&own)) } else { checker.check(&own) };
+            let known = Arc::new(Known { revision: trigger.revision, checker, own });
+            app.schemas.keep(&trigger, Arc::clone(&known));
+            known
+        }
+    };
+    known.check(payload).map(Some).map_err(Fault::Invalid)
+}
+
+/// What may take long, while whoever else has something to do on this thread goes on elsewhere.
+pub(crate) fn aside<T>(work: impl FnOnce() -> T) -> T {
+    tokio::task::block_in_place(work)
+}
+
+/// The trigger is edited all the time.
+pub(crate) fn changes_too_fast() -> Fault {
+    Fault::new(StatusCode::CONFLICT, "This trigger changes too fast right now; try again.")
+}
