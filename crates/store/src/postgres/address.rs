@@ -13,8 +13,11 @@ use tokio_postgres::Config;
 use tokio_postgres::config::SslMode;
 
 /// What every session is told, whatever the role or the database say. A node that hangs in a transaction, or vanishes, must not
-/// hold up the others; generic plans spare the planning of statements that are always the same.
-const SESSION: &str = "-c plan_cache_mode=force_generic_plan -c jit=off -c default_transaction_isolation=read\\ committed \
+/// hold up the others; generic plans spare the planning of statements that are always the same. Such a plan lasts, and may have been made
+/// while its table was empty (as `outbox` is whenever all is well): reading all of it looked cheapest then, and no longer is with
+/// thousands of rows a moment later. So no table is read whole where an index leads to the rows.
+const SESSION: &str = "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c jit=off \
+    -c default_transaction_isolation=read\\ committed \
     -c client_min_messages=warning -c idle_in_transaction_session_timeout=2000 -c statement_timeout=30000 -c lock_timeout=5000 \
     -c tcp_user_timeout=10000 -c tcp_keepalives_idle=5 -c tcp_keepalives_interval=2 -c tcp_keepalives_count=3";
 

@@ -132,6 +132,7 @@ async fn a_socket_and_the_settings_of_a_session_hold_whatever_the_role_says() {
         for (name, value) in [
             ("synchronous_commit", "on"),
             ("plan_cache_mode", "force_generic_plan"),
+            ("enable_seqscan", "off"),
             ("jit", "off"),
             ("transaction_isolation", "read committed"),
             ("idle_in_transaction_session_timeout", "2s"),
