@@ -151,7 +151,7 @@ fn a_copy_that_is_killed_at_any_moment_is_completed_by_the_next_one() {
     for tables in [0, 0, 1, 3, 5, 6, 7, 11, 14] {
         let mut copy = setup.begin(&["copy", "--to", &url]);
         let is_going = has_told_of(&mut copy, tables);
-        thread::sleep(Duration::from_micros(chance.hash_one(tables + killed) % 30_000));
+        thread::sleep(Duration::from_micros(chance.hash_one(tables + killed) % 8_000));
         if !is_going || copy.has_ended() {
             break;
         }
