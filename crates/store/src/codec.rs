@@ -19,7 +19,7 @@ use oncue_domain::schedule::bounds::Bounds;
 use oncue_domain::schedule::cron::CronExpression;
 use oncue_domain::schedule::every::Period;
 use oncue_domain::schedule::excluded::ExcludedDates;
-use oncue_domain::schedule::rule::{Gap, Overlap};
+use oncue_domain::schedule::rule::{Fold, Gap};
 use oncue_domain::schedule::zone::{Zone, Zones};
 use oncue_domain::schedule::{FirstFiring, Schedule};
 use oncue_domain::store::{Error, TargetKind};
@@ -77,7 +77,7 @@ struct StoredTerms<'a> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     gap: Option<std::borrow::Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    overlap: Option<std::borrow::Cow<'a, str>>,
+    fold: Option<std::borrow::Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     max_fires: Option<u64>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -118,7 +118,7 @@ fn stored_terms(details: &ScheduleDetails) -> StoredTerms<'_> {
         ends_at: terms.bounds.ends_at().map(Timestamp::as_microsecond),
         excluded: terms.excluded.dates().iter().map(ToString::to_string).collect(),
         gap: terms.gap.map(|gap| gap.word().into()),
-        overlap: terms.overlap.map(|overlap| overlap.word().into()),
+        fold: terms.fold.map(|fold| fold.word().into()),
         max_fires: details.max_fires(),
         delete_when_done: details.deletes_when_done(),
     }
@@ -135,7 +135,7 @@ fn terms(stored: StoredTerms<'_>, zones: &Zones) -> Result<(Terms, Zone), Error>
         bounds: Bounds::new(starts_at, ends_at).map_err(|error| unreadable(&error))?,
         excluded: dates.and_then(ExcludedDates::new).map_err(|error| unreadable(&error))?,
         gap: stored.gap.map(|text| Gap::from_word(&text).ok_or_else(|| word(&text))).transpose()?,
-        overlap: stored.overlap.map(|text| Overlap::from_word(&text).ok_or_else(|| word(&text))).transpose()?,
+        fold: stored.fold.map(|text| Fold::from_word(&text).ok_or_else(|| word(&text))).transpose()?,
         max_fires: stored
             .max_fires
             .map(|most| MaxFires::new(most).ok_or_else(|| broken("schedule", most)))

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::schedule::Schedule;
 use crate::schedule::calendar::Wall;
-use crate::schedule::rule::{Gap, Overlap, Rule};
+use crate::schedule::rule::{Fold, Gap, Rule};
 use crate::schedule::zone::Zone;
 
 /// How far ahead a change is looked for: every zone that changes its clocks does so within a year.
@@ -170,8 +170,8 @@ fn effect(schedule: &Schedule, at: Timestamp, before: Offset, now: Offset) -> Ef
             Effect::AfterGap { wall, count }
         }
         (true, _) => Effect::LeftOut { wall, count },
-        (false, Rule { overlap: Overlap::FirstPass, .. }) => Effect::OnFirstPass { wall, count },
-        (false, Rule { overlap: Overlap::BothPasses, .. }) => Effect::OnBothPasses { wall, count },
+        (false, Rule { fold: Fold::FirstPass, .. }) => Effect::OnFirstPass { wall, count },
+        (false, Rule { fold: Fold::BothPasses, .. }) => Effect::OnBothPasses { wall, count },
     }
 }
 

@@ -203,7 +203,7 @@ mod tests {
             ("*/30 2 * * *", NEW_YORK, SPRING, &["2026-03-09T06:00:00Z", "2026-03-09T06:30:00Z"]),
             ("0 */2 8 * *", NEW_YORK, ("2026-03-08T04:30:00Z", "2026-03-08T09:00:00Z"), &["2026-03-08T05:00:00Z", "2026-03-08T08:00:00Z"]),
             ("*/15 * * * *", NEW_YORK, ("2026-03-08T06:30:00Z", "2026-03-08T07:30:00Z"), &["2026-03-08T06:45:00Z", "2026-03-08T07:00:00Z", "2026-03-08T07:15:00Z", "2026-03-08T07:30:00Z"]),
-            // In an overlap the fixed fire in the first pass, the wild in both.
+            // In a fold the fixed fire in the first pass, the wild in both.
             ("30 1 * * *", NEW_YORK, AUTUMN, &["2026-11-01T05:30:00Z"]),
             ("0,30 1 * * *", NEW_YORK, AUTUMN, &["2026-11-01T05:00:00Z", "2026-11-01T05:30:00Z"]),
             ("0,30 1,2 * * *", NEW_YORK, AUTUMN, &["2026-11-01T05:00:00Z", "2026-11-01T05:30:00Z", "2026-11-01T07:00:00Z", "2026-11-01T07:30:00Z"]),
@@ -436,8 +436,8 @@ mod tests {
         assert_eq!(expression("30 1 * * *").count_in(&new_york, year.0, year.1), 365);
     }
 
-    /// The rule at every jump that the zone data knows: a fixed time in a short gap fires as the gap ends, one in an
-    /// overlap in the first pass and not in the second.
+    /// The rule at every jump that the zone data knows: a fixed time in a short gap fires as the gap ends, one in a
+    /// fold in the first pass and not in the second.
     #[test]
     fn every_transition_of_every_zone_holds_the_rule() {
         let zones = Zones::bundled();
@@ -467,8 +467,8 @@ mod tests {
                 } else if jump < 0 {
                     let wall = after.to_datetime(edge);
                     let first = before.to_timestamp(wall).expect("in range");
-                    assert!(fires(wall, first), "{} overlap at {edge}", zone.name());
-                    assert!(!fires(wall, edge), "{} overlap at {edge}", zone.name());
+                    assert!(fires(wall, first), "{} fold at {edge}", zone.name());
+                    assert!(!fires(wall, edge), "{} fold at {edge}", zone.name());
                 }
                 jumps += usize::from(jump != 0);
             }
@@ -600,7 +600,7 @@ mod tests {
         let wild = parts[..parts.len() - 3].iter().any(|field| field.starts_with('*'));
         let six = if parts.len() == 5 { format!("0 {text}") } else { text.to_owned() };
         let cron = CronParser::new().parse(&six).expect("what the gate lets through is readable");
-        // The oracle starts early, so that it has seen what an overlap repeats.
+        // The oracle starts early, so that it has seen what a fold repeats.
         let (from, to) = (edge - reach + shift, edge + reach);
         let expected = by_definition(&cron, wild, zone, edge - 2 * reach, to, step);
         let expected: Vec<i64> = expected.into_iter().filter(|second| *second > from).collect();

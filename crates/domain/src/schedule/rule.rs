@@ -11,7 +11,7 @@ pub struct Rule {
     /// Times that the clocks leave out.
     pub gap: Gap,
     /// Times that the clocks show twice.
-    pub overlap: Overlap,
+    pub fold: Fold,
 }
 
 /// What happens to wall times that the clocks leave out.
@@ -25,7 +25,7 @@ pub enum Gap {
 
 /// What happens to wall times that the clocks show twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Overlap {
+pub enum Fold {
     /// They fire when the clock first shows them, or first passes them: what fired at the end of a gap does not fire once more.
     FirstPass,
     /// They fire whenever they are shown.
@@ -47,26 +47,26 @@ impl Gap {
     }
 }
 
-impl Overlap {
+impl Fold {
     /// The word in the API, in the stores and on the pages.
     pub fn word(self) -> &'static str {
         match self {
-            Overlap::FirstPass => "first_pass",
-            Overlap::BothPasses => "both_passes",
+            Fold::FirstPass => "first_pass",
+            Fold::BothPasses => "both_passes",
         }
     }
 
     /// The choice of that word.
-    pub fn from_word(word: &str) -> Option<Overlap> {
-        [Overlap::FirstPass, Overlap::BothPasses].into_iter().find(|overlap| overlap.word() == word)
+    pub fn from_word(word: &str) -> Option<Fold> {
+        [Fold::FirstPass, Fold::BothPasses].into_iter().find(|fold| fold.word() == word)
     }
 }
 
 impl Rule {
     /// For lines that name times of day: each comes once.
-    pub const FIXED: Rule = Rule { gap: Gap::AtItsEnd, overlap: Overlap::FirstPass };
+    pub const FIXED: Rule = Rule { gap: Gap::AtItsEnd, fold: Fold::FirstPass };
     /// For lines that follow elapsed time: whenever the clock shows what they name.
-    pub const WILD: Rule = Rule { gap: Gap::LeftOut, overlap: Overlap::BothPasses };
+    pub const WILD: Rule = Rule { gap: Gap::LeftOut, fold: Fold::BothPasses };
 
     /// Vixie's distinction: a field that begins with `*` makes the line follow the clock, not name times of day.
     pub(super) fn of(fields: &Fields) -> Rule {
@@ -123,11 +123,10 @@ mod tests {
         let autumn = ("2026-11-01T04:30:00Z", "2026-11-01T07:30:00Z");
         let (made_up, first, second) = ("2026-03-08T07:00:00Z", "2026-11-01T05:30:00Z", "2026-11-01T06:30:00Z");
         for (gap, in_gap) in [(Gap::AtItsEnd, vec![made_up]), (Gap::LeftOut, vec![])] {
-            for (overlap, in_overlap) in [(Overlap::FirstPass, vec![first]), (Overlap::BothPasses, vec![first, second])]
-            {
-                let rule = Rule { gap, overlap };
+            for (fold, in_fold) in [(Fold::FirstPass, vec![first]), (Fold::BothPasses, vec![first, second])] {
+                let rule = Rule { gap, fold };
                 assert_eq!(firings("30 2 * * *", rule, spring.0, spring.1), in_gap, "{rule:?}");
-                assert_eq!(firings("30 1 * * *", rule, autumn.0, autumn.1), in_overlap, "{rule:?}");
+                assert_eq!(firings("30 1 * * *", rule, autumn.0, autumn.1), in_fold, "{rule:?}");
             }
         }
     }
@@ -135,10 +134,10 @@ mod tests {
     #[test]
     fn what_is_named_where_a_gap_ends_fires_there_once() {
         let spring = ("2026-03-08T05:30:00Z", "2026-03-08T08:00:00Z");
-        for overlap in [Overlap::FirstPass, Overlap::BothPasses] {
+        for fold in [Fold::FirstPass, Fold::BothPasses] {
             for gap in [Gap::AtItsEnd, Gap::LeftOut] {
-                let found = firings("0 2,3 * * *", Rule { gap, overlap }, spring.0, spring.1);
-                assert_eq!(found, ["2026-03-08T07:00:00Z"], "{gap:?} {overlap:?}");
+                let found = firings("0 2,3 * * *", Rule { gap, fold }, spring.0, spring.1);
+                assert_eq!(found, ["2026-03-08T07:00:00Z"], "{gap:?} {fold:?}");
             }
         }
     }

@@ -5,10 +5,10 @@
 //! The rule (contract.md §3, after Vixie's cron): a *fixed* expression fires when the wall clock first reaches or passes
 //! a time it names, unless a jump of more than three hours passed over it; a *wild* one fires whenever the clock shows
 //! such a time. So a fixed time in a gap fires at the first instant after it, one that exists twice on the first pass.
-//! A `Rule` chooses between the two for gaps and for overlaps, each by itself.
+//! A `Rule` chooses between the two for gaps and for folds, each by itself.
 
 use crate::schedule::calendar::{Wall, WallTimes};
-use crate::schedule::rule::{Gap, Overlap, Rule};
+use crate::schedule::rule::{Fold, Gap, Rule};
 use crate::schedule::zone::LAST_SECOND;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -122,7 +122,7 @@ impl Occurrences<'_> {
         let left_out = shown < first_wall && jump <= GAP_MAX && self.walls.first_in(shown..first_wall).is_some();
         Passage {
             gap_firing: (left_out && self.rule.gap == Gap::AtItsEnd).then_some(start),
-            fresh_from: if self.rule.overlap == Overlap::FirstPass { shown.max(first_wall) } else { i64::MIN },
+            fresh_from: if self.rule.fold == Fold::FirstPass { shown.max(first_wall) } else { i64::MIN },
         }
     }
 

@@ -333,7 +333,7 @@ mod tests {
             ("2026-03-08 03:00", "America/New_York", "2026-03-08T07:00:00Z"),
             ("2026-10-04 02:15", "Australia/Lord_Howe", "2026-10-03T15:30:00Z"),
             ("2011-12-30 12:00", "Pacific/Apia", "2011-12-30T10:00:00Z"),
-            // In an overlap: the first pass.
+            // In a fold: the first pass.
             ("2026-11-01 01:30", "America/New_York", "2026-11-01T05:30:00Z"),
             ("2026-04-05 01:45", "Australia/Lord_Howe", "2026-04-04T14:45:00Z"),
         ];

@@ -11,7 +11,7 @@ use crate::schedule::cron::CronExpression;
 use crate::schedule::every::Period;
 use crate::schedule::excluded::ExcludedDates;
 use crate::schedule::nth;
-use crate::schedule::rule::{Gap, Overlap, Rule};
+use crate::schedule::rule::{Fold, Gap, Rule};
 use crate::schedule::scope::{Scope, TakenAway};
 use crate::schedule::sentence;
 use crate::schedule::zone::Zone;
@@ -27,7 +27,7 @@ pub struct Terms {
     /// What a cron line does with times that the clocks leave out; none is Vixie's rule.
     pub gap: Option<Gap>,
     /// What a cron line does with times that the clocks show twice; none is Vixie's rule.
-    pub overlap: Option<Overlap>,
+    pub fold: Option<Fold>,
     /// How often it fires at most; none is without a limit.
     pub max_fires: Option<MaxFires>,
     /// Whether the trigger goes when its schedule has nothing left.
@@ -60,7 +60,7 @@ impl Terms {
         let delete_when_done = self.delete_when_done;
         let is_once = matches!(pattern, ScheduleWish::RunAt(_));
         let fitting = if is_once { Terms { delete_when_done, ..Terms::default() } } else { self };
-        Terms { gap: fitting.gap.filter(|_| is_cron), overlap: fitting.overlap.filter(|_| is_cron), ..fitting }
+        Terms { gap: fitting.gap.filter(|_| is_cron), fold: fitting.fold.filter(|_| is_cron), ..fitting }
     }
 
     fn refuse_what_does_not_fit(&self, pattern: &ScheduleWish) -> Result<(), Invalid> {
@@ -84,8 +84,8 @@ impl Terms {
         if fitting.gap != self.gap {
             return refuse("gap", wall);
         }
-        if fitting.overlap != self.overlap {
-            return refuse("overlap", wall);
+        if fitting.fold != self.fold {
+            return refuse("fold", wall);
         }
         Ok(())
     }
@@ -99,7 +99,7 @@ pub struct ScheduleDetails {
     /// What of the pattern counts; none is all of it, as for nearly every trigger.
     scope: Option<Box<Scope>>,
     gap: Option<Gap>,
-    overlap: Option<Overlap>,
+    fold: Option<Fold>,
     max_fires: Option<MaxFires>,
     delete_when_done: bool,
 }
@@ -112,7 +112,7 @@ impl ScheduleDetails {
             timezone,
             scope: None,
             gap: None,
-            overlap: None,
+            fold: None,
             max_fires: None,
             delete_when_done: false,
         }
@@ -120,18 +120,18 @@ impl ScheduleDetails {
 
     /// A pattern under terms. `dates_zone` is the one whose calendar the excluded dates are of.
     pub fn new(pattern: Schedule, timezone: Option<Zone>, terms: Terms, dates_zone: Zone) -> ScheduleDetails {
-        let Terms { bounds, excluded, gap, overlap, max_fires, delete_when_done } = terms;
+        let Terms { bounds, excluded, gap, fold, max_fires, delete_when_done } = terms;
         let pattern = match pattern {
             Schedule::Cron { expression, zone } => {
                 let by_itself = expression.rule();
-                let rule = Rule { gap: gap.unwrap_or(by_itself.gap), overlap: overlap.unwrap_or(by_itself.overlap) };
+                let rule = Rule { gap: gap.unwrap_or(by_itself.gap), fold: fold.unwrap_or(by_itself.fold) };
                 Schedule::Cron { expression: expression.with_rule(rule), zone }
             }
             pattern => pattern,
         };
         let is_all = bounds == Bounds::default() && excluded.dates().is_empty();
         let scope = (!is_all).then(|| Box::new(Scope { bounds, excluded, zone: dates_zone }));
-        ScheduleDetails { pattern, timezone, scope, gap, overlap, max_fires, delete_when_done }
+        ScheduleDetails { pattern, timezone, scope, gap, fold, max_fires, delete_when_done }
     }
 
     /// The pattern, for whoever puts it into words or into a column. It names more than occurs: that is asked of the details.
@@ -175,7 +175,7 @@ impl ScheduleDetails {
             bounds,
             excluded,
             gap: self.gap,
-            overlap: self.overlap,
+            fold: self.fold,
             max_fires: self.max_fires,
             delete_when_done: self.delete_when_done,
         }
@@ -185,7 +185,7 @@ impl ScheduleDetails {
     pub fn is_plain(&self) -> bool {
         self.scope.is_none()
             && self.gap.is_none()
-            && self.overlap.is_none()
+            && self.fold.is_none()
             && self.max_fires.is_none()
             && !self.delete_when_done
     }
@@ -440,12 +440,12 @@ mod tests {
     #[test]
     fn a_chosen_rule_decides_where_the_clocks_change() {
         let (spring, autumn) = ("2026-03-28T22:00:00Z", "2026-10-24T21:00:00Z");
-        let of = |gap, overlap| place(cron("30 3 * * *"), Terms { gap, overlap, ..Terms::default() }, None, spring);
+        let of = |gap, fold| place(cron("30 3 * * *"), Terms { gap, fold, ..Terms::default() }, None, spring);
         assert_eq!(of(None, None).next_after(at(spring)), Some(at("2026-03-29T01:00:00Z")));
         let left_out = of(Some(Gap::LeftOut), None);
         assert_eq!(left_out.next_after(at(spring)), Some(at("2026-03-30T00:30:00Z")));
         assert_eq!(left_out.count_in(at(autumn), at("2026-10-25T02:00:00Z")), 1);
-        let both = of(None, Some(Overlap::BothPasses));
+        let both = of(None, Some(Fold::BothPasses));
         assert_eq!(both.count_in(at(autumn), at("2026-10-25T02:00:00Z")), 2);
         assert_eq!(place(cron("30 3 * * *"), Terms::default(), Some(&both), spring), of(None, None), "and back again");
     }
@@ -454,7 +454,7 @@ mod tests {
     fn what_does_not_fit_is_refused_by_its_name() {
         let once = || ScheduleWish::RunAt(at("2027-01-01T00:00:00Z"));
         let gap = Terms { gap: Some(Gap::LeftOut), ..Terms::default() };
-        let overlap = Terms { overlap: Some(Overlap::FirstPass), ..Terms::default() };
+        let fold = Terms { fold: Some(Fold::FirstPass), ..Terms::default() };
         let cases = [
             (once(), between(Some("2027-01-01T00:00:00Z"), None), "starts_at"),
             (once(), between(None, Some("2027-01-02T00:00:00Z")), "ends_at"),
@@ -462,7 +462,7 @@ mod tests {
             (once(), Terms { max_fires: MaxFires::new(1), ..Terms::default() }, "max_fires"),
             (once(), gap.clone(), "gap"),
             (hourly(), gap, "gap"),
-            (hourly(), overlap, "overlap"),
+            (hourly(), fold, "fold"),
             (hourly(), between(None, Some(NOW)), "ends_at"),
         ];
         for (wish, terms, field) in cases {

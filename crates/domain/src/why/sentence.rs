@@ -271,7 +271,7 @@ impl Account {
                     .to_owned(),
             ],
             NotNamed::SecondPass => {
-                vec!["Set overlap to both_passes, or let the schedule be in UTC, which has no such hour.".to_owned()]
+                vec!["Set fold to both_passes, or let the schedule be in UTC, which has no such hour.".to_owned()]
             }
             // What follows the gap is compared with the line, and is not what was asked for.
             NotNamed::Cron(_) if matches!(self.clock, Some(ClockNote::LeftOut { is_asked: true, from, to, .. }) if to.duration_since(from).as_secs() <= GAP_MAX) =>

@@ -517,10 +517,7 @@ fn what_the_clocks_did_is_said_beside_it() {
         second.sentence(),
         "\"30 3 * * *\" does not name Sun 31 Oct 2027 03:30 Europe/Riga: the clocks showed it a second time, and it fires the first time only; its neighbours are Sun 31 Oct 2027 03:30 and Mon 1 Nov 2027 03:30."
     );
-    assert_eq!(
-        second.advice()[0],
-        "Set overlap to both_passes, or let the schedule be in UTC, which has no such hour."
-    );
+    assert_eq!(second.advice()[0], "Set fold to both_passes, or let the schedule be in UTC, which has no such hour.");
     let half_hourly = Case::of(Some(cron("*/30 3 * * *", "Europe/Riga")));
     let left_out = half_hourly.account("2027-03-28 03:30");
     assert_eq!(left_out.verdict.word(), "no_occurrence");

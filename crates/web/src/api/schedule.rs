@@ -10,7 +10,7 @@ use oncue_domain::schedule::bounds::Bounds;
 use oncue_domain::schedule::cron::CronExpression;
 use oncue_domain::schedule::every::Period;
 use oncue_domain::schedule::excluded::ExcludedDates;
-use oncue_domain::schedule::rule::{Gap, Overlap};
+use oncue_domain::schedule::rule::{Fold, Gap};
 use oncue_domain::schedule::zone::Zone;
 use oncue_domain::schedule::{FirstFiring, Schedule};
 use oncue_domain::trigger::{Armed, MaxFires, ScheduleDetails, ScheduleWish, Terms};
@@ -73,7 +73,7 @@ pub(crate) struct ScheduleDocument {
     /// decides (docs/cron.md).
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "first_pass")]
-    overlap: Option<String>,
+    fold: Option<String>,
     /// How often `every` or `cron` fires at most, counted from when it is first said: 1 to 1 000 000 000. What is missed or skipped does
     /// not count, nor do tests.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -100,7 +100,7 @@ impl ScheduleDocument {
             ends_at: terms.bounds.ends_at().map(time),
             excluded_dates: (!dates.is_empty()).then(|| dates.iter().map(ToString::to_string).collect()),
             gap: terms.gap.map(|gap| gap.word().to_owned()),
-            overlap: terms.overlap.map(|overlap| overlap.word().to_owned()),
+            fold: terms.fold.map(|fold| fold.word().to_owned()),
             max_fires: details.max_fires(),
             delete_when_done: details.deletes_when_done(),
         };
@@ -164,12 +164,12 @@ fn read_terms(inner: &mut Fields, zone: &Zone) -> Terms {
         Bounds::default()
     });
     let gap = |word: &str| Gap::from_word(word).ok_or("This is \"at_its_end\" or \"left_out\".");
-    let overlap = |word: &str| Overlap::from_word(word).ok_or("This is \"first_pass\" or \"both_passes\".");
+    let fold = |word: &str| Fold::from_word(word).ok_or("This is \"first_pass\" or \"both_passes\".");
     Terms {
         bounds,
         excluded: read_dates(inner),
         gap: inner.take_with("gap", gap),
-        overlap: inner.take_with("overlap", overlap),
+        fold: inner.take_with("fold", fold),
         max_fires: read_max_fires(inner),
         delete_when_done: inner.take("delete_when_done", "This must be true or false.").unwrap_or(false),
     }

@@ -151,8 +151,8 @@ fn a_rule_that_somebody_chose_is_told_as_it_is() {
         said.split_once(": ").map(|(_, effect)| effect.to_owned()).expect("a change and its effect")
     };
     let (winter, summer) = ("2027-01-10T00:00:00Z", "2026-07-10T00:00:00Z");
-    let left_out = Rule { gap: Gap::LeftOut, overlap: Overlap::FirstPass };
-    let twice = Rule { gap: Gap::AtItsEnd, overlap: Overlap::BothPasses };
+    let left_out = Rule { gap: Gap::LeftOut, fold: Fold::FirstPass };
+    let twice = Rule { gap: Gap::AtItsEnd, fold: Fold::BothPasses };
     #[rustfmt::skip]
     let rows = [
         ("30 2 * * *", left_out, winter, "the firing of 02:30 does not come."),

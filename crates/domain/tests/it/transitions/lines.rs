@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 use oncue_domain::schedule::cron::CronExpression;
 use oncue_domain::schedule::every::Period;
-use oncue_domain::schedule::rule::{Gap, Overlap, Rule};
+use oncue_domain::schedule::rule::{Fold, Gap, Rule};
 use oncue_domain::schedule::zone::{Zone, parse_instant};
 use oncue_domain::schedule::{FirstFiring, Schedule};
 
@@ -122,13 +122,13 @@ fn lines_by_choice(transition: Transition) -> Vec<(Line, Rule)> {
     let walls = walls_at(transition);
     let Face { minute, hour, .. } = Face::of(walls[walls.len() / 2]);
     let mut lines = Vec::new();
-    for (gap, overlap) in [
-        (Gap::AtItsEnd, Overlap::BothPasses),
-        (Gap::LeftOut, Overlap::FirstPass),
-        (Gap::LeftOut, Overlap::BothPasses),
-        (Gap::AtItsEnd, Overlap::FirstPass),
+    for (gap, fold) in [
+        (Gap::AtItsEnd, Fold::BothPasses),
+        (Gap::LeftOut, Fold::FirstPass),
+        (Gap::LeftOut, Fold::BothPasses),
+        (Gap::AtItsEnd, Fold::FirstPass),
     ] {
-        let rule = Rule { gap, overlap };
+        let rule = Rule { gap, fold };
         if rule != Rule::FIXED {
             lines.push((daily(minute, hour, "* * *".to_owned(), |_| true), rule));
         }

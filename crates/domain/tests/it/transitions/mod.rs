@@ -84,7 +84,7 @@ fn every_kind_of_schedule_does_at_every_transition_what_the_oracle_says() {
     let table = table(std::env::var_os("ONCUE_EVERY_TRANSITION").is_some());
     let jumps = || table.iter().flat_map(|(_, window)| window).map(|transition| transition.jump());
     assert!(jumps().filter(|jump| (1..=10_800).contains(jump)).count() > 2_000, "the zone data has hardly any gaps");
-    assert!(jumps().filter(|jump| *jump < 0).count() > 2_000, "the zone data has hardly any overlaps");
+    assert!(jumps().filter(|jump| *jump < 0).count() > 2_000, "the zone data has hardly any folds");
     assert!(jumps().filter(|jump| *jump > 10_800).count() > 2, "the zone data has no skipped day");
     assert!(jumps().any(|jump| jump == 0), "the zone data has no transition that leaves the clocks alone");
     println!("{} windows with {} transitions", table.len(), jumps().count());

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use jiff::civil::{Date, Weekday};
 use jiff::tz::Offset;
-use oncue_domain::schedule::rule::{Gap, Overlap, Rule};
+use oncue_domain::schedule::rule::{Fold, Gap, Rule};
 use oncue_domain::schedule::zone::Zone;
 
 use super::instant;
@@ -92,7 +92,7 @@ impl Walk {
     /// When a line fires: the instants after the first.
     pub(super) fn firings(&self, rule: Rule, names: &dyn Fn(&Face) -> bool) -> Vec<i64> {
         let (mut shown_first, gaps) = self.reached(names);
-        if rule.overlap == Overlap::BothPasses {
+        if rule.fold == Fold::BothPasses {
             let face = |wall: i64| &self.faces[usize::try_from((wall - self.lowest) / self.step).expect("seen")];
             let looks = self.shown.iter().skip(1);
             shown_first = looks.filter(|(_, wall)| names(face(*wall))).map(|(at, _)| *at).collect();

@@ -12,7 +12,7 @@ use oncue_domain::schedule::bounds::Bounds;
 use oncue_domain::schedule::cron::CronExpression;
 use oncue_domain::schedule::every::Period;
 use oncue_domain::schedule::excluded::ExcludedDates;
-use oncue_domain::schedule::rule::{Gap, Overlap};
+use oncue_domain::schedule::rule::{Fold, Gap};
 use oncue_domain::schedule::zone::Zones;
 use oncue_domain::schedule::{FirstFiring, Schedule};
 use oncue_domain::store::{Call, Deleted, Edited, Fired, NewTrigger, Store};
@@ -487,7 +487,7 @@ impl Workload {
             bounds: Bounds::new(starts_at, ends_at).expect("the end is later"),
             excluded: ExcludedDates::new(dates).expect("few dates"),
             gap: self.chance.pick(&[None, Some(Gap::LeftOut)]),
-            overlap: self.chance.pick(&[None, Some(Overlap::BothPasses)]),
+            fold: self.chance.pick(&[None, Some(Fold::BothPasses)]),
             max_fires: self.chance.pick(&[None, None, Some(2), Some(5)]).and_then(MaxFires::new),
             delete_when_done: self.chance.once_in(4),
         }

@@ -54,7 +54,7 @@ fn wrong_schedules() -> Vec<(Value, &'static str)> {
         (json!({"cron": "@daily", "excluded_dates": ["1969-12-31"]}), "excluded_dates"),
         (json!({"cron": "@daily", "excluded_dates": days(1_001)}), "excluded_dates"),
         (json!({"cron": "@daily", "gap": "later"}), "gap"),
-        (json!({"cron": "@daily", "overlap": true}), "overlap"),
+        (json!({"cron": "@daily", "fold": true}), "fold"),
         (json!({"every": "1d", "gap": "left_out"}), "gap"),
         (json!({"every": "1d", "max_fires": 0}), "max_fires"),
         (json!({"every": "1d", "delete_when_done": "yes"}), "delete_when_done"),
@@ -62,7 +62,7 @@ fn wrong_schedules() -> Vec<(Value, &'static str)> {
         (json!({"every": "1d", "max_fires": 1_000_000_001}), "max_fires"),
         (json!({"every": "1d", "max_fires": "ten"}), "max_fires"),
         (json!({"run_at": "2031-01-01T00:00:00Z", "max_fires": 1}), "max_fires"),
-        (json!({"every": "1d", "overlap": "first_pass"}), "overlap"),
+        (json!({"every": "1d", "fold": "first_pass"}), "fold"),
     ]
 }
 
@@ -122,7 +122,7 @@ fn every_kind_of_schedule_is_taken() {
         json!({"cron": "@monthly"}),
         json!({"cron": "@yearly"}),
         json!({"cron": "@daily", "starts_at": "2020-01-01T00:00:00Z", "ends_at": "2031-01-01 00:00"}),
-        json!({"cron": "@daily", "excluded_dates": days(1_000), "gap": "at_its_end", "overlap": "both_passes"}),
+        json!({"cron": "@daily", "excluded_dates": days(1_000), "gap": "at_its_end", "fold": "both_passes"}),
         json!({"every": "1d", "excluded_dates": [], "starts_at": null}),
     ] {
         ann.post("/api/v1/triggers", &json!({"type": "scheduled", "schedule_details": details})).is(201);

@@ -9,7 +9,7 @@ use crate::support::wait::until;
 
 fn under_terms() -> Value {
     json!({"cron": "0 9 * * *", "timezone": "Europe/Riga", "starts_at": "2031-12-20T00:00:00Z", "ends_at": "2032-01-02T07:00:00Z",
-           "excluded_dates": ["2031-12-24", "2031-12-25", "2031-12-26"], "gap": "left_out", "overlap": "both_passes"})
+           "excluded_dates": ["2031-12-24", "2031-12-25", "2031-12-26"], "gap": "left_out", "fold": "both_passes"})
 }
 
 fn make(ann: &Client, details: &Value) -> Value {
@@ -97,7 +97,7 @@ fn a_rule_that_is_chosen_is_followed() {
     let autumn = "2027-11-07T05:00:00Z";
     assert_eq!(occurrences("30 1 * * *", json!({}), autumn)[1], "2027-11-08T06:30:00Z");
     let both = json!(["2027-11-07T05:30:00Z", "2027-11-07T06:30:00Z"]);
-    assert_eq!(occurrences("30 1 * * *", json!({"overlap": "both_passes"}), autumn), both);
+    assert_eq!(occurrences("30 1 * * *", json!({"fold": "both_passes"}), autumn), both);
 }
 
 #[test]

@@ -11,7 +11,7 @@ use oncue_domain::schedule::bounds::Bounds;
 use oncue_domain::schedule::cron::CronExpression;
 use oncue_domain::schedule::every::Period;
 use oncue_domain::schedule::excluded::ExcludedDates;
-use oncue_domain::schedule::rule::{Gap, Overlap};
+use oncue_domain::schedule::rule::{Fold, Gap};
 use oncue_domain::schedule::zone::Zones;
 use oncue_domain::schedule::{FirstFiring, Schedule};
 use oncue_domain::store::{Edited, NewTrigger};
@@ -61,7 +61,7 @@ async fn a_trigger_comes_back_as_it_was_made() {
             bounds: Bounds::new(Some(t(100)), Some(t(900_000))).expect("a span"),
             excluded: excluded(),
             gap: Some(Gap::LeftOut),
-            overlap: Some(Overlap::BothPasses),
+            fold: Some(Fold::BothPasses),
             max_fires: MaxFires::new(7),
             delete_when_done: true,
         },

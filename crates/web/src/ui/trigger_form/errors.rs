@@ -34,7 +34,7 @@ const FIELDS: [(&str, &str, &str); 23] = [
     ("schedule_details.ends_at", "ends_at", "Counts until"),
     ("schedule_details.excluded_dates", "excluded_dates", "Not on"),
     ("schedule_details.gap", "gap", "Skipped times"),
-    ("schedule_details.overlap", "overlap", "Repeated times"),
+    ("schedule_details.fold", "fold", "Repeated times"),
     ("schedule_details.max_fires", "max_fires", "At most so often"),
     ("schedule_details.delete_when_done", "delete_when_done", "Delete when done"),
     ("expires_at", "expires_at", "Expires"),

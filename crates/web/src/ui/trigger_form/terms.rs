@@ -16,7 +16,7 @@ pub(crate) struct TermsForm {
     /// Dates with spaces, commas or lines between them.
     pub(crate) excluded_dates: String,
     pub(crate) gap: String,
-    pub(crate) overlap: String,
+    pub(crate) fold: String,
     pub(crate) max_fires: String,
     pub(crate) delete_when_done: bool,
 }
@@ -24,7 +24,7 @@ pub(crate) struct TermsForm {
 impl TermsForm {
     /// The names of the fields.
     pub(super) const NAMES: [&str; 7] =
-        ["starts_at", "ends_at", "excluded_dates", "gap", "overlap", "max_fires", "delete_when_done"];
+        ["starts_at", "ends_at", "excluded_dates", "gap", "fold", "max_fires", "delete_when_done"];
 
     /// What the form shows of `details`, on the wall clock of `zone`.
     pub(super) fn of(details: &ScheduleDetails, zone: &Zone) -> TermsForm {
@@ -36,7 +36,7 @@ impl TermsForm {
             ends_at: shown(terms.bounds.ends_at()),
             excluded_dates: dates.join("\n"),
             gap: terms.gap.map(|gap| gap.word().to_owned()).unwrap_or_default(),
-            overlap: terms.overlap.map(|overlap| overlap.word().to_owned()).unwrap_or_default(),
+            fold: terms.fold.map(|fold| fold.word().to_owned()).unwrap_or_default(),
             max_fires: details.max_fires().map(|most| most.to_string()).unwrap_or_default(),
             delete_when_done: details.deletes_when_done(),
         }
@@ -49,7 +49,7 @@ impl TermsForm {
             ends_at: take("ends_at"),
             excluded_dates: take("excluded_dates").replace("\r\n", "\n"),
             gap: take("gap"),
-            overlap: take("overlap"),
+            fold: take("fold"),
             max_fires: take("max_fires"),
             delete_when_done: !take("delete_when_done").is_empty(),
         }
@@ -64,7 +64,7 @@ impl TermsForm {
     fn of_kind(&self, kind: &str) -> TermsForm {
         match kind {
             "cron" => self.clone(),
-            "every" => TermsForm { gap: String::new(), overlap: String::new(), ..self.clone() },
+            "every" => TermsForm { gap: String::new(), fold: String::new(), ..self.clone() },
             "once" => TermsForm { delete_when_done: self.delete_when_done, ..TermsForm::default() },
             _ => TermsForm::default(),
         }
@@ -80,8 +80,8 @@ impl TermsForm {
         is_same_wall(&one.starts_at, &other.starts_at)
             && is_same_wall(&one.ends_at, &other.ends_at)
             && one.dates() == other.dates()
-            && (one.gap, one.overlap, one.max_fires, one.delete_when_done)
-                == (other.gap, other.overlap, other.max_fires, other.delete_when_done)
+            && (one.gap, one.fold, one.max_fires, one.delete_when_done)
+                == (other.gap, other.fold, other.max_fires, other.delete_when_done)
     }
 
     /// Says them in the JSON of a schedule of this kind. Where a bound still stands as `shown` showed it, what `kept` has is said instead:
@@ -106,7 +106,7 @@ impl TermsForm {
         say("starts_at", &said.starts_at, shown.map(|shown| shown.starts_at.as_str()), start);
         say("ends_at", &said.ends_at, shown.map(|shown| shown.ends_at.as_str()), end);
         say("gap", &said.gap, None, None);
-        say("overlap", &said.overlap, None, None);
+        say("fold", &said.fold, None, None);
         if !said.max_fires.is_empty() {
             // What is no number is refused where the JSON is read.
             let most = said.max_fires.parse::<u64>().map_or_else(|_| said.max_fires.as_str().into(), Value::from);
@@ -130,7 +130,7 @@ impl TermsForm {
             ("until", said.ends_at.replace('T', " ")),
             ("not on", dates),
             ("skipped times", said.gap.replace('_', " ")),
-            ("repeated times", said.overlap.replace('_', " ")),
+            ("repeated times", said.fold.replace('_', " ")),
             ("at most so often:", said.max_fires),
             ("deleted when done:", if said.delete_when_done { "yes".to_owned() } else { String::new() }),
         ];
