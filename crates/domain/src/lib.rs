@@ -25,6 +25,7 @@ pub mod health;
 pub mod idempotency;
 pub mod limit;
 pub mod message;
+pub mod misfire;
 pub mod node;
 pub mod occurrence;
 pub mod payload;

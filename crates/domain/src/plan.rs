@@ -2,10 +2,12 @@
 //! occurrence it waited for, the present, and the times in which nobody ran; it fires, skips and says what to wait for next.
 //!
 //! The rule (contract §4.1): every occurrence that falls due while oncue runs fires, one event each. Of those that fell due
-//! in an absence the latest fires, if it is at most [`LATE_AT_MOST`] late, and the others become one record.
+//! in an absence the latest fires, if it is at most [`LATE_AT_MOST`] late, and the others become one record; a trigger that is
+//! told to skip what it misses fires none of them.
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::misfire::Misfire;
 use crate::occurrence::{Reason, Skipped};
 use crate::trigger::{Armed, Definition, ScheduleDetails, Trigger, just_before};
 
@@ -102,7 +104,7 @@ fn plan_after(fired: u64, trigger: &Trigger, armed: Timestamp, now: Timestamp, a
                 let expiry = definition.expires_at.unwrap_or(Timestamp::MAX);
                 let until = just_before(absence.to.min(expiry)).min(now);
                 let latest = schedule.latest_in(just_before(due), until).unwrap_or(due);
-                if is_too_late(latest, now) {
+                if is_too_late(latest, now) || schedule.misfire() == Misfire::Skip {
                     plan.skipped.extend(Skipped::range(schedule, just_before(due), latest, Reason::Missed));
                 } else {
                     plan.skipped.extend(Skipped::range(
@@ -241,6 +243,22 @@ mod tests {
     }
 
     #[test]
+    fn who_skips_what_is_missed_fires_nothing_of_an_absence_and_everything_else() {
+        let terms = Terms { misfire: Some(Misfire::Skip), ..Terms::default() };
+        let mut skipping = trigger(every(10));
+        skipping.definition.schedule = Some(ScheduleDetails::new(every(10), None, terms.clone(), Zones::utc()));
+        let absent = plan(&skipping, at(10), at(61), &[Absence { from: at(15), to: at(58) }]);
+        assert_eq!(times(&absent), [at(10), at(60)], "before and after the absence");
+        assert!(absent.firings.iter().all(|firing| !firing.caught_up));
+        assert_eq!(absent.skipped, [Skipped { reason: Reason::Missed, first: at(20), last: at(50), count: 4 }]);
+        assert_eq!(times(&plan(&skipping, at(10), at(35), &[])), [at(10), at(20), at(30)], "late is not missed");
+        let once = Schedule::Once { at: at(10) };
+        skipping.definition.schedule = Some(ScheduleDetails::new(once, None, terms, Zones::utc()));
+        let missed = plan(&skipping, at(10), at(20), &[Absence { from: at(0), to: at(20) }]);
+        assert_eq!((missed.firings.len(), missed.skipped.len(), missed.next_at), (0, 1, None));
+    }
+
+    #[test]
     fn a_year_of_absence_is_one_record_and_one_firing() {
         let year = 365 * 24 * 3600;
         let minutely =
@@ -351,12 +369,15 @@ mod tests {
             absent_from in -10_000i64..100_000,
             absent_for in 1i64..200_000,
             expires_s in proptest::option::of(0i64..300_000),
+            misfire in proptest::sample::select(&[None, Some(Misfire::Skip)]),
         ) {
             let schedule = every(period_s);
             let armed = at(armed_k * i64::try_from(period_s).expect("small"));
             let now = armed + SignedDuration::from_secs(lag_s);
             let absences = [Absence { from: at(absent_from), to: at(absent_from + absent_for) }];
             let mut trigger = trigger(schedule.clone());
+            let terms = Terms { misfire, ..Terms::default() };
+            trigger.definition.schedule = Some(ScheduleDetails::new(schedule.clone(), None, terms, Zones::utc()));
             trigger.definition.expires_at = expires_s.map(at);
             let (mut fired, mut skipped, mut next) = (0u64, 0u64, Some(armed));
             let mut last = Timestamp::MIN;

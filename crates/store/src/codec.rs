@@ -15,6 +15,7 @@ use oncue_domain::destination::{self, Destination, Format, Standing, Target, Web
 use oncue_domain::event::Origin;
 use oncue_domain::id::{ApiKeyId, DestinationId, UserId};
 use oncue_domain::idempotency::{Answer, Outcome, Print};
+use oncue_domain::misfire::Misfire;
 use oncue_domain::schedule::bounds::Bounds;
 use oncue_domain::schedule::cron::CronExpression;
 use oncue_domain::schedule::every::Period;
@@ -82,6 +83,8 @@ struct StoredTerms<'a> {
     max_fires: Option<u64>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     delete_when_done: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    misfire: Option<std::borrow::Cow<'a, str>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -121,6 +124,7 @@ fn stored_terms(details: &ScheduleDetails) -> StoredTerms<'_> {
         fold: terms.fold.map(|fold| fold.word().into()),
         max_fires: details.max_fires(),
         delete_when_done: details.deletes_when_done(),
+        misfire: terms.misfire.as_ref().map(|misfire| misfire.word().into()),
     }
 }
 
@@ -141,6 +145,7 @@ fn terms(stored: StoredTerms<'_>, zones: &Zones) -> Result<(Terms, Zone), Error>
             .map(|most| MaxFires::new(most).ok_or_else(|| broken("schedule", most)))
             .transpose()?,
         delete_when_done: stored.delete_when_done,
+        misfire: stored.misfire.map(|text| Misfire::from_word(&text).ok_or_else(|| word(&text))).transpose()?,
     };
     Ok((terms, zones.get(&stored.zone).map_err(|error| unreadable(&error))?))
 }

@@ -5,6 +5,7 @@
 use jiff::Timestamp;
 
 use crate::error::Invalid;
+use crate::misfire::Misfire;
 use crate::schedule::bounds::Bounds;
 use crate::schedule::clock_change::{self, ClockChange};
 use crate::schedule::cron::CronExpression;
@@ -32,6 +33,8 @@ pub struct Terms {
     pub max_fires: Option<MaxFires>,
     /// Whether the trigger goes when its schedule has nothing left.
     pub delete_when_done: bool,
+    /// What becomes of occurrences that fell due while nobody ran; none is [`Misfire::Latest`].
+    pub misfire: Option<Misfire>,
 }
 
 /// How often a schedule may fire a trigger.
@@ -57,9 +60,12 @@ impl Terms {
     /// Those of them that can be said about a pattern like this one.
     pub fn fitting(self, pattern: &ScheduleWish) -> Terms {
         let is_cron = matches!(pattern, ScheduleWish::Cron(_));
-        let delete_when_done = self.delete_when_done;
-        let is_once = matches!(pattern, ScheduleWish::RunAt(_));
-        let fitting = if is_once { Terms { delete_when_done, ..Terms::default() } } else { self };
+        let fitting = match pattern {
+            ScheduleWish::RunAt(_) => {
+                Terms { delete_when_done: self.delete_when_done, misfire: self.misfire, ..Terms::default() }
+            }
+            ScheduleWish::Every { .. } | ScheduleWish::Cron(_) => self,
+        };
         Terms { gap: fitting.gap.filter(|_| is_cron), fold: fitting.fold.filter(|_| is_cron), ..fitting }
     }
 
@@ -102,6 +108,7 @@ pub struct ScheduleDetails {
     fold: Option<Fold>,
     max_fires: Option<MaxFires>,
     delete_when_done: bool,
+    misfire: Option<Misfire>,
 }
 
 impl ScheduleDetails {
@@ -115,12 +122,13 @@ impl ScheduleDetails {
             fold: None,
             max_fires: None,
             delete_when_done: false,
+            misfire: None,
         }
     }
 
     /// A pattern under terms. `dates_zone` is the one whose calendar the excluded dates are of.
     pub fn new(pattern: Schedule, timezone: Option<Zone>, terms: Terms, dates_zone: Zone) -> ScheduleDetails {
-        let Terms { bounds, excluded, gap, fold, max_fires, delete_when_done } = terms;
+        let Terms { bounds, excluded, gap, fold, max_fires, delete_when_done, misfire } = terms;
         let pattern = match pattern {
             Schedule::Cron { expression, zone } => {
                 let by_itself = expression.rule();
@@ -131,7 +139,7 @@ impl ScheduleDetails {
         };
         let is_all = bounds == Bounds::default() && excluded.dates().is_empty();
         let scope = (!is_all).then(|| Box::new(Scope { bounds, excluded, zone: dates_zone }));
-        ScheduleDetails { pattern, timezone, scope, gap, fold, max_fires, delete_when_done }
+        ScheduleDetails { pattern, timezone, scope, gap, fold, max_fires, delete_when_done, misfire }
     }
 
     /// The pattern, for whoever puts it into words or into a column. It names more than occurs: that is asked of the details.
@@ -178,6 +186,7 @@ impl ScheduleDetails {
             fold: self.fold,
             max_fires: self.max_fires,
             delete_when_done: self.delete_when_done,
+            misfire: self.misfire.clone(),
         }
     }
 
@@ -188,6 +197,7 @@ impl ScheduleDetails {
             && self.fold.is_none()
             && self.max_fires.is_none()
             && !self.delete_when_done
+            && self.misfire.is_none()
     }
 
     /// The first occurrence strictly after `after`; `None` when there is none.
@@ -230,6 +240,11 @@ impl ScheduleDetails {
         self.delete_when_done
     }
 
+    /// What becomes of occurrences that fell due while nobody ran.
+    pub fn misfire(&self) -> Misfire {
+        self.misfire.clone().unwrap_or_default()
+    }
+
     /// What took this instant away, of those that the pattern names; none where it occurs, and where the pattern does not name it.
     pub fn absent_at(&self, instant: Timestamp) -> Option<TakenAway> {
         self.scope.as_ref()?.absent_at(&self.pattern, instant)
@@ -264,8 +279,12 @@ impl ScheduleDetails {
             Some(1) => ", at most once".to_owned(),
             Some(most) => format!(", at most {most} times"),
         };
+        let missed = match self.misfire() {
+            Misfire::Latest => "",
+            Misfire::Skip => "; what is missed is skipped",
+        };
         let end = if self.delete_when_done { "; then it is deleted" } else { "" };
-        format!("{scope}{most}{end}")
+        format!("{scope}{most}{missed}{end}")
     }
 }
 
@@ -500,7 +519,10 @@ mod tests {
         let few = Terms { max_fires: MaxFires::new(10), ..without(&[date(2026, 12, 24)]) };
         assert_eq!(said(few), "At 09:00, Monday to Friday, not on 24 December 2026, at most 10 times");
         let leaving = Terms { max_fires: MaxFires::new(1), delete_when_done: true, ..Terms::default() };
-        assert_eq!(said(leaving), "At 09:00, Monday to Friday, at most once; then it is deleted");
+        assert_eq!(said(leaving.clone()), "At 09:00, Monday to Friday, at most once; then it is deleted");
+        let skipping = Terms { misfire: Some(Misfire::Skip), ..leaving };
+        let skipped = "At 09:00, Monday to Friday, at most once; what is missed is skipped; then it is deleted";
+        assert_eq!(said(skipping), skipped);
         assert_eq!(said(spring), "At 09:00, Monday to Friday, from 1 March 2027 until 31 May 2027 at 12:30");
     }
 }

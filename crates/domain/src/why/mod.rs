@@ -22,6 +22,7 @@ mod verdict;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::event::Origin;
+use crate::misfire::Misfire;
 use crate::occurrence::Reason;
 use crate::plan::Absence;
 use crate::schedule::Schedule;
@@ -91,6 +92,8 @@ pub struct Account {
     pub zone: Zone,
     /// What the trigger's schedule is called in sentences.
     pub rule: Option<String>,
+    /// What becomes of what falls due while nobody runs, by what decided.
+    pub misfire: Misfire,
     /// The present.
     pub now: Timestamp,
 }
@@ -128,6 +131,7 @@ impl Account {
             standing_since: trigger.standing_since,
             zone: zone.clone(),
             rule: details.map(rule),
+            misfire: details.map(ScheduleDetails::misfire).unwrap_or_default(),
             now: facts.now,
             verdict,
             asked,

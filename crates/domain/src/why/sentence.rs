@@ -5,6 +5,7 @@ use jiff::civil::DateTime;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Account, ClockNote, NotNamed, Verdict};
+use crate::misfire::Misfire;
 use crate::occurrence::Reason;
 use crate::plan::Absence;
 use crate::schedule::mismatch::{Field, Mismatch, Unmet};
@@ -14,8 +15,8 @@ use crate::schedule::zone::Zone;
 use crate::store::{LedgerFiring, SkippedView};
 use crate::trigger::OVERDUE_AFTER;
 
-/// What is said of whatever falls due while nobody runs.
-const LATEST_FIRES: &str = "of what falls due meanwhile only the latest fires, if it is at most 24 hours late";
+/// What keeps occurrences from being missed.
+const WITHOUT_A_BREAK: &str = "Let oncue run without a break: as a service that is started again when it ends, or as several nodes on one PostgreSQL.";
 
 impl Account {
     /// What became of it, in one sentence.
@@ -114,16 +115,15 @@ impl Account {
     fn skipped(&self, view: &SkippedView, absence: Option<Absence>) -> String {
         let at = self.full(self.at);
         let recorded = self.short(view.recorded_at);
+        let rule = self.misfire.rule();
         match (view.skipped.reason, absence) {
             (Reason::Missed, Some(Absence { from, to })) => {
                 let (from, to) = (self.short(from), self.short(to));
-                format!(
-                    "The occurrence of {at} was missed because oncue did not run from {from} to {to}: {LATEST_FIRES}."
-                )
+                format!("The occurrence of {at} was missed because oncue did not run from {from} to {to}: {rule}.")
             }
-            (Reason::Missed, None) => format!(
-                "The occurrence of {at} was missed because nobody could carry it out until {recorded}: {LATEST_FIRES}."
-            ),
+            (Reason::Missed, None) => {
+                format!("The occurrence of {at} was missed because nobody could carry it out until {recorded}: {rule}.")
+            }
             (Reason::Paused, _) => {
                 format!("The occurrence of {at} did not fire because the trigger was paused, until {recorded} at most.")
             }
@@ -219,9 +219,11 @@ impl Account {
     /// What somebody could change who wants it otherwise, or what would prevent what is to come.
     pub fn advice(&self) -> Vec<String> {
         let lines: Vec<String> = match &self.verdict {
-            Verdict::Fired(_, super::Timing::CaughtUp, _) | Verdict::Skipped(SkippedView { skipped: crate::occurrence::Skipped { reason: Reason::Missed, .. }, .. }, _) => vec![
-                "Let oncue run without a break: as a service that is started again when it ends, or as several nodes on one PostgreSQL.".to_owned(),
-            ],
+            Verdict::Fired(_, super::Timing::CaughtUp, _) => vec![WITHOUT_A_BREAK.to_owned()],
+            Verdict::Skipped(SkippedView { skipped: crate::occurrence::Skipped { reason: Reason::Missed, .. }, .. }, _) => {
+                let late = (self.misfire == Misfire::Skip).then_some("Leave misfire out, and the latest of what is missed fires late.");
+                [WITHOUT_A_BREAK].into_iter().chain(late).map(str::to_owned).collect()
+            }
             Verdict::Fired(_, super::Timing::Late, _) => {
                 vec!["Lateness beyond a second is oncue's own: /healthz/schedule and /metrics say how it keeps time.".to_owned()]
             }
@@ -244,7 +246,11 @@ impl Account {
             Verdict::BeforeCreation | Verdict::SaidOtherwise | Verdict::OnlyTest => Vec::new(),
             Verdict::Coming(_) => vec![
                 "Pausing, deleting or rescheduling the trigger before would prevent it, and so would an expiry that is not after it.".to_owned(),
-                "Should oncue not run then, it fires when oncue is back: the latest of what was missed, at most 24 hours late.".to_owned(),
+                match self.misfire {
+                    Misfire::Latest => "Should oncue not run then, it fires when oncue is back: the latest of what was missed, at most 24 hours late.",
+                    Misfire::Skip => "Should oncue not run then, it does not fire at all: what this trigger misses is skipped.",
+                }
+                .to_owned(),
             ],
             Verdict::OnlyCalled => vec!["Call POST /api/v1/triggers/{id}/fire, or make a trigger of the type scheduled.".to_owned()],
             Verdict::NoOccurrence(why) => self.wanted(why),

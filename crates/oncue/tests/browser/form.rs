@@ -281,6 +281,7 @@ fn terms_are_kept_shown_and_unfolded_where_something_is_wrong_with_them() {
         ("excluded_dates", "2031-12-24, 2031-12-25"),
         ("gap", "left_out"),
         ("delete_when_done", "on"),
+        ("misfire", "skip"),
     ];
     let wrong = local.post("/ui/triggers", &[&cron[..], &terms, &[("max_fires", "ten")]].concat());
     assert_eq!(wrong.status, 422);
@@ -290,8 +291,7 @@ fn terms_are_kept_shown_and_unfolded_where_something_is_wrong_with_them() {
     let made = local.post("/ui/triggers", &[&cron[..], &terms, &[("max_fires", "10")]].concat());
     assert_eq!((made.status, made.location.as_str()), (303, "/ui/triggers/1?done=created"));
     let page = local.get("/ui/triggers/1").body;
-    let told =
-        "from 1 January 2031, not on 24 December 2031 and 25 December 2031, at most 10 times; then it is deleted";
+    let told = "from 1 January 2031, not on 24 December 2031 and 25 December 2031, at most 10 times; what is missed is skipped; then it is deleted";
     assert!(page.contains(told) && page.contains("0 of at most 10 times"), "{page}");
     let form = local.get("/ui/triggers/1/edit").body;
     assert_eq!(
@@ -299,6 +299,7 @@ fn terms_are_kept_shown_and_unfolded_where_something_is_wrong_with_them() {
         ("2031-01-01T00:00", "10")
     );
     assert!(form.contains("2031-12-24\n2031-12-25") && form.contains("value=\"left_out\" selected"), "{form}");
+    assert!(form.contains("value=\"skip\" selected"), "{form}");
 
     let changed = local.post("/ui/triggers/1/edit", &[&cron[..], &[("id", "1"), ("max_fires", "10")]].concat());
     assert_eq!(changed.status, 303, "{}", changed.body);

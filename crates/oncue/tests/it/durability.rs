@@ -151,6 +151,43 @@ fn of_what_fell_due_meanwhile_the_latest_fires_and_the_others_are_on_record() {
 }
 
 #[test]
+fn a_trigger_that_skips_what_it_misses_fires_none_of_it() {
+    let server = Server::start();
+    let ann = server.user();
+    let skipping = json!({"every": "1s", "misfire": "skip"});
+    let trigger = json!({"type": "scheduled", "schedule_details": skipping});
+    let made = ann.post("/api/v1/triggers", &trigger).is(201).json();
+    assert_eq!(
+        (&made["schedule_details"], &made["summary"]),
+        (&skipping, &json!("Every second; what is missed is skipped"))
+    );
+    let id = made["id"].as_i64().expect("a number");
+    until("it fires", || events(&ann, id).pop());
+    let setup = server.kill();
+    let gone_at = jiff::Timestamp::now();
+    // Longer than a node is borne with that falls silent.
+    until("some occurrences are missed", || {
+        Some(()).filter(|()| jiff::Timestamp::now().duration_since(gone_at).as_secs() >= 5)
+    });
+    let server = setup.serve();
+    let ann = ann.at(server.base());
+    let record = until("it is on record", || ann.get(&format!("/api/v1/triggers/{id}/skipped")).is(200).list().pop());
+    let (first, last) = (instant(&record["first"]), instant(&record["last"]));
+    until("it fires on time again", || {
+        events(&ann, id).into_iter().find(|event| instant(&event["scheduled_at"]) > last)
+    });
+    let fired: Vec<_> = events(&ann, id).iter().map(|event| instant(&event["scheduled_at"])).collect();
+    assert!(fired.iter().all(|at| *at < first || *at > last), "{record}: {fired:?}");
+    let origins: Vec<_> = events(&ann, id).iter().map(|event| event["origin"].clone()).collect();
+    assert!(origins.iter().all(|origin| origin == "schedule"), "{origins:?}");
+    let told = ann.get(&format!("/api/v1/triggers/{id}/why?at={last}")).is(200).json();
+    assert_eq!(told["disposition"], "missed", "{told}");
+    let said = told["sentence"].as_str().expect("a sentence");
+    assert!(said.ends_with("by its misfire policy nothing fires that falls due meanwhile."), "{told}");
+    assert_eq!(told["advice"][1], "Leave misfire out, and the latest of what is missed fires late.", "{told}");
+}
+
+#[test]
 fn sigterm_finishes_what_is_in_flight() {
     let receiver = Receiver::scripted(|_, _| Reply::Slow(Duration::from_secs(2), 200));
     let server = Server::start_delivering();

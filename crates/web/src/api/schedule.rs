@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use oncue_domain::error::Invalid;
+use oncue_domain::misfire::Misfire;
 use oncue_domain::schedule::bounds::Bounds;
 use oncue_domain::schedule::cron::CronExpression;
 use oncue_domain::schedule::every::Period;
@@ -84,6 +85,11 @@ pub(crate) struct ScheduleDocument {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     #[schema(example = true)]
     delete_when_done: bool,
+    /// What becomes of occurrences that fell due while oncue did not run: `latest` fires the latest of them, if it is at most 24 hours late,
+    /// `skip` none. Without it `latest`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "skip")]
+    misfire: Option<String>,
 }
 
 impl ScheduleDocument {
@@ -103,6 +109,7 @@ impl ScheduleDocument {
             fold: terms.fold.map(|fold| fold.word().to_owned()),
             max_fires: details.max_fires(),
             delete_when_done: details.deletes_when_done(),
+            misfire: terms.misfire.as_ref().map(|misfire| misfire.word().to_owned()),
         };
         match details.pattern() {
             Schedule::Once { at } => document.run_at = Some(time(*at)),
@@ -164,6 +171,7 @@ fn read_terms(inner: &mut Fields, zone: &Zone) -> Terms {
         Bounds::default()
     });
     let gap = |word: &str| Gap::from_word(word).ok_or("This is \"at_its_end\" or \"left_out\".");
+    let misfire = |word: &str| Misfire::from_word(word).ok_or("This is \"latest\" or \"skip\".");
     let fold = |word: &str| Fold::from_word(word).ok_or("This is \"first_pass\" or \"both_passes\".");
     Terms {
         bounds,
@@ -172,6 +180,7 @@ fn read_terms(inner: &mut Fields, zone: &Zone) -> Terms {
         fold: inner.take_with("fold", fold),
         max_fires: read_max_fires(inner),
         delete_when_done: inner.take("delete_when_done", "This must be true or false.").unwrap_or(false),
+        misfire: inner.take_with("misfire", misfire),
     }
 }
 

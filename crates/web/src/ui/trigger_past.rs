@@ -128,7 +128,9 @@ impl SkippedRow {
             last: (skipped.count > 1).then(|| Moment::new(skipped.last, now, zone)),
             reason: skipped.reason.word(),
             why: match skipped.reason {
-                Reason::Missed => "oncue did not run then; only the latest of them was caught up, if any",
+                Reason::Missed => {
+                    "oncue did not run then; which of what is missed fires late, if any, its misfire policy says"
+                }
                 Reason::Paused => "the trigger was paused",
                 Reason::Superseded => "it was due, but an edit came first",
                 Reason::Expired => "the trigger had expired",

@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use oncue_domain::destination::{self, Destination, Standing, Webhook};
 use oncue_domain::event::Origin;
 use oncue_domain::id::{DestinationId, TriggerId};
+use oncue_domain::misfire::Misfire;
 use oncue_domain::payload::Payload;
 use oncue_domain::schedule::bounds::Bounds;
 use oncue_domain::schedule::cron::CronExpression;
@@ -473,7 +474,11 @@ impl Workload {
             return ScheduleDetails::plain(schedule, None);
         }
         let is_once = matches!(schedule, Schedule::Once { .. });
-        let terms = if is_once { Terms { delete_when_done: true, ..Terms::default() } } else { self.terms(now) };
+        let terms = if is_once {
+            Terms { delete_when_done: true, misfire: self.misfire(), ..Terms::default() }
+        } else {
+            self.terms(now)
+        };
         ScheduleDetails::new(schedule, None, terms, self.zones.get("Europe/Riga").expect("a zone"))
     }
 
@@ -490,7 +495,12 @@ impl Workload {
             fold: self.chance.pick(&[None, Some(Fold::BothPasses)]),
             max_fires: self.chance.pick(&[None, None, Some(2), Some(5)]).and_then(MaxFires::new),
             delete_when_done: self.chance.once_in(4),
+            misfire: self.misfire(),
         }
+    }
+
+    fn misfire(&mut self) -> Option<Misfire> {
+        self.chance.pick(&[None, Some(Misfire::Skip)])
     }
 
     /// The store answers and receivers listen from now on: everything owed comes to its end.

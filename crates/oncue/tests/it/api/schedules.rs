@@ -63,6 +63,8 @@ fn wrong_schedules() -> Vec<(Value, &'static str)> {
         (json!({"every": "1d", "max_fires": "ten"}), "max_fires"),
         (json!({"run_at": "2031-01-01T00:00:00Z", "max_fires": 1}), "max_fires"),
         (json!({"every": "1d", "fold": "first_pass"}), "fold"),
+        (json!({"every": "1d", "misfire": "never"}), "misfire"),
+        (json!({"every": "1d", "misfire": true}), "misfire"),
     ]
 }
 

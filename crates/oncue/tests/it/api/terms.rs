@@ -9,7 +9,8 @@ use crate::support::wait::until;
 
 fn under_terms() -> Value {
     json!({"cron": "0 9 * * *", "timezone": "Europe/Riga", "starts_at": "2031-12-20T00:00:00Z", "ends_at": "2032-01-02T07:00:00Z",
-           "excluded_dates": ["2031-12-24", "2031-12-25", "2031-12-26"], "gap": "left_out", "fold": "both_passes"})
+           "excluded_dates": ["2031-12-24", "2031-12-25", "2031-12-26"], "gap": "left_out", "fold": "both_passes",
+           "misfire": "latest"})
 }
 
 fn make(ann: &Client, details: &Value) -> Value {

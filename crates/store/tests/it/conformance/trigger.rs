@@ -5,6 +5,7 @@ use jiff::civil::date;
 use oncue_domain::destination::Format;
 use oncue_domain::event::Origin;
 use oncue_domain::id::{TriggerId, UserId};
+use oncue_domain::misfire::Misfire;
 use oncue_domain::occurrence::{Reason, Skipped};
 use oncue_domain::payload::Payload;
 use oncue_domain::schedule::bounds::Bounds;
@@ -57,6 +58,7 @@ async fn a_trigger_comes_back_as_it_was_made() {
         Terms { excluded: excluded(), ..Terms::default() },
         Terms { bounds: Bounds::new(Some(t(100)), None).expect("a span"), ..Terms::default() },
         Terms { gap: Some(Gap::AtItsEnd), ..Terms::default() },
+        Terms { misfire: Some(Misfire::Latest), ..Terms::default() },
         Terms {
             bounds: Bounds::new(Some(t(100)), Some(t(900_000))).expect("a span"),
             excluded: excluded(),
@@ -64,6 +66,7 @@ async fn a_trigger_comes_back_as_it_was_made() {
             fold: Some(Fold::BothPasses),
             max_fires: MaxFires::new(7),
             delete_when_done: true,
+            misfire: Some(Misfire::Skip),
         },
     ];
     for terms in all_terms {

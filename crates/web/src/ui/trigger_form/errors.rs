@@ -18,7 +18,7 @@ pub(crate) struct FieldError {
 pub(crate) struct FormErrors(pub(crate) Vec<FieldError>);
 
 /// Surface two's path of a field, the form's name for it and its label, in the order of the form.
-const FIELDS: [(&str, &str, &str); 23] = [
+const FIELDS: [(&str, &str, &str); 24] = [
     ("name", "name", "Name"),
     ("api_payload", "payload", "Payload"),
     ("payload_schema", "payload_schema", "Schema of payloads"),
@@ -37,6 +37,7 @@ const FIELDS: [(&str, &str, &str); 23] = [
     ("schedule_details.fold", "fold", "Repeated times"),
     ("schedule_details.max_fires", "max_fires", "At most so often"),
     ("schedule_details.delete_when_done", "delete_when_done", "Delete when done"),
+    ("schedule_details.misfire", "misfire", "What is missed"),
     ("expires_at", "expires_at", "Expires"),
     ("destinations", "destinations", "Destinations"),
     ("webhook_url", "webhook_url", "Webhook address"),
@@ -45,7 +46,7 @@ const FIELDS: [(&str, &str, &str); 23] = [
 ];
 
 /// The fields that are folded away until somebody needs them.
-const FOLDED: [&str; 7] = super::TermsForm::NAMES;
+const FOLDED: [&str; 8] = super::TermsForm::NAMES;
 
 /// The path of the field; one destination of several has no field of its own.
 fn field_of(error: &Invalid) -> &str {

@@ -2,6 +2,7 @@
 //! does where the clocks change. It is texts both ways, like all of the form; what is right is decided where the JSON is read.
 
 use jiff::Timestamp;
+use oncue_domain::misfire::Misfire;
 use oncue_domain::schedule::zone::Zone;
 use oncue_domain::trigger::ScheduleDetails;
 use serde_json::{Map, Value};
@@ -19,12 +20,14 @@ pub(crate) struct TermsForm {
     pub(crate) fold: String,
     pub(crate) max_fires: String,
     pub(crate) delete_when_done: bool,
+    /// Empty where the latest of what is missed fires, as it does without a choice.
+    pub(crate) misfire: String,
 }
 
 impl TermsForm {
     /// The names of the fields.
-    pub(super) const NAMES: [&str; 7] =
-        ["starts_at", "ends_at", "excluded_dates", "gap", "fold", "max_fires", "delete_when_done"];
+    pub(super) const NAMES: [&str; 8] =
+        ["starts_at", "ends_at", "excluded_dates", "gap", "fold", "max_fires", "delete_when_done", "misfire"];
 
     /// What the form shows of `details`, on the wall clock of `zone`.
     pub(super) fn of(details: &ScheduleDetails, zone: &Zone) -> TermsForm {
@@ -39,6 +42,10 @@ impl TermsForm {
             fold: terms.fold.map(|fold| fold.word().to_owned()).unwrap_or_default(),
             max_fires: details.max_fires().map(|most| most.to_string()).unwrap_or_default(),
             delete_when_done: details.deletes_when_done(),
+            misfire: match details.misfire() {
+                Misfire::Latest => String::new(),
+                Misfire::Skip => Misfire::Skip.word().to_owned(),
+            },
         }
     }
 
@@ -52,6 +59,7 @@ impl TermsForm {
             fold: take("fold"),
             max_fires: take("max_fires"),
             delete_when_done: !take("delete_when_done").is_empty(),
+            misfire: take("misfire"),
         }
     }
 
@@ -65,7 +73,11 @@ impl TermsForm {
         match kind {
             "cron" => self.clone(),
             "every" => TermsForm { gap: String::new(), fold: String::new(), ..self.clone() },
-            "once" => TermsForm { delete_when_done: self.delete_when_done, ..TermsForm::default() },
+            "once" => TermsForm {
+                delete_when_done: self.delete_when_done,
+                misfire: self.misfire.clone(),
+                ..TermsForm::default()
+            },
             _ => TermsForm::default(),
         }
     }
@@ -80,8 +92,8 @@ impl TermsForm {
         is_same_wall(&one.starts_at, &other.starts_at)
             && is_same_wall(&one.ends_at, &other.ends_at)
             && one.dates() == other.dates()
-            && (one.gap, one.fold, one.max_fires, one.delete_when_done)
-                == (other.gap, other.fold, other.max_fires, other.delete_when_done)
+            && (one.gap, one.fold, one.max_fires, one.delete_when_done, one.misfire)
+                == (other.gap, other.fold, other.max_fires, other.delete_when_done, other.misfire)
     }
 
     /// Says them in the JSON of a schedule of this kind. Where a bound still stands as `shown` showed it, what `kept` has is said instead:
@@ -107,6 +119,7 @@ impl TermsForm {
         say("ends_at", &said.ends_at, shown.map(|shown| shown.ends_at.as_str()), end);
         say("gap", &said.gap, None, None);
         say("fold", &said.fold, None, None);
+        say("misfire", &said.misfire, None, None);
         if !said.max_fires.is_empty() {
             // What is no number is refused where the JSON is read.
             let most = said.max_fires.parse::<u64>().map_or_else(|_| said.max_fires.as_str().into(), Value::from);
@@ -132,6 +145,7 @@ impl TermsForm {
             ("skipped times", said.gap.replace('_', " ")),
             ("repeated times", said.fold.replace('_', " ")),
             ("at most so often:", said.max_fires),
+            ("what is missed:", said.misfire),
             ("deleted when done:", if said.delete_when_done { "yes".to_owned() } else { String::new() }),
         ];
         let parts = parts.into_iter().filter(|(_, text)| !text.is_empty()).map(|(word, text)| format!("{word} {text}"));
