@@ -8,11 +8,12 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::access::{ApiKey, Scope};
 use crate::actor::Actor;
+use crate::backlog::Backlog;
 use crate::destination::Standing;
 use crate::id::{ApiKeyId, DestinationId, TriggerId, UserId};
 use crate::plan::Absence;
 use crate::redelivery::DeliveryId;
-use crate::store::{Made, NewTrigger};
+use crate::store::{Made, NewTrigger, Touched};
 use crate::trigger::Trigger;
 
 /// For how long acts are kept.
@@ -62,6 +63,12 @@ pub enum Action {
     Redelivered,
     /// What waited is given up.
     Cancelled,
+    /// What was held in backlogs fires.
+    Released,
+    /// What waited in backlogs does not fire.
+    Discarded,
+    /// Occurrences of a past span are to fire.
+    Backfilled,
     /// Nobody ran for a while.
     WasAway,
     /// A node was silent, and others took over what it held.
@@ -70,7 +77,7 @@ pub enum Action {
 
 impl Action {
     /// Every action.
-    pub const ALL: [Action; 17] = [
+    pub const ALL: [Action; 20] = [
         Action::Created,
         Action::Edited,
         Action::Deleted,
@@ -86,6 +93,9 @@ impl Action {
         Action::PreferencesChanged,
         Action::Redelivered,
         Action::Cancelled,
+        Action::Released,
+        Action::Discarded,
+        Action::Backfilled,
         Action::WasAway,
         Action::GivenUp,
     ];
@@ -108,6 +118,9 @@ impl Action {
             Action::PreferencesChanged => "preferences_changed",
             Action::Redelivered => "redelivered",
             Action::Cancelled => "cancelled",
+            Action::Released => "released",
+            Action::Discarded => "discarded",
+            Action::Backfilled => "backfilled",
             Action::WasAway => "was_away",
             Action::GivenUp => "given_up",
         }
@@ -221,6 +234,25 @@ impl Act {
     /// A trigger was deleted.
     pub fn trigger_deleted(owner: UserId, id: TriggerId, name: Option<String>) -> Act {
         Act { name, ..Act::new(owner, Action::Deleted, Thing::Trigger, Some(id.0)) }
+    }
+
+    /// It was decided about what waits in backlogs; none where there was nothing.
+    pub fn backlogs(owner: UserId, action: Action, touched: &Touched) -> Option<Act> {
+        let id = touched.trigger.filter(|_| touched.backlogs == 1).map(|trigger| trigger.0);
+        let details = match (touched.backlogs, touched.occurrences) {
+            (0, _) => return None,
+            (1, 1) => "1 occurrence".to_owned(),
+            (1, occurrences) => format!("{occurrences} occurrences"),
+            (backlogs, occurrences) => format!("{occurrences} occurrences in {backlogs} backlogs"),
+        };
+        Some(Act { details: Some(details), ..Act::new(owner, action, Thing::Trigger, id) })
+    }
+
+    /// Occurrences of a past span wait to fire.
+    pub fn backfilled(backlog: &Backlog) -> Act {
+        let details = format!("{} occurrences from {} to {}", backlog.total, backlog.first, backlog.last);
+        let act = Act::new(backlog.owner, Action::Backfilled, Thing::Trigger, Some(backlog.trigger.0));
+        Act { details: Some(details), ..act }
     }
 
     /// Something was done to a destination.

@@ -12,7 +12,7 @@ use crate::trigger::Kind;
 pub enum Origin {
     /// An occurrence that fell due while oncue ran.
     Schedule,
-    /// The latest of the occurrences that fell due while oncue did not run.
+    /// An occurrence that fell due while oncue did not run.
     CatchUp,
     /// A call of `fire`.
     Api,
@@ -20,14 +20,26 @@ pub enum Origin {
     Test,
     /// Somebody fired it again with what a former event carried. Never consumes or moves an occurrence either.
     Repeat,
+    /// An occurrence of a span that is past, because somebody asked for it. Accounted for already, and so in no ledger's sum.
+    Backfill,
+    /// Somebody ran the trigger now. Never consumes or moves an occurrence either.
+    Run,
     /// A destination is in trouble, or is out of it again (`destination::alert`). No trigger fired.
     Alert,
 }
 
 impl Origin {
     /// Every origin.
-    pub const ALL: [Origin; 6] =
-        [Origin::Schedule, Origin::CatchUp, Origin::Api, Origin::Test, Origin::Repeat, Origin::Alert];
+    pub const ALL: [Origin; 8] = [
+        Origin::Schedule,
+        Origin::CatchUp,
+        Origin::Api,
+        Origin::Test,
+        Origin::Repeat,
+        Origin::Backfill,
+        Origin::Run,
+        Origin::Alert,
+    ];
 
     /// The origin of that word.
     pub fn from_word(word: &str) -> Option<Origin> {
@@ -42,6 +54,8 @@ impl Origin {
             Origin::Api => "api",
             Origin::Test => "test",
             Origin::Repeat => "repeat",
+            Origin::Backfill => "backfill",
+            Origin::Run => "run",
             Origin::Alert => "alert",
         }
     }

@@ -45,6 +45,10 @@ integer_id!(
     ArrivalId
 );
 integer_id!(
+    /// A backlog.
+    BacklogId
+);
+integer_id!(
     /// An API key.
     ApiKeyId
 );

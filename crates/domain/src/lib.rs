@@ -15,6 +15,7 @@ pub mod actor;
 pub mod agenda;
 pub mod arrival;
 pub mod audit;
+pub mod backlog;
 pub mod count;
 pub mod delivery;
 pub mod destination;

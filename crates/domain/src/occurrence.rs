@@ -14,13 +14,27 @@ pub enum Reason {
     Paused,
     /// They were due, but an edit came first.
     Superseded,
+    /// They waited in a backlog, and somebody discarded them, or they waited for too long.
+    Discarded,
+    /// They wait in a backlog, and will fire behind what is due then. Nothing else is written down of them.
+    Waiting,
+    /// They wait in a backlog for a person to release or discard them.
+    Held,
     /// They lay at or after the expiry, before that was moved or the trigger was edited otherwise.
     Expired,
 }
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Reason; 4] = [Reason::Missed, Reason::Paused, Reason::Superseded, Reason::Expired];
+    pub const ALL: [Reason; 7] = [
+        Reason::Missed,
+        Reason::Paused,
+        Reason::Superseded,
+        Reason::Discarded,
+        Reason::Waiting,
+        Reason::Held,
+        Reason::Expired,
+    ];
 
     /// The word in the API and in the stores.
     pub fn word(self) -> &'static str {
@@ -28,6 +42,9 @@ impl Reason {
             Reason::Missed => "missed",
             Reason::Paused => "paused",
             Reason::Superseded => "superseded",
+            Reason::Discarded => "discarded",
+            Reason::Waiting => "waiting",
+            Reason::Held => "held",
             Reason::Expired => "expired",
         }
     }

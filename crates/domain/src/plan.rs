@@ -3,11 +3,12 @@
 //!
 //! The rule (contract §4.1): every occurrence that falls due while oncue runs fires, one event each. Of those that fell due
 //! in an absence the latest fires, if it is at most [`LATE_AT_MOST`] late, and the others become one record; a trigger that is
-//! told to skip what it misses fires none of them.
+//! told to skip what it misses fires none of them, and one that catches up with all puts those within its bounds off (`backlog`).
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::misfire::Misfire;
+use crate::backlog::PutOff;
+use crate::misfire::{Bounds, Misfire};
 use crate::occurrence::{Reason, Skipped};
 use crate::trigger::{Armed, Definition, ScheduleDetails, Trigger, just_before};
 
@@ -60,6 +61,8 @@ pub struct Plan {
     pub firings: Vec<Firing>,
     /// The occurrences that do not, oldest first.
     pub skipped: Vec<Skipped>,
+    /// The occurrences that fire later, behind what is due then, oldest first.
+    pub put_off: Vec<PutOff>,
     /// The occurrence to wait for afterwards; none when the trigger is finished. One that is to be deleted when it is done is not
     /// finished with its last occurrence: it stays due, and only the plan after that has none.
     pub next_at: Option<Timestamp>,
@@ -78,7 +81,7 @@ pub fn plan_of<T: AsRef<Trigger>>(armed: &Armed<T>, now: Timestamp, absences: &[
 }
 
 fn plan_after(fired: u64, trigger: &Trigger, armed: Timestamp, now: Timestamp, absences: &[Absence]) -> Plan {
-    let mut plan = Plan { firings: Vec::new(), skipped: Vec::new(), next_at: Some(armed) };
+    let mut plan = Plan { firings: Vec::new(), skipped: Vec::new(), put_off: Vec::new(), next_at: Some(armed) };
     let definition = &trigger.definition;
     let Some(schedule) = &definition.schedule else {
         plan.next_at = None;
@@ -104,16 +107,19 @@ fn plan_after(fired: u64, trigger: &Trigger, armed: Timestamp, now: Timestamp, a
                 let expiry = definition.expires_at.unwrap_or(Timestamp::MAX);
                 let until = just_before(absence.to.min(expiry)).min(now);
                 let latest = schedule.latest_in(just_before(due), until).unwrap_or(due);
-                if is_too_late(latest, now) || schedule.misfire() == Misfire::Skip {
-                    plan.skipped.extend(Skipped::range(schedule, just_before(due), latest, Reason::Missed));
-                } else {
-                    plan.skipped.extend(Skipped::range(
-                        schedule,
-                        just_before(due),
-                        just_before(latest),
-                        Reason::Missed,
-                    ));
-                    plan.firings.push(Firing { scheduled_at: latest, caught_up: true });
+                let missed = |until| Skipped::range(schedule, just_before(due), until, Reason::Missed);
+                match schedule.misfire() {
+                    Misfire::Latest if !is_too_late(latest, now) => {
+                        plan.skipped.extend(missed(just_before(latest)));
+                        plan.firings.push(Firing { scheduled_at: latest, caught_up: true });
+                    }
+                    Misfire::Latest | Misfire::Skip => plan.skipped.extend(missed(latest)),
+                    Misfire::All(bounds) => {
+                        let most = left(definition, fired, &plan).unwrap_or(u64::MAX);
+                        let put_off = put_off(schedule, (due, latest), &bounds, most, absence, now);
+                        plan.skipped.extend(missed(put_off.map_or(latest, |put_off| just_before(put_off.first))));
+                        plan.put_off.extend(put_off);
+                    }
                 }
                 latest
             }
@@ -150,9 +156,42 @@ fn is_done(definition: &Definition, schedule: &ScheduleDetails, fired: u64, arme
     next.is_none() || definition.left(fired) == Some(0)
 }
 
-/// How often it may still fire when the plan is carried out.
+/// How often it may still fire when the plan is carried out; what is put off counts as if it had fired.
 fn left(definition: &Definition, fired: u64, plan: &Plan) -> Option<u64> {
-    definition.left(fired.saturating_add(plan.firings.len() as u64))
+    definition.left(fired.saturating_add(plan.fires()))
+}
+
+/// Of the occurrences from the first of these to the last those within the bounds, the newest `most` at most.
+fn put_off(
+    schedule: &ScheduleDetails,
+    (first, last): (Timestamp, Timestamp),
+    bounds: &Bounds,
+    most: u64,
+    absence: &Absence,
+    now: Timestamp,
+) -> Option<PutOff> {
+    let oldest = now.checked_sub(bounds.age()).unwrap_or(Timestamp::MIN);
+    let after = just_before(first.max(oldest));
+    let (within, most) = (if last <= after { 0 } else { schedule.count_in(after, last) }, bounds.at_most().min(most));
+    let count = within.min(most);
+    let first = schedule.nth_after(after, within.saturating_sub(count).saturating_add(1)).filter(|_| count > 0)?;
+    let absent_for = absence.to.duration_since(absence.from);
+    Some(PutOff { first, last, count, is_held: bounds.hold(), absent_for })
+}
+
+impl Plan {
+    /// How many firings come of it, now or later.
+    pub fn fires(&self) -> u64 {
+        let later = self.put_off.iter().map(|put_off| put_off.count);
+        later.fold(self.firings.len() as u64, u64::saturating_add)
+    }
+
+    /// Leaves it to a person what becomes of the occurrences of absences that were longer than that.
+    pub fn hold_after(&mut self, absent_for: SignedDuration) {
+        for put_off in &mut self.put_off {
+            put_off.is_held |= put_off.absent_for > absent_for;
+        }
+    }
 }
 
 fn is_too_late(due: Timestamp, now: Timestamp) -> bool {
@@ -165,7 +204,7 @@ mod tests {
 
     use super::*;
     use crate::id::{TriggerId, UserId};
-    use crate::schedule::bounds::Bounds;
+    use crate::schedule::bounds;
     use crate::schedule::cron::CronExpression;
     use crate::schedule::every::Period;
     use crate::schedule::excluded::ExcludedDates;
@@ -210,7 +249,7 @@ mod tests {
     #[test]
     fn nothing_fires_before_its_time() {
         let plan = plan(&trigger(every(10)), at(10), just_before(at(10)), &[]);
-        assert_eq!(plan, Plan { firings: vec![], skipped: vec![], next_at: Some(at(10)) });
+        assert_eq!(plan, Plan { firings: vec![], skipped: vec![], put_off: vec![], next_at: Some(at(10)) });
     }
 
     #[test]
@@ -256,6 +295,55 @@ mod tests {
         skipping.definition.schedule = Some(ScheduleDetails::new(once, None, terms, Zones::utc()));
         let missed = plan(&skipping, at(10), at(20), &[Absence { from: at(0), to: at(20) }]);
         assert_eq!((missed.firings.len(), missed.skipped.len(), missed.next_at), (0, 1, None));
+    }
+
+    fn catching_up(pattern: Schedule, text: &str, at_most: u64) -> Trigger {
+        let bounds = Bounds::new(Some(at_most), Some(Period::parse(text).expect("a period")), false).expect("few");
+        let terms = Terms { misfire: Some(Misfire::All(Box::new(bounds))), ..Terms::default() };
+        let mut trigger = trigger(pattern.clone());
+        trigger.definition.schedule = Some(ScheduleDetails::new(pattern, None, terms, Zones::utc()));
+        trigger
+    }
+
+    #[test]
+    fn who_catches_up_with_all_puts_off_what_lies_within_the_bounds() {
+        let absence = Absence { from: at(15), to: at(98) };
+        let put_off = |first, last, count| PutOff {
+            first: at(first),
+            last: at(last),
+            count,
+            is_held: false,
+            absent_for: SignedDuration::from_secs(83),
+        };
+        let all = plan(&catching_up(every(10), "1h", 100), at(10), at(101), &[absence]);
+        assert_eq!((times(&all), all.skipped.len()), (vec![at(10), at(100)], 0), "before and after the absence");
+        assert_eq!((all.put_off.as_slice(), all.next_at), (&[put_off(20, 90, 8)][..], Some(at(110))));
+        let few = plan(&catching_up(every(10), "1h", 3), at(10), at(101), &[absence]);
+        assert_eq!(few.put_off, [put_off(70, 90, 3)], "the newest");
+        assert_eq!(few.skipped, [Skipped { reason: Reason::Missed, first: at(20), last: at(60), count: 5 }]);
+        let young = plan(&catching_up(every(10), "21s", 100), at(10), at(101), &[absence]);
+        assert_eq!(young.put_off, [put_off(80, 90, 2)], "those that are not older");
+        assert_eq!(young.skipped, [Skipped { reason: Reason::Missed, first: at(20), last: at(70), count: 6 }]);
+        let old = plan(&catching_up(every(10), "5s", 100), at(10), at(101), &[absence]);
+        assert_eq!((old.put_off.len(), old.skipped[0].count), (0, 8), "none of them");
+
+        let mut held = all.clone();
+        held.hold_after(SignedDuration::from_secs(83));
+        assert_eq!(held, all, "it was not longer");
+        held.hold_after(SignedDuration::from_secs(82));
+        assert!(held.put_off[0].is_held);
+    }
+
+    #[test]
+    fn what_is_put_off_counts_for_a_limit() {
+        let mut trigger = catching_up(every(10), "1h", 100);
+        let misfire = trigger.definition.schedule.as_ref().and_then(|details| details.terms().misfire);
+        let terms = Terms { max_fires: MaxFires::new(5), misfire, ..Terms::default() };
+        trigger.definition.schedule = Some(ScheduleDetails::new(every(10), None, terms, Zones::utc()));
+        let armed = Armed { trigger, next_at: Some(at(10)), fired: 1 };
+        let plan = plan_of(&armed, at(101), &[Absence { from: at(15), to: at(98) }]).expect("it waits");
+        assert_eq!((times(&plan), plan.put_off[0].count, plan.put_off[0].first), (vec![at(10)], 3, at(70)));
+        assert_eq!((plan.skipped[0].count, plan.next_at, plan.fires()), (5, None, 4));
     }
 
     #[test]
@@ -318,7 +406,7 @@ mod tests {
         let fires = plan(&once, at(10), at(12), &[]);
         let marker = at(10) + SignedDuration::from_micros(1);
         assert_eq!((times(&fires), fires.next_at), (vec![at(10)], Some(marker)));
-        let nothing = Plan { firings: vec![], skipped: vec![], next_at: None };
+        let nothing = Plan { firings: vec![], skipped: vec![], put_off: vec![], next_at: None };
         assert_eq!(plan(&once, marker, at(12), &[]), nothing, "it is done");
         let day = 24 * 3600;
         let missed = plan(&once, at(10), at(10 * day), &[Absence { from: at(0), to: at(10 * day) }]);
@@ -369,13 +457,20 @@ mod tests {
             absent_from in -10_000i64..100_000,
             absent_for in 1i64..200_000,
             expires_s in proptest::option::of(0i64..300_000),
-            misfire in proptest::sample::select(&[None, Some(Misfire::Skip)]),
+            policy in 0..3,
+            (at_most, age_s) in (1u64..500, 1u64..300_000),
         ) {
             let schedule = every(period_s);
             let armed = at(armed_k * i64::try_from(period_s).expect("small"));
             let now = armed + SignedDuration::from_secs(lag_s);
             let absences = [Absence { from: at(absent_from), to: at(absent_from + absent_for) }];
             let mut trigger = trigger(schedule.clone());
+            let bounds = Bounds::new(Some(at_most), Some(Period::from_seconds(age_s).expect("a period")), false);
+            let misfire = match policy {
+                0 => None,
+                1 => Some(Misfire::Skip),
+                _ => Some(Misfire::All(Box::new(bounds.expect("few")))),
+            };
             let terms = Terms { misfire, ..Terms::default() };
             trigger.definition.schedule = Some(ScheduleDetails::new(schedule.clone(), None, terms, Zones::utc()));
             trigger.definition.expires_at = expires_s.map(at);
@@ -388,7 +483,12 @@ mod tests {
                     prop_assert!(trigger.definition.lives_at(firing.scheduled_at));
                     last = firing.scheduled_at;
                 }
-                fired += plan.firings.len() as u64;
+                for put_off in &plan.put_off {
+                    prop_assert!(put_off.count <= at_most && put_off.first <= put_off.last);
+                    prop_assert!(now.duration_since(put_off.first).as_secs() <= i64::try_from(age_s).expect("small"));
+                    prop_assert_eq!(schedule.count_in(just_before(put_off.first), put_off.last), put_off.count);
+                }
+                fired += plan.fires();
                 skipped += plan.skipped.iter().map(|skipped| skipped.count).sum::<u64>();
                 prop_assert!(plan.next_at.is_none_or(|next| next > due), "a plan moves on");
                 next = plan.next_at;
@@ -448,7 +548,7 @@ mod tests {
             let starts_at = starts_s.map(at);
             let ends_at = lasts_s.map(|lasts| starts_at.unwrap_or(at(0)) + SignedDuration::from_secs(lasts));
             let excluded = ExcludedDates::new(dates).expect("few dates");
-            let bounds = Bounds::new(starts_at, ends_at).expect("the end is later");
+            let bounds = bounds::Bounds::new(starts_at, ends_at).expect("the end is later");
             let is_left = |instant: &Timestamp| {
                 let date = Zones::utc().time_zone().to_datetime(*instant).date();
                 !excluded.dates().contains(&date)

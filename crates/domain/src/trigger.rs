@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::destination::{DESTINATIONS_PER_TRIGGER_MAX, Webhook};
 use crate::error::Invalid;
+use crate::event::Origin;
 use crate::id::{DestinationId, TriggerId, UserId};
 use crate::occurrence::{Reason, Skipped};
 use crate::payload::Payload;
@@ -309,6 +310,8 @@ pub struct Edit {
     pub arm: Arm,
     /// Occurrences up to the edit that did not fire and will not any more, oldest first.
     pub skipped: Vec<Skipped>,
+    /// Whether what waits in backlogs is not named any more, and so will not fire either.
+    pub ends_backlogs: bool,
 }
 
 /// Why a trigger cannot be fired by a call.
@@ -343,14 +346,14 @@ impl Trigger {
         trigger.revision += 1;
         if stands {
             trigger.definition = definition;
-            return Edit { trigger, arm: Arm::Keep, skipped: Vec::new() };
+            return Edit { trigger, arm: Arm::Keep, skipped: Vec::new(), ends_backlogs: false };
         }
         // Only the expiry moved: what is due already and still lives is not lost to an edit that never meant it.
         // Where it has passed already, what would have come after it must not fire with what is due.
         let waits_on = old.schedule == definition.schedule && old.next_stays(&definition) && old.lives_at(now);
         if let Some(next) = next_at.filter(|next| waits_on && definition.lives_at(*next)) {
             trigger.definition = definition;
-            return Edit { trigger, arm: Arm::Set(Some(next)), skipped: Vec::new() };
+            return Edit { trigger, arm: Arm::Set(Some(next)), skipped: Vec::new(), ends_backlogs: false };
         }
         let is_spent = old.left(fired) == Some(0);
         let skipped = if is_spent { Vec::new() } else { self.unfired_until(next_at, now) };
@@ -359,7 +362,7 @@ impl Trigger {
         let next = definition.next_after(now).filter(|_| definition.left(fired) != Some(0));
         trigger.definition = definition;
         trigger.standing_since = now;
-        Edit { trigger, arm: Arm::Set(next), skipped }
+        Edit { trigger, arm: Arm::Set(next), skipped, ends_backlogs: true }
     }
 
     /// The occurrences up to `now` that nothing is written down about, and that this edit takes the chance to fire from.
@@ -395,6 +398,19 @@ impl Trigger {
     /// anything.
     pub fn takes(&self, checked: Option<i64>) -> bool {
         self.definition.payload_schema.is_none() || checked == Some(self.revision)
+    }
+
+    /// Whether a call of that origin may fire it at `now`: an API call only an API trigger, whoever runs it any that is neither paused nor
+    /// expired, and a test all.
+    ///
+    /// # Errors
+    /// Says why not.
+    pub fn may_be_called(&self, origin: Origin, now: Timestamp) -> Result<(), FireRefusal> {
+        match origin {
+            Origin::Api => self.may_fire(now),
+            Origin::Run => self.may_fire_again(now),
+            _ => Ok(()),
+        }
     }
 
     /// Whether somebody may fire it again at `now` with what a former event carried, whatever made that one.

@@ -9,6 +9,7 @@ pub mod courier;
 mod deliver;
 mod desk;
 pub mod directory;
+pub mod drain;
 mod health;
 mod heartbeat;
 pub mod http;
@@ -24,7 +25,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use oncue_domain::audit::ROUND_EVERY;
 use oncue_domain::clock::Clock;
 use oncue_domain::destination::Webhook;
@@ -44,6 +45,7 @@ use auditor::{Auditor, Errand};
 use courier::Courier;
 use deliver::deliver;
 use directory::Directory;
+use drain::{Drainer, Found};
 use health::Watch;
 use retention::Expiry;
 use scheduler::{Scheduler, Wake};
@@ -63,6 +65,15 @@ const BACK_OFF: Duration = Duration::from_millis(500);
 
 /// How often old events are looked for.
 const EXPIRE_EVERY: Duration = Duration::from_secs(15);
+
+/// How long it takes from one round of late firings to the next: with what a round may fire this is their budget.
+const DRAIN_PAUSE: Duration = Duration::from_millis(100);
+
+/// How soon late firings have their turn again where something fresh came first.
+const GIVE_WAY: Duration = Duration::from_millis(10);
+
+/// How often backlogs are looked for that nobody told of.
+const DRAIN_LOOK_EVERY: Duration = Duration::from_secs(30);
 
 /// How long the auditor rests between two slices, and before its first: whoever begins has more urgent things to do.
 const AUDIT_PAUSE: Duration = Duration::from_secs(1);
@@ -90,6 +101,9 @@ pub struct Doors {
     pub retention: Retention,
     /// Who is told again and again that oncue keeps time, if anybody is.
     pub heartbeat: Option<Heartbeat>,
+    /// What falls due in absences that are longer than this waits for a person, where a trigger catches up with all of it; none where that is
+    /// only for triggers to say.
+    pub hold_backlog_after: Option<SignedDuration>,
 }
 
 /// The running loops.
@@ -99,6 +113,7 @@ pub struct Engine {
     scheduler: JoinHandle<()>,
     courier: JoinHandle<()>,
     retention: JoinHandle<()>,
+    drainer: JoinHandle<()>,
     auditor: JoinHandle<()>,
     told: JoinHandle<()>,
     heartbeat: Option<JoinHandle<()>>,
@@ -110,13 +125,16 @@ impl Engine {
     /// # Errors
     /// When the store cannot answer.
     pub async fn start(doors: Doors) -> Result<Engine> {
-        let (armed, owed) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-        let (on_armed, on_owed) = (Arc::clone(&armed), Arc::clone(&owed));
+        let (armed, owed, laid_up) = (Arc::new(Notify::new()), Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (on_armed, on_owed, on_laid_up) = (Arc::clone(&armed), Arc::clone(&owed), Arc::clone(&laid_up));
         let directory = Arc::new(Directory::new(Arc::clone(&doors.store)));
         // The store keeps its listeners for as long as it lives, and the directory keeps the store.
         let on_destination = Arc::downgrade(&directory);
         doors.store.subscribe(Arc::new(move |change| match change {
-            Change::Armed => on_armed.notify_one(),
+            Change::Armed => {
+                on_armed.notify_one();
+                on_laid_up.notify_one();
+            }
             Change::Owed => on_owed.notify_one(),
             Change::Destination(owner) => {
                 if let Some(directory) = on_destination.upgrade() {
@@ -128,7 +146,11 @@ impl Engine {
         let (stop, stopped) = watch::channel(false);
         let tally = Arc::new(Tally::default());
         let (store, clock) = (Arc::clone(&doors.store), Arc::clone(&doors.clock));
-        let scheduler = Scheduler::begin(store, clock, doors.ids, Arc::clone(&tally)).await?;
+        let ids = Arc::clone(&doors.ids);
+        let scheduler = Scheduler::begin(store, clock, ids, Arc::clone(&tally)).await?;
+        let scheduler = scheduler.holding_after(doors.hold_backlog_after);
+        let (store, clock) = (Arc::clone(&doors.store), Arc::clone(&doors.clock));
+        let drainer = Drainer::new(store, clock, doors.ids, Arc::clone(&tally));
         let told = tell(Arc::clone(&doors.store), Arc::clone(&doors.clock), Arc::clone(&tally), stopped.clone());
         let (store, clock) = (Arc::clone(&doors.store), Arc::clone(&doors.clock));
         let auditor = Auditor::new(store, clock, doors.retention, Errand::Watch);
@@ -156,6 +178,7 @@ impl Engine {
             scheduler: tokio::spawn(schedule(scheduler, doors.store, doors.clock, armed, stopped.clone())),
             courier: tokio::spawn(deliver(courier, owed, stopped.clone())),
             retention: tokio::spawn(expire(expiry, stopped.clone())),
+            drainer: tokio::spawn(drain_late(drainer, laid_up, stopped.clone())),
             auditor: tokio::spawn(audit(auditor, stopped)),
             told: tokio::spawn(told),
             heartbeat,
@@ -176,6 +199,7 @@ impl Engine {
             _ = &mut self.scheduler => "the scheduler",
             _ = &mut self.courier => "the courier",
             _ = &mut self.retention => "retention",
+            _ = &mut self.drainer => "what drains backlogs",
             _ = &mut self.auditor => "the auditor",
         }
     }
@@ -184,7 +208,7 @@ impl Engine {
     pub async fn stop(self) {
         // The loops may have ended already; then there is nobody to tell.
         let _ = self.stop.send(true);
-        let tasks = [self.scheduler, self.retention, self.auditor, self.told, self.courier];
+        let tasks = [self.scheduler, self.drainer, self.retention, self.auditor, self.told, self.courier];
         for task in tasks.into_iter().chain(self.heartbeat) {
             if let Err(error) = task.await {
                 tracing::error!(%error, "a loop of the engine ended in a panic");
@@ -282,6 +306,32 @@ async fn expire(expiry: Expiry, mut stopped: watch::Receiver<bool>) {
             Err(error) => {
                 tracing::error!(%error, "old events cannot be removed, trying again");
                 EXPIRE_EVERY
+            }
+        };
+        tokio::select! {
+            () = sleep(wait) => {}
+            _ = stopped.changed() => {}
+        }
+    }
+}
+
+async fn drain_late(mut drainer: Drainer, laid_up: Arc<Notify>, mut stopped: watch::Receiver<bool>) {
+    while !*stopped.borrow() {
+        let wait = match drainer.tick().await {
+            Ok(Found::More) => DRAIN_PAUSE,
+            Ok(Found::Fresh) => GIVE_WAY,
+            Ok(Found::Nothing) => {
+                tokio::select! {
+                    () = laid_up.notified() => {}
+                    () = sleep(DRAIN_LOOK_EVERY) => {}
+                    _ = stopped.changed() => {}
+                }
+                // Whoever makes many triggers does not have it look after each.
+                DRAIN_PAUSE
+            }
+            Err(error) => {
+                tracing::error!(%error, "backlogs cannot be drained, trying again");
+                BACK_OFF
             }
         };
         tokio::select! {

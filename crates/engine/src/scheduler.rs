@@ -40,6 +40,7 @@ pub struct Scheduler {
     tally: Arc<Tally>,
     absences: Vec<Absence>,
     seen_at: Timestamp,
+    hold_after: Option<SignedDuration>,
 }
 
 impl Scheduler {
@@ -55,7 +56,13 @@ impl Scheduler {
     ) -> Result<Scheduler> {
         let now = clock.now();
         let absences = store.begin_presence(now).await?;
-        Ok(Scheduler { store, clock, ids, tally, absences, seen_at: now })
+        Ok(Scheduler { store, clock, ids, tally, absences, seen_at: now, hold_after: None })
+    }
+
+    /// What a trigger puts off of an absence that was longer than this waits for a person.
+    #[must_use]
+    pub fn holding_after(self, hold_after: Option<SignedDuration>) -> Scheduler {
+        Scheduler { hold_after, ..self }
     }
 
     /// Carries out one batch of what is due and says when to look again.
@@ -114,7 +121,10 @@ impl Scheduler {
         let plans: Vec<Planned> = due
             .into_iter()
             .filter_map(|armed| {
-                let (next_at, plan) = (armed.next_at?, plan_of(&armed, now, &self.absences)?);
+                let (next_at, mut plan) = (armed.next_at?, plan_of(&armed, now, &self.absences)?);
+                if let Some(absent_for) = self.hold_after {
+                    plan.hold_after(absent_for);
+                }
                 let message_ids = plan.firings.iter().map(|_| self.ids.message(now)).collect();
                 Some(Planned { trigger: armed.trigger, armed: next_at, plan, message_ids })
             })

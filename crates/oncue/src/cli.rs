@@ -114,6 +114,10 @@ pub(crate) struct ServeFlags {
     /// How long from one of these calls to the next, 1s to 1d [env: ONCUE_HEARTBEAT_EVERY] [default: 60s]
     #[arg(long, value_name = "DURATION", allow_hyphen_values = true)]
     pub(crate) heartbeat_every: Option<String>,
+    /// Lets a person decide about what triggers that catch up with all they missed put off after a longer outage
+    /// [env: ONCUE_HOLD_BACKLOG_AFTER] [default: off]
+    #[arg(long, value_name = "DURATION", allow_hyphen_values = true)]
+    pub(crate) hold_backlog_after: Option<String>,
     /// What is logged: error, warn, info, debug, or a filter [env: ONCUE_LOG_LEVEL] [default: info]
     #[arg(long, value_name = "FILTER")]
     pub(crate) log_level: Option<String>,

@@ -119,6 +119,7 @@ pub(crate) struct Config {
     pub(crate) rate_limit: Option<u32>,
     pub(crate) metrics_token: Option<String>,
     pub(crate) heartbeat: Option<Heartbeat>,
+    pub(crate) hold_backlog_after: Option<SignedDuration>,
     pub(crate) log_level: String,
     pub(crate) log_format: LogFormat,
 }
@@ -133,7 +134,7 @@ impl Config {
 }
 
 /// The keys of the configuration: as a flag and in the file, and as a variable.
-const KEYS: [(&str, &str); 24] = [
+const KEYS: [(&str, &str); 25] = [
     ("listen", "ONCUE_LISTEN"),
     ("public-url", "ONCUE_PUBLIC_URL"),
     ("trusted-proxies", "ONCUE_TRUSTED_PROXIES"),
@@ -156,6 +157,7 @@ const KEYS: [(&str, &str); 24] = [
     ("metrics-token", "ONCUE_METRICS_TOKEN"),
     ("heartbeat-url", "ONCUE_HEARTBEAT_URL"),
     ("heartbeat-every", "ONCUE_HEARTBEAT_EVERY"),
+    ("hold-backlog-after", "ONCUE_HOLD_BACKLOG_AFTER"),
     ("log-level", "ONCUE_LOG_LEVEL"),
     ("log-format", "ONCUE_LOG_FORMAT"),
 ];
@@ -188,6 +190,7 @@ fn flags_by_key(flags: &ServeFlags) -> BTreeMap<&'static str, String> {
         &flags.metrics_token,
         &flags.heartbeat_url,
         &flags.heartbeat_every,
+        &flags.hold_backlog_after,
         &flags.log_level,
         &flags.log_format,
     ];
@@ -337,6 +340,7 @@ impl Written<'_> {
             rate_limit: self.parse("rate-limit", parse_rate_limit).flatten(),
             metrics_token: self.parse("metrics-token", parse_token),
             heartbeat: heartbeat_url.map(|url| Heartbeat { url, every: heartbeat_every }),
+            hold_backlog_after: self.parse("hold-backlog-after", parse_hold_backlog_after).flatten(),
             log_level: self
                 .parse("log-level", |text| Ok::<_, String>(text.to_owned()))
                 .unwrap_or_else(|| "info".to_owned()),
@@ -468,6 +472,14 @@ fn parse_heartbeat(text: &str) -> Result<Url, String> {
     webhook.map(|webhook| webhook.url).map_err(|refusal| refusal.0.replace("webhook address", "heartbeat's address"))
 }
 
+/// How long an absence must be for what is put off after it to wait for a person; none where none is.
+fn parse_hold_backlog_after(text: &str) -> Result<Option<SignedDuration>, String> {
+    if matches!(text.to_ascii_lowercase().as_str(), "off" | "no" | "false") {
+        return Ok(None);
+    }
+    parse_duration(text).map(Some)
+}
+
 fn parse_heartbeat_every(text: &str) -> Result<Duration, String> {
     let (shortest, longest) = HEARTBEAT_BOUNDS;
     let every = Duration::try_from(parse_duration(text)?).unwrap_or(Duration::ZERO);
@@ -577,6 +589,16 @@ mod tests {
         }
         let config = read(&[], &address).expect("it is right");
         assert!(!format!("{config:?}").contains("hidden"));
+    }
+
+    #[test]
+    fn a_backlog_is_held_after_an_outage_of_that_length_or_never() {
+        assert_eq!(read(&[], &[]).expect("it is right").hold_backlog_after, None);
+        let hour = read(&[("hold-backlog-after", "1h")], &[]).expect("it is right").hold_backlog_after;
+        assert_eq!(hour, Some(SignedDuration::from_hours(1)));
+        assert_eq!(read(&[], &[("ONCUE_HOLD_BACKLOG_AFTER", "off")]).expect("it is right").hold_backlog_after, None);
+        let wrong = read(&[("hold-backlog-after", "soon")], &[]).expect_err("it is wrong");
+        assert!(wrong.contains("--hold-backlog-after"), "{wrong}");
     }
 
     #[test]

@@ -237,6 +237,7 @@ async fn serve(config: Config, flags: &ServeFlags) -> anyhow::Result<()> {
         default_webhook: config.default_webhook.clone().map(Arc::new),
         retention: config.retention,
         heartbeat: config.heartbeat.clone(),
+        hold_backlog_after: config.hold_backlog_after,
     })
     .await?;
     // Whoever reads that it listens may ask it to end at once, and is to have an orderly end.

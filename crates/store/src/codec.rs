@@ -15,7 +15,7 @@ use oncue_domain::destination::{self, Destination, Format, Standing, Target, Web
 use oncue_domain::event::Origin;
 use oncue_domain::id::{ApiKeyId, DestinationId, UserId};
 use oncue_domain::idempotency::{Answer, Outcome, Print};
-use oncue_domain::misfire::Misfire;
+use oncue_domain::misfire::{self, Misfire};
 use oncue_domain::schedule::bounds::Bounds;
 use oncue_domain::schedule::cron::CronExpression;
 use oncue_domain::schedule::every::Period;
@@ -85,6 +85,16 @@ struct StoredTerms<'a> {
     delete_when_done: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     misfire: Option<std::borrow::Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    all: Option<StoredBounds<'a>>,
+}
+
+/// Which of the missed occurrences fire where all do.
+#[derive(Serialize, Deserialize)]
+struct StoredBounds<'a> {
+    at_most: u64,
+    not_older_than: std::borrow::Cow<'a, str>,
+    hold: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -125,6 +135,11 @@ fn stored_terms(details: &ScheduleDetails) -> StoredTerms<'_> {
         max_fires: details.max_fires(),
         delete_when_done: details.deletes_when_done(),
         misfire: terms.misfire.as_ref().map(|misfire| misfire.word().into()),
+        all: terms.misfire.as_ref().and_then(Misfire::bounds).map(|bounds| StoredBounds {
+            at_most: bounds.at_most(),
+            not_older_than: bounds.not_older_than().as_str().to_owned().into(),
+            hold: bounds.hold(),
+        }),
     }
 }
 
@@ -145,9 +160,18 @@ fn terms(stored: StoredTerms<'_>, zones: &Zones) -> Result<(Terms, Zone), Error>
             .map(|most| MaxFires::new(most).ok_or_else(|| broken("schedule", most)))
             .transpose()?,
         delete_when_done: stored.delete_when_done,
-        misfire: stored.misfire.map(|text| Misfire::from_word(&text).ok_or_else(|| word(&text))).transpose()?,
+        misfire: match stored.all {
+            Some(bounds) => Some(all_within(&bounds)?),
+            None => stored.misfire.map(|text| Misfire::from_word(&text).ok_or_else(|| word(&text))).transpose()?,
+        },
     };
     Ok((terms, zones.get(&stored.zone).map_err(|error| unreadable(&error))?))
+}
+
+fn all_within(stored: &StoredBounds<'_>) -> Result<Misfire, Error> {
+    let age = Period::parse(&stored.not_older_than).map_err(|error| broken("schedule", error))?;
+    let bounds = misfire::Bounds::new(Some(stored.at_most), Some(age), stored.hold);
+    bounds.map(|bounds| Misfire::All(Box::new(bounds))).ok_or_else(|| broken("schedule", stored.at_most))
 }
 
 /// Reads a schedule back.
@@ -366,6 +390,8 @@ pub(crate) fn origin_to_number(origin: Origin) -> i64 {
         Origin::Test => 3,
         Origin::Repeat => 4,
         Origin::Alert => 5,
+        Origin::Backfill => 6,
+        Origin::Run => 7,
     }
 }
 

@@ -94,6 +94,7 @@ pub(crate) const POSTGRES: &[Migration] = &[
         name: "payload schema",
         sql: include_str!("../migrations/postgres/0011_payload_schema.sql"),
     },
+    Migration { version: 12, name: "backlogs", sql: include_str!("../migrations/postgres/0012_backlogs.sql") },
 ];
 
 /// All steps for SQLite.
@@ -123,6 +124,7 @@ pub(crate) const SQLITE: &[Migration] = &[
         name: "payload schema",
         sql: include_str!("../migrations/sqlite/0013_payload_schema.sql"),
     },
+    Migration { version: 14, name: "backlogs", sql: include_str!("../migrations/sqlite/0014_backlogs.sql") },
 ];
 
 #[cfg(test)]

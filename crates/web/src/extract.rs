@@ -124,6 +124,11 @@ impl Fields {
         self.fields.contains_key(name)
     }
 
+    /// The JSON of a field as it stands, if it is there.
+    pub(crate) fn raw(&self, name: &str) -> Option<&str> {
+        self.fields.get(name).map(|raw| raw.get())
+    }
+
     /// The raw JSON of a field, if it is there and not null.
     pub(crate) fn take_raw(&mut self, name: &str) -> Option<Box<RawValue>> {
         self.fields.remove(name).filter(|raw| raw.get() != "null")

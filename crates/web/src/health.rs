@@ -217,7 +217,7 @@ async fn measure(app: &App) {
     let punctuality = tokio::spawn(async move { health.punctuality().await });
     let (_, backlog, counts, nodes) = tokio::join!(
         tokio::time::timeout(COUNTED_WITHIN, punctuality),
-        in_time(app.store.backlog()),
+        in_time(app.store.owed_counts()),
         in_time(app.store.due_counts(now)),
         in_time(app.store.nodes()),
     );

@@ -98,6 +98,8 @@ fn headline(event: &Event, units_max: usize, escape: fn(char, &mut String)) -> S
         Origin::Api => ("⚡", "was fired by a call"),
         Origin::Test => ("🧪", "was tried out"),
         Origin::Repeat => ("🔁", "was fired again"),
+        Origin::Backfill => ("⏪", "was backfilled"),
+        Origin::Run => ("▶", "was run"),
     };
     let around = units(sign) + units(happened) + 2;
     format!("{sign} {} {happened}", fit(&shown_name(event), units_max - around, escape))

@@ -48,7 +48,7 @@ impl From<&Target> for TargetKind {
 
 /// How much is owed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Backlog {
+pub struct OwedCounts {
     /// Deliveries that are owed, claimed ones included.
     pub owed: u64,
     /// Deliveries that were given up, of events that are kept; of some that are about to be removed, too.

@@ -23,9 +23,9 @@ pub struct Planned {
 }
 
 impl Planned {
-    /// How many firings are counted against a limit; 0 where there is none.
+    /// How many firings are counted against a limit, those that are put off among them; 0 where there is none.
     pub fn counted(&self) -> u64 {
-        if self.trigger.definition.is_limited() { self.plan.firings.len() as u64 } else { 0 }
+        if self.trigger.definition.is_limited() { self.plan.fires() } else { 0 }
     }
 
     /// Whether nothing is left of a trigger that is to be deleted then ([`crate::store::Store::delete_done`]).

@@ -48,7 +48,7 @@ pub struct Ledger {
     /// Those that fired, in the order of their nominal times: of those that can still be read all, of those that are gone what is among
     /// the latest firings.
     pub firings: Vec<LedgerFiring>,
-    /// The records that lie in the span at least in part, by their beginnings.
+    /// The records that lie in the span at least in part, and what waits in backlogs to be caught up with, by their beginnings.
     pub skipped: Vec<SkippedView>,
     /// From this instant on there is more than was asked for; none where this is all of the span.
     pub stopped_at: Option<Timestamp>,

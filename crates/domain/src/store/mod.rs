@@ -8,6 +8,7 @@
 //! passes the same conformance suite.
 
 mod access;
+mod backlog;
 mod call;
 mod change;
 mod delivery;
@@ -34,6 +35,7 @@ use crate::actor::Author;
 use crate::agenda::Span;
 use crate::arrival::{Arrival, Arrived, Contents};
 use crate::audit::{Account, Asked, Repair};
+use crate::backlog::{Backlog, Drained, NewBacklog};
 use crate::count::HourCount;
 use crate::delivery::{Claim, Settlement};
 use crate::destination::alert::Streak;
@@ -41,7 +43,7 @@ use crate::destination::definition::{Rate, Turns};
 use crate::destination::{self, Destination, DestinationHead, Standing, Wanted};
 use crate::event::{Event, Retention};
 use crate::firing::Firing;
-use crate::id::{ApiKeyId, ArrivalId, DestinationId, EventId, MessageId, TriggerId, UserId};
+use crate::id::{ApiKeyId, ArrivalId, BacklogId, DestinationId, EventId, MessageId, TriggerId, UserId};
 use crate::idempotency::{Answer, Key, Keyed, Remembered};
 use crate::node::{NodeView, Work};
 use crate::plan::Absence;
@@ -51,9 +53,10 @@ use crate::revision::Revision;
 use crate::trigger::{Armed, Definition, Edit, Trigger, TriggerHead};
 
 pub use access::{NewApiKey, NewUser, Registered};
+pub use backlog::{BacklogView, Touched};
 pub use call::{Call, Fired, FiredAgain};
 pub use change::{Change, Listener};
-pub use delivery::{Backlog, DeliveryView, TargetKind};
+pub use delivery::{DeliveryView, OwedCounts, TargetKind};
 pub use due::{ABSENCES_KEPT, Committed, DUE_COUNTED_MAX, DueCounts, Planned};
 pub use edit::{Deleted, Edited, MissingDestination, NAMED_MAX};
 pub use event::{EventCount, EventFilter, EventPage, EventPlace, Expired, RecentFirings};
@@ -378,8 +381,39 @@ pub trait Store: Send + Sync {
 
     /// All at once: the events of the plans are logged and owed, the skipped occurrences recorded, and the triggers wait for
     /// their next occurrence. A plan whose trigger changed or waits for another occurrence does nothing; an occurrence that has
-    /// an event already gets no second one (invariant 1).
+    /// an event already gets no second one (invariant 1). What is put off waits in backlogs.
     async fn commit_plans(&self, plans: Vec<Planned>, now: Timestamp) -> Result<Committed>;
+
+    // Backlogs.
+
+    /// The owner's backlogs, or those of one trigger, ascending by number, at most `limit`.
+    async fn backlogs(&self, owner: UserId, trigger: Option<TriggerId>, limit: usize) -> Result<Vec<BacklogView>>;
+
+    /// Whose turn it is: of the first `owners` owners beyond `after` who have backlogs that nobody holds, each one's `of_each` that were
+    /// drained the longest ago, with their triggers.
+    async fn backlog_turns(
+        &self,
+        after: Option<UserId>,
+        owners: usize,
+        of_each: usize,
+    ) -> Result<Vec<(Backlog, Arc<Trigger>)>>;
+
+    /// All at once: the events of the slice are logged and owed, and the backlog goes on behind them, or is gone where nothing is left. An
+    /// occurrence that has an event already gets no second one. None where the backlog is held, gone, or not as it was seen: then nothing
+    /// happened. Gives how many events there are of it.
+    async fn drain(&self, drained: Drained, now: Timestamp) -> Result<Option<usize>>;
+
+    /// The owner's backlog of that number, or all of them, waits for nobody any more.
+    async fn release_backlogs(&self, owner: UserId, id: Option<BacklogId>, now: Timestamp) -> Result<Touched>;
+
+    /// What the owner's backlog of that number holds, or what all of them do, is recorded as discarded; they are gone.
+    async fn discard_backlogs(&self, owner: UserId, id: Option<BacklogId>, now: Timestamp) -> Result<Touched>;
+
+    /// Everybody's backlogs that have waited for [`crate::backlog::BACKLOG_KEPT`] are discarded.
+    async fn discard_old_backlogs(&self, now: Timestamp) -> Result<Touched>;
+
+    /// Occurrences that are past wait to fire. None where the trigger is gone, of another revision, or has a backlog already.
+    async fn backfill(&self, new: NewBacklog, now: Timestamp) -> Result<Option<Backlog>>;
 
     // The auditor.
 
@@ -481,7 +515,7 @@ pub trait Store: Send + Sync {
     ) -> Result<Option<Receipt>>;
 
     /// How much is owed, and how much was given up.
-    async fn backlog(&self) -> Result<Backlog>;
+    async fn owed_counts(&self) -> Result<OwedCounts>;
 
     // The operator's view of the whole.
 

@@ -31,7 +31,7 @@ pub(super) const NAMES: [(&str, &[&str]); 6] = [
 /// | name | what |
 /// | --- | --- |
 /// | `trigger.id`, `.name`, `.type` | number, text (empty where it has none), `scheduled` or `api` |
-/// | `event.id`, `.message_id`, `.origin` | number, text, `schedule`, `catch-up`, `api`, `test` or `repeat` |
+/// | `event.id`, `.message_id`, `.origin` | number, text, `schedule`, `catch-up`, `api`, `test`, `repeat`, `backfill` or `run` |
 /// | `event.fired_at`, `.scheduled_at` | times in RFC 3339, UTC; `scheduled_at` null where no schedule made the event |
 /// | `event.lateness_ms`, `.is_test` | fired − due in milliseconds or null; whether somebody only tried the trigger out |
 /// | `occurrence.at`, `.previous_at`, `.next_at`, `.timezone` | nominal times and the zone of the schedule; null where there is none |

@@ -72,6 +72,12 @@ impl Terms {
     fn refuse_what_does_not_fit(&self, pattern: &ScheduleWish) -> Result<(), Invalid> {
         let fitting = self.clone().fitting(pattern);
         let refuse = |field: &str, message: &str| Err(Invalid::new(format!("schedule_details.{field}"), message));
+        if self.delete_when_done && self.misfire.as_ref().is_some_and(|misfire| misfire.bounds().is_some()) {
+            return refuse(
+                "misfire",
+                "A trigger that is deleted when it is done cannot catch up with all it missed: it would be gone before.",
+            );
+        }
         let alone = "A single time has no start, no end and no excluded dates; leave this out.";
         if fitting.bounds.starts_at() != self.bounds.starts_at() {
             return refuse("starts_at", alone);
@@ -279,10 +285,7 @@ impl ScheduleDetails {
             Some(1) => ", at most once".to_owned(),
             Some(most) => format!(", at most {most} times"),
         };
-        let missed = match self.misfire() {
-            Misfire::Latest => "",
-            Misfire::Skip => "; what is missed is skipped",
-        };
+        let missed = self.misfire().in_words();
         let end = if self.delete_when_done { "; then it is deleted" } else { "" };
         format!("{scope}{most}{missed}{end}")
     }

@@ -285,6 +285,7 @@ fn covers(view: &SkippedView, at: Timestamp, standing: Option<Standing<'_>>, pre
 fn timing(firing: &LedgerFiring) -> Timing {
     match firing.origin {
         Origin::CatchUp => Timing::CaughtUp,
+        Origin::Backfill => Timing::Backfilled,
         _ if firing.fired_at.duration_since(firing.scheduled_at) > LATE_FROM => Timing::Late,
         _ => Timing::OnTime,
     }

@@ -99,6 +99,12 @@ impl Account {
         match super::timing(firing) {
             super::Timing::OnTime => format!("The occurrence of {at} fired on time, {event}."),
             super::Timing::Late => format!("The occurrence of {at} fired {} late, {event}.", spoken(late)),
+            super::Timing::Backfilled => {
+                format!(
+                    "The occurrence of {at} was backfilled {} late, {event}, because somebody asked for it.",
+                    spoken(late)
+                )
+            }
             super::Timing::CaughtUp => {
                 let absent = match absence {
                     Some(Absence { from, to }) => format!("from {} to {}", self.short(from), self.short(to)),
@@ -129,6 +135,15 @@ impl Account {
             }
             (Reason::Superseded, _) => format!(
                 "The occurrence of {at} was due and did not fire because the trigger was edited or paused first, at {recorded}."
+            ),
+            (Reason::Discarded, _) => format!(
+                "The occurrence of {at} was missed and waited to fire late, and did not: it was discarded at {recorded}."
+            ),
+            (Reason::Waiting, _) => format!(
+                "The occurrence of {at} was missed and waits, as it has since {recorded}, to fire late: what is due now comes first."
+            ),
+            (Reason::Held, _) => format!(
+                "The occurrence of {at} was missed and is held, as it has been since {recorded}, until somebody releases or discards it."
             ),
             (Reason::Expired, _) => format!(
                 "The occurrence of {at} did not fire because the trigger had expired, and was edited only later, at {recorded}."
@@ -224,6 +239,9 @@ impl Account {
                 let late = (self.misfire == Misfire::Skip).then_some("Leave misfire out, and the latest of what is missed fires late.");
                 [WITHOUT_A_BREAK].into_iter().chain(late).map(str::to_owned).collect()
             }
+            Verdict::Fired(_, super::Timing::Backfilled, _) => {
+                vec!["The audit log says who asked for the backfill.".to_owned()]
+            }
             Verdict::Fired(_, super::Timing::Late, _) => {
                 vec!["Lateness beyond a second is oncue's own: /healthz/schedule and /metrics say how it keeps time.".to_owned()]
             }
@@ -231,6 +249,9 @@ impl Account {
             Verdict::Skipped(view, _) => match view.skipped.reason {
                 Reason::Superseded => vec!["An edit holds at once, also for what is due at that moment; edit between two occurrences.".to_owned()],
                 Reason::Expired => vec!["Leave expires_at out, or move it before it has passed.".to_owned()],
+                Reason::Discarded => vec!["A backfill of that time fires it after all: POST /api/v1/triggers/{id}/backfill.".to_owned()],
+                Reason::Waiting => vec!["GET /api/v1/backlog says how far it is.".to_owned()],
+                Reason::Held => vec!["Release or discard it: POST /api/v1/backlog/{id}/release or …/discard, or on the page /ui/backlog.".to_owned()],
                 Reason::Missed | Reason::Paused => vec!["What falls due during a pause does not fire later; a test sends the payload now.".to_owned()],
             },
             Verdict::Paused | Verdict::WouldButPaused => {
@@ -246,7 +267,8 @@ impl Account {
             Verdict::BeforeCreation | Verdict::SaidOtherwise | Verdict::OnlyTest => Vec::new(),
             Verdict::Coming(_) => vec![
                 "Pausing, deleting or rescheduling the trigger before would prevent it, and so would an expiry that is not after it.".to_owned(),
-                match self.misfire {
+                match &self.misfire {
+                    Misfire::All(_) => "Should oncue not run then, it fires late, with all that this trigger misses within its bounds.",
                     Misfire::Latest => "Should oncue not run then, it fires when oncue is back: the latest of what was missed, at most 24 hours late.",
                     Misfire::Skip => "Should oncue not run then, it does not fire at all: what this trigger misses is skipped.",
                 }

@@ -184,6 +184,53 @@ fn what_fired_says_how_well_it_kept_its_time() {
 }
 
 #[test]
+fn what_waits_waited_or_was_asked_for_afterwards_says_so() {
+    let (nine, noon) = ("2026-11-26T07:00:00Z", "2026-11-26T10:00:00Z");
+    let skipped = |reason| Case::workdays().skipped(reason, nine, nine, noon);
+    let occurrence = "The occurrence of Thu 26 Nov 2026 09:00 Europe/Riga";
+    let since = "as it has been since Thu 26 Nov 2026 12:00";
+    assert_told(
+        &skipped(Reason::Held),
+        nine,
+        "held",
+        &format!("{occurrence} was missed and is held, {since}, until somebody releases or discards it."),
+    );
+    assert_told(
+        &skipped(Reason::Waiting),
+        nine,
+        "waiting",
+        &format!(
+            "{occurrence} was missed and waits, as it has since Thu 26 Nov 2026 12:00, to fire late: what is due now comes first."
+        ),
+    );
+    assert_told(
+        &skipped(Reason::Discarded),
+        nine,
+        "discarded",
+        &format!(
+            "{occurrence} was missed and waited to fire late, and did not: it was discarded at Thu 26 Nov 2026 12:00."
+        ),
+    );
+    assert_told(
+        &Case::workdays().fired(nine, "2026-11-26T09:30:00Z", Origin::Backfill),
+        nine,
+        "backfilled",
+        &format!("{occurrence} was backfilled 2 h 30 min late, as event 12, because somebody asked for it."),
+    );
+    let skipping = Terms { misfire: Some(crate::misfire::Misfire::Skip), ..Terms::default() };
+    let case = skipped(Reason::Missed).changed(|trigger| {
+        let pattern = cron("0 9 * * MON-FRI", "Europe/Riga");
+        trigger.definition.schedule = Some(ScheduleDetails::new(pattern, None, skipping, Zones::utc()));
+    });
+    let (word, sentence) = case.told(nine);
+    assert_eq!(word, "missed");
+    assert!(sentence.ends_with("by its misfire policy nothing fires that falls due meanwhile."), "{sentence}");
+    assert!(case.account(nine).advice().iter().any(|line| line.starts_with("Leave misfire out")));
+    let coming = case.account("2026-11-27T07:00:00Z").advice();
+    assert!(coming.iter().any(|line| line.contains("does not fire at all")), "{coming:?}");
+}
+
+#[test]
 fn what_did_not_fire_says_why() {
     let (nine, noon) = ("2026-11-26T07:00:00Z", "2026-11-26T10:00:00Z");
     let skipped = |reason| Case::workdays().skipped(reason, nine, nine, noon);

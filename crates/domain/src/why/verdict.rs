@@ -16,6 +16,8 @@ pub enum Timing {
     Late,
     /// Made up for an absence.
     CaughtUp,
+    /// Fired because somebody asked for it afterwards.
+    Backfilled,
 }
 
 /// Why an instant is not named by a schedule.
@@ -79,6 +81,7 @@ impl Verdict {
             Verdict::Fired(_, Timing::OnTime, _) => "fired",
             Verdict::Fired(_, Timing::Late, _) => "fired_late",
             Verdict::Fired(_, Timing::CaughtUp, _) => "caught_up",
+            Verdict::Fired(_, Timing::Backfilled, _) => "backfilled",
             Verdict::Skipped(view, _) => view.skipped.reason.word(),
             Verdict::Paused | Verdict::WouldButPaused => "paused",
             Verdict::Expired(_) => "expired",
@@ -110,10 +113,14 @@ impl Verdict {
 }
 
 /// Every word of [`Verdict::word`].
-pub const WORDS: [&str; 17] = [
+pub const WORDS: [&str; 21] = [
     "fired",
     "fired_late",
     "caught_up",
+    "backfilled",
+    "waiting",
+    "held",
+    "discarded",
     "missed",
     "paused",
     "superseded",

@@ -148,7 +148,7 @@ async fn measure(asked: &Asked, is_counted: bool) -> anyhow::Result<Vec<Phase>> 
 /// Waits until so many webhooks have come in all, and nothing is owed any more.
 async fn settled(receiver: &Receiver, seen: &Sqlite, webhooks: usize) -> anyhow::Result<()> {
     let since = Instant::now();
-    while receiver.count() < webhooks || seen.backlog().await?.owed > 0 {
+    while receiver.count() < webhooks || seen.owed_counts().await?.owed > 0 {
         if since.elapsed() > PATIENCE {
             bail!("{} of {webhooks} webhooks came within {} s", receiver.count(), PATIENCE.as_secs());
         }

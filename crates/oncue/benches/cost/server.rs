@@ -91,6 +91,7 @@ async fn serve(folder: PathBuf) -> anyhow::Result<()> {
         default_webhook: None,
         retention: Retention::STANDARD,
         heartbeat: None,
+        hold_backlog_after: None,
     })
     .await?;
     let zone = zones.get("UTC")?;

@@ -107,7 +107,7 @@ fn announced(stdout: ChildStdout) -> Receiver<String> {
 /// Waits until nothing is owed any more: everything that came is also logged as delivered.
 pub(super) async fn wait_until_settled(store: &dyn Store, patience: Duration) -> anyhow::Result<()> {
     let since = Instant::now();
-    while store.backlog().await?.owed > 0 {
+    while store.owed_counts().await?.owed > 0 {
         if since.elapsed() > patience {
             bail!("deliveries are still owed after {} s", patience.as_secs());
         }

@@ -11,11 +11,12 @@ use crate::support::wait::until;
 const EMAIL: &str = "ann@example.com";
 
 /// What changes nothing but that an event is logged, which tells it, or nothing at all.
-const NO_ACTS: [&str; 9] = [
+const NO_ACTS: [&str; 10] = [
     "/triggers/test",
     "/triggers/{id}/fire",
     "/api/v1/triggers/{id}/fire",
     "/api/v1/triggers/{id}/test",
+    "/api/v1/triggers/{id}/run",
     "/api/v1/fire/bulk",
     "/api/v1/event_logs/{id}/fire_again",
     "/api/v1/destinations/{id}/test",
@@ -52,6 +53,15 @@ impl House<'_> {
 
     fn destination(&self) -> Value {
         self.id("/api/v1/destinations", &json!({"name": "d", "kind": "webhook", "url": self.receiver.url()}))
+    }
+
+    /// What waits of a trigger until somebody releases it.
+    fn backlog(&self) -> Value {
+        let details = json!({"cron": "0 * * * *"});
+        let trigger = self.id("/api/v1/triggers", &json!({"type": "scheduled", "schedule_details": details}));
+        let span = json!({"from": "2026-01-01T00:00:00Z", "to": "2026-01-02T00:00:00Z", "hold": true});
+        let made = self.ann.post(&format!("/api/v1/triggers/{trigger}/backfill"), &span).is(200).json();
+        made["backlog"]["id"].clone()
     }
 
     /// An event whose one delivery is in that state.
@@ -158,6 +168,20 @@ impl House<'_> {
                 let sent = ann.post(route, &json!({"deliveries": [{"event_id": event, "slot": 0}]})).is(200).json();
                 assert_eq!(sent["redelivered"], 1);
                 ("redelivered", "delivery")
+            }
+            ("post", "/api/v1/triggers/{id}/backfill") => {
+                self.backlog();
+                ("backfilled", "trigger")
+            }
+            ("post", "/api/v1/backlog/release" | "/api/v1/backlog/discard") => {
+                self.backlog();
+                ann.post_nothing(route).is(200);
+                (if route.ends_with("release") { "released" } else { "discarded" }, "trigger")
+            }
+            ("post", "/api/v1/backlog/{id}/release" | "/api/v1/backlog/{id}/discard") => {
+                let at = route.replace("{id}", &self.backlog().to_string());
+                ann.post_nothing(&at).is(200);
+                (if route.ends_with("release") { "released" } else { "discarded" }, "trigger")
             }
             ("post", "/api/v1/api_keys") => {
                 self.id(route, &json!({"name": "k", "scopes": ["read"]}));

@@ -122,7 +122,7 @@ impl Column {
 }
 
 /// All tables, in the order in which they are copied.
-pub(crate) const TABLES: [Table; 25] = [
+pub(crate) const TABLES: [Table; 26] = [
     Table {
         name: "users",
         columns: &[
@@ -196,6 +196,29 @@ pub(crate) const TABLES: [Table; 25] = [
         columns: &[number("trigger_id"), number("fired")],
         from: "limits",
         order: "trigger_id",
+        fired_at: None,
+    },
+    Table {
+        name: "backlogs",
+        columns: &[
+            number("id"),
+            number("owner"),
+            number("trigger_id"),
+            number("revision"),
+            text("source"),
+            number("first_at"),
+            number("last_at"),
+            number("total"),
+            number("next_at"),
+            number("remaining"),
+            flag("is_held"),
+            number("made_at"),
+            text("made_by"),
+            number("turn"),
+            number("last_event"),
+        ],
+        from: "backlogs",
+        order: "id",
         fired_at: None,
     },
     Table {
@@ -506,7 +529,7 @@ pub(crate) const TABLES: [Table; 25] = [
 
 /// The tables whose rows are numbered, and where the source says which number was the last. A number is never given out
 /// again, not even one of a row that is gone.
-pub(crate) const NUMBERED: [(&str, &str); 10] = [
+pub(crate) const NUMBERED: [(&str, &str); 11] = [
     ("arrivals_id_seq", "SELECT seq FROM sqlite_sequence WHERE name = 'arrivals'"),
     ("destinations_id_seq", "SELECT seq FROM sqlite_sequence WHERE name = 'destinations'"),
     ("users_id_seq", "SELECT seq FROM sqlite_sequence WHERE name = 'users'"),
@@ -514,6 +537,7 @@ pub(crate) const NUMBERED: [(&str, &str); 10] = [
     ("triggers_id_seq", "SELECT seq FROM sqlite_sequence WHERE name = 'triggers'"),
     ("event_ids", "SELECT seq FROM sqlite_sequence WHERE name = 'events'"),
     ("acts_id_seq", "SELECT seq FROM sqlite_sequence WHERE name = 'acts'"),
+    ("backlogs_id_seq", "SELECT seq FROM sqlite_sequence WHERE name = 'backlogs'"),
     ("skipped_id_seq", "SELECT max(id) FROM skipped"),
     ("tried_out_triggers", "SELECT -value FROM counters WHERE name = 'tried_out_triggers'"),
     ("redeliveries", "SELECT value FROM counters WHERE name = 'redeliveries'"),

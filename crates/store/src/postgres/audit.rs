@@ -5,6 +5,7 @@
 use deadpool_postgres::Client;
 use jiff::Timestamp;
 use oncue_domain::audit::{ACCOUNT_MAX, Account, Asked, Cursor, Inspected, Repair};
+use oncue_domain::event::Origin;
 use oncue_domain::id::{TriggerId, UserId};
 use oncue_domain::store::{Inspection, Result};
 use tokio_postgres::Row;
@@ -14,7 +15,7 @@ use super::hint::Changes;
 use super::log::announce;
 use super::trigger::{TRIGGER, TRIGGER_COLUMNS, lock_trigger, note_armed, set_cursor, trigger};
 use super::{Shared, answered, column, limit_of, query, query_first};
-use crate::codec::{self, instant};
+use crate::codec::{self, instant, origin_to_number};
 
 pub(super) async fn inspect(
     client: &mut Client,
@@ -82,7 +83,9 @@ pub(super) async fn accounted_until(
                       ORDER BY scheduled_at DESC LIMIT 1),
                      (SELECT max(scheduled_at) FROM firings WHERE firings.trigger_id = asked.id),
                      (SELECT max(last_at) FROM skipped
-                      WHERE skipped.trigger_id = asked.id AND skipped.owner = asked.owner))
+                      WHERE skipped.trigger_id = asked.id AND skipped.owner = asked.owner),
+                     (SELECT max(last_at) FROM backlogs
+                      WHERE backlogs.trigger_id = asked.id AND backlogs.owner = asked.owner AND source = 'catch-up'))
                  FROM triggers
                  WHERE triggers.id = asked.id AND triggers.owner = asked.owner)
          FROM unnest($1::bigint[], $2::bigint[]) WITH ORDINALITY AS asked (owner, id, place)
@@ -97,16 +100,21 @@ pub(super) async fn accounts(client: &mut Client, asked: &[Asked]) -> Result<Vec
     let ids: Vec<i64> = asked.iter().map(|asked| asked.trigger.0).collect();
     let froms: Vec<i64> = asked.iter().map(|asked| asked.span.from.as_microsecond()).collect();
     let untils: Vec<i64> = asked.iter().map(|asked| asked.span.until.as_microsecond()).collect();
-    let records = "FROM skipped
-                   WHERE skipped.trigger_id = asked.id AND skipped.owner = asked.owner
-                     AND last_at >= asked.from_at AND first_at < asked.until_at
-                   ORDER BY id LIMIT $5";
+    let records = "FROM (SELECT first_at, last_at, id FROM skipped
+                         WHERE skipped.trigger_id = asked.id AND skipped.owner = asked.owner
+                           AND last_at >= asked.from_at AND first_at < asked.until_at
+                         UNION ALL
+                         SELECT next_at, last_at, id FROM backlogs
+                         WHERE backlogs.trigger_id = asked.id AND backlogs.owner = asked.owner AND source = 'catch-up'
+                           AND last_at >= asked.from_at AND next_at < asked.until_at) AS records
+                   ORDER BY first_at, id LIMIT $5";
+    let backfill = origin_to_number(Origin::Backfill);
     // No event fires before its time, so what expired or fired before the span is not looked at.
     let sql = format!(
         "SELECT ARRAY(SELECT scheduled_at FROM events
                       WHERE events.trigger_id = asked.id AND events.owner = asked.owner
                         AND scheduled_at >= asked.from_at AND scheduled_at < asked.until_at
-                        AND fired_at >= asked.from_at AND {KEPT}
+                        AND fired_at >= asked.from_at AND origin <> {backfill} AND {KEPT}
                       ORDER BY scheduled_at LIMIT $5),
                 ARRAY(SELECT first_at {records}), ARRAY(SELECT last_at {records})
          FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[])

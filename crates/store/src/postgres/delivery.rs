@@ -8,7 +8,7 @@ use deadpool_postgres::{Client, GenericClient};
 use jiff::{SignedDuration, Timestamp};
 use oncue_domain::delivery::{CLAIM_FOR, Claim};
 use oncue_domain::redelivery::DeliveryId;
-use oncue_domain::store::{Backlog, Result};
+use oncue_domain::store::{OwedCounts, Result};
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
@@ -35,10 +35,10 @@ pub(super) async fn next_owed(client: &Client) -> Result<Option<Timestamp>> {
     row.map(|row| column(&row, 0).and_then(instant)).transpose()
 }
 
-pub(super) async fn backlog(client: &mut Client) -> Result<Backlog> {
+pub(super) async fn owed_counts(client: &mut Client) -> Result<OwedCounts> {
     let sql = "SELECT (SELECT count(*) FROM outbox), (SELECT count(*) FROM undelivered)";
     let row = query_first(client, sql, &[]).await?.ok_or_else(|| broken("outbox", "a count gave no row"))?;
-    Ok(Backlog { owed: whole(&row, 0)?, undelivered: whole(&row, 1)? })
+    Ok(OwedCounts { owed: whole(&row, 0)?, undelivered: whole(&row, 1)? })
 }
 
 /// Deliveries that were committed as claimed, and when they do not fill the limit, others from the table. One whose claim has grown

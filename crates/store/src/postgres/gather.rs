@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use jiff::Timestamp;
 use oncue_domain::delivery::CLAIM_FOR;
-use oncue_domain::event::{Event, Origin};
+use oncue_domain::event::Event;
 use oncue_domain::id::{EventId, MessageId, TriggerId, UserId};
 use oncue_domain::store::{Call, Error, Fired, FiredAgain, Result};
 use oncue_domain::trigger::Trigger;
@@ -266,8 +266,7 @@ fn decide(trigger: &Trigger, call: &Waiting) -> std::result::Result<(), Fired> {
     }
     let may_fire = match (call.parent, call.call.origin) {
         (Some(_), _) => trigger.may_fire_again(call.now),
-        (None, Origin::Api) => trigger.may_fire(call.now),
-        (None, _) => Ok(()),
+        (None, origin) => trigger.may_be_called(origin, call.now),
     };
     may_fire.map_err(Fired::Refused)?;
     let suits = call.parent.is_some() || call.call.suits(trigger);

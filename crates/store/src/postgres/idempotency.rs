@@ -238,9 +238,7 @@ fn decide(
     match deed {
         Deed::Fire(id, call) => {
             let trigger = standing.get(id).ok_or(Done::Fired(Fired::NotFound))?;
-            if call.origin == Origin::Api {
-                trigger.may_fire(now).map_err(|refusal| Done::Fired(Fired::Refused(refusal)))?;
-            }
+            trigger.may_be_called(call.origin, now).map_err(|refusal| Done::Fired(Fired::Refused(refusal)))?;
             if !call.suits(trigger) {
                 return Err(Done::Fired(Fired::Unchecked));
             }

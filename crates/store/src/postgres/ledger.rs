@@ -43,10 +43,14 @@ pub(super) async fn read(
     let gone = recent.values().flatten().filter(|firing| !firing.is_kept).filter_map(LedgerFiring::gone);
     firings.extend(gone.filter(|firing| span.from <= firing.scheduled_at && firing.scheduled_at < span.until));
     firings.sort_by_key(|firing| (firing.scheduled_at, firing.event));
-    let sql = "SELECT reason, first_at, last_at, count, recorded_at
+    let sql = "SELECT reason, first_at, last_at, count, recorded_at, id
                FROM skipped
                WHERE trigger_id = $1 AND last_at >= $2 AND first_at < $3 AND recorded_at > $4 AND owner = $5
-               ORDER BY first_at, id
+               UNION ALL
+               SELECT CASE WHEN is_held THEN 'held' ELSE 'waiting' END, next_at, last_at, remaining, made_at, id
+               FROM backlogs
+               WHERE trigger_id = $1 AND last_at >= $2 AND next_at < $3 AND owner = $5 AND source = 'catch-up'
+               ORDER BY 2, 6
                LIMIT $6";
     let rows = query(&moment, sql, &[&id.0, &from, &until, &gone_until_us, &owner.0, &wanted]).await?;
     let skipped = rows.iter().map(trigger::skipped_view).collect::<Result<Vec<_>>>()?;

@@ -9,6 +9,7 @@ mod act;
 pub mod address;
 mod arrival;
 mod audit;
+mod backlog;
 mod check;
 mod clock;
 mod connect;
@@ -68,6 +69,7 @@ use oncue_domain::actor::{Actor, Author};
 use oncue_domain::agenda::Span;
 use oncue_domain::arrival::{Arrival, Arrived, Contents};
 use oncue_domain::audit::{Account, Asked, Repair};
+use oncue_domain::backlog::{Backlog, Drained, NewBacklog};
 use oncue_domain::clock::Clock;
 use oncue_domain::count::HourCount;
 use oncue_domain::delivery::{Claim, Settlement};
@@ -76,7 +78,7 @@ use oncue_domain::destination::definition::{Rate, Turns};
 use oncue_domain::destination::{Definition as DestinationDefinition, Destination, DestinationHead, Standing, Wanted};
 use oncue_domain::event::{Event, Retention};
 use oncue_domain::firing::Firing;
-use oncue_domain::id::{ApiKeyId, ArrivalId, DestinationId, EventId, MessageId, TriggerId, UserId};
+use oncue_domain::id::{ApiKeyId, ArrivalId, BacklogId, DestinationId, EventId, MessageId, TriggerId, UserId};
 use oncue_domain::idempotency::{Answer, Key, Keyed, Remembered};
 pub use oncue_domain::node::{GONE_AFTER, Identity};
 use oncue_domain::node::{NodeView, Work};
@@ -85,10 +87,10 @@ use oncue_domain::receipt::Receipt;
 use oncue_domain::redelivery::{CancelRefusal, DeliveryId, Refusal, SLICE_MAX};
 use oncue_domain::revision::Revision;
 use oncue_domain::store::{
-    Attention, Backlog, Begun, Call, Committed, Deed, Deleted, DeliveryView, Done, DueCounts, Edited, Error,
+    Attention, BacklogView, Begun, Call, Committed, Deed, Deleted, DeliveryView, Done, DueCounts, Edited, Error,
     EventCount, EventFilter, EventLines, EventPage, EventSearch, Expired, Fired, FiredAgain, Inspection, Ledger,
-    Listener, Made, MissingDestination, NewApiKey, NewTrigger, NewUser, Planned, RecentFirings, Redelivered,
-    Registered, Result, SkippedView, Store, Undelivered, UndeliveredFilter, UndeliveredPlace,
+    Listener, Made, MissingDestination, NewApiKey, NewTrigger, NewUser, OwedCounts, Planned, RecentFirings,
+    Redelivered, Registered, Result, SkippedView, Store, Touched, Undelivered, UndeliveredFilter, UndeliveredPlace,
 };
 use oncue_domain::trigger::{Armed, Definition, Edit, Trigger, TriggerHead};
 use tokio::sync::{Notify, Semaphore, watch};
@@ -580,6 +582,39 @@ impl Store for Postgres {
         plan::commit(&self.shared, plans, now).await
     }
 
+    async fn backlogs(&self, owner: UserId, trigger: Option<TriggerId>, limit: usize) -> Result<Vec<BacklogView>> {
+        self.list(move |mut client, _| async move { backlog::list(&mut client, owner, trigger, limit).await }).await
+    }
+
+    async fn backlog_turns(
+        &self,
+        after: Option<UserId>,
+        owners: usize,
+        of_each: usize,
+    ) -> Result<Vec<(Backlog, Arc<Trigger>)>> {
+        backlog::turns(&self.shared, after, owners, of_each).await
+    }
+
+    async fn drain(&self, drained: Drained, now: Timestamp) -> Result<Option<usize>> {
+        backlog::drain(&self.shared, &drained, now).await
+    }
+
+    async fn release_backlogs(&self, owner: UserId, id: Option<BacklogId>, _: Timestamp) -> Result<Touched> {
+        backlog::release(&self.shared, owner, id, self.author.as_ref()).await
+    }
+
+    async fn discard_backlogs(&self, owner: UserId, id: Option<BacklogId>, now: Timestamp) -> Result<Touched> {
+        backlog::discard(&self.shared, owner, id, self.author.as_ref(), now).await
+    }
+
+    async fn discard_old_backlogs(&self, now: Timestamp) -> Result<Touched> {
+        backlog::discard_old(&self.shared, now).await
+    }
+
+    async fn backfill(&self, new: NewBacklog, now: Timestamp) -> Result<Option<Backlog>> {
+        backlog::backfill(&self.shared, &new, self.author.as_ref(), now).await
+    }
+
     async fn inspect(&self, after: Option<TriggerId>, limit: usize) -> Result<Inspection> {
         self.list(move |mut client, shared| async move { audit::inspect(&mut client, &shared, after, limit).await })
             .await
@@ -684,8 +719,8 @@ impl Store for Postgres {
         redelivery::cancel_delivery(&self.shared, owner, delivery, gone_until, self.author.as_ref(), now).await
     }
 
-    async fn backlog(&self) -> Result<Backlog> {
-        self.read(|mut client| async move { delivery::backlog(&mut client).await }).await
+    async fn owed_counts(&self) -> Result<OwedCounts> {
+        self.read(|mut client| async move { delivery::owed_counts(&mut client).await }).await
     }
 
     async fn due_counts(&self, now: Timestamp) -> Result<DueCounts> {

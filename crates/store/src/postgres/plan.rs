@@ -6,10 +6,13 @@
 use std::collections::HashSet;
 
 use jiff::Timestamp;
+use oncue_domain::actor::Actor;
+use oncue_domain::backlog::{PutOff, Source};
 use oncue_domain::delivery::CLAIM_FOR;
 use oncue_domain::event::Origin;
 use oncue_domain::id::TriggerId;
 use oncue_domain::store::{Committed, Planned, Result};
+use oncue_domain::trigger::Trigger;
 use tokio_postgres::types::ToSql;
 
 use super::hint::Changes;
@@ -17,6 +20,7 @@ use super::log::{
     AFTER_ASKED, Asked, LOGGED, LOGGED_COLUMNS, Logged, NewEvent, announce, arrays, floor, logging, room,
 };
 use super::{Shared, column, count, node, partition, query};
+use crate::codec::actor_to_text;
 
 /// Occurrences that did not fire, as columns.
 #[derive(Default)]
@@ -29,6 +33,34 @@ struct SkippedColumns {
     counts: Vec<i64>,
     hours: Vec<i64>,
     plans: Vec<i64>,
+}
+
+/// Occurrences that are put off, as columns.
+#[derive(Default)]
+struct PutOffColumns {
+    owners: Vec<i64>,
+    triggers: Vec<i64>,
+    revisions: Vec<i64>,
+    firsts: Vec<i64>,
+    lasts: Vec<i64>,
+    counts: Vec<i64>,
+    held: Vec<bool>,
+    plans: Vec<i64>,
+}
+
+impl PutOffColumns {
+    const TYPES: [&str; 8] = ["bigint", "bigint", "bigint", "bigint", "bigint", "bigint", "boolean", "bigint"];
+
+    fn push(&mut self, trigger: &Trigger, put_off: &PutOff, plan: i64) {
+        self.owners.push(trigger.owner.0);
+        self.triggers.push(trigger.id.0);
+        self.revisions.push(trigger.revision);
+        self.firsts.push(put_off.first.as_microsecond());
+        self.lasts.push(put_off.last.as_microsecond());
+        self.counts.push(i64::try_from(put_off.count).unwrap_or(i64::MAX));
+        self.held.push(put_off.is_held);
+        self.plans.push(plan);
+    }
 }
 
 pub(super) async fn commit(shared: &Shared, plans: Vec<Planned>, now: Timestamp) -> Result<Committed> {
@@ -56,6 +88,7 @@ async fn commit_once(shared: &Shared, plans: &[Planned], now: Timestamp) -> Resu
     let next: Vec<Option<i64>> =
         plans.iter().map(|planned| planned.plan.next_at.map(Timestamp::as_microsecond)).collect();
     let (mut asked, mut skips, mut events) = (Asked::default(), SkippedColumns::default(), Vec::new());
+    let mut put_offs = PutOffColumns::default();
     let mut room = room(shared);
     for (planned, number) in plans.iter().zip(1..) {
         for (firing, message_id) in planned.plan.firings.iter().zip(&planned.message_ids) {
@@ -70,6 +103,9 @@ async fn commit_once(shared: &Shared, plans: &[Planned], now: Timestamp) -> Resu
             };
             asked.push(shared, &mut new, i64::try_from(events.len()).unwrap_or(i64::MAX), &mut room, now);
             events.push((Some(new), number));
+        }
+        for put_off in &planned.plan.put_off {
+            put_offs.push(&planned.trigger, put_off, number);
         }
         for skipped in &planned.plan.skipped {
             skips.owners.push(planned.trigger.owner.0);
@@ -104,8 +140,24 @@ async fn commit_once(shared: &Shared, plans: &[Planned], now: Timestamp) -> Resu
         &limited.0,
         &limited.1,
     ]);
+    let own = actor_to_text(&Actor::SYSTEM);
+    // Few plans put anything off, and the statement of the others stays as lean as it was.
+    let is_put_off = !put_offs.plans.is_empty();
+    if is_put_off {
+        params.extend([
+            &put_offs.owners as &(dyn ToSql + Sync),
+            &put_offs.triggers,
+            &put_offs.revisions,
+            &put_offs.firsts,
+            &put_offs.lasts,
+            &put_offs.counts,
+            &put_offs.held,
+            &put_offs.plans,
+            &own,
+        ]);
+    }
     let client = shared.client().await?;
-    let rows = query(&client, &statement(), &params).await.inspect_err(|error| shared.doubt(error, until))?;
+    let rows = query(&client, &statement(is_put_off), &params).await.inspect_err(|error| shared.doubt(error, until))?;
     let mut committed = Committed::default();
     let (mut carried_out, mut logged) = (HashSet::new(), Vec::new());
     for row in &rows {
@@ -129,6 +181,7 @@ async fn commit_once(shared: &Shared, plans: &[Planned], now: Timestamp) -> Resu
         claims.extend(new.take().map(|new| one.finish(shared, new, now, &mut changes)).into_iter().flatten());
     }
     for (planned, number) in plans.iter().zip(1..) {
+        changes.armed |= !planned.plan.put_off.is_empty();
         if carried_out.contains(&number) && !fired.contains(&number) {
             changes.edited.insert(planned.trigger.owner);
         }
@@ -137,14 +190,34 @@ async fn commit_once(shared: &Shared, plans: &[Planned], now: Timestamp) -> Resu
     Ok(committed)
 }
 
+/// The part of the statement that lays up backlogs, its parameters from `from` on.
+fn putting_off(from: usize) -> String {
+    let columns = arrays(&PutOffColumns::TYPES, from);
+    let made_by = from + PutOffColumns::TYPES.len();
+    format!(
+        "put_off AS (
+             INSERT INTO backlogs (owner, trigger_id, revision, source, first_at, last_at, total, next_at, remaining, is_held,
+                                   made_at, made_by)
+             SELECT owner, asked.trigger_id, revision, '{source}', first_at, last_at, count, first_at, count, is_held, $1,
+                    ${made_by}::text
+             FROM unnest({columns})
+                  WITH ORDINALITY AS asked (owner, trigger_id, revision, first_at, last_at, count, is_held, number, place)
+             JOIN standing ON standing.number = asked.number
+             ORDER BY place
+         ),",
+        source = Source::CatchUp.word()
+    )
+}
+
 /// An occurrence that has an event already gets no second one (invariant 1): under the lock of its cursor nobody else can be
 /// about to log it, and no event fires before its time, so only partitions from then on are asked.
-fn statement() -> String {
+fn statement(is_put_off: bool) -> String {
     let asked = Asked::table();
     let plans = arrays(&["bigint"; 4], AFTER_ASKED);
     let skips =
         arrays(&["bigint", "bigint", "text", "bigint", "bigint", "bigint", "bigint", "bigint"], AFTER_ASKED + 4);
     let limited = arrays(&["bigint"; 2], AFTER_ASKED + 12);
+    let put_offs = if is_put_off { putting_off(AFTER_ASKED + 14) } else { String::new() };
     format!(
         "WITH {floor},
          plan AS (
@@ -185,6 +258,7 @@ fn statement() -> String {
              INSERT INTO skipped (owner, trigger_id, reason, first_at, last_at, count, recorded_at)
              SELECT owner, trigger_id, reason, first_at, last_at, count, $1 FROM skips ORDER BY place
          ),
+         {put_offs}
          {logging}
          SELECT {LOGGED}, NULL::bigint FROM fired
          UNION ALL

@@ -23,8 +23,8 @@ use tokio_postgres::types::ToSql;
 use super::hint::Changes;
 use super::log::{NewEvent, announce, log_within};
 use super::{
-    PARSED_MAX, PARSED_PAYLOAD_BYTES_MAX, Shared, act, answered, column, count, destination, execute, limit_of, lock,
-    partition, query, query_first, revision, tally,
+    PARSED_MAX, PARSED_PAYLOAD_BYTES_MAX, Shared, act, answered, backlog, column, count, destination, execute,
+    limit_of, lock, partition, query, query_first, revision, tally,
 };
 use crate::codec::{
     self, actor_to_text, broken, destinations_from_text, destinations_to_text, instant, schedule_from_text,
@@ -304,6 +304,12 @@ pub(super) async fn edit(
     for skipped in &edit.skipped {
         record(&transaction, shared, trigger.owner, trigger.id, skipped, now).await?;
     }
+    if edit.ends_backlogs {
+        backlog::supersede(&transaction, shared, trigger.id, now).await?;
+    } else {
+        let sql = "UPDATE backlogs SET revision = $2 WHERE trigger_id = $1";
+        execute(&transaction, sql, &[&trigger.id.0, &trigger.revision]).await?;
+    }
     act::note(&transaction, author, Some(Act::trigger_edited(trigger))).await?;
     answered(transaction.commit()).await?;
     if let Arm::Set(next_at) = edit.arm {
@@ -376,6 +382,7 @@ pub(super) async fn delete(
         "DELETE FROM triggers WHERE id = $1",
         "DELETE FROM cursors WHERE trigger_id = $1",
         "DELETE FROM limits WHERE trigger_id = $1",
+        "DELETE FROM backlogs WHERE trigger_id = $1",
         "DELETE FROM skipped WHERE trigger_id = $1",
         "DELETE FROM firings WHERE trigger_id = $1",
     ] {
@@ -391,7 +398,7 @@ pub(super) async fn delete(
 }
 
 /// Writes down occurrences that will not fire.
-async fn record(
+pub(super) async fn record(
     client: &impl GenericClient,
     shared: &Shared,
     owner: UserId,

@@ -3,6 +3,7 @@
 
 use jiff::Timestamp;
 use oncue_domain::audit::{ACCOUNT_MAX, Account, Asked, Cursor, Inspected, Repair};
+use oncue_domain::event::Origin;
 use oncue_domain::id::{TriggerId, UserId};
 use oncue_domain::store::{Inspection, Result};
 use rusqlite::{Connection, OptionalExtension, Row};
@@ -10,7 +11,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use super::trigger::{TRIGGER, TRIGGER_COLUMNS, arm, trigger};
 use super::writer::Effects;
 use super::{Shared, failed};
-use crate::codec::{self, instant};
+use crate::codec::{self, instant, origin_to_number};
 
 pub(super) fn inspect(
     connection: &Connection,
@@ -66,14 +67,15 @@ pub(super) fn accounted_until(
                        WHERE trigger_id = ?1 AND owner = ?2 AND scheduled_at IS NOT NULL
                        ORDER BY scheduled_at DESC LIMIT 1),
                       (SELECT max(scheduled_at) FROM firings WHERE trigger_id = ?1),
-                      (SELECT max(last_at) FROM skipped WHERE trigger_id = ?1 AND owner = ?2)
+                      (SELECT max(last_at) FROM skipped WHERE trigger_id = ?1 AND owner = ?2),
+                      (SELECT max(last_at) FROM backlogs WHERE trigger_id = ?1 AND owner = ?2 AND source = 'catch-up')
                FROM triggers
                WHERE id = ?1 AND owner = ?2";
     let mut statement = connection.prepare_cached(sql).map_err(failed)?;
     let mut accounted = Vec::with_capacity(triggers.len());
     for (owner, id) in triggers {
-        let read = |row: &Row<'_>| Ok([row.get(0)?, row.get(1)?, row.get(2)?]);
-        let latest: Option<[Option<i64>; 3]> = statement.query_row((id.0, owner.0), read).optional().map_err(failed)?;
+        let read = |row: &Row<'_>| Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?]);
+        let latest: Option<[Option<i64>; 4]> = statement.query_row((id.0, owner.0), read).optional().map_err(failed)?;
         accounted.push(latest.and_then(|latest| latest.into_iter().flatten().max()).map(instant).transpose()?);
     }
     Ok(accounted)
@@ -86,16 +88,18 @@ pub(super) fn accounts(connection: &Connection, asked: &[Asked]) -> Result<Vec<A
 fn account(connection: &Connection, asked: &Asked) -> Result<Account> {
     let (from, until) = (asked.span.from.as_microsecond(), asked.span.until.as_microsecond());
     let params = (asked.trigger.0, asked.owner.0, from, until, ACCOUNT_MAX);
+    let backfill = origin_to_number(Origin::Backfill);
     let mut statement = connection
         .prepare_cached(
             "SELECT scheduled_at
              FROM events INDEXED BY events_occurrence
-             WHERE trigger_id = ?1 AND owner = ?2 AND scheduled_at >= ?3 AND scheduled_at < ?4
+             WHERE trigger_id = ?1 AND owner = ?2 AND scheduled_at >= ?3 AND scheduled_at < ?4 AND origin <> ?6
              ORDER BY scheduled_at
              LIMIT ?5",
         )
         .map_err(failed)?;
-    let mut rows = statement.query(params).map_err(failed)?;
+    let (id, owner, _, _, most) = params;
+    let mut rows = statement.query((id, owner, from, until, most, backfill)).map_err(failed)?;
     let mut account = Account::default();
     while let Some(row) = rows.next().map_err(failed)? {
         account.fired.push(instant(row.get(0).map_err(failed)?)?);
@@ -105,6 +109,10 @@ fn account(connection: &Connection, asked: &Asked) -> Result<Account> {
             "SELECT first_at, last_at
              FROM skipped INDEXED BY skipped_by_last
              WHERE trigger_id = ?1 AND owner = ?2 AND last_at >= ?3 AND first_at < ?4
+             UNION ALL
+             SELECT next_at, last_at
+             FROM backlogs INDEXED BY backlogs_by_trigger
+             WHERE trigger_id = ?1 AND owner = ?2 AND last_at >= ?3 AND next_at < ?4 AND source = 'catch-up'
              LIMIT ?5",
         )
         .map_err(failed)?;

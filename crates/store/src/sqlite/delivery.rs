@@ -8,7 +8,7 @@ use oncue_domain::delivery::{Attempt, CLAIM_FOR, Claim, Settlement, Verdict};
 use oncue_domain::destination::Target;
 use oncue_domain::id::{DestinationId, EventId, UserId};
 use oncue_domain::redelivery::DeliveryId;
-use oncue_domain::store::{Backlog, Result};
+use oncue_domain::store::{OwedCounts, Result};
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::count::Subject;
@@ -409,7 +409,10 @@ fn end(connection: &Connection, effects: &mut Effects, claim: &Claim, past: Past
     Ok(())
 }
 
-pub(super) fn backlog(connection: &Connection) -> Result<Backlog> {
+pub(super) fn owed_counts(connection: &Connection) -> Result<OwedCounts> {
     let count = |sql| connection.query_row(sql, [], |row| row.get(0)).map_err(failed);
-    Ok(Backlog { owed: count("SELECT count(*) FROM outbox")?, undelivered: count("SELECT count(*) FROM undelivered")? })
+    Ok(OwedCounts {
+        owed: count("SELECT count(*) FROM outbox")?,
+        undelivered: count("SELECT count(*) FROM undelivered")?,
+    })
 }

@@ -21,7 +21,7 @@ use uuid::Uuid;
 use super::count::Subject;
 use super::delivery::Owing;
 use super::writer::Effects;
-use super::{Shared, delivery, destination, failed, order, trigger, view};
+use super::{Shared, backlog, delivery, destination, failed, order, trigger, view};
 use crate::codec::{broken, instant, origin_from_number, origin_to_number};
 
 /// The largest payload of a delivery that waits in memory, in bytes.
@@ -182,6 +182,9 @@ pub(super) fn commit_plans(
         if committed.events == before {
             effects.edited.insert(planned.trigger.owner);
         }
+        for put_off in &planned.plan.put_off {
+            backlog::put_off(connection, effects, &planned.trigger, put_off, now)?;
+        }
         for skipped in &planned.plan.skipped {
             trigger::record(connection, effects, planned.trigger.owner, planned.trigger.id, skipped, now)?;
         }
@@ -247,9 +250,7 @@ fn call_upon(
     now: Timestamp,
 ) -> Result<Fired> {
     let Some(trigger) = trigger else { return Ok(Fired::NotFound) };
-    if call.origin == Origin::Api
-        && let Err(refusal) = trigger.may_fire(now)
-    {
+    if let Err(refusal) = trigger.may_be_called(call.origin, now) {
         return Ok(Fired::Refused(refusal));
     }
     if !call.suits(trigger) {

@@ -76,11 +76,15 @@ fn records(
 ) -> Result<Vec<SkippedView>> {
     let mut statement = connection
         .prepare_cached(
-            "SELECT reason, first_at, last_at, count, recorded_at
+            "SELECT reason, first_at, last_at, count, recorded_at, id
              FROM skipped INDEXED BY skipped_by_last
-             WHERE trigger_id = ? AND last_at >= ? AND first_at < ? AND recorded_at > ? AND owner = ?
-             ORDER BY first_at, id
-             LIMIT ?",
+             WHERE trigger_id = ?1 AND last_at >= ?2 AND first_at < ?3 AND recorded_at > ?4 AND owner = ?5
+             UNION ALL
+             SELECT iif(is_held, 'held', 'waiting'), next_at, last_at, remaining, made_at, id
+             FROM backlogs INDEXED BY backlogs_by_trigger
+             WHERE trigger_id = ?1 AND last_at >= ?2 AND next_at < ?3 AND owner = ?5 AND source = 'catch-up'
+             ORDER BY 2, 6
+             LIMIT ?6",
         )
         .map_err(failed)?;
     let bounds = (span.from.as_microsecond(), span.until.as_microsecond(), gone_until.as_microsecond());

@@ -6,6 +6,7 @@ mod access;
 mod act;
 mod arrival;
 mod audit;
+mod backlog;
 mod connect;
 pub(crate) mod copy;
 mod count;
@@ -46,6 +47,7 @@ use oncue_domain::actor::{Actor, Author};
 use oncue_domain::agenda::Span;
 use oncue_domain::arrival::{Arrival, Arrived, Contents};
 use oncue_domain::audit::{Account, Asked, Repair};
+use oncue_domain::backlog::{Backlog, Drained, NewBacklog};
 use oncue_domain::count::HourCount;
 use oncue_domain::delivery::{Claim, Settlement, over_until};
 use oncue_domain::destination::alert::Streak;
@@ -53,7 +55,7 @@ use oncue_domain::destination::definition::{Rate, Turns};
 use oncue_domain::destination::{Definition as DestinationDefinition, Destination, DestinationHead, Standing, Wanted};
 use oncue_domain::event::{Event, Retention};
 use oncue_domain::firing::Firing;
-use oncue_domain::id::{ApiKeyId, ArrivalId, DestinationId, EventId, MessageId, TriggerId, UserId};
+use oncue_domain::id::{ApiKeyId, ArrivalId, BacklogId, DestinationId, EventId, MessageId, TriggerId, UserId};
 use oncue_domain::idempotency::{Answer, Key, Keyed, Remembered};
 use oncue_domain::node::{NodeView, Work};
 use oncue_domain::plan::Absence;
@@ -61,10 +63,10 @@ use oncue_domain::receipt::Receipt;
 use oncue_domain::redelivery::{CancelRefusal, DeliveryId, Refusal, SLICE_MAX};
 use oncue_domain::revision::Revision;
 use oncue_domain::store::{
-    Attention, Backlog, Begun, Call, Committed, Deed, Deleted, DeliveryView, Done, DueCounts, Edited, EventCount,
+    Attention, BacklogView, Begun, Call, Committed, Deed, Deleted, DeliveryView, Done, DueCounts, Edited, EventCount,
     EventFilter, EventLines, EventPage, EventSearch, Expired, Fired, FiredAgain, Inspection, Ledger, Listener, Made,
-    MissingDestination, NewApiKey, NewTrigger, NewUser, Planned, RecentFirings, Redelivered, Registered, Result,
-    SkippedView, Store, Undelivered, UndeliveredFilter, UndeliveredPlace,
+    MissingDestination, NewApiKey, NewTrigger, NewUser, OwedCounts, Planned, RecentFirings, Redelivered, Registered,
+    Result, SkippedView, Store, Touched, Undelivered, UndeliveredFilter, UndeliveredPlace,
 };
 use oncue_domain::trigger::{Armed, Definition, Edit, Trigger, TriggerHead};
 
@@ -609,6 +611,53 @@ impl Store for Sqlite {
             .await
     }
 
+    async fn backlogs(&self, owner: UserId, trigger: Option<TriggerId>, limit: usize) -> Result<Vec<BacklogView>> {
+        self.scan(move |connection, _| backlog::list(connection, owner, trigger, limit)).await
+    }
+
+    async fn backlog_turns(
+        &self,
+        after: Option<UserId>,
+        owners: usize,
+        of_each: usize,
+    ) -> Result<Vec<(Backlog, Arc<Trigger>)>> {
+        self.peek(move |connection, shared| backlog::turns(connection, shared, after, owners, of_each)).await
+    }
+
+    async fn drain(&self, drained: Drained, now: Timestamp) -> Result<Option<usize>> {
+        let shared = Arc::clone(&self.shared);
+        self.writer.submit(move |connection, effects| backlog::drain(connection, effects, &shared, &drained, now)).await
+    }
+
+    async fn release_backlogs(&self, owner: UserId, id: Option<BacklogId>, _: Timestamp) -> Result<Touched> {
+        self.act(
+            move |connection, effects| backlog::release(connection, effects, owner, id),
+            move |touched| Act::backlogs(owner, Action::Released, touched),
+        )
+        .await
+    }
+
+    async fn discard_backlogs(&self, owner: UserId, id: Option<BacklogId>, now: Timestamp) -> Result<Touched> {
+        self.act(
+            move |connection, effects| backlog::discard(connection, effects, owner, id, now),
+            move |touched| Act::backlogs(owner, Action::Discarded, touched),
+        )
+        .await
+    }
+
+    async fn discard_old_backlogs(&self, now: Timestamp) -> Result<Touched> {
+        self.writer.submit(move |connection, effects| backlog::discard_old(connection, effects, now)).await
+    }
+
+    async fn backfill(&self, new: NewBacklog, now: Timestamp) -> Result<Option<Backlog>> {
+        let by = self.by();
+        self.act(
+            move |connection, effects| backlog::backfill(connection, effects, &new, &by, now),
+            |made| made.as_ref().map(Act::backfilled),
+        )
+        .await
+    }
+
     async fn inspect(&self, after: Option<TriggerId>, limit: usize) -> Result<Inspection> {
         self.scan(move |connection, shared| audit::inspect(connection, shared, after, limit)).await
     }
@@ -743,8 +792,8 @@ impl Store for Sqlite {
         self.peek(move |connection, _| receipt::get(connection, owner, (event, slot), number, gone_until)).await
     }
 
-    async fn backlog(&self) -> Result<Backlog> {
-        self.scan(|connection, _| delivery::backlog(connection)).await
+    async fn owed_counts(&self) -> Result<OwedCounts> {
+        self.scan(|connection, _| delivery::owed_counts(connection)).await
     }
 
     async fn due_counts(&self, now: Timestamp) -> Result<DueCounts> {

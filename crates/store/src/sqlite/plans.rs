@@ -41,7 +41,7 @@ const EXCEPTIONS: [&str; 5] = [
     "FROM uncounted LIMIT 1",
     "ORDER BY cursors.next_at, cursors.trigger_id",
     "ORDER BY created_at DESC, id DESC",
-    "ORDER BY first_at, id",
+    "ORDER BY 2, 6",
 ];
 
 /// What a statement did.

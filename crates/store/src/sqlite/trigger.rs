@@ -18,7 +18,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::event::{NewEvent, log};
 use super::writer::Effects;
-use super::{PARSED_MAX, PARSED_PAYLOAD_BYTES_MAX, Shared, act, count, destination, failed, lock, revision};
+use super::{PARSED_MAX, PARSED_PAYLOAD_BYTES_MAX, Shared, act, backlog, count, destination, failed, lock, revision};
 use crate::codec::{
     self, actor_to_text, broken, destinations_from_text, destinations_to_text, instant, schedule_from_text,
     schedule_to_text, texts_of, webhook,
@@ -70,7 +70,7 @@ fn armed(row: &Row<'_>, shared: &Shared) -> Result<Armed> {
 }
 
 /// The trigger from the parsed ones, or from its row; a revision is never parsed twice while it is hot.
-fn parsed(row: &Row<'_>, shared: &Shared) -> Result<Arc<Trigger>> {
+pub(super) fn parsed(row: &Row<'_>, shared: &Shared) -> Result<Arc<Trigger>> {
     let id = TriggerId(row.get(0).map_err(failed)?);
     let revision: i64 = row.get(2).map_err(failed)?;
     if let Some(known) = lock(&shared.parsed).get(&id).filter(|known| known.revision == revision) {
@@ -319,6 +319,14 @@ pub(super) fn edit(
     for skipped in &edit.skipped {
         record(connection, effects, trigger.owner, trigger.id, skipped, now)?;
     }
+    if edit.ends_backlogs {
+        backlog::supersede(connection, effects, trigger.id, now)?;
+    } else {
+        connection
+            .prepare_cached("UPDATE backlogs SET revision = ?2 WHERE trigger_id = ?1")
+            .and_then(|mut statement| statement.execute((trigger.id.0, trigger.revision)))
+            .map_err(failed)?;
+    }
     effects.edited.insert(trigger.owner);
     Ok(Edited::Done)
 }
@@ -365,6 +373,7 @@ pub(super) fn delete(
         "DELETE FROM triggers WHERE id = ?",
         "DELETE FROM cursors WHERE trigger_id = ?",
         "DELETE FROM limits WHERE trigger_id = ?",
+        "DELETE FROM backlogs WHERE trigger_id = ?",
         "DELETE FROM skipped WHERE trigger_id = ?",
         "DELETE FROM firings WHERE trigger_id = ?",
     ] {

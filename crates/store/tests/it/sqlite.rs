@@ -63,7 +63,7 @@ async fn a_visitor_takes_no_delivery_from_the_server() {
     let visitor = open(&bench, Role::Visitor).expect("a visitor may enter");
     assert_eq!(visitor.claim_deliveries(t(1), 10).await.expect("claims").len(), 0);
     bench.store.settle(vec![answered(&claim, 200, t(1))]).await.expect("a settlement");
-    assert_eq!(visitor.backlog().await.expect("an answer").owed, 0);
+    assert_eq!(visitor.owed_counts().await.expect("an answer").owed, 0);
 }
 
 #[tokio::test]

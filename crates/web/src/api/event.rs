@@ -47,7 +47,7 @@ pub(crate) struct EventDocument {
     #[schema(value_type = serde_json::Value)]
     payload: Box<RawValue>,
     is_manual_test: bool,
-    /// `schedule`, `catch-up`, `api`, `test` or `repeat`.
+    /// `schedule`, `catch-up`, `api`, `test`, `repeat`, `backfill` or `run`.
     origin: &'static str,
     /// `active` or `archived`, by age.
     status: &'static str,

@@ -113,7 +113,7 @@ pub(super) fn refusal(refusal: FireRefusal) -> Fault {
     match refusal {
         FireRefusal::NotApi => Fault::new(
             StatusCode::BAD_REQUEST,
-            "Only triggers of type api can be fired by a call; use test to try this one out.",
+            "Only triggers of type api can be fired by a call; use run to fire this one now, or test to try it out.",
         ),
         FireRefusal::Paused => Fault::new(StatusCode::CONFLICT, "This trigger is paused; enable it first."),
         FireRefusal::Expired => {
@@ -149,6 +149,22 @@ pub(crate) async fn fire(
     let payload = read_payload(&body)?;
     let under = given.recall_json(&app, &caller, &body).await?;
     let (event, replayed) = fire_once(&app, &caller, under.as_ref(), id, Origin::Api, payload).await?;
+    Ok((replayed, Json(FiredDocument::new(event))).into_response())
+}
+
+/// Run a trigger now, whatever sort it is, with its own payload. The occurrence that it waits for stays as it is.
+#[utoipa::path(post, path = "/api/v1/triggers/{id}/run", tag = "Triggers", operation_id = "run_trigger",
+    params(("id" = i64, Path)),
+    responses((status = 200, body = FiredDocument), (status = 409, description = "It is paused or has expired"), Errors))]
+pub(crate) async fn run(
+    State(app): State<App>,
+    Firer(caller): Firer,
+    PathId(id): PathId,
+    given: Given,
+) -> Result<Response, Problem> {
+    let id = trigger_id(&id)?;
+    let under = given.recall(&app, &caller, &[]).await?;
+    let (event, replayed) = fire_once(&app, &caller, under.as_ref(), id, Origin::Run, None).await?;
     Ok((replayed, Json(FiredDocument::new(event))).into_response())
 }
 

@@ -3,6 +3,7 @@
 pub(crate) mod act;
 pub(crate) mod actor;
 pub(crate) mod api_key;
+pub(crate) mod backlog;
 pub(crate) mod bulk;
 pub(crate) mod delivery;
 pub(crate) mod destination;

@@ -136,7 +136,8 @@ impl WorkDocument {
 pub(crate) async fn list(State(app): State<App>, caller: Caller) -> Result<Response, Problem> {
     caller.require_operator()?;
     let now = app.now();
-    let (backlog, counts, nodes) = tokio::try_join!(app.store.backlog(), app.store.due_counts(now), app.store.nodes())?;
+    let (backlog, counts, nodes) =
+        tokio::try_join!(app.store.owed_counts(), app.store.due_counts(now), app.store.nodes())?;
     let own = nodes.iter().find(|node| node.is_asked).map(|node| &node.identity);
     let document = NodesDocument {
         database: match app.settings.database {

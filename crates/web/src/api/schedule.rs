@@ -5,9 +5,10 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use jiff::civil::Date;
+use oncue_domain::backlog::BACKLOG_MAX;
 use oncue_domain::error::Invalid;
-use oncue_domain::misfire::Misfire;
-use oncue_domain::schedule::bounds::Bounds;
+use oncue_domain::misfire::{Bounds, Misfire};
+use oncue_domain::schedule::bounds;
 use oncue_domain::schedule::cron::CronExpression;
 use oncue_domain::schedule::every::Period;
 use oncue_domain::schedule::excluded::ExcludedDates;
@@ -86,10 +87,50 @@ pub(crate) struct ScheduleDocument {
     #[schema(example = true)]
     delete_when_done: bool,
     /// What becomes of occurrences that fell due while oncue did not run: `latest` fires the latest of them, if it is at most 24 hours late,
-    /// `skip` none. Without it `latest`.
+    /// `skip` none, and `all`, which may be an object with bounds, all of them within bounds, behind whatever is due. Without it `latest`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(example = "skip")]
-    misfire: Option<String>,
+    #[schema(example = json!({"policy": "all", "at_most": 1000, "not_older_than": "24h"}))]
+    misfire: Option<MisfireDocument>,
+}
+
+/// What becomes of what is missed: a word, or a word with bounds.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(untagged)]
+#[schema(as = Misfire, example = "skip")]
+enum MisfireDocument {
+    /// `latest`, `skip` or `all`.
+    Word(String),
+    /// `all`, within bounds.
+    All(AllDocument),
+}
+
+/// Which of the missed occurrences fire late.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[schema(as = MisfireBounds, example = json!({"policy": "all", "at_most": 1000, "not_older_than": "24h", "hold": false}))]
+struct AllDocument {
+    /// `all`.
+    policy: String,
+    /// So many at most, the newest: 1 to 100 000; without it 1 000.
+    #[schema(minimum = 1, maximum = 100_000)]
+    at_most: Option<u64>,
+    /// Those that fell due longer ago do not fire: 1 second to 366 days; without it `24h`.
+    not_older_than: Option<String>,
+    /// Whether they wait until somebody releases or discards them (`/api/v1/backlog`).
+    hold: Option<bool>,
+}
+
+impl MisfireDocument {
+    fn of(misfire: &Misfire) -> MisfireDocument {
+        match misfire.bounds().filter(|bounds| **bounds != Bounds::default()) {
+            None => MisfireDocument::Word(misfire.word().to_owned()),
+            Some(bounds) => MisfireDocument::All(AllDocument {
+                policy: misfire.word().to_owned(),
+                at_most: Some(bounds.at_most()),
+                not_older_than: Some(bounds.not_older_than().as_str().to_owned()),
+                hold: Some(bounds.hold()),
+            }),
+        }
+    }
 }
 
 impl ScheduleDocument {
@@ -109,7 +150,7 @@ impl ScheduleDocument {
             fold: terms.fold.map(|fold| fold.word().to_owned()),
             max_fires: details.max_fires(),
             delete_when_done: details.deletes_when_done(),
-            misfire: terms.misfire.as_ref().map(|misfire| misfire.word().to_owned()),
+            misfire: terms.misfire.as_ref().map(MisfireDocument::of),
         };
         match details.pattern() {
             Schedule::Once { at } => document.run_at = Some(time(*at)),
@@ -166,12 +207,11 @@ pub(crate) fn read_wish(app: &Shared, inner: &mut Fields) -> ReadWish {
 /// Reads what is said beside the pattern; null is nothing, like what is left out.
 fn read_terms(inner: &mut Fields, zone: &Zone) -> Terms {
     let (starts_at, ends_at) = (inner.take_instant("starts_at", zone), inner.take_instant("ends_at", zone));
-    let bounds = Bounds::new(starts_at, ends_at).unwrap_or_else(|error| {
+    let bounds = bounds::Bounds::new(starts_at, ends_at).unwrap_or_else(|error| {
         inner.fail("ends_at", error.to_string());
-        Bounds::default()
+        bounds::Bounds::default()
     });
     let gap = |word: &str| Gap::from_word(word).ok_or("This is \"at_its_end\" or \"left_out\".");
-    let misfire = |word: &str| Misfire::from_word(word).ok_or("This is \"latest\" or \"skip\".");
     let fold = |word: &str| Fold::from_word(word).ok_or("This is \"first_pass\" or \"both_passes\".");
     Terms {
         bounds,
@@ -180,8 +220,49 @@ fn read_terms(inner: &mut Fields, zone: &Zone) -> Terms {
         fold: inner.take_with("fold", fold),
         max_fires: read_max_fires(inner),
         delete_when_done: inner.take("delete_when_done", "This must be true or false.").unwrap_or(false),
-        misfire: inner.take_with("misfire", misfire),
+        misfire: read_misfire(inner),
     }
+}
+
+/// Reads what becomes of what is missed: a word, or an object.
+fn read_misfire(inner: &mut Fields) -> Option<Misfire> {
+    let expected =
+        "This is \"latest\", \"skip\", \"all\", or {\"policy\": \"all\"} with at_most, not_older_than and hold.";
+    if inner.raw("misfire").is_some_and(|raw| raw.trim_start().starts_with('{')) {
+        let mut all = inner.take_object("misfire")?;
+        let misfire = read_all(&mut all, expected);
+        inner.absorb(all);
+        return misfire;
+    }
+    let word: String = inner.take("misfire", expected)?;
+    let misfire = Misfire::from_word(&word);
+    if misfire.is_none() {
+        inner.fail("misfire", expected);
+    }
+    misfire
+}
+
+fn read_all(all: &mut Fields, expected: &str) -> Option<Misfire> {
+    let policy: Option<String> = all.take("policy", expected);
+    let most = format!("This is a whole number from 1 to {BACKLOG_MAX}.");
+    let at_most = all.take::<u64>("at_most", &most);
+    let not_older_than = all.take_with("not_older_than", Period::parse);
+    let hold = all.take("hold", "This must be true or false.").unwrap_or(false);
+    match policy.as_deref() {
+        Some("all") => {}
+        Some("latest" | "skip") if at_most.is_none() && not_older_than.is_none() && !hold => {
+            return policy.as_deref().and_then(Misfire::from_word);
+        }
+        _ => {
+            all.fail("policy", "Only \"all\" has bounds, and an object must say it.");
+            return None;
+        }
+    }
+    let bounds = Bounds::new(at_most, not_older_than, hold);
+    if bounds.is_none() {
+        all.fail("at_most", most);
+    }
+    bounds.map(|bounds| Misfire::All(Box::new(bounds)))
 }
 
 fn read_max_fires(inner: &mut Fields) -> Option<MaxFires> {

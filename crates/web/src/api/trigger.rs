@@ -542,7 +542,7 @@ pub(crate) async fn upcoming(
     "recorded_at": "2026-11-21T05:00:02Z"
 }))]
 pub(crate) struct SkippedDocument {
-    /// `missed`: nobody ran; `paused`; `superseded`: an edit came first; `expired`: it lay after the expiry, which was moved since.
+    /// `missed`: nobody ran; `discarded`: they waited in a backlog; `paused`; `superseded`: an edit came first; `expired`: it lay after the expiry, which was moved since.
     reason: &'static str,
     /// The first of them.
     first: String,

@@ -45,7 +45,8 @@ pub(crate) fn source(origin: Origin) -> &'static str {
     match origin {
         Origin::Api => "API call",
         Origin::Repeat => "fired again",
-        Origin::Schedule | Origin::CatchUp | Origin::Test | Origin::Alert => origin.word(),
+        Origin::Run => "run by hand",
+        Origin::Backfill | Origin::Schedule | Origin::CatchUp | Origin::Test | Origin::Alert => origin.word(),
     }
 }
 

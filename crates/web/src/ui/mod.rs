@@ -6,6 +6,7 @@
 mod account;
 mod act_list;
 mod asset;
+mod backlog;
 mod badge;
 mod cause;
 mod chart;
@@ -114,6 +115,7 @@ pub(crate) fn router(app: &App) -> Router<App> {
         .route("/ui/triggers/{id}/delete", get(trigger_delete::delete_page).post(trigger_delete::delete))
         .route("/ui/triggers/{id}/fire", get(trigger_action::fire_page).post(trigger_action::fire))
         .route("/ui/triggers/{id}/test", get(trigger_action::fire_page).post(trigger_action::test))
+        .route("/ui/triggers/{id}/run", get(to_page).post(trigger_action::run))
         .route("/ui/triggers/{id}/pause", get(to_page).post(trigger_action::pause))
         .route("/ui/triggers/{id}/resume", get(to_page).post(trigger_action::resume))
         .route("/ui/destinations/{id}/inbox", get(inbox::show))
@@ -131,6 +133,11 @@ pub(crate) fn router(app: &App) -> Router<App> {
         .route("/ui/destinations/{id}/rotate", get(to_destination).post(destination::rotate))
         .route("/ui/destinations/{id}/secrets", get(to_destination).post(destination::take_secret))
         .route("/ui/nodes", get(node_list::show))
+        .route("/ui/backlog", get(backlog::show))
+        .route("/ui/backlog/release", get(backlog::back).post(backlog::release_all))
+        .route("/ui/backlog/discard", get(backlog::back).post(backlog::discard_all))
+        .route("/ui/backlog/{id}/release", get(backlog::back).post(backlog::release))
+        .route("/ui/backlog/{id}/discard", get(backlog::back).post(backlog::discard))
         .route("/audit", get(act_list::show))
         .route("/upcoming", get(upcoming::show))
         .route("/forecast", get(forecast::show))

@@ -96,7 +96,8 @@ impl Audit {
 pub(super) async fn show(State(app): State<App>, Visitor(caller): Visitor) -> Result<Response, PageFault> {
     caller.require_operator()?;
     let now = app.now();
-    let (backlog, counts, nodes) = tokio::try_join!(app.store.backlog(), app.store.due_counts(now), app.store.nodes())?;
+    let (backlog, counts, nodes) =
+        tokio::try_join!(app.store.owed_counts(), app.store.due_counts(now), app.store.nodes())?;
     let zone = shown_zone(&app, &caller, None);
     let nodes_page = NodesPage {
         frame: Frame::of(&app, &caller, Place::Nodes),

@@ -48,10 +48,14 @@ pub(crate) enum Done {
     Redelivered,
     DeliveryCancelled,
     FiredAgain,
+    /// What was held in backlogs fires.
+    Released,
+    /// What waited in backlogs does not fire.
+    Discarded,
 }
 
 impl Done {
-    const ALL: [(Done, &'static str); 26] = [
+    const ALL: [(Done, &'static str); 28] = [
         (Done::Created, "created"),
         (Done::CreatedFromCrontab, "created-from-crontab"),
         (Done::Changed, "changed"),
@@ -78,6 +82,8 @@ impl Done {
         (Done::Redelivered, "redelivered"),
         (Done::DeliveryCancelled, "delivery-cancelled"),
         (Done::FiredAgain, "fired-again"),
+        (Done::Released, "released"),
+        (Done::Discarded, "discarded"),
     ];
 
     fn word(self) -> &'static str {

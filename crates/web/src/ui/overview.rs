@@ -12,6 +12,7 @@ use oncue_domain::store::{
 };
 use oncue_domain::trigger::TriggerHead;
 
+use super::backlog::Waiting;
 use super::badge::Badge;
 use super::chart::History;
 use super::concern::{Concerns, What};
@@ -78,6 +79,7 @@ struct Overview {
     history: History,
     has_triggers: bool,
     base: String,
+    waiting: Option<Waiting>,
 }
 
 /// GET /
@@ -134,6 +136,7 @@ pub(super) async fn show(
         history: History::new(&hours, None, retention, now, &zone),
         has_triggers: attention.tally.all > 0,
         base: app.settings.base().to_owned(),
+        waiting: Waiting::of(&app, owner, None).await?,
     };
     Ok(page(StatusCode::OK, &overview))
 }

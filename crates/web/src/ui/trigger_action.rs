@@ -89,6 +89,19 @@ pub(super) async fn test(
     call(&app, &caller, &id, request, Origin::Test).await
 }
 
+/// POST /ui/triggers/{id}/run
+pub(super) async fn run(
+    State(app): State<App>,
+    Visitor(caller): Visitor,
+    PathId(id): PathId,
+    request: Request,
+) -> Result<Response, PageFault> {
+    let form = parse_form(&read_form_body(request, ACTION_BYTES_MAX).await?);
+    let armed = load(&app, caller.owner(), &id).await?;
+    let event = fire_trigger(&app, caller.owner(), armed.trigger.id, Origin::Run, None).await?;
+    Ok(see_other(&Notice::of(Done::Fired).with_event(event).at(&way_back(&form, &id))))
+}
+
 async fn call(app: &App, caller: &Caller, id: &str, request: Request, origin: Origin) -> Result<Response, PageFault> {
     let form = parse_form(&read_form_body(request, ACTION_BYTES_MAX).await?);
     let armed = load(app, caller.owner(), id).await?;

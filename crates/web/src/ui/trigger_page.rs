@@ -11,6 +11,7 @@ use oncue_domain::payload::Payload;
 use oncue_domain::schedule::zone::Zone;
 use oncue_domain::trigger::{Definition, Kind, TriggerHead};
 
+use super::backlog::Waiting;
 use super::badge::Badge;
 use super::chart::Ticks;
 use super::condition::Condition;
@@ -107,6 +108,7 @@ struct TriggerPage {
     snippets: [Snippet; 5],
     is_called: bool,
     needs_key: bool,
+    waiting: Option<Waiting>,
 }
 
 /// GET /ui/triggers/{id}
@@ -155,6 +157,7 @@ pub(super) async fn show(
         is_called: definition.kind() == Kind::Api,
         needs_key,
         payload,
+        waiting: Waiting::of(&app, caller.owner(), Some(armed.trigger.id)).await?,
     };
     Ok(page(StatusCode::OK, &trigger_page))
 }

@@ -133,6 +133,8 @@ impl SkippedRow {
                 }
                 Reason::Paused => "the trigger was paused",
                 Reason::Superseded => "it was due, but an edit came first",
+                Reason::Discarded => "they were missed and waited to fire late, but were discarded",
+                Reason::Waiting | Reason::Held => "they were missed, and wait to fire late",
                 Reason::Expired => "the trigger had expired",
             },
         }

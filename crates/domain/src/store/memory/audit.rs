@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::Kept;
 use crate::audit::{ACCOUNT_MAX, Account, Asked, Cursor, Inspected, Repair};
+use crate::event::Origin;
 use crate::id::{TriggerId, UserId};
 use crate::store::{Change, Inspection};
 use crate::trigger::{Definition, Trigger};
@@ -27,18 +28,20 @@ impl Kept {
         let events = self.events.values().filter(|event| event.trigger == id).filter_map(|event| event.scheduled_at);
         let gone = self.gone_firings.get(&id).into_iter().flatten().filter_map(|firing| firing.scheduled_at);
         let skipped = kept.skipped.iter().map(|view| view.skipped.last);
-        events.chain(gone).chain(skipped).max()
+        let waiting = self.waiting_of(id).map(|view| view.skipped.last);
+        events.chain(gone).chain(skipped).chain(waiting).max()
     }
 
     pub(super) fn account(&self, asked: Asked) -> Account {
         let Asked { owner, trigger, span } = asked;
         let events = self.events.values().filter(|event| event.trigger == trigger && event.owner == owner);
-        let fired = events.filter_map(|event| event.scheduled_at);
+        let fired = events.filter(|event| event.origin != Origin::Backfill).filter_map(|event| event.scheduled_at);
         let mut fired: Vec<Timestamp> = fired.filter(|at| span.from <= *at && *at < span.until).collect();
         fired.sort_unstable();
         fired.truncate(ACCOUNT_MAX);
         let records = self.trigger_of(owner, trigger).into_iter().flat_map(|kept| &kept.skipped);
-        let skipped = records.map(|view| (view.skipped.first, view.skipped.last));
+        let waiting = self.trigger_of(owner, trigger).into_iter().flat_map(|_| self.waiting_of(trigger));
+        let skipped = records.copied().chain(waiting).map(|view| (view.skipped.first, view.skipped.last));
         let skipped = skipped.filter(|(first, last)| *first < span.until && span.from <= *last);
         let mut skipped: Vec<(Timestamp, Timestamp)> = skipped.take(ACCOUNT_MAX).collect();
         skipped.sort_unstable();

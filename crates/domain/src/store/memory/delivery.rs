@@ -13,7 +13,7 @@ use crate::event::Event;
 use crate::id::{DestinationId, EventId, UserId};
 use crate::receipt::{Kept as KeptReceipt, Receipt};
 use crate::store::{
-    Backlog, Change, DeliveryView, Error, Result, TargetKind, Undelivered, UndeliveredFilter, UndeliveredPlace,
+    Change, DeliveryView, Error, OwedCounts, Result, TargetKind, Undelivered, UndeliveredFilter, UndeliveredPlace,
 };
 
 /// An event and which of its deliveries.
@@ -290,9 +290,9 @@ impl Kept {
         all
     }
 
-    pub(super) fn backlog(&self) -> Backlog {
+    pub(super) fn owed_counts(&self) -> OwedCounts {
         let given_up = self.deliveries.values().filter(|delivery| matches!(delivery.end, Some(End::Failed { .. })));
-        Backlog { owed: self.owed.len() as u64, undelivered: given_up.count() as u64 }
+        OwedCounts { owed: self.owed.len() as u64, undelivered: given_up.count() as u64 }
     }
 
     /// What is still owed of an event has failed: its time is over.

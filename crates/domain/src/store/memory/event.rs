@@ -97,6 +97,9 @@ impl Kept {
         for skipped in &planned.plan.skipped {
             self.count_skipped(planned.trigger.owner, planned.trigger.id, skipped);
         }
+        for put_off in &planned.plan.put_off {
+            self.put_off(&planned.trigger, put_off, now);
+        }
         let before = *events;
         for (firing, message_id) in planned.plan.firings.iter().zip(&planned.message_ids) {
             let origin = if firing.caught_up { Origin::CatchUp } else { Origin::Schedule };
@@ -114,9 +117,7 @@ impl Kept {
         let Some(trigger) = self.trigger_of(owner, id).map(|kept| Arc::clone(&kept.trigger)) else {
             return Fired::NotFound;
         };
-        if call.origin == Origin::Api
-            && let Err(refusal) = trigger.may_fire(now)
-        {
+        if let Err(refusal) = trigger.may_be_called(call.origin, now) {
             return Fired::Refused(refusal);
         }
         if !call.suits(&trigger) {

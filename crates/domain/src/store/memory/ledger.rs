@@ -36,6 +36,7 @@ impl Kept {
         firings.sort_by_key(|firing| (firing.scheduled_at, firing.event));
         let mut skipped = kept.skipped.clone();
         skipped.retain(|view| view.recorded_at > gone_until);
+        skipped.extend(self.waiting_of(id));
         skipped.retain(|view| view.skipped.last >= span.from && view.skipped.first < span.until);
         skipped.sort_by_key(|view| view.skipped.first);
         Some(Ledger::cut(firings, skipped, limit.min(LEDGER_MAX)))

@@ -6,6 +6,7 @@ mod access;
 mod act;
 mod arrival;
 mod audit;
+mod backlog;
 mod count;
 mod delivery;
 mod destination;
@@ -31,6 +32,7 @@ use crate::actor::{Actor, Author};
 use crate::agenda::Span;
 use crate::arrival::{Arrival, Arrived, Contents};
 use crate::audit::{Account, Asked, Repair};
+use crate::backlog::{Backlog, Drained, NewBacklog};
 use crate::count::HourCount;
 use crate::delivery::{Claim, Settlement};
 use crate::destination::alert::Streak;
@@ -38,7 +40,7 @@ use crate::destination::definition::{Rate, Turns};
 use crate::destination::{self as destinations, Destination, DestinationHead, Standing, Wanted};
 use crate::event::{Event, Retention};
 use crate::firing::Firing;
-use crate::id::{ApiKeyId, ArrivalId, DestinationId, EventId, MessageId, TriggerId, UserId};
+use crate::id::{ApiKeyId, ArrivalId, BacklogId, DestinationId, EventId, MessageId, TriggerId, UserId};
 use crate::idempotency::{Answer, Key, Keyed, Remembered};
 use crate::node::{Identity, NodeView, Work};
 use crate::plan::Absence;
@@ -46,10 +48,10 @@ use crate::receipt::Receipt;
 use crate::redelivery::{CancelRefusal, DeliveryId, Refusal};
 use crate::revision::Revision;
 use crate::store::{
-    Attention, Backlog, Begun, Call, Change, Committed, Deed, Deleted, DeliveryView, Done, DueCounts, Edited,
+    Attention, BacklogView, Begun, Call, Change, Committed, Deed, Deleted, DeliveryView, Done, DueCounts, Edited,
     EventCount, EventFilter, EventLines, EventPage, EventSearch, Expired, Fired, FiredAgain, Inspection, Ledger,
-    Listener, Made, MissingDestination, NewApiKey, NewTrigger, NewUser, Planned, RecentFirings, Redelivered,
-    Registered, Result, SkippedView, Store, Undelivered, UndeliveredFilter, UndeliveredPlace,
+    Listener, Made, MissingDestination, NewApiKey, NewTrigger, NewUser, OwedCounts, Planned, RecentFirings,
+    Redelivered, Registered, Result, SkippedView, Store, Touched, Undelivered, UndeliveredFilter, UndeliveredPlace,
 };
 use crate::trigger::{Armed, Definition, Edit, Trigger, TriggerHead};
 
@@ -71,6 +73,7 @@ struct Kept {
     api_keys: BTreeMap<ApiKeyId, access::KeptKey>,
 
     triggers: BTreeMap<TriggerId, trigger::KeptTrigger>,
+    backlogs: BTreeMap<BacklogId, backlog::KeptBacklog>,
     /// What the triggers without a place in `triggers` were called last: the deleted ones and those only tried out.
     former_names: BTreeMap<TriggerId, String>,
 
@@ -120,6 +123,7 @@ struct LastIds {
     user: i64,
     api_key: i64,
     trigger: i64,
+    backlog: i64,
     tried_out: i64,
     destination: i64,
     arrival: i64,
@@ -144,6 +148,7 @@ impl Memory {
             sessions: BTreeMap::new(),
             api_keys: BTreeMap::new(),
             triggers: BTreeMap::new(),
+            backlogs: BTreeMap::new(),
             former_names: BTreeMap::new(),
             destinations: BTreeMap::new(),
             arrivals: BTreeMap::new(),
@@ -646,6 +651,40 @@ impl Store for Memory {
         Ok(self.change(|kept| kept.commit_plans(&plans, now)))
     }
 
+    async fn backlogs(&self, owner: UserId, trigger: Option<TriggerId>, limit: usize) -> Result<Vec<BacklogView>> {
+        Ok(self.kept().backlogs(owner, trigger, limit))
+    }
+
+    async fn backlog_turns(
+        &self,
+        after: Option<UserId>,
+        owners: usize,
+        of_each: usize,
+    ) -> Result<Vec<(Backlog, Arc<Trigger>)>> {
+        Ok(self.kept().backlog_turns(after, owners, of_each))
+    }
+
+    async fn drain(&self, drained: Drained, now: Timestamp) -> Result<Option<usize>> {
+        Ok(self.change(|kept| kept.drain(&drained, now)))
+    }
+
+    async fn release_backlogs(&self, owner: UserId, id: Option<BacklogId>, _: Timestamp) -> Result<Touched> {
+        Ok(self.act(|kept| kept.release(owner, id), |touched, _| Act::backlogs(owner, Action::Released, touched)))
+    }
+
+    async fn discard_backlogs(&self, owner: UserId, id: Option<BacklogId>, now: Timestamp) -> Result<Touched> {
+        Ok(self.act(|kept| kept.discard(owner, id, now), |touched, _| Act::backlogs(owner, Action::Discarded, touched)))
+    }
+
+    async fn discard_old_backlogs(&self, now: Timestamp) -> Result<Touched> {
+        Ok(self.change(|kept| kept.discard_old(now)))
+    }
+
+    async fn backfill(&self, new: NewBacklog, now: Timestamp) -> Result<Option<Backlog>> {
+        let by = self.by();
+        Ok(self.act(|kept| kept.backfill(&new, by, now), |made, _| made.as_ref().map(Act::backfilled)))
+    }
+
     async fn inspect(&self, after: Option<TriggerId>, limit: usize) -> Result<Inspection> {
         Ok(self.kept().inspect(after, limit))
     }
@@ -750,8 +789,8 @@ impl Store for Memory {
         self.kept().receipt(owner, (event, slot), number, gone_until)
     }
 
-    async fn backlog(&self) -> Result<Backlog> {
-        Ok(self.kept().backlog())
+    async fn owed_counts(&self) -> Result<OwedCounts> {
+        Ok(self.kept().owed_counts())
     }
 
     async fn due_counts(&self, now: Timestamp) -> Result<DueCounts> {

@@ -10,6 +10,7 @@ use crate::actor::Actor;
 use crate::event::Origin;
 use crate::firing::{Firing, Outcome};
 use crate::id::{TriggerId, UserId};
+use crate::occurrence::Reason;
 use crate::revision::{FORMER_KEPT, Revision};
 use crate::store::{
     ATTENTION_MAX, Attention, Change, DUE_COUNTED_MAX, DueCounts, Edited, MissingDestination, NewTrigger, SkippedView,
@@ -90,7 +91,7 @@ impl Kept {
     }
 
     pub(super) fn edit_trigger(&mut self, edit: Edit, seen: Option<Timestamp>, by: Actor, now: Timestamp) -> Edited {
-        let (id, owner) = (edit.trigger.id, edit.trigger.owner);
+        let (id, owner, revision) = (edit.trigger.id, edit.trigger.owner, edit.trigger.revision);
         let missing = self.has_all(owner, &edit.trigger.definition).err();
         let Some(kept) = self.triggers.get_mut(&id).filter(|kept| kept.trigger.owner == owner) else {
             return Edited::NotFound;
@@ -120,6 +121,11 @@ impl Kept {
         for skipped in &edit.skipped {
             self.count_skipped(owner, id, skipped);
         }
+        if edit.ends_backlogs {
+            self.give_up_backlogs(Reason::Superseded, now, |backlog| backlog.trigger == id);
+        } else {
+            self.carry_backlogs(id, revision);
+        }
         Edited::Done
     }
 
@@ -128,6 +134,7 @@ impl Kept {
             return false;
         };
         self.triggers.remove(&id);
+        self.forget_backlogs(id);
         self.gone_firings.remove(&id);
         self.counts.retain(|(_, trigger, _), _| *trigger != Some(id));
         self.changes.push(Change::Edited(owner));

@@ -1,6 +1,7 @@
 //! One destination that is dead, slow or flooded delays nobody else, and what waits for it takes no memory to speak of. The whole
 //! engine on virtual time (`world`): how long a machine needs for all this is for the benchmark to say.
 
+mod backlog;
 mod doorkeeper;
 mod last_call;
 mod parallelism;

@@ -14,12 +14,15 @@ use oncue_domain::destination;
 use oncue_domain::event::{Origin, Retention};
 use oncue_domain::id::{DestinationId, EventId, Ids, TriggerId, UserId};
 use oncue_domain::message::Source;
+use oncue_domain::misfire::Misfire;
 use oncue_domain::outbound::mail::Mail;
 use oncue_domain::outbound::{Answer, Exchange, Facts, Failure, Outbound, Request};
+use oncue_domain::schedule::every::Period;
 use oncue_domain::schedule::zone::Zones;
+use oncue_domain::schedule::{FirstFiring, Schedule};
 use oncue_domain::store::memory::Memory;
 use oncue_domain::store::{Call, Fired, NewTrigger, NewUser, Registered, Store};
-use oncue_domain::trigger::Definition;
+use oncue_domain::trigger::{Definition, ScheduleDetails, Terms};
 use oncue_engine::{Doors, Engine};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
@@ -52,6 +55,8 @@ impl Clock for VirtualClock {
 #[derive(Clone, Debug)]
 pub(super) struct Ended {
     pub(super) host: String,
+    /// What made the event.
+    pub(super) origin: String,
     /// Whether the receiver took it.
     pub(super) is_well: bool,
     /// From the event's firing to the end of the exchange.
@@ -116,7 +121,13 @@ impl Outbound for Street {
         let fired_at: Timestamp =
             body["data"]["firing"]["fired_at"].as_str().expect("a time").parse().expect("an instant");
         let after = self.clock.now().duration_since(fired_at);
-        self.ended.lock().expect("no panic").push(Ended { host, is_well: matches!(result, Ok(200..=299)), after });
+        let origin = body["data"]["firing"]["origin"].as_str().expect("a word").to_owned();
+        self.ended.lock().expect("no panic").push(Ended {
+            host,
+            origin,
+            is_well: matches!(result, Ok(200..=299)),
+            after,
+        });
         let result = match result {
             Ok(status) => {
                 let seconds = if is_counted { "2" } else { "604800" };
@@ -190,6 +201,7 @@ impl World {
             default_webhook: None,
             retention,
             heartbeat: None,
+            hold_backlog_after: None,
         };
         Engine::start(doors).await.expect("the model answers")
     }
@@ -220,6 +232,27 @@ impl World {
         let new = NewTrigger { owner: self.owner, definition, next_at: None, test_event: None };
         let made = self.memory.create_trigger(new, self.clock.now()).await;
         (destination, made.expect("an answer").expect("it is there").trigger.id)
+    }
+
+    /// A trigger that fires each second from `from` on, whose events go there.
+    pub(super) async fn each_second(&self, to: DestinationId, misfire: Option<Misfire>, from: Timestamp) -> TriggerId {
+        let period = Period::from_seconds(1).expect("a period");
+        let pattern = Schedule::Every { period, anchor: from, first: FirstFiring::AtAnchor };
+        let terms = Terms { misfire, ..Terms::default() };
+        let definition = Definition {
+            name: None,
+            schedule: Some(ScheduleDetails::new(pattern, None, terms, Zones::utc())),
+            payload: None,
+            payload_schema: None,
+            webhook: None,
+            destinations: vec![to],
+            is_test: false,
+            enabled: true,
+            expires_at: None,
+        };
+        let new = NewTrigger { owner: self.owner, definition, next_at: Some(from), test_event: None };
+        let made = self.memory.create_trigger(new, self.clock.now()).await;
+        made.expect("an answer").expect("it is there").trigger.id
     }
 
     /// Somebody calls the trigger.

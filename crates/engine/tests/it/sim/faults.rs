@@ -12,6 +12,7 @@ use oncue_domain::actor::Author;
 use oncue_domain::agenda::Span;
 use oncue_domain::arrival::{Arrival, Arrived, Contents};
 use oncue_domain::audit::{Account, Asked, Repair};
+use oncue_domain::backlog::{Backlog, Drained, NewBacklog};
 use oncue_domain::count::HourCount;
 use oncue_domain::delivery::{Claim, Settlement};
 use oncue_domain::destination::alert::Streak;
@@ -19,7 +20,7 @@ use oncue_domain::destination::definition::{Rate, Turns};
 use oncue_domain::destination::{self, Destination, DestinationHead, Standing, Wanted};
 use oncue_domain::event::{Event, Retention};
 use oncue_domain::firing::Firing;
-use oncue_domain::id::{ApiKeyId, ArrivalId, DestinationId, EventId, MessageId, TriggerId, UserId};
+use oncue_domain::id::{ApiKeyId, ArrivalId, BacklogId, DestinationId, EventId, MessageId, TriggerId, UserId};
 use oncue_domain::idempotency::{Answer, Key, Keyed, Remembered};
 use oncue_domain::node::{NodeView, Work};
 use oncue_domain::plan::Absence;
@@ -28,10 +29,10 @@ use oncue_domain::redelivery::{CancelRefusal, DeliveryId, Refusal};
 use oncue_domain::revision::Revision;
 use oncue_domain::store::memory::Memory;
 use oncue_domain::store::{
-    Attention, Backlog, Begun, Call, Committed, Deed, Deleted, DeliveryView, Done, DueCounts, Edited, Error,
+    Attention, BacklogView, Begun, Call, Committed, Deed, Deleted, DeliveryView, Done, DueCounts, Edited, Error,
     EventCount, EventFilter, EventLines, EventPage, EventSearch, Expired, Fired, FiredAgain, Inspection, Ledger,
-    Listener, MissingDestination, NewApiKey, NewTrigger, NewUser, Planned, RecentFirings, Redelivered, Registered,
-    Result, SkippedView, Store, Undelivered, UndeliveredFilter, UndeliveredPlace,
+    Listener, MissingDestination, NewApiKey, NewTrigger, NewUser, OwedCounts, Planned, RecentFirings, Redelivered,
+    Registered, Result, SkippedView, Store, Touched, Undelivered, UndeliveredFilter, UndeliveredPlace,
 };
 use oncue_domain::trigger::{Armed, Definition, Edit, Trigger, TriggerHead};
 
@@ -119,6 +120,43 @@ impl Store for Faults {
         self.refuse()?;
         let answer = self.memory.commit_plans(plans, now).await;
         self.lose(answer)
+    }
+
+    async fn backlogs(&self, owner: UserId, trigger: Option<TriggerId>, limit: usize) -> Result<Vec<BacklogView>> {
+        self.memory.backlogs(owner, trigger, limit).await
+    }
+
+    async fn backlog_turns(
+        &self,
+        after: Option<UserId>,
+        owners: usize,
+        of_each: usize,
+    ) -> Result<Vec<(Backlog, Arc<Trigger>)>> {
+        self.refuse()?;
+        self.memory.backlog_turns(after, owners, of_each).await
+    }
+
+    async fn drain(&self, drained: Drained, now: Timestamp) -> Result<Option<usize>> {
+        self.refuse()?;
+        let answer = self.memory.drain(drained, now).await;
+        self.lose(answer)
+    }
+
+    async fn release_backlogs(&self, owner: UserId, id: Option<BacklogId>, now: Timestamp) -> Result<Touched> {
+        self.memory.release_backlogs(owner, id, now).await
+    }
+
+    async fn discard_backlogs(&self, owner: UserId, id: Option<BacklogId>, now: Timestamp) -> Result<Touched> {
+        self.memory.discard_backlogs(owner, id, now).await
+    }
+
+    async fn discard_old_backlogs(&self, now: Timestamp) -> Result<Touched> {
+        self.refuse()?;
+        self.memory.discard_old_backlogs(now).await
+    }
+
+    async fn backfill(&self, new: NewBacklog, now: Timestamp) -> Result<Option<Backlog>> {
+        self.memory.backfill(new, now).await
     }
 
     async fn inspect(&self, after: Option<TriggerId>, limit: usize) -> Result<Inspection> {
@@ -500,8 +538,8 @@ impl Store for Faults {
         self.memory.ledger(owner, id, span, gone_until, limit).await
     }
 
-    async fn backlog(&self) -> Result<Backlog> {
-        self.memory.backlog().await
+    async fn owed_counts(&self) -> Result<OwedCounts> {
+        self.memory.owed_counts().await
     }
 
     async fn due_counts(&self, now: Timestamp) -> Result<DueCounts> {

@@ -21,6 +21,9 @@ use super::world::{OWNER, World, at_once};
 /// How late a turn may be used.
 const LATE_MAX: SignedDuration = SignedDuration::from_millis(20);
 
+/// How many of a trigger's former sayings are remembered: what waits may fire after several edits that left it alone.
+const SPANS_KEPT: usize = 16;
+
 /// More occurrences than this are not stepped through one by one.
 const STEPPED_MAX: u64 = 3000;
 
@@ -32,6 +35,19 @@ pub(super) fn events_after(world: &World, after: Timestamp) -> Vec<Event> {
 
 fn records(world: &World, id: TriggerId) -> Vec<SkippedView> {
     at_once(world.memory.skipped(OWNER, id, 100_000)).expect("the model answers")
+}
+
+/// What waits of a trigger to fire late.
+fn waiting(world: &World, id: TriggerId) -> Vec<(Timestamp, Timestamp)> {
+    let views = at_once(world.memory.backlogs(OWNER, Some(id), 1_000)).expect("the model answers");
+    views.iter().map(|view| (view.backlog.next_at, view.backlog.last)).collect()
+}
+
+/// Whether what fired late is of a trigger that catches up with all it missed.
+pub(super) fn catches_up_with_all(ledger: &Ledger, event: &Event) -> bool {
+    let span = ledger.triggers.get(&event.trigger).and_then(|spans| spans.last());
+    let details = span.and_then(|span| span.definition.schedule.as_ref());
+    details.is_some_and(|details| details.misfire().bounds().is_some())
 }
 
 /// 1: no occurrence ever has two events. Gives the events that were new.
@@ -113,6 +129,7 @@ pub(super) fn nothing_due_is_silent(world: &World, ledger: &mut Ledger) {
     let Ledger { triggers, occurrences, .. } = ledger;
     for (id, spans) in triggers {
         let records = records(world, *id);
+        let waiting = waiting(world, *id);
         for span in spans.iter_mut() {
             let definition = &span.definition;
             let Some(schedule) = definition.schedule.as_ref().filter(|_| !definition.is_test) else { continue };
@@ -130,8 +147,9 @@ pub(super) fn nothing_due_is_silent(world: &World, ledger: &mut Ledger) {
             while let Some(due) = schedule.next_after(after).filter(|due| *due <= until && definition.lives_at(*due)) {
                 let has_fired = definition.enabled && occurrences.contains_key(&(*id, due));
                 let is_recorded = || records.iter().any(|view| view.skipped.first <= due && due <= view.skipped.last);
+                let waits = || waiting.iter().any(|(next_at, last)| *next_at <= due && due <= *last);
                 assert!(
-                    has_fired || is_recorded(),
+                    has_fired || is_recorded() || waits(),
                     "promise 2: {id} was due at {due} and nobody says why not: {span:?}"
                 );
                 after = due;
@@ -139,7 +157,7 @@ pub(super) fn nothing_due_is_silent(world: &World, ledger: &mut Ledger) {
             span.checked_until = span.checked_until.max(until);
         }
         // What is checked and over is needed only to judge new records.
-        let keep_from = spans.len().saturating_sub(3);
+        let keep_from = spans.len().saturating_sub(SPANS_KEPT);
         spans.drain(..keep_from);
     }
 }
@@ -379,7 +397,7 @@ fn was_last(event: &Event, rungs: &[Attempt], ladder: &Ladder) -> bool {
 pub(super) fn everything_owed_has_ended(world: &World) -> u64 {
     let mut delivered = 0;
     assert_eq!(
-        at_once(world.memory.backlog()).expect("the model answers").owed,
+        at_once(world.memory.owed_counts()).expect("the model answers").owed,
         0,
         "promise 5: something is still owed"
     );

@@ -7,9 +7,9 @@ use jiff::{SignedDuration, Timestamp};
 use oncue_domain::destination::{self, Destination, Standing, Webhook};
 use oncue_domain::event::Origin;
 use oncue_domain::id::{DestinationId, TriggerId};
-use oncue_domain::misfire::Misfire;
+use oncue_domain::misfire::{Bounds, Misfire};
 use oncue_domain::payload::Payload;
-use oncue_domain::schedule::bounds::Bounds;
+use oncue_domain::schedule::bounds;
 use oncue_domain::schedule::cron::CronExpression;
 use oncue_domain::schedule::every::Period;
 use oncue_domain::schedule::excluded::ExcludedDates;
@@ -67,7 +67,8 @@ impl Workload {
     pub(super) fn step(&mut self) {
         match self.chance.below(100) {
             0..30 => self.live_on(),
-            30..36 => drop(self.world.tick()),
+            30..34 => drop(self.world.tick()),
+            34 | 35 => self.catch_up(),
             36..42 => self.deliver(),
             42..48 => self.world.claim(1 + usize::try_from(self.chance.below(20)).expect("small")),
             48..59 => self.send_some(),
@@ -139,6 +140,19 @@ impl Workload {
         self.check_sent();
     }
 
+    /// What waits fires, if it may, or somebody decides about what is held.
+    fn catch_up(&mut self) {
+        let now = self.world.now();
+        if self.chance.once_in(4) {
+            at_once(self.world.memory.release_backlogs(OWNER, None, now)).expect("the model answers");
+        } else if self.chance.once_in(8) {
+            let discarded = at_once(self.world.memory.discard_backlogs(OWNER, None, now));
+            self.tally.discarded += discarded.expect("the model answers").occurrences;
+        }
+        self.world.drain();
+        self.see_what_is_new();
+    }
+
     fn check_sent(&mut self) {
         let sent = self.world.network.take_sent();
         self.tally.sent += sent.len() as u64;
@@ -196,8 +210,11 @@ impl Workload {
         for event in new {
             match event.origin {
                 Origin::Schedule => self.tally.scheduled += 1,
-                Origin::CatchUp => self.tally.caught_up += 1,
-                Origin::Api | Origin::Repeat => self.tally.called += 1,
+                Origin::CatchUp => {
+                    self.tally.caught_up += 1;
+                    self.tally.drained += u64::from(promises::catches_up_with_all(&self.ledger, &event));
+                }
+                Origin::Api | Origin::Repeat | Origin::Run | Origin::Backfill => self.tally.called += 1,
                 Origin::Test => self.tally.tested += 1,
                 Origin::Alert => self.tally.alerted += 1,
             }
@@ -487,20 +504,29 @@ impl Workload {
         let starts_at = self.chance.pick(&[None, Some(-4), Some(9)]).map(ahead);
         let ends_at = self.chance.pick(&[None, Some(20), Some(60)]).map(ahead);
         let today = Zones::utc().time_zone().to_datetime(now).date();
+        let delete_when_done = self.chance.once_in(4);
         let dates = today.series(jiff::Span::new().days(2)).take(self.chance.pick(&[0, 1, 2]));
         Terms {
-            bounds: Bounds::new(starts_at, ends_at).expect("the end is later"),
+            bounds: bounds::Bounds::new(starts_at, ends_at).expect("the end is later"),
             excluded: ExcludedDates::new(dates).expect("few dates"),
             gap: self.chance.pick(&[None, Some(Gap::LeftOut)]),
             fold: self.chance.pick(&[None, Some(Fold::BothPasses)]),
             max_fires: self.chance.pick(&[None, None, Some(2), Some(5)]).and_then(MaxFires::new),
-            delete_when_done: self.chance.once_in(4),
-            misfire: self.misfire(),
+            delete_when_done,
+            // One that is to go does not wait for what it missed.
+            misfire: if delete_when_done { self.misfire() } else { self.any_misfire() },
         }
     }
 
     fn misfire(&mut self) -> Option<Misfire> {
         self.chance.pick(&[None, Some(Misfire::Skip)])
+    }
+
+    fn any_misfire(&mut self) -> Option<Misfire> {
+        let at_most = self.chance.pick(&[1, 3, 50]);
+        let age = Period::parse(self.chance.pick(&["2h", "30h"])).expect("a period");
+        let bounds = Bounds::new(Some(at_most), Some(age), self.chance.once_in(4)).expect("few");
+        self.chance.pick(&[None, Some(Misfire::Skip), Some(Misfire::All(Box::new(bounds)))])
     }
 
     /// The store answers and receivers listen from now on: everything owed comes to its end.
@@ -509,6 +535,14 @@ impl Workload {
         self.world.network.heal();
         self.start();
         assert!(self.look(), "with a store that answers the scheduler comes to rest");
+        at_once(self.world.memory.release_backlogs(OWNER, None, self.world.now())).expect("the model answers");
+        for _ in 0..100 {
+            if self.world.drain() {
+                break;
+            }
+            self.deliver();
+        }
+        self.see_what_is_new();
         for round in 0.. {
             assert!(round < 5000, "promise 5: what is owed comes to no end");
             self.deliver();

@@ -17,6 +17,7 @@ use oncue_domain::store::{Change, Result, Store};
 use oncue_engine::attempt::Attempts;
 use oncue_engine::courier::Courier;
 use oncue_engine::directory::Directory;
+use oncue_engine::drain::{Drainer, Found};
 use oncue_engine::retention::Expiry;
 use oncue_engine::scheduler::{Scheduler, Wake};
 use oncue_engine::work;
@@ -57,6 +58,9 @@ impl Clock for HandClock {
 pub(super) struct Tally {
     pub(super) scheduled: u64,
     pub(super) caught_up: u64,
+    /// How many of these had waited in backlogs, and how many did not fire for being discarded.
+    pub(super) drained: u64,
+    pub(super) discarded: u64,
     pub(super) called: u64,
     pub(super) tested: u64,
     pub(super) alerted: u64,
@@ -98,10 +102,12 @@ impl Tally {
         assert!(self.all().into_iter().all(|count| count > 0), "something never happened: {self:?}");
     }
 
-    fn all(&self) -> [u64; 27] {
+    fn all(&self) -> [u64; 29] {
         [
             self.scheduled,
             self.caught_up,
+            self.drained,
+            self.discarded,
             self.called,
             self.tested,
             self.alerted,
@@ -130,10 +136,12 @@ impl Tally {
         ]
     }
 
-    fn all_mut(&mut self) -> [&mut u64; 27] {
+    fn all_mut(&mut self) -> [&mut u64; 29] {
         [
             &mut self.scheduled,
             &mut self.caught_up,
+            &mut self.drained,
+            &mut self.discarded,
             &mut self.called,
             &mut self.tested,
             &mut self.alerted,
@@ -173,6 +181,7 @@ pub(super) struct World {
     /// Whether the courier is told of changes to destinations; without hints it learns of them a second later.
     pub(super) hears_hints: bool,
     /// None while nobody runs.
+    drainer: Option<Drainer>,
     scheduler: Option<Scheduler>,
     courier: Courier,
     attempts: Attempts,
@@ -232,6 +241,7 @@ impl World {
             ids,
             hears_hints,
             scheduler: None,
+            drainer: None,
             waited: 0,
             courier,
             attempts,
@@ -252,6 +262,7 @@ impl World {
     /// The process ends between two steps: what it had in memory is gone.
     pub(super) fn crash(&mut self) {
         self.scheduler = None;
+        self.drainer = None;
         self.held.clear();
         self.tried.clear();
         // Nor does whoever comes next know what destinations said, or what turns were given out.
@@ -270,6 +281,9 @@ impl World {
         let tally = Arc::clone(&self.courier.tally);
         let begun = Scheduler::begin(self.faults.clone(), self.clock.clone(), self.ids.clone(), tally);
         self.scheduler = at_once(begun).ok();
+        let tally = Arc::clone(&self.courier.tally);
+        let drainer = Drainer::new(self.faults.clone(), self.clock.clone(), self.ids.clone(), tally);
+        self.drainer = self.scheduler.is_some().then_some(drainer);
     }
 
     /// One look of the scheduler. None while nobody runs or the store does not answer.
@@ -287,6 +301,12 @@ impl World {
             }
         }
         panic!("the scheduler never comes to rest");
+    }
+
+    /// A round of late firings, where somebody runs. True where nothing is left that may fire.
+    pub(super) fn drain(&mut self) -> bool {
+        let Some(drainer) = self.drainer.as_mut() else { return false };
+        at_once(drainer.tick()).is_ok_and(|found| found == Found::Nothing)
     }
 
     /// When the loops would wake next, what is owed already left aside: that is the courier's turn and not a matter of time.

@@ -1,6 +1,7 @@
 //! Surface two, the account API (contract, section 3), a file for each noun of its routes.
 
 mod api_keys;
+mod backlog;
 mod bulk;
 mod deliveries;
 mod edits;

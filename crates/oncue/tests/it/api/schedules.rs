@@ -65,6 +65,12 @@ fn wrong_schedules() -> Vec<(Value, &'static str)> {
         (json!({"every": "1d", "fold": "first_pass"}), "fold"),
         (json!({"every": "1d", "misfire": "never"}), "misfire"),
         (json!({"every": "1d", "misfire": true}), "misfire"),
+        (json!({"every": "1d", "misfire": {"policy": "all", "at_most": 0}}), "misfire.at_most"),
+        (json!({"every": "1d", "misfire": {"policy": "all", "at_most": 100_001}}), "misfire.at_most"),
+        (json!({"every": "1d", "misfire": {"policy": "all", "not_older_than": "long"}}), "misfire.not_older_than"),
+        (json!({"every": "1d", "misfire": {"policy": "skip", "at_most": 3}}), "misfire.policy"),
+        (json!({"every": "1d", "misfire": {"policy": "all", "surprise": 3}}), "misfire.surprise"),
+        (json!({"every": "1d", "misfire": "all", "delete_when_done": true}), "misfire"),
     ]
 }
 

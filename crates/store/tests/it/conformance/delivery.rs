@@ -34,7 +34,7 @@ async fn settle(bench: &Bench, settlements: Vec<Settlement>) {
 }
 
 async fn owed(bench: &Bench) -> u64 {
-    bench.store.backlog().await.expect("a store that answers").owed
+    bench.store.owed_counts().await.expect("a store that answers").owed
 }
 
 fn due_again(settlement: &Settlement) -> Timestamp {

@@ -67,7 +67,7 @@ async fn what_may_not_be_fired_is_refused_and_leaves_nothing() {
         assert_eq!(fire(expiring, 10).await, Fired::Refused(FireRefusal::Expired));
         assert_eq!(fire(TriggerId(999), 1).await, Fired::NotFound);
         assert_eq!(bench.events(owner).await, []);
-        assert_eq!(bench.store.backlog().await.expect("an answer").owed, 0);
+        assert_eq!(bench.store.owed_counts().await.expect("an answer").owed, 0);
         assert!(matches!(fire(expiring, 9).await, Fired::Event(_)));
     })
     .await;

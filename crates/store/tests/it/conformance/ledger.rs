@@ -91,6 +91,7 @@ async fn a_record_is_found_by_any_part_of_it() {
         let plan = Plan {
             firings: vec![Firing { scheduled_at: t(300), caught_up: true }],
             skipped: vec![first, second],
+            put_off: Vec::new(),
             next_at: Some(t(420)),
         };
         let planned = Planned { trigger: Arc::clone(&trigger), armed: t(60), plan, message_ids: vec![bench.message()] };
@@ -171,6 +172,7 @@ async fn one_reading_gives_so_much_at_most() {
         let plan = Plan {
             firings: (1..=LEDGER_MAX + 1).map(|n| Firing { scheduled_at: minute(n), caught_up: false }).collect(),
             skipped: Vec::new(),
+            put_off: Vec::new(),
             next_at: Some(minute(LEDGER_MAX + 2)),
         };
         let message_ids = plan.firings.iter().map(|_| bench.message()).collect();

@@ -7,6 +7,7 @@ mod alert;
 mod arrival;
 mod attention;
 mod audit;
+mod backlog;
 mod change;
 mod count;
 mod delivery;

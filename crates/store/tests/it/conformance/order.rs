@@ -89,7 +89,7 @@ async fn one_goes_at_a_time_by_number_and_the_next_when_it_has_ended() {
         let claim = claimed(&bench, due, three).await;
         settle(&bench, answered(&claim, 200, due)).await;
         assert!(only(&bench, due).await.is_none());
-        assert_eq!(bench.store.backlog().await.expect("an answer").owed, 0);
+        assert_eq!(bench.store.owed_counts().await.expect("an answer").owed, 0);
         let four = line.fire(&bench, 9).await;
         claimed(&bench, due, four).await;
     })

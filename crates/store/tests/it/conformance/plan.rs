@@ -41,6 +41,7 @@ async fn a_plan_records_what_it_skips_and_marks_what_it_catches_up() {
         let plan = Plan {
             firings: vec![Firing { scheduled_at: t(300), caught_up: true }],
             skipped: vec![skipped],
+            put_off: Vec::new(),
             next_at: Some(t(360)),
         };
         let planned = Planned { trigger: Arc::clone(&trigger), armed: t(60), plan, message_ids: vec![bench.message()] };

@@ -120,12 +120,12 @@ async fn what_failed_is_owed_again_at_once_under_its_message_id_and_begins_its_l
         let first = only(&bench, t(0)).await;
         settle(&bench, vec![given_up(&first, t(1))]).await;
         assert_eq!(sent.outcome(&bench).await, Outcome::Failed);
-        assert_eq!(bench.store.backlog().await.expect("an answer").undelivered, 1);
+        assert_eq!(bench.store.owed_counts().await.expect("an answer").undelivered, 1);
         assert_eq!(sent.redeliver(&bench, &[0], t(100)).await, [Ok(())]);
         let [view] = sent.views(&bench).await.try_into().expect("one delivery");
         assert_eq!((view.state, view.ladder_from, view.attempts.len()), (State::Pending(t(100)), 1, 1));
         assert_eq!(sent.undelivered(&bench).await, []);
-        let backlog = bench.store.backlog().await.expect("an answer");
+        let backlog = bench.store.owed_counts().await.expect("an answer");
         assert_eq!((backlog.owed, backlog.undelivered), (1, 0));
         assert_eq!((sent.outcome(&bench).await, sent.counts(&bench).await), (Outcome::Pending, (0, 1)));
 
@@ -533,7 +533,7 @@ async fn what_is_sent_again_goes_with_its_event() {
         settle(&bench, vec![given_up(&only(&bench, t(0)).await, t(0))]).await;
         assert_eq!(sent.redeliver(&bench, &[0], t(1)).await, [Ok(())]);
         bench.store.expire(t(0), t(10), 100).await.expect("a slice");
-        let backlog = bench.store.backlog().await.expect("an answer");
+        let backlog = bench.store.owed_counts().await.expect("an answer");
         assert_eq!((backlog.owed, backlog.undelivered), (0, 0));
         assert_eq!(sent.counts(&bench).await, (0, 1));
     })

@@ -79,10 +79,10 @@ async fn what_a_gone_event_owed_is_owed_no_more() {
         let claim = claims.iter().find(|claim| claim.event.id == held).expect("it was owed");
         bench.store.settle(vec![answered(&claims[1], 500, t(2))]).await.expect("a settlement");
         assert_eq!(expire(&bench, 10, 10).await, 2);
-        assert_eq!(bench.store.backlog().await.expect("an answer").owed, 1);
+        assert_eq!(bench.store.owed_counts().await.expect("an answer").owed, 1);
         // The attempt under way comes back to an event that is gone.
         bench.store.settle(vec![answered(claim, 500, t(3))]).await.expect("a settlement");
-        assert_eq!(bench.store.backlog().await.expect("an answer").owed, 1);
+        assert_eq!(bench.store.owed_counts().await.expect("an answer").owed, 1);
         let later = bench.claim_all(t(10_000)).await;
         assert_eq!(later.iter().map(|claim| claim.event.id).collect::<Vec<_>>(), [young]);
     })

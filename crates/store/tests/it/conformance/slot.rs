@@ -90,7 +90,7 @@ async fn three(bench: &Bench) -> [Claim; 3] {
 async fn an_event_has_a_delivery_for_its_triggers_address_and_each_of_its_destinations() {
     everywhere(async |bench| {
         let sent = Sent::new(&bench).await;
-        assert_eq!(bench.store.backlog().await.expect("an answer").owed, 3);
+        assert_eq!(bench.store.owed_counts().await.expect("an answer").owed, 3);
         let claims = three(&bench).await;
         let own = Target::Webhook(webhook("https://example.com/hook"));
         let targets = [own, Target::Destination(sent.two), Target::Destination(sent.one)];
@@ -131,7 +131,7 @@ async fn each_delivery_is_settled_by_itself_and_the_event_is_over_with_the_last(
         assert_eq!(sent.outcome(&bench).await, Outcome::Delivered);
         let attempts: Vec<usize> = sent.views(&bench).await.iter().map(|view| view.attempts.len()).collect();
         assert_eq!(attempts, [1, 2, 1]);
-        assert_eq!(bench.store.backlog().await.expect("an answer").owed, 0);
+        assert_eq!(bench.store.owed_counts().await.expect("an answer").owed, 0);
         assert_eq!(sent.undelivered(&bench).await, []);
     })
     .await;
@@ -250,7 +250,7 @@ async fn what_is_parked_waits_and_is_due_at_once_when_its_destination_resumes() 
         settle(&bench, vec![answered(&own, 200, t(1)), parked, answered(&one, 200, t(1))]).await;
         assert_eq!(sent.states(&bench).await, [State::Delivered, State::Parked(t(9000)), State::Delivered]);
         assert_eq!(sent.outcome(&bench).await, Outcome::Pending);
-        assert_eq!(bench.store.backlog().await.expect("an answer").owed, 1);
+        assert_eq!(bench.store.owed_counts().await.expect("an answer").owed, 1);
         assert_eq!(bench.store.next_owed().await.expect("an answer"), Some(t(9000)));
         assert_eq!(bench.claim_all(t(8999)).await.len(), 0);
         // What another destination does is nothing to it, nor what its own says, as long as it does not resume.
@@ -390,7 +390,7 @@ async fn an_event_that_expires_takes_all_its_deliveries_along() {
         sent.pause(&bench, sent.two).await;
         settle(&bench, vec![given_up(&own, t(1)), delivery::park(two, t(9000), t(1))]).await;
         bench.store.expire(t(0), t(200_000), 10).await.expect("an expiry");
-        assert_eq!(bench.store.backlog().await.expect("an answer").owed, 0);
+        assert_eq!(bench.store.owed_counts().await.expect("an answer").owed, 0);
         settle(&bench, vec![answered(&one, 200, t(2))]).await;
         sent.set(&bench, sent.two, Standing::Active, t(3)).await;
         assert_eq!(bench.claim_all(t(9000)).await.len(), 0);

@@ -21,8 +21,8 @@ use oncue_domain::plan::Absence;
 use oncue_domain::receipt::Receipt;
 use oncue_domain::revision::Revision;
 use oncue_domain::store::{
-    Backlog, Deleted, DeliveryView, DueCounts, Edited, EventCount, EventFilter, EventPage, EventPlace, Fired,
-    Inspection, Ledger, Registered, Result, SkippedView, Store, Undelivered, UndeliveredFilter,
+    Deleted, DeliveryView, DueCounts, Edited, EventCount, EventFilter, EventPage, EventPlace, Fired, Inspection,
+    Ledger, OwedCounts, Registered, Result, SkippedView, Store, Undelivered, UndeliveredFilter,
 };
 use oncue_domain::trigger::{Armed, Trigger};
 
@@ -66,7 +66,7 @@ pub(super) struct Seen {
     keys: Vec<Option<(User, ApiKey)>>,
     next_due: Option<jiff::Timestamp>,
     next_owed: Option<jiff::Timestamp>,
-    backlog: Backlog,
+    backlog: OwedCounts,
     due_counts: DueCounts,
     /// Numbers and times are the store's own business.
     nodes: Vec<(Identity, bool, Option<Work>)>,
@@ -318,7 +318,7 @@ impl Side {
             next_due: store.next_due().await.expect("an answer"),
             // How long ago it fell due does not matter to whoever waits for it.
             next_owed: store.next_owed().await.expect("an answer").map(|at| at.max(now)),
-            backlog: store.backlog().await.expect("an answer"),
+            backlog: store.owed_counts().await.expect("an answer"),
             due_counts: store.due_counts(now).await.expect("an answer"),
             nodes: store.nodes().await.expect("a list").into_iter().map(without_times).collect(),
             due: store.due(now, 100_000).await.expect("a list"),

@@ -51,5 +51,5 @@ async fn of_what_goes_in_order_one_is_under_way_over_all_nodes_and_none_overtake
     .expect("the line moves on");
     let ended = ended.lock().expect("no panic").clone();
     assert!(ended.is_sorted(), "{ended:?}");
-    assert_eq!(first.store.backlog().await.expect("an answer").owed, 0);
+    assert_eq!(first.store.owed_counts().await.expect("an answer").owed, 0);
 }

@@ -51,7 +51,7 @@ async fn a_week_of_firings_takes_no_more_room_than_two_days_of_them() {
     assert!(sizes[6] <= sizes[2] + sizes[2] / 10, "it grows: {sizes:?}");
     assert!(sizes[2] > sizes[0], "two days take more than one, or nothing is measured: {sizes:?}");
     assert!(partitions[6] <= partitions[2] && partitions[2] >= 12, "what is old is dropped whole: {partitions:?}");
-    assert_eq!(bench.store.backlog().await.expect("an answer").owed, 0);
+    assert_eq!(bench.store.owed_counts().await.expect("an answer").owed, 0);
 }
 
 async fn expire(bench: &crate::bench::Bench, now: Timestamp) {

@@ -24,7 +24,7 @@ const BACK: &str = "
     UPDATE attempts SET is_default = TRUE WHERE destination = -1;
     ALTER TABLE attempts DROP CONSTRAINT attempts_pkey, DROP COLUMN slot, DROP COLUMN destination, DROP COLUMN receipt, DROP COLUMN body,
         ADD PRIMARY KEY (event_id, number, fired_at), ALTER COLUMN is_default DROP DEFAULT;
-    DROP TABLE destinations, trigger_destinations, turns, undelivered, arrivals, streaks, idempotency, former_triggers, acts;
+    DROP TABLE destinations, trigger_destinations, turns, undelivered, arrivals, streaks, idempotency, former_triggers, acts, backlogs;
     ALTER TABLE triggers DROP COLUMN destinations, DROP COLUMN made_by, DROP COLUMN revised_at, DROP COLUMN payload_schema;
     ALTER TABLE outbox DROP COLUMN ladder_from, DROP COLUMN has_arrived, DROP COLUMN counted, DROP COLUMN in_order;
     ALTER TABLE events DROP COLUMN parent;
@@ -87,7 +87,7 @@ async fn goes_on(store: &dyn Store, owner: UserId, events: &[EventId]) {
     let states: Vec<State> = shown(store, owner, events).await.into_iter().map(|view| view.state).collect();
     let four = [State::Delivered, State::Delivered, State::Failed, State::Delivered];
     assert_eq!(states, [four, four].concat());
-    assert_eq!(store.backlog().await.expect("an answer").owed, 0);
+    assert_eq!(store.owed_counts().await.expect("an answer").owed, 0);
     // What was tried before receipts were kept has none; what is tried from now on has one, with the body that nobody kept before.
     for claim in claims {
         for number in 1..=claim.tried + 1 {

@@ -44,7 +44,7 @@ pub(super) struct InstantDocument {
     asked_at: String,
     /// What is told about: the same, or the nearest occurrence within the same second or minute.
     at: String,
-    /// `fired`, `fired_late`, `caught_up`; `missed`, `paused`, `superseded`, `expired`, `spent`; `due`, `to_come`; `forgotten`: older than what is
+    /// `fired`, `fired_late`, `caught_up`, `backfilled`; `waiting` or `held` in a backlog; `missed`, `discarded`, `paused`, `superseded`, `expired`, `spent`; `due`, `to_come`; `forgotten`: older than what is
     /// kept; `before_creation`; `said_otherwise`: the trigger has been edited since, and named nothing there before; `no_occurrence`;
     /// `only_called`, `only_test`; `lost`, which must not happen.
     #[schema(example = "paused")]
@@ -93,7 +93,7 @@ struct EventInShort {
     /// Fired minus due.
     #[schema(example = 3.1)]
     lateness_ms: f64,
-    /// `schedule` or `catch-up`.
+    /// `schedule`, `catch-up` or `backfill`.
     origin: &'static str,
     /// Whether it can still be read.
     is_kept: bool,

@@ -18,7 +18,7 @@ pub(crate) struct FieldError {
 pub(crate) struct FormErrors(pub(crate) Vec<FieldError>);
 
 /// Surface two's path of a field, the form's name for it and its label, in the order of the form.
-const FIELDS: [(&str, &str, &str); 24] = [
+const FIELDS: [(&str, &str, &str); 28] = [
     ("name", "name", "Name"),
     ("api_payload", "payload", "Payload"),
     ("payload_schema", "payload_schema", "Schema of payloads"),
@@ -38,6 +38,10 @@ const FIELDS: [(&str, &str, &str); 24] = [
     ("schedule_details.max_fires", "max_fires", "At most so often"),
     ("schedule_details.delete_when_done", "delete_when_done", "Delete when done"),
     ("schedule_details.misfire", "misfire", "What is missed"),
+    ("schedule_details.misfire.policy", "misfire", "What is missed"),
+    ("schedule_details.misfire.at_most", "misfire_at_most", "At most so many"),
+    ("schedule_details.misfire.not_older_than", "misfire_age", "Not older than"),
+    ("schedule_details.misfire.hold", "misfire_hold", "Held"),
     ("expires_at", "expires_at", "Expires"),
     ("destinations", "destinations", "Destinations"),
     ("webhook_url", "webhook_url", "Webhook address"),
@@ -46,7 +50,7 @@ const FIELDS: [(&str, &str, &str); 24] = [
 ];
 
 /// The fields that are folded away until somebody needs them.
-const FOLDED: [&str; 8] = super::TermsForm::NAMES;
+const FOLDED: [&str; 11] = super::TermsForm::NAMES;
 
 /// The path of the field; one destination of several has no field of its own.
 fn field_of(error: &Invalid) -> &str {

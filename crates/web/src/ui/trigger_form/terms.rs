@@ -22,18 +22,39 @@ pub(crate) struct TermsForm {
     pub(crate) delete_when_done: bool,
     /// Empty where the latest of what is missed fires, as it does without a choice.
     pub(crate) misfire: String,
+    /// How many of what is missed fire late, where all of it does.
+    pub(crate) misfire_at_most: String,
+    /// How old they may be.
+    pub(crate) misfire_age: String,
+    /// Whether they wait for a person.
+    pub(crate) misfire_hold: bool,
 }
+
+/// The choice that has bounds.
+const ALL: &str = "all";
 
 impl TermsForm {
     /// The names of the fields.
-    pub(super) const NAMES: [&str; 8] =
-        ["starts_at", "ends_at", "excluded_dates", "gap", "fold", "max_fires", "delete_when_done", "misfire"];
+    pub(super) const NAMES: [&str; 11] = [
+        "starts_at",
+        "ends_at",
+        "excluded_dates",
+        "gap",
+        "fold",
+        "max_fires",
+        "delete_when_done",
+        "misfire",
+        "misfire_at_most",
+        "misfire_age",
+        "misfire_hold",
+    ];
 
     /// What the form shows of `details`, on the wall clock of `zone`.
     pub(super) fn of(details: &ScheduleDetails, zone: &Zone) -> TermsForm {
         let terms = details.terms();
         let shown = |at: Option<Timestamp>| at.map(|at| wall(at, zone)).unwrap_or_default();
         let dates: Vec<String> = terms.excluded.dates().iter().map(ToString::to_string).collect();
+        let bounds = terms.misfire.as_ref().and_then(Misfire::bounds);
         TermsForm {
             starts_at: shown(terms.bounds.starts_at()),
             ends_at: shown(terms.bounds.ends_at()),
@@ -44,8 +65,11 @@ impl TermsForm {
             delete_when_done: details.deletes_when_done(),
             misfire: match details.misfire() {
                 Misfire::Latest => String::new(),
-                Misfire::Skip => Misfire::Skip.word().to_owned(),
+                misfire => misfire.word().to_owned(),
             },
+            misfire_at_most: bounds.map(|bounds| bounds.at_most().to_string()).unwrap_or_default(),
+            misfire_age: bounds.map(|bounds| bounds.not_older_than().as_str().to_owned()).unwrap_or_default(),
+            misfire_hold: bounds.is_some_and(|bounds| bounds.hold()),
         }
     }
 
@@ -60,6 +84,9 @@ impl TermsForm {
             max_fires: take("max_fires"),
             delete_when_done: !take("delete_when_done").is_empty(),
             misfire: take("misfire"),
+            misfire_at_most: take("misfire_at_most"),
+            misfire_age: take("misfire_age"),
+            misfire_hold: !take("misfire_hold").is_empty(),
         }
     }
 
@@ -76,10 +103,47 @@ impl TermsForm {
             "once" => TermsForm {
                 delete_when_done: self.delete_when_done,
                 misfire: self.misfire.clone(),
+                misfire_at_most: self.misfire_at_most.clone(),
+                misfire_age: self.misfire_age.clone(),
+                misfire_hold: self.misfire_hold,
                 ..TermsForm::default()
             },
             _ => TermsForm::default(),
         }
+        .with_bounds_where_they_count()
+    }
+
+    /// Bounds are those of what catches up with all; with any other choice nobody means them.
+    fn with_bounds_where_they_count(self) -> TermsForm {
+        if self.misfire == ALL {
+            return self;
+        }
+        TermsForm { misfire_at_most: String::new(), misfire_age: String::new(), misfire_hold: false, ..self }
+    }
+
+    /// The policy in the JSON of a schedule; none where nothing is chosen.
+    fn misfire(&self) -> Option<Value> {
+        if self.misfire.is_empty() {
+            return None;
+        }
+        let mut all = Map::new();
+        if !self.misfire_at_most.is_empty() {
+            // What is no number is refused where the JSON is read.
+            let most = &self.misfire_at_most;
+            let most = most.parse::<u64>().map_or_else(|_| most.as_str().into(), Value::from);
+            all.insert("at_most".to_owned(), most);
+        }
+        if !self.misfire_age.is_empty() {
+            all.insert("not_older_than".to_owned(), self.misfire_age.as_str().into());
+        }
+        if self.misfire_hold {
+            all.insert("hold".to_owned(), true.into());
+        }
+        if all.is_empty() {
+            return Some(self.misfire.as_str().into());
+        }
+        all.insert("policy".to_owned(), self.misfire.as_str().into());
+        Some(all.into())
     }
 
     fn dates(&self) -> Vec<&str> {
@@ -92,8 +156,9 @@ impl TermsForm {
         is_same_wall(&one.starts_at, &other.starts_at)
             && is_same_wall(&one.ends_at, &other.ends_at)
             && one.dates() == other.dates()
-            && (one.gap, one.fold, one.max_fires, one.delete_when_done, one.misfire)
-                == (other.gap, other.fold, other.max_fires, other.delete_when_done, other.misfire)
+            && one.misfire() == other.misfire()
+            && (one.gap, one.fold, one.max_fires, one.delete_when_done)
+                == (other.gap, other.fold, other.max_fires, other.delete_when_done)
     }
 
     /// Says them in the JSON of a schedule of this kind. Where a bound still stands as `shown` showed it, what `kept` has is said instead:
@@ -119,7 +184,9 @@ impl TermsForm {
         say("ends_at", &said.ends_at, shown.map(|shown| shown.ends_at.as_str()), end);
         say("gap", &said.gap, None, None);
         say("fold", &said.fold, None, None);
-        say("misfire", &said.misfire, None, None);
+        if let Some(misfire) = said.misfire() {
+            into.insert("misfire".to_owned(), misfire);
+        }
         if !said.max_fires.is_empty() {
             // What is no number is refused where the JSON is read.
             let most = said.max_fires.parse::<u64>().map_or_else(|_| said.max_fires.as_str().into(), Value::from);
@@ -146,6 +213,9 @@ impl TermsForm {
             ("repeated times", said.fold.replace('_', " ")),
             ("at most so often:", said.max_fires),
             ("what is missed:", said.misfire),
+            ("at most so many:", said.misfire_at_most),
+            ("not older than", said.misfire_age),
+            ("held:", if said.misfire_hold { "yes".to_owned() } else { String::new() }),
             ("deleted when done:", if said.delete_when_done { "yes".to_owned() } else { String::new() }),
         ];
         let parts = parts.into_iter().filter(|(_, text)| !text.is_empty()).map(|(word, text)| format!("{word} {text}"));

@@ -1,0 +1,142 @@
+//! Brings backlogs to their end: late occurrences become events a slice at a time, and only while nothing fresh is due. A round has a
+//! budget, the owners who wait share it, and each of an owner's backlogs has its turn; so a hundred thousand late ones cost those on
+//! time next to nothing. How many a backlog gives at once grows while its receivers keep up and shrinks while they do not: a fresh event
+//! finds few late ones in front of it, however slow the receiver is. What a slice is, is decided in `domain::backlog`.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use oncue_domain::backlog::{Backlog, Drained};
+use oncue_domain::clock::Clock;
+use oncue_domain::id::{BacklogId, Ids, UserId};
+use oncue_domain::store::{Result, Store};
+use oncue_domain::trigger::Trigger;
+
+use crate::work::Tally;
+
+/// How many occurrences fire in a round at most, all owners' together.
+const ROUND_MAX: usize = 64;
+
+/// How many owners share a round.
+const OWNERS_MAX: usize = 16;
+
+/// Among how many of an owner's backlogs one is looked for whose receivers are ready.
+const ROWS_MAX: usize = 8;
+
+/// How many of a backlog fire at once at first, and while its receivers do not keep up.
+const SLICE_MIN: usize = 4;
+
+/// How many backlogs are remembered with what they give at once.
+const SLICES_KEPT: usize = 4_096;
+
+/// How often it is looked for backlogs that have waited for too long.
+const OLD_EVERY: SignedDuration = SignedDuration::from_hours(1);
+
+/// What a look found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// Something is left that nobody holds: look again after the pause between two rounds.
+    More,
+    /// Something fresh is due, which comes first: look again soon.
+    Fresh,
+    /// Nothing is left: look again when something was laid up or released.
+    Nothing,
+}
+
+/// Turns late occurrences into events.
+pub struct Drainer {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    ids: Arc<Ids>,
+    tally: Arc<Tally>,
+    /// How many of a backlog fire at once.
+    slices: HashMap<BacklogId, usize>,
+    /// The owner who had a turn last.
+    after: Option<UserId>,
+    /// When it was looked for old ones last.
+    looked_at: Option<Timestamp>,
+}
+
+impl Drainer {
+    /// One that has done nothing yet.
+    pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, ids: Arc<Ids>, tally: Arc<Tally>) -> Drainer {
+        Drainer { store, clock, ids, tally, slices: HashMap::new(), after: None, looked_at: None }
+    }
+
+    /// Carries out one round and says when to look again.
+    ///
+    /// # Errors
+    /// When the store cannot answer; then the slice at hand has not happened.
+    pub async fn tick(&mut self) -> Result<Found> {
+        let now = self.clock.now();
+        if self.looked_at.is_none_or(|at| now.duration_since(at).abs() >= OLD_EVERY) {
+            let old = self.store.discard_old_backlogs(now).await?;
+            self.looked_at = Some(now);
+            metrics::counter!("oncue_skipped_occurrences_total").increment(old.occurrences);
+        }
+        let turns = self.turns().await?;
+        if turns.is_empty() {
+            self.slices.clear();
+            return Ok(Found::Nothing);
+        }
+        let due = self.store.next_due().await?;
+        let owners = by_owner(turns);
+        let share = (ROUND_MAX / owners.len().max(1)).max(1);
+        for rows in owners {
+            if due.is_some_and(|due| due <= self.clock.now()) {
+                return Ok(Found::Fresh);
+            }
+            self.after = rows.first().map(|(backlog, _)| backlog.owner);
+            self.give_turn(rows, share).await?;
+        }
+        Ok(Found::More)
+    }
+
+    /// Whose turn it is, in a circle.
+    async fn turns(&mut self) -> Result<Vec<(Backlog, Arc<Trigger>)>> {
+        let turns = self.store.backlog_turns(self.after, OWNERS_MAX, ROWS_MAX).await?;
+        if !turns.is_empty() || self.after.is_none() {
+            return Ok(turns);
+        }
+        self.after = None;
+        self.store.backlog_turns(None, OWNERS_MAX, ROWS_MAX).await
+    }
+
+    /// Takes a slice of the first of an owner's backlogs whose receivers are ready.
+    async fn give_turn(&mut self, rows: Vec<(Backlog, Arc<Trigger>)>, share: usize) -> Result<()> {
+        for (backlog, trigger) in rows {
+            if backlog.is_busy {
+                self.slices.insert(backlog.id, SLICE_MIN);
+                continue;
+            }
+            let most = self.slices.get(&backlog.id).copied().unwrap_or(SLICE_MIN).min(share);
+            let now = self.clock.now();
+            let slice = backlog.slice(&trigger, most);
+            let message_ids = slice.firings.iter().map(|_| self.ids.message(now)).collect();
+            let (id, origin) = (backlog.id, backlog.source.origin());
+            if let Some(events) = self.store.drain(Drained { backlog, trigger, slice, message_ids }, now).await? {
+                if self.slices.len() >= SLICES_KEPT {
+                    self.slices.clear();
+                }
+                self.slices.insert(id, (most * 2).clamp(SLICE_MIN, ROUND_MAX));
+                metrics::counter!("oncue_firings_total", "origin" => origin.word()).increment(events as u64);
+                self.tally.note_fired(now, events as u64, None);
+            }
+            return Ok(());
+        }
+        Ok(())
+    }
+}
+
+/// The rows of each owner, in the order in which they come.
+fn by_owner(turns: Vec<(Backlog, Arc<Trigger>)>) -> Vec<Vec<(Backlog, Arc<Trigger>)>> {
+    let mut owners: Vec<Vec<(Backlog, Arc<Trigger>)>> = Vec::new();
+    for turn in turns {
+        match owners.last_mut().filter(|rows| rows.last().is_some_and(|(last, _)| last.owner == turn.0.owner)) {
+            Some(rows) => rows.push(turn),
+            None => owners.push(vec![turn]),
+        }
+    }
+    owners
+}

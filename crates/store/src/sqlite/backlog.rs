@@ -1,0 +1,336 @@
+//! Backlogs in SQLite: occurrences that are past and still to fire, laid up by plans and by people, and drained slice by slice.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use oncue_domain::actor::Actor;
+use oncue_domain::backlog::{BACKLOG_KEPT, Backlog, Drained, NewBacklog, PutOff, Source};
+use oncue_domain::id::{BacklogId, EventId, TriggerId, UserId};
+use oncue_domain::occurrence::Reason;
+use oncue_domain::store::{BacklogView, Result, Touched};
+use oncue_domain::trigger::Trigger;
+use rusqlite::{Connection, OptionalExtension, Row, ToSql};
+
+use super::event::{NewEvent, log};
+use super::trigger::{TRIGGER, TRIGGER_COLUMNS, parsed, record};
+use super::writer::Effects;
+use super::{Shared, failed};
+use crate::codec::{actor, actor_to_text, broken, instant};
+
+/// The columns of a backlog. It is busy while what fired of it last has a delivery that was never tried.
+const BACKLOG: &str = "backlogs.id, backlogs.owner, backlogs.trigger_id, backlogs.revision, backlogs.source, backlogs.first_at, \
+     backlogs.last_at, backlogs.total, backlogs.next_at, backlogs.remaining, backlogs.is_held, backlogs.made_at, \
+     backlogs.made_by, \
+     EXISTS (SELECT 1 FROM outbox WHERE outbox.event_id = backlogs.last_event AND outbox.tried = 0)";
+
+/// Discarded of age are so many at once.
+const OLD_TOGETHER: usize = 256;
+
+/// Reads a backlog from columns that begin with [`BACKLOG`] at `at`.
+fn backlog(row: &Row<'_>, at: usize) -> Result<Backlog> {
+    let number = |place: usize| row.get::<_, i64>(at + place).map_err(failed);
+    let count = |place| u64::try_from(number(place)?).map_err(|error| broken("count", error));
+    let source: String = row.get(at + 4).map_err(failed)?;
+    let made_by: String = row.get(at + 12).map_err(failed)?;
+    Ok(Backlog {
+        id: BacklogId(number(0)?),
+        owner: UserId(number(1)?),
+        trigger: TriggerId(number(2)?),
+        revision: number(3)?,
+        source: Source::from_word(&source).ok_or_else(|| broken("source", &source))?,
+        first: instant(number(5)?)?,
+        last: instant(number(6)?)?,
+        total: count(7)?,
+        next_at: instant(number(8)?)?,
+        left: count(9)?,
+        is_held: row.get(at + 10).map_err(failed)?,
+        made_at: instant(number(11)?)?,
+        made_by: actor(&made_by)?,
+        is_busy: row.get(at + 13).map_err(failed)?,
+    })
+}
+
+/// A plan puts occurrences off.
+pub(super) fn put_off(
+    connection: &Connection,
+    effects: &mut Effects,
+    trigger: &Trigger,
+    put_off: &PutOff,
+    now: Timestamp,
+) -> Result<()> {
+    let new = NewBacklog {
+        owner: trigger.owner,
+        trigger: trigger.id,
+        revision: trigger.revision,
+        first: put_off.first,
+        last: put_off.last,
+        count: put_off.count,
+        is_held: put_off.is_held,
+    };
+    lay_up(connection, effects, &new, Source::CatchUp, &Actor::SYSTEM, now).map(drop)
+}
+
+fn lay_up(
+    connection: &Connection,
+    effects: &mut Effects,
+    new: &NewBacklog,
+    source: Source,
+    by: &Actor,
+    now: Timestamp,
+) -> Result<BacklogId> {
+    let count = i64::try_from(new.count).unwrap_or(i64::MAX);
+    connection
+        .prepare_cached(
+            "INSERT INTO backlogs (owner, trigger_id, revision, source, first_at, last_at, total, next_at, remaining, is_held,
+                                   made_at, made_by)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?5, ?7, ?8, ?9, ?10)",
+        )
+        .and_then(|mut statement| {
+            statement.execute((
+                new.owner.0,
+                new.trigger.0,
+                new.revision,
+                source.word(),
+                new.first.as_microsecond(),
+                new.last.as_microsecond(),
+                count,
+                new.is_held,
+                now.as_microsecond(),
+                actor_to_text(by),
+            ))
+        })
+        .map_err(failed)?;
+    effects.armed = true;
+    effects.edited.insert(new.owner);
+    Ok(BacklogId(connection.last_insert_rowid()))
+}
+
+pub(super) fn backfill(
+    connection: &Connection,
+    effects: &mut Effects,
+    new: &NewBacklog,
+    by: &Actor,
+    now: Timestamp,
+) -> Result<Option<Backlog>> {
+    let stands: bool = connection
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM triggers WHERE id = ?1 AND owner = ?2 AND revision = ?3)
+                    AND NOT EXISTS (SELECT 1 FROM backlogs WHERE trigger_id = ?1)",
+        )
+        .and_then(|mut statement| statement.query_row((new.trigger.0, new.owner.0, new.revision), |row| row.get(0)))
+        .map_err(failed)?;
+    if !stands {
+        return Ok(None);
+    }
+    let id = lay_up(connection, effects, new, Source::Backfill, by, now)?;
+    let sql = format!("SELECT {BACKLOG} FROM backlogs WHERE id = ?");
+    let mut statement = connection.prepare_cached(&sql).map_err(failed)?;
+    let mut rows = statement.query([id.0]).map_err(failed)?;
+    rows.next().map_err(failed)?.map(|row| backlog(row, 0)).transpose()
+}
+
+pub(super) fn list(
+    connection: &Connection,
+    owner: UserId,
+    trigger: Option<TriggerId>,
+    limit: usize,
+) -> Result<Vec<BacklogView>> {
+    let narrowed = if trigger.is_some() { "AND backlogs.trigger_id = ?3" } else { "AND ?3 IS NULL" };
+    let sql = format!(
+        "SELECT {BACKLOG}, (SELECT name FROM triggers WHERE triggers.id = backlogs.trigger_id)
+         FROM backlogs
+         WHERE backlogs.owner = ?1 {narrowed}
+         ORDER BY backlogs.id
+         LIMIT ?2"
+    );
+    let mut statement = connection.prepare_cached(&sql).map_err(failed)?;
+    let mut rows = statement.query((owner.0, limit, trigger.map(|trigger| trigger.0))).map_err(failed)?;
+    let mut views = Vec::new();
+    while let Some(row) = rows.next().map_err(failed)? {
+        views.push(BacklogView { backlog: backlog(row, 0)?, name: row.get(14).map_err(failed)? });
+    }
+    Ok(views)
+}
+
+pub(super) fn turns(
+    connection: &Connection,
+    shared: &Shared,
+    after: Option<UserId>,
+    owners: usize,
+    of_each: usize,
+) -> Result<Vec<(Backlog, Arc<Trigger>)>> {
+    let sql = format!(
+        "SELECT {TRIGGER}, {BACKLOG}
+         FROM backlogs JOIN triggers ON triggers.id = backlogs.trigger_id AND triggers.revision = backlogs.revision
+         WHERE backlogs.is_held = 0 AND backlogs.owner = ?
+         ORDER BY backlogs.turn, backlogs.id
+         LIMIT ?"
+    );
+    let mut turns = Vec::new();
+    let mut after = after.map_or(i64::MIN, |owner| owner.0);
+    for _ in 0..owners {
+        let next: Option<i64> = connection
+            .prepare_cached("SELECT owner FROM backlogs WHERE is_held = 0 AND owner > ? ORDER BY owner LIMIT 1")
+            .and_then(|mut statement| statement.query_row([after], |row| row.get(0)).optional())
+            .map_err(failed)?;
+        let Some(owner) = next else { break };
+        let mut statement = connection.prepare_cached(&sql).map_err(failed)?;
+        let mut rows = statement.query((owner, of_each)).map_err(failed)?;
+        while let Some(row) = rows.next().map_err(failed)? {
+            match parsed(row, shared) {
+                Ok(trigger) => turns.push((backlog(row, TRIGGER_COLUMNS)?, trigger)),
+                Err(error) => {
+                    let id: i64 = row.get(0).map_err(failed)?;
+                    tracing::error!(trigger.id = id, %error, "trigger {id} cannot be read and catches up with nothing");
+                }
+            }
+        }
+        after = owner;
+    }
+    Ok(turns)
+}
+
+pub(super) fn drain(
+    connection: &Connection,
+    effects: &mut Effects,
+    shared: &Shared,
+    drained: &Drained,
+    now: Timestamp,
+) -> Result<Option<usize>> {
+    let Drained { backlog, trigger, slice, message_ids } = drained;
+    let stands: bool = connection
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM backlogs
+                            WHERE id = ? AND next_at = ? AND revision = ? AND is_held = 0)",
+        )
+        .and_then(|mut statement| {
+            let seen = (backlog.id.0, backlog.next_at.as_microsecond(), trigger.revision);
+            statement.query_row(seen, |row| row.get(0))
+        })
+        .map_err(failed)?;
+    if !stands {
+        return Ok(None);
+    }
+    let mut last_event: Option<EventId> = None;
+    let mut events = 0;
+    for (at, message_id) in slice.firings.iter().zip(message_ids) {
+        let event = NewEvent {
+            origin: backlog.source.origin(),
+            scheduled_at: Some(*at),
+            payload: None,
+            message_id: *message_id,
+            parent: None,
+        };
+        if let Some(id) = log(connection, effects, shared, trigger, &event, now)? {
+            (last_event, events) = (Some(id), events + 1);
+        }
+    }
+    let params: &[&dyn ToSql] = &[
+        &backlog.id.0,
+        &slice.next_at.map(Timestamp::as_microsecond),
+        &i64::try_from(slice.left).unwrap_or(i64::MAX),
+        &now.as_microsecond(),
+        &last_event.map(|event| event.0),
+    ];
+    match slice.next_at {
+        Some(_) => connection
+            .prepare_cached(
+                "UPDATE backlogs
+                 SET next_at = ?2, remaining = ?3, turn = ?4, last_event = coalesce(?5, last_event)
+                 WHERE id = ?1",
+            )
+            .and_then(|mut statement| statement.execute(params)),
+        None => connection
+            .prepare_cached("DELETE FROM backlogs WHERE id = ?")
+            .and_then(|mut statement| statement.execute([backlog.id.0])),
+    }
+    .map_err(failed)?;
+    effects.edited.insert(backlog.owner);
+    Ok(Some(events))
+}
+
+pub(super) fn release(
+    connection: &Connection,
+    effects: &mut Effects,
+    owner: UserId,
+    id: Option<BacklogId>,
+) -> Result<Touched> {
+    let mut touched = Touched::default();
+    let mut statement = connection
+        .prepare_cached(
+            "UPDATE backlogs SET is_held = 0
+             WHERE owner = ?1 AND is_held = 1 AND id = coalesce(?2, id)
+             RETURNING trigger_id, remaining",
+        )
+        .map_err(failed)?;
+    let mut rows = statement.query((owner.0, id.map(|id| id.0))).map_err(failed)?;
+    while let Some(row) = rows.next().map_err(failed)? {
+        let left: i64 = row.get(1).map_err(failed)?;
+        touched.note(TriggerId(row.get(0).map_err(failed)?), left.unsigned_abs());
+    }
+    if touched.backlogs > 0 {
+        effects.armed = true;
+        effects.edited.insert(owner);
+    }
+    Ok(touched)
+}
+
+pub(super) fn discard(
+    connection: &Connection,
+    effects: &mut Effects,
+    owner: UserId,
+    id: Option<BacklogId>,
+    now: Timestamp,
+) -> Result<Touched> {
+    let meant = "backlogs.owner = ?1 AND backlogs.id = coalesce(?2, backlogs.id)";
+    give_up(connection, effects, meant, &[&owner.0, &id.map(|id| id.0)], Reason::Discarded, now)
+}
+
+pub(super) fn discard_old(connection: &Connection, effects: &mut Effects, now: Timestamp) -> Result<Touched> {
+    let before = now.checked_sub(BACKLOG_KEPT).unwrap_or(Timestamp::MIN).as_microsecond();
+    let meant = "backlogs.id IN (SELECT id FROM backlogs WHERE made_at <= ?1 ORDER BY made_at LIMIT ?2)";
+    give_up(connection, effects, meant, &[&before, &OLD_TOGETHER], Reason::Discarded, now)
+}
+
+/// What waits of a trigger is not named any more.
+pub(super) fn supersede(
+    connection: &Connection,
+    effects: &mut Effects,
+    trigger: TriggerId,
+    now: Timestamp,
+) -> Result<()> {
+    give_up(connection, effects, "backlogs.trigger_id = ?1", &[&trigger.0], Reason::Superseded, now).map(drop)
+}
+
+/// Puts down as not having fired what those backlogs hold that are meant; they are gone.
+fn give_up(
+    connection: &Connection,
+    effects: &mut Effects,
+    meant: &str,
+    params: &[&dyn ToSql],
+    reason: Reason,
+    now: Timestamp,
+) -> Result<Touched> {
+    let mut found = Vec::new();
+    {
+        let sql = format!("SELECT {BACKLOG} FROM backlogs WHERE {meant} ORDER BY backlogs.id");
+        let mut statement = connection.prepare_cached(&sql).map_err(failed)?;
+        let mut rows = statement.query(params).map_err(failed)?;
+        while let Some(row) = rows.next().map_err(failed)? {
+            found.push(backlog(row, 0)?);
+        }
+    }
+    let mut touched = Touched::default();
+    for backlog in found {
+        connection
+            .prepare_cached("DELETE FROM backlogs WHERE id = ?")
+            .and_then(|mut statement| statement.execute([backlog.id.0]))
+            .map_err(failed)?;
+        if let Some(skipped) = backlog.given_up(reason) {
+            record(connection, effects, backlog.owner, backlog.trigger, &skipped, now)?;
+        }
+        touched.note(backlog.trigger, backlog.left);
+        effects.edited.insert(backlog.owner);
+    }
+    Ok(touched)
+}
