@@ -125,7 +125,7 @@ pub(crate) struct TouchedDocument {
 }
 
 impl TouchedDocument {
-    fn new(message: &'static str, touched: Touched) -> Response {
+    fn answer(message: &'static str, touched: Touched) -> Response {
         let Touched { backlogs, occurrences, .. } = touched;
         Json(TouchedDocument { message, backlogs, occurrences }).into_response()
     }
@@ -173,7 +173,7 @@ const DISCARDED: &str = "What waited does not fire; it is on record as discarded
     responses((status = 200, body = TouchedDocument), (status = 409, description = "It is not held"), Errors))]
 pub(crate) async fn release(State(app): State<App>, caller: Caller, PathId(id): PathId) -> Result<Response, Problem> {
     let touched = decide(&app, &caller, Some(backlog_id(&id)?), Decision::Release).await?;
-    Ok(TouchedDocument::new(RELEASED, touched))
+    Ok(TouchedDocument::answer(RELEASED, touched))
 }
 
 /// Let nothing fire of what waits; it is recorded as discarded.
@@ -181,21 +181,21 @@ pub(crate) async fn release(State(app): State<App>, caller: Caller, PathId(id): 
     params(("id" = i64, Path)), responses((status = 200, body = TouchedDocument), Errors))]
 pub(crate) async fn discard(State(app): State<App>, caller: Caller, PathId(id): PathId) -> Result<Response, Problem> {
     let touched = decide(&app, &caller, Some(backlog_id(&id)?), Decision::Discard).await?;
-    Ok(TouchedDocument::new(DISCARDED, touched))
+    Ok(TouchedDocument::answer(DISCARDED, touched))
 }
 
 /// Let all that is held fire.
 #[utoipa::path(post, path = "/api/v1/backlog/release", tag = "Backlog", operation_id = "release_backlogs",
     responses((status = 200, body = TouchedDocument), Errors))]
 pub(crate) async fn release_all(State(app): State<App>, caller: Caller) -> Result<Response, Problem> {
-    Ok(TouchedDocument::new(RELEASED, decide(&app, &caller, None, Decision::Release).await?))
+    Ok(TouchedDocument::answer(RELEASED, decide(&app, &caller, None, Decision::Release).await?))
 }
 
 /// Let nothing fire of all that waits.
 #[utoipa::path(post, path = "/api/v1/backlog/discard", tag = "Backlog", operation_id = "discard_backlogs",
     responses((status = 200, body = TouchedDocument), Errors))]
 pub(crate) async fn discard_all(State(app): State<App>, caller: Caller) -> Result<Response, Problem> {
-    Ok(TouchedDocument::new(DISCARDED, decide(&app, &caller, None, Decision::Discard).await?))
+    Ok(TouchedDocument::answer(DISCARDED, decide(&app, &caller, None, Decision::Discard).await?))
 }
 
 /// Which occurrences are to fire once more.
