@@ -9,10 +9,12 @@
 //! which must not happen.
 //!
 //! - `verdict` lists what can become of an instant; `asked` reads the instant that is asked about, and tells what the clocks did then.
+//! - `made` finds the edit that is behind a disposition.
 //! - `sentence` says an account in English, and what to change.
 //! - `span` gives the whole account of a span.
 
 pub mod asked;
+mod made;
 mod sentence;
 pub mod span;
 #[cfg(test)]
@@ -21,6 +23,7 @@ mod verdict;
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::actor::Actor;
 use crate::event::Origin;
 use crate::misfire::Misfire;
 use crate::occurrence::Reason;
@@ -33,6 +36,7 @@ use crate::store::{Ledger, LedgerFiring, SkippedView};
 use crate::trigger::{Armed, Definition, Kind, ScheduleDetails, just_before};
 
 pub use asked::{Asked, ClockNote};
+pub use made::Made;
 pub use verdict::{NotNamed, Timing, Verdict, WORDS};
 
 /// An occurrence that fires later than this is called late.
@@ -50,6 +54,8 @@ pub struct Former {
     pub from: Timestamp,
     /// When the next one took its place; what fell due at this very instant was still its own.
     pub until: Timestamp,
+    /// Who made it; none where that was not written down yet.
+    pub made_by: Option<Actor>,
     /// What it said.
     pub definition: Definition,
 }
@@ -59,6 +65,8 @@ pub struct Former {
 pub struct Facts<'a> {
     /// The trigger as it stands, and what it waits for.
     pub armed: &'a Armed,
+    /// How it came to stand so, where that is known.
+    pub made: Option<&'a Made>,
     /// What it said before, as far as that is kept, oldest first.
     pub former: &'a [Former],
     /// What is written down of the time around the question.
@@ -80,6 +88,8 @@ pub struct Account {
     pub at: Timestamp,
     /// What became of it.
     pub verdict: Verdict,
+    /// The edit that is behind it: the one that paused, or came before what was due.
+    pub edit: Option<Made>,
     /// What the clocks did then, where that matters.
     pub clock: Option<ClockNote>,
     /// The occurrences before and after it, by what decided.
@@ -133,6 +143,7 @@ impl Account {
             rule: details.map(rule),
             misfire: details.map(ScheduleDetails::misfire).unwrap_or_default(),
             now: facts.now,
+            edit: made::edit_behind(facts, at, &verdict),
             verdict,
             asked,
         }
@@ -199,7 +210,7 @@ fn standing_at(facts: Facts<'_>, at: Timestamp) -> Option<Standing<'_>> {
         // The numbers of those that changed other things may have gone up since.
         let revision = match former {
             Some(former) => Some(former.revision),
-            None if at > facts.now || facts.former.iter().any(|former| former.until < at) => Some(trigger.revision),
+            None if at > facts.now || facts.made.is_some_and(|made| made.at < at) => Some(trigger.revision),
             None => (trigger.revision == 1).then_some(1),
         };
         let (definition, from) = (&trigger.definition, trigger.standing_since);

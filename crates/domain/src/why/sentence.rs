@@ -4,7 +4,8 @@
 use jiff::civil::DateTime;
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Account, ClockNote, NotNamed, Verdict};
+use super::{Account, ClockNote, Made, NotNamed, Verdict};
+use crate::actor::Actor;
 use crate::misfire::Misfire;
 use crate::occurrence::Reason;
 use crate::plan::Absence;
@@ -41,10 +42,13 @@ impl Account {
         match &self.verdict {
             Verdict::Fired(firing, _, absence) => self.fired(firing, *absence),
             Verdict::Skipped(view, absence) => self.skipped(view, *absence),
-            Verdict::Paused => format!(
-                "The occurrence of {at} did not fire because the trigger is paused, as it has been at least since {}.",
-                self.short(self.standing_since)
-            ),
+            Verdict::Paused => {
+                let since = match &self.edit {
+                    Some(edit) => self.paused_by(edit, "paused"),
+                    None => format!(", as it has been at least since {}", self.short(self.standing_since)),
+                };
+                format!("The occurrence of {at} did not fire because the trigger is paused{since}.")
+            }
             Verdict::Expired(end) if self.at > self.now => {
                 let verb = if *end > self.now { "expires" } else { "expired" };
                 format!("The trigger will not fire at {at} because it {verb} at {}.", self.short(*end))
@@ -83,7 +87,10 @@ impl Account {
                     if *others == 1 { "one other firing".to_owned() } else { format!("{others} other firings") };
                 format!("The trigger will fire at {at}, after {firings}, if nothing changes.")
             }
-            Verdict::WouldButPaused => format!("The trigger would fire at {at}, but it is paused."),
+            Verdict::WouldButPaused => {
+                let by = self.edit.as_ref().map(|edit| self.paused_by(edit, "paused")).unwrap_or_default();
+                format!("The trigger would fire at {at}, but it is paused{by}.")
+            }
             Verdict::Unarmed => format!("The trigger ought to fire at {at}, but it does not wait for it."),
             Verdict::NoOccurrence(why) => self.not_named(why),
             Verdict::OnlyCalled => "No schedule fires this trigger: it fires when it is called.".to_owned(),
@@ -131,11 +138,20 @@ impl Account {
                 format!("The occurrence of {at} was missed because nobody could carry it out until {recorded}: {rule}.")
             }
             (Reason::Paused, _) => {
-                format!("The occurrence of {at} did not fire because the trigger was paused, until {recorded} at most.")
+                let by = self.edit.as_ref().map(|edit| self.paused_by(edit, "had paused")).unwrap_or_default();
+                format!(
+                    "The occurrence of {at} did not fire because the trigger was paused, until {recorded} at most{by}."
+                )
             }
-            (Reason::Superseded, _) => format!(
-                "The occurrence of {at} was due and did not fire because the trigger was edited or paused first, at {recorded}."
-            ),
+            (Reason::Superseded, _) => match &self.edit {
+                Some(edit @ Made { revision, .. }) => format!(
+                    "The occurrence of {at} was due and did not fire because {} edited or paused the trigger first, at {recorded}: that made revision {revision}.",
+                    editor(edit)
+                ),
+                None => format!(
+                    "The occurrence of {at} was due and did not fire because the trigger was edited or paused first, at {recorded}."
+                ),
+            },
             (Reason::Discarded, _) => format!(
                 "The occurrence of {at} was missed and waited to fire late, and did not: it was discarded at {recorded}."
             ),
@@ -148,6 +164,15 @@ impl Account {
             (Reason::Expired, _) => format!(
                 "The occurrence of {at} did not fire because the trigger had expired, and was edited only later, at {recorded}."
             ),
+        }
+    }
+
+    /// By whom and when, to be put behind what says that the trigger is or was paused.
+    fn paused_by(&self, edit: &Made, did: &str) -> String {
+        let when = self.short(edit.at);
+        match edit.revision {
+            1 => format!(": {} made it so at {when}", editor(edit)),
+            revision => format!(": {} {did} it at {when}, with revision {revision}", editor(edit)),
         }
     }
 
@@ -331,6 +356,15 @@ impl Account {
     /// The same without the zone.
     fn short(&self, at: Timestamp) -> String {
         on_clock(at, &self.zone)
+    }
+}
+
+/// Who made a revision, and from where.
+fn editor(edit: &Made) -> String {
+    match &edit.by {
+        None => "somebody".to_owned(),
+        Some(Actor { who, address: Some(address), .. }) => format!("{who} (from {address})"),
+        Some(Actor { who, .. }) => who.to_string(),
     }
 }
 

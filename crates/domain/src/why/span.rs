@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::made::{Made, edit_behind};
 use super::{Facts, Standing, Verdict, absence_around, count_in, latest_in, next_after, standing_at, timing, verdict};
 use crate::agenda::Span;
 use crate::event::Origin;
@@ -24,6 +25,8 @@ pub struct Line {
     pub count: u64,
     /// What became of them, told of the first.
     pub verdict: Verdict,
+    /// The edit that is behind it, told of the first.
+    pub edit: Option<Made>,
 }
 
 /// What became of all occurrences of a span.
@@ -128,7 +131,7 @@ impl Telling<'_> {
             let verdict = Verdict::Fired(*firing, timing(firing), absence);
             let is_told = self.lines.iter().rev().take(2).any(|line| line.first == at && line.verdict == verdict);
             if !is_told {
-                self.lines.push(Line { first: at, last: at, count: 1, verdict });
+                self.lines.push(Line { first: at, last: at, count: 1, verdict, edit: None });
             }
             self.told_until = self.told_until.max(at);
         }
@@ -161,7 +164,9 @@ impl Telling<'_> {
         let count = count.saturating_sub(fired.count() as u64);
         if count > 0 {
             let absence = absence_around(self.facts.absences, first).filter(|_| skipped.reason == Reason::Missed);
-            self.lines.push(Line { first, last, count, verdict: Verdict::Skipped(*view, absence) });
+            let verdict = Verdict::Skipped(*view, absence);
+            let edit = edit_behind(self.facts, first, &verdict);
+            self.lines.push(Line { first, last, count, verdict, edit });
         }
         self.told_until = self.told_until.max(until);
     }
@@ -216,6 +221,7 @@ impl Telling<'_> {
         // What stood in a record is told by it, and what became of the others is the same for all of the piece.
         let facts = Facts { ledger: &Ledger::default(), ..self.facts };
         let verdict = verdict(facts, first, Some(standing));
-        self.lines.push(Line { first, last, count: count_in(details, after, until), verdict });
+        let edit = edit_behind(self.facts, first, &verdict);
+        self.lines.push(Line { first, last, count: count_in(details, after, until), verdict, edit });
     }
 }

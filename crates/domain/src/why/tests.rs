@@ -4,6 +4,7 @@ mod law;
 
 use super::span::SpanAccount;
 use super::*;
+use crate::actor::Who;
 use crate::agenda::Span;
 use crate::id::{EventId, TriggerId, UserId};
 use crate::occurrence::Skipped;
@@ -34,12 +35,18 @@ fn every(period: &str, anchor: &str) -> Schedule {
 /// A trigger and all that is known of it. It was made on Monday, 23 November 2026, at noon, and it is Thursday noon.
 struct Case {
     armed: Armed,
+    made: Option<Made>,
     former: Vec<Former>,
     ledger: Ledger,
     absences: Vec<Absence>,
     gone_until: Timestamp,
     now: Timestamp,
     zone: Zone,
+}
+
+fn cleo() -> Actor {
+    let who = Who::User { id: UserId(1), email: "cleo@example.com".to_owned() };
+    Actor { who, address: Some("192.0.2.7".parse().expect("an address")), program: Some("curl/8".to_owned()) }
 }
 
 const MADE: &str = "2026-11-23T12:00:00Z";
@@ -71,6 +78,7 @@ impl Case {
         let trigger = Trigger { id, owner, revision: 3, definition, created_at: made, standing_since: made };
         Case {
             armed: Armed { trigger, next_at, fired: 0 },
+            made: None,
             former: Vec::new(),
             ledger: Ledger::default(),
             absences: Vec::new(),
@@ -114,9 +122,20 @@ impl Case {
         self
     }
 
+    /// It was edited by her at noon, and said what it says now but for the change before.
+    fn edited(mut self, change: impl FnOnce(&mut Definition)) -> Case {
+        let mut definition = self.armed.trigger.definition.clone();
+        change(&mut definition);
+        let (made, noon) = (at(MADE), at("2026-11-26T10:00:00Z"));
+        self.former = vec![Former { revision: 2, from: made, until: noon, made_by: Some(cleo()), definition }];
+        self.made = Some(Made { revision: 3, at: noon, by: Some(cleo()) });
+        self.changed(|trigger| trigger.standing_since = noon)
+    }
+
     fn facts(&self) -> Facts<'_> {
         Facts {
             armed: &self.armed,
+            made: self.made.as_ref(),
             former: &self.former,
             ledger: &self.ledger,
             absences: &self.absences,
@@ -336,7 +355,13 @@ fn a_former_revision_decides_about_its_own_time() {
     let mut case = Case::workdays().changed(|trigger| trigger.standing_since = at("2026-11-26T10:00:00Z"));
     let hourly =
         Definition { schedule: details(cron("30 * * * *", "Europe/Riga")), ..case.armed.trigger.definition.clone() };
-    case.former = vec![Former { revision: 2, from: at(MADE), until: at("2026-11-26T10:00:00Z"), definition: hourly }];
+    case.former = vec![Former {
+        revision: 2,
+        from: at(MADE),
+        until: at("2026-11-26T10:00:00Z"),
+        made_by: None,
+        definition: hourly,
+    }];
     let account = case.account("2026-11-26 09:00");
     assert_eq!(account.revision, Some(2));
     assert_eq!(
@@ -345,6 +370,66 @@ fn a_former_revision_decides_about_its_own_time() {
     );
     assert_eq!(case.account("2026-11-26 09:30").verdict, Verdict::Lost);
     assert_eq!(case.account("2026-11-27 09:00").revision, Some(3));
+}
+
+#[test]
+fn a_pause_names_who_paused_and_an_edit_that_came_first_who_made_it() {
+    let occurrence = "The occurrence of Thu 26 Nov 2026 13:00 Europe/Riga";
+    let (eleven, recorded) = ("2026-11-26T11:00:00Z", "2026-11-26T11:30:00Z");
+    let hourly = || Case::of(Some(cron("0 * * * *", "Europe/Riga")));
+    let paused = hourly().changed(|trigger| trigger.definition.enabled = false);
+    let paused = paused.edited(|before| before.enabled = true);
+    let by = "cleo@example.com (from 192.0.2.7)";
+    assert_told(
+        &paused,
+        eleven,
+        "paused",
+        &format!(
+            "{occurrence} did not fire because the trigger is paused: {by} paused it at Thu 26 Nov 2026 12:00, with revision 3."
+        ),
+    );
+    assert_told(
+        &paused,
+        "2026-11-27 09:00",
+        "paused",
+        &format!(
+            "The trigger would fire at Fri 27 Nov 2026 09:00 Europe/Riga, but it is paused: {by} paused it at Thu 26 Nov 2026 12:00, with revision 3."
+        ),
+    );
+    assert_eq!(paused.account("2026-11-26T09:00:00Z").edit, None, "it was not paused yet");
+
+    let mut renamed = paused;
+    let still_paused = renamed.armed.trigger.definition.clone();
+    let (noon, later) = (at("2026-11-26T10:00:00Z"), at("2026-11-26T10:30:00Z"));
+    let pausing = Former { revision: 3, from: noon, until: later, made_by: Some(cleo()), definition: still_paused };
+    renamed.former.push(pausing);
+    renamed.made = Some(Made { revision: 4, at: later, by: Some(Actor::SYSTEM) });
+    let edit = renamed.account(eleven).edit.expect("it is known who paused");
+    assert_eq!((edit.revision, edit.by), (3, Some(cleo())), "whoever edits a paused trigger has not paused it");
+    renamed.former.remove(0);
+    assert_eq!(renamed.account(eleven).edit, None, "it may have been paused before what is kept");
+
+    let mut born = hourly().changed(|trigger| trigger.definition.enabled = false);
+    born.made = Some(Made { revision: 1, at: at(MADE), by: None });
+    let told = born.told(eleven).1;
+    assert!(told.ends_with("is paused: somebody made it so at Mon 23 Nov 2026 14:00."), "{told}");
+
+    let resumed = hourly().edited(|before| before.enabled = false);
+    let resumed =
+        resumed.skipped(Reason::Paused, "2026-11-26T08:00:00Z", "2026-11-26T09:00:00Z", "2026-11-26T10:00:00Z");
+    let told = resumed.told("2026-11-26T09:00:00Z").1;
+    assert!(told.ends_with("was paused, until Thu 26 Nov 2026 12:00 at most."), "nobody knows revision 1: {told}");
+
+    let mut superseded = hourly().edited(|_| {}).skipped(Reason::Superseded, eleven, eleven, recorded);
+    superseded.made = Some(Made { revision: 3, at: at(recorded), by: Some(cleo()) });
+    assert_told(
+        &superseded,
+        eleven,
+        "superseded",
+        &format!(
+            "{occurrence} was due and did not fire because {by} edited or paused the trigger first, at Thu 26 Nov 2026 13:30: that made revision 3."
+        ),
+    );
 }
 
 #[test]

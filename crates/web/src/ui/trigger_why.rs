@@ -15,6 +15,7 @@ use super::badge::Badge;
 use super::frame::{Frame, Place};
 use super::moment::Moment;
 use super::number::number;
+use super::revision::from;
 use super::trigger_gone::gone;
 use super::trigger_row::TriggerRow;
 use super::{PageFault, page};
@@ -54,12 +55,22 @@ struct Answer {
     /// How many are on the same record, the first and the last of them, and when it was written down.
     record: Option<(String, Moment, Moment, Moment)>,
     absence: Option<(Moment, Moment)>,
+    edit: Option<EditRow>,
     before: Option<(Moment, String)>,
     after: Option<(Moment, String)>,
     revision: Option<i64>,
     standing_since: Moment,
     /// What is counted in the hour, where nothing else is left: its beginning, how many fired, how many did not.
     counts: Option<(Moment, String, String)>,
+}
+
+/// The edit that was to blame.
+struct EditRow {
+    revision: i64,
+    at: Moment,
+    by: Option<String>,
+    /// From where.
+    from: Option<String>,
 }
 
 /// What lies around it.
@@ -100,6 +111,12 @@ impl Answer {
                 (number(skipped.count), moment(skipped.first), moment(skipped.last), moment(view.recorded_at))
             }),
             absence: absence.map(|absence| (moment(absence.from), moment(absence.to))),
+            edit: account.edit.as_ref().map(|edit| EditRow {
+                revision: edit.revision,
+                at: moment(edit.at),
+                by: edit.by.as_ref().map(|by| by.who.to_string()),
+                from: edit.by.as_ref().and_then(from),
+            }),
             before: account.neighbours.0.map(linked),
             after: account.neighbours.1.map(linked),
             revision: account.revision,

@@ -99,7 +99,8 @@ impl World {
         let edit = self.armed.trigger.edit(definition, self.armed.next_at, self.now);
         let former = std::mem::replace(&mut self.armed.trigger, edit.trigger);
         let from = std::mem::replace(&mut self.made_at, self.now);
-        self.former.push(Former { revision: former.revision, from, until: self.now, definition: former.definition });
+        let (revision, definition) = (former.revision, former.definition);
+        self.former.push(Former { revision, from, until: self.now, made_by: None, definition });
         if let crate::trigger::Arm::Set(next_at) = edit.arm {
             self.armed.next_at = next_at;
         }
@@ -158,8 +159,11 @@ proptest! {
         }
         let gone_until = kept_h.map_or(Timestamp::MIN, |hours| world.now - SignedDuration::from_hours(hours));
         let ledger = world.kept_after(gone_until);
+        let trigger = &world.armed.trigger;
+        let made = Made { revision: trigger.revision, at: world.made_at, by: None };
         let facts = Facts {
             armed: &world.armed,
+            made: Some(&made),
             former: &world.former,
             ledger: &ledger,
             absences: &world.absences,
@@ -181,6 +185,13 @@ proptest! {
             let lines: Vec<_> = told.lines.iter().filter(|line| line.first <= at && at <= line.last).collect();
             prop_assert_eq!(lines.len(), 1, "{} is in {:?}", at, lines);
             prop_assert_eq!(lines[0].verdict.word(), word, "{}", at);
+            prop_assert_eq!(&lines[0].edit, &account.edit, "{}", at);
+            prop_assert!(account.edit.is_some() == ["paused", "superseded"].contains(&word), "{}", account.sentence());
+            if let Some(edit) = account.edit.as_ref().filter(|_| word == "paused") {
+                let number = usize::try_from(edit.revision).expect("they count from 1");
+                let said = |number: usize| world.former.get(number - 1).map_or(&trigger.definition, |one| &one.definition);
+                prop_assert!(edit.at < at && !said(number).enabled && (number == 1 || said(number - 1).enabled));
+            }
             if kept_h.is_none() {
                 prop_assert!(word != "forgotten", "{}", account.sentence());
             }

@@ -67,14 +67,41 @@ fn what_a_pause_held_back_is_told_while_it_lasts_and_afterwards() {
     assert_eq!((&told["disposition"], &told["skipped"]), (&json!("paused"), &Value::Null), "{told}");
     assert!(told["advice"][0].as_str().is_some_and(|advice| advice.starts_with("Resume the trigger")), "{told}");
     let ahead = held_back + SignedDuration::from_hours(1);
-    assert_eq!(
-        why(&ann, id, &ahead.to_string())["sentence"].as_str().map(|said| said.ends_with("but it is paused.")),
-        Some(true)
-    );
-    ann.patch(&format!("/api/v1/triggers/{id}"), &json!({"enabled": true})).is(200);
+    let would = why(&ann, id, &ahead.to_string());
+    let said = would["sentence"].as_str().expect("a sentence");
+    assert!(said.contains("but it is paused: ann@example.com (from 127.0.0.1) paused it at "), "{said}");
+    let edit = told["edit"].clone();
+    assert_eq!((&edit["revision"], &edit["by"]["name"]), (&json!(2), &json!("ann@example.com")), "{told}");
+    assert_eq!(would["edit"], edit);
+    // Whoever edits it meanwhile has not paused it.
+    let key = ann.post("/api/v1/api_keys", &json!({"name": "deploy", "scopes": ["read", "manage"]})).is(201).json();
+    let program = Client::new(ann.base()).bearer(key["key"].as_str().expect("a key"));
+    program.patch(&format!("/api/v1/triggers/{id}"), &json!({"name": "renamed", "enabled": true})).is(200);
     let told = why(&ann, id, &held_back.to_string());
+    assert_eq!(told["edit"], edit, "{told}");
+    let span = ann.get(&format!("/api/v1/triggers/{id}/why?from={held_back}")).is(200).json();
+    assert_eq!(span["lines"][0]["edit"], edit, "{span}");
     assert_eq!((&told["disposition"], &told["skipped"]["reason"]), (&json!("paused"), &json!("paused")), "{told}");
     assert_eq!(why(&ann, id, &ahead.to_string())["disposition"], json!("to_come"));
+}
+
+#[test]
+fn what_was_said_before_an_edit_decides_about_its_own_time() {
+    let server = Server::start();
+    let ann = server.user();
+    let id =
+        make(&ann, &scheduled(&json!({"cron": "0 9 * * *", "timezone": "UTC", "starts_at": "2035-01-01T00:00:00Z"})));
+    let before = Timestamp::now();
+    until("time has passed", || (Timestamp::now() > before + SignedDuration::from_millis(20)).then_some(()));
+    ann.patch(&format!("/api/v1/triggers/{id}"), &json!({"schedule_details": {"every": "90m"}})).is(200);
+    let told = why(&ann, id, &(before + SignedDuration::from_millis(10)).to_string());
+    assert_eq!((&told["disposition"], &told["revision"]), (&json!("no_occurrence"), &json!(1)), "{told}");
+    assert!(told["sentence"].as_str().is_some_and(|said| said.starts_with("\"0 9 * * *\" does not name")), "{told}");
+    let path = format!("/api/v1/triggers/{id}/why?from={}", before - SignedDuration::from_hours(1));
+    assert_eq!(ann.get(&path).is(200).json()["unknown"], Value::Null, "all that it ever said is kept");
+    ann.patch(&format!("/api/v1/triggers/{id}"), &json!({"name": "renamed"})).is(200);
+    let ahead = Timestamp::now() + SignedDuration::from_hours(2);
+    assert_eq!(why(&ann, id, &ahead.to_string())["revision"], json!(3));
 }
 
 #[test]

@@ -7,11 +7,12 @@ use oncue_domain::agenda::Span;
 use oncue_domain::plan::Absence;
 use oncue_domain::store::LedgerFiring;
 use oncue_domain::why::span::{Line, SpanAccount};
-use oncue_domain::why::{NotNamed, Verdict};
+use oncue_domain::why::{Made, NotNamed, Verdict};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{Told, parts};
+use crate::api::actor::ActorDocument;
 use crate::api::time;
 use crate::api::trigger::SkippedDocument;
 
@@ -23,7 +24,7 @@ use crate::api::trigger::SkippedDocument;
     "is_occurrence": false,
     "sentence": "\"0 9 * * MON-FRI\" does not name Sat 28 Nov 2026 09:00 Europe/Riga: the day of the week, Saturday, does not match MON-FRI; its neighbours are Fri 27 Nov 2026 09:00 and Mon 30 Nov 2026 09:00.",
     "clock": null, "advice": ["Let the day of the week (MON-FRI) take Saturday as well."], "event": null, "skipped": null,
-    "absence": null, "unmet": [{"field": "day_of_week", "wanted": "MON-FRI", "shown": "Saturday"}],
+    "absence": null, "edit": null, "unmet": [{"field": "day_of_week", "wanted": "MON-FRI", "shown": "Saturday"}],
     "before": "2026-11-27T07:00:00Z", "after": "2026-11-30T07:00:00Z", "fires_before": null, "counts": null, "revision": 1,
     "standing_since": "2026-11-23T12:00:00Z", "timezone": "Europe/Riga", "tzdata": "2026e"
 }))]
@@ -63,6 +64,9 @@ pub(super) struct InstantDocument {
     skipped: Option<SkippedDocument>,
     /// The time in which nobody ran, where that was to blame.
     absence: Option<TimeSpan>,
+    /// The edit that was to blame: the one that paused the trigger, or came before what was due; null where there is none, and where it is
+    /// not kept any more.
+    edit: Option<EditInShort>,
     /// The fields of the cron line that the wall clock did not meet.
     unmet: Vec<UnmetDocument>,
     /// The occurrence before.
@@ -132,6 +136,26 @@ impl TimeSpan {
     }
 }
 
+/// An edit of the trigger.
+#[derive(Serialize, ToSchema)]
+#[schema(as = WhyEdit, example = json!({
+    "revision": 4, "at": "2026-11-26T10:00:00Z",
+    "by": {"kind": "user", "id": 1, "name": "ada@example.com", "address": "192.0.2.7", "program": "curl/8.5.0"}
+}))]
+struct EditInShort {
+    /// The revision that it made.
+    revision: i64,
+    at: String,
+    /// Who made it; null where that was not written down yet.
+    by: Option<ActorDocument>,
+}
+
+impl EditInShort {
+    fn of(made: &Made) -> EditInShort {
+        EditInShort { revision: made.revision, at: time(made.at), by: made.by.as_ref().map(ActorDocument::of) }
+    }
+}
+
 /// A field of a cron line that the wall clock did not meet.
 #[derive(Serialize, ToSchema)]
 #[schema(as = UnmetField)]
@@ -181,6 +205,7 @@ impl InstantDocument {
             event: firing.map(EventInShort::of),
             skipped: skipped.map(SkippedDocument::of),
             absence: absence.map(TimeSpan::absent),
+            edit: account.edit.as_ref().map(EditInShort::of),
             unmet: unmet.collect(),
             before: account.neighbours.0.map(time),
             after: account.neighbours.1.map(time),
@@ -266,6 +291,8 @@ struct LineDocument {
     recorded_at: Option<String>,
     /// The time in which nobody ran, where that was to blame.
     absence: Option<TimeSpan>,
+    /// The edit that was to blame, as for a single instant; told of the first.
+    edit: Option<EditInShort>,
 }
 
 impl LineDocument {
@@ -279,6 +306,7 @@ impl LineDocument {
             event: firing.map(EventInShort::of),
             recorded_at: skipped.map(|view| time(view.recorded_at)),
             absence: absence.map(TimeSpan::absent),
+            edit: line.edit.as_ref().map(EditInShort::of),
         }
     }
 }

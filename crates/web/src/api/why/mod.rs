@@ -12,15 +12,16 @@ use oncue_domain::count::{HourCount, hour_of};
 use oncue_domain::error::Invalid;
 use oncue_domain::id::UserId;
 use oncue_domain::plan::Absence;
+use oncue_domain::revision::Revision;
 use oncue_domain::schedule::zone::{Zone, parse_instant};
 use oncue_domain::store::{Ledger, LedgerFiring, SkippedView};
-use oncue_domain::trigger::Armed;
+use oncue_domain::trigger::{Armed, Definition, Trigger};
 use oncue_domain::why::span::SpanAccount;
-use oncue_domain::why::{Account, Asked, Facts, Former, NEAR, Verdict};
+use oncue_domain::why::{Account, Asked, Facts, Former, Made, NEAR, Verdict};
 
 use document::{InstantDocument, SpanDocument, WhyDocument};
 
-use super::page::{next_limit, take_page, with_next};
+use super::page::{READ_TOGETHER, next_limit, take_page, with_next};
 use super::time;
 use super::trigger::{load, zone_of};
 use crate::app::{App, Shared};
@@ -35,6 +36,7 @@ const SPAN_UNASKED: SignedDuration = SignedDuration::from_hours(24);
 /// What is known of a trigger and the time around a question.
 struct Known {
     armed: Armed,
+    made: Option<Made>,
     former: Vec<Former>,
     ledger: Ledger,
     absences: Vec<Absence>,
@@ -54,9 +56,11 @@ impl Known {
         now: Timestamp,
     ) -> Result<Known, Fault> {
         let gone_until = app.settings.retention.gone_until(now);
+        let (made, former) = revisions(app, &armed.trigger, span.from).await?;
         let ledger = app.store.ledger(owner, armed.trigger.id, span, gone_until, limit).await?;
         Ok(Known {
-            former: Vec::new(),
+            made,
+            former,
             ledger: ledger.ok_or_else(|| Fault::not_found("Trigger"))?,
             absences: app.store.absences().await?,
             gone_until,
@@ -69,11 +73,45 @@ impl Known {
     fn facts(&self) -> Facts<'_> {
         Facts {
             armed: &self.armed,
+            made: self.made.as_ref(),
             former: &self.former,
             ledger: &self.ledger,
             absences: &self.absences,
             gone_until: self.gone_until,
             now: self.now,
+        }
+    }
+}
+
+/// How the trigger came to say what it says, and what it said before, oldest first: back to what stood at `from`, and where it was paused
+/// then, back to what stood before the pause. No more are kept than [`FORMER_KEPT`](oncue_domain::revision::FORMER_KEPT), and what their
+/// events carried is let go of as they are read.
+async fn revisions(app: &Shared, trigger: &Trigger, from: Timestamp) -> Result<(Option<Made>, Vec<Former>), Fault> {
+    let (mut made, mut former, mut before) = (None, Vec::new(), None);
+    loop {
+        let read = app.store.revisions(trigger.owner, trigger.id, before, READ_TOGETHER).await?;
+        let mut is_enough = read.len() < READ_TOGETHER;
+        for Revision { trigger: Trigger { revision, definition, .. }, made_at, made_by, until } in read {
+            before = Some(revision);
+            let is_reached = definition.enabled && made_at < from;
+            match until {
+                // Edits since the trigger was read are none of this answer's.
+                _ if revision > trigger.revision => {}
+                _ if revision == trigger.revision => made = Some(Made { revision, at: made_at, by: made_by }),
+                Some(until) => {
+                    let definition = Definition { payload: None, ..definition };
+                    former.push(Former { revision, from: made_at, until, made_by, definition });
+                }
+                None => {}
+            }
+            if is_reached && made.is_some() {
+                is_enough = true;
+                break;
+            }
+        }
+        if is_enough {
+            former.reverse();
+            return Ok((made, former));
         }
     }
 }
