@@ -399,6 +399,7 @@ mod tests {
             destinations: Vec::new(),
             is_test: false,
             enabled: true,
+            pause: None,
             expires_at: None,
         };
         NewTrigger { owner: UserId(owner), definition, next_at: None, test_event: None }

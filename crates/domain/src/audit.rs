@@ -203,7 +203,7 @@ impl Inspected {
     /// Whether it is one that is deleted when it is done, has nothing left from that instant on, and is due for that.
     fn waits_to_go(&self, next_at: Timestamp) -> bool {
         let definition = &self.trigger.definition;
-        let is_on = definition.enabled && !definition.is_test;
+        let is_on = !definition.is_paused_at(next_at) && !definition.is_test;
         is_on && definition.deletes_when_done() && self.next_after(just_before(next_at)).is_none()
     }
 }
@@ -270,6 +270,7 @@ mod tests {
                 destinations: Vec::new(),
                 is_test: false,
                 enabled: true,
+                pause: None,
                 expires_at: None,
             },
             created_at: at(0),

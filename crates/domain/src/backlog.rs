@@ -194,6 +194,7 @@ mod tests {
             destinations: Vec::new(),
             is_test: false,
             enabled: true,
+            pause: None,
             expires_at: None,
         };
         let (id, owner) = (TriggerId(1), UserId(1));

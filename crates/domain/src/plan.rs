@@ -101,6 +101,9 @@ fn plan_after(fired: u64, trigger: &Trigger, armed: Timestamp, now: Timestamp, a
         if plan.firings.len() == FIRINGS_MAX {
             break;
         }
+        if due == armed {
+            plan.skipped.extend(trigger.paused_before(due));
+        }
         let absence = absences.iter().find(|absence| absence.from < due && due < absence.to);
         let settled = match absence {
             Some(absence) => {
@@ -235,6 +238,7 @@ mod tests {
                 destinations: Vec::new(),
                 is_test: false,
                 enabled: true,
+                pause: None,
                 expires_at: None,
             },
             created_at: at(0),

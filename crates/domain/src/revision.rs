@@ -46,6 +46,8 @@ pub enum Change {
     IsTest,
     /// Whether it may fire.
     Enabled,
+    /// Why it is paused, or until when.
+    Pause,
     /// From when on it does not fire.
     ExpiresAt,
 }
@@ -63,6 +65,7 @@ impl Change {
             Change::Destinations => "destinations",
             Change::IsTest => "is_test",
             Change::Enabled => "enabled",
+            Change::Pause => "pause",
             Change::ExpiresAt => "expires_at",
         }
     }
@@ -71,8 +74,18 @@ impl Change {
 /// What differs, in the order in which a trigger is shown.
 pub fn changes(before: &Definition, after: &Definition) -> Vec<Change> {
     // Taken apart, so that a field that is added to definitions cannot be forgotten here.
-    let Definition { name, schedule, payload, payload_schema, webhook, destinations, is_test, enabled, expires_at } =
-        before;
+    let Definition {
+        name,
+        schedule,
+        payload,
+        payload_schema,
+        webhook,
+        destinations,
+        is_test,
+        enabled,
+        pause,
+        expires_at,
+    } = before;
     let (url, format) = webhook.as_ref().map(|webhook| (&webhook.url, webhook.format)).unzip();
     let (url_after, format_after) = after.webhook.as_ref().map(|webhook| (&webhook.url, webhook.format)).unzip();
     let compared = [
@@ -85,6 +98,7 @@ pub fn changes(before: &Definition, after: &Definition) -> Vec<Change> {
         (Change::Destinations, *destinations == after.destinations),
         (Change::IsTest, *is_test == after.is_test),
         (Change::Enabled, *enabled == after.enabled),
+        (Change::Pause, *pause == after.pause),
         (Change::ExpiresAt, *expires_at == after.expires_at),
     ];
     compared.into_iter().filter_map(|(change, is_same)| (!is_same).then_some(change)).collect()
@@ -118,7 +132,7 @@ mod tests {
     use crate::payload_schema::PayloadSchema;
     use crate::schedule::every::Period;
     use crate::schedule::{FirstFiring, Schedule};
-    use crate::trigger::ScheduleDetails;
+    use crate::trigger::{Pause, ScheduleDetails};
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_second(seconds).expect("in range")
@@ -139,6 +153,7 @@ mod tests {
             destinations: Vec::new(),
             is_test: false,
             enabled: true,
+            pause: None,
             expires_at: None,
         }
     }
@@ -161,6 +176,10 @@ mod tests {
             (with_address.clone(), vec![Change::WebhookUrl, Change::Format]),
             (Definition { destinations: vec![DestinationId(1)], ..before.clone() }, vec![Change::Destinations]),
             (Definition { is_test: true, enabled: false, ..before.clone() }, vec![Change::IsTest, Change::Enabled]),
+            (
+                Definition { enabled: false, pause: Pause::new(None, Some(at(9))), ..before.clone() },
+                vec![Change::Enabled, Change::Pause],
+            ),
             (Definition { expires_at: Some(at(9)), ..before.clone() }, vec![Change::ExpiresAt]),
         ] {
             assert_eq!(changes(&before, &after), expected);

@@ -12,8 +12,10 @@ use crate::occurrence::{Reason, Skipped};
 use crate::payload::Payload;
 use crate::payload_schema::PayloadSchema;
 
+mod pause;
 mod timing;
 
+pub use pause::{Pause, REASON_CHARS_MAX, parse_reason};
 pub use timing::{MaxFires, ScheduleDetails, ScheduleWish, Terms};
 
 /// The longest name, in characters.
@@ -65,8 +67,10 @@ pub struct TriggerHead {
     pub destinations: Vec<DestinationId>,
     /// Kept, but never scheduled.
     pub is_test: bool,
-    /// Whether it may fire.
+    /// Whether it may fire; one that may not, may again after a pause that is over ([`TriggerHead::is_paused_at`]).
     pub enabled: bool,
+    /// What is said of its pause, only where it is not enabled.
+    pub pause: Option<Pause>,
     /// From then on it does not fire.
     pub expires_at: Option<Timestamp>,
     /// When it was made.
@@ -108,7 +112,10 @@ impl TriggerHead {
 
     /// Whether it will fire by itself or when called.
     pub fn is_active(&self, now: Timestamp) -> bool {
-        self.enabled && !self.is_test && self.lives_at(now) && (self.kind() == Kind::Api || self.next_at.is_some())
+        !self.is_paused_at(now)
+            && !self.is_test
+            && self.lives_at(now)
+            && (self.kind() == Kind::Api || self.next_at.is_some())
     }
 }
 
@@ -124,6 +131,7 @@ impl<T: AsRef<Trigger>> From<&Armed<T>> for TriggerHead {
             destinations: definition.destinations.clone(),
             is_test: definition.is_test,
             enabled: definition.enabled,
+            pause: definition.pause.clone(),
             expires_at: definition.expires_at,
             created_at: trigger.created_at,
             next_at: armed.next_at,
@@ -156,8 +164,10 @@ pub struct Definition {
     pub destinations: Vec<DestinationId>,
     /// Kept, but never scheduled.
     pub is_test: bool,
-    /// False pauses.
+    /// False pauses, until the pause is over ([`Definition::is_paused_at`]).
     pub enabled: bool,
+    /// What is said of its pause, only where it is not enabled.
+    pub pause: Option<Pause>,
     /// An occurrence at or after this instant does not fire, not even late.
     pub expires_at: Option<Timestamp>,
 }
@@ -184,10 +194,10 @@ impl Definition {
 
     /// The first occurrence after `after` that is to be waited for: none where there is nothing to wait for.
     pub fn next_after(&self, after: Timestamp) -> Option<Timestamp> {
-        if !self.enabled || self.is_test {
+        if self.is_test {
             return None;
         }
-        let next = self.schedule.as_ref()?.next_after(after)?;
+        let next = self.schedule.as_ref()?.next_after(self.runs_after(after)?)?;
         self.lives_at(next).then_some(next)
     }
 
@@ -220,6 +230,11 @@ impl Definition {
 /// without them.
 const TURNS_DIRECTION: [std::ops::RangeInclusive<char>; 2] = ['\u{202a}'..='\u{202e}', '\u{2066}'..='\u{2069}'];
 
+/// Whether a line of somebody's holds what would make it look like something else, or like several lines.
+fn has_forbidden_chars(line: &str) -> bool {
+    line.chars().any(|c| c.is_control() || TURNS_DIRECTION.iter().any(|turning| turning.contains(&c)))
+}
+
 /// Checks a trigger's name: at most [`NAME_CHARS_MAX`] characters, none of them a control character, and none that turns the
 /// direction of what follows, so that no name looks like another.
 ///
@@ -229,7 +244,7 @@ pub fn parse_name(name: &str) -> Result<Option<String>, Invalid> {
     if name.chars().count() > NAME_CHARS_MAX {
         return Err(Invalid::new("name", format!("A name has at most {NAME_CHARS_MAX} characters.")));
     }
-    if name.chars().any(|c| c.is_control() || TURNS_DIRECTION.iter().any(|turning| turning.contains(&c))) {
+    if has_forbidden_chars(name) {
         return Err(Invalid::new("name", "A name has no line breaks and no other control characters."));
     }
     Ok((!name.is_empty()).then(|| name.to_owned()))
@@ -337,10 +352,21 @@ impl Trigger {
     }
 
     fn edit_after(&self, fired: u64, definition: Definition, next_at: Option<Timestamp>, now: Timestamp) -> Edit {
+        let definition = definition.as_of(now);
+        if let Some((resumed, paused)) = self.after_pause(next_at, now) {
+            let mut edit = resumed.edit_after(fired, definition, next_at, now);
+            if edit.arm == Arm::Keep && !paused.is_empty() {
+                // What is written down here must not be written down by a plan as well.
+                edit.arm = Arm::Set(next_at);
+            }
+            edit.skipped.splice(0..0, paused.into_iter().filter(|_| self.definition.left(fired) != Some(0)));
+            return edit;
+        }
         let old = &self.definition;
         let stands = old.schedule == definition.schedule
             && old.expires_at == definition.expires_at
             && old.enabled == definition.enabled
+            && old.pause_ends_at() == definition.pause_ends_at()
             && old.is_test == definition.is_test;
         let mut trigger = self.clone();
         trigger.revision += 1;
@@ -371,9 +397,10 @@ impl Trigger {
         if self.definition.is_test {
             return Vec::new();
         }
-        let waiting = match next_at {
-            Some(due) => (due <= now).then(|| (just_before(due), Reason::Superseded)),
-            None => (!self.definition.enabled).then_some((self.standing_since, Reason::Paused)),
+        let waiting = if self.definition.is_paused_at(now) {
+            Some((self.standing_since, Reason::Paused))
+        } else {
+            next_at.filter(|due| *due <= now).map(|due| (just_before(due), Reason::Superseded))
         };
         let expiry = self.definition.expires_at.filter(|end| *end <= now);
         let until = expiry.map_or(now, just_before);
@@ -418,7 +445,7 @@ impl Trigger {
     /// # Errors
     /// Says why not.
     pub fn may_fire_again(&self, now: Timestamp) -> Result<(), FireRefusal> {
-        if !self.definition.enabled {
+        if self.definition.is_paused_at(now) {
             return Err(FireRefusal::Paused);
         }
         if !self.definition.lives_at(now) {
@@ -473,6 +500,7 @@ mod tests {
                 destinations: Vec::new(),
                 is_test: false,
                 enabled: true,
+                pause: None,
                 expires_at: None,
             },
             created_at: at(0),

@@ -157,6 +157,7 @@ mod tests {
                 destinations: Vec::new(),
                 is_test: false,
                 enabled: true,
+                pause: None,
                 expires_at: None,
             };
             let new = NewTrigger { owner: user.id, definition, next_at: Some(at(100)), test_event: None };

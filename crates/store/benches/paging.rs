@@ -101,6 +101,7 @@ async fn trigger(store: &Arc<dyn Store>, owner: UserId, now: Timestamp) -> Trigg
         destinations: Vec::new(),
         is_test: false,
         enabled: true,
+        pause: None,
         expires_at: None,
     };
     let new = NewTrigger { owner, definition, next_at: None, test_event: None };

@@ -24,7 +24,7 @@ use oncue_domain::schedule::rule::{Fold, Gap};
 use oncue_domain::schedule::zone::{Zone, Zones};
 use oncue_domain::schedule::{FirstFiring, Schedule};
 use oncue_domain::store::{Error, TargetKind};
-use oncue_domain::trigger::{Definition, MaxFires, ScheduleDetails, Terms};
+use oncue_domain::trigger::{Definition, MaxFires, Pause, ScheduleDetails, Terms};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -212,6 +212,11 @@ pub(crate) fn webhook(url: Option<String>, format: Option<String>) -> Result<Opt
     let format =
         format.as_deref().and_then(Format::from_word).ok_or_else(|| broken("webhook_format", "unknown word"))?;
     Ok(Some(Webhook { url, format }))
+}
+
+/// Reads back what is said of a pause.
+pub(crate) fn pause(reason: Option<String>, until: Option<i64>) -> Result<Option<Pause>, Error> {
+    Ok(Pause::new(reason, until.map(instant).transpose()?))
 }
 
 /// When a delivery is due that waits for those before it: never by itself, so in the year 9999.

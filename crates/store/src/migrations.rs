@@ -95,6 +95,7 @@ pub(crate) const POSTGRES: &[Migration] = &[
         sql: include_str!("../migrations/postgres/0011_payload_schema.sql"),
     },
     Migration { version: 12, name: "backlogs", sql: include_str!("../migrations/postgres/0012_backlogs.sql") },
+    Migration { version: 13, name: "pauses", sql: include_str!("../migrations/postgres/0013_pauses.sql") },
 ];
 
 /// All steps for SQLite.
@@ -125,6 +126,7 @@ pub(crate) const SQLITE: &[Migration] = &[
         sql: include_str!("../migrations/sqlite/0013_payload_schema.sql"),
     },
     Migration { version: 14, name: "backlogs", sql: include_str!("../migrations/sqlite/0014_backlogs.sql") },
+    Migration { version: 15, name: "pauses", sql: include_str!("../migrations/sqlite/0015_pauses.sql") },
 ];
 
 #[cfg(test)]

@@ -52,8 +52,8 @@ impl<'a> Waiting<'a> {
     /// The trigger, if it will ever fire by itself.
     pub fn of(head: &'a TriggerHead) -> Option<Waiting<'a>> {
         let schedule = head.schedule.as_ref()?;
-        let is_armed = head.enabled && !head.is_test;
-        let next_at = head.next_at.filter(|next| is_armed && head.lives_at(*next))?;
+        let fires_at = |next: &Timestamp| !head.is_paused_at(*next) && !head.is_test && head.lives_at(*next);
+        let next_at = head.next_at.filter(fires_at)?;
         let expires_at = match head.left() {
             None => head.expires_at,
             Some(0) => return None,

@@ -38,6 +38,7 @@ fn armed(id: i64, schedule: Schedule, since: Timestamp) -> Armed {
         destinations: Vec::new(),
         is_test: false,
         enabled: true,
+        pause: None,
         expires_at: None,
     };
     let next_at = definition.next_after(since);

@@ -102,10 +102,12 @@ impl Inspected {
         let definition = &trigger.definition;
         // Nobody knows of one that fired as often as allowed what it would have fired at since.
         let is_spent = definition.left(self.fired) == Some(0);
-        if definition.schedule.is_none() || !definition.enabled || definition.is_test || is_spent {
+        if definition.schedule.is_none() || definition.is_test || is_spent {
             return None;
         }
+        // What a pause held back is on record only once something has fired after it.
         let told_from = self.told_from(gone_until.checked_add(GOING).unwrap_or(Timestamp::MAX));
+        let told_from = definition.runs_after(told_from)?;
         let from = span.from.max(told_from.checked_add(SignedDuration::from_micros(1)).unwrap_or(Timestamp::MAX));
         let ends = [Some(span.until), self.cursor.map(|cursor| cursor.next_at), definition.expires_at];
         let until = ends.into_iter().flatten().min()?;
@@ -203,6 +205,7 @@ mod tests {
                 destinations: Vec::new(),
                 is_test: false,
                 enabled: true,
+                pause: None,
                 expires_at: None,
             },
             created_at: at(0),

@@ -164,6 +164,7 @@ pub fn telling(
         destinations: vec![to],
         is_test: false,
         enabled: true,
+        pause: None,
         expires_at: None,
     }
 }

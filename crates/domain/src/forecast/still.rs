@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::schedule::Schedule;
-use crate::trigger::{Kind, TriggerHead};
+use crate::trigger::{Kind, TriggerHead, just_before};
 
 /// What keeps a trigger from ever firing by itself; what nobody meant comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,23 +39,27 @@ impl Still {
         if !head.lives_at(now) {
             return Some(Still::Expired);
         }
-        if !head.enabled {
-            return Some(Still::Paused);
-        }
+        let from = match head.pause_ends_at() {
+            None if !head.enabled => return Some(Still::Paused),
+            end => end.map_or(now, |end| now.max(just_before(end))),
+        };
         match head.next_at {
             Some(next_at) if head.lives_at(next_at) => None,
             Some(_) => Some(Still::ExpiresBefore),
             None => {
                 let schedule = head.schedule.as_ref()?;
-                let would_fire = schedule.next_after(now);
+                let would_fire = schedule.next_after(from);
                 if head.left() == Some(0) {
                     return Some(Still::Spent);
                 }
                 match schedule.pattern() {
                     Schedule::Once { at } if *at <= now => None,
+                    Schedule::Once { at } if *at <= from => Some(Still::Paused),
                     _ if would_fire.is_some_and(|next| !head.lives_at(next)) => Some(Still::ExpiresBefore),
-                    _ if would_fire.is_none() && schedule.ends_at().is_some_and(|end| end <= now) => Some(Still::Ended),
-                    pattern if would_fire.is_none() && pattern.next_after(now).is_some() => Some(Still::NeverInSpan),
+                    _ if would_fire.is_none() && schedule.ends_at().is_some_and(|end| end <= from) => {
+                        Some(Still::Ended)
+                    }
+                    pattern if would_fire.is_none() && pattern.next_after(from).is_some() => Some(Still::NeverInSpan),
                     _ => Some(Still::Finished),
                 }
             }

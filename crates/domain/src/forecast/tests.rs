@@ -42,6 +42,7 @@ fn head(id: i64, schedule: Schedule, since: Timestamp, goes_to: &[i64]) -> Trigg
         destinations: goes_to.iter().map(|id| DestinationId(*id)).collect(),
         is_test: false,
         enabled: true,
+        pause: None,
         expires_at: None,
         created_at: since,
     }

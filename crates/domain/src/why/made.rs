@@ -37,11 +37,11 @@ pub(super) fn edit_behind(facts: Facts<'_>, at: Timestamp, verdict: &Verdict) ->
 fn paused_by(facts: Facts<'_>, at: Timestamp) -> Option<Made> {
     let mut known: Vec<(Made, &Definition)> = versions(facts).filter(|(made, _)| made.at < at).collect();
     let (mut first, definition) = known.pop()?;
-    if definition.enabled {
+    if !definition.is_paused_at(at) {
         return None;
     }
     while let Some((made, definition)) = known.pop() {
-        if definition.enabled {
+        if !definition.is_paused_at(first.at) {
             return Some(first);
         }
         first = made;

@@ -33,7 +33,7 @@ use crate::schedule::cron::CronExpression;
 use crate::schedule::mismatch::Mismatch;
 use crate::schedule::zone::Zone;
 use crate::store::{Ledger, LedgerFiring, SkippedView};
-use crate::trigger::{Armed, Definition, Kind, ScheduleDetails, just_before};
+use crate::trigger::{Armed, Definition, Kind, Pause, ScheduleDetails, just_before};
 
 pub use asked::{Asked, ClockNote};
 pub use made::Made;
@@ -90,6 +90,8 @@ pub struct Account {
     pub verdict: Verdict,
     /// The edit that is behind it: the one that paused, or came before what was due.
     pub edit: Option<Made>,
+    /// What was said of the pause, where one is to blame.
+    pub pause: Option<Pause>,
     /// What the clocks did then, where that matters.
     pub clock: Option<ClockNote>,
     /// The occurrences before and after it, by what decided.
@@ -144,6 +146,7 @@ impl Account {
             misfire: details.map(ScheduleDetails::misfire).unwrap_or_default(),
             now: facts.now,
             edit: made::edit_behind(facts, at, &verdict),
+            pause: definition.pause_at(at).filter(|_| verdict.is_pause()).cloned(),
             verdict,
             asked,
         }
@@ -257,7 +260,7 @@ fn verdict(facts: Facts<'_>, at: Timestamp, standing: Option<Standing<'_>>) -> V
     }
     if at > now {
         return match next_at {
-            _ if !definition.enabled => Verdict::WouldButPaused,
+            _ if definition.is_paused_at(at) => Verdict::WouldButPaused,
             Some(next) if *next <= at => {
                 // All that is overdue fires before it.
                 let others = count_in(details, just_before(*next), just_before(at));
@@ -273,7 +276,7 @@ fn verdict(facts: Facts<'_>, at: Timestamp, standing: Option<Standing<'_>>) -> V
     // How often a former revision had fired is not known any more; whatever one with a limit left out, its limit did.
     let is_spent = if is_present { facts.armed.left() == Some(0) } else { definition.is_limited() };
     match next_at {
-        _ if !definition.enabled && (is_present || at > gone_until) => Verdict::Paused,
+        _ if definition.is_paused_at(at) && (is_present || at > gone_until) => Verdict::Paused,
         Some(next) if is_present && *next <= at => Verdict::Due,
         _ if at <= gone_until => Verdict::Forgotten,
         _ if is_spent => Verdict::Spent,

@@ -43,11 +43,19 @@ impl Account {
             Verdict::Fired(firing, _, absence) => self.fired(firing, *absence),
             Verdict::Skipped(view, absence) => self.skipped(view, *absence),
             Verdict::Paused => {
+                let end = self.pause_end();
+                let is_over = end.is_some_and(|end| end <= self.now);
                 let since = match &self.edit {
-                    Some(edit) => self.paused_by(edit, "paused"),
+                    Some(edit) => self.paused_by(edit, if is_over { "had paused" } else { "paused" }),
+                    None if is_over => String::new(),
                     None => format!(", as it has been at least since {}", self.short(self.standing_since)),
                 };
-                format!("The occurrence of {at} did not fire because the trigger is paused{since}.")
+                let is = if is_over { "was" } else { "is" };
+                format!(
+                    "The occurrence of {at} did not fire because the trigger {is} paused{}{since}{}.",
+                    self.until(end),
+                    self.given_reason()
+                )
             }
             Verdict::Expired(end) if self.at > self.now => {
                 let verb = if *end > self.now { "expires" } else { "expired" };
@@ -89,7 +97,8 @@ impl Account {
             }
             Verdict::WouldButPaused => {
                 let by = self.edit.as_ref().map(|edit| self.paused_by(edit, "paused")).unwrap_or_default();
-                format!("The trigger would fire at {at}, but it is paused{by}.")
+                let until = self.until(self.pause_end());
+                format!("The trigger would fire at {at}, but it is paused{until}{by}{}.", self.given_reason())
             }
             Verdict::Unarmed => format!("The trigger ought to fire at {at}, but it does not wait for it."),
             Verdict::NoOccurrence(why) => self.not_named(why),
@@ -139,8 +148,13 @@ impl Account {
             }
             (Reason::Paused, _) => {
                 let by = self.edit.as_ref().map(|edit| self.paused_by(edit, "had paused")).unwrap_or_default();
+                let until = match self.pause_end().filter(|end| *end <= view.recorded_at) {
+                    Some(end) => self.until(Some(end)),
+                    None => format!(", until {recorded} at most"),
+                };
                 format!(
-                    "The occurrence of {at} did not fire because the trigger was paused, until {recorded} at most{by}."
+                    "The occurrence of {at} did not fire because the trigger was paused{until}{by}{}.",
+                    self.given_reason()
                 )
             }
             (Reason::Superseded, _) => match &self.edit {
@@ -165,6 +179,22 @@ impl Account {
                 "The occurrence of {at} did not fire because the trigger had expired, and was edited only later, at {recorded}."
             ),
         }
+    }
+
+    /// When the pause is or was over, where that was said.
+    fn pause_end(&self) -> Option<Timestamp> {
+        self.pause.as_ref()?.until
+    }
+
+    /// Until when, to be put behind what says that the trigger is or was paused.
+    fn until(&self, end: Option<Timestamp>) -> String {
+        end.map(|end| format!(" until {}", self.short(end))).unwrap_or_default()
+    }
+
+    /// Why it is paused, to be put behind that; empty where nobody said.
+    fn given_reason(&self) -> String {
+        let reason = self.pause.as_ref().and_then(|pause| pause.reason.as_ref());
+        reason.map(|reason| format!(". The reason given: {}", reason.trim_end_matches('.'))).unwrap_or_default()
     }
 
     /// By whom and when, to be put behind what says that the trigger is or was paused.
@@ -279,6 +309,9 @@ impl Account {
                 Reason::Held => vec!["Release or discard it: POST /api/v1/backlog/{id}/release or …/discard, or on the page /ui/backlog.".to_owned()],
                 Reason::Missed | Reason::Paused => vec!["What falls due during a pause does not fire later; a test sends the payload now.".to_owned()],
             },
+            Verdict::Paused if self.pause_end().is_some_and(|end| end <= self.now) => {
+                vec!["What falls due during a pause does not fire later; a test sends the payload now.".to_owned()]
+            }
             Verdict::Paused | Verdict::WouldButPaused => {
                 vec!["Resume the trigger; what fell due during the pause does not fire later.".to_owned()]
             }

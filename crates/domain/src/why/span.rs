@@ -193,12 +193,15 @@ impl Telling<'_> {
         let Facts { armed, former, gone_until, now, .. } = self.facts;
         let trigger = &armed.trigger;
         let expiry = trigger.definition.expires_at.map(just_before);
+        let pause_end = trigger.definition.pause_ends_at().map(just_before);
         let of_former = former.iter().flat_map(|former| {
-            [Some(former.from), Some(former.until), former.definition.expires_at.map(just_before)].into_iter().flatten()
+            let ends = [former.definition.expires_at, former.definition.pause_ends_at()];
+            [former.from, former.until].into_iter().chain(ends.into_iter().flatten().map(just_before))
         });
         [trigger.created_at, trigger.standing_since, gone_until, now]
             .into_iter()
             .chain(expiry)
+            .chain(pause_end)
             .chain(armed.next_at.map(just_before))
             .chain(self.last_within_limit())
             .chain(of_former)

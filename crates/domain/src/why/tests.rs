@@ -13,7 +13,7 @@ use crate::schedule::bounds::Bounds;
 use crate::schedule::every::Period;
 use crate::schedule::excluded::ExcludedDates;
 use crate::schedule::zone::Zones;
-use crate::trigger::{MaxFires, Terms, Trigger};
+use crate::trigger::{MaxFires, Pause, Terms, Trigger};
 
 fn at(text: &str) -> Timestamp {
     text.parse().expect("a test writes its instants well")
@@ -71,6 +71,7 @@ impl Case {
             destinations: Vec::new(),
             is_test: false,
             enabled: true,
+            pause: None,
             expires_at: None,
         };
         let next_at = definition.next_after(at(NOW));
@@ -398,7 +399,31 @@ fn a_pause_names_who_paused_and_an_edit_that_came_first_who_made_it() {
     );
     assert_eq!(paused.account("2026-11-26T09:00:00Z").edit, None, "it was not paused yet");
 
-    let mut renamed = paused;
+    let mut told_why = paused.changed(|trigger| {
+        let end = Some(at("2026-11-27T06:00:00Z"));
+        trigger.definition.pause = Pause::new(Some("The warehouse moves.".to_owned()), end);
+    });
+    let told = told_why.told(eleven).1;
+    let reason = "with revision 3. The reason given: The warehouse moves.";
+    assert_eq!(
+        told,
+        format!(
+            "{occurrence} did not fire because the trigger is paused until Fri 27 Nov 2026 08:00: {by} paused it at Thu 26 Nov 2026 12:00, {reason}"
+        )
+    );
+    assert_eq!(told_why.told("2026-11-27T05:00:00Z").0, "paused");
+    assert_eq!(told_why.told("2026-11-27T06:00:00Z").0, "to_come", "the end itself fires");
+    told_why.now = at("2026-11-27T06:30:00Z");
+    let told = told_why.told(eleven).1;
+    assert_eq!(
+        told,
+        format!(
+            "{occurrence} did not fire because the trigger was paused until Fri 27 Nov 2026 08:00: {by} had paused it at Thu 26 Nov 2026 12:00, {reason}"
+        )
+    );
+
+    let mut renamed = told_why.changed(|trigger| trigger.definition.pause = None);
+    renamed.now = at(NOW);
     let still_paused = renamed.armed.trigger.definition.clone();
     let (noon, later) = (at("2026-11-26T10:00:00Z"), at("2026-11-26T10:30:00Z"));
     let pausing = Former { revision: 3, from: noon, until: later, made_by: Some(cleo()), definition: still_paused };

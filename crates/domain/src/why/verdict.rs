@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use crate::occurrence::Reason;
 use crate::plan::Absence;
 use crate::schedule::mismatch::Mismatch;
 use crate::schedule::scope::TakenAway;
@@ -95,6 +96,15 @@ impl Verdict {
             Verdict::NoOccurrence(_) => "no_occurrence",
             Verdict::OnlyCalled => "only_called",
             Verdict::OnlyTest => "only_test",
+        }
+    }
+
+    /// Whether it is a pause that keeps it from firing.
+    pub fn is_pause(&self) -> bool {
+        match self {
+            Verdict::Paused | Verdict::WouldButPaused => true,
+            Verdict::Skipped(view, _) => view.skipped.reason == Reason::Paused,
+            _ => false,
         }
     }
 

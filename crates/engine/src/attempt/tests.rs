@@ -110,6 +110,7 @@ impl Scene {
             destinations: vec![self.destination],
             schedule: None,
             enabled: true,
+            pause: None,
             expires_at: None,
             is_test: false,
         };

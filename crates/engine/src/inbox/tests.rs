@@ -101,6 +101,7 @@ impl Post {
             destinations: vec![self.inbox],
             schedule: None,
             enabled: true,
+            pause: None,
             expires_at: None,
             is_test: false,
         };

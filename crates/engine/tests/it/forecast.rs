@@ -19,7 +19,7 @@ use oncue_domain::schedule::zone::Zones;
 use oncue_domain::schedule::{FirstFiring, Schedule};
 use oncue_domain::store::memory::Memory;
 use oncue_domain::store::{EventFilter, EventPage, NewTrigger, NewUser, Registered, Store};
-use oncue_domain::trigger::{Definition, ScheduleDetails, TriggerHead};
+use oncue_domain::trigger::{Definition, Pause, ScheduleDetails, TriggerHead};
 use oncue_engine::scheduler::{Scheduler, Wake};
 use oncue_engine::work::Tally;
 use proptest::prelude::*;
@@ -50,20 +50,24 @@ struct Wish {
     starts_after_s: i64,
     expires_after_s: Option<i64>,
     is_enabled: bool,
+    paused_for_s: Option<i64>,
     goes_to: Vec<usize>,
 }
 
 fn wish() -> impl Strategy<Value = Wish> {
     let expiry = prop::option::weighted(0.3, 1_i64..60_000);
     let goes_to = prop::sample::subsequence(vec![0, 1, 2], 0..=3);
-    (0..LINES.len(), any::<bool>(), 20_u64..30_000, 1_i64..40_000, expiry, prop::bool::weighted(0.9), goes_to).prop_map(
-        |(line, is_every, period_s, starts_after_s, expires_after_s, is_enabled, goes_to)| Wish {
+    let pause = prop::option::weighted(0.7, 1_i64..50_000);
+    let state = (prop::bool::weighted(0.8), pause);
+    (0..LINES.len(), any::<bool>(), 20_u64..30_000, 1_i64..40_000, expiry, state, goes_to).prop_map(
+        |(line, is_every, period_s, starts_after_s, expires_after_s, (is_enabled, paused_for_s), goes_to)| Wish {
             line,
             is_every,
             period_s,
             starts_after_s,
             expires_after_s,
             is_enabled,
+            paused_for_s,
             goes_to,
         },
     )
@@ -105,6 +109,7 @@ fn definition(wish: &Wish, destinations: &[DestinationId], now: Timestamp) -> De
         destinations: wish.goes_to.iter().map(|place| destinations[*place]).collect(),
         is_test: false,
         enabled: wish.is_enabled,
+        pause: if wish.is_enabled { None } else { Pause::new(None, wish.paused_for_s.map(later)) },
         expires_at: wish.expires_after_s.map(later),
     }
 }
@@ -228,6 +233,7 @@ fn a_fleet_that_is_written_down_fires_as_it_is_forecast() {
         starts_after_s: 1,
         expires_after_s: None,
         is_enabled: true,
+        paused_for_s: None,
         goes_to: goes_to.to_vec(),
     };
     let fleet: Vec<Wish> = (0..LINES.len()).map(|line| wish(line, &[line % 3])).collect();

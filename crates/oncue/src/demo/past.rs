@@ -184,6 +184,7 @@ impl Stage {
             destinations: Vec::new(),
             is_test: false,
             enabled: true,
+            pause: None,
             expires_at: part.expired_min.map(|ago_min| minutes_before(until, ago_min)),
         })
     }

@@ -185,6 +185,31 @@ fn many_are_paused_at_once_and_undo_resumes_exactly_those() {
 }
 
 #[test]
+fn a_pause_may_say_why_and_until_when() {
+    let server = Setup::new().flag("--open").serve();
+    let local = Person::nobody(&server);
+    local.post("/ui/triggers", &[("kind", "every"), ("every", "1h"), ("name", "hourly")]);
+    let page = local.get("/ui/triggers/1/pause").body;
+    assert!(page.contains("Pause hourly") && value_of(&page, "reason").is_empty(), "{page}");
+    let wrong =
+        local.post("/ui/triggers/1/pause", &[("reason", "moving"), ("until", "2020-01-01T00:00"), ("back", "/")]);
+    assert!(wrong.status == 422 && wrong.body.contains("until-error"), "{}", wrong.body);
+    assert_eq!(value_of(&wrong.body, "reason"), "moving", "what was typed stays");
+    let said = [("reason", "<b>moving</b>"), ("until", "2099-01-01T06:00"), ("back", "/ui/triggers")];
+    assert_eq!(local.post("/ui/triggers/1/pause", &said).location, "/ui/triggers?done=paused&ids=1");
+    for place in ["/ui/triggers/1", "/ui/triggers", "/ui/triggers/1/revisions"] {
+        let page = local.get(place).body;
+        assert!(page.contains("moving") && page.contains("2099") && !page.contains("<b>moving"), "{place}: {page}");
+    }
+    assert_eq!(value_of(&local.get("/ui/triggers/1/pause").body, "until"), "2099-01-01T06:00");
+    local.post("/ui/triggers/1/pause", &[]);
+    assert!(local.get("/ui/triggers/1").body.contains("moving"), "the button alone takes nothing back");
+    local.post("/ui/triggers/1/resume", &[]);
+    assert!(!local.get("/ui/triggers/1").body.contains("moving"), "it runs again");
+    assert_eq!(local.get("/ui/triggers/9/pause").status, 404);
+}
+
+#[test]
 fn one_event_may_carry_a_payload_of_its_own() {
     let server = Setup::new().flag("--open").serve();
     let local = Person::nobody(&server);

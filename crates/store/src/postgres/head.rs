@@ -18,10 +18,11 @@ use crate::codec::{self, destinations_from_text, instant, schedule_from_text, we
 const HEAD: &str = "triggers.id, triggers.name, triggers.schedule, triggers.webhook_url, triggers.webhook_format, \
                     triggers.is_test, triggers.enabled, triggers.expires_at, triggers.created_at, \
                     (SELECT next_at FROM cursors WHERE cursors.trigger_id = triggers.id), triggers.destinations, \
-                    (SELECT fired FROM limits WHERE limits.trigger_id = triggers.id)";
+                    (SELECT fired FROM limits WHERE limits.trigger_id = triggers.id), \
+                    triggers.pause_reason, triggers.pause_until";
 
 /// How many columns that is.
-const HEAD_COLUMNS: usize = 12;
+const HEAD_COLUMNS: usize = 14;
 
 /// An owner of at most so many triggers is told what is next from those; for one of more, the soonest of all are looked through.
 const FEW: usize = 5_000;
@@ -43,6 +44,7 @@ fn head(row: &Row, shared: &Shared) -> Result<TriggerHead> {
         destinations: destinations_from_text(column(row, 10)?)?,
         is_test: column(row, 5)?,
         enabled: column(row, 6)?,
+        pause: codec::pause(column(row, 12)?, column(row, 13)?)?,
         expires_at: expires_at.map(instant).transpose()?,
         created_at: instant(column(row, 8)?)?,
         next_at: next_at.map(instant).transpose()?,
@@ -154,10 +156,10 @@ pub(super) async fn attention(
 
 async fn tally(client: &impl GenericClient, owner: UserId, now: Timestamp) -> Result<TriggerTally> {
     let sql = "SELECT count(*),
-                      count(*) FILTER (WHERE enabled AND NOT is_test AND (expires_at IS NULL OR expires_at > $2)
+                      count(*) FILTER (WHERE (enabled OR pause_until <= $2) AND NOT is_test AND (expires_at IS NULL OR expires_at > $2)
                                          AND (is_api
                                               OR (SELECT TRUE FROM cursors WHERE trigger_id = triggers.id))),
-                      count(*) FILTER (WHERE NOT enabled)
+                      count(*) FILTER (WHERE NOT enabled AND (pause_until IS NULL OR pause_until > $2))
                FROM triggers
                WHERE owner = $1";
     let row = query_first(client, sql, &[&owner.0, &now.as_microsecond()]).await?;

@@ -153,6 +153,10 @@ async fn insert(
         each().map(|definition| definition.webhook.as_ref().map(|webhook| webhook.format.word())).collect();
     let tests: Vec<bool> = each().map(|definition| definition.is_test).collect();
     let enabled: Vec<bool> = each().map(|definition| definition.enabled).collect();
+    let reasons: Vec<Option<&str>> =
+        each().map(|definition| definition.pause.as_ref().and_then(|pause| pause.reason.as_deref())).collect();
+    let pauses: Vec<Option<i64>> =
+        each().map(|definition| definition.pause_ends_at().map(Timestamp::as_microsecond)).collect();
     let ends: Vec<Option<i64>> =
         each().map(|definition| definition.expires_at.map(Timestamp::as_microsecond)).collect();
     let destinations: Vec<Option<String>> =
@@ -166,17 +170,19 @@ async fn insert(
     let sql = "WITH asked AS MATERIALIZED (
                    SELECT nextval(pg_get_serial_sequence('triggers', 'id')) AS id, asked.*
                    FROM unnest($2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::boolean[],
-                               $9::boolean[], $10::bigint[], $11::text[], $12::bigint[], $15::text[])
+                               $9::boolean[], $10::bigint[], $11::text[], $12::bigint[], $15::text[], $17::text[], $18::bigint[])
                         WITH ORDINALITY AS asked (owner, name, schedule, payload, webhook_url, webhook_format, is_test,
-                                                  enabled, expires_at, destinations, next_at, payload_schema, place)
+                                                  enabled, expires_at, destinations, next_at, payload_schema, pause_reason,
+                                                  pause_until, place)
                    ORDER BY asked.place
                ),
                made AS (
                    INSERT INTO triggers (id, owner, revision, name, schedule, payload, webhook_url, webhook_format,
                                          is_test, enabled, expires_at, created_at, standing_since, destinations,
-                                         payload_schema, made_by)
+                                         payload_schema, made_by, pause_reason, pause_until)
                    SELECT id, owner, 1, name, schedule, payload, webhook_url, webhook_format,
-                          is_test, enabled, expires_at, $1, $1, destinations, payload_schema, $16
+                          is_test, enabled, expires_at, $1, $1, destinations, payload_schema, $16,
+                          pause_reason, pause_until
                    FROM asked
                ),
                armed AS (
@@ -190,7 +196,7 @@ async fn insert(
                    JOIN asked ON asked.place = links.place
                )
                SELECT id FROM asked ORDER BY place";
-    let params: [&(dyn ToSql + Sync); 16] = [
+    let params: [&(dyn ToSql + Sync); 18] = [
         &now.as_microsecond(),
         &owners,
         &names,
@@ -207,6 +213,8 @@ async fn insert(
         &linked,
         &schemas,
         &actor_to_text(by),
+        &reasons,
+        &pauses,
     ];
     query(client, sql, &params).await?.iter().map(|row| column(row, 0).map(TriggerId)).collect()
 }

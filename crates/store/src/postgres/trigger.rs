@@ -38,10 +38,10 @@ const LEFT_LYING_AFTER: SignedDuration = SignedDuration::from_secs(1);
 pub(super) const TRIGGER: &str = "triggers.id, triggers.owner, triggers.revision, triggers.name, triggers.schedule, triggers.payload, \
                        triggers.webhook_url, triggers.webhook_format, triggers.is_test, triggers.enabled, triggers.expires_at, \
                        triggers.created_at, triggers.standing_since, triggers.destinations, \
-                       triggers.payload_schema";
+                       triggers.payload_schema, triggers.pause_reason, triggers.pause_until";
 
 /// How many columns that is.
-pub(super) const TRIGGER_COLUMNS: usize = 15;
+pub(super) const TRIGGER_COLUMNS: usize = 17;
 
 pub(super) fn trigger(row: &Row, shared: &Shared) -> Result<Trigger> {
     let schedule: Option<&str> = column(row, 4)?;
@@ -62,6 +62,7 @@ pub(super) fn trigger(row: &Row, shared: &Shared) -> Result<Trigger> {
             destinations: destinations_from_text(column(row, 13)?)?,
             is_test: column(row, 8)?,
             enabled: column(row, 9)?,
+            pause: codec::pause(column(row, 15)?, column(row, 16)?)?,
             expires_at: expires_at.map(instant).transpose()?,
         },
         created_at: instant(column(row, 11)?)?,
@@ -145,8 +146,8 @@ pub(super) async fn create(
     let sql = "WITH made AS (
                    INSERT INTO triggers (owner, revision, name, schedule, payload, webhook_url, webhook_format,
                                          is_test, enabled, expires_at, created_at, standing_since, destinations,
-                                         payload_schema, made_by)
-                   VALUES ($1, 1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, $12, $13, $14)
+                                         payload_schema, made_by, pause_reason, pause_until)
+                   VALUES ($1, 1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, $12, $13, $14, $15, $16)
                    RETURNING id
                ),
                armed AS (
@@ -154,7 +155,7 @@ pub(super) async fn create(
                    SELECT id, $11, 1 FROM made WHERE $11::bigint IS NOT NULL
                )
                SELECT id FROM made";
-    let params: [&(dyn ToSql + Sync); 14] = [
+    let params: [&(dyn ToSql + Sync); 16] = [
         &new.owner.0,
         &definition.name,
         &definition.schedule.as_ref().map(schedule_to_text),
@@ -169,6 +170,8 @@ pub(super) async fn create(
         &destinations_to_text(&definition.destinations),
         &definition.payload_schema.as_ref().map(PayloadSchema::as_str),
         &actor_to_text(by_of(author)),
+        &definition.pause.as_ref().and_then(|pause| pause.reason.as_deref()),
+        &definition.pause_ends_at().map(Timestamp::as_microsecond),
     ];
     let row = query_first(&transaction, sql, &params).await?;
     let id = TriggerId(row.map(|row| column(&row, 0)).transpose()?.ok_or_else(|| broken("id", "no number"))?);
@@ -266,7 +269,7 @@ pub(super) async fn edit(
     end_revision(&transaction, trigger.id, now).await?;
     revision::keep(&transaction, trigger.id, present, now).await?;
     destination::link(&transaction, trigger.id, &definition.destinations).await?;
-    let params: [&(dyn ToSql + Sync); 15] = [
+    let params: [&(dyn ToSql + Sync); 17] = [
         &trigger.id.0,
         &trigger.revision,
         &definition.name,
@@ -282,11 +285,13 @@ pub(super) async fn edit(
         &definition.payload_schema.as_ref().map(PayloadSchema::as_str),
         &actor_to_text(by_of(author)),
         &now.as_microsecond(),
+        &definition.pause.as_ref().and_then(|pause| pause.reason.as_deref()),
+        &definition.pause_ends_at().map(Timestamp::as_microsecond),
     ];
     let sql = "UPDATE triggers
                SET revision = $2, name = $3, schedule = $4, payload = $5, webhook_url = $6, webhook_format = $7,
                    is_test = $8, enabled = $9, expires_at = $10, standing_since = $11, destinations = $12,
-                   payload_schema = $13, made_by = $14, revised_at = $15
+                   payload_schema = $13, made_by = $14, revised_at = $15, pause_reason = $16, pause_until = $17
                WHERE id = $1";
     execute(&transaction, sql, &params).await?;
     let mut changes = Changes { edited: [trigger.owner].into(), ..Changes::default() };

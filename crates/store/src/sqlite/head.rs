@@ -13,7 +13,8 @@ use crate::codec::{self, destinations_from_text, instant, schedule_from_text, we
 
 const HEAD: &str = "triggers.id, triggers.name, triggers.schedule, triggers.webhook_url, triggers.webhook_format, \
                     triggers.is_test, triggers.enabled, triggers.expires_at, triggers.created_at, cursors.next_at, \
-                    triggers.destinations, (SELECT fired FROM limits WHERE limits.trigger_id = triggers.id)";
+                    triggers.destinations, (SELECT fired FROM limits WHERE limits.trigger_id = triggers.id), \
+                    triggers.pause_reason, triggers.pause_until";
 
 const HEAD_FROM: &str = "triggers LEFT JOIN cursors ON cursors.trigger_id = triggers.id";
 
@@ -38,6 +39,7 @@ fn head(row: &Row<'_>, shared: &Shared) -> Result<TriggerHead> {
         destinations: destinations_from_text(destinations.as_deref())?,
         is_test: row.get(5).map_err(failed)?,
         enabled: row.get(6).map_err(failed)?,
+        pause: codec::pause(row.get(12).map_err(failed)?, row.get(13).map_err(failed)?)?,
         expires_at: expires_at.map(instant).transpose()?,
         created_at: instant(row.get(8).map_err(failed)?)?,
         next_at: next_at.map(instant).transpose()?,
@@ -167,9 +169,9 @@ fn tally(connection: &Connection, owner: UserId, now: Timestamp) -> Result<Trigg
     connection
         .prepare_cached(
             "SELECT count(*),
-                    count(*) FILTER (WHERE enabled AND NOT is_test AND (expires_at IS NULL OR expires_at > ?2)
+                    count(*) FILTER (WHERE (enabled OR pause_until <= ?2) AND NOT is_test AND (expires_at IS NULL OR expires_at > ?2)
                                        AND ((schedule IS NULL) OR EXISTS (SELECT 1 FROM cursors WHERE trigger_id = triggers.id))),
-                    count(*) FILTER (WHERE NOT enabled)
+                    count(*) FILTER (WHERE NOT enabled AND (pause_until IS NULL OR pause_until > ?2))
              FROM triggers INDEXED BY triggers_by_state
              WHERE owner = ?1",
         )

@@ -14,7 +14,7 @@ use oncue_domain::store::{
     DUE_COUNTED_MAX, DueCounts, Edited, Made, MissingDestination, NewTrigger, Result, SkippedView,
 };
 use oncue_domain::trigger::{Arm, Armed, Definition, Edit, OVERDUE_AFTER, Trigger};
-use rusqlite::{Connection, OptionalExtension, Row};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::event::{NewEvent, log};
 use super::writer::Effects;
@@ -28,10 +28,10 @@ use crate::codec::{
 pub(super) const TRIGGER: &str = "triggers.id, triggers.owner, triggers.revision, triggers.name, triggers.schedule, triggers.payload, \
                        triggers.webhook_url, triggers.webhook_format, triggers.is_test, triggers.enabled, triggers.expires_at, \
                        triggers.created_at, triggers.standing_since, triggers.destinations, \
-                       triggers.payload_schema";
+                       triggers.payload_schema, triggers.pause_reason, triggers.pause_until";
 
 /// How many columns that is.
-pub(super) const TRIGGER_COLUMNS: usize = 15;
+pub(super) const TRIGGER_COLUMNS: usize = 17;
 
 pub(super) fn trigger(row: &Row<'_>, shared: &Shared) -> Result<Trigger> {
     let schedule: Option<String> = row.get(4).map_err(failed)?;
@@ -56,6 +56,7 @@ pub(super) fn trigger(row: &Row<'_>, shared: &Shared) -> Result<Trigger> {
             destinations: destinations_from_text(destinations.as_deref())?,
             is_test: row.get(8).map_err(failed)?,
             enabled: row.get(9).map_err(failed)?,
+            pause: codec::pause(row.get(15).map_err(failed)?, row.get(16).map_err(failed)?)?,
             expires_at: expires_at.map(instant).transpose()?,
         },
         created_at: instant(row.get(11).map_err(failed)?)?,
@@ -148,8 +149,8 @@ fn make(
         .prepare_cached(
             "INSERT INTO triggers (owner, revision, name, schedule, payload, webhook_url, webhook_format,
                                    is_test, enabled, expires_at, created_at, standing_since, destinations,
-                                   payload_schema, made_by)
-             VALUES (?1, 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10, ?11, ?12, ?13)",
+                                   payload_schema, made_by, pause_reason, pause_until)
+             VALUES (?1, 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10, ?11, ?12, ?13, ?14, ?15)",
         )
         .and_then(|mut statement| {
             statement.execute((
@@ -166,6 +167,8 @@ fn make(
                 destinations_to_text(&definition.destinations),
                 definition.payload_schema.as_ref().map(PayloadSchema::as_str),
                 actor_to_text(by),
+                definition.pause.as_ref().and_then(|pause| pause.reason.as_deref()),
+                definition.pause_ends_at().map(Timestamp::as_microsecond),
             ))
         })
         .map_err(failed)?;
@@ -281,11 +284,11 @@ pub(super) fn edit(
             "UPDATE triggers
              SET revision = ?2, name = ?3, schedule = ?4, payload = ?5, webhook_url = ?6, webhook_format = ?7,
                  is_test = ?8, enabled = ?9, expires_at = ?10, standing_since = ?11, destinations = ?12,
-                 payload_schema = ?13, made_by = ?14, revised_at = ?15
+                 payload_schema = ?13, made_by = ?14, revised_at = ?15, pause_reason = ?16, pause_until = ?17
              WHERE id = ?1",
         )
         .and_then(|mut statement| {
-            statement.execute((
+            statement.execute(params![
                 trigger.id.0,
                 trigger.revision,
                 &definition.name,
@@ -301,7 +304,9 @@ pub(super) fn edit(
                 definition.payload_schema.as_ref().map(PayloadSchema::as_str),
                 actor_to_text(by),
                 now.as_microsecond(),
-            ))
+                definition.pause.as_ref().and_then(|pause| pause.reason.as_deref()),
+                definition.pause_ends_at().map(Timestamp::as_microsecond),
+            ])
         })
         .map_err(failed)?;
     match edit.arm {

@@ -315,6 +315,7 @@ pub(crate) fn api(name: &str) -> Definition {
         destinations: Vec::new(),
         is_test: false,
         enabled: true,
+        pause: None,
         expires_at: None,
     }
 }

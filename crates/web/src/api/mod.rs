@@ -13,6 +13,7 @@ pub(crate) mod forecast;
 pub(crate) mod inbox;
 pub(crate) mod node;
 pub(crate) mod page;
+pub(crate) mod pause;
 pub(crate) mod receipt;
 pub(crate) mod redelivery;
 pub(crate) mod revision;

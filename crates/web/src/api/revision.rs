@@ -51,7 +51,7 @@ pub(crate) struct ChangeDocument {
     "changes": [{"field": "enabled", "before": true, "after": false}],
     "trigger": {
         "id": 7, "name": "nightly", "type": "scheduled", "schedule_details": {"cron": "0 9 * * 1-5", "timezone": "Europe/Riga"},
-        "api_payload": {"key": "value"}, "is_test": false, "enabled": false, "created_at": "2026-11-21T10:00:00Z",
+        "api_payload": {"key": "value"}, "is_test": false, "enabled": false, "pause": null, "created_at": "2026-11-21T10:00:00Z",
         "expires_at": null, "webhook_url": null, "format": null, "destinations": [7], "revision": 2, "next_at": null,
         "summary": "At 09:00, Monday to Friday", "timezone": "Europe/Riga"
     }
@@ -80,23 +80,18 @@ impl RevisionDocument {
             made_at: time(revision.made_at),
             until: revision.until.map(time),
             made_by: revision.made_by.as_ref().map(ActorDocument::of),
-            changes: before.map(|before| what_changed(app, before, revision, &document)),
+            changes: before.map(|before| what_changed(app, before, revision)),
             trigger: document,
         }
     }
 }
 
 fn as_trigger(app: &Shared, revision: &Revision) -> TriggerDocument {
-    TriggerDocument::of(app, &Armed { trigger: revision.trigger.clone(), next_at: None, fired: 0 })
+    TriggerDocument::as_said(app, &revision.trigger)
 }
 
-fn what_changed(
-    app: &Shared,
-    before: &Revision,
-    after: &Revision,
-    after_document: &TriggerDocument,
-) -> Vec<ChangeDocument> {
-    let (mut old, mut new) = (fields(&as_trigger(app, before)), fields(after_document));
+fn what_changed(app: &Shared, before: &Revision, after: &Revision) -> Vec<ChangeDocument> {
+    let (mut old, mut new) = (fields(&as_trigger(app, before)), fields(&as_trigger(app, after)));
     let changed = changes(&before.trigger.definition, &after.trigger.definition);
     let document = |field| ChangeDocument { field, before: old.remove(field), after: new.remove(field) };
     changed.into_iter().map(|change| change.word()).map(document).collect()

@@ -18,6 +18,7 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::page::{Gathered, gather_triggers, next_limit, respond, take_page};
+use super::pause::{self, PauseDocument};
 use super::schedule::{Preview, ScheduleDocument, read_wish};
 use super::time;
 use super::trigger_destination;
@@ -33,7 +34,8 @@ use crate::payload_schema::{aside, is_long};
 #[derive(Serialize, ToSchema)]
 #[schema(as = Trigger, example = json!({
     "id": 7, "name": "nightly", "type": "scheduled", "schedule_details": {"cron": "0 9 * * 1-5", "timezone": "Europe/Riga"},
-    "api_payload": {"key": "value"}, "payload_schema": null, "is_test": false, "enabled": true, "created_at": "2026-11-21T10:00:00Z",
+    "api_payload": {"key": "value"}, "payload_schema": null, "is_test": false, "enabled": true, "pause": null,
+    "created_at": "2026-11-21T10:00:00Z",
     "expires_at": "2027-12-31T00:00:00Z", "webhook_url": "https://example.com/hook", "format": "json", "destinations": [7], "revision": 1,
     "next_at": "2026-11-23T07:00:00Z", "fired": null, "summary": "At 09:00, Monday to Friday", "timezone": "Europe/Riga"
 }))]
@@ -51,6 +53,8 @@ pub(crate) struct TriggerDocument {
     payload_schema: Option<Box<RawValue>>,
     is_test: bool,
     enabled: bool,
+    /// What is said of its pause; null where it is not paused, and where nothing is said.
+    pause: Option<PauseDocument>,
     created_at: String,
     expires_at: Option<String>,
     webhook_url: Option<String>,
@@ -74,7 +78,17 @@ pub(crate) struct TriggerDocument {
 const READ_ONLY: [&str; 7] = ["id", "created_at", "revision", "next_at", "fired", "summary", "timezone"];
 
 impl TriggerDocument {
+    /// The trigger as it stands now.
     pub(crate) fn of(app: &Shared, armed: &Armed) -> TriggerDocument {
+        TriggerDocument::at(app, armed, app.now())
+    }
+
+    /// The trigger as its user said it, also where a pause is over by now.
+    pub(crate) fn as_said(app: &Shared, trigger: &Trigger) -> TriggerDocument {
+        TriggerDocument::at(app, &Armed { trigger: trigger.clone(), next_at: None, fired: 0 }, Timestamp::MIN)
+    }
+
+    fn at(app: &Shared, armed: &Armed, at: Timestamp) -> TriggerDocument {
         let Armed { trigger, next_at, fired } = armed;
         let definition = &trigger.definition;
         TriggerDocument {
@@ -85,7 +99,8 @@ impl TriggerDocument {
             api_payload: definition.payload.as_ref().map(Payload::to_raw),
             payload_schema: definition.payload_schema.as_ref().map(PayloadSchema::to_raw),
             is_test: definition.is_test,
-            enabled: definition.enabled,
+            enabled: !definition.is_paused_at(at),
+            pause: definition.pause_at(at).map(PauseDocument::of),
             created_at: time(trigger.created_at),
             expires_at: definition.expires_at.map(time),
             webhook_url: definition.webhook.as_ref().map(|webhook| webhook.url.to_string()),
@@ -129,6 +144,8 @@ pub(crate) struct TriggerInput {
     is_test: Option<bool>,
     /// False pauses.
     enabled: Option<bool>,
+    /// Why it is paused, and until when; pauses it where `enabled` is left out.
+    pause: Option<PauseDocument>,
     /// An occurrence at or after this time does not fire, not even late.
     expires_at: Option<String>,
     /// Where its events go.
@@ -160,7 +177,7 @@ pub(super) fn define(
 ) -> Result<Definition, Fault> {
     fields.ignore(&READ_ONLY);
     let kind = read_kind(&mut fields, current);
-    let mut definition = base.cloned().unwrap_or(Definition {
+    let mut definition = base.cloned().map(|base| base.as_of(now)).unwrap_or(Definition {
         name: None,
         schedule: None,
         payload: None,
@@ -169,6 +186,7 @@ pub(super) fn define(
         destinations: Vec::new(),
         is_test: false,
         enabled: true,
+        pause: None,
         expires_at: None,
     });
     if fields.has("name") {
@@ -202,12 +220,18 @@ pub(super) fn define(
         });
     }
     read_payload_schema(&mut fields, &mut definition, kind);
+    let is_switched = fields.has("enabled");
     for (name, flag, default) in
         [("is_test", &mut definition.is_test, false), ("enabled", &mut definition.enabled, true)]
     {
         if fields.has(name) {
             *flag = fields.take(name, "This must be true or false.").unwrap_or(default);
         }
+    }
+    if fields.has("pause") {
+        pause::read(&mut fields, &mut definition, is_switched, &zone, current, now);
+    } else if definition.enabled {
+        definition.pause = None;
     }
     if fields.has("expires_at") {
         definition.expires_at = fields.take_instant("expires_at", &zone);

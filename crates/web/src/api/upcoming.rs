@@ -166,6 +166,7 @@ mod tests {
             destinations: Vec::new(),
             is_test: false,
             enabled: true,
+            pause: None,
             expires_at: None,
             created_at: at(0),
             next_at: Some(at(seconds)),

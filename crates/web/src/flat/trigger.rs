@@ -289,6 +289,7 @@ fn blank() -> Definition {
         destinations: Vec::new(),
         is_test: false,
         enabled: true,
+        pause: None,
         expires_at: None,
     }
 }

@@ -32,7 +32,7 @@ impl Condition {
             Condition::Test
         } else if !head.lives_at(now) {
             Condition::Expired
-        } else if !head.enabled {
+        } else if head.is_paused_at(now) {
             Condition::Paused
         } else if head.is_overdue(now) {
             Condition::Overdue
@@ -88,6 +88,7 @@ pub(crate) mod tests {
             destinations: Vec::new(),
             is_test: false,
             enabled: true,
+            pause: None,
             expires_at: None,
             created_at: at(0),
             next_at: Some(at(3600)),

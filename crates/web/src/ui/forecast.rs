@@ -188,6 +188,7 @@ mod tests {
             destinations: Vec::new(),
             is_test: false,
             enabled,
+            pause: None,
             expires_at: None,
             created_at: now(),
         }

@@ -52,6 +52,7 @@ mod trigger_gone;
 mod trigger_list;
 mod trigger_page;
 mod trigger_past;
+mod trigger_pause;
 mod trigger_row;
 mod trigger_selected;
 mod trigger_why;
@@ -116,7 +117,7 @@ pub(crate) fn router(app: &App) -> Router<App> {
         .route("/ui/triggers/{id}/fire", get(trigger_action::fire_page).post(trigger_action::fire))
         .route("/ui/triggers/{id}/test", get(trigger_action::fire_page).post(trigger_action::test))
         .route("/ui/triggers/{id}/run", get(to_page).post(trigger_action::run))
-        .route("/ui/triggers/{id}/pause", get(to_page).post(trigger_action::pause))
+        .route("/ui/triggers/{id}/pause", get(trigger_pause::show).post(trigger_pause::pause))
         .route("/ui/triggers/{id}/resume", get(to_page).post(trigger_action::resume))
         .route("/ui/destinations/{id}/inbox", get(inbox::show))
         .route("/ui/destinations/{id}/inbox/{arrival}", get(inbox::show_one))
@@ -174,7 +175,7 @@ async fn to_account() -> Response {
     see_other("/account")
 }
 
-/// GET /ui/triggers/{id}/pause and /resume: where a browser ends up that repeats the address of a form.
+/// GET /ui/triggers/{id}/resume: where a browser ends up that repeats the address of a form.
 async fn to_page(_: Visitor, PathId(id): PathId, query: Query) -> Response {
     // A number that names nothing leads to the same answer as one of somebody else's.
     let id = id_of(&id).unwrap_or_default();

@@ -12,7 +12,7 @@ use oncue_domain::id::DestinationId;
 use oncue_domain::revision::{Change, Revision, changes};
 use oncue_domain::schedule::zone::Zone;
 use oncue_domain::schedule::{FirstFiring, Schedule};
-use oncue_domain::trigger::{Armed, Definition, ScheduleDetails, TriggerHead};
+use oncue_domain::trigger::{Definition, ScheduleDetails, TriggerHead};
 
 use super::destination;
 use super::frame::{Frame, Place};
@@ -171,8 +171,7 @@ impl Writer<'_> {
     }
 
     fn field(&self, revision: &Revision, change: Change) -> String {
-        let armed = Armed { trigger: revision.trigger.clone(), next_at: None, fired: 0 };
-        let field = fields(&TriggerDocument::of(self.app, &armed)).remove(change.word());
+        let field = fields(&TriggerDocument::as_said(self.app, &revision.trigger)).remove(change.word());
         field.map(|value| shorten(value.get())).unwrap_or_default()
     }
 
@@ -181,6 +180,13 @@ impl Writer<'_> {
         match change {
             Change::Schedule => definition.schedule.as_ref().map(|details| self.schedule(details)).unwrap_or_default(),
             Change::Enabled => if definition.enabled { "running" } else { "paused" }.to_owned(),
+            Change::Pause => {
+                let pause = definition.pause.as_ref();
+                let until =
+                    pause.and_then(|pause| pause.until).map(|end| format!("until {}", absolute(end, self.zone)));
+                let reason = pause.and_then(|pause| pause.reason.clone());
+                until.into_iter().chain(reason).collect::<Vec<_>>().join(": ")
+            }
             Change::IsTest => if definition.is_test { "yes" } else { "no" }.to_owned(),
             Change::ExpiresAt => definition.expires_at.map(|end| absolute(end, self.zone)).unwrap_or_default(),
             Change::Destinations => {
@@ -231,6 +237,7 @@ fn title(change: Change) -> &'static str {
         Change::Destinations => "Destinations",
         Change::IsTest => "Only a test",
         Change::Enabled => "State",
+        Change::Pause => "Pause",
         Change::ExpiresAt => "Expires",
     }
 }

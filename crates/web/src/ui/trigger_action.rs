@@ -1,4 +1,4 @@
-//! What can be done with one trigger at the press of a button: pause, resume, fire, test. Each is a form that leads back to
+//! What can be done with one trigger at the press of a button: resume, fire, test. Each is a form that leads back to
 //! where it stood; what fires may be given a payload of its own.
 
 use askama::Template;
@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use oncue_domain::event::Origin;
 use oncue_domain::payload::Payload;
-use oncue_domain::trigger::{Armed, Definition, Kind};
+use oncue_domain::trigger::{Armed, Kind};
 
 use super::frame::{Frame, Place};
 use super::notice::{Done, Notice};
@@ -25,18 +25,8 @@ use crate::fault::Fault;
 pub(super) const ACTION_BYTES_MAX: usize = 2 * 1024 * 1024;
 
 /// The page that a form names to go back to, else the trigger's own.
-fn way_back(form: &Form, id: &str) -> String {
+pub(super) fn way_back(form: &Form, id: &str) -> String {
     form.get("back").and_then(|back| page_of_ours(back)).unwrap_or_else(|| format!("/ui/triggers/{id}"))
-}
-
-/// POST /ui/triggers/{id}/pause
-pub(super) async fn pause(
-    State(app): State<App>,
-    Visitor(caller): Visitor,
-    PathId(id): PathId,
-    request: Request,
-) -> Result<Response, PageFault> {
-    enable(&app, &caller, &id, request, false).await
 }
 
 /// POST /ui/triggers/{id}/resume
@@ -46,16 +36,11 @@ pub(super) async fn resume(
     PathId(id): PathId,
     request: Request,
 ) -> Result<Response, PageFault> {
-    enable(&app, &caller, &id, request, true).await
-}
-
-async fn enable(app: &App, caller: &Caller, id: &str, request: Request, enabled: bool) -> Result<Response, PageFault> {
     let form = parse_form(&read_form_body(request, ACTION_BYTES_MAX).await?);
-    let done = if enabled { Done::Resumed } else { Done::Paused };
-    let decide = |current: &Armed, _| Ok(Definition { enabled, ..current.trigger.definition.clone() });
-    let armed = change(app, caller, trigger_id(id)?, decide).await?;
-    let notice = Notice::of(done).with_triggers(vec![armed.trigger.id]);
-    Ok(see_other(&notice.at(&way_back(&form, id))))
+    let decide = |current: &Armed, _| Ok(current.trigger.definition.clone().switched(true));
+    let armed = change(&app, &caller, trigger_id(&id)?, decide).await?;
+    let notice = Notice::of(Done::Resumed).with_triggers(vec![armed.trigger.id]);
+    Ok(see_other(&notice.at(&way_back(&form, &id))))
 }
 
 /// GET /ui/triggers/{id}/fire

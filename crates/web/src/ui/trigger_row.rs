@@ -46,6 +46,14 @@ pub(crate) struct TriggerRow {
     pub(crate) format: Option<&'static str>,
     pub(crate) is_api: bool,
     pub(crate) is_enabled: bool,
+    /// What is said of its pause.
+    pub(crate) pause: Option<PauseRow>,
+}
+
+/// What is said of a pause.
+pub(crate) struct PauseRow {
+    pub(crate) reason: Option<String>,
+    pub(crate) until: Option<Moment>,
 }
 
 impl TriggerRow {
@@ -73,7 +81,11 @@ impl TriggerRow {
             elsewhere: if app.settings.has_default_destination { "default" } else { "only logged" },
             format: webhook.map(|webhook| webhook.format).filter(|format| *format != Format::Json).map(format_name),
             is_api: head.kind() == Kind::Api,
-            is_enabled: head.enabled,
+            is_enabled: !head.is_paused_at(now),
+            pause: head.pause.clone().filter(|_| head.is_paused_at(now)).map(|pause| PauseRow {
+                reason: pause.reason,
+                until: pause.until.map(|end| Moment::new(end, now, zone)),
+            }),
         }
     }
 

@@ -7,7 +7,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::future::{join_all, try_join_all};
 use oncue_domain::id::TriggerId;
-use oncue_domain::trigger::{Armed, Definition};
+use oncue_domain::trigger::Armed;
 
 use super::frame::{Frame, Place};
 use super::notice::{Done, Notice, TRIGGERS_MAX};
@@ -85,10 +85,12 @@ async fn enable(
     wish: &Wish,
     enabled: bool,
 ) -> Result<Response, PageFault> {
-    let differing = chosen.iter().map(|armed| &armed.trigger).filter(|trigger| trigger.definition.enabled != enabled);
+    let now = app.now();
+    let differing =
+        chosen.iter().map(|armed| &armed.trigger).filter(|trigger| trigger.definition.is_paused_at(now) == enabled);
     // All at once, so that the store can write them together.
     let changes = differing.map(|trigger| {
-        let decide = move |current: &Armed, _| Ok(Definition { enabled, ..current.trigger.definition.clone() });
+        let decide = move |current: &Armed, now| Ok(current.trigger.definition.clone().as_of(now).switched(enabled));
         async move { (trigger.id, change(app, caller, trigger.id, decide).await) }
     });
     let mut changed = Vec::new();

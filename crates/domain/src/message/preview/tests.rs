@@ -150,6 +150,7 @@ fn a_sample_of_a_trigger_stands_at_its_next_occurrence() {
         destinations: Vec::new(),
         is_test: false,
         enabled: false,
+        pause: None,
         expires_at: None,
     };
     let trigger = |definition| Trigger {

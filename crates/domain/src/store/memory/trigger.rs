@@ -172,7 +172,7 @@ impl Kept {
         let tally = self.heads_of(owner).fold(TriggerTally::default(), |tally, head| TriggerTally {
             all: tally.all + 1,
             active: tally.active + u64::from(head.is_active(now)),
-            paused: tally.paused + u64::from(!head.enabled),
+            paused: tally.paused + u64::from(head.is_paused_at(now)),
         });
         let mut overdue: Vec<TriggerHead> = self.heads_of(owner).filter(|head| head.is_overdue(now)).collect();
         overdue.sort_by_key(|head| (head.next_at, head.id));

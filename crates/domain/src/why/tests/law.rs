@@ -21,6 +21,7 @@ enum Step {
     Run(i64),
     Sleep(i64),
     Pause,
+    PauseFor(i64),
     Resume,
     Rename,
     Expire(Option<i64>),
@@ -59,8 +60,12 @@ impl World {
                 self.absences.push(Absence { from: self.now, to: back });
                 return self.run(back);
             }
-            Step::Pause => definition.enabled = false,
-            Step::Resume => definition.enabled = true,
+            Step::Pause => definition = definition.switched(false),
+            Step::PauseFor(minutes) => {
+                let until = self.now + SignedDuration::from_mins(*minutes);
+                definition = Definition { pause: Pause::new(None, Some(until)), ..definition.switched(false) };
+            }
+            Step::Resume => definition = definition.switched(true),
             Step::Rename => definition.name = Some(format!("revision {}", self.armed.trigger.revision)),
             Step::Expire(minutes) => {
                 definition.expires_at = minutes.map(|minutes| self.now + SignedDuration::from_mins(minutes));
@@ -139,6 +144,7 @@ fn step() -> impl Strategy<Value = Step> {
         4 => (1_i64..300).prop_map(Step::Run),
         2 => (1_i64..2_500).prop_map(Step::Sleep),
         1 => Just(Step::Pause),
+        2 => (1_i64..900).prop_map(Step::PauseFor),
         2 => Just(Step::Resume),
         1 => Just(Step::Rename),
         1 => proptest::option::of(1_i64..900).prop_map(Step::Expire),
@@ -190,7 +196,7 @@ proptest! {
             if let Some(edit) = account.edit.as_ref().filter(|_| word == "paused") {
                 let number = usize::try_from(edit.revision).expect("they count from 1");
                 let said = |number: usize| world.former.get(number - 1).map_or(&trigger.definition, |one| &one.definition);
-                prop_assert!(edit.at < at && !said(number).enabled && (number == 1 || said(number - 1).enabled));
+                prop_assert!(edit.at < at && !said(number).enabled && (number == 1 || !said(number - 1).is_paused_at(edit.at)));
             }
             if kept_h.is_none() {
                 prop_assert!(word != "forgotten", "{}", account.sentence());

@@ -227,6 +227,7 @@ impl World {
             destinations: vec![destination],
             is_test: false,
             enabled: true,
+            pause: None,
             expires_at: None,
         };
         let new = NewTrigger { owner: self.owner, definition, next_at: None, test_event: None };
@@ -248,6 +249,7 @@ impl World {
             destinations: vec![to],
             is_test: false,
             enabled: true,
+            pause: None,
             expires_at: None,
         };
         let new = NewTrigger { owner: self.owner, definition, next_at: Some(from), test_event: None };

@@ -58,6 +58,7 @@ impl Stage {
             destinations: Vec::new(),
             is_test: false,
             enabled: true,
+            pause: None,
             expires_at,
         };
         let now = self.world.now();

@@ -43,6 +43,7 @@ fn made(world: &World, schedule: Schedule) -> TriggerId {
         destinations: Vec::new(),
         is_test: false,
         enabled: true,
+        pause: None,
         expires_at: None,
     };
     let now = world.now();

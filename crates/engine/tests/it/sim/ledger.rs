@@ -98,6 +98,7 @@ fn falls_due_alike(one: &Definition, other: &Definition) -> bool {
     one.schedule == other.schedule
         && one.expires_at == other.expires_at
         && one.enabled == other.enabled
+        && one.pause_ends_at() == other.pause_ends_at()
         && one.is_test == other.is_test
 }
 

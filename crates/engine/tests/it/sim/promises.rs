@@ -133,8 +133,9 @@ pub(super) fn nothing_due_is_silent(world: &World, ledger: &mut Ledger) {
         for span in spans.iter_mut() {
             let definition = &span.definition;
             let Some(schedule) = definition.schedule.as_ref().filter(|_| !definition.is_test) else { continue };
-            // What falls due during a pause is recorded when it ends.
-            if !definition.enabled && span.to.is_none() {
+            // What falls due during a pause is recorded when it ends, or with what fires after it.
+            let first = definition.pause_ends_at().and_then(|end| definition.next_after(just_before(end)));
+            if !definition.enabled && span.to.is_none() && first.is_none_or(|first| first > now) {
                 continue;
             }
             let until = span.to.unwrap_or(now).min(now);
@@ -145,7 +146,7 @@ pub(super) fn nothing_due_is_silent(world: &World, ledger: &mut Ledger) {
             }
             let mut after = span.checked_until.max(gone_until);
             while let Some(due) = schedule.next_after(after).filter(|due| *due <= until && definition.lives_at(*due)) {
-                let has_fired = definition.enabled && occurrences.contains_key(&(*id, due));
+                let has_fired = !definition.is_paused_at(due) && occurrences.contains_key(&(*id, due));
                 let is_recorded = || records.iter().any(|view| view.skipped.first <= due && due <= view.skipped.last);
                 let waits = || waiting.iter().any(|(next_at, last)| *next_at <= due && due <= *last);
                 assert!(

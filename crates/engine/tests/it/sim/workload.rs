@@ -17,7 +17,7 @@ use oncue_domain::schedule::rule::{Fold, Gap};
 use oncue_domain::schedule::zone::Zones;
 use oncue_domain::schedule::{FirstFiring, Schedule};
 use oncue_domain::store::{Call, Deleted, Edited, Fired, NewTrigger, Store};
-use oncue_domain::trigger::{Armed, Definition, Kind, MaxFires, ScheduleDetails, Terms};
+use oncue_domain::trigger::{Armed, Definition, Kind, MaxFires, Pause, ScheduleDetails, Terms};
 
 use super::chance::Chance;
 use super::ledger::Ledger;
@@ -197,7 +197,7 @@ impl Workload {
     fn pause_and_resume(&mut self) {
         for armed in self.triggers() {
             let (id, resumed) = (armed.trigger.id, armed.trigger.definition.clone());
-            self.change(armed, Definition { enabled: false, ..resumed.clone() });
+            self.change(armed, resumed.clone().switched(false));
             let paused = self.triggers().into_iter().find(|paused| paused.trigger.id == id);
             self.change(paused.expect("it was only paused"), resumed);
         }
@@ -303,9 +303,12 @@ impl Workload {
                 destinations: drawn.destinations,
                 ..old
             },
-            1 => Definition { enabled: !old.enabled, ..old },
+            1 => {
+                let resumes = old.is_paused_at(self.world.now());
+                old.switched(resumes)
+            }
             2 => Definition { expires_at: drawn.expires_at, ..old },
-            3 => Definition { enabled: true, schedule: drawn.schedule, ..old },
+            3 => Definition { schedule: drawn.schedule, ..old.switched(true) },
             _ => drawn,
         };
         self.change(armed, changed);
@@ -371,6 +374,8 @@ impl Workload {
         let now = self.world.now();
         let url = self.chance.pick(&[None, Some("https://one.example.com/"), Some("https://dead.example.com/hook")]);
         let expires_in = self.chance.pick(&[None, None, None, Some(3), Some(40)]);
+        // Where it expires some time, a pause is over by itself before.
+        let until = expires_in.map(|hours| now + SignedDuration::from_mins(20 * hours));
         Definition {
             name: Some("simulated".to_owned()),
             schedule: if self.chance.once_in(4) { None } else { Some(self.schedule(now)) },
@@ -380,8 +385,10 @@ impl Workload {
             destinations: self.some_destinations(),
             is_test: self.chance.once_in(15),
             enabled: !self.chance.once_in(8),
+            pause: Pause::new(None, until),
             expires_at: expires_in.map(|hours| now + SignedDuration::from_hours(hours)),
         }
+        .as_of(now)
     }
 
     fn destinations(&self) -> Vec<Destination> {

@@ -134,6 +134,7 @@ fn called(number: u64) -> Definition {
         destinations: Vec::new(),
         is_test: false,
         enabled: true,
+        pause: None,
         expires_at: None,
     }
 }

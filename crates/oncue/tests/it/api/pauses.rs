@@ -81,6 +81,75 @@ fn what_falls_due_during_a_pause_does_not_fire_later_and_is_on_record() {
 }
 
 #[test]
+fn a_pause_with_an_end_is_over_by_itself_and_says_why_while_it_lasts() {
+    let server = Server::start();
+    let ann = server.user();
+    let (id, _) = make(&ann, &json!({"type": "scheduled", "schedule_details": {"every": "1s"}}));
+    let at = format!("/api/v1/triggers/{id}");
+    until("it fires", || events(&ann, id).pop());
+    let end = in_ms(3_300);
+    let paused = ann.patch(&at, &json!({"pause": {"reason": "The warehouse moves", "until": end}})).is(200).json();
+    assert_eq!(paused["enabled"], false, "to say why is to pause");
+    assert_eq!(paused["pause"], json!({"reason": "The warehouse moves", "until": end}));
+    assert!(instant(&paused["next_at"]) >= instant(&json!(end)), "it waits for what comes after: {paused}");
+    let before = events(&ann, id);
+    let would = ann.get(&format!("{at}/why?at={}", jiff::Timestamp::now() + jiff::SignedDuration::from_secs(1)));
+    let would = would.is(200).json();
+    assert_eq!((&would["disposition"], &would["pause"]), (&json!("paused"), &paused["pause"]), "{would}");
+    let after = until("it goes on", || Some(events(&ann, id)).filter(|events| events.len() > before.len()));
+    let newly: Vec<&Value> = after.iter().filter(|event| !before.contains(event)).collect();
+    assert!(newly.iter().all(|event| instant(&event["scheduled_at"]) >= instant(&json!(end))), "{newly:?}");
+    let shown = ann.get(&at).is(200).json();
+    assert_eq!((&shown["enabled"], &shown["pause"]), (&json!(true), &Value::Null), "{shown}");
+    let skipped = ann.get(&format!("{at}/skipped")).is(200).list();
+    assert_eq!((skipped.len(), &skipped[0]["reason"]), (1, &json!("paused")), "{skipped:?}");
+    let told = ann.get(&format!("{at}/why?at={}", skipped[0]["first"].as_str().expect("an instant"))).is(200).json();
+    assert_eq!((&told["edit"]["revision"], &told["pause"]), (&json!(2), &paused["pause"]), "{told}");
+    let said = told["sentence"].as_str().expect("a sentence");
+    assert!(said.contains("was paused until") && said.ends_with("The reason given: The warehouse moves."), "{said}");
+    // What was read can be put back, and that moves nothing.
+    let put = ann.put(&at, &shown).is(200).json();
+    assert_eq!((&put["enabled"], &put["pause"]), (&json!(true), &Value::Null));
+    assert_eq!(ann.get(&format!("{at}/skipped")).is(200).list(), skipped, "it is on record once");
+}
+
+#[test]
+fn what_is_said_of_a_pause_is_checked_and_kept_by_edits_that_do_not_mean_it() {
+    let server = Server::start();
+    let ann = server.user();
+    let (id, made) = make(&ann, &json!({"type": "api", "pause": {"reason": "not yet"}}));
+    assert_eq!((&made["enabled"], &made["pause"]), (&json!(false), &json!({"reason": "not yet", "until": null})));
+    let at = format!("/api/v1/triggers/{id}");
+    ann.post_nothing(&format!("{at}/fire")).problem(409);
+    assert_eq!(ann.patch(&at, &json!({"name": "n"})).is(200).json()["pause"], made["pause"]);
+    assert_eq!(ann.patch(&at, &json!({"enabled": false})).is(200).json()["pause"], made["pause"]);
+    let shown = ann.get(&at).is(200).json();
+    assert_eq!(ann.put(&at, &shown).is(200).json()["pause"], made["pause"], "what was read can be put back");
+    assert_eq!(ann.patch(&at, &json!({"pause": null})).is(200).json()["enabled"], false, "it stays paused");
+    let past = "2020-01-01T00:00:00Z";
+    for (body, field) in [
+        (json!({"pause": {"until": past}}), "pause.until"),
+        (json!({"pause": {"until": "soon"}}), "pause.until"),
+        (json!({"pause": {"reason": "a\nb"}}), "pause.reason"),
+        (json!({"pause": {"reason": "x".repeat(501)}}), "pause.reason"),
+        (json!({"pause": {"why": "x"}}), "pause.why"),
+        (json!({"pause": "now"}), "pause"),
+        (json!({"enabled": true, "pause": {"reason": "x"}}), "pause"),
+    ] {
+        ann.patch(&at, &body).blames(field);
+    }
+    ann.patch(&at, &json!({"pause": {"reason": "a moment", "until": in_ms(900)}})).is(200);
+    let resumed =
+        until("the pause is over", || Some(ann.get(&at).is(200).json()).filter(|shown| shown["enabled"] == true));
+    assert_eq!(resumed["pause"], Value::Null);
+    ann.post_nothing(&format!("{at}/fire")).is(200);
+    let resumed = ann.patch(&at, &json!({"pause": {"reason": "again"}})).is(200).json();
+    assert_eq!(resumed["pause"]["until"], Value::Null, "what was said before is over");
+    let enabled = ann.patch(&at, &json!({"enabled": true})).is(200).json();
+    assert_eq!((&enabled["enabled"], &enabled["pause"]), (&json!(true), &Value::Null));
+}
+
+#[test]
 fn a_trigger_that_was_made_paused_waits_for_nothing() {
     let server = Server::start();
     let ann = server.user();

@@ -5,7 +5,7 @@ use oncue_domain::event::Origin;
 use oncue_domain::firing::Outcome;
 use oncue_domain::id::{EventId, TriggerId, UserId};
 use oncue_domain::store::{ATTENTION_MAX, Attention, NewTrigger, TriggerTally};
-use oncue_domain::trigger::{Definition, OVERDUE_AFTER};
+use oncue_domain::trigger::{Definition, OVERDUE_AFTER, Pause};
 
 use crate::bench::{Bench, Kind, LASTING, answered, api, every, everywhere, given_up, t, unanswered};
 
@@ -43,17 +43,21 @@ async fn triggers_are_tallied_by_whether_they_will_fire() {
             Definition { is_test: true, ..api("test") },
             Definition { enabled: false, ..api("paused") },
             Definition { enabled: false, ..every("1m") },
+            Definition { enabled: false, pause: Pause::new(None, Some(t(400))), ..api("paused for a while") },
+            Definition { enabled: false, pause: Pause::new(None, Some(t(400))), ..every("1m") },
         ] {
             bench.trigger(owner, definition).await;
         }
         let finished = NewTrigger { owner, definition: every("1m"), next_at: None, test_event: None };
         bench.make(finished, t(0)).await;
         let tally = async |now| attention(&bench, owner, t(0), now).await.tally;
-        assert_eq!(tally(t(1)).await, TriggerTally { all: 8, active: 4, paused: 2 });
-        assert_eq!(tally(t(500) - SignedDuration::from_micros(1)).await.active, 4);
-        assert_eq!(tally(t(500)).await, TriggerTally { all: 8, active: 2, paused: 2 });
+        assert_eq!(tally(t(1)).await, TriggerTally { all: 10, active: 4, paused: 4 });
+        assert_eq!(tally(t(400) - SignedDuration::from_micros(1)).await.paused, 4);
+        assert_eq!(tally(t(400)).await, TriggerTally { all: 10, active: 6, paused: 2 }, "a pause is over at its end");
+        assert_eq!(tally(t(500) - SignedDuration::from_micros(1)).await.active, 6);
+        assert_eq!(tally(t(500)).await, TriggerTally { all: 10, active: 4, paused: 2 });
         bench.trigger(bench.user("b").await, api("anothers")).await;
-        assert_eq!(tally(t(1)).await.all, 8);
+        assert_eq!(tally(t(1)).await.all, 10);
     })
     .await;
 }

@@ -7,7 +7,7 @@ use oncue_domain::id::{ApiKeyId, TriggerId, UserId};
 use oncue_domain::payload::Payload;
 use oncue_domain::revision::{FORMER_KEPT, Revision};
 use oncue_domain::store::{Edited, NewTrigger};
-use oncue_domain::trigger::Definition;
+use oncue_domain::trigger::{Definition, Pause};
 
 use crate::bench::{Bench, api, every, everywhere, t, webhook, wherever_it_lasts};
 
@@ -62,7 +62,8 @@ async fn a_former_revision_is_kept_whole_with_who_made_it_and_until_when_it_stoo
     wherever_it_lasts(async |bench| {
         let owner = bench.user("anna").await;
         let destination = bench.destination(owner, "one").await.id;
-        let (first, second) = (full(vec![destination]), Definition { enabled: false, ..api("second") });
+        let pause = Pause::new(Some("Umzug, \"ganz\"".to_owned()), Some(t(500)));
+        let (first, second) = (full(vec![destination]), Definition { enabled: false, pause, ..api("second") });
         let id = make(&bench, owner, first.clone(), anna(owner), t(1)).await;
         edit(&bench, owner, id, second.clone(), by_key(), t(10)).await;
         edit(&bench, owner, id, api("third"), Actor::SYSTEM, t(20)).await;

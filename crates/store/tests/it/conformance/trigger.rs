@@ -16,7 +16,7 @@ use oncue_domain::schedule::rule::{Fold, Gap};
 use oncue_domain::schedule::zone::Zones;
 use oncue_domain::schedule::{FirstFiring, Schedule};
 use oncue_domain::store::{Edited, NewTrigger};
-use oncue_domain::trigger::{Arm, Definition, Edit, MaxFires, ScheduleDetails, Terms, Trigger};
+use oncue_domain::trigger::{Arm, Definition, Edit, MaxFires, Pause, ScheduleDetails, Terms, Trigger};
 
 use crate::bench::{Bench, api, every, everywhere, t, webhook};
 
@@ -84,6 +84,10 @@ async fn a_trigger_comes_back_as_it_was_made() {
     let mut slack = webhook("https://example.com/");
     slack.format = Format::Slack;
     definitions.push(Definition { webhook: Some(slack), is_test: true, enabled: false, ..api("odd") });
+    for (reason, until) in [(Some("näher"), None), (None, Some(t(500))), (Some("both"), Some(t(500)))] {
+        let pause = Pause::new(reason.map(str::to_owned), until);
+        definitions.push(Definition { enabled: false, pause, ..every("1m") });
+    }
     everywhere(async |bench| {
         let owner = bench.user("a").await;
         for definition in &definitions {

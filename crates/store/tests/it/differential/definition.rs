@@ -8,7 +8,7 @@ use oncue_domain::schedule::cron::CronExpression;
 use oncue_domain::schedule::every::Period;
 use oncue_domain::schedule::zone::Zones;
 use oncue_domain::schedule::{FirstFiring, Schedule};
-use oncue_domain::trigger::{Definition, ScheduleDetails};
+use oncue_domain::trigger::{Definition, Pause, ScheduleDetails};
 
 use super::{Chance, Known, destination};
 use crate::bench::webhook;
@@ -20,6 +20,9 @@ pub(super) fn draw(chance: &mut Chance, known: &Known, owner: UserId) -> Definit
     let payload = chance.pick(&[None, None, Some("{}"), Some("{\"n\": 1e400}"), Some("\"text\"")]);
     let url = chance.pick(&[None, Some("https://example.com/a?b=c"), Some("https://discord.com/api/webhooks/1/x")]);
     let expires_in = chance.pick(&[None, None, None, Some(200), Some(20_000)]);
+    let enabled = !chance.once_in(4);
+    let reason = chance.pick(&[None, Some("maintenance"), Some("Grüße")]);
+    let until = chance.pick(&[None, Some(30), Some(2_000)]).map(|seconds| now + SignedDuration::from_secs(seconds));
     Definition {
         name: name.map(str::to_owned),
         schedule: if chance.once_in(3) { None } else { Some(schedule(chance, now)) },
@@ -28,7 +31,8 @@ pub(super) fn draw(chance: &mut Chance, known: &Known, owner: UserId) -> Definit
         webhook: url.map(webhook),
         destinations: destination::some(chance, known, owner),
         is_test: chance.once_in(12),
-        enabled: !chance.once_in(6),
+        enabled,
+        pause: if enabled { None } else { Pause::new(reason.map(str::to_owned), until) },
         expires_at: expires_in.map(|seconds| now + SignedDuration::from_secs(seconds)),
     }
 }

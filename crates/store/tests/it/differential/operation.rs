@@ -303,7 +303,10 @@ async fn edit(chance: &mut Chance, known: &mut Known, model: &Side) -> Operation
             let Definition { name, payload, webhook, destinations, .. } = drawn;
             Definition { name, payload, webhook, destinations, ..old }
         }
-        1 => Definition { enabled: !old.enabled, ..old },
+        1 => {
+            let resumes = old.is_paused_at(known.now);
+            old.switched(resumes)
+        }
         2 => Definition { expires_at: drawn.expires_at, ..old },
         _ => drawn,
     };

@@ -45,6 +45,7 @@ pub(crate) async fn try_out(app: &Shared, owner: UserId, destination: &Destinati
         destinations: vec![destination.id],
         is_test: false,
         enabled: true,
+        pause: None,
         expires_at: None,
     };
     let tried = app.store.fire_unkept(owner, definition, app.ids.message(now), now).await?;

@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 
 use super::{Told, parts};
 use crate::api::actor::ActorDocument;
+use crate::api::pause::PauseDocument;
 use crate::api::time;
 use crate::api::trigger::SkippedDocument;
 
@@ -24,7 +25,7 @@ use crate::api::trigger::SkippedDocument;
     "is_occurrence": false,
     "sentence": "\"0 9 * * MON-FRI\" does not name Sat 28 Nov 2026 09:00 Europe/Riga: the day of the week, Saturday, does not match MON-FRI; its neighbours are Fri 27 Nov 2026 09:00 and Mon 30 Nov 2026 09:00.",
     "clock": null, "advice": ["Let the day of the week (MON-FRI) take Saturday as well."], "event": null, "skipped": null,
-    "absence": null, "edit": null, "unmet": [{"field": "day_of_week", "wanted": "MON-FRI", "shown": "Saturday"}],
+    "absence": null, "edit": null, "pause": null, "unmet": [{"field": "day_of_week", "wanted": "MON-FRI", "shown": "Saturday"}],
     "before": "2026-11-27T07:00:00Z", "after": "2026-11-30T07:00:00Z", "fires_before": null, "counts": null, "revision": 1,
     "standing_since": "2026-11-23T12:00:00Z", "timezone": "Europe/Riga", "tzdata": "2026e"
 }))]
@@ -67,6 +68,8 @@ pub(super) struct InstantDocument {
     /// The edit that was to blame: the one that paused the trigger, or came before what was due; null where there is none, and where it is
     /// not kept any more.
     edit: Option<EditInShort>,
+    /// What was said of the pause, where one is to blame.
+    pause: Option<PauseDocument>,
     /// The fields of the cron line that the wall clock did not meet.
     unmet: Vec<UnmetDocument>,
     /// The occurrence before.
@@ -206,6 +209,7 @@ impl InstantDocument {
             skipped: skipped.map(SkippedDocument::of),
             absence: absence.map(TimeSpan::absent),
             edit: account.edit.as_ref().map(EditInShort::of),
+            pause: account.pause.as_ref().map(PauseDocument::of),
             unmet: unmet.collect(),
             before: account.neighbours.0.map(time),
             after: account.neighbours.1.map(time),

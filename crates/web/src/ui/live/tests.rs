@@ -48,6 +48,7 @@ async fn make(store: &Arc<dyn Store>, owner: UserId, now: Timestamp) -> TriggerI
         destinations: Vec::new(),
         is_test: false,
         enabled: true,
+        pause: None,
         expires_at: None,
     };
     let new = NewTrigger { owner, definition, next_at: None, test_event: None };

@@ -110,7 +110,7 @@ impl Preview {
         }
         let Some(details) = &definition.schedule else { return Preview::default() };
         // Paused or only tried out, it still has to be clear when it would fire.
-        let running = Definition { enabled: true, is_test: false, ..definition.clone() };
+        let running = Definition { is_test: false, ..definition.clone().switched(true) };
         let following = |last: &Timestamp| running.next_after(*last);
         let most = details.max_fires().and_then(|most| usize::try_from(most).ok()).unwrap_or(usize::MAX);
         let firings: Vec<Timestamp> =
@@ -179,8 +179,9 @@ fn notes(form: &TriggerForm, definition: &Definition, zone: &Zone, firings: &[Ti
     let Some(details) = &definition.schedule else { return notes };
     if definition.is_test {
         notes.push(Note::hint("Only a test: it is kept and never scheduled, so none of this fires."));
-    } else if !definition.enabled {
-        notes.push(Note::hint("It is paused: none of this fires until it is resumed."));
+    } else if definition.is_paused_at(now) {
+        let until = definition.pause_ends_at().map_or("it is resumed".to_owned(), |end| in_zone(end, zone));
+        notes.push(Note::hint(format!("It is paused: none of this fires until {until}.")));
     }
     match details.pattern() {
         Schedule::Cron { expression, .. } if expression.takes_either_day() => notes.push(Note::warning(

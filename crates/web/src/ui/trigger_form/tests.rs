@@ -31,6 +31,7 @@ fn definition(schedule: Option<Schedule>) -> Definition {
         destinations: Vec::new(),
         is_test: false,
         enabled: true,
+        pause: None,
         expires_at: None,
     }
 }

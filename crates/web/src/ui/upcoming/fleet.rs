@@ -127,6 +127,7 @@ mod tests {
             destinations: Vec::new(),
             is_test: false,
             enabled: true,
+            pause: None,
             expires_at: None,
         };
         change(&mut definition);

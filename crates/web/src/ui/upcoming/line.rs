@@ -175,6 +175,7 @@ mod tests {
             destinations: Vec::new(),
             is_test: false,
             enabled: true,
+            pause: None,
             expires_at: None,
             created_at: since,
         }

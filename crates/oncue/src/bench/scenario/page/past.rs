@@ -124,6 +124,7 @@ fn definition(number: usize, url: &str, zones: &Zones, from: Timestamp) -> anyho
         destinations: Vec::new(),
         is_test: false,
         enabled: true,
+        pause: None,
         expires_at: None,
     })
 }

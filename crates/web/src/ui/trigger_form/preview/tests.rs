@@ -29,6 +29,7 @@ fn definition(schedule: Schedule, zone: &Zone) -> Definition {
         destinations: Vec::new(),
         is_test: false,
         enabled: true,
+        pause: None,
         expires_at: None,
     }
 }
