@@ -24,7 +24,7 @@ pub enum Origin {
     Backfill,
     /// Somebody ran the trigger now. Never consumes or moves an occurrence either.
     Run,
-    /// A destination is in trouble, or is out of it again (`destination::alert`). No trigger fired.
+    /// A destination is in trouble, or is out of it again (`destination::alert`), or a run failed or is overdue (`run::alert`). No trigger fired.
     Alert,
 }
 
@@ -94,6 +94,8 @@ pub struct Event {
     pub payload: Payload,
     /// The event whose payload this one carries again; it may be gone by now. None where it is no repetition.
     pub parent: Option<EventId>,
+    /// Whether whoever receives it is to report what became of it (`run`).
+    pub has_run: bool,
 }
 
 impl Event {

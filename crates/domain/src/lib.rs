@@ -36,6 +36,7 @@ pub mod presence;
 pub mod receipt;
 pub mod redelivery;
 pub mod revision;
+pub mod run;
 pub mod schedule;
 pub mod signature;
 pub mod template;

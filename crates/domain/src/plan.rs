@@ -236,6 +236,7 @@ mod tests {
                 payload_schema: None,
                 webhook: None,
                 destinations: Vec::new(),
+                expects: None,
                 is_test: false,
                 enabled: true,
                 pause: None,

@@ -42,6 +42,8 @@ pub enum Change {
     Format,
     /// The destinations it names, or their order.
     Destinations,
+    /// What is to be reported of its events.
+    Expects,
     /// Whether it is only a test.
     IsTest,
     /// Whether it may fire.
@@ -63,6 +65,7 @@ impl Change {
             Change::WebhookUrl => "webhook_url",
             Change::Format => "format",
             Change::Destinations => "destinations",
+            Change::Expects => "expects",
             Change::IsTest => "is_test",
             Change::Enabled => "enabled",
             Change::Pause => "pause",
@@ -81,6 +84,7 @@ pub fn changes(before: &Definition, after: &Definition) -> Vec<Change> {
         payload_schema,
         webhook,
         destinations,
+        expects,
         is_test,
         enabled,
         pause,
@@ -96,6 +100,7 @@ pub fn changes(before: &Definition, after: &Definition) -> Vec<Change> {
         (Change::WebhookUrl, url == url_after),
         (Change::Format, format == format_after),
         (Change::Destinations, *destinations == after.destinations),
+        (Change::Expects, *expects == after.expects),
         (Change::IsTest, *is_test == after.is_test),
         (Change::Enabled, *enabled == after.enabled),
         (Change::Pause, *pause == after.pause),
@@ -130,6 +135,7 @@ mod tests {
     use crate::id::DestinationId;
     use crate::payload::Payload;
     use crate::payload_schema::PayloadSchema;
+    use crate::run::Expectation;
     use crate::schedule::every::Period;
     use crate::schedule::{FirstFiring, Schedule};
     use crate::trigger::{Pause, ScheduleDetails};
@@ -151,6 +157,7 @@ mod tests {
             payload_schema: None,
             webhook: None,
             destinations: Vec::new(),
+            expects: None,
             is_test: false,
             enabled: true,
             pause: None,
@@ -167,6 +174,8 @@ mod tests {
         let before = every_hour();
         assert_eq!(changes(&before, &before), []);
         let schema = PayloadSchema::parse("{}").expect("a schema");
+        let expectation =
+            Expectation::new(Period::parse("10m").expect("a period"), None, None).expect("it makes sense");
         let with_address = Definition { webhook: webhook("https://a.example/", Format::Json), ..before.clone() };
         for (after, expected) in [
             (Definition { name: Some("n".to_owned()), ..before.clone() }, vec![Change::Name]),
@@ -175,6 +184,7 @@ mod tests {
             (Definition { payload_schema: Some(schema), ..before.clone() }, vec![Change::PayloadSchema]),
             (with_address.clone(), vec![Change::WebhookUrl, Change::Format]),
             (Definition { destinations: vec![DestinationId(1)], ..before.clone() }, vec![Change::Destinations]),
+            (Definition { expects: Some(expectation), ..before.clone() }, vec![Change::Expects]),
             (Definition { is_test: true, enabled: false, ..before.clone() }, vec![Change::IsTest, Change::Enabled]),
             (
                 Definition { enabled: false, pause: Pause::new(None, Some(at(9))), ..before.clone() },

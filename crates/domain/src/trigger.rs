@@ -11,6 +11,7 @@ use crate::id::{DestinationId, TriggerId, UserId};
 use crate::occurrence::{Reason, Skipped};
 use crate::payload::Payload;
 use crate::payload_schema::PayloadSchema;
+use crate::run::Expectation;
 
 mod pause;
 mod timing;
@@ -162,6 +163,8 @@ pub struct Definition {
     /// The destinations of its owner that its events go to, each once, in the order of their deliveries; at most
     /// [`DESTINATIONS_PER_TRIGGER_MAX`].
     pub destinations: Vec<DestinationId>,
+    /// What whoever receives its events is to report of each; none where nothing is expected.
+    pub expects: Option<Expectation>,
     /// Kept, but never scheduled.
     pub is_test: bool,
     /// False pauses, until the pause is over ([`Definition::is_paused_at`]).
@@ -204,6 +207,13 @@ impl Definition {
     /// How often its schedule may still fire it after so many firings, where that is limited.
     pub fn left(&self, fired: u64) -> Option<u64> {
         self.schedule.as_ref()?.max_fires().map(|most| most.saturating_sub(fired))
+    }
+
+    /// Every destination that it names, each once: those that its events go to, and the one that is told of their runs.
+    pub fn named_destinations(&self) -> Vec<DestinationId> {
+        let alert = self.expects.as_ref().and_then(|expects| expects.alert);
+        let beside = alert.filter(|alert| !self.destinations.contains(alert));
+        self.destinations.iter().copied().chain(beside).collect()
     }
 
     /// Whether the firings of its schedule are limited, and so are counted.
@@ -498,6 +508,7 @@ mod tests {
                 payload_schema: None,
                 webhook: None,
                 destinations: Vec::new(),
+                expects: None,
                 is_test: false,
                 enabled: true,
                 pause: None,

@@ -1,4 +1,4 @@
-//! Every due occurrence becomes a row, every delivery ends in a final state. The loops are here and in `deliver`, each one *wait* and
+//! Every due occurrence becomes a row, every delivery ends in a final state. The loops are here, in `deliver` and in `runs`, each one *wait* and
 //! *tick*; the ticks stand in their own files, and only the loops sleep and spawn (the `desk` and an inbox apart, which write down and answer
 //! beside them). No SQL and no web framework: the world is reached through the four doors alone, which is what makes the simulator honest.
 
@@ -18,6 +18,7 @@ mod lanes;
 pub mod mail;
 mod pacer;
 pub mod retention;
+pub mod runs;
 pub mod scheduler;
 pub mod work;
 
@@ -48,6 +49,7 @@ use directory::Directory;
 use drain::{Drainer, Found};
 use health::Watch;
 use retention::Expiry;
+use runs::Runs;
 use scheduler::{Scheduler, Wake};
 use work::Tally;
 
@@ -114,6 +116,7 @@ pub struct Engine {
     courier: JoinHandle<()>,
     retention: JoinHandle<()>,
     drainer: JoinHandle<()>,
+    runs: JoinHandle<()>,
     auditor: JoinHandle<()>,
     told: JoinHandle<()>,
     heartbeat: Option<JoinHandle<()>>,
@@ -125,8 +128,9 @@ impl Engine {
     /// # Errors
     /// When the store cannot answer.
     pub async fn start(doors: Doors) -> Result<Engine> {
-        let (armed, owed, laid_up) = (Arc::new(Notify::new()), Arc::new(Notify::new()), Arc::new(Notify::new()));
-        let (on_armed, on_owed, on_laid_up) = (Arc::clone(&armed), Arc::clone(&owed), Arc::clone(&laid_up));
+        let [armed, owed, laid_up, logged] = std::array::from_fn(|_| Arc::new(Notify::new()));
+        let (on_armed, on_owed) = (Arc::clone(&armed), Arc::clone(&owed));
+        let (on_laid_up, on_logged) = (Arc::clone(&laid_up), Arc::clone(&logged));
         let directory = Arc::new(Directory::new(Arc::clone(&doors.store)));
         // The store keeps its listeners for as long as it lives, and the directory keeps the store.
         let on_destination = Arc::downgrade(&directory);
@@ -141,7 +145,8 @@ impl Engine {
                     directory.forget(owner);
                 }
             }
-            Change::Logged(_) | Change::Settled(_) | Change::Edited(_) => {}
+            Change::Logged(_) => on_logged.notify_one(),
+            Change::Settled(_) | Change::Edited(_) => {}
         }));
         let (stop, stopped) = watch::channel(false);
         let tally = Arc::new(Tally::default());
@@ -172,6 +177,7 @@ impl Engine {
             retention: doors.retention,
             tally,
         };
+        let runs = Runs { store: Arc::clone(&doors.store), clock: Arc::clone(&doors.clock) };
         let expiry =
             Expiry { store: Arc::clone(&doors.store), clock: Arc::clone(&doors.clock), retention: doors.retention };
         Ok(Engine {
@@ -179,6 +185,7 @@ impl Engine {
             courier: tokio::spawn(deliver(courier, owed, stopped.clone())),
             retention: tokio::spawn(expire(expiry, stopped.clone())),
             drainer: tokio::spawn(drain_late(drainer, laid_up, stopped.clone())),
+            runs: tokio::spawn(runs::look(runs, logged, stopped.clone())),
             auditor: tokio::spawn(audit(auditor, stopped)),
             told: tokio::spawn(told),
             heartbeat,
@@ -200,6 +207,7 @@ impl Engine {
             _ = &mut self.courier => "the courier",
             _ = &mut self.retention => "retention",
             _ = &mut self.drainer => "what drains backlogs",
+            _ = &mut self.runs => "the watch over runs",
             _ = &mut self.auditor => "the auditor",
         }
     }
@@ -208,7 +216,7 @@ impl Engine {
     pub async fn stop(self) {
         // The loops may have ended already; then there is nobody to tell.
         let _ = self.stop.send(true);
-        let tasks = [self.scheduler, self.drainer, self.retention, self.auditor, self.told, self.courier];
+        let tasks = [self.scheduler, self.drainer, self.retention, self.runs, self.auditor, self.told, self.courier];
         for task in tasks.into_iter().chain(self.heartbeat) {
             if let Err(error) = task.await {
                 tracing::error!(%error, "a loop of the engine ended in a panic");

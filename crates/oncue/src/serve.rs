@@ -15,6 +15,7 @@ use oncue_domain::destination::Egress;
 use oncue_domain::id::Ids;
 use oncue_domain::message::Source as MessageSource;
 use oncue_domain::node::Identity;
+use oncue_domain::run::ReportKey;
 use oncue_domain::schedule::zone::{Source, Zones};
 use oncue_domain::store::Store;
 use oncue_engine::Engine;
@@ -200,6 +201,7 @@ async fn serve(config: Config, flags: &ServeFlags) -> anyhow::Result<()> {
     let source = MessageSource {
         public_url: public_url.as_str().trim_end_matches('/').to_owned(),
         version: env!("CARGO_PKG_VERSION"),
+        reports: ReportKey::derive(&jwt_secret),
     };
     let demo = if config.demo {
         let doors = demo::Doors {

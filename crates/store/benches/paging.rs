@@ -99,6 +99,7 @@ async fn trigger(store: &Arc<dyn Store>, owner: UserId, now: Timestamp) -> Trigg
         payload_schema: None,
         webhook: None,
         destinations: Vec::new(),
+        expects: None,
         is_test: false,
         enabled: true,
         pause: None,

@@ -16,6 +16,7 @@ use oncue_domain::event::Origin;
 use oncue_domain::id::{ApiKeyId, DestinationId, UserId};
 use oncue_domain::idempotency::{Answer, Outcome, Print};
 use oncue_domain::misfire::{self, Misfire};
+use oncue_domain::run::{Expectation, Run};
 use oncue_domain::schedule::bounds::Bounds;
 use oncue_domain::schedule::cron::CronExpression;
 use oncue_domain::schedule::every::Period;
@@ -276,6 +277,48 @@ pub(crate) fn destinations_from_text(text: Option<&str>) -> Result<Vec<Destinati
     let Some(text) = text else { return Ok(Vec::new()) };
     let numbers: Vec<i64> = serde_json::from_str(text).map_err(|error| broken("destinations", error))?;
     Ok(numbers.into_iter().map(DestinationId).collect())
+}
+
+/// What a trigger expects, in its column.
+#[derive(Serialize, Deserialize)]
+struct StoredExpectation<'a> {
+    report_within: std::borrow::Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    start_within: Option<std::borrow::Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    alert: Option<i64>,
+}
+
+/// Writes down what a trigger expects, where it expects anything.
+pub(crate) fn expects_to_text(expects: Option<&Expectation>) -> Option<String> {
+    let expects = expects?;
+    let (report_within, start_within) = expects.as_written();
+    let stored = StoredExpectation {
+        report_within: report_within.into(),
+        start_within: start_within.map(Into::into),
+        alert: expects.alert.map(|id| id.0),
+    };
+    Some(serde_json::to_string(&stored).expect("texts and numbers are always JSON"))
+}
+
+/// Reads it back.
+pub(crate) fn expects_from_text(text: Option<&str>) -> Result<Option<Expectation>, Error> {
+    let Some(text) = text else { return Ok(None) };
+    let stored: StoredExpectation<'_> = serde_json::from_str(text).map_err(|error| broken("expects", error))?;
+    let period = |text: &str| Period::parse(text).map_err(|error| broken("expects", error));
+    let (report, start) = (period(&stored.report_within)?, stored.start_within.as_deref().map(period).transpose()?);
+    let expects = Expectation::new(report, start, stored.alert.map(DestinationId));
+    expects.map(Some).map_err(|error| broken("expects", error))
+}
+
+/// Writes a run down.
+pub(crate) fn run_to_text(run: &Run) -> String {
+    serde_json::to_string(run).expect("instants, texts and numbers are always JSON")
+}
+
+/// Reads it back.
+pub(crate) fn run_from_text(text: &str) -> Result<Run, Error> {
+    serde_json::from_str(text).map_err(|error| broken("said", error))
 }
 
 /// Reads back what somebody said about a destination.

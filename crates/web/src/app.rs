@@ -27,6 +27,7 @@ use crate::auth::limits::LoginLimits;
 use crate::auth::password::Passwords;
 use crate::auth::token::Tokens;
 use crate::payload_schema::Schemas;
+use crate::report::Reports;
 use crate::watchers::Watchers;
 
 /// Fills a buffer with random bytes from the system.
@@ -128,6 +129,7 @@ pub(crate) struct Shared {
     pub(crate) tokens: Tokens,
     pub(crate) passwords: Passwords,
     pub(crate) login_limits: LoginLimits,
+    pub(crate) reports: Reports,
     /// The built-in user's, who has no session to be read with. The store has them too, for the next start.
     local_preferences: Mutex<Preferences>,
     pub(crate) watchers: Arc<Watchers>,
@@ -161,6 +163,7 @@ impl Shared {
             tokens: Tokens::new(&settings.jwt_secret),
             passwords: Passwords::new(),
             login_limits: LoginLimits::new(),
+            reports: Reports::new(&settings.jwt_secret),
             store: doors.store,
             cache: doors.cache,
             clock: doors.clock,
@@ -221,7 +224,11 @@ impl Shared {
 
     /// Who messages say they come from.
     pub(crate) fn source(&self) -> Source {
-        Source { public_url: self.settings.base().to_owned(), version: env!("CARGO_PKG_VERSION") }
+        Source {
+            public_url: self.settings.base().to_owned(),
+            version: env!("CARGO_PKG_VERSION"),
+            reports: self.reports.key().clone(),
+        }
     }
 
     pub(crate) fn random<const N: usize>(&self) -> [u8; N] {

@@ -15,6 +15,7 @@ mod health;
 mod idempotency;
 mod openapi;
 mod payload_schema;
+mod report;
 mod server;
 mod ui;
 mod watchers;
@@ -128,6 +129,7 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(api::api_key::delete))
         .routes(routes!(api::node::list))
         .routes(routes!(api::act::list))
+        .routes(routes!(report::report))
         .routes(routes!(access::login))
         .routes(routes!(access::register))
         .routes(routes!(health::ping))

@@ -39,10 +39,15 @@ pub(crate) fn event(payload: &str) -> Event {
         message_id: Ids::from_seed([1; 32]).message(scheduled_at),
         payload: Payload::parse(payload).expect("a bench writes its JSON well"),
         parent: None,
+        has_run: false,
     }
 }
 
 /// Who sends.
 pub(crate) fn source() -> Source {
-    Source { public_url: "https://oncue.example".to_owned(), version: "0.1.0" }
+    Source {
+        public_url: "https://oncue.example".to_owned(),
+        version: "0.1.0",
+        reports: oncue_domain::run::ReportKey::derive(b"a test's secret"),
+    }
 }

@@ -39,6 +39,7 @@ pub(crate) fn benches(criterion: &mut Criterion) {
                 message_id: event.message_id,
                 destination: "Pager",
                 source: "https://oncue.example",
+                report_url: None,
                 zones: &zones,
                 shared: &shared,
             });

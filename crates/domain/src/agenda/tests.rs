@@ -36,6 +36,7 @@ fn armed(id: i64, schedule: Schedule, since: Timestamp) -> Armed {
         payload_schema: None,
         webhook: None,
         destinations: Vec::new(),
+        expects: None,
         is_test: false,
         enabled: true,
         pause: None,

@@ -162,6 +162,7 @@ pub fn telling(
         payload_schema: None,
         webhook: None,
         destinations: vec![to],
+        expects: None,
         is_test: false,
         enabled: true,
         pause: None,

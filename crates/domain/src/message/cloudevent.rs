@@ -5,15 +5,19 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::Source;
+use super::{Source, is_of_run};
 use crate::event::{Event, Origin};
 use crate::outbound::Headers;
+use crate::run::Verb;
 
 /// The CloudEvents `type` of every event that a trigger made.
 pub const EVENT_TYPE: &str = "dev.oncue.trigger.fired";
 
 /// The CloudEvents `type` of every event that tells of a destination in trouble.
 pub const ALERT_TYPE: &str = "dev.oncue.destination.alert";
+
+/// The CloudEvents `type` of every event that tells of a run that failed or is overdue.
+pub const RUN_ALERT_TYPE: &str = "dev.oncue.run.alert";
 
 /// What stands in a header percent-encoded, besides everything that is not ASCII (CloudEvents 1.0.2, HTTP binding, §3.1.3.2).
 const ENCODED: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'%');
@@ -39,7 +43,18 @@ pub(super) struct Envelope<'a> {
 pub(super) struct Data<'a> {
     trigger: TriggerPart<'a>,
     firing: Firing,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    report: Option<ReportPart>,
     payload: Box<RawValue>,
+}
+
+/// Where to report what becomes of the event.
+#[derive(Serialize)]
+struct ReportPart {
+    start: String,
+    progress: String,
+    done: String,
+    fail: String,
 }
 
 #[derive(Serialize)]
@@ -67,12 +82,12 @@ impl<'a> Envelope<'a> {
             specversion: "1.0",
             id: event.message_id.to_string(),
             source: source.origin(event),
-            event_type: if event.origin == Origin::Alert { ALERT_TYPE } else { EVENT_TYPE },
+            event_type: event_type(event),
             subject: subject(&event.name),
             time: event.scheduled_at.unwrap_or(event.fired_at),
             recordedtime: event.fired_at,
             datacontenttype: "application/json",
-            data: Data::new(event),
+            data: Data::new(event, source),
         }
     }
 
@@ -99,12 +114,28 @@ impl<'a> Envelope<'a> {
 }
 
 impl<'a> Data<'a> {
-    pub(super) fn new(event: &'a Event) -> Data<'a> {
+    pub(super) fn new(event: &'a Event, source: &Source) -> Data<'a> {
         Data {
             trigger: TriggerPart { id: event.trigger.0, name: &event.name, kind: event.kind.word() },
             firing: Firing::new(event),
+            report: source.report_url(event).map(|url| ReportPart::behind(&url)),
             payload: event.payload.to_raw(),
         }
+    }
+}
+
+impl ReportPart {
+    fn behind(url: &str) -> ReportPart {
+        let to = |verb: Verb| format!("{url}/{}", verb.word());
+        ReportPart { start: to(Verb::Start), progress: to(Verb::Progress), done: to(Verb::Done), fail: to(Verb::Fail) }
+    }
+}
+
+fn event_type(event: &Event) -> &'static str {
+    match event.origin {
+        Origin::Alert if is_of_run(event) => RUN_ALERT_TYPE,
+        Origin::Alert => ALERT_TYPE,
+        _ => EVENT_TYPE,
     }
 }
 
@@ -182,9 +213,37 @@ mod tests {
     fn a_repetition_names_the_event_whose_payload_it_carries_and_nothing_else_does() {
         let first = event("nightly", "{}");
         let again = Event { origin: Origin::Repeat, parent: Some(EventId(12)), ..first.clone() };
-        let firing = |event: &Event| serde_json::to_value(Data::new(event)).expect("JSON")["firing"].clone();
+        let firing = |event: &Event| serde_json::to_value(Data::new(event, &source())).expect("JSON")["firing"].clone();
         assert_eq!((&firing(&again)["origin"], &firing(&again)["parent_id"]), (&json!("repeat"), &json!(12)));
         assert_eq!(firing(&first).get("parent_id"), None);
+    }
+
+    #[test]
+    fn whoever_is_to_report_is_told_where_and_nobody_else_is() {
+        let first = event("nightly", "{}");
+        let data = |event: &Event| serde_json::to_value(Data::new(event, &source())).expect("JSON");
+        assert_eq!(data(&first).get("report"), None);
+        let expected = Event { has_run: true, ..first };
+        let report = data(&expected)["report"].clone();
+        let url = source().report_url(&expected).expect("a report is expected");
+        assert!(url.starts_with("https://oncue.example/report/29.1802680202500000."), "{url}");
+        for verb in Verb::ALL {
+            assert_eq!(report[verb.word()], format!("{url}/{}", verb.word()));
+        }
+        assert_eq!(report.as_object().map(serde_json::Map::len), Some(Verb::ALL.len()));
+    }
+
+    #[test]
+    fn an_alert_of_a_run_is_told_from_one_of_a_destination() {
+        let alert = |page: &str| Event { origin: Origin::Alert, ..event("x", &json!({"page": page}).to_string()) };
+        let of = |event: &Event| (event_type(event), source().origin(event), source().page(event));
+        let (kind, origin, page) = of(&alert("/events/29"));
+        assert_eq!((kind, origin.as_str()), (RUN_ALERT_TYPE, "https://oncue.example/api/v1/event_logs"));
+        assert_eq!(page, "https://oncue.example/events/29");
+        let (kind, origin, page) = of(&alert("/ui/destinations/3"));
+        assert_eq!((kind, origin.as_str()), (ALERT_TYPE, "https://oncue.example/api/v1/destinations"));
+        assert_eq!(page, "https://oncue.example/ui/destinations/3");
+        assert_eq!(of(&alert("https://elsewhere.example/events/1")).0, ALERT_TYPE);
     }
 
     proptest! {

@@ -1,6 +1,7 @@
 //! What a destination is sent: its kind and what its owner said about it in, one thing ready to go out. Whatever a kind's receiver cannot
 //! take is said in words instead, before anything is dialled.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
@@ -85,12 +86,14 @@ pub(super) fn written(
 ) -> Result<Outgoing, Unfit> {
     let head = Head { source, message_id: parcel.message_id, attempt_at };
     let (event, shared) = (parcel.event, Shared::default());
+    let report_url = source.report_url(event);
     let context = Context {
         event,
         occurrence: parcel.occurrence,
         message_id: parcel.message_id,
         destination: &destination.name,
         source: &source.public_url,
+        report_url: report_url.as_deref(),
         zones,
         shared: &shared,
     };
@@ -111,7 +114,7 @@ pub(super) fn written(
         Kind::Discord(address) => head.request(letter(address, JSON, to_json(&discord::Message::new(event)))),
         Kind::Slack(address) => head.request(letter(address, JSON, to_json(&slack::Message::new(event)))),
         Kind::Github(github) => {
-            let (url, body) = github::dispatch(&context, github)?;
+            let (url, body) = github::dispatch(&context, github, source)?;
             head.request(Letter { more: github::headers(github), ..letter(&url, JSON, body) })
         }
         Kind::Ntfy(ntfy) => {
@@ -132,6 +135,9 @@ pub(super) fn written(
 }
 
 const JSON: &str = "application/json";
+
+/// The header with the address behind which verbs stand to which the receiver reports.
+pub const REPORT_HEADER: &str = "oncue-report";
 
 /// What a request says, before it is known which attempt it is.
 struct Letter<'a> {
@@ -154,8 +160,14 @@ fn called<'a>(context: &Context<'_>, url: Url, call: &'a Call, source: &Source) 
             (content_type.as_str(), body.into_bytes(), Headers::new())
         }
     };
+    more.extend(report_header(context.event, source));
     more.extend(added(&call.headers, context)?);
     Ok(Letter { method: call.method, url, content_type: content_type.to_owned(), body, more, secrets: &call.secrets })
+}
+
+/// Where to report what becomes of the event, where that is expected: a receiver whose body is somebody's template is told as well.
+pub(super) fn report_header(event: &Event, source: &Source) -> Option<(Cow<'static, str>, String)> {
+    source.report_url(event).map(|url| (REPORT_HEADER.into(), url))
 }
 
 /// The headers that a destination's owner added.

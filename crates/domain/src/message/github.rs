@@ -8,7 +8,7 @@ use url::Url;
 
 use super::cloudevent::Data;
 use super::compose::{Unfit, unrendered};
-use super::to_json;
+use super::{Source, to_json};
 use crate::destination::definition::{Dispatch, Github};
 use crate::outbound::Headers;
 use crate::template::{Context, Template};
@@ -42,7 +42,7 @@ struct ClientPayload<'a> {
 }
 
 /// The address and the body of the call.
-pub(super) fn dispatch(context: &Context<'_>, github: &Github) -> Result<(Url, Vec<u8>), Unfit> {
+pub(super) fn dispatch(context: &Context<'_>, github: &Github, source: &Source) -> Result<(Url, Vec<u8>), Unfit> {
     let event = context.event;
     let mut url = github.api.clone();
     let unusable = || Unfit::of("github.api", "The address of GitHub's API cannot be used.".to_owned());
@@ -66,7 +66,7 @@ pub(super) fn dispatch(context: &Context<'_>, github: &Github) -> Result<(Url, V
             to_json(&WorkflowRun { reference, inputs })
         }
         Dispatch::Repository { event_type } => {
-            let client_payload = ClientPayload { id: event.message_id.to_string(), data: Data::new(event) };
+            let client_payload = ClientPayload { id: event.message_id.to_string(), data: Data::new(event, source) };
             let bytes = to_json(&client_payload).len();
             if bytes > PAYLOAD_BYTES_MAX {
                 let words = format!(

@@ -9,6 +9,7 @@ use crate::delivery::EXCHANGE_DEADLINE;
 use crate::destination::{Format, Webhook};
 use crate::event::{Event, Origin};
 use crate::outbound::{Method, Request, Trust};
+use crate::run::{self, ReportKey};
 
 mod cloudevent;
 mod compose;
@@ -20,8 +21,8 @@ mod occurrence;
 mod preview;
 mod slack;
 
-pub use cloudevent::{ALERT_TYPE, EVENT_TYPE};
-pub use compose::{INBOX_ADDRESS, Inbound, Outgoing, Parcel, Unfit, compose};
+pub use cloudevent::{ALERT_TYPE, EVENT_TYPE, RUN_ALERT_TYPE};
+pub use compose::{INBOX_ADDRESS, Inbound, Outgoing, Parcel, REPORT_HEADER, Unfit, compose};
 pub(crate) use github::OWN_HEADERS as GITHUB_HEADERS;
 pub use occurrence::occurrence;
 pub use preview::{Preview, Sample, preview};
@@ -33,6 +34,8 @@ pub struct Source {
     pub public_url: String,
     /// The version of the program, as in `0.1.0`; visible ASCII.
     pub version: &'static str,
+    /// With which the addresses are signed to which receivers report.
+    pub reports: ReportKey,
 }
 
 impl Source {
@@ -41,10 +44,17 @@ impl Source {
         format!("oncue/{}", self.version)
     }
 
-    /// Where the thing is that the event came from: its trigger, or the destinations that it tells of.
+    /// Where whoever receives the event reports what becomes of it: a verb stands behind it. None where nothing is expected.
+    pub fn report_url(&self, event: &Event) -> Option<String> {
+        let base = self.public_url.trim_end_matches('/');
+        event.has_run.then(|| format!("{base}/report/{}", self.reports.token(event.id, event.fired_at)))
+    }
+
+    /// Where the thing is that the event came from: its trigger, or the destinations or events that it tells of.
     fn origin(&self, event: &Event) -> String {
         let base = self.public_url.trim_end_matches('/');
         match event.origin {
+            Origin::Alert if is_of_run(event) => format!("{base}/api/v1/event_logs"),
             Origin::Alert => format!("{base}/api/v1/destinations"),
             _ => format!("{base}/api/v1/triggers/{}", event.trigger),
         }
@@ -64,7 +74,12 @@ impl Source {
 fn page_of_alert(event: &Event) -> Option<String> {
     let payload: serde_json::Value = serde_json::from_str(event.payload.as_str()).ok()?;
     let page = payload.get("page")?.as_str()?;
-    page.starts_with("/ui/destinations/").then(|| page.to_owned())
+    ["/ui/destinations/", run::alert::PAGES].iter().any(|pages| page.starts_with(pages)).then(|| page.to_owned())
+}
+
+/// Whether an alert tells of a run, and not of a destination.
+fn is_of_run(event: &Event) -> bool {
+    page_of_alert(event).is_some_and(|page| page.starts_with(run::alert::PAGES))
 }
 
 /// Writes an event down for the receiver at a trigger's own `webhook`, for the attempt that begins at `attempt_at`. What destinations
@@ -78,7 +93,11 @@ pub fn render(event: &Event, webhook: &Webhook, trust: Trust, source: &Source, a
         Format::Discord => ("application/json", to_json(&discord::Message::new(event))),
         Format::Slack => ("application/json", to_json(&slack::Message::new(event))),
     };
-    let headers = compose::Head { source, message_id: event.message_id, attempt_at }.headers(content_type.to_owned());
+    let mut headers =
+        compose::Head { source, message_id: event.message_id, attempt_at }.headers(content_type.to_owned());
+    if webhook.format == Format::Json {
+        headers.extend(compose::report_header(event, source));
+    }
     let timeout = Some(EXCHANGE_DEADLINE.unsigned_abs());
     Request { method: Method::Post, url: webhook.url.clone(), headers, body: body.into(), trust, timeout }
 }
@@ -199,6 +218,7 @@ pub(crate) mod tests {
             message_id: Ids::from_seed([1; 32]).message(scheduled_at),
             payload: Payload::parse(payload).expect("a payload"),
             parent: None,
+            has_run: false,
         }
     }
 
@@ -243,7 +263,8 @@ pub(crate) mod tests {
     }
 
     pub(super) fn source() -> Source {
-        Source { public_url: "https://oncue.example/".to_owned(), version: "0.1.0" }
+        let reports = ReportKey::derive(b"a test's secret");
+        Source { public_url: "https://oncue.example/".to_owned(), version: "0.1.0", reports }
     }
 
     pub(crate) fn at(text: &str) -> Timestamp {
@@ -312,6 +333,16 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn a_program_that_is_to_report_is_told_where_in_a_header_too_and_a_chat_is_not() {
+        let event = Event { has_run: true, ..event("nightly", "{}") };
+        for (format, is_told) in [(Format::Json, true), (Format::Discord, false), (Format::Slack, false)] {
+            let request = request(&event, format);
+            let told = request.headers.iter().find(|(name, _)| name == REPORT_HEADER).map(|(_, url)| url.clone());
+            assert_eq!(told, source().report_url(&event).filter(|_| is_told), "{format:?}");
+        }
+    }
+
+    #[test]
     fn a_trigger_without_a_visible_name_goes_by_its_number() {
         assert_eq!(shown_name(&event(" \n", "{}")), "Trigger 7");
         assert_eq!(shown_name(&event("a\nb", "{}")), "a b");
@@ -333,7 +364,7 @@ pub(crate) mod tests {
     fn attempts_differ_in_their_timestamp_alone() {
         let event = event("nightly", "{}");
         let webhook = Webhook::parse("https://example.com/hook", Some(Format::Json)).expect("an address");
-        let source = Source { public_url: "https://oncue.example".to_owned(), version: "0.1.0" };
+        let source = Source { public_url: "https://oncue.example".to_owned(), ..source() };
         let attempt = |started_at: &str| render(&event, &webhook, Trust::Operator, &source, at(started_at));
         let (first, second) = (attempt("2027-02-15T08:30:07Z"), attempt("2027-02-15T09:30:07Z"));
         assert_eq!(first.body, second.body);

@@ -75,6 +75,7 @@ impl Sample {
             message_id,
             payload: Payload::empty(),
             parent: None,
+            has_run: false,
         };
         Sample { event, schedule: None }
     }
@@ -101,6 +102,7 @@ impl Sample {
             message_id,
             payload: definition.payload.clone().unwrap_or_else(Payload::empty),
             parent: None,
+            has_run: false,
         };
         Sample { event, schedule: definition.schedule.clone() }
     }

@@ -33,7 +33,11 @@ fn claim(target: Target) -> Claim {
 }
 
 fn source() -> Source {
-    Source { public_url: "https://oncue.example".to_owned(), version: "0.1.0" }
+    Source {
+        public_url: "https://oncue.example".to_owned(),
+        version: "0.1.0",
+        reports: crate::run::ReportKey::derive(b"a test's secret"),
+    }
 }
 
 fn answered() -> Exchange {

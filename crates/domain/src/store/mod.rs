@@ -20,6 +20,7 @@ mod ledger;
 mod many;
 pub mod memory;
 mod once;
+mod run;
 mod search;
 mod trigger;
 mod undelivered;
@@ -50,6 +51,7 @@ use crate::plan::Absence;
 use crate::receipt::Receipt;
 use crate::redelivery::{self, DeliveryId};
 use crate::revision::Revision;
+use crate::run::Report;
 use crate::trigger::{Armed, Definition, Edit, Trigger, TriggerHead};
 
 pub use access::{NewApiKey, NewUser, Registered};
@@ -63,6 +65,7 @@ pub use event::{EventCount, EventFilter, EventPage, EventPlace, Expired, RecentF
 pub use inspection::Inspection;
 pub use ledger::{LEDGER_MAX, Ledger, LedgerFiring};
 pub use once::{Begun, Deed, Done};
+pub use run::{Lapsed, Reported, RunOf};
 pub use search::{EXCERPT_CHARS_MAX, EventLine, EventLines, EventSearch, FOLLOWED_MAX, SEARCHED_MAX};
 pub use trigger::{ATTENTION_MAX, Attention, NewTrigger, SkippedView, TriggerTally};
 pub use undelivered::{Redelivered, Undelivered, UndeliveredFilter, UndeliveredPlace};
@@ -566,6 +569,36 @@ pub trait Store: Send + Sync {
 
     /// How many of the owner's events each filter lets through, counted up to `at_most`.
     async fn count_events(&self, owner: UserId, filters: Vec<EventFilter>, at_most: u64) -> Result<Vec<u64>>;
+
+    // Runs: what whoever receives events reports of them.
+
+    /// The run of this event, which fired at `fired_at` and after `gone_until`, has reported that; and whoever its trigger names is told
+    /// by an event where it failed ([`crate::run::alert`]), unless that destination is gone. Whose event it is nobody asks: whoever reports has shown that this oncue
+    /// told them to, of this event alone ([`crate::run::ReportKey`]).
+    async fn report_run(
+        &self,
+        event: EventId,
+        fired_at: Timestamp,
+        report: Report,
+        gone_until: Timestamp,
+        now: Timestamp,
+    ) -> Result<Reported>;
+
+    /// At most `limit` runs whose time is over at `now`, everybody's, the earliest first, are overdue, and whoever their triggers name
+    /// is told of each by an event. On several nodes each is found by one of them.
+    async fn lapse_runs(&self, now: Timestamp, limit: usize) -> Result<Lapsed>;
+
+    /// The runs of those of these events of the owner's that have one and fired after `gone_until`, ascending.
+    async fn runs(&self, owner: UserId, events: Vec<EventId>, gone_until: Timestamp) -> Result<Vec<RunOf>>;
+
+    /// The runs of the latest events of the owner's trigger that have one and fired after `gone_until`, the latest first, at most `limit`.
+    async fn latest_runs(
+        &self,
+        owner: UserId,
+        trigger: TriggerId,
+        gone_until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<RunOf>>;
 
     // Counts and firings in short, which outlive events.
 

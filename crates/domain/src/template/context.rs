@@ -19,7 +19,7 @@ use crate::trigger::Kind;
 /// Every name with its fields. Those without are values themselves; of the payload nobody knows what it holds.
 pub(super) const NAMES: [(&str, &[&str]); 6] = [
     ("trigger", &["id", "name", "type"]),
-    ("event", &["id", "message_id", "origin", "fired_at", "scheduled_at", "lateness_ms", "is_test"]),
+    ("event", &["id", "message_id", "origin", "fired_at", "scheduled_at", "lateness_ms", "is_test", "report_url"]),
     ("occurrence", &["at", "previous_at", "next_at", "timezone"]),
     ("payload", &[]),
     ("delivery", &["message_id", "destination"]),
@@ -34,6 +34,7 @@ pub(super) const NAMES: [(&str, &[&str]); 6] = [
 /// | `event.id`, `.message_id`, `.origin` | number, text, `schedule`, `catch-up`, `api`, `test`, `repeat`, `backfill` or `run` |
 /// | `event.fired_at`, `.scheduled_at` | times in RFC 3339, UTC; `scheduled_at` null where no schedule made the event |
 /// | `event.lateness_ms`, `.is_test` | fired − due in milliseconds or null; whether somebody only tried the trigger out |
+/// | `event.report_url` | where its receiver reports what becomes of it, or null where nothing is expected |
 /// | `occurrence.at`, `.previous_at`, `.next_at`, `.timezone` | nominal times and the zone of the schedule; null where there is none |
 /// | `payload` | the event's payload, any JSON |
 /// | `delivery.message_id`, `.destination` | what the receiver knows the delivery by; the destination's name |
@@ -50,6 +51,8 @@ pub struct Context<'a> {
     pub destination: &'a str,
     /// The public address of this oncue.
     pub source: &'a str,
+    /// Where the receiver reports what becomes of the event, where that is expected.
+    pub report_url: Option<&'a str>,
     /// The zone data that `in_zone` looks into.
     pub zones: &'a Zones,
     /// What the templates that are rendered together share; for this event alone.
@@ -102,7 +105,8 @@ impl Context<'_> {
                 "lateness_ms" => {
                     event.lateness().map_or(Value::Null, |lateness| Value::Number(Number::Whole(lateness.as_millis())))
                 }
-                _ => Value::Bool(event.is_test()),
+                "is_test" => Value::Bool(event.is_test()),
+                _ => self.report_url.map_or(Value::Null, Value::text),
             }),
             "occurrence" => group(name, |field| match field {
                 "at" => time(self.occurrence.at),
@@ -154,6 +158,7 @@ pub(super) fn samples<E>(try_with: impl Fn(&Context<'_>) -> Result<(), E>) -> Re
         message_id: MessageId(uuid::Uuid::nil()),
         payload: Payload::empty(),
         parent: None,
+        has_run: false,
     };
     let called =
         Event { name: String::new(), kind: Kind::Api, origin: Origin::Api, scheduled_at: None, ..scheduled.clone() };
@@ -165,6 +170,7 @@ pub(super) fn samples<E>(try_with: impl Fn(&Context<'_>) -> Result<(), E>) -> Re
             message_id: event.message_id,
             destination: "Sample",
             source: "https://oncue.example",
+            report_url: event.scheduled_at.map(|_| "https://oncue.example/report/1.0.sample"),
             zones: &zones,
             shared: &Shared::default(),
         })?;

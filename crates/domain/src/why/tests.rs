@@ -69,6 +69,7 @@ impl Case {
             payload_schema: None,
             webhook: None,
             destinations: Vec::new(),
+            expects: None,
             is_test: false,
             enabled: true,
             pause: None,

@@ -42,6 +42,7 @@ fn the_examples_of_the_document_come_to_what_it_says() {
         message_id: Ids::from_seed([1; 32]).message(fired_at),
         payload: Payload::parse(payload).expect("JSON"),
         parent: None,
+        has_run: false,
     };
     let zones = Zones::bundled();
     let context = Context {
@@ -50,6 +51,7 @@ fn the_examples_of_the_document_come_to_what_it_says() {
         message_id: event.message_id,
         destination: "Pager",
         source: "https://oncue.example",
+        report_url: None,
         zones: &zones,
         shared: &Shared::default(),
     };

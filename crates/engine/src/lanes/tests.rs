@@ -35,6 +35,7 @@ fn claim_of(owner: i64, target: Target) -> Claim {
         message_id: Ids::from_seed([1; 32]).message(now),
         payload: Payload::empty(),
         parent: None,
+        has_run: false,
     };
     Claim {
         event: Arc::new(event),

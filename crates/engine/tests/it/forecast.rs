@@ -107,6 +107,7 @@ fn definition(wish: &Wish, destinations: &[DestinationId], now: Timestamp) -> De
         payload_schema: None,
         webhook: None,
         destinations: wish.goes_to.iter().map(|place| destinations[*place]).collect(),
+        expects: None,
         is_test: false,
         enabled: wish.is_enabled,
         pause: if wish.is_enabled { None } else { Pause::new(None, wish.paused_for_s.map(later)) },

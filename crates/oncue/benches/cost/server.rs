@@ -86,7 +86,11 @@ async fn serve(folder: PathBuf) -> anyhow::Result<()> {
         outbound: Arc::new(HttpOutbound::new(WayOut::new(Arc::clone(&egress)))),
         clock: Arc::clone(&clock) as Arc<dyn Clock>,
         ids: Arc::clone(&ids),
-        source: Arc::new(Source { public_url: format!("http://{listen}"), version: env!("CARGO_PKG_VERSION") }),
+        source: Arc::new(Source {
+            public_url: format!("http://{listen}"),
+            version: env!("CARGO_PKG_VERSION"),
+            reports: oncue_domain::run::ReportKey::derive(b"a test's secret"),
+        }),
         zones: Arc::clone(&zones),
         default_webhook: None,
         retention: Retention::STANDARD,

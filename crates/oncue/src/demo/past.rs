@@ -182,6 +182,7 @@ impl Stage {
             payload_schema: None,
             webhook: webhook.transpose()?,
             destinations: Vec::new(),
+            expects: None,
             is_test: false,
             enabled: true,
             pause: None,

@@ -27,6 +27,7 @@ mod open_mode;
 mod postgres;
 mod program;
 mod redelivery;
+mod report;
 mod requests;
 mod sqlite;
 mod support;

@@ -61,7 +61,8 @@ fn routes(server: &Server, treasure: &Treasure) -> Vec<(String, String, bool)> {
             _ => &treasure.trigger,
         };
         // The way in and out is everybody's, and walking out would end the walk.
-        if pattern.starts_with("/auth/") || pattern == "/logout" {
+        // Who reports is nobody in particular, and shows by the address alone that it may.
+        if pattern.starts_with("/auth/") || pattern == "/logout" || pattern.starts_with("/report/") {
             continue;
         }
         let has_id = pattern.contains('{');

@@ -122,7 +122,7 @@ impl Column {
 }
 
 /// All tables, in the order in which they are copied.
-pub(crate) const TABLES: [Table; 26] = [
+pub(crate) const TABLES: [Table; 27] = [
     Table {
         name: "users",
         columns: &[
@@ -188,6 +188,7 @@ pub(crate) const TABLES: [Table; 26] = [
             number("revised_at"),
             text("pause_reason"),
             number("pause_until"),
+            text("expects"),
         ],
         from: "triggers",
         order: "id",
@@ -245,10 +246,25 @@ pub(crate) const TABLES: [Table; 26] = [
             number("revised_at"),
             text("pause_reason"),
             number("pause_until"),
+            text("expects"),
             number("until_at"),
         ],
         from: "former_triggers",
         order: "id, revision",
+        fired_at: None,
+    },
+    Table {
+        name: "runs",
+        columns: &[
+            number("event_id"),
+            number("owner"),
+            number("trigger_id"),
+            number("fired_at"),
+            number("due_at"),
+            text("said"),
+        ],
+        from: "runs",
+        order: "event_id",
         fired_at: None,
     },
     Table {

@@ -19,6 +19,7 @@ use tokio_postgres::types::ToSql;
 
 use super::hint::Changes;
 use super::log::{AFTER_ASKED, Asked, LOGGED, LOGGED_COLUMNS, Logged, NewEvent, announce, floor, logging, room};
+use super::run::Expected;
 use super::trigger::{by_of, lock_trigger, read, record, remembered};
 use super::{Params, Shared, act, answered, column, count, execute, limit_of, node, partition, query, query_first};
 use crate::codec::{actor, actor_to_text, broken, instant};
@@ -191,8 +192,11 @@ pub(super) async fn drain(shared: &Shared, drained: &Drained, now: Timestamp) ->
     let (seen, next) = (backlog.next_at.as_microsecond(), slice.next_at.map(Timestamp::as_microsecond));
     let left = i64::try_from(slice.left).unwrap_or(i64::MAX);
     params.extend([&backlog.id.0 as &(dyn ToSql + Sync), &seen, &trigger.revision, &next, &left]);
+    params.extend(asked.expected.params());
     let client = shared.client().await?;
-    let rows = query(&client, &drain_statement(), &params).await.inspect_err(|error| shared.doubt(error, until))?;
+    let rows = query(&client, &drain_statement(&asked.expected), &params)
+        .await
+        .inspect_err(|error| shared.doubt(error, until))?;
     let (mut stood, mut logged) = (false, Vec::new());
     for row in &rows {
         match column::<Option<i64>>(row, LOGGED_COLUMNS)? {
@@ -216,7 +220,7 @@ pub(super) async fn drain(shared: &Shared, drained: &Drained, now: Timestamp) ->
 
 /// The row that stands as it was seen is locked, so nobody else can be about to log these occurrences of it; what has an event already, from
 /// before an absence or by another backlog, gets no second one.
-fn drain_statement() -> String {
+fn drain_statement(expected: &Expected) -> String {
     let asked = Asked::table();
     let [id, seen, revision, next, left] = [0, 1, 2, 3, 4].map(|place| format!("${}", AFTER_ASKED + place));
     format!(
@@ -227,7 +231,7 @@ fn drain_statement() -> String {
                AND NOT backlogs.is_held AND EXISTS (SELECT 1 FROM nodes WHERE nodes.id = $3)
              FOR UPDATE OF backlogs SKIP LOCKED
          ),
-         {logging},
+         {logging}{expected},
          moved AS (
              UPDATE backlogs
              SET next_at = {next}::bigint, remaining = {left}::bigint, turn = $1,
@@ -242,6 +246,7 @@ fn drain_statement() -> String {
          SELECT {LOGGED}, NULL::bigint FROM fired
          UNION ALL
          SELECT NULL, NULL, NULL, NULL, standing.id FROM standing",
+        expected = expected.clause(AFTER_ASKED + 5),
         floor = floor(),
         logging = logging(
             &format!("{asked} CROSS JOIN standing"),

@@ -19,7 +19,8 @@ use crate::codec::{broken, instant, origin_from_number};
 pub(super) const KEPT: &str = "((events.fired_at, events.id) > (SELECT fired_at, event_id FROM expired) \
      OR events.id > (SELECT known_until FROM expired))";
 
-/// An event's columns with what its revision says, whether that is the present one or a former one.
+/// An event's columns with what its revision says, whether that is the present one or a former one. Whether it has a run is asked in a way for which no
+/// table is made of all runs, as would be of EXISTS.
 pub(super) const EVENT: &str = "events.id, events.owner, events.trigger_id, events.revision, events.origin, \
      events.scheduled_at, events.fired_at, events.message_id, \
      coalesce(events.payload, triggers.payload, revisions.payload), \
@@ -27,10 +28,11 @@ pub(super) const EVENT: &str = "events.id, events.owner, events.trigger_id, even
      CASE WHEN triggers.id IS NULL THEN revisions.kind WHEN triggers.schedule IS NULL THEN 'api' ELSE 'scheduled' END, \
      coalesce(triggers.webhook_url, revisions.webhook_url), \
      coalesce(triggers.webhook_format, revisions.webhook_format), \
-     events.parent";
+     events.parent, \
+     (SELECT TRUE FROM runs WHERE runs.event_id = events.id) IS NOT NULL";
 
 /// How many columns that are.
-pub(super) const EVENT_COLUMNS: usize = 14;
+pub(super) const EVENT_COLUMNS: usize = 15;
 
 /// The tables behind [`EVENT`]. It begins with the name `events`, so that it can stand behind a choice of them that is called so.
 pub(super) const EVENT_FROM: &str = "events \
@@ -56,6 +58,7 @@ pub(super) fn event(row: &Row) -> Result<Event> {
         name: name.unwrap_or_default(),
         kind: kind(column(row, 10)?)?,
         parent: column::<Option<i64>>(row, 13)?.map(EventId),
+        has_run: column(row, 14)?,
     })
 }
 

@@ -306,6 +306,7 @@ async fn log_together(
     let mut params: Vec<&(dyn ToSql + Sync)> = vec![&now_us, &until, &node, &slot, &hour];
     params.extend(asked.params());
     params.push(&triggers);
+    params.extend(asked.expected.params());
     let sql = format!(
         "WITH {floor},
          standing AS MATERIALIZED (
@@ -313,8 +314,9 @@ async fn log_together(
              WHERE id = ANY (${AFTER_ASKED}) AND EXISTS (SELECT 1 FROM nodes WHERE nodes.id = $3)
              ORDER BY id FOR SHARE
          ),
-         {logging}
+         {logging}{expected}
          SELECT {LOGGED} FROM fired",
+        expected = asked.expected.clause(AFTER_ASKED + 1),
         floor = floor(),
         logging = logging(
             &format!(

@@ -16,6 +16,7 @@ use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::hint::Changes;
+use super::run::Expected;
 use super::{Params, Shared, answered, column, count, destination, execute, partition, query, tally};
 use crate::codec::{broken, origin_to_number, target_to_number, uncounted};
 
@@ -80,6 +81,7 @@ impl NewEvent {
             message_id: self.message_id,
             payload,
             parent: self.parent,
+            has_run: trigger.definition.expects.is_some(),
         });
         let deliveries = u32::try_from(targets.len()).unwrap_or(u32::MAX);
         let claim = |(target, slot)| Claim {
@@ -120,6 +122,8 @@ pub(super) struct Asked {
     keys: Vec<i64>,
     /// Their deliveries, each with the key of its event.
     owing: Owing,
+    /// Their runs.
+    pub(super) expected: Expected,
 }
 
 /// Deliveries to be owed, as columns.
@@ -187,6 +191,7 @@ impl Asked {
     /// Takes in an event. It is written as claimed for this node where there is room to hand it over in memory: the commit is
     /// then the only write before it is sent. A large payload is fetched when its turn comes, so that what waits stays small.
     pub(super) fn push(&mut self, shared: &Shared, new: &mut NewEvent, key: i64, room: &mut usize, now: Timestamp) {
+        self.expected.push(new, key, now);
         let targets = new.targets(shared);
         let is_small = new.carried().is_none_or(|payload| payload.as_str().len() <= FRESH_PAYLOAD_BYTES_MAX);
         new.held = if is_small { targets.len().min(*room) } else { 0 };
@@ -336,12 +341,15 @@ pub(super) async fn log_all_within(
     for (key, new) in (0..).zip(new) {
         asked.push(shared, new, key, &mut 0, now);
     }
-    let sql = format!("WITH {}, {} SELECT {LOGGED} FROM fired", floor(), logging(&Asked::table(), "TRUE", ""));
+    let expected = asked.expected.clause(AFTER_ASKED);
+    let sql =
+        format!("WITH {}, {}{expected} SELECT {LOGGED} FROM fired", floor(), logging(&Asked::table(), "TRUE", ""));
     let (until, node, slot, hour) =
         ((now + CLAIM_FOR).as_microsecond(), shared.node.id(), shared.node.slot(0), count::number_of(now));
     let now_us = now.as_microsecond();
     let mut params: Vec<&(dyn tokio_postgres::types::ToSql + Sync)> = vec![&now_us, &until, &node, &slot, &hour];
     params.extend(asked.params());
+    params.extend(asked.expected.params());
     query(client, &sql, params.as_slice() as Params<'_>).await?.iter().map(Logged::read).collect()
 }
 
@@ -356,7 +364,7 @@ pub(super) async fn fire_unkept(
     partition::prepare(shared, now).await?;
     let mut client = shared.client_soon().await?;
     let transaction = answered(client.transaction()).await?;
-    if let Err(missing) = destination::hold_all(&transaction, owner, &definition.destinations).await? {
+    if let Err(missing) = destination::hold_all(&transaction, owner, &definition.named_destinations()).await? {
         return Ok(Err(missing));
     }
     let unkept = log_unkept(&transaction, shared, owner, definition, Origin::Test, message_id, now).await?;

@@ -19,7 +19,7 @@ use super::hint::Changes;
 use super::log::{Logged, NewEvent, announce, log_all_within};
 use super::trigger::{by_of, note_armed};
 use super::{Shared, act, answered, column, destination, partition, query};
-use crate::codec::{actor_to_text, broken, destinations_to_text, schedule_to_text};
+use crate::codec::{actor_to_text, broken, destinations_to_text, expects_to_text, schedule_to_text};
 
 /// Makes those that name nothing that is not there, all in one transaction.
 pub(super) async fn create(
@@ -114,8 +114,8 @@ async fn missing_destinations(
     new: &[NewTrigger],
 ) -> Result<Vec<Option<MissingDestination>>> {
     let mut named: BTreeMap<UserId, BTreeSet<DestinationId>> = BTreeMap::new();
-    for new in new.iter().filter(|new| !new.definition.destinations.is_empty()) {
-        named.entry(new.owner).or_default().extend(&new.definition.destinations);
+    for new in new.iter().filter(|new| !new.definition.named_destinations().is_empty()) {
+        named.entry(new.owner).or_default().extend(new.definition.named_destinations());
     }
     let mut there: BTreeSet<(UserId, DestinationId)> = BTreeSet::new();
     for (owner, ids) in named {
@@ -124,8 +124,8 @@ async fn missing_destinations(
         there.extend(held.into_iter().map(|id| (owner, id)));
     }
     let missing = |new: &NewTrigger| {
-        let missing = new.definition.destinations.iter().find(|id| !there.contains(&(new.owner, **id)));
-        missing.copied().map(MissingDestination)
+        let missing = new.definition.named_destinations().into_iter().find(|id| !there.contains(&(new.owner, *id)));
+        missing.map(MissingDestination)
     };
     Ok(new.iter().map(missing).collect())
 }
@@ -163,26 +163,31 @@ async fn insert(
         each().map(|definition| destinations_to_text(&definition.destinations)).collect();
     let schemas: Vec<Option<&str>> =
         each().map(|definition| definition.payload_schema.as_ref().map(PayloadSchema::as_str)).collect();
+    let expected: Vec<Option<String>> = each().map(|definition| expects_to_text(definition.expects.as_ref())).collect();
     let waits: Vec<Option<i64>> = wanted.iter().map(|new| new.next_at.map(Timestamp::as_microsecond)).collect();
-    let links =
-        || (1_i64..).zip(each()).flat_map(|(place, made)| made.destinations.iter().map(move |id| (place, id.0)));
+    let links = || {
+        (1_i64..)
+            .zip(each())
+            .flat_map(|(place, made)| made.named_destinations().into_iter().map(move |id| (place, id.0)))
+    };
     let (places, linked): (Vec<i64>, Vec<i64>) = links().unzip();
     let sql = "WITH asked AS MATERIALIZED (
                    SELECT nextval(pg_get_serial_sequence('triggers', 'id')) AS id, asked.*
                    FROM unnest($2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::boolean[],
-                               $9::boolean[], $10::bigint[], $11::text[], $12::bigint[], $15::text[], $17::text[], $18::bigint[])
+                               $9::boolean[], $10::bigint[], $11::text[], $12::bigint[], $15::text[], $17::text[], $18::bigint[],
+                               $19::text[])
                         WITH ORDINALITY AS asked (owner, name, schedule, payload, webhook_url, webhook_format, is_test,
                                                   enabled, expires_at, destinations, next_at, payload_schema, pause_reason,
-                                                  pause_until, place)
+                                                  pause_until, expects, place)
                    ORDER BY asked.place
                ),
                made AS (
                    INSERT INTO triggers (id, owner, revision, name, schedule, payload, webhook_url, webhook_format,
                                          is_test, enabled, expires_at, created_at, standing_since, destinations,
-                                         payload_schema, made_by, pause_reason, pause_until)
+                                         payload_schema, made_by, pause_reason, pause_until, expects)
                    SELECT id, owner, 1, name, schedule, payload, webhook_url, webhook_format,
                           is_test, enabled, expires_at, $1, $1, destinations, payload_schema, $16,
-                          pause_reason, pause_until
+                          pause_reason, pause_until, expects
                    FROM asked
                ),
                armed AS (
@@ -196,7 +201,7 @@ async fn insert(
                    JOIN asked ON asked.place = links.place
                )
                SELECT id FROM asked ORDER BY place";
-    let params: [&(dyn ToSql + Sync); 18] = [
+    let params: [&(dyn ToSql + Sync); 19] = [
         &now.as_microsecond(),
         &owners,
         &names,
@@ -215,6 +220,7 @@ async fn insert(
         &actor_to_text(by),
         &reasons,
         &pauses,
+        &expected,
     ];
     query(client, sql, &params).await?.iter().map(|row| column(row, 0).map(TriggerId)).collect()
 }

@@ -42,6 +42,7 @@ mod receipt;
 mod redelivery;
 mod retention;
 mod revision;
+mod run;
 pub mod scratch;
 mod search;
 mod settle;
@@ -86,11 +87,13 @@ use oncue_domain::plan::Absence;
 use oncue_domain::receipt::Receipt;
 use oncue_domain::redelivery::{CancelRefusal, DeliveryId, Refusal, SLICE_MAX};
 use oncue_domain::revision::Revision;
+use oncue_domain::run::Report;
 use oncue_domain::store::{
     Attention, BacklogView, Begun, Call, Committed, Deed, Deleted, DeliveryView, Done, DueCounts, Edited, Error,
-    EventCount, EventFilter, EventLines, EventPage, EventSearch, Expired, Fired, FiredAgain, Inspection, Ledger,
-    Listener, Made, MissingDestination, NewApiKey, NewTrigger, NewUser, OwedCounts, Planned, RecentFirings,
-    Redelivered, Registered, Result, SkippedView, Store, Touched, Undelivered, UndeliveredFilter, UndeliveredPlace,
+    EventCount, EventFilter, EventLines, EventPage, EventSearch, Expired, Fired, FiredAgain, Inspection, Lapsed,
+    Ledger, Listener, Made, MissingDestination, NewApiKey, NewTrigger, NewUser, OwedCounts, Planned, RecentFirings,
+    Redelivered, Registered, Reported, Result, RunOf, SkippedView, Store, Touched, Undelivered, UndeliveredFilter,
+    UndeliveredPlace,
 };
 use oncue_domain::trigger::{Armed, Definition, Edit, Trigger, TriggerHead};
 use tokio::sync::{Notify, Semaphore, watch};
@@ -787,6 +790,42 @@ impl Store for Postgres {
     async fn count_events(&self, owner: UserId, filters: Vec<EventFilter>, at_most: u64) -> Result<Vec<u64>> {
         self.list(move |mut client: Client, _: Arc<Shared>| async move {
             search::count(&mut client, owner, &filters, at_most).await
+        })
+        .await
+    }
+
+    async fn report_run(
+        &self,
+        event: EventId,
+        fired_at: Timestamp,
+        report: Report,
+        gone_until: Timestamp,
+        now: Timestamp,
+    ) -> Result<Reported> {
+        run::report(&self.shared, event, fired_at, &report, gone_until, now).await
+    }
+
+    async fn lapse_runs(&self, now: Timestamp, limit: usize) -> Result<Lapsed> {
+        run::lapse(&self.shared, now, limit).await
+    }
+
+    async fn runs(&self, owner: UserId, events: Vec<EventId>, gone_until: Timestamp) -> Result<Vec<RunOf>> {
+        self.list(move |client: Client, _: Arc<Shared>| {
+            let events = events.clone();
+            async move { run::of_events(&client, owner, &events, gone_until).await }
+        })
+        .await
+    }
+
+    async fn latest_runs(
+        &self,
+        owner: UserId,
+        trigger: TriggerId,
+        gone_until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<RunOf>> {
+        self.list(move |client: Client, _: Arc<Shared>| async move {
+            run::latest(&client, owner, trigger, gone_until, limit).await
         })
         .await
     }

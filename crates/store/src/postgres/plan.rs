@@ -19,6 +19,7 @@ use super::hint::Changes;
 use super::log::{
     AFTER_ASKED, Asked, LOGGED, LOGGED_COLUMNS, Logged, NewEvent, announce, arrays, floor, logging, room,
 };
+use super::run::Expected;
 use super::{Shared, column, count, node, partition, query};
 use crate::codec::actor_to_text;
 
@@ -156,8 +157,11 @@ async fn commit_once(shared: &Shared, plans: &[Planned], now: Timestamp) -> Resu
             &own,
         ]);
     }
+    params.extend(asked.expected.params());
     let client = shared.client().await?;
-    let rows = query(&client, &statement(is_put_off), &params).await.inspect_err(|error| shared.doubt(error, until))?;
+    let rows = query(&client, &statement(is_put_off, &asked.expected), &params)
+        .await
+        .inspect_err(|error| shared.doubt(error, until))?;
     let mut committed = Committed::default();
     let (mut carried_out, mut logged) = (HashSet::new(), Vec::new());
     for row in &rows {
@@ -211,7 +215,7 @@ fn putting_off(from: usize) -> String {
 
 /// An occurrence that has an event already gets no second one (invariant 1): under the lock of its cursor nobody else can be
 /// about to log it, and no event fires before its time, so only partitions from then on are asked.
-fn statement(is_put_off: bool) -> String {
+fn statement(is_put_off: bool, expected: &Expected) -> String {
     let asked = Asked::table();
     let plans = arrays(&["bigint"; 4], AFTER_ASKED);
     let skips =
@@ -259,10 +263,11 @@ fn statement(is_put_off: bool) -> String {
              SELECT owner, trigger_id, reason, first_at, last_at, count, $1 FROM skips ORDER BY place
          ),
          {put_offs}
-         {logging}
+         {logging}{expected}
          SELECT {LOGGED}, NULL::bigint FROM fired
          UNION ALL
          SELECT NULL, NULL, NULL, NULL, number FROM standing",
+        expected = expected.clause(AFTER_ASKED + 14 + if is_put_off { PutOffColumns::TYPES.len() + 1 } else { 0 }),
         floor = floor(),
         logging = logging(
             &format!("{asked} JOIN standing ON standing.trigger_id = asked.trigger_id"),

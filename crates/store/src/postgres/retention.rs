@@ -155,7 +155,7 @@ async fn take_leave(client: &impl GenericClient, slot: i64, gone: &[Gone]) -> Re
         .collect();
     firing::leave_in_short(client, &leaving).await?;
     let ids: Vec<i64> = gone.iter().map(|event| event.id.0).collect();
-    for table in ["failures", "undelivered"] {
+    for table in ["failures", "undelivered", "runs"] {
         execute(client, &format!("DELETE FROM {table} WHERE event_id = ANY ($1)"), &[&ids]).await?;
     }
     Ok(())

@@ -27,8 +27,8 @@ use super::{
     limit_of, lock, partition, query, query_first, revision, tally,
 };
 use crate::codec::{
-    self, actor_to_text, broken, destinations_from_text, destinations_to_text, instant, schedule_from_text,
-    schedule_to_text, texts_of, webhook,
+    self, actor_to_text, broken, destinations_from_text, destinations_to_text, expects_from_text, expects_to_text,
+    instant, schedule_from_text, schedule_to_text, texts_of, webhook,
 };
 
 /// What another node leaves lying so long after its time, anybody takes.
@@ -38,10 +38,10 @@ const LEFT_LYING_AFTER: SignedDuration = SignedDuration::from_secs(1);
 pub(super) const TRIGGER: &str = "triggers.id, triggers.owner, triggers.revision, triggers.name, triggers.schedule, triggers.payload, \
                        triggers.webhook_url, triggers.webhook_format, triggers.is_test, triggers.enabled, triggers.expires_at, \
                        triggers.created_at, triggers.standing_since, triggers.destinations, \
-                       triggers.payload_schema, triggers.pause_reason, triggers.pause_until";
+                       triggers.payload_schema, triggers.pause_reason, triggers.pause_until, triggers.expects";
 
 /// How many columns that is.
-pub(super) const TRIGGER_COLUMNS: usize = 17;
+pub(super) const TRIGGER_COLUMNS: usize = 18;
 
 pub(super) fn trigger(row: &Row, shared: &Shared) -> Result<Trigger> {
     let schedule: Option<&str> = column(row, 4)?;
@@ -60,6 +60,7 @@ pub(super) fn trigger(row: &Row, shared: &Shared) -> Result<Trigger> {
             payload_schema: column::<Option<&str>>(row, 14)?.map(PayloadSchema::from_stored),
             webhook: webhook(column(row, 6)?, column(row, 7)?)?,
             destinations: destinations_from_text(column(row, 13)?)?,
+            expects: expects_from_text(column(row, 17)?)?,
             is_test: column(row, 8)?,
             enabled: column(row, 9)?,
             pause: codec::pause(column(row, 15)?, column(row, 16)?)?,
@@ -138,16 +139,17 @@ pub(super) async fn create(
 ) -> Result<std::result::Result<Armed, MissingDestination>> {
     partition::prepare(shared, now).await?;
     let definition = &new.definition;
+    let named = definition.named_destinations();
     let mut client = shared.client_soon().await?;
     let transaction = answered(client.transaction()).await?;
-    if let Err(missing) = destination::hold_all(&transaction, new.owner, &definition.destinations).await? {
+    if let Err(missing) = destination::hold_all(&transaction, new.owner, &named).await? {
         return Ok(Err(missing));
     }
     let sql = "WITH made AS (
                    INSERT INTO triggers (owner, revision, name, schedule, payload, webhook_url, webhook_format,
                                          is_test, enabled, expires_at, created_at, standing_since, destinations,
-                                         payload_schema, made_by, pause_reason, pause_until)
-                   VALUES ($1, 1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, $12, $13, $14, $15, $16)
+                                         payload_schema, made_by, pause_reason, pause_until, expects)
+                   VALUES ($1, 1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, $12, $13, $14, $15, $16, $17)
                    RETURNING id
                ),
                armed AS (
@@ -155,7 +157,7 @@ pub(super) async fn create(
                    SELECT id, $11, 1 FROM made WHERE $11::bigint IS NOT NULL
                )
                SELECT id FROM made";
-    let params: [&(dyn ToSql + Sync); 16] = [
+    let params: [&(dyn ToSql + Sync); 17] = [
         &new.owner.0,
         &definition.name,
         &definition.schedule.as_ref().map(schedule_to_text),
@@ -172,12 +174,13 @@ pub(super) async fn create(
         &actor_to_text(by_of(author)),
         &definition.pause.as_ref().and_then(|pause| pause.reason.as_deref()),
         &definition.pause_ends_at().map(Timestamp::as_microsecond),
+        &expects_to_text(definition.expects.as_ref()),
     ];
     let row = query_first(&transaction, sql, &params).await?;
     let id = TriggerId(row.map(|row| column(&row, 0)).transpose()?.ok_or_else(|| broken("id", "no number"))?);
     let armed = new.as_made(id, now);
-    if !definition.destinations.is_empty() {
-        destination::link(&transaction, id, &definition.destinations).await?;
+    if !named.is_empty() {
+        destination::link(&transaction, id, &named).await?;
     }
     let mut logged = None;
     if let Some(message_id) = new.test_event {
@@ -263,13 +266,14 @@ pub(super) async fn edit(
         return Ok(Edited::Stale);
     }
     let definition = &trigger.definition;
-    if let Err(missing) = destination::hold_all(&transaction, trigger.owner, &definition.destinations).await? {
+    let named = definition.named_destinations();
+    if let Err(missing) = destination::hold_all(&transaction, trigger.owner, &named).await? {
         return Ok(Edited::Missing(missing));
     }
     end_revision(&transaction, trigger.id, now).await?;
     revision::keep(&transaction, trigger.id, present, now).await?;
-    destination::link(&transaction, trigger.id, &definition.destinations).await?;
-    let params: [&(dyn ToSql + Sync); 17] = [
+    destination::link(&transaction, trigger.id, &named).await?;
+    let params: [&(dyn ToSql + Sync); 18] = [
         &trigger.id.0,
         &trigger.revision,
         &definition.name,
@@ -287,11 +291,13 @@ pub(super) async fn edit(
         &now.as_microsecond(),
         &definition.pause.as_ref().and_then(|pause| pause.reason.as_deref()),
         &definition.pause_ends_at().map(Timestamp::as_microsecond),
+        &expects_to_text(definition.expects.as_ref()),
     ];
     let sql = "UPDATE triggers
                SET revision = $2, name = $3, schedule = $4, payload = $5, webhook_url = $6, webhook_format = $7,
                    is_test = $8, enabled = $9, expires_at = $10, standing_since = $11, destinations = $12,
-                   payload_schema = $13, made_by = $14, revised_at = $15, pause_reason = $16, pause_until = $17
+                   payload_schema = $13, made_by = $14, revised_at = $15, pause_reason = $16, pause_until = $17,
+                   expects = $18
                WHERE id = $1";
     execute(&transaction, sql, &params).await?;
     let mut changes = Changes { edited: [trigger.owner].into(), ..Changes::default() };

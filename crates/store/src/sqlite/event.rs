@@ -21,7 +21,7 @@ use uuid::Uuid;
 use super::count::Subject;
 use super::delivery::Owing;
 use super::writer::Effects;
-use super::{Shared, backlog, delivery, destination, failed, order, trigger, view};
+use super::{Shared, backlog, delivery, destination, failed, order, run, trigger, view};
 use crate::codec::{broken, instant, origin_from_number, origin_to_number};
 
 /// The largest payload of a delivery that waits in memory, in bytes.
@@ -76,6 +76,9 @@ pub(super) fn log(
     effects.logged.insert(trigger.owner);
     let subject = Subject { owner: trigger.owner, trigger: trigger.id, origin: new.origin, fired_at: now };
     effects.counts.fired(&subject, new.scheduled_at.map(|due| now.duration_since(due)));
+    if let Some(expectation) = &trigger.definition.expects {
+        run::expect(connection, trigger, id, expectation, now)?;
+    }
     owe(connection, effects, shared, trigger, new, id, now)?;
     Ok(Some(id))
 }
@@ -132,6 +135,7 @@ fn owe(
         message_id: new.message_id,
         payload,
         parent: new.parent,
+        has_run: definition.expects.is_some(),
     });
     effects.claims.extend(claimed.into_iter().map(|(target, slot)| Claim {
         event: Arc::clone(&event),
@@ -305,7 +309,7 @@ pub(super) fn fire_unkept(
     message_id: MessageId,
     now: Timestamp,
 ) -> Result<std::result::Result<TriggerId, MissingDestination>> {
-    if let Err(missing) = destination::has_all(connection, owner, &definition.destinations)? {
+    if let Err(missing) = destination::has_all(connection, owner, &definition.named_destinations())? {
         return Ok(Err(missing));
     }
     log_unkept(connection, effects, shared, owner, definition, Origin::Test, message_id, now).map(Ok)
@@ -361,10 +365,11 @@ pub(super) const EVENT: &str = "events.id, events.owner, events.trigger_id, even
      iif(triggers.id IS NULL, revisions.kind, iif(triggers.schedule IS NULL, 'api', 'scheduled')), \
      coalesce(triggers.webhook_url, revisions.webhook_url), \
      coalesce(triggers.webhook_format, revisions.webhook_format), \
-     events.parent";
+     events.parent, \
+     EXISTS (SELECT 1 FROM runs WHERE runs.event_id = events.id)";
 
 /// How many columns that are.
-pub(super) const EVENT_COLUMNS: usize = 14;
+pub(super) const EVENT_COLUMNS: usize = 15;
 
 /// The tables behind [`EVENT`].
 pub(super) const EVENT_FROM: &str = "events \
@@ -395,6 +400,7 @@ pub(super) fn event(row: &Row<'_>) -> Result<Event> {
             .and_then(Kind::from_word)
             .ok_or_else(|| broken("kind", "the event's revision is gone"))?,
         parent: parent.map(EventId),
+        has_run: row.get(14).map_err(failed)?,
     })
 }
 

@@ -29,6 +29,7 @@ mod receipt;
 mod redelivery;
 mod retention;
 mod revision;
+mod run;
 mod search;
 mod streak;
 mod trigger;
@@ -62,11 +63,12 @@ use oncue_domain::plan::Absence;
 use oncue_domain::receipt::Receipt;
 use oncue_domain::redelivery::{CancelRefusal, DeliveryId, Refusal, SLICE_MAX};
 use oncue_domain::revision::Revision;
+use oncue_domain::run::Report;
 use oncue_domain::store::{
     Attention, BacklogView, Begun, Call, Committed, Deed, Deleted, DeliveryView, Done, DueCounts, Edited, EventCount,
-    EventFilter, EventLines, EventPage, EventSearch, Expired, Fired, FiredAgain, Inspection, Ledger, Listener, Made,
-    MissingDestination, NewApiKey, NewTrigger, NewUser, OwedCounts, Planned, RecentFirings, Redelivered, Registered,
-    Result, SkippedView, Store, Touched, Undelivered, UndeliveredFilter, UndeliveredPlace,
+    EventFilter, EventLines, EventPage, EventSearch, Expired, Fired, FiredAgain, Inspection, Lapsed, Ledger, Listener,
+    Made, MissingDestination, NewApiKey, NewTrigger, NewUser, OwedCounts, Planned, RecentFirings, Redelivered,
+    Registered, Reported, Result, RunOf, SkippedView, Store, Touched, Undelivered, UndeliveredFilter, UndeliveredPlace,
 };
 use oncue_domain::trigger::{Armed, Definition, Edit, Trigger, TriggerHead};
 
@@ -847,6 +849,45 @@ impl Store for Sqlite {
 
     async fn count_events(&self, owner: UserId, filters: Vec<EventFilter>, at_most: u64) -> Result<Vec<u64>> {
         self.scan(move |connection, _| search::count(connection, owner, &filters, at_most)).await
+    }
+
+    async fn report_run(
+        &self,
+        event: EventId,
+        fired_at: Timestamp,
+        report: Report,
+        gone_until: Timestamp,
+        now: Timestamp,
+    ) -> Result<Reported> {
+        let shared = Arc::clone(&self.shared);
+        self.writer
+            .submit(move |connection, effects| {
+                run::report(connection, effects, &shared, event, fired_at, &report, gone_until, now)
+            })
+            .await
+    }
+
+    async fn lapse_runs(&self, now: Timestamp, limit: usize) -> Result<Lapsed> {
+        let next_at = self.peek(|connection, _| run::next_due(connection)).await?;
+        if next_at.is_none_or(|next_at| next_at > now) {
+            return Ok(Lapsed { overdue: 0, next_at });
+        }
+        let shared = Arc::clone(&self.shared);
+        self.writer.submit(move |connection, effects| run::lapse(connection, effects, &shared, now, limit)).await
+    }
+
+    async fn runs(&self, owner: UserId, events: Vec<EventId>, gone_until: Timestamp) -> Result<Vec<RunOf>> {
+        self.scan(move |connection, _| run::of_events(connection, owner, &events, gone_until)).await
+    }
+
+    async fn latest_runs(
+        &self,
+        owner: UserId,
+        trigger: TriggerId,
+        gone_until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<RunOf>> {
+        self.scan(move |connection, _| run::latest(connection, owner, trigger, gone_until, limit)).await
     }
 
     async fn hour_counts(

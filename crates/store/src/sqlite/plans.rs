@@ -12,6 +12,8 @@ use oncue_domain::event::Origin;
 use oncue_domain::firing::Outcome;
 use oncue_domain::id::{DestinationId, EventId, TriggerId, UserId};
 use oncue_domain::node::Identity;
+use oncue_domain::run::{Expectation, Run};
+use oncue_domain::schedule::every::Period;
 use oncue_domain::schedule::zone::Zones;
 use oncue_domain::store::{
     EventFilter, EventPage, EventPlace, EventSearch, Result, UndeliveredFilter, UndeliveredPlace,
@@ -23,6 +25,7 @@ use super::connect::prepare;
 use super::presence::Presence;
 use super::writer::Effects;
 use super::*;
+use crate::codec::run_to_text;
 
 /// Half of the triggers are this one's.
 const OWNER: UserId = UserId(1);
@@ -70,6 +73,8 @@ impl Traced {
         let mut connection = Connection::open_in_memory().expect("memory is there");
         prepare(&connection).expect("a new database can be prepared");
         migrate::run(&mut connection, Role::Server).expect("a new database can be migrated");
+        let expectation = Expectation::new(Period::parse("1h").expect("a period"), None, None).expect("it makes sense");
+        let said = run_to_text(&Run::expected(&expectation, minute(0)));
         let fill = format!(
             "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {TRIGGERS})
              INSERT INTO triggers (owner, revision, name, payload, is_test, enabled, created_at, standing_since)
@@ -98,6 +103,8 @@ impl Traced {
              FROM events GROUP BY 1, 2, 3;
              INSERT INTO firings
              SELECT trigger_id, fired_at - 86400000000, -id, origin, NULL, 'delivered', 1, 10 FROM events WHERE id <= 400;
+             INSERT INTO runs
+             SELECT id, owner, trigger_id, fired_at, iif(id % 2 = 0, fired_at + 3600000000, NULL), '{said}' FROM events;
              INSERT INTO sessions SELECT 'session ' || id, 1 + id % 9, id, 1900000000000000 + id, '' FROM triggers;"
         );
         connection.execute_batch(&fill).expect("rows");
@@ -214,6 +221,14 @@ fn reads(events: usize) -> Vec<(String, Read)> {
     );
     let span = Span { from: minute(events - 80), until: minute(events) };
     add("ledger".to_owned(), Box::new(move |c, _| ledger::read(c, OWNER, TRIGGER, span, minute(0), 10).map(drop)));
+    let ids = [EventId(3), EventId(7), EventId(11)];
+    add("runs".to_owned(), Box::new(move |c, _| run::of_events(c, OWNER, &ids, minute(0)).map(drop)));
+    add("latest runs".to_owned(), Box::new(move |c, _| run::latest(c, OWNER, TRIGGER, minute(0), 5).map(drop)));
+    add("next run due".to_owned(), Box::new(|c, _| run::next_due(c).map(drop)));
+    add(
+        "overdue runs".to_owned(),
+        Box::new(|c, shared| run::lapse(c, &mut Effects::default(), shared, minute(70), 3).map(drop)),
+    );
     add("heads".to_owned(), Box::new(|c, shared| head::list(c, shared, OWNER, 10).map(drop)));
     add("soonest".to_owned(), Box::new(|c, shared| head::soonest(c, shared, OWNER, 5).map(drop)));
     add("inspect".to_owned(), Box::new(|c, shared| audit::inspect(c, shared, Some(TriggerId(3)), 20).map(drop)));

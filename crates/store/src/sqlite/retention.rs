@@ -26,6 +26,7 @@ pub(super) fn expire(
             "DELETE FROM attempts WHERE event_id = ?",
             "DELETE FROM failures WHERE event_id = ?",
             "DELETE FROM undelivered WHERE event_id = ?",
+            "DELETE FROM runs WHERE event_id = ?",
             "DELETE FROM events WHERE id = ?",
         ] {
             connection.prepare_cached(sql).and_then(|mut statement| statement.execute([id.0])).map_err(failed)?;

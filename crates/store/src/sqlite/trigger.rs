@@ -20,24 +20,25 @@ use super::event::{NewEvent, log};
 use super::writer::Effects;
 use super::{PARSED_MAX, PARSED_PAYLOAD_BYTES_MAX, Shared, act, backlog, count, destination, failed, lock, revision};
 use crate::codec::{
-    self, actor_to_text, broken, destinations_from_text, destinations_to_text, instant, schedule_from_text,
-    schedule_to_text, texts_of, webhook,
+    self, actor_to_text, broken, destinations_from_text, destinations_to_text, expects_from_text, expects_to_text,
+    instant, schedule_from_text, schedule_to_text, texts_of, webhook,
 };
 
 /// The columns of a trigger.
 pub(super) const TRIGGER: &str = "triggers.id, triggers.owner, triggers.revision, triggers.name, triggers.schedule, triggers.payload, \
                        triggers.webhook_url, triggers.webhook_format, triggers.is_test, triggers.enabled, triggers.expires_at, \
                        triggers.created_at, triggers.standing_since, triggers.destinations, \
-                       triggers.payload_schema, triggers.pause_reason, triggers.pause_until";
+                       triggers.payload_schema, triggers.pause_reason, triggers.pause_until, triggers.expects";
 
 /// How many columns that is.
-pub(super) const TRIGGER_COLUMNS: usize = 17;
+pub(super) const TRIGGER_COLUMNS: usize = 18;
 
 pub(super) fn trigger(row: &Row<'_>, shared: &Shared) -> Result<Trigger> {
     let schedule: Option<String> = row.get(4).map_err(failed)?;
     let payload: Option<String> = row.get(5).map_err(failed)?;
     let expires_at: Option<i64> = row.get(10).map_err(failed)?;
     let destinations: Option<String> = row.get(13).map_err(failed)?;
+    let expects: Option<String> = row.get(17).map_err(failed)?;
     Ok(Trigger {
         id: TriggerId(row.get(0).map_err(failed)?),
         owner: UserId(row.get(1).map_err(failed)?),
@@ -54,6 +55,7 @@ pub(super) fn trigger(row: &Row<'_>, shared: &Shared) -> Result<Trigger> {
                 .map(|text| PayloadSchema::from_stored(&text)),
             webhook: webhook(row.get(6).map_err(failed)?, row.get(7).map_err(failed)?)?,
             destinations: destinations_from_text(destinations.as_deref())?,
+            expects: expects_from_text(expects.as_deref())?,
             is_test: row.get(8).map_err(failed)?,
             enabled: row.get(9).map_err(failed)?,
             pause: codec::pause(row.get(15).map_err(failed)?, row.get(16).map_err(failed)?)?,
@@ -142,15 +144,16 @@ fn make(
     now: Timestamp,
 ) -> Result<Made> {
     let definition = &new.definition;
-    if let Err(missing) = destination::has_all(connection, new.owner, &definition.destinations)? {
+    let named = definition.named_destinations();
+    if let Err(missing) = destination::has_all(connection, new.owner, &named)? {
         return Ok(Err(missing));
     }
     connection
         .prepare_cached(
             "INSERT INTO triggers (owner, revision, name, schedule, payload, webhook_url, webhook_format,
                                    is_test, enabled, expires_at, created_at, standing_since, destinations,
-                                   payload_schema, made_by, pause_reason, pause_until)
-             VALUES (?1, 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10, ?11, ?12, ?13, ?14, ?15)",
+                                   payload_schema, expects, made_by, pause_reason, pause_until)
+             VALUES (?1, 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
         )
         .and_then(|mut statement| {
             statement.execute((
@@ -166,6 +169,7 @@ fn make(
                 now.as_microsecond(),
                 destinations_to_text(&definition.destinations),
                 definition.payload_schema.as_ref().map(PayloadSchema::as_str),
+                expects_to_text(definition.expects.as_ref()),
                 actor_to_text(by),
                 definition.pause.as_ref().and_then(|pause| pause.reason.as_deref()),
                 definition.pause_ends_at().map(Timestamp::as_microsecond),
@@ -173,8 +177,8 @@ fn make(
         })
         .map_err(failed)?;
     let id = TriggerId(connection.last_insert_rowid());
-    if !definition.destinations.is_empty() {
-        destination::link(connection, id, &definition.destinations)?;
+    if !named.is_empty() {
+        destination::link(connection, id, &named)?;
     }
     effects.edited.insert(new.owner);
     arm(connection, effects, id, 1, new.next_at)?;
@@ -273,18 +277,20 @@ pub(super) fn edit(
         return Ok(Edited::Stale);
     }
     let definition = &trigger.definition;
-    if let Err(missing) = destination::has_all(connection, trigger.owner, &definition.destinations)? {
+    let named = definition.named_destinations();
+    if let Err(missing) = destination::has_all(connection, trigger.owner, &named)? {
         return Ok(Edited::Missing(missing));
     }
     end_revision(connection, trigger.id, now)?;
     revision::keep(connection, trigger.id, present, now)?;
-    destination::link(connection, trigger.id, &definition.destinations)?;
+    destination::link(connection, trigger.id, &named)?;
     connection
         .prepare_cached(
             "UPDATE triggers
              SET revision = ?2, name = ?3, schedule = ?4, payload = ?5, webhook_url = ?6, webhook_format = ?7,
                  is_test = ?8, enabled = ?9, expires_at = ?10, standing_since = ?11, destinations = ?12,
-                 payload_schema = ?13, made_by = ?14, revised_at = ?15, pause_reason = ?16, pause_until = ?17
+                 payload_schema = ?13, made_by = ?14, revised_at = ?15, pause_reason = ?16, pause_until = ?17,
+                 expects = ?18
              WHERE id = ?1",
         )
         .and_then(|mut statement| {
@@ -306,6 +312,7 @@ pub(super) fn edit(
                 now.as_microsecond(),
                 definition.pause.as_ref().and_then(|pause| pause.reason.as_deref()),
                 definition.pause_ends_at().map(Timestamp::as_microsecond),
+                expects_to_text(definition.expects.as_ref()),
             ])
         })
         .map_err(failed)?;

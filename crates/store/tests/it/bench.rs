@@ -313,6 +313,7 @@ pub(crate) fn api(name: &str) -> Definition {
         payload_schema: None,
         webhook: None,
         destinations: Vec::new(),
+        expects: None,
         is_test: false,
         enabled: true,
         pause: None,

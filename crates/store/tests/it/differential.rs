@@ -8,6 +8,7 @@ mod many;
 mod moved;
 mod once;
 mod operation;
+mod run;
 mod search;
 mod side;
 mod summary;
@@ -39,7 +40,7 @@ const STEPS: usize = 300;
 const SILENCE_MAX: SignedDuration = SignedDuration::from_mins(20);
 
 /// Every operation of the trait: a run in which one of them never did anything says nothing about it.
-const OPERATIONS: [&str; 86] = [
+const OPERATIONS: [&str; 90] = [
     "absences",
     "accounted_until",
     "accounts",
@@ -91,6 +92,8 @@ const OPERATIONS: [&str; 86] = [
     "gone_firing",
     "hour_counts",
     "inspect",
+    "lapse_runs",
+    "latest_runs",
     "ledger",
     "local_user",
     "next_due",
@@ -105,6 +108,8 @@ const OPERATIONS: [&str; 86] = [
     "redeliver",
     "redeliver_matching",
     "register",
+    "report_run",
+    "runs",
     "session_user",
     "sessions",
     "set_password",
@@ -282,6 +287,8 @@ async fn run(kind: Kind, seed: u64) -> BTreeSet<&'static str> {
     };
     // Apart from the rest, because it leaves everything as it was.
     let mut auditors = Chance(!seed);
+    // So that what they do changes nothing of what else is drawn.
+    let mut receivers = Chance(seed.rotate_left(17));
     for step in 0..STEPS {
         let operation = Operation::draw(&mut chance, &mut known, &model).await;
         if let Operation::Move(by) = &operation {
@@ -304,6 +311,11 @@ async fn run(kind: Kind, seed: u64) -> BTreeSet<&'static str> {
                 both(&mut model, &mut tried, &Operation::Claim, &mut known, &mut done, step).await;
             }
             both(&mut model, &mut tried, &operation, &mut known, &mut done, step).await;
+        }
+        if step % 2 == 1 && !known.users.is_empty() {
+            let owner = receivers.pick(&known.users);
+            let reporting = Operation::Reporting(run::Reporting::draw(&mut receivers, owner));
+            both(&mut model, &mut tried, &reporting, &mut known, &mut done, step).await;
         }
         if step % 5 == 4
             && let Some((repair, back)) = operation::rearm(&mut auditors, &known, &model).await

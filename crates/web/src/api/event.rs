@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use oncue_domain::delivery;
 use oncue_domain::event::{Event, Retention, Status};
 use oncue_domain::id::{EventId, TriggerId};
+use oncue_domain::run::Run;
 use oncue_domain::schedule::zone::parse_instant;
 use oncue_domain::store::{DeliveryView, EventFilter, EventPage, EventPlace, TargetKind};
 use oncue_domain::trigger::just_before;
@@ -18,6 +19,7 @@ use utoipa::ToSchema;
 
 use super::delivery::{DeliveryDocument, Named};
 use super::page::{Gathered, gather_events, next_limit, respond, take_page};
+use super::run::{self, RunDocument};
 use super::time;
 use crate::app::{App, Shared};
 use crate::auth::Caller;
@@ -60,10 +62,13 @@ pub(crate) struct EventDocument {
     message_id: String,
     archived_at: String,
     deleted_at: String,
+    /// What was reported of it; left out where its trigger expected nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    run: Option<RunDocument>,
 }
 
 impl EventDocument {
-    fn of(event: &Event, retention: Retention, now: Timestamp) -> EventDocument {
+    fn of(event: &Event, run: Option<&Run>, retention: Retention, now: Timestamp) -> EventDocument {
         EventDocument {
             id: event.id.0,
             trigger_id: event.trigger.0,
@@ -80,6 +85,7 @@ impl EventDocument {
             message_id: event.message_id.to_string(),
             archived_at: time(event.fired_at + retention.active_for),
             deleted_at: time(event.fired_at + retention.keep_for),
+            run: run.map(RunDocument::of),
         }
     }
 }
@@ -166,7 +172,9 @@ pub(crate) async fn list(State(app): State<App>, caller: Caller, mut query: Quer
         next.extend(until.map(|instant| ("until", time(instant))));
         next
     });
-    let items: Vec<_> = events.iter().map(|event| EventDocument::of(event, retention, now)).collect();
+    let runs = run::of_events(&app, caller.owner(), &events).await?;
+    let items: Vec<_> =
+        events.iter().map(|event| EventDocument::of(event, runs.get(&event.id), retention, now)).collect();
     Ok(respond(&items, "/api/v1/event_logs", next))
 }
 
@@ -200,7 +208,9 @@ pub(crate) async fn get(State(app): State<App>, caller: Caller, PathId(id): Path
     let named = Named::of(&app, caller.owner(), targets).await?.with_paces(&app, caller.owner(), &deliveries).await?;
     let ends_at = delivery::ends_at(&event, app.settings.retention.keep_for);
     let deliveries = deliveries.iter().map(|view| DeliveryDocument::of(view, &named, ends_at)).collect();
-    Ok(Json(EventDetails { event: EventDocument::of(&event, app.settings.retention, now), deliveries }).into_response())
+    let runs = run::of_events(&app, caller.owner(), std::slice::from_ref(&event)).await?;
+    let event = EventDocument::of(&event, runs.get(&event.id), app.settings.retention, now);
+    Ok(Json(EventDetails { event, deliveries }).into_response())
 }
 
 /// The caller's event, if it has not lived its time.

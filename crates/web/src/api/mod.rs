@@ -17,6 +17,7 @@ pub(crate) mod pause;
 pub(crate) mod receipt;
 pub(crate) mod redelivery;
 pub(crate) mod revision;
+pub(crate) mod run;
 pub(crate) mod schedule;
 pub(crate) mod trigger;
 pub(crate) mod trigger_destination;

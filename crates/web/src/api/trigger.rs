@@ -19,6 +19,7 @@ use utoipa::ToSchema;
 
 use super::page::{Gathered, gather_triggers, next_limit, respond, take_page};
 use super::pause::{self, PauseDocument};
+use super::run::{self, ExpectsDocument};
 use super::schedule::{Preview, ScheduleDocument, read_wish};
 use super::time;
 use super::trigger_destination;
@@ -36,7 +37,7 @@ use crate::payload_schema::{aside, is_long};
     "id": 7, "name": "nightly", "type": "scheduled", "schedule_details": {"cron": "0 9 * * 1-5", "timezone": "Europe/Riga"},
     "api_payload": {"key": "value"}, "payload_schema": null, "is_test": false, "enabled": true, "pause": null,
     "created_at": "2026-11-21T10:00:00Z",
-    "expires_at": "2027-12-31T00:00:00Z", "webhook_url": "https://example.com/hook", "format": "json", "destinations": [7], "revision": 1,
+    "expires_at": "2027-12-31T00:00:00Z", "webhook_url": "https://example.com/hook", "format": "json", "destinations": [7], "expects": null, "revision": 1,
     "next_at": "2026-11-23T07:00:00Z", "fired": null, "summary": "At 09:00, Monday to Friday", "timezone": "Europe/Riga"
 }))]
 pub(crate) struct TriggerDocument {
@@ -62,6 +63,8 @@ pub(crate) struct TriggerDocument {
     format: Option<&'static str>,
     /// The ids of the destinations that each of its events goes to as well.
     destinations: Vec<i64>,
+    /// What is to be reported of each of its events; null where nothing is.
+    expects: Option<ExpectsDocument>,
     /// Counts its edits.
     revision: i64,
     /// The occurrence it waits for.
@@ -106,6 +109,7 @@ impl TriggerDocument {
             webhook_url: definition.webhook.as_ref().map(|webhook| webhook.url.to_string()),
             format: definition.webhook.as_ref().map(|webhook| webhook.format.word()),
             destinations: definition.destinations.iter().map(|id| id.0).collect(),
+            expects: definition.expects.as_ref().map(ExpectsDocument::of),
             revision: trigger.revision,
             next_at: next_at.map(time),
             fired: definition.is_limited().then_some(*fired),
@@ -154,6 +158,8 @@ pub(crate) struct TriggerInput {
     format: Option<String>,
     /// The ids of destinations of yours, at most 16: each event goes to all of them, besides the `webhook_url`.
     destinations: Option<Vec<i64>>,
+    /// What is to be reported of each of its events, by whoever receives them.
+    expects: Option<ExpectsDocument>,
 }
 
 /// Reads a definition out of a body. `base` is what fields that are left out keep, `current` what the trigger is now.
@@ -184,6 +190,7 @@ pub(super) fn define(
         payload_schema: None,
         webhook: None,
         destinations: Vec::new(),
+        expects: None,
         is_test: false,
         enabled: true,
         pause: None,
@@ -243,6 +250,9 @@ pub(super) fn define(
     read_webhook(app, &mut fields, &mut definition, current);
     if fields.has("destinations") {
         definition.destinations = trigger_destination::read(&mut fields);
+    }
+    if fields.has("expects") {
+        definition.expects = run::read(app, &mut fields);
     }
     if fields.errors.is_empty() {
         let check = || definition.check_payload().err().unwrap_or_default();

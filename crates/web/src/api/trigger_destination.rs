@@ -35,7 +35,8 @@ pub(super) fn read(fields: &mut Fields) -> Vec<DestinationId> {
 pub(crate) fn missing(named: &[DestinationId], missing: MissingDestination) -> Fault {
     let field = match named.iter().position(|id| *id == missing.0) {
         Some(at) => format!("destinations.{at}"),
-        None => "destinations".to_owned(),
+        // Nothing else names one.
+        None => "expects.alert".to_owned(),
     };
     Fault::Invalid(vec![Invalid::new(field, missing.to_string())])
 }

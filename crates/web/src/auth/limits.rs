@@ -84,7 +84,7 @@ impl LoginLimits {
 }
 
 /// One household has one IPv4 address, but a whole /64 of IPv6 ones.
-fn network_of(address: IpAddr) -> IpAddr {
+pub(crate) fn network_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => {
             let [a, b, c, d, ..] = v6.segments();

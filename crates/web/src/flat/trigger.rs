@@ -287,6 +287,7 @@ fn blank() -> Definition {
         payload_schema: None,
         webhook: None,
         destinations: Vec::new(),
+        expects: None,
         is_test: false,
         enabled: true,
         pause: None,

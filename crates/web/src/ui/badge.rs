@@ -5,6 +5,7 @@ use askama::Template;
 use oncue_domain::delivery::State;
 use oncue_domain::destination::Standing;
 use oncue_domain::firing::Outcome;
+use oncue_domain::run::State as RunState;
 use oncue_domain::why::Verdict;
 
 use super::condition::Condition;
@@ -76,6 +77,16 @@ impl Badge {
             Outcome::Failed => Badge::new("failed", "bad"),
             Outcome::Logged => Badge::new("only logged", "idle"),
         }
+    }
+
+    /// What was reported of an event.
+    pub(crate) fn of_run(state: RunState) -> Badge {
+        let tone = match state {
+            RunState::Expected | RunState::Running => "wait",
+            RunState::Succeeded => "ok",
+            RunState::Failed | RunState::Overdue => "bad",
+        };
+        Badge::new(state.word(), tone)
     }
 
     /// What became of an occurrence, or why there is none.

@@ -89,6 +89,7 @@ mod tests {
             message_id: Ids::from_seed([1; 32]).message(fired_at),
             payload: Payload::empty(),
             parent: None,
+            has_run: false,
         }
     }
 

@@ -1,11 +1,14 @@
 //! An event in a line of the list: one template for the page and for what the live tail brings, so that a row looks the same
 //! however it came.
 
+use std::collections::HashMap;
+
 use askama::Template;
 use jiff::Timestamp;
 use oncue_domain::event::{Retention, Status};
 use oncue_domain::firing::Outcome;
-use oncue_domain::id::TriggerId;
+use oncue_domain::id::{EventId, TriggerId};
+use oncue_domain::run::Run;
 use oncue_domain::schedule::zone::Zone;
 use oncue_domain::store::{EXCERPT_CHARS_MAX, EventLine, EventPlace};
 
@@ -28,6 +31,10 @@ pub(crate) struct Line {
     pub(crate) fired: Moment,
     pub(crate) lateness: Option<String>,
     pub(crate) outcome: Badge,
+    /// What was reported of it, where that was expected.
+    pub(crate) run: Option<Badge>,
+    /// Whether something may still be reported of it.
+    is_run_open: bool,
     /// What a page compares to know whether it shows the latest.
     pub(crate) state: String,
     pub(crate) attempts: u32,
@@ -40,7 +47,7 @@ pub(crate) struct Line {
 }
 
 impl Line {
-    fn of(line: &EventLine, retention: Retention, now: Timestamp, zone: &Zone) -> Line {
+    fn of(line: &EventLine, run: Option<&Run>, retention: Retention, now: Timestamp, zone: &Zone) -> Line {
         let firing = &line.firing;
         let status = retention.status(firing.fired_at, now).unwrap_or(Status::Archived);
         Line {
@@ -53,7 +60,15 @@ impl Line {
             fired: Moment::new(firing.fired_at, now, zone),
             lateness: firing.lateness().map(lateness),
             outcome: Badge::of_outcome(firing.outcome),
-            state: format!("{} {} {}", firing.outcome.word(), firing.attempts, status.word()),
+            run: run.map(|run| Badge::of_run(run.state())),
+            is_run_open: run.is_some_and(|run| run.end.is_none()),
+            state: format!(
+                "{} {} {}{}",
+                firing.outcome.word(),
+                firing.attempts,
+                status.word(),
+                run.map(|run| format!(" {}", run.state().word())).unwrap_or_default()
+            ),
             attempts: firing.attempts,
             payload: line.excerpt.clone(),
             is_payload_cut: line.excerpt.chars().count() >= EXCERPT_CHARS_MAX,
@@ -63,7 +78,7 @@ impl Line {
     }
 
     fn is_pending(&self) -> bool {
-        self.outcome == Badge::of_outcome(Outcome::Pending)
+        self.outcome == Badge::of_outcome(Outcome::Pending) || self.is_run_open
     }
 }
 
@@ -79,11 +94,12 @@ impl askama::filters::HtmlSafe for Rows {}
 impl Rows {
     pub(crate) fn of<'a>(
         lines: impl IntoIterator<Item = &'a EventLine>,
+        runs: &HashMap<EventId, Run>,
         retention: Retention,
         now: Timestamp,
         zone: &Zone,
     ) -> Rows {
-        Rows { lines: lines.into_iter().map(|line| Line::of(line, retention, now, zone)).collect() }
+        Rows { lines: lines.into_iter().map(|line| Line::of(line, runs.get(&line.id), retention, now, zone)).collect() }
     }
 
     /// Whether something in there will change by itself.
@@ -97,7 +113,7 @@ pub(crate) mod tests {
     use super::*;
     use oncue_domain::event::Origin;
     use oncue_domain::firing::Firing;
-    use oncue_domain::id::{EventId, Ids};
+    use oncue_domain::id::Ids;
     use oncue_domain::schedule::zone::Zones;
     use oncue_domain::trigger::Kind;
 
@@ -129,11 +145,22 @@ pub(crate) mod tests {
     fn nothing_that_others_wrote_is_markup_in_a_row() {
         let now = Timestamp::from_second(1_800_000_000).expect("in range");
         let lines = [line(29, NASTY, NASTY, Outcome::Delivered, now)];
-        let rows = Rows::of(&lines, Retention::STANDARD, now, &Zones::utc());
+        let rows = Rows::of(&lines, &HashMap::new(), Retention::STANDARD, now, &Zones::utc());
         assert!(!rows.is_any_pending());
         let html = rows.to_string();
         assert!(!html.contains("<script") && !html.contains("<img src=x"), "{html}");
         assert!(html.contains("id=\"event-29\"") && html.contains("3 ms late"), "{html}");
+    }
+
+    #[test]
+    fn a_line_says_what_was_reported_of_its_event() {
+        let now = Timestamp::from_second(1_800_000_000).expect("in range");
+        let lines = [line(29, "", "{}", Outcome::Delivered, now)];
+        let runs = HashMap::from([(EventId(29), crate::ui::run::tests::run(now))]);
+        let rows = Rows::of(&lines, &runs, Retention::STANDARD, now, &Zones::utc());
+        assert!(rows.is_any_pending(), "its end is still to come");
+        let html = rows.to_string();
+        assert!(html.contains("delivered") && html.contains("expected"), "{html}");
     }
 
     #[test]
@@ -142,7 +169,7 @@ pub(crate) mod tests {
         let whole = "ü".repeat(EXCERPT_CHARS_MAX - 1);
         let long = "ü".repeat(EXCERPT_CHARS_MAX);
         let lines = [line(1, "", &whole, Outcome::Pending, now), line(2, "", &long, Outcome::Logged, now)];
-        let rows = Rows::of(&lines, Retention::STANDARD, now, &Zones::utc());
+        let rows = Rows::of(&lines, &HashMap::new(), Retention::STANDARD, now, &Zones::utc());
         assert!(rows.is_any_pending());
         assert_eq!(rows.lines.iter().map(|line| line.is_payload_cut).collect::<Vec<_>>(), [false, true]);
     }

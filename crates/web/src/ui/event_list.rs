@@ -20,6 +20,7 @@ use super::event_query::{EventQuery, Unread};
 use super::frame::{Frame, Place};
 use super::moment::{Moment, span};
 use super::number::number;
+use super::run::of_events;
 use super::trigger_form::wall;
 use super::trigger_row::label;
 use super::viewer::shown_zone;
@@ -134,7 +135,8 @@ async fn list(
     // The rows before everything else: what fires from here on comes through the tail.
     let found = app.store.event_lines(owner, wanted.search(retention, now), place, LINES_MAX + 1).await?;
     let lines = &found.lines[..found.lines.len().min(LINES_MAX)];
-    let rows = Rows::of(lines, retention, now, zone);
+    let runs = of_events(app, owner, lines.iter().map(|line| line.id).collect(), now).await?;
+    let rows = Rows::of(lines, &runs, retention, now, zone);
     let has_more = found.lines.len() > LINES_MAX;
     let last = lines.last().map(|line| EventPlace { fired_at: line.firing.fired_at, id: line.id });
     let below = Below {

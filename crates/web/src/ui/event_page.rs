@@ -29,6 +29,7 @@ use super::moment::{Moment, absolute, lateness, span};
 use super::notice::Notice;
 use super::pretty::pretty;
 use super::redelivery::Actions;
+use super::run::{RunCard, of_events};
 use super::trigger_row::label;
 use super::viewer::{own_zone, shown_zone, trigger_zone};
 use super::{PageFault, page};
@@ -86,6 +87,8 @@ struct Page {
     payload: Text,
     cloudevent: Text,
     deliveries: Vec<DeliveryBlock>,
+    /// What was reported of it, where that was expected.
+    run: Option<RunCard>,
     /// What can be done with each of them, in their order.
     actions: Vec<Actions>,
     /// The event whose payload this one carries again.
@@ -141,6 +144,7 @@ async fn found(
     let going = Going::read(app, caller.owner(), deliveries).await?;
     let ends_at = ends_at(event, app.settings.retention.keep_for);
     let telling = Telling { now, zone: &zone, going: &going, ends_at };
+    let runs = of_events(app, caller.owner(), event.has_run.then_some(event.id).into_iter().collect(), now).await?;
     let outcome = Outcome::of(deliveries.iter().map(|delivery| delivery.state));
     Ok(Page {
         frame: Frame::of(app, caller, Place::Events),
@@ -161,6 +165,7 @@ async fn found(
         payload: Text::of(event.payload.as_str()),
         cloudevent: Text::of(&String::from_utf8_lossy(&envelope(event, &source))),
         deliveries: deliveries.iter().map(|view| DeliveryBlock::of(view, telling)).collect(),
+        run: runs.get(&event.id).map(|run| RunCard::of(run, now, &zone)),
         actions: Actions::of(
             event,
             deliveries,
@@ -294,7 +299,10 @@ mod tests {
     use oncue_domain::event::{Origin, Retention};
     use oncue_domain::id::{Ids, UserId};
     use oncue_domain::payload::Payload;
+    use oncue_domain::run::{Report, Verb};
     use oncue_domain::trigger::Kind;
+
+    use crate::ui::run::tests::run;
 
     const NASTY: &str = "<script>alert(1)</script>\"><img src=x onerror=alert(1)>";
 
@@ -315,6 +323,7 @@ mod tests {
             message_id: Ids::from_seed([1; 32]).message(now),
             payload: Payload::parse(&format!("{{\"k\": {}}}", serde_json::Value::from(NASTY))).expect("JSON"),
             parent: None,
+            has_run: false,
         };
         let attempt = Attempt {
             number: 1,
@@ -334,7 +343,13 @@ mod tests {
             ladder_from: 0,
             why: None,
         };
-        let source = Source { public_url: "https://oncue.example".to_owned(), version: "0.1.0" };
+        let source = Source {
+            public_url: "https://oncue.example".to_owned(),
+            version: "0.1.0",
+            reports: oncue_domain::run::ReportKey::derive(b"a test's secret"),
+        };
+        let report = Report::new(Verb::Fail, Some(NASTY), None, Some(3)).expect("it makes sense");
+        let failed = run(now).report(&report, now).expect("nothing stands against it");
         let going = Going::default();
         let telling = Telling { now, zone: &utc, going: &going, ends_at: Timestamp::MAX };
         let html = Page {
@@ -356,6 +371,7 @@ mod tests {
             payload: Text::of(event.payload.as_str()),
             cloudevent: Text::of(&String::from_utf8_lossy(&envelope(&event, &source))),
             deliveries: vec![DeliveryBlock::of(&view, telling)],
+            run: Some(RunCard::of(&failed, now, &utc)),
             actions: Actions::of(&event, &[view], |view| view.state, |_| true, Retention::STANDARD, now),
             parent: Some(28),
             older: None,
@@ -371,6 +387,8 @@ mod tests {
             "failed",
             "/events/29/deliveries/0/attempts/1",
             "error of its own",
+            "It failed after",
+            "exit code 3",
             "webhook-id",
         ] {
             assert!(html.contains(words), "{words}: {html}");

@@ -20,6 +20,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::event_line::Rows;
 use super::event_query::EventQuery;
+use super::run::of_events;
 use super::viewer::shown_zone;
 use crate::app::App;
 use crate::auth::{Caller, visitor};
@@ -272,7 +273,9 @@ impl Watch {
         } else {
             self.place = Some(read.logged_until);
             // In the order of the list: the newest on top.
-            let rows = Rows::of(read.lines.iter().rev(), retention, now, &self.zone).to_string();
+            let ids = read.lines.iter().map(|line| line.id).collect();
+            let runs = of_events(&self.app, self.owner, ids, now).await?;
+            let rows = Rows::of(read.lines.iter().rev(), &runs, retention, now, &self.zone).to_string();
             messages.say("fired", self.place, &rows);
         }
         Ok(())

@@ -40,6 +40,7 @@ mod pretty;
 mod receipt;
 mod redelivery;
 mod revision;
+mod run;
 mod snippet;
 mod table;
 mod trigger;
@@ -80,6 +81,7 @@ pub(crate) use cause::{Cause, Way};
 pub(crate) use curl::curl;
 pub(crate) use draft::{Onward, read_from_stranger};
 pub(crate) use login::{login_page, logout_page, register_page};
+pub(crate) use moment::span;
 pub(crate) use table::{events_table, triggers_table};
 
 /// The addresses of the pages, but for logging in and out, which programs use too.

@@ -210,6 +210,7 @@ mod tests {
             message_id,
             payload: Payload::empty(),
             parent: None,
+            has_run: false,
         };
         let attempt = Attempt {
             number: 2,

@@ -228,6 +228,7 @@ mod tests {
             message_id: Ids::from_seed([1; 32]).message(now),
             payload: Payload::empty(),
             parent: None,
+            has_run: false,
         }
     }
 

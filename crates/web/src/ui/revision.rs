@@ -18,6 +18,7 @@ use super::destination;
 use super::frame::{Frame, Place};
 use super::moment::{Moment, absolute};
 use super::notice::{Done, Notice};
+use super::trigger_form::ExpectsForm;
 use super::trigger_row::label;
 use super::viewer;
 use super::{PageFault, page, see_other};
@@ -196,6 +197,7 @@ impl Writer<'_> {
                 };
                 definition.destinations.iter().map(name).collect::<Vec<_>>().join(", ")
             }
+            Change::Expects => ExpectsForm::of(definition.expects.as_ref()).words(),
             Change::Name => definition.name.clone().unwrap_or_default(),
             Change::Payload => definition.payload.as_ref().map(|payload| shorten(payload.as_str())).unwrap_or_default(),
             Change::PayloadSchema => {
@@ -235,6 +237,7 @@ fn title(change: Change) -> &'static str {
         Change::WebhookUrl => "Webhook address",
         Change::Format => "Format",
         Change::Destinations => "Destinations",
+        Change::Expects => "Reports expected",
         Change::IsTest => "Only a test",
         Change::Enabled => "State",
         Change::Pause => "Pause",

@@ -6,6 +6,7 @@
 mod crontab;
 mod difference;
 mod errors;
+mod expects;
 mod page;
 mod preset;
 mod preview;
@@ -34,6 +35,7 @@ use crate::ui::viewer::trigger_zone;
 use crontab::Pasted;
 pub(crate) use difference::Difference;
 pub(crate) use errors::FormErrors;
+pub(crate) use expects::ExpectsForm;
 pub(crate) use page::{Aim, FormPage};
 use preset::Preset;
 pub(crate) use preview::{columns as zones_to_tell, in_zone};
@@ -61,6 +63,7 @@ pub(crate) struct TriggerForm {
     pub(crate) format: String,
     /// The destinations that are chosen, in the order in which they are named.
     pub(crate) destinations: Vec<DestinationId>,
+    pub(crate) expects: ExpectsForm,
     pub(crate) expires_at: String,
     pub(crate) is_test: bool,
     /// The trigger that is changed; empty where one is made.
@@ -103,6 +106,7 @@ impl TriggerForm {
             expires_at: definition.expires_at.map(|end| wall(end, zone)).unwrap_or_default(),
             is_test: definition.is_test,
             destinations: definition.destinations.clone(),
+            expects: ExpectsForm::of(definition.expects.as_ref()),
             ..TriggerForm::default()
         };
         if let Some(webhook) = &definition.webhook {
@@ -164,6 +168,7 @@ impl TriggerForm {
             webhook_url: take("webhook_url"),
             format: take("format"),
             destinations,
+            expects: ExpectsForm::read(&mut take),
             expires_at: take("expires_at"),
             is_test: !take("is_test").is_empty(),
             id: take("id"),
@@ -257,6 +262,9 @@ impl TriggerForm {
         if self.destinations != shown.map(|shown| shown.destinations.clone()).unwrap_or_default() {
             let ids: Vec<i64> = self.destinations.iter().map(|id| id.0).collect();
             json.insert("destinations", raw(&ids));
+        }
+        if shown.is_none_or(|shown| self.expects != shown.expects) {
+            json.insert("expects", raw(&self.expects.say()));
         }
         if touched(|form| &form.webhook_url) || touched(|form| &form.format) {
             json.insert("webhook_url", raw(&some(&self.webhook_url)));

@@ -7,7 +7,9 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use jiff::Timestamp;
 use oncue_domain::firing::{FIRINGS_KEPT, Firing, Outcome};
+use oncue_domain::id::DestinationId;
 use oncue_domain::payload::Payload;
+use oncue_domain::run::Expectation;
 use oncue_domain::schedule::zone::Zone;
 use oncue_domain::trigger::{Definition, Kind, TriggerHead};
 
@@ -94,6 +96,8 @@ struct TriggerPage {
     is_test: bool,
     /// How often its schedule has fired it and may, where that is limited.
     limit: Option<(u64, u64)>,
+    /// What is to be reported of its events, and who is told where it is not.
+    expects: Option<(String, Option<(DestinationId, String)>)>,
     /// The whole address; only its owner sees this page.
     address: Option<String>,
     last: Option<Last>,
@@ -134,7 +138,7 @@ pub(super) async fn show(
     let payload = definition.payload.as_ref().map_or("{}", Payload::as_str).to_owned();
     let shown = beginning(&payload, PAYLOAD_BYTES_SHOWN);
     let needs_key = app.settings.needs_key();
-    let names = destination::named(&app, caller.owner(), head.destinations.clone()).await?;
+    let names = destination::named(&app, caller.owner(), definition.named_destinations()).await?;
     let trigger_page = TriggerPage {
         frame: Frame::of(&app, &caller, Place::Triggers),
         notice: Notice::take(&mut query),
@@ -142,6 +146,10 @@ pub(super) async fn show(
         revision: armed.trigger.revision,
         is_test: head.is_test,
         limit: head.schedule.as_ref().and_then(|details| Some((armed.fired, details.max_fires()?))),
+        expects: definition.expects.as_ref().map(|expects| {
+            let told = expects.alert.and_then(|id| Some((id, names.get(&id)?.clone())));
+            (within(expects), told)
+        }),
         address: head.webhook.as_ref().map(|webhook| webhook.url.to_string()),
         last: firings.first().map(|firing| Last {
             outcome: Badge::of_outcome(firing.outcome),
@@ -160,6 +168,14 @@ pub(super) async fn show(
         waiting: Waiting::of(&app, caller.owner(), Some(armed.trigger.id)).await?,
     };
     Ok(page(StatusCode::OK, &trigger_page))
+}
+
+/// By when something is to be reported, in words.
+fn within(expects: &Expectation) -> String {
+    match expects.as_written() {
+        (report, Some(start)) => format!("its start within {start}, its end within {report}"),
+        (report, None) => format!("its end within {report}"),
+    }
 }
 
 /// Whether the newest event that has an end failed; the same as [`oncue_domain::store::Attention::failing`] says of many.

@@ -16,6 +16,7 @@ use super::event::source;
 use super::figures::Figures;
 use super::moment::{Moment, lateness, span};
 use super::number::number;
+use super::run::of_events;
 use crate::app::App;
 use crate::auth::Caller;
 
@@ -56,6 +57,8 @@ pub(crate) struct EventRow {
     pub(crate) fired: Moment,
     pub(crate) origin: &'static str,
     pub(crate) outcome: Badge,
+    /// What was reported of it, and how long it took.
+    pub(crate) run: Option<(Badge, Option<String>)>,
     pub(crate) attempts: u32,
     pub(crate) lateness: Option<String>,
 }
@@ -78,6 +81,7 @@ impl Past {
             EventFilter { trigger: Some(head.id), fired_after: Some(retention.gone_until(now)), fired_until: None };
         let search = EventSearch { filter, ..EventSearch::default() };
         let events = app.store.event_lines(owner, search, EventPage::NewestFirst(None), LISTED).await?;
+        let runs = of_events(app, owner, events.lines.iter().map(|line| line.id).collect(), now).await?;
         firings.reverse();
         Ok(Past {
             bar: FiringBar::new(&firings, now, zone),
@@ -95,6 +99,7 @@ impl Past {
                     fired: Moment::new(line.firing.fired_at, now, zone),
                     origin: source(line.firing.origin),
                     outcome: Badge::of_outcome(line.firing.outcome),
+                    run: runs.get(&line.id).map(|run| (Badge::of_run(run.state()), run.took().map(span))),
                     attempts: line.firing.attempts,
                     lateness: line.firing.lateness().map(lateness),
                 })

@@ -29,7 +29,7 @@ const CONTENT_TYPE_BYTES_MAX: usize = 200;
 const CONTENT_TYPE: &str = "application/json";
 
 /// Headers that are oncue's to write, or the connection's. What begins with `webhook-` or `ce-` is too.
-const RESERVED: [&str; 15] = [
+const RESERVED: [&str; 16] = [
     "accept-encoding",
     "connection",
     "content-encoding",
@@ -39,6 +39,7 @@ const RESERVED: [&str; 15] = [
     "host",
     "http2-settings",
     "keep-alive",
+    "oncue-report",
     "te",
     "trailer",
     "transfer-encoding",

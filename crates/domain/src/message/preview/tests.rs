@@ -148,6 +148,7 @@ fn a_sample_of_a_trigger_stands_at_its_next_occurrence() {
         payload_schema: None,
         webhook: None,
         destinations: Vec::new(),
+        expects: None,
         is_test: false,
         enabled: false,
         pause: None,

@@ -14,8 +14,8 @@ use crate::trigger;
 impl Kept {
     /// Whether the owner has every destination that this names.
     pub(super) fn has_all(&self, owner: UserId, definition: &trigger::Definition) -> Result<(), MissingDestination> {
-        let missing = definition.destinations.iter().find(|id| self.destination_of(owner, **id).is_none());
-        missing.map_or(Ok(()), |id| Err(MissingDestination(*id)))
+        let missing = definition.named_destinations().into_iter().find(|id| self.destination_of(owner, *id).is_none());
+        missing.map_or(Ok(()), |id| Err(MissingDestination(id)))
     }
 
     pub(super) fn create_destination(
@@ -110,7 +110,7 @@ impl Kept {
         if self.destination_of(owner, id).is_none() {
             return Deleted::NotFound;
         }
-        let names_it = |trigger: &&trigger::Trigger| trigger.definition.destinations.contains(&id);
+        let names_it = |trigger: &&trigger::Trigger| trigger.definition.named_destinations().contains(&id);
         let all = self.triggers.values().map(|kept| &*kept.trigger).filter(names_it);
         let mut triggers: Vec<TriggerId> = all.map(|trigger| trigger.id).collect();
         if !triggers.is_empty() {
@@ -132,7 +132,7 @@ impl Kept {
         if self.destination_of(owner, id).is_none() {
             return 0;
         }
-        self.triggers.values().filter(|kept| kept.trigger.definition.destinations.contains(&id)).count() as u64
+        self.triggers.values().filter(|kept| kept.trigger.definition.named_destinations().contains(&id)).count() as u64
     }
 
     pub(super) fn take_turns(&mut self, id: DestinationId, rate: Rate, wanted: usize, now: Timestamp) -> Turns {

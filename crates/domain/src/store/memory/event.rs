@@ -12,6 +12,7 @@ use crate::event::{Event, Origin};
 use crate::firing::Outcome;
 use crate::id::{EventId, MessageId, TriggerId, UserId};
 use crate::payload::Payload;
+use crate::run::Run;
 use crate::store::{
     Call, Change, Committed, DeliveryView, EXCERPT_CHARS_MAX, EventCount, EventFilter, EventLine, EventLines,
     EventPage, EventPlace, EventSearch, Expired, FOLLOWED_MAX, Fired, FiredAgain, MissingDestination, Planned,
@@ -64,9 +65,13 @@ impl Kept {
             message_id: new.message_id,
             payload: new.payload.or_else(|| definition.payload.clone()).unwrap_or_else(Payload::empty),
             parent: new.parent,
+            has_run: definition.expects.is_some(),
         };
         self.count_fired(&event);
         self.events.insert(id, Arc::new(event));
+        if let Some(expectation) = &definition.expects {
+            self.runs.insert(id, Run::expected(expectation, now));
+        }
         self.changes.push(Change::Logged(trigger.owner));
         self.owe(id, Target::of(definition, self.has_default_destination), now);
         Some(id)
@@ -317,6 +322,7 @@ impl Kept {
             self.give_up_owed(event, now);
             self.leave_in_short(event);
             self.events.remove(&event.id);
+            self.runs.remove(&event.id);
             self.forget_deliveries(event.id);
             if let Some(scheduled_at) = event.scheduled_at {
                 self.occurrences.remove(&(event.trigger, scheduled_at));

@@ -17,6 +17,7 @@ mod ledger;
 mod order;
 mod presence;
 mod redelivery;
+mod run;
 mod streak;
 mod trigger;
 
@@ -47,11 +48,13 @@ use crate::plan::Absence;
 use crate::receipt::Receipt;
 use crate::redelivery::{CancelRefusal, DeliveryId, Refusal};
 use crate::revision::Revision;
+use crate::run::{Report, Run};
 use crate::store::{
     Attention, BacklogView, Begun, Call, Change, Committed, Deed, Deleted, DeliveryView, Done, DueCounts, Edited,
-    EventCount, EventFilter, EventLines, EventPage, EventSearch, Expired, Fired, FiredAgain, Inspection, Ledger,
-    Listener, Made, MissingDestination, NewApiKey, NewTrigger, NewUser, OwedCounts, Planned, RecentFirings,
-    Redelivered, Registered, Result, SkippedView, Store, Touched, Undelivered, UndeliveredFilter, UndeliveredPlace,
+    EventCount, EventFilter, EventLines, EventPage, EventSearch, Expired, Fired, FiredAgain, Inspection, Lapsed,
+    Ledger, Listener, Made, MissingDestination, NewApiKey, NewTrigger, NewUser, OwedCounts, Planned, RecentFirings,
+    Redelivered, Registered, Reported, Result, RunOf, SkippedView, Store, Touched, Undelivered, UndeliveredFilter,
+    UndeliveredPlace,
 };
 use crate::trigger::{Armed, Definition, Edit, Trigger, TriggerHead};
 
@@ -85,6 +88,8 @@ struct Kept {
     streaks: BTreeMap<DestinationId, Streak>,
 
     events: BTreeMap<EventId, Arc<Event>>,
+    /// The runs of those of `events` that have one.
+    runs: BTreeMap<EventId, Run>,
     /// The occurrences of `events` (invariant 1).
     occurrences: BTreeSet<(TriggerId, Timestamp)>,
     deliveries: BTreeMap<delivery::DeliveryKey, delivery::KeptDelivery>,
@@ -155,6 +160,7 @@ impl Memory {
             full_at: BTreeMap::new(),
             streaks: BTreeMap::new(),
             events: BTreeMap::new(),
+            runs: BTreeMap::new(),
             occurrences: BTreeSet::new(),
             deliveries: BTreeMap::new(),
             is_counted_delivered: BTreeMap::new(),
@@ -846,6 +852,35 @@ impl Store for Memory {
         let kept = self.kept();
         let count = |filter: &EventFilter| kept.events_meant(owner, *filter).len() as u64;
         Ok(filters.iter().map(|filter| count(filter).min(at_most)).collect())
+    }
+
+    async fn report_run(
+        &self,
+        event: EventId,
+        fired_at: Timestamp,
+        report: Report,
+        gone_until: Timestamp,
+        now: Timestamp,
+    ) -> Result<Reported> {
+        Ok(self.change(|kept| kept.report_run(event, fired_at, &report, gone_until, now)))
+    }
+
+    async fn lapse_runs(&self, now: Timestamp, limit: usize) -> Result<Lapsed> {
+        Ok(self.change(|kept| kept.lapse_runs(now, limit)))
+    }
+
+    async fn runs(&self, owner: UserId, events: Vec<EventId>, gone_until: Timestamp) -> Result<Vec<RunOf>> {
+        Ok(self.kept().runs_of(owner, &events, gone_until))
+    }
+
+    async fn latest_runs(
+        &self,
+        owner: UserId,
+        trigger: TriggerId,
+        gone_until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<RunOf>> {
+        Ok(self.kept().latest_runs(owner, trigger, gone_until, limit))
     }
 
     async fn hour_counts(

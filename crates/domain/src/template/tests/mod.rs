@@ -31,6 +31,7 @@ fn event(payload: &str) -> Event {
         message_id: MessageId(uuid::Uuid::nil()),
         payload: Payload::parse(payload).expect("JSON"),
         parent: None,
+        has_run: false,
     }
 }
 
@@ -49,6 +50,7 @@ fn with<T>(payload: &str, render: impl FnOnce(&Context<'_>) -> T) -> T {
         message_id: event.message_id,
         destination: "Pager",
         source: "https://oncue.example",
+        report_url: None,
         zones: &zones,
         shared: &Shared::default(),
     })

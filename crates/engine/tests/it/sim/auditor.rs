@@ -56,6 +56,7 @@ impl Stage {
             payload_schema: None,
             webhook: None,
             destinations: Vec::new(),
+            expects: None,
             is_test: false,
             enabled: true,
             pause: None,

@@ -41,6 +41,7 @@ fn made(world: &World, schedule: Schedule) -> TriggerId {
         payload_schema: None,
         webhook: None,
         destinations: Vec::new(),
+        expects: None,
         is_test: false,
         enabled: true,
         pause: None,

@@ -27,12 +27,14 @@ use oncue_domain::plan::Absence;
 use oncue_domain::receipt::Receipt;
 use oncue_domain::redelivery::{CancelRefusal, DeliveryId, Refusal};
 use oncue_domain::revision::Revision;
+use oncue_domain::run::Report;
 use oncue_domain::store::memory::Memory;
 use oncue_domain::store::{
     Attention, BacklogView, Begun, Call, Committed, Deed, Deleted, DeliveryView, Done, DueCounts, Edited, Error,
-    EventCount, EventFilter, EventLines, EventPage, EventSearch, Expired, Fired, FiredAgain, Inspection, Ledger,
-    Listener, MissingDestination, NewApiKey, NewTrigger, NewUser, OwedCounts, Planned, RecentFirings, Redelivered,
-    Registered, Result, SkippedView, Store, Touched, Undelivered, UndeliveredFilter, UndeliveredPlace,
+    EventCount, EventFilter, EventLines, EventPage, EventSearch, Expired, Fired, FiredAgain, Inspection, Lapsed,
+    Ledger, Listener, MissingDestination, NewApiKey, NewTrigger, NewUser, OwedCounts, Planned, RecentFirings,
+    Redelivered, Registered, Reported, Result, RunOf, SkippedView, Store, Touched, Undelivered, UndeliveredFilter,
+    UndeliveredPlace,
 };
 use oncue_domain::trigger::{Armed, Definition, Edit, Trigger, TriggerHead};
 
@@ -617,6 +619,37 @@ impl Store for Faults {
 
     async fn count_events(&self, owner: UserId, filters: Vec<EventFilter>, at_most: u64) -> Result<Vec<u64>> {
         self.memory.count_events(owner, filters, at_most).await
+    }
+
+    async fn report_run(
+        &self,
+        event: EventId,
+        fired_at: Timestamp,
+        report: Report,
+        gone_until: Timestamp,
+        now: Timestamp,
+    ) -> Result<Reported> {
+        self.memory.report_run(event, fired_at, report, gone_until, now).await
+    }
+
+    async fn lapse_runs(&self, now: Timestamp, limit: usize) -> Result<Lapsed> {
+        self.refuse()?;
+        let answer = self.memory.lapse_runs(now, limit).await;
+        self.lose(answer)
+    }
+
+    async fn runs(&self, owner: UserId, events: Vec<EventId>, gone_until: Timestamp) -> Result<Vec<RunOf>> {
+        self.memory.runs(owner, events, gone_until).await
+    }
+
+    async fn latest_runs(
+        &self,
+        owner: UserId,
+        trigger: TriggerId,
+        gone_until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<RunOf>> {
+        self.memory.latest_runs(owner, trigger, gone_until, limit).await
     }
 
     async fn hour_counts(

@@ -383,6 +383,7 @@ impl Workload {
             payload_schema: None,
             webhook: url.map(|url| Webhook::parse(url, None).expect("an address")),
             destinations: self.some_destinations(),
+            expects: None,
             is_test: self.chance.once_in(15),
             enabled: !self.chance.once_in(8),
             pause: Pause::new(None, until),

@@ -223,7 +223,11 @@ impl World {
             directory,
             outbound: network.clone(),
             clock: clock.clone(),
-            source: Arc::new(Source { public_url: "https://oncue.example.com".to_owned(), version: "0" }),
+            source: Arc::new(Source {
+                public_url: "https://oncue.example.com".to_owned(),
+                version: "0",
+                reports: oncue_domain::run::ReportKey::derive(b"a test's secret"),
+            }),
             zones: Arc::new(Zones::bundled()),
             default: has_default.then(|| Arc::new(default)),
             retention: Retention::STANDARD,

@@ -132,6 +132,7 @@ fn called(number: u64) -> Definition {
         payload_schema: None,
         webhook: None,
         destinations: Vec::new(),
+        expects: None,
         is_test: false,
         enabled: true,
         pause: None,

@@ -94,7 +94,7 @@ fn whoever_was_named_is_told_once_of_failures_once_of_their_end_and_of_a_suspens
     let name: Vec<&Value> = alerts.iter().map(|event| &event["name"]).collect();
     assert_eq!(name, ["Shop is suspended", "Shop has recovered", "Shop is failing"]);
     let page = ann.get(&format!("/events/{}", alerts[0]["id"])).is(200).text;
-    assert!(page.contains("no trigger fired: a destination’s alert"), "{page}");
+    assert!(page.contains("no trigger fired: an alert"), "{page}");
     let flat = ann.get("/logs/active").is(200).list();
     assert!(flat.iter().any(|event| event["name"] == "Shop is failing" && event["is_test"] == false));
 }

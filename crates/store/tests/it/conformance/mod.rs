@@ -31,6 +31,7 @@ pub(crate) mod redelivery;
 mod repetition;
 mod retention;
 mod revision;
+mod run;
 mod search;
 mod slot;
 mod trigger;

@@ -16,6 +16,7 @@ use oncue_domain::trigger::{Arm, Definition, Edit};
 use super::again::Again;
 use super::many::Many;
 use super::once::Once;
+use super::run::Reporting;
 use super::search::{self, Search};
 use super::side::{Outcome, Side};
 use super::{Chance, Known, SILENCE_MAX, definition};
@@ -65,6 +66,7 @@ pub(super) enum Operation {
     Again(Again),
     Many(Many),
     Once(Once),
+    Reporting(Reporting),
 }
 
 /// What becomes of an attempt.
@@ -120,6 +122,7 @@ impl Operation {
             Operation::Again(again) => again.method(),
             Operation::Many(many) => many.method(),
             Operation::Once(once) => once.method(),
+            Operation::Reporting(reporting) => reporting.method(),
         }
     }
 
@@ -300,8 +303,8 @@ async fn edit(chance: &mut Chance, known: &mut Known, model: &Side) -> Operation
     let old = armed.trigger.definition.clone();
     let changed = match chance.below(5) {
         0 => {
-            let Definition { name, payload, webhook, destinations, .. } = drawn;
-            Definition { name, payload, webhook, destinations, ..old }
+            let Definition { name, payload, webhook, destinations, expects, .. } = drawn;
+            Definition { name, payload, webhook, destinations, expects, ..old }
         }
         1 => {
             let resumes = old.is_paused_at(known.now);

@@ -20,6 +20,7 @@ use oncue_domain::node::{Identity, NodeView, Work};
 use oncue_domain::plan::Absence;
 use oncue_domain::receipt::Receipt;
 use oncue_domain::revision::Revision;
+use oncue_domain::run::Run;
 use oncue_domain::store::{
     Deleted, DeliveryView, DueCounts, Edited, EventCount, EventFilter, EventPage, EventPlace, Fired, Inspection,
     Ledger, OwedCounts, Registered, Result, SkippedView, Store, Undelivered, UndeliveredFilter,
@@ -91,6 +92,9 @@ struct Owned {
     /// Of each trigger all that are kept, and the one that stood a while ago.
     revisions: Vec<(Vec<Revision>, Option<Revision>)>,
     events: Vec<(Event, Vec<Delivery>)>,
+    /// Of all events, and of the latest of each trigger.
+    runs: Vec<Run>,
+    latest_runs: Vec<Vec<Run>>,
     counts: Vec<EventCount>,
     keys: Vec<ApiKey>,
     summary: Option<Summary>,
@@ -272,6 +276,9 @@ impl Side {
             Operation::Rearm(repair) => told(store.rearm(repair).await, |done| *done),
             Operation::Many(many) => many.run(store, now).await,
             Operation::Once(once) => once.run(store, &self.events(once.owner).await, now).await,
+            Operation::Reporting(reporting) => {
+                reporting.clone().run(store, &self.events(reporting.owner).await, now).await
+            }
             Operation::Again(again) => again.run(store, &self.events(again.owner).await, now).await,
             Operation::Expire(age, limit) => {
                 told(store.expire(now - age, now, limit).await.map(|expired| expired.events), |gone| *gone > 0)
@@ -383,6 +390,8 @@ impl Side {
                 .expect("a log"),
             revisions: Vec::new(),
             events: Vec::new(),
+            runs: Vec::new(),
+            latest_runs: Vec::new(),
             counts: store.event_counts(owner, gone_until).await.expect("counts"),
             keys: store.api_keys(owner).await.expect("a list"),
             summary: match look {
@@ -397,7 +406,13 @@ impl Side {
         };
         owned.acts.iter_mut().for_each(|entry| entry.id = 0);
         owned.undelivered.iter_mut().for_each(|one| one.place.event = EventId(0));
-        for event in self.events(owner).await {
+        let events = self.events(owner).await;
+        let ids = events.iter().map(|event| event.id).collect();
+        let runs = store.runs(owner, ids, jiff::Timestamp::MIN).await.expect("a list");
+        let expected = events.iter().filter(|event| event.has_run).map(|event| event.id);
+        assert_eq!(runs.iter().map(|of| of.event).collect::<BTreeSet<_>>(), expected.collect::<BTreeSet<_>>());
+        owned.runs = runs.into_iter().map(|of| of.run).collect();
+        for event in events {
             let deliveries = match look {
                 Look::AtEverything => self.deliveries(&event).await,
                 Look::Glance => Vec::new(),
@@ -428,6 +443,8 @@ impl Side {
         for armed in &owned.triggers {
             let id = armed.trigger.id;
             assert_eq!(store.trigger(owner, id).await.expect("an answer").as_ref(), Some(armed));
+            let latest = store.latest_runs(owner, id, gone_until, 3).await.expect("a list");
+            owned.latest_runs.push(latest.into_iter().map(|of| of.run).collect());
             let mut skipped = store.skipped(owner, id, 1000).await.expect("records");
             skipped.retain(|view| view.recorded_at > known.gone_until);
             owned.skipped.push(skipped);
@@ -497,6 +514,8 @@ impl Seen {
                     deliveries.any(|delivery| delivery.receipt.is_some())
                 }),
             ),
+            ("runs", owned(|owned| owned.runs.iter().any(|run| run.end.is_some()))),
+            ("latest_runs", owned(|owned| owned.latest_runs.iter().any(|runs| runs.len() > 1))),
             ("event_counts", owned(|owned| !owned.counts.is_empty())),
             ("api_keys", owned(|owned| !owned.keys.is_empty())),
             ("destinations", owned(|owned| !owned.destinations.is_empty())),

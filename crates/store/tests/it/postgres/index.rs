@@ -10,7 +10,9 @@ use oncue_domain::destination::Wanted;
 use oncue_domain::event::Retention;
 use oncue_domain::id::{DestinationId, EventId, TriggerId, UserId};
 use oncue_domain::redelivery::{DeliveryId, Refusal};
-use oncue_domain::store::{Store, UndeliveredFilter};
+use oncue_domain::run::{Expectation, Run};
+use oncue_domain::schedule::every::Period;
+use oncue_domain::store::{EventFilter, EventPage, Store, UndeliveredFilter};
 use oncue_store::postgres::Postgres;
 
 use crate::bench::{destination, t, unanswered};
@@ -31,6 +33,8 @@ const QUEUED: i64 = 253_370_764_800_000_000;
 fn fill(database: &Database, from: i64, until: i64) {
     let (begins, hour) = (t(0).as_microsecond(), t(0).as_second() / 3600);
     let definition = destination("d").to_text();
+    let expectation = Expectation::new(Period::parse("1h").expect("a period"), None, None).expect("it makes sense");
+    let said = serde_json::to_string(&Run::expected(&expectation, t(0))).expect("JSON");
     let fired_at = format!("{begins} + n * {}", HOUR_US / 2 / ROWS);
     let tables = [
         ("users (email, email_key, password_hash, is_operator, created_at)", "n::text, n::text, '', FALSE, 0".to_owned()),
@@ -51,6 +55,10 @@ fn fill(database: &Database, from: i64, until: i64) {
         (
             "attempts (event_id, slot, number, fired_at, destination, started_at, took_us, delivered)",
             format!("n, 0, 1, {fired_at}, -1, 0, 0, FALSE"),
+        ),
+        (
+            "runs (event_id, owner, trigger_id, fired_at, due_at, said)",
+            format!("n, n / 10, n, {fired_at}, CASE WHEN n % 2 = 0 THEN {fired_at} + {HOUR_US} END, '{said}'"),
         ),
         ("failures (event_id, owner, trigger_id, fired_at)", format!("n, n / 10, n, {fired_at}")),
         (
@@ -108,6 +116,16 @@ async fn ask(node: &Postgres) {
     let asked = ids.iter().map(|trigger| Asked { owner: OWNER, trigger: *trigger, span }).collect();
     assert_eq!(node.accounts(asked).await.expect("accounts").len(), 10);
     assert!(node.accounted_until(whose).await.expect("instants").iter().all(Option::is_some));
+    let event = node.event(OWNER, EventId(ids[0].0), gone_until).await.expect("an answer").expect("an event");
+    assert!(event.0.has_run);
+    let events = ids.iter().map(|id| EventId(id.0)).collect();
+    assert_eq!(node.runs(OWNER, events, gone_until).await.expect("runs").len(), 10);
+    assert_eq!(node.latest_runs(OWNER, ids[0], gone_until, 5).await.expect("runs").len(), 1);
+    let page = EventPage::NewestFirst(None);
+    let listed = node.events(OWNER, EventFilter::default(), page, 10).await.expect("events");
+    assert!(listed.iter().all(|event| event.has_run), "{listed:?}");
+    let lapsed = node.lapse_runs(gone_until, 10).await.expect("an answer");
+    assert_eq!((lapsed.overdue, lapsed.next_at.is_some()), (0, true));
     let attention = node.attention(OWNER, gone_until, t(3600)).await.expect("an answer");
     assert_eq!((attention.tally.all, attention.overdue.len(), attention.failing.len()), (10, 10, 10));
     let counts = node.hour_counts(OWNER, Some(ids[0]), Timestamp::MIN, Timestamp::MAX).await.expect("counts");

@@ -8,6 +8,8 @@ use oncue_domain::destination::Standing;
 use oncue_domain::event::Origin;
 use oncue_domain::id::{EventId, UserId};
 use oncue_domain::idempotency::{Key, Keyed, Print};
+use oncue_domain::run::Expectation;
+use oncue_domain::schedule::every::Period;
 use oncue_domain::store::{Deed, Done, Edited, EventFilter, EventPage, Fired};
 use oncue_domain::trigger::Definition;
 
@@ -223,5 +225,45 @@ async fn what_comes_to_several_nodes_at_once_under_one_key_is_done_once() {
         }
         assert_eq!(fired, 4, "round {round}");
         assert_eq!(logged(&nodes.nodes[0], owner).await, 4 * (round + 1));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_two_nodes_find_overdue_at_once_is_told_once() {
+    let nodes = Nodes::begin(2).await;
+    let owner = nodes.user("a").await;
+    let tells = nodes.nodes[0].destination(owner, "operator").await.id;
+    let period = Period::parse("1m").expect("a period");
+    let expects = Some(Expectation::new(period, None, Some(tells)).expect("it makes sense"));
+    let id = nodes.nodes[0].trigger(owner, Definition { expects, ..api("job") }).await.id;
+    for round in 0..5 {
+        let (fired, now) = (t(600 * round), t(600 * round + 100));
+        for number in 0..40_usize {
+            nodes.nodes[number % 2].fire(owner, id, None, fired).await;
+        }
+        let looks: Vec<_> = nodes
+            .nodes
+            .iter()
+            .cycle()
+            .take(4)
+            .map(|node| {
+                let store = Arc::clone(&node.store);
+                tokio::spawn(async move { store.lapse_runs(now, 15).await.expect("an answer").overdue })
+            })
+            .collect();
+        let mut found = 0;
+        for look in looks {
+            found += look.await.expect("no panic");
+        }
+        loop {
+            let more = nodes.nodes[0].store.lapse_runs(now, 15).await.expect("an answer").overdue;
+            if more == 0 {
+                break;
+            }
+            found += more;
+        }
+        assert_eq!(found, 40);
+        let told = nodes.nodes[1].events(owner).await.into_iter().filter(|event| event.origin == Origin::Alert);
+        assert_eq!(told.count(), 40 * (usize::try_from(round).expect("small") + 1));
     }
 }

@@ -24,10 +24,11 @@ const BACK: &str = "
     UPDATE attempts SET is_default = TRUE WHERE destination = -1;
     ALTER TABLE attempts DROP CONSTRAINT attempts_pkey, DROP COLUMN slot, DROP COLUMN destination, DROP COLUMN receipt, DROP COLUMN body,
         ADD PRIMARY KEY (event_id, number, fired_at), ALTER COLUMN is_default DROP DEFAULT;
-    DROP TABLE destinations, trigger_destinations, turns, undelivered, arrivals, streaks, idempotency, former_triggers, acts, backlogs;
+    DROP TABLE destinations, trigger_destinations, turns, undelivered, arrivals, streaks, idempotency, former_triggers, acts, backlogs,
+        runs;
     DROP INDEX triggers_by_owner;
     ALTER TABLE triggers DROP COLUMN destinations, DROP COLUMN made_by, DROP COLUMN revised_at, DROP COLUMN payload_schema,
-        DROP COLUMN pause_reason, DROP COLUMN pause_until;
+        DROP COLUMN pause_reason, DROP COLUMN pause_until, DROP COLUMN expects;
     CREATE INDEX triggers_by_owner ON triggers (owner, id) INCLUDE (enabled, is_test, expires_at, is_api);
     ALTER TABLE outbox DROP COLUMN ladder_from, DROP COLUMN has_arrived, DROP COLUMN counted, DROP COLUMN in_order;
     ALTER TABLE events DROP COLUMN parent;

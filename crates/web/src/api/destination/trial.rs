@@ -43,6 +43,7 @@ pub(crate) async fn try_out(app: &Shared, owner: UserId, destination: &Destinati
         payload_schema: None,
         webhook: None,
         destinations: vec![destination.id],
+        expects: None,
         is_test: false,
         enabled: true,
         pause: None,

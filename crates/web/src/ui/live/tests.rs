@@ -46,6 +46,7 @@ async fn make(store: &Arc<dyn Store>, owner: UserId, now: Timestamp) -> TriggerI
         payload_schema: None,
         webhook: None,
         destinations: Vec::new(),
+        expects: None,
         is_test: false,
         enabled: true,
         pause: None,

@@ -29,6 +29,7 @@ impl Difference {
             ("Webhook address", now.webhook_url.clone(), yours.webhook_url.clone()),
             ("Format", now.format.clone(), yours.format.clone()),
             ("Destinations", destinations(now), destinations(yours)),
+            ("Reports expected", now.expects.words(), yours.expects.words()),
             ("Expires", wall(&now.expires_at), wall(&yours.expires_at)),
             ("Only a test", answer(now.is_test), answer(yours.is_test)),
         ];

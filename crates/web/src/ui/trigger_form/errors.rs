@@ -18,7 +18,7 @@ pub(crate) struct FieldError {
 pub(crate) struct FormErrors(pub(crate) Vec<FieldError>);
 
 /// Surface two's path of a field, the form's name for it and its label, in the order of the form.
-const FIELDS: [(&str, &str, &str); 28] = [
+const FIELDS: [(&str, &str, &str); 32] = [
     ("name", "name", "Name"),
     ("api_payload", "payload", "Payload"),
     ("payload_schema", "payload_schema", "Schema of payloads"),
@@ -46,6 +46,10 @@ const FIELDS: [(&str, &str, &str); 28] = [
     ("destinations", "destinations", "Destinations"),
     ("webhook_url", "webhook_url", "Webhook address"),
     ("format", "format", "Format"),
+    ("expects", "report_within", "Reports its end within"),
+    ("expects.report_within", "report_within", "Reports its end within"),
+    ("expects.start_within", "start_within", "Reports its start within"),
+    ("expects.alert", "run_alert", "Who is told"),
     ("", "", ""),
 ];
 

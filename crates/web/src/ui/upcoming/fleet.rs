@@ -125,6 +125,7 @@ mod tests {
             payload_schema: None,
             webhook: None,
             destinations: Vec::new(),
+            expects: None,
             is_test: false,
             enabled: true,
             pause: None,

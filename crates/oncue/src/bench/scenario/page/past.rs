@@ -122,6 +122,7 @@ fn definition(number: usize, url: &str, zones: &Zones, from: Timestamp) -> anyho
         payload_schema: None,
         webhook: Some(Webhook::parse(url, None).map_err(|error| anyhow!(error))?),
         destinations: Vec::new(),
+        expects: None,
         is_test: false,
         enabled: true,
         pause: None,

@@ -27,6 +27,7 @@ fn definition(schedule: Schedule, zone: &Zone) -> Definition {
         payload_schema: None,
         webhook: None,
         destinations: Vec::new(),
+        expects: None,
         is_test: false,
         enabled: true,
         pause: None,
