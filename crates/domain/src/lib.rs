@@ -19,6 +19,7 @@ pub mod backlog;
 pub mod count;
 pub mod delivery;
 pub mod destination;
+pub mod effect;
 pub mod event;
 pub mod firing;
 pub mod forecast;

@@ -315,6 +315,16 @@ impl<T: AsRef<Trigger>> Armed<T> {
     pub fn left(&self) -> Option<u64> {
         self.trigger.as_ref().definition.left(self.fired)
     }
+
+    /// How it stands once that edit is made.
+    pub fn as_edited(&self, edit: &Edit) -> Armed {
+        let next_at = match edit.arm {
+            Arm::Keep => self.next_at,
+            Arm::Set(next_at) => next_at,
+        };
+        let fired = if edit.trigger.definition.is_limited() { self.fired } else { 0 };
+        Armed { trigger: edit.trigger.clone(), next_at, fired }
+    }
 }
 
 /// What an edit does to the occurrence that is waited for.

@@ -7,6 +7,7 @@ pub(crate) mod backlog;
 pub(crate) mod bulk;
 pub(crate) mod delivery;
 pub(crate) mod destination;
+pub(crate) mod dry_run;
 pub(crate) mod event;
 pub(crate) mod fire;
 pub(crate) mod forecast;

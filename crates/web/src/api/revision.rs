@@ -7,19 +7,21 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use jiff::Timestamp;
 use oncue_domain::error::Invalid;
 use oncue_domain::id::TriggerId;
 use oncue_domain::payload::Payload;
 use oncue_domain::revision::{Revision, changes, restored};
-use oncue_domain::trigger::{Armed, Definition};
+use oncue_domain::trigger::{Armed, Definition, Trigger};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::actor::ActorDocument;
+use super::dry_run::{ChangedDocument, Run};
 use super::page::{READ_TOGETHER, next_limit, respond, take_page};
 use super::time;
-use super::trigger::{TriggerDocument, change, load, trigger_id};
+use super::trigger::{TriggerDocument, change, change_or_tell, load, trigger_id};
 use crate::app::{App, Shared};
 use crate::auth::Caller;
 use crate::extract::{PathId, PathIds, Query, id_of};
@@ -41,6 +43,16 @@ pub(crate) struct ChangeDocument {
     /// What it said from then on.
     #[schema(value_type = serde_json::Value)]
     after: Option<Box<RawValue>>,
+}
+
+impl ChangeDocument {
+    pub(crate) fn new(
+        field: &'static str,
+        before: Option<Box<RawValue>>,
+        after: Option<Box<RawValue>>,
+    ) -> ChangeDocument {
+        ChangeDocument { field, before, after }
+    }
 }
 
 /// A revision of a trigger.
@@ -93,7 +105,7 @@ fn as_trigger(app: &Shared, revision: &Revision) -> TriggerDocument {
 fn what_changed(app: &Shared, before: &Revision, after: &Revision) -> Vec<ChangeDocument> {
     let (mut old, mut new) = (fields(&as_trigger(app, before)), fields(&as_trigger(app, after)));
     let changed = changes(&before.trigger.definition, &after.trigger.definition);
-    let document = |field| ChangeDocument { field, before: old.remove(field), after: new.remove(field) };
+    let document = |field| ChangeDocument::new(field, old.remove(field), new.remove(field));
     changed.into_iter().map(|change| change.word()).map(document).collect()
 }
 
@@ -187,36 +199,46 @@ pub(crate) async fn get(
 /// Make a trigger say again what a former revision said. That is an edit like any other, and makes a new revision: it is refused
 /// where its schedule or its expiry has passed, or where a destination is gone.
 #[utoipa::path(post, path = "/api/v1/triggers/{id}/revisions/{revision}/restore", tag = "Triggers", operation_id = "restore_revision",
-    params(("id" = i64, Path), ("revision" = i64, Path)), responses((status = 200, body = TriggerDocument), MakingErrors))]
+    params(
+        ("id" = i64, Path), ("revision" = i64, Path),
+        ("dry_run" = Option<bool>, Query, description = "true: nothing is done; the answer says what would be."),
+        ("until" = Option<String>, Query, description = "With dry_run: until when occurrences are compared, RFC 3339, at most 400 days from now; else to the end of the seventh day after today."),
+    ),
+    responses((status = 200, body = ChangedDocument), MakingErrors))]
 pub(crate) async fn restore(
     State(app): State<App>,
     caller: Caller,
     PathIds(id, revision): PathIds,
+    run: Run,
 ) -> Result<Response, Problem> {
-    let armed = restore_revision(&app, &caller, &id, &revision).await?;
-    Ok(Json(TriggerDocument::of(&app, &armed)).into_response())
+    let former = former(&app, &caller, trigger_id(&id)?, &revision).await?;
+    Ok(change_or_tell(&app, &caller, former.id, run, |current, now| restoring(&app, &former, current, now)).await?)
 }
 
 /// Makes a trigger say again what a former revision said.
 pub(crate) async fn restore_revision(app: &Shared, caller: &Caller, id: &str, revision: &str) -> Result<Armed, Fault> {
-    let id = trigger_id(id)?;
+    let former = former(app, caller, trigger_id(id)?, revision).await?;
+    change(app, caller, former.id, |current, now| restoring(app, &former, current, now)).await
+}
+
+/// The trigger as it stood.
+async fn former(app: &Shared, caller: &Caller, id: TriggerId, revision: &str) -> Result<Trigger, Fault> {
     if app.store.trigger(caller.owner(), id).await?.is_none() {
         return Err(Fault::not_found("Trigger"));
     }
     let found = app.store.revision(caller.owner(), id, revision_number(revision)?).await?;
-    let former = found.ok_or_else(|| Fault::not_found("Revision"))?.trigger;
-    change(app, caller, id, |current, now| {
-        if current.trigger.revision == former.revision {
-            let detail =
-                format!("Revision {} is how the trigger stands; there is nothing to restore.", former.revision);
-            return Err(Fault::new(StatusCode::CONFLICT, detail));
-        }
-        let current = &current.trigger.definition;
-        let restored = restored(&former.definition, current, now).map_err(Fault::Invalid)?;
-        judge_address(app, &restored, current)?;
-        Ok(restored)
-    })
-    .await
+    Ok(found.ok_or_else(|| Fault::not_found("Revision"))?.trigger)
+}
+
+fn restoring(app: &Shared, former: &Trigger, current: &Armed, now: Timestamp) -> Result<Definition, Fault> {
+    if current.trigger.revision == former.revision {
+        let detail = format!("Revision {} is how the trigger stands; there is nothing to restore.", former.revision);
+        return Err(Fault::new(StatusCode::CONFLICT, detail));
+    }
+    let current = &current.trigger.definition;
+    let restored = restored(&former.definition, current, now).map_err(Fault::Invalid)?;
+    judge_address(app, &restored, current)?;
+    Ok(restored)
 }
 
 /// The operator may have drawn the line elsewhere since; what stands as it does may stay.

@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use oncue_domain::destination::{Format, Webhook};
 use oncue_domain::id::{TriggerId, UserId};
+use oncue_domain::occurrence::Skipped;
 use oncue_domain::payload::Payload;
 use oncue_domain::payload_schema::PayloadSchema;
 use oncue_domain::schedule::zone::Zone;
@@ -17,6 +18,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
+use super::dry_run::{ChangedDocument, DryRunDocument, Run, of_change, of_deleting, of_making};
 use super::page::{Gathered, gather_triggers, next_limit, respond, take_page};
 use super::pause::{self, PauseDocument};
 use super::run::{self, ExpectsDocument};
@@ -437,6 +439,21 @@ pub(crate) async fn change(
     Err(Fault::new(StatusCode::CONFLICT, "This trigger changes too fast right now; try again."))
 }
 
+/// Changes a trigger to what `decide` makes of it and shows it, or says what that would come to.
+pub(super) async fn change_or_tell(
+    app: &Shared,
+    caller: &Caller,
+    id: TriggerId,
+    run: Run,
+    decide: impl Fn(&Armed, Timestamp) -> Result<Definition, Fault>,
+) -> Result<Response, Fault> {
+    if let Run::Dry(until) = run {
+        return Ok(of_change(app, caller, id, until, decide).await?.respond(app));
+    }
+    let armed = change(app, caller, id, decide).await?;
+    Ok(Json(TriggerDocument::of(app, &armed)).into_response())
+}
+
 pub(crate) fn trigger_id(text: &str) -> Result<TriggerId, Fault> {
     id_of(text).map(TriggerId).ok_or_else(|| Fault::not_found("Trigger"))
 }
@@ -471,15 +488,24 @@ pub(crate) async fn table(state: State<App>, caller: Caller) -> Response {
 
 /// Make a trigger.
 #[utoipa::path(post, path = "/api/v1/triggers", tag = "Triggers", operation_id = "create_trigger", request_body = TriggerInput,
-    responses((status = 201, body = TriggerDocument), MakingErrors))]
+    params(
+        ("dry_run" = Option<bool>, Query, description = "true: nothing is done; the answer says what would be."),
+        ("until" = Option<String>, Query, description = "With dry_run: until when occurrences are compared, RFC 3339, at most 400 days from now; else to the end of the seventh day after today."),
+    ),
+    responses((status = 201, body = TriggerDocument), (status = 200, body = DryRunDocument, description = "With dry_run=true"), MakingErrors))]
 pub(crate) async fn create(
     State(app): State<App>,
     caller: Caller,
+    run: Run,
     given: Given,
     body: JsonBody,
 ) -> Result<Response, Problem> {
     let bytes = body.needed()?;
     let read = |now| read_definition(&app, bytes, None, None, now);
+    if let Run::Dry(until) = run {
+        let now = app.now();
+        return Ok(of_making(&app, &caller, read(now)?, now, until).await?);
+    }
     let (armed, replayed) = match given.recall_json(&app, &caller, &body).await? {
         Some(key) => make_once(&app, &caller, &key, read).await?,
         None => {
@@ -505,28 +531,37 @@ pub(crate) async fn load(app: &Shared, owner: UserId, id: &str) -> Result<Armed<
 
 /// Replace a trigger: what is left out takes its default.
 #[utoipa::path(put, path = "/api/v1/triggers/{id}", tag = "Triggers", operation_id = "replace_trigger",
-    params(("id" = i64, Path)), request_body = TriggerInput,
-    responses((status = 200, body = TriggerDocument), MakingErrors))]
+    params(
+        ("id" = i64, Path),
+        ("dry_run" = Option<bool>, Query, description = "true: nothing is done; the answer says what would be."),
+        ("until" = Option<String>, Query, description = "With dry_run: until when occurrences are compared, RFC 3339, at most 400 days from now; else to the end of the seventh day after today."),
+    ),
+    request_body = TriggerInput, responses((status = 200, body = ChangedDocument), MakingErrors))]
 pub(crate) async fn replace(
     State(app): State<App>,
     caller: Caller,
     PathId(id): PathId,
+    run: Run,
     body: JsonBody,
 ) -> Result<Response, Problem> {
     let bytes = body.needed()?;
     let decide = |current: &Armed, now| read_definition(&app, bytes, None, Some(&current.trigger.definition), now);
-    let armed = change(&app, &caller, trigger_id(&id)?, decide).await?;
-    Ok(Json(TriggerDocument::of(&app, &armed)).into_response())
+    Ok(change_or_tell(&app, &caller, trigger_id(&id)?, run, decide).await?)
 }
 
 /// Change a trigger in part.
 #[utoipa::path(patch, path = "/api/v1/triggers/{id}", tag = "Triggers", operation_id = "change_trigger",
-    params(("id" = i64, Path)), request_body = TriggerInput,
-    responses((status = 200, body = TriggerDocument), MakingErrors))]
+    params(
+        ("id" = i64, Path),
+        ("dry_run" = Option<bool>, Query, description = "true: nothing is done; the answer says what would be."),
+        ("until" = Option<String>, Query, description = "With dry_run: until when occurrences are compared, RFC 3339, at most 400 days from now; else to the end of the seventh day after today."),
+    ),
+    request_body = TriggerInput, responses((status = 200, body = ChangedDocument), MakingErrors))]
 pub(crate) async fn patch(
     State(app): State<App>,
     caller: Caller,
     PathId(id): PathId,
+    run: Run,
     body: JsonBody,
 ) -> Result<Response, Problem> {
     let bytes = body.needed()?;
@@ -534,17 +569,29 @@ pub(crate) async fn patch(
         let current = Some(&current.trigger.definition);
         read_definition(&app, bytes, current, current, now)
     };
-    let armed = change(&app, &caller, trigger_id(&id)?, decide).await?;
-    Ok(Json(TriggerDocument::of(&app, &armed)).into_response())
+    Ok(change_or_tell(&app, &caller, trigger_id(&id)?, run, decide).await?)
 }
 
 /// Delete a trigger; its events stay until age ends them.
 #[utoipa::path(delete, path = "/api/v1/triggers/{id}", tag = "Triggers", operation_id = "delete_trigger",
-    params(("id" = i64, Path)), responses((status = 204), Errors))]
-pub(crate) async fn delete(State(app): State<App>, caller: Caller, PathId(id): PathId) -> Result<StatusCode, Problem> {
+    params(
+        ("id" = i64, Path),
+        ("dry_run" = Option<bool>, Query, description = "true: nothing is done; the answer says what would be."),
+        ("until" = Option<String>, Query, description = "With dry_run: until when occurrences are compared, RFC 3339, at most 400 days from now; else to the end of the seventh day after today."),
+    ),
+    responses((status = 204), (status = 200, body = DryRunDocument, description = "With dry_run=true"), Errors))]
+pub(crate) async fn delete(
+    State(app): State<App>,
+    caller: Caller,
+    PathId(id): PathId,
+    run: Run,
+) -> Result<Response, Problem> {
+    if let Run::Dry(until) = run {
+        return Ok(of_deleting(&app, &caller, trigger_id(&id)?, until).await?);
+    }
     let now = app.now();
     if app.acting(&caller).delete_trigger(caller.owner(), trigger_id(&id)?, now).await? {
-        Ok(StatusCode::NO_CONTENT)
+        Ok(StatusCode::NO_CONTENT.into_response())
     } else {
         Err(Fault::not_found("Trigger").into())
     }
@@ -590,12 +637,16 @@ pub(crate) struct SkippedDocument {
 
 impl SkippedDocument {
     pub(crate) fn of(view: &SkippedView) -> SkippedDocument {
+        SkippedDocument::new(&view.skipped, view.recorded_at)
+    }
+
+    pub(crate) fn new(skipped: &Skipped, recorded_at: Timestamp) -> SkippedDocument {
         SkippedDocument {
-            reason: view.skipped.reason.word(),
-            first: time(view.skipped.first),
-            last: time(view.skipped.last),
-            count: view.skipped.count,
-            recorded_at: time(view.recorded_at),
+            reason: skipped.reason.word(),
+            first: time(skipped.first),
+            last: time(skipped.last),
+            count: skipped.count,
+            recorded_at: time(recorded_at),
         }
     }
 }

@@ -3,14 +3,18 @@
 
 use axum::extract::{Request, State};
 use axum::response::Response;
+use oncue_domain::effect::Effect;
 use oncue_domain::event::Origin;
-use oncue_domain::id::EventId;
+use oncue_domain::id::{EventId, TriggerId};
+use oncue_domain::schedule::zone::Zone;
 use oncue_domain::store::{EventFilter, EventPage};
-use oncue_domain::trigger::Definition;
+use oncue_domain::trigger::{Armed, Definition};
 
 use super::PageFault;
 use super::trigger::aim_of;
 use super::trigger_form::{Aim, FormErrors, FormPage, TriggerForm};
+use super::viewer::trigger_zone;
+use crate::api::dry_run::of_change;
 use crate::api::trigger_destination;
 use crate::app::App;
 use crate::auth::{Caller, Visitor};
@@ -36,15 +40,28 @@ pub(super) async fn check(
     let now = app.now();
     let aim = aim_of(&app, caller.owner(), &form).await?;
     let read = form.define(&app, aim.before(), now);
+    let told = match &aim {
+        Aim::Edit(armed) if read.is_ok() && !is_typing => Some(tell(&app, &caller, armed.trigger.id, &form).await),
+        _ => None,
+    };
     let page = FormPage::new(&app, &caller, &aim, form, now).unsaved();
-    match read {
+    match told.unwrap_or_else(|| read.map(|_| None)) {
         // Whoever is still typing is told in the preview alone what it lacks.
         Err(Fault::Invalid(errors)) if !is_typing => {
             Ok(page.with_errors(FormErrors::of(errors)).show(&app, &caller).await?)
         }
-        Ok(_) | Err(Fault::Invalid(_)) => Ok(page.show(&app, &caller).await?),
+        Ok(Some((effect, zone))) => Ok(page.with_effect(&effect, &zone).show(&app, &caller).await?),
+        Ok(None) | Err(Fault::Invalid(_)) => Ok(page.show(&app, &caller).await?),
         Err(fault) => Err(fault.into()),
     }
+}
+
+/// What saving the form would change, and on whose clock that is told.
+async fn tell(app: &App, caller: &Caller, id: TriggerId, form: &TriggerForm) -> Result<Option<(Effect, Zone)>, Fault> {
+    let decide = |current: &Armed, now| form.define(app, Some(&current.trigger.definition), now);
+    let edited = of_change(app, caller, id, None, decide).await?;
+    let zone = trigger_zone(app, edited.schedule()).clone();
+    Ok(Some((edited.effect, zone)))
 }
 
 /// POST /ui/triggers/test

@@ -1,6 +1,6 @@
 //! The form for making and changing a trigger: its fields as texts and the JSON of surface two that they amount to. What is
 //! right and wrong is decided where that JSON is read; `errors` brings it back to the fields. `preview` says what the form
-//! would do, `crontab` and `preset` fill it, `difference` compares two of them, and `page` is the page around it. No form
+//! would do and `would` what saving it would change, `crontab` and `preset` fill it, `difference` compares two of them, and `page` is the page around it. No form
 //! may decide on its own what a trigger can be.
 
 mod crontab;
@@ -11,6 +11,7 @@ mod page;
 mod preset;
 mod preview;
 mod terms;
+mod would;
 
 use std::collections::BTreeMap;
 

@@ -4,6 +4,7 @@ mod api_keys;
 mod backlog;
 mod bulk;
 mod deliveries;
+mod dry_run;
 mod edits;
 mod errors;
 mod events;

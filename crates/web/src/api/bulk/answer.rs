@@ -22,6 +22,8 @@ pub(super) enum Done {
     Made(TriggerId),
     /// The event is logged.
     Fired(EventId),
+    /// Nothing: it was only asked whether the trigger could be made.
+    Looked,
 }
 
 /// What became of every item of a bulk call.
@@ -33,7 +35,7 @@ pub(super) enum Done {
     }}]
 }))]
 pub(crate) struct AnswerDocument {
-    /// How many items were carried out; they are durable.
+    /// How many items were carried out; they are durable. With `dry_run=true`: how many would be.
     accepted: usize,
     /// How many were not.
     refused: usize,
@@ -47,7 +49,7 @@ pub(crate) struct AnswerDocument {
 pub(crate) struct ResultDocument {
     /// Which item it is, counted from zero.
     index: usize,
-    /// What the call for one would have answered.
+    /// What the call for one would have answered; with `dry_run=true` that is 200.
     status: u16,
     /// The trigger that was made.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -73,6 +75,7 @@ impl ResultDocument {
         match result {
             Ok(Done::Made(id)) => ResultDocument { status: StatusCode::CREATED.as_u16(), id: Some(id.0), ..nothing },
             Ok(Done::Fired(id)) => ResultDocument { status: StatusCode::OK.as_u16(), event_id: Some(id.0), ..nothing },
+            Ok(Done::Looked) => ResultDocument { status: StatusCode::OK.as_u16(), ..nothing },
             Err(fault) => {
                 let retry_after = match &fault {
                     Fault::TooMany(wait) => Some(seconds(*wait)),

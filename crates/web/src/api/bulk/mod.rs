@@ -13,13 +13,14 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use oncue_domain::event::Origin;
-use oncue_domain::id::{DestinationId, EventId, TriggerId};
+use oncue_domain::id::{DestinationId, EventId, TriggerId, UserId};
 use oncue_domain::payload::Payload;
 use oncue_domain::store::{Call, NewTrigger};
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use super::dry_run::{Run, look_for_destinations};
 use super::trigger::{TriggerInput, define, to_make};
 use super::trigger_destination::missing;
 use crate::app::{App, Shared};
@@ -51,6 +52,7 @@ pub(crate) struct FiringInput {
 /// Make many triggers, up to 10 000 in 16 MiB. Each item is the body of the call for one; each result has the status that it
 /// would have answered.
 #[utoipa::path(post, path = "/api/v1/triggers/bulk", tag = "Triggers", operation_id = "create_triggers",
+    params(("dry_run" = Option<bool>, Query, description = "true: nothing is made; the answer says of each item whether it would be.")),
     request_body(description = "A JSON array of triggers, or one of them on each line.", content(
         (Vec<TriggerInput> = "application/json"),
         (String = "application/x-ndjson"),
@@ -62,6 +64,7 @@ pub(crate) struct FiringInput {
 pub(crate) async fn create(
     State(app): State<App>,
     caller: Caller,
+    run: Run,
     given: Given,
     request: Request,
 ) -> Result<Response, Problem> {
@@ -72,6 +75,11 @@ pub(crate) async fn create(
         let definition = define(&app, item.fields()?, None, None, now)?;
         Ok(to_make(&app, owner, definition, now))
     };
+    if let Run::Dry(_) = run {
+        let look = |new: Vec<NewTrigger>, _: Timestamp| look_at_all(&app, owner, new);
+        let results = carry_out(&app, owner, &items, read, look).await;
+        return Ok(respond(results, body.answers_in_lines()));
+    }
     if let Some(key) = given.recall(&app, &caller, body.bytes()).await? {
         let (results, replayed) = once::make(&app, &caller, &key, &items, read).await;
         return Ok((replayed, respond(results, body.answers_in_lines())).into_response());
@@ -90,6 +98,16 @@ async fn make_all(app: &Shared, caller: &Caller, new: Vec<NewTrigger>, now: Time
         Err(error) => Err(error.into()),
     });
     results.collect()
+}
+
+/// Whether triggers of checked definitions could be made.
+async fn look_at_all(app: &Shared, owner: UserId, new: Vec<NewTrigger>) -> Vec<Result<Done, Fault>> {
+    let mut results = Vec::with_capacity(new.len());
+    for one in new {
+        let looked = look_for_destinations(app, owner, &one.definition.destinations).await;
+        results.push(looked.map(|()| Done::Looked));
+    }
+    results
 }
 
 /// Fire many api triggers, up to 10 000 times in 16 MiB, in the order of the items. Each result has the status that the call for one

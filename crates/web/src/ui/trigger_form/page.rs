@@ -6,13 +6,16 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use jiff::Timestamp;
 use oncue_domain::destination::Wanted;
+use oncue_domain::effect::Effect;
 use oncue_domain::id::EventId;
+use oncue_domain::schedule::zone::Zone;
 use oncue_domain::trigger::{Armed, Definition, Kind};
 
 use super::difference::Difference;
 use super::errors::FormErrors;
 use super::preset::Preset;
 use super::preview::Preview;
+use super::would::Would;
 use super::{TriggerForm, proposed_zones};
 use crate::app::App;
 use crate::auth::Caller;
@@ -52,6 +55,8 @@ pub(crate) struct FormPage {
     /// The event of trying the form out.
     tested: Option<i64>,
     differences: Vec<Difference>,
+    /// What saving it would change, where somebody asked.
+    would: Option<Would>,
     /// Whether leaving the page loses something, though nobody has typed since it came.
     is_unsaved: bool,
 }
@@ -85,6 +90,7 @@ impl FormPage {
             notice: None,
             tested: None,
             differences: Vec::new(),
+            would: None,
             is_unsaved: false,
             frame,
         }
@@ -118,6 +124,11 @@ impl FormPage {
     /// As it was typed, and not saved.
     pub(crate) fn unsaved(self) -> FormPage {
         FormPage { is_unsaved: true, ..self }
+    }
+
+    /// Saying what would come of saving it.
+    pub(crate) fn with_effect(self, effect: &Effect, zone: &Zone) -> FormPage {
+        FormPage { would: Some(Would::of(effect, zone)), ..self }
     }
 
     /// Refused, because the trigger is not any more what the form was filled from.

@@ -1,0 +1,217 @@
+//! What a change of a trigger comes to, before anybody makes it: which of its firings in the time to come are added, which fall away and which
+//! move, and what would be recorded as skipped. The room exists so that whoever is about to change something can be told what, by what
+//! carries it out: the change is decided where every edit is (`Armed::edit`), and the firings are those that every preview
+//! tells (`firings_to_come`). It decides nothing itself, and no clock may enter.
+
+mod difference;
+
+use jiff::{Span as Days, Timestamp};
+
+use crate::agenda::Span;
+use crate::occurrence::Skipped;
+use crate::schedule::zone::Zone;
+use crate::trigger::{Armed, Edit, TriggerHead};
+
+pub use difference::{Difference, Move};
+
+/// How many firings are compared at most, before the change and after it; where there are more, the comparison ends with the last of them.
+pub const FIRINGS_MAX: usize = 1_000;
+
+/// How many days are looked at when nobody says.
+pub const DAYS_UNASKED: i64 = 7;
+
+/// How many days can be looked at.
+pub const DAYS_MAX: i64 = 400;
+
+/// What a change comes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Effect {
+    /// The occurrence that it waits for; none where there is none, or no trigger yet.
+    pub next_before: Option<Timestamp>,
+    /// The one that it would wait for.
+    pub next_after: Option<Timestamp>,
+    /// What was compared, which ends earlier than what was asked for where that holds too much.
+    pub span: Span,
+    /// Whether that is all that was asked for.
+    pub is_whole: bool,
+    /// How the firings there differ.
+    pub firings: Difference,
+    /// What would be recorded.
+    pub skipped: Vec<Skipped>,
+}
+
+impl Effect {
+    /// What comes of a trigger that stands as `before` and would stand as `after`, until `until`; none is one that is not there. What moves within a
+    /// day is told by the days of `zone`.
+    pub fn of(
+        before: Option<&Armed>,
+        after: Option<&Armed>,
+        skipped: Vec<Skipped>,
+        (now, until): (Timestamp, Timestamp),
+        zone: &Zone,
+    ) -> Effect {
+        let (old, old_until) = firings(before, now, until);
+        let (new, new_until) = firings(after, now, until);
+        let reached = old_until.min(new_until);
+        let within = |firings: &[Timestamp]| firings.partition_point(|at| *at < reached);
+        Effect {
+            next_before: before.and_then(|armed| armed.next_at),
+            next_after: after.and_then(|armed| armed.next_at),
+            span: Span { from: now, until: reached },
+            is_whole: reached == until,
+            firings: Difference::between(&old[..within(&old)], &new[..within(&new)], zone),
+            skipped,
+        }
+    }
+
+    /// What an edit comes to that was decided at `now`.
+    pub fn of_edit(before: &Armed, edit: Edit, (now, until): (Timestamp, Timestamp), zone: &Zone) -> (Armed, Effect) {
+        let after = before.as_edited(&edit);
+        let effect = Effect::of(Some(before), Some(&after), edit.skipped, (now, until), zone);
+        (after, effect)
+    }
+}
+
+/// Until when is looked when nobody says: the end of the seventh day from today on, since what moves within the last day would
+/// otherwise seem to come or to go.
+pub fn until_unasked(now: Timestamp, zone: &Zone) -> Timestamp {
+    let time_zone = zone.time_zone();
+    let last = time_zone.to_datetime(now).date().checked_add(Days::new().days(DAYS_UNASKED + 1));
+    let end = last.and_then(|day| day.to_zoned(time_zone.clone()));
+    end.map_or(Timestamp::MAX, |end| end.timestamp())
+}
+
+/// The firings before `until`, ascending, and up to when those are all.
+fn firings(armed: Option<&Armed>, now: Timestamp, until: Timestamp) -> (Vec<Timestamp>, Timestamp) {
+    let Some(armed) = armed else { return (Vec::new(), until) };
+    let head = TriggerHead::from(armed);
+    let mut firings: Vec<Timestamp> =
+        head.firings_to_come(now).take_while(|at| *at < until).take(FIRINGS_MAX + 1).collect();
+    let beyond = if firings.len() > FIRINGS_MAX { firings.pop() } else { None };
+    (firings, beyond.unwrap_or(until))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::{TriggerId, UserId};
+    use crate::occurrence::Reason;
+    use crate::schedule::cron::CronExpression;
+    use crate::schedule::every::Period;
+    use crate::schedule::zone::Zones;
+    use crate::schedule::{FirstFiring, Schedule};
+    use crate::trigger::{Definition, MaxFires, ScheduleDetails, Terms, Trigger};
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().expect("a test writes its instants well")
+    }
+
+    fn riga() -> Zone {
+        Zones::bundled().get("Europe/Riga").expect("a zone of the bundled copy")
+    }
+
+    fn cron(line: &str) -> ScheduleDetails {
+        let expression = CronExpression::parse(line).expect("a test writes its lines well");
+        ScheduleDetails::plain(Schedule::Cron { expression, zone: riga() }, Some(riga()))
+    }
+
+    fn every(period: &str, terms: Terms) -> ScheduleDetails {
+        let period = Period::parse(period).expect("a period");
+        let pattern = Schedule::Every { period, anchor: at(NOW), first: FirstFiring::OnePeriodLater };
+        ScheduleDetails::new(pattern, None, terms, Zones::utc())
+    }
+
+    /// A Monday, 10:00 in Riga.
+    const NOW: &str = "2026-11-23T08:00:00Z";
+
+    fn armed(schedule: ScheduleDetails) -> Armed {
+        let definition = Definition {
+            name: None,
+            schedule: Some(schedule),
+            payload: None,
+            payload_schema: None,
+            webhook: None,
+            destinations: Vec::new(),
+            expects: None,
+            is_test: false,
+            enabled: true,
+            pause: None,
+            expires_at: None,
+        };
+        let next_at = definition.next_after(at(NOW));
+        let made = Trigger {
+            id: TriggerId(1),
+            owner: UserId(1),
+            revision: 1,
+            definition,
+            created_at: at(NOW),
+            standing_since: at(NOW),
+        };
+        Armed { trigger: made, next_at, fired: 0 }
+    }
+
+    fn changed(before: &Armed, change: impl FnOnce(&mut Definition)) -> Effect {
+        let mut definition = before.trigger.definition.clone();
+        change(&mut definition);
+        let edit = before.edit(definition, at(NOW));
+        Effect::of_edit(before, edit, (at(NOW), until_unasked(at(NOW), &riga())), &riga()).1
+    }
+
+    #[test]
+    fn a_later_hour_moves_every_day_and_adds_the_one_that_is_still_to_come_today() {
+        let effect = changed(&armed(cron("0 9 * * *")), |one| one.schedule = Some(cron("30 11 * * *")));
+        let Difference { kept, added, removed, moved } = effect.firings;
+        assert_eq!((kept, removed), (0, vec![]));
+        assert_eq!(added, [at("2026-11-23T09:30:00Z")]);
+        assert_eq!(moved.len(), 7);
+        assert_eq!(moved[0], Move { from: at("2026-11-24T07:00:00Z"), to: at("2026-11-24T09:30:00Z") });
+        let next = (effect.next_before, effect.next_after);
+        assert_eq!(next, (Some(at("2026-11-24T07:00:00Z")), Some(at("2026-11-23T09:30:00Z"))));
+        assert_eq!((effect.span.until, effect.is_whole), (at("2026-11-30T22:00:00Z"), true));
+    }
+
+    #[test]
+    fn pausing_removes_and_says_what_is_recorded() {
+        let mut late = armed(cron("0 9 * * *"));
+        late.next_at = Some(at("2026-11-23T07:00:00Z"));
+        let effect = changed(&late, |one| one.enabled = false);
+        assert_eq!((effect.firings.removed.len(), effect.firings.added.len(), effect.next_after), (8, 0, None));
+        let due = at("2026-11-23T07:00:00Z");
+        assert_eq!(effect.skipped, [Skipped { reason: Reason::Superseded, first: due, last: due, count: 1 }]);
+    }
+
+    #[test]
+    fn what_leaves_the_schedule_alone_moves_nothing() {
+        let effect = changed(&armed(cron("0 9 * * *")), |one| one.name = Some("new".to_owned()));
+        assert_eq!(effect.firings, Difference { kept: 7, ..Difference::default() });
+        assert_eq!(effect.skipped, []);
+    }
+
+    #[test]
+    fn what_comes_too_often_is_compared_as_far_as_it_goes() {
+        let effect = changed(&armed(every("1s", Terms::default())), |one| one.schedule = Some(cron("0 * * * *")));
+        assert!(!effect.is_whole);
+        assert_eq!(effect.span.until, at("2026-11-23T08:16:41Z"));
+        assert_eq!((effect.firings.removed.len(), effect.firings.added.len()), (FIRINGS_MAX, 0));
+    }
+
+    #[test]
+    fn a_limit_counts_on_through_a_change() {
+        let limited = |most| Terms { max_fires: MaxFires::new(most), ..Terms::default() };
+        let mut before = armed(every("1h", limited(5)));
+        before.fired = 3;
+        let effect = changed(&before, |one| one.schedule = Some(every("1h", limited(4))));
+        assert_eq!((effect.firings.kept, effect.firings.removed.len()), (1, 1));
+        let effect = changed(&before, |one| one.schedule = Some(every("1h", Terms::default())));
+        assert_eq!((effect.firings.kept, effect.firings.removed.len()), (2, 0));
+    }
+
+    #[test]
+    fn what_is_made_is_added_and_what_is_deleted_is_removed() {
+        let (one, until) = (armed(cron("0 9 * * *")), until_unasked(at(NOW), &riga()));
+        let made = Effect::of(None, Some(&one), Vec::new(), (at(NOW), until), &riga());
+        assert_eq!((made.firings.added.len(), made.next_before, made.next_after), (7, None, one.next_at));
+        let deleted = Effect::of(Some(&one), None, Vec::new(), (at(NOW), until), &riga());
+        assert_eq!((deleted.firings.removed, deleted.next_after), (made.firings.added, None));
+    }
+}

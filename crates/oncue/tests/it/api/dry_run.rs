@@ -1,0 +1,229 @@
+//! Asking a call what it would come to: the same refusals as when it is carried out, a true account of the firings, and nothing done.
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use crate::support::client::{Answer, Client};
+use crate::support::server::Server;
+use crate::support::time::instant;
+
+/// Everything that a call could have left behind.
+fn traces(ann: &Client) -> [Value; 4] {
+    let paths = ["/api/v1/triggers", "/api/v1/audit", "/api/v1/event_logs?status=all", "/api/v1/destinations"];
+    paths.map(|path| ann.get(path).is(200).json())
+}
+
+/// The answer of a call that is only asked, which must leave no trace.
+fn asked(ann: &Client, method: &str, path: &str, body: Option<&Value>) -> Answer {
+    let before = traces(ann);
+    let call = ann.call(method, path);
+    let answer = match body {
+        Some(body) => call.json(body).send(),
+        None => call.send(),
+    };
+    assert_eq!(traces(ann), before, "{method} {path} left something behind");
+    answer
+}
+
+fn make(ann: &Client, body: &Value) -> (String, Value) {
+    let made = ann.post("/api/v1/triggers", body).is(201).json();
+    (format!("/api/v1/triggers/{}", made["id"]), made)
+}
+
+fn times(list: &Value) -> Vec<Timestamp> {
+    list.as_array().expect("a list").iter().map(instant).collect()
+}
+
+#[test]
+fn what_is_made_is_told_before_it_is_made() {
+    let server = Server::start();
+    let ann = server.user();
+    let body = json!({"name": "n", "type": "scheduled", "schedule_details": {"cron": "0 */6 * * *", "timezone": "Europe/Riga"}});
+    let told = asked(&ann, "POST", "/api/v1/triggers?dry_run=true", Some(&body)).is(200).json();
+    assert_eq!((&told["dry_run"], &told["trigger"]["id"], &told["changes"]), (&json!(true), &Value::Null, &json!([])));
+    let (at, made) = make(&ann, &body);
+    assert_eq!(told["next"], json!({"before": null, "after": made["next_at"]}));
+    assert_eq!(told["trigger"]["summary"], made["summary"]);
+    let added = times(&told["occurrences"]["added"]);
+    let upcoming = ann.get(&format!("{at}/upcoming?count=28")).is(200).json();
+    assert_eq!(added[..28], times(&upcoming["occurrences"])[..], "the same as every preview tells");
+    assert_eq!(told["occurrences"]["is_whole"], true);
+}
+
+#[test]
+fn a_change_tells_what_moves_and_then_does_just_that() {
+    let server = Server::start();
+    let ann = server.user();
+    let (at, made) =
+        make(&ann, &json!({"type": "scheduled", "schedule_details": {"cron": "0 9 * * *", "timezone": "Europe/Riga"}}));
+    let change = json!({"schedule_details": {"cron": "45 9 * * *", "timezone": "Europe/Riga"}, "name": "later"});
+    for (method, path) in [("PATCH", format!("{at}?dry_run=true")), ("PUT", format!("{at}?dry_run=true"))] {
+        let told = asked(&ann, method, &path, Some(&change)).is(200).json();
+        let moved = told["occurrences"]["moved"].as_array().expect("a list");
+        assert!(moved.len() >= 7, "{told}");
+        for one in moved {
+            assert_eq!(instant(&one["to"]).duration_since(instant(&one["from"])), SignedDuration::from_mins(45));
+        }
+        let fields: Vec<&Value> =
+            told["changes"].as_array().expect("a list").iter().map(|change| &change["field"]).collect();
+        assert_eq!(fields, ["name", "schedule_details"]);
+        assert_eq!(told["next"]["before"], made["next_at"]);
+        assert_eq!(told["trigger"]["revision"], 2);
+    }
+    let told = asked(&ann, "PATCH", &format!("{at}?dry_run=true"), Some(&change)).is(200).json();
+    let changed = ann.patch(&at, &change).is(200).json();
+    assert_eq!(told["trigger"], changed, "it came to what was told");
+    let back = asked(&ann, "POST", &format!("{at}/revisions/1/restore?dry_run=true"), None).is(200).json();
+    assert_eq!(back["trigger"]["revision"], 3);
+    assert_eq!(
+        back["occurrences"]["moved"].as_array().map(Vec::len),
+        told["occurrences"]["moved"].as_array().map(Vec::len)
+    );
+}
+
+#[test]
+fn pausing_and_deleting_take_everything_away() {
+    let server = Server::start();
+    let ann = server.user();
+    let (at, made) = make(&ann, &json!({"type": "scheduled", "schedule_details": {"every": "1h"}}));
+    let until = Timestamp::now() + SignedDuration::from_mins(150);
+    let paused = json!({"enabled": false});
+    let told = asked(&ann, "PATCH", &format!("{at}?dry_run=true&until={until}"), Some(&paused)).is(200).json();
+    assert_eq!(times(&told["occurrences"]["removed"]).len(), 2, "{told}");
+    assert_eq!(told["next"], json!({"before": made["next_at"], "after": null}));
+    let gone = asked(&ann, "DELETE", &format!("{at}?dry_run=true&until={until}"), None).is(200).json();
+    assert_eq!((&gone["trigger"], &gone["occurrences"]["removed"]), (&Value::Null, &told["occurrences"]["removed"]));
+    ann.delete(&format!("{at}?dry_run=false")).is(204);
+    ann.get(&at).is(404);
+}
+
+#[test]
+fn what_comes_too_often_says_how_far_was_looked() {
+    let server = Server::start();
+    let ann = server.user();
+    let body = json!({"type": "scheduled", "schedule_details": {"every": "1s"}});
+    let told = asked(&ann, "POST", "/api/v1/triggers?dry_run=true", Some(&body)).is(200).json();
+    let occurrences = &told["occurrences"];
+    assert_eq!((times(&occurrences["added"]).len(), &occurrences["is_whole"]), (1_000, &json!(false)));
+    let looked = instant(&occurrences["until"]).duration_since(instant(&occurrences["from"]));
+    assert_eq!(looked, SignedDuration::from_secs(1_001));
+}
+
+#[test]
+fn the_same_is_refused_as_when_it_is_carried_out() {
+    let server = Server::start();
+    let (ann, bob) = (server.user(), server.register("bob@example.com"));
+    let (at, _) = make(&ann, &json!({"type": "api"}));
+    let bodies = [
+        json!({"type": "scheduled", "schedule_details": {"run_at": "2020-01-01T00:00:00Z"}}),
+        json!({"type": "api", "destinations": [987_654]}),
+        json!({"type": "api", "webhook_url": "http://169.254.169.254/"}),
+        json!({"type": "api", "colour": "red"}),
+        json!({"type": "api", "payload_schema": {"type": "object"}, "api_payload": 7}),
+        json!([]),
+    ];
+    for body in &bodies {
+        for (method, path) in [("POST", "/api/v1/triggers"), ("PUT", &at), ("PATCH", &at)] {
+            let told = asked(&ann, method, &format!("{path}?dry_run=true"), Some(body));
+            let refused = ann.call(method, path).json(body).send();
+            assert!((400..500).contains(&refused.status), "{method} {body}: {}", refused.text);
+            assert_eq!((told.status, told.json()), (refused.status, refused.json()), "{method} {body}");
+        }
+    }
+    for (method, body) in [("PATCH", Some(json!({"name": "b"}))), ("DELETE", None)] {
+        asked(&bob, method, &format!("{at}?dry_run=true"), body.as_ref()).problem(404);
+    }
+    asked(&ann, "POST", &format!("{at}/revisions/1/restore?dry_run=true"), None).problem(409);
+    let wrong = [
+        "dry_run=yes",
+        "dry_run=true&until=soon",
+        "dry_run=true&until=2020-01-01T00:00:00Z",
+        "dry_run=true&until=2100-01-01T00:00:00Z",
+    ];
+    for query in wrong {
+        let name = if query.contains("until") { "until" } else { "dry_run" };
+        asked(&ann, "DELETE", &format!("{at}?{query}"), None).blames(name);
+    }
+    server.nobody().delete(&format!("{at}?dry_run=true")).is(401);
+}
+
+#[test]
+fn a_call_that_cannot_be_asked_is_not_carried_out_instead() {
+    let server = Server::start();
+    let ann = server.user();
+    let (at, made) = make(&ann, &json!({"type": "api"}));
+    for path in [format!("{at}/fire"), format!("{at}/test"), format!("/triggers/{}/fire", made["id"])] {
+        let answer = asked(&ann, "POST", &format!("{path}?dry_run=true"), None);
+        assert_eq!(answer.status, 422, "{}", answer.text);
+        assert!(answer.text.contains("dry_run"), "{}", answer.text);
+    }
+    let destination = json!({"name": "d", "type": "webhook", "url": "https://example.com/"});
+    asked(&ann, "POST", "/api/v1/destinations?dry_run=true", Some(&destination)).blames("dry_run");
+    ann.get(&format!("{at}?dry_run=true")).is(200);
+}
+
+#[test]
+fn many_are_looked_at_one_by_one() {
+    let server = Server::start();
+    let ann = server.user();
+    let body = json!([{"type": "api"}, {"type": "never"}, {"type": "api", "destinations": [987_654]}]);
+    let told = asked(&ann, "POST", "/api/v1/triggers/bulk?dry_run=true", Some(&body)).is(200).json();
+    let statuses: Vec<&Value> =
+        told["results"].as_array().expect("a list").iter().map(|result| &result["status"]).collect();
+    assert_eq!(statuses, [200, 422, 422]);
+    assert_eq!((&told["accepted"], &told["results"][0]["id"]), (&json!(1), &Value::Null));
+}
+
+#[test]
+fn asking_uses_up_no_key() {
+    let server = Server::start();
+    let ann = server.user();
+    let body = json!({"type": "api", "name": "one"});
+    let call = |path: &str| ann.call("POST", path).header("Idempotency-Key", "k1").json(&body);
+    call("/api/v1/triggers?dry_run=true").send().is(200);
+    let made = call("/api/v1/triggers").send().is(201);
+    assert_eq!(made.header("idempotency-replayed"), "");
+    let at = format!("/api/v1/triggers/{}", made.json()["id"]);
+    ann.patch(&at, &json!({"name": "two"})).is(200);
+    let restore = |query: &str| {
+        let path = format!("{at}/revisions/1/restore{query}");
+        ann.call("POST", &path).header("Idempotency-Key", "k2").send()
+    };
+    restore("?dry_run=true").is(200);
+    assert_eq!(restore("").is(200).json()["name"], "one");
+}
+
+#[test]
+fn the_form_tells_what_would_change_before_it_is_saved() {
+    let server = Server::start();
+    let ann = server.user();
+    let (at, made) = make(
+        &ann,
+        &json!({"name": "n", "type": "scheduled", "schedule_details": {"cron": "0 9 * * *", "timezone": "Europe/Riga"}}),
+    );
+    let id = made["id"].to_string();
+    let edit = ann.get(&format!("/ui/triggers/{id}/edit")).is(200).text;
+    assert!(edit.contains("What would change"), "{edit}");
+    let check = |cron: &str| {
+        let fields = [
+            ("id", id.as_str()),
+            ("revision", "1"),
+            ("name", "n"),
+            ("kind", "cron"),
+            ("cron", cron),
+            ("timezone", "Europe/Riga"),
+        ];
+        ann.call("POST", "/ui/triggers/check").form(&fields).send()
+    };
+    let before = traces(&ann);
+    let page = check("45 9 * * *").is(200).text;
+    for words in ["firings move", "id=\"would\"", "09:45:00", "09:00:00", "Nothing is saved yet"] {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+    let page = check("0 9 * * *").is(200).text;
+    assert!(page.contains("firings stay as they are"), "{page}");
+    let page = check("0 99 * * *").is(422).text;
+    assert!(!page.contains("id=\"would\""), "{page}");
+    assert_eq!(traces(&ann), before, "nothing was saved");
+    ann.get(&at).is(200);
+}
