@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::access::{ApiKey, Scope};
 use crate::actor::Actor;
+use crate::audit::Repair;
 use crate::backlog::Backlog;
 use crate::destination::Standing;
 use crate::id::{ApiKeyId, DestinationId, TriggerId, UserId};
@@ -73,11 +74,15 @@ pub enum Action {
     WasAway,
     /// A node was silent, and others took over what it held.
     GivenUp,
+    /// The auditor found that it waited for the wrong instant, or for nothing, and put it right.
+    Rearmed,
+    /// Zone data of another release is in use from then on.
+    ZoneDataChanged,
 }
 
 impl Action {
     /// Every action.
-    pub const ALL: [Action; 20] = [
+    pub const ALL: [Action; 22] = [
         Action::Created,
         Action::Edited,
         Action::Deleted,
@@ -98,6 +103,8 @@ impl Action {
         Action::Backfilled,
         Action::WasAway,
         Action::GivenUp,
+        Action::Rearmed,
+        Action::ZoneDataChanged,
     ];
 
     /// The word in the API and in the stores.
@@ -123,6 +130,8 @@ impl Action {
             Action::Backfilled => "backfilled",
             Action::WasAway => "was_away",
             Action::GivenUp => "given_up",
+            Action::Rearmed => "rearmed",
+            Action::ZoneDataChanged => "zone_data_changed",
         }
     }
 
@@ -229,6 +238,20 @@ impl Act {
     pub fn trigger_edited(trigger: &Trigger) -> Act {
         let details = Some(format!("revision {}", trigger.revision));
         Act { action: Action::Edited, details, ..Act::trigger_made(trigger) }
+    }
+
+    /// The auditor has put right what a trigger waits for.
+    pub fn trigger_rearmed(repair: &Repair, name: Option<String>) -> Act {
+        let words = |next_at: Option<Timestamp>| next_at.map_or_else(|| "nothing".to_owned(), |at| at.to_string());
+        let (seen, next_at) = (words(repair.seen.map(|cursor| cursor.next_at)), words(repair.next_at));
+        let details = Some(format!("{}: waits for {next_at} instead of {seen}", repair.defect.word()));
+        let id = Some(repair.trigger.0);
+        Act { name, details, ..Act::new(repair.owner, Action::Rearmed, Thing::Trigger, id) }
+    }
+
+    /// A server uses zone data of another release than the one before.
+    pub fn zone_data_changed(release: &str, before: &str) -> Act {
+        Act::of_server(Action::ZoneDataChanged, None, format!("from {before} to {release}"))
     }
 
     /// A trigger was deleted.

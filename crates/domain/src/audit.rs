@@ -9,7 +9,7 @@ mod account;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::id::{TriggerId, UserId};
-use crate::trigger::{Trigger, just_before};
+use crate::trigger::{ScheduleDetails, Trigger, just_before};
 
 pub use account::{ACCOUNT_MAX, Account, Asked, Compared, Few};
 
@@ -27,6 +27,27 @@ pub struct Cursor {
     /// The revision of the trigger that it was armed for; plans of another one change nothing.
     pub revision: i64,
 }
+
+/// The zone data that is in use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ZoneData {
+    /// Its release, as the copy names it.
+    pub release: String,
+    /// The release that was in use before; none where there was no other.
+    pub before: Option<String>,
+    /// Since when it is in use.
+    pub since: Timestamp,
+}
+
+impl ZoneData {
+    /// Whether triggers may still wait for what the data before named, which somebody who begins to look at `now` has to reckon with.
+    pub fn is_news(&self, now: Timestamp) -> bool {
+        self.before.is_some() && now.duration_since(self.since) < NEWS_FOR
+    }
+}
+
+/// For how long a change of the zone data is news: the nodes of one database change to it one after the other.
+const NEWS_FOR: SignedDuration = SignedDuration::from_hours(24);
 
 /// A trigger under inspection, without what its events carry.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +69,8 @@ pub enum Defect {
     Astray,
     /// It was armed for another revision of itself, so what it waits for would never fire.
     Outdated,
+    /// It waits for an instant that its schedule named by the zone data that was in use before.
+    Moved,
     /// It waits for something although it is paused, has expired, or has no schedule.
     Needless,
     /// It cannot be read, and so does not fire.
@@ -62,10 +85,11 @@ pub enum Defect {
 
 impl Defect {
     /// Every sort of defect.
-    pub const ALL: [Defect; 8] = [
+    pub const ALL: [Defect; 9] = [
         Defect::Disarmed,
         Defect::Astray,
         Defect::Outdated,
+        Defect::Moved,
         Defect::Needless,
         Defect::Unreadable,
         Defect::Missing,
@@ -79,6 +103,7 @@ impl Defect {
             Defect::Disarmed => "disarmed",
             Defect::Astray => "astray",
             Defect::Outdated => "outdated",
+            Defect::Moved => "moved",
             Defect::Needless => "needless",
             Defect::Unreadable => "unreadable",
             Defect::Missing => "missing",
@@ -93,6 +118,7 @@ impl Defect {
             Defect::Disarmed => "waits for nothing although it should fire",
             Defect::Astray => "waits for an instant that is not its next occurrence",
             Defect::Outdated => "was armed for another revision of itself, which would never fire",
+            Defect::Moved => "waits for an instant that new zone data has moved",
             Defect::Needless => "waits for an occurrence that it is not to fire at",
             Defect::Unreadable => "cannot be read and does not fire",
             Defect::Missing => "has occurrences of which nothing says what became",
@@ -115,6 +141,10 @@ pub struct Repair {
     pub seen: Option<Cursor>,
     /// What it is to wait for, if anything.
     pub next_at: Option<Timestamp>,
+    /// What was wrong.
+    pub defect: Defect,
+    /// When that was found.
+    pub found_at: Timestamp,
 }
 
 /// Something that is wrong with a trigger.
@@ -181,8 +211,41 @@ impl Inspected {
             Some(cursor) if cursor.revision != trigger.revision => (Defect::Outdated, Some(cursor.next_at)),
             Some(_) => return None,
         };
-        let repair = Repair { owner: trigger.owner, trigger: trigger.id, revision: trigger.revision, seen, next_at };
-        Some(Finding { trigger: trigger.id, defect, repair: Some(repair), about: None })
+        Some(self.to_repair(defect, next_at, now))
+    }
+
+    fn to_repair(&self, defect: Defect, next_at: Option<Timestamp>, found_at: Timestamp) -> Finding {
+        let Trigger { id, owner, revision, .. } = self.trigger;
+        let repair = Repair { owner, trigger: id, revision, seen: self.cursor, next_at, defect, found_at };
+        Finding { trigger: id, defect, repair: Some(repair), about: None }
+    }
+
+    /// The same of a trigger whose zone's rules may have changed since it was armed: what it waits for is then no mistake.
+    ///
+    /// What the new rules name for the time behind it was never waited for, and is let rest, but for the one that stands in the place of what it
+    /// waits for: an instant that has moved to an earlier time, and is past by now, fires late instead of being lost.
+    pub fn finding_by_new_rules(
+        &self,
+        accounted_until: Option<Timestamp>,
+        gone_until: Timestamp,
+        now: Timestamp,
+    ) -> Option<Finding> {
+        let finding = self.finding(accounted_until, gone_until, now)?;
+        let hangs_on_rules = self.trigger.definition.schedule.as_ref().is_some_and(ScheduleDetails::hangs_on_a_zone);
+        let Some(waited_for) = self.cursor.map(|cursor| cursor.next_at).filter(|_| hangs_on_rules) else {
+            return Some(finding);
+        };
+        if finding.defect != Defect::Astray {
+            return Some(finding);
+        }
+        let floor = self.told_from(gone_until).max(accounted_until.unwrap_or(Timestamp::MIN));
+        let to_come = self.next_after(floor.max(now));
+        let schedule = self.trigger.definition.schedule.as_ref();
+        let past = schedule.and_then(|schedule| schedule.latest_in(floor, now));
+        let way = |at: &Timestamp| at.duration_since(waited_for).abs();
+        let past = past.filter(|past| self.is_named(*past));
+        let in_its_place = past.filter(|past| to_come.is_none_or(|to_come| way(past) < way(&to_come)));
+        Some(self.to_repair(Defect::Moved, in_its_place.or(to_come), now))
     }
 
     /// From when on it can be told what became of its occurrences.
@@ -247,6 +310,7 @@ pub struct Round {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::schedule::cron::CronExpression;
     use crate::schedule::every::Period;
     use crate::schedule::zone::Zones;
     use crate::schedule::{FirstFiring, Schedule};
@@ -412,12 +476,42 @@ mod tests {
     }
 
     #[test]
+    fn what_new_rules_have_moved_is_put_in_its_place_and_nothing_behind_it_fires() {
+        let hour = 3_600;
+        let zone = Zones::bundled().get("Europe/Riga").expect("a zone");
+        let expression = CronExpression::parse("0 9 * * *").expect("a line");
+        let mut daily = with(Some(Schedule::Cron { expression, zone }));
+        daily.trigger.standing_since = Timestamp::UNIX_EPOCH;
+        let named = daily.next_after(at(0)).expect("it goes on").duration_since(at(0)).as_secs();
+        let found = |waits_for: i64, accounted: i64, now: i64| {
+            let moved = daily.clone().waits_for(waits_for);
+            let accounted = Some(at(accounted));
+            let finding = moved.finding_by_new_rules(accounted, at(now - 48 * hour), at(now))?;
+            let next_at = finding.repair.and_then(|repair| repair.next_at);
+            Some((finding.defect, next_at.map(|next| next.duration_since(at(0)).as_secs())))
+        };
+        let (day, before) = (24 * hour, named - 24 * hour);
+        assert_eq!(found(named, before, named - 5), None, "nothing has moved");
+        let ahead = found(named - hour, before - hour, named - 5 * hour);
+        assert_eq!(ahead, Some((Defect::Moved, Some(named))), "what the new rules name for yesterday is let rest");
+        let back = found(named + hour, before + hour, named - 5 * hour);
+        assert_eq!(back, Some((Defect::Moved, Some(named))));
+        let passed = found(named + hour, before + hour, named + hour / 2);
+        assert_eq!(passed, Some((Defect::Moved, Some(named))), "it moved to half an hour ago, and fires late");
+        let fired = found(named + day - hour, named, named + hour);
+        assert_eq!(fired, Some((Defect::Moved, Some(named + day))));
+        let every = every_ten().waits_for(33);
+        let told = every.finding_by_new_rules(Some(at(20)), at(-1000), at(25)).map(|finding| finding.defect);
+        assert_eq!(told, Some(Defect::Astray), "no rule of a zone moves a period");
+    }
+
+    #[test]
     fn findings_are_counted_by_their_sort() {
         let mut tally = Tally::default();
         for defect in [Defect::Disarmed, Defect::Disarmed, Defect::Unreadable] {
             tally.note(defect);
         }
-        assert_eq!(Defect::ALL.map(|defect| tally.of(defect)), [2, 0, 0, 0, 1, 0, 0, 0]);
+        assert_eq!(Defect::ALL.map(|defect| tally.of(defect)), [2, 0, 0, 0, 0, 1, 0, 0, 0]);
         assert_eq!(tally.sum(), 3);
     }
 }

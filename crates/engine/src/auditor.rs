@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 use oncue_domain::agenda::Span;
-use oncue_domain::audit::{Asked, Compared, Defect, Finding, Inspected, Round, SLICE_MAX, Tally};
+use oncue_domain::audit::{Asked, Compared, Defect, Finding, Inspected, Round, SLICE_MAX, Tally, ZoneData};
 use oncue_domain::clock::Clock;
 use oncue_domain::event::Retention;
 use oncue_domain::id::TriggerId;
@@ -66,6 +66,21 @@ pub struct Auditor {
     round: Option<(Round, Span)>,
     /// Up to when the rounds before compared.
     compared_until: Option<Timestamp>,
+    /// The zone data that the schedules were read with; none where nobody said.
+    zones: Zones,
+}
+
+/// Whether what triggers wait for may have been named by other zone data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Zones {
+    /// Nobody asked for it.
+    Unknown,
+    /// Of this release; what was used before is asked with the first slice.
+    Release(String),
+    /// It changed, and this round looks for what has moved.
+    Changed(ZoneData),
+    /// It is as it was when the triggers were armed.
+    Settled,
 }
 
 /// What came of a slice.
@@ -83,7 +98,19 @@ impl Auditor {
     /// One that goes about this errand from the first trigger on.
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, retention: Retention, errand: Errand) -> Auditor {
         let last = LastRound::default();
-        Auditor { store, clock, retention, errand, last, after: None, round: None, compared_until: None }
+        let zones = Zones::Unknown;
+        Auditor { store, clock, retention, errand, last, after: None, round: None, compared_until: None, zones }
+    }
+
+    /// The schedules are read with zone data of that release. Where another was used before, its first round is in a hurry, and what waits for an
+    /// instant that has moved is no defect.
+    pub fn with_zone_data(self, release: &str) -> Auditor {
+        Auditor { zones: Zones::Release(release.to_owned()), ..self }
+    }
+
+    /// Whether triggers may wait for instants that new zone data has moved, and are looked over without a rest.
+    pub fn is_in_a_hurry(&self) -> bool {
+        matches!(self.zones, Zones::Changed(_))
     }
 
     /// Where the last round that ended can be read.
@@ -97,6 +124,10 @@ impl Auditor {
     /// When the store cannot answer; then the slice is looked over again next time.
     pub async fn tick(&mut self) -> Result<Looked> {
         let began_at = self.clock.now();
+        if let Zones::Release(release) = &self.zones {
+            let used = self.store.use_zone_data(release, began_at).await?;
+            self.zones = if used.is_news(began_at) { Zones::Changed(used) } else { Zones::Settled };
+        }
         let span = self.round.map_or_else(|| self.span_at(began_at), |(_, span)| span);
         let inspection = self.store.inspect(self.after, SLICE_MAX).await?;
         let mut findings: Vec<Finding> = inspection.unreadable.iter().map(|id| Finding::unreadable(*id)).collect();
@@ -117,6 +148,16 @@ impl Auditor {
             self.last.set(looked.round);
             self.round = None;
             self.compared_until = Some(span.until);
+            if let Zones::Changed(ZoneData { release, before, .. }) = &self.zones {
+                let (before, moved) = (before.as_deref().unwrap_or_default(), looked.round.found.of(Defect::Moved));
+                tracing::info!(
+                    moved,
+                    before,
+                    release,
+                    "zone data of release {release} is in use instead of {before}; triggers that wait for another instant now: {moved}"
+                );
+                self.zones = Zones::Settled;
+            }
         }
         Ok(looked)
     }
@@ -142,7 +183,15 @@ impl Auditor {
         let whose = suspects.iter().map(|suspect| (suspect.trigger.owner, suspect.trigger.id)).collect();
         let accounted = self.store.accounted_until(whose).await?;
         let told = suspects.iter().zip(accounted);
-        let found = told.filter_map(|(suspect, accounted)| suspect.finding(accounted, gone_until, now)).collect();
+        let is_new = self.is_in_a_hurry();
+        let find = |(suspect, accounted): (&&Inspected, Option<Timestamp>)| {
+            if is_new {
+                suspect.finding_by_new_rules(accounted, gone_until, now)
+            } else {
+                suspect.finding(accounted, gone_until, now)
+            }
+        };
+        let found = told.filter_map(find).collect();
         if self.errand == Errand::Look { self.confirm(found, triggers).await } else { self.mend(found).await }
     }
 

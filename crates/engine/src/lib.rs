@@ -80,6 +80,9 @@ const DRAIN_LOOK_EVERY: Duration = Duration::from_secs(30);
 /// How long the auditor rests between two slices, and before its first: whoever begins has more urgent things to do.
 const AUDIT_PAUSE: Duration = Duration::from_secs(1);
 
+/// The same where what triggers wait for may have moved: each may be due soon.
+const AUDIT_HURRY: Duration = Duration::from_millis(20);
+
 /// How often what this node does is said to whoever asks for it.
 const TELL_EVERY: Duration = Duration::from_secs(1);
 
@@ -158,7 +161,8 @@ impl Engine {
         let drainer = Drainer::new(store, clock, doors.ids, Arc::clone(&tally));
         let told = tell(Arc::clone(&doors.store), Arc::clone(&doors.clock), Arc::clone(&tally), stopped.clone());
         let (store, clock) = (Arc::clone(&doors.store), Arc::clone(&doors.clock));
-        let auditor = Auditor::new(store, clock, doors.retention, Errand::Watch);
+        let auditor =
+            Auditor::new(store, clock, doors.retention, Errand::Watch).with_zone_data(doors.zones.release.trim());
         let (store, clock) = (Arc::clone(&doors.store), Arc::clone(&doors.clock));
         let watch = Watch::new(store, clock, Arc::clone(&tally), auditor.last_round());
         let health: Arc<dyn Health> = Arc::new(watch);
@@ -367,6 +371,8 @@ async fn audit(mut auditor: Auditor, mut stopped: watch::Receiver<bool>) {
                 if looked.is_over {
                     round_began = None;
                     ROUND_EVERY.unsigned_abs().saturating_sub(began.elapsed()).max(AUDIT_PAUSE)
+                } else if auditor.is_in_a_hurry() {
+                    AUDIT_HURRY
                 } else {
                     AUDIT_PAUSE
                 }

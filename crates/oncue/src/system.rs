@@ -2,7 +2,7 @@
 
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use base64::Engine;
@@ -37,17 +37,18 @@ pub(crate) fn machine_name() -> String {
 /// Where systems keep their zone data.
 const ZONEINFO: &str = "/usr/share/zoneinfo";
 
-/// The newer of the system's zone data and the copy in this program.
+/// The newer of the system's zone data and the copy in this program. Where the system's lies elsewhere, `TZDIR` says so to every program.
 pub(crate) fn zones() -> Zones {
-    let system = TimeZoneDatabase::from_dir(ZONEINFO)
+    let zoneinfo = std::env::var_os("TZDIR").filter(|path| !path.is_empty());
+    let zoneinfo = zoneinfo.map_or_else(|| PathBuf::from(ZONEINFO), PathBuf::from);
+    let system = TimeZoneDatabase::from_dir(&zoneinfo)
         .ok()
-        .map(|database| Zones::with_database(database, system_release().unwrap_or_default(), Source::System));
+        .map(|database| Zones::with_database(database, release_in(&zoneinfo).unwrap_or_default(), Source::System));
     Zones::newer_of(system, Zones::bundled())
 }
 
 /// The release of the system's copy: the first line of tzdata.zi ("# version 2026e"), or the file +VERSION.
-fn system_release() -> Option<String> {
-    let zoneinfo = Path::new(ZONEINFO);
+fn release_in(zoneinfo: &Path) -> Option<String> {
     let from_zi = std::fs::read_to_string(zoneinfo.join("tzdata.zi")).ok().and_then(|text| {
         text.lines().next().and_then(|line| line.strip_prefix("# version ")).map(|release| release.trim().to_owned())
     });

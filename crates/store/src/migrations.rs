@@ -97,6 +97,7 @@ pub(crate) const POSTGRES: &[Migration] = &[
     Migration { version: 12, name: "backlogs", sql: include_str!("../migrations/postgres/0012_backlogs.sql") },
     Migration { version: 13, name: "pauses", sql: include_str!("../migrations/postgres/0013_pauses.sql") },
     Migration { version: 14, name: "runs", sql: include_str!("../migrations/postgres/0014_runs.sql") },
+    Migration { version: 15, name: "zone data", sql: include_str!("../migrations/postgres/0015_zone_data.sql") },
 ];
 
 /// All steps for SQLite.
@@ -129,6 +130,7 @@ pub(crate) const SQLITE: &[Migration] = &[
     Migration { version: 14, name: "backlogs", sql: include_str!("../migrations/sqlite/0014_backlogs.sql") },
     Migration { version: 15, name: "pauses", sql: include_str!("../migrations/sqlite/0015_pauses.sql") },
     Migration { version: 16, name: "runs", sql: include_str!("../migrations/sqlite/0016_runs.sql") },
+    Migration { version: 17, name: "zone data", sql: include_str!("../migrations/sqlite/0017_zone_data.sql") },
 ];
 
 #[cfg(test)]

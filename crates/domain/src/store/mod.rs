@@ -35,7 +35,7 @@ use crate::act::{Act, ActFilter, Entry};
 use crate::actor::Author;
 use crate::agenda::Span;
 use crate::arrival::{Arrival, Arrived, Contents};
-use crate::audit::{Account, Asked, Repair};
+use crate::audit::{Account, Asked, Repair, ZoneData};
 use crate::backlog::{Backlog, Drained, NewBacklog};
 use crate::count::HourCount;
 use crate::delivery::{Claim, Settlement};
@@ -434,6 +434,9 @@ pub trait Store: Send + Sync {
     /// The trigger waits for what the repair says. False when it is not of the revision that was looked at any more, or waits for
     /// something else than was seen: then nobody was wrong.
     async fn rearm(&self, repair: Repair) -> Result<bool>;
+
+    /// Zone data of this release is in use from now on; says which was before, and since when it is. A change is written down.
+    async fn use_zone_data(&self, release: &str, now: Timestamp) -> Result<ZoneData>;
 
     // Deliveries.
 

@@ -15,7 +15,7 @@ use crate::schedule::nth;
 use crate::schedule::rule::{Fold, Gap, Rule};
 use crate::schedule::scope::{Scope, TakenAway};
 use crate::schedule::sentence;
-use crate::schedule::zone::Zone;
+use crate::schedule::zone::{Zone, Zones};
 use crate::schedule::{FirstFiring, Schedule};
 
 /// What a user says about a schedule beside the pattern; what is left out is as it always was.
@@ -172,6 +172,11 @@ impl ScheduleDetails {
             Schedule::Cron { zone, .. } => Some(zone),
             Schedule::Once { .. } | Schedule::Every { .. } => self.dates_zone(),
         }
+    }
+
+    /// Whether when it occurs hangs on the rules of a zone, which new zone data may change.
+    pub fn hangs_on_a_zone(&self) -> bool {
+        self.told_zone().is_some_and(|zone| *zone != Zones::utc())
     }
 
     /// Whose dates are excluded, where anything is left out.
@@ -372,7 +377,6 @@ mod tests {
     use jiff::civil::date;
 
     use super::*;
-    use crate::schedule::zone::Zones;
 
     fn at(text: &str) -> Timestamp {
         text.parse().expect("a test writes its instants well")

@@ -142,7 +142,7 @@ impl Report {
             1 => format!("One defect among {triggers} scheduled triggers."),
             many => format!("{many} defects among {triggers} scheduled triggers."),
         };
-        let mendable = [Defect::Disarmed, Defect::Astray, Defect::Outdated, Defect::Needless];
+        let mendable = [Defect::Disarmed, Defect::Astray, Defect::Outdated, Defect::Moved, Defect::Needless];
         if found.sum() > 0 {
             text += &match (self.is_repaired, mendable.iter().any(|defect| found.of(*defect) > 0)) {
                 (true, _) => format!(" Put right: {repaired}.\n"),
@@ -180,11 +180,12 @@ mod tests {
                 found.note(*defect);
                 let seen = seen.map(|seen| Cursor { next_at: at(seen), revision: 1 });
                 let (owner, trigger, next_at) = (UserId(1), TriggerId(id), next.map(at));
-                let repair = Repair { owner, trigger, revision: 1, seen, next_at };
+                let (defect, found_at) = (*defect, at(0));
+                let repair = Repair { owner, trigger, revision: 1, seen, next_at, defect, found_at };
                 let is_mendable = !matches!(defect, Defect::Unreadable | Defect::Missing);
                 let about =
-                    seen.filter(|_| *defect == Defect::Missing).map(|seen| Few { first: seen.next_at, count: 3 });
-                Finding { trigger, defect: *defect, repair: is_mendable.then_some(repair), about }
+                    seen.filter(|_| defect == Defect::Missing).map(|seen| Few { first: seen.next_at, count: 3 });
+                Finding { trigger, defect, repair: is_mendable.then_some(repair), about }
             })
             .collect();
         let repaired = if is_repaired { findings.iter().filter(|one| one.repair.is_some()).count() as u64 } else { 0 };

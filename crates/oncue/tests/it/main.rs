@@ -32,3 +32,4 @@ mod requests;
 mod sqlite;
 mod support;
 mod tenant_wall;
+mod zone_data;

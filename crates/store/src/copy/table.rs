@@ -122,7 +122,7 @@ impl Column {
 }
 
 /// All tables, in the order in which they are copied.
-pub(crate) const TABLES: [Table; 27] = [
+pub(crate) const TABLES: [Table; 28] = [
     Table {
         name: "users",
         columns: &[
@@ -265,6 +265,13 @@ pub(crate) const TABLES: [Table; 27] = [
         ],
         from: "runs",
         order: "event_id",
+        fired_at: None,
+    },
+    Table {
+        name: "zone_data",
+        columns: &[number("id"), text("release"), text("release_before"), number("since_at")],
+        from: "zone_data",
+        order: "id",
         fired_at: None,
     },
     Table {

@@ -4,7 +4,8 @@
 
 use deadpool_postgres::Client;
 use jiff::Timestamp;
-use oncue_domain::audit::{ACCOUNT_MAX, Account, Asked, Cursor, Inspected, Repair};
+use oncue_domain::act::Act;
+use oncue_domain::audit::{ACCOUNT_MAX, Account, Asked, Cursor, Inspected, Repair, ZoneData};
 use oncue_domain::event::Origin;
 use oncue_domain::id::{TriggerId, UserId};
 use oncue_domain::store::{Inspection, Result};
@@ -14,8 +15,8 @@ use super::event::KEPT;
 use super::hint::Changes;
 use super::log::announce;
 use super::trigger::{TRIGGER, TRIGGER_COLUMNS, lock_trigger, note_armed, set_cursor, trigger};
-use super::{Shared, answered, column, limit_of, query, query_first};
-use crate::codec::{self, instant, origin_to_number};
+use super::{Shared, act, answered, column, execute, limit_of, query, query_first};
+use crate::codec::{self, broken, instant, origin_to_number};
 
 pub(super) async fn inspect(
     client: &mut Client,
@@ -143,9 +144,33 @@ pub(super) async fn rearm(shared: &Shared, repair: Repair) -> Result<bool> {
         return Ok(false);
     }
     set_cursor(&transaction, repair.trigger, repair.revision, repair.next_at).await?;
+    let row = query_first(&transaction, "SELECT name FROM triggers WHERE id = $1", &[&repair.trigger.0]).await?;
+    let name = row.map(|row| column(&row, 0)).transpose()?.flatten();
+    act::write_own(&transaction, &Act::trigger_rearmed(&repair, name), repair.found_at).await?;
     answered(transaction.commit()).await?;
     let mut changes = Changes { edited: [repair.owner].into(), ..Changes::default() };
     note_armed(shared, repair.trigger, repair.next_at, &mut changes);
     announce(shared, Vec::new(), &changes);
     Ok(true)
+}
+
+pub(super) async fn use_zone_data(shared: &Shared, release: &str, now: Timestamp) -> Result<ZoneData> {
+    let mut client = shared.client_soon().await?;
+    let transaction = answered(client.transaction()).await?;
+    let sql = "INSERT INTO zone_data (id, release, since_at) VALUES (1, $1, $2) ON CONFLICT DO NOTHING";
+    execute(&transaction, sql, &[&release, &now.as_microsecond()]).await?;
+    let sql = "SELECT release, release_before, since_at FROM zone_data FOR UPDATE";
+    let row = query_first(&transaction, sql, &[]).await?.ok_or_else(|| broken("zone_data", "no row"))?;
+    let used = ZoneData { release: column(&row, 0)?, before: column(&row, 1)?, since: instant(column(&row, 2)?)? };
+    let used = if used.release == release {
+        used
+    } else {
+        let before = used.release;
+        let sql = "UPDATE zone_data SET release = $1, release_before = $2, since_at = $3";
+        execute(&transaction, sql, &[&release, &before, &now.as_microsecond()]).await?;
+        act::write_own(&transaction, &Act::zone_data_changed(release, &before), now).await?;
+        ZoneData { release: release.to_owned(), before: Some(before), since: now }
+    };
+    answered(transaction.commit()).await?;
+    Ok(used)
 }

@@ -69,7 +69,7 @@ use oncue_domain::act::{Act, ActFilter, Action, Entry};
 use oncue_domain::actor::{Actor, Author};
 use oncue_domain::agenda::Span;
 use oncue_domain::arrival::{Arrival, Arrived, Contents};
-use oncue_domain::audit::{Account, Asked, Repair};
+use oncue_domain::audit::{Account, Asked, Repair, ZoneData};
 use oncue_domain::backlog::{Backlog, Drained, NewBacklog};
 use oncue_domain::clock::Clock;
 use oncue_domain::count::HourCount;
@@ -633,6 +633,10 @@ impl Store for Postgres {
 
     async fn rearm(&self, repair: Repair) -> Result<bool> {
         audit::rearm(&self.shared, repair).await
+    }
+
+    async fn use_zone_data(&self, release: &str, now: Timestamp) -> Result<ZoneData> {
+        audit::use_zone_data(&self.shared, release, now).await
     }
 
     async fn next_owed(&self) -> Result<Option<Timestamp>> {

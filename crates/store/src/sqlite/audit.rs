@@ -2,7 +2,8 @@
 //! accounted for, and the cursor that a repair sets.
 
 use jiff::Timestamp;
-use oncue_domain::audit::{ACCOUNT_MAX, Account, Asked, Cursor, Inspected, Repair};
+use oncue_domain::act::Act;
+use oncue_domain::audit::{ACCOUNT_MAX, Account, Asked, Cursor, Inspected, Repair, ZoneData};
 use oncue_domain::event::Origin;
 use oncue_domain::id::{TriggerId, UserId};
 use oncue_domain::store::{Inspection, Result};
@@ -10,7 +11,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::trigger::{TRIGGER, TRIGGER_COLUMNS, arm, trigger};
 use super::writer::Effects;
-use super::{Shared, failed};
+use super::{Shared, act, failed};
 use crate::codec::{self, instant, origin_to_number};
 
 pub(super) fn inspect(
@@ -125,23 +126,52 @@ fn account(connection: &Connection, asked: &Asked) -> Result<Account> {
 }
 
 pub(super) fn rearm(connection: &Connection, effects: &mut Effects, repair: Repair) -> Result<bool> {
-    let stands: Option<(i64, Option<Cursor>)> = connection
+    let stands: Option<(i64, Option<Cursor>, Option<String>)> = connection
         .prepare_cached(
-            "SELECT triggers.revision, cursors.next_at, cursors.revision
+            "SELECT triggers.revision, cursors.next_at, cursors.revision, triggers.name
              FROM triggers LEFT JOIN cursors ON cursors.trigger_id = triggers.id
              WHERE triggers.id = ? AND triggers.owner = ?",
         )
         .and_then(|mut statement| {
-            let read = |row: &Row<'_>| Ok((row.get(0)?, cursor(row, 1)));
+            let read = |row: &Row<'_>| Ok((row.get(0)?, cursor(row, 1), row.get(3)?));
             statement.query_row((repair.trigger.0, repair.owner.0), read).optional()
         })
         .map_err(failed)?
-        .map(|(revision, cursor)| cursor.map(|cursor| (revision, cursor)))
+        .map(|(revision, cursor, name)| cursor.map(|cursor| (revision, cursor, name)))
         .transpose()?;
-    if stands != Some((repair.revision, repair.seen)) {
+    let Some((revision, seen, name)) = stands else { return Ok(false) };
+    if (revision, seen) != (repair.revision, repair.seen) {
         return Ok(false);
     }
+    act::write_own(connection, &Act::trigger_rearmed(&repair, name), repair.found_at)?;
     arm(connection, effects, repair.trigger, repair.revision, repair.next_at)?;
     effects.edited.insert(repair.owner);
     Ok(true)
+}
+
+pub(super) fn use_zone_data(connection: &Connection, release: &str, now: Timestamp) -> Result<ZoneData> {
+    let used: Option<(String, Option<String>, i64)> = connection
+        .query_row("SELECT release, release_before, since_at FROM zone_data", [], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })
+        .optional()
+        .map_err(failed)?;
+    let before = match used {
+        Some((used, before, since)) if used == release => {
+            return Ok(ZoneData { release: used, before, since: instant(since)? });
+        }
+        Some((before, ..)) => Some(before),
+        None => None,
+    };
+    connection
+        .execute(
+            "INSERT INTO zone_data (id, release, release_before, since_at) VALUES (1, ?1, ?2, ?3)
+             ON CONFLICT (id) DO UPDATE SET release = ?1, release_before = ?2, since_at = ?3",
+            (release, &before, now.as_microsecond()),
+        )
+        .map_err(failed)?;
+    if let Some(before) = &before {
+        act::write_own(connection, &Act::zone_data_changed(release, before), now)?;
+    }
+    Ok(ZoneData { release: release.to_owned(), before, since: now })
 }

@@ -47,7 +47,7 @@ use oncue_domain::act::{Act, ActFilter, Action, Entry};
 use oncue_domain::actor::{Actor, Author};
 use oncue_domain::agenda::Span;
 use oncue_domain::arrival::{Arrival, Arrived, Contents};
-use oncue_domain::audit::{Account, Asked, Repair};
+use oncue_domain::audit::{Account, Asked, Repair, ZoneData};
 use oncue_domain::backlog::{Backlog, Drained, NewBacklog};
 use oncue_domain::count::HourCount;
 use oncue_domain::delivery::{Claim, Settlement, over_until};
@@ -674,6 +674,11 @@ impl Store for Sqlite {
 
     async fn rearm(&self, repair: Repair) -> Result<bool> {
         self.writer.submit(move |connection, effects| audit::rearm(connection, effects, repair)).await
+    }
+
+    async fn use_zone_data(&self, release: &str, now: Timestamp) -> Result<ZoneData> {
+        let release = release.to_owned();
+        self.writer.submit(move |connection, _| audit::use_zone_data(connection, &release, now)).await
     }
 
     async fn next_owed(&self) -> Result<Option<Timestamp>> {

@@ -40,7 +40,7 @@ const STEPS: usize = 300;
 const SILENCE_MAX: SignedDuration = SignedDuration::from_mins(20);
 
 /// Every operation of the trait: a run in which one of them never did anything says nothing about it.
-const OPERATIONS: [&str; 90] = [
+const OPERATIONS: [&str; 91] = [
     "absences",
     "accounted_until",
     "accounts",
@@ -129,6 +129,7 @@ const OPERATIONS: [&str; 90] = [
     "trigger_heads",
     "triggers",
     "undelivered",
+    "use_zone_data",
     "user_by_email",
     "users",
 ];
@@ -316,6 +317,10 @@ async fn run(kind: Kind, seed: u64) -> BTreeSet<&'static str> {
             let owner = receivers.pick(&known.users);
             let reporting = Operation::Reporting(run::Reporting::draw(&mut receivers, owner));
             both(&mut model, &mut tried, &reporting, &mut known, &mut done, step).await;
+        }
+        if step % 25 == 24 {
+            let release = auditors.pick(&["2026e", "2026f"]);
+            both(&mut model, &mut tried, &Operation::UseZoneData(release), &mut known, &mut done, step).await;
         }
         if step % 5 == 4
             && let Some((repair, back)) = operation::rearm(&mut auditors, &known, &model).await

@@ -3,7 +3,9 @@
 use jiff::Timestamp;
 
 use super::Kept;
-use crate::audit::{ACCOUNT_MAX, Account, Asked, Cursor, Inspected, Repair};
+use crate::act::Act;
+use crate::actor::{Actor, Author};
+use crate::audit::{ACCOUNT_MAX, Account, Asked, Cursor, Inspected, Repair, ZoneData};
 use crate::event::Origin;
 use crate::id::{TriggerId, UserId};
 use crate::store::{Change, Inspection};
@@ -48,6 +50,20 @@ impl Kept {
         Account { fired, skipped }
     }
 
+    pub(super) fn use_zone_data(&mut self, release: &str, now: Timestamp) -> ZoneData {
+        if let Some(used) = self.zone_data.as_ref().filter(|used| used.release == release) {
+            return used.clone();
+        }
+        let before = self.zone_data.take().map(|used| used.release);
+        if let Some(before) = &before {
+            let act = Act::zone_data_changed(release, before);
+            self.write_down(Some(&Author { by: Actor::SYSTEM, at: now }), Some(act));
+        }
+        let used = ZoneData { release: release.to_owned(), before, since: now };
+        self.zone_data = Some(used.clone());
+        used
+    }
+
     pub(super) fn rearm(&mut self, repair: Repair) -> bool {
         let Some(kept) = self.triggers.get_mut(&repair.trigger).filter(|kept| kept.trigger.owner == repair.owner)
         else {
@@ -58,6 +74,8 @@ impl Kept {
             return false;
         }
         kept.next_at = repair.next_at;
+        let act = Act::trigger_rearmed(&repair, kept.trigger.definition.name.clone());
+        self.write_down(Some(&Author { by: Actor::SYSTEM, at: repair.found_at }), Some(act));
         self.changes.push(Change::Edited(repair.owner));
         self.changes.extend(repair.next_at.map(|_| Change::Armed));
         true

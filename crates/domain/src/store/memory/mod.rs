@@ -32,7 +32,7 @@ use crate::act::{Act, ActFilter, Action, Entry};
 use crate::actor::{Actor, Author};
 use crate::agenda::Span;
 use crate::arrival::{Arrival, Arrived, Contents};
-use crate::audit::{Account, Asked, Repair};
+use crate::audit::{Account, Asked, Repair, ZoneData};
 use crate::backlog::{Backlog, Drained, NewBacklog};
 use crate::count::HourCount;
 use crate::delivery::{Claim, Settlement};
@@ -108,6 +108,7 @@ struct Kept {
 
     /// What was done, oldest first.
     acts: Vec<Entry>,
+    zone_data: Option<ZoneData>,
 
     identity: Identity,
     /// When this server began.
@@ -169,6 +170,7 @@ impl Memory {
             gone_firings: BTreeMap::new(),
             remembered: BTreeMap::new(),
             acts: Vec::new(),
+            zone_data: None,
             identity: Identity::default(),
             began_at: None,
             work: None,
@@ -707,6 +709,10 @@ impl Store for Memory {
 
     async fn rearm(&self, repair: Repair) -> Result<bool> {
         Ok(self.change(|kept| kept.rearm(repair)))
+    }
+
+    async fn use_zone_data(&self, release: &str, now: Timestamp) -> Result<ZoneData> {
+        Ok(self.change(|kept| kept.use_zone_data(release, now)))
     }
 
     async fn next_owed(&self) -> Result<Option<Timestamp>> {

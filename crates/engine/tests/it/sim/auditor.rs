@@ -77,7 +77,8 @@ impl Stage {
         let all = self.inspected();
         let Inspected { trigger, cursor, .. } = all.iter().find(|one| one.trigger.id == id).expect("it is there");
         let (owner, revision) = (trigger.owner, trigger.revision);
-        let broken = Repair { owner, trigger: id, revision, seen: *cursor, next_at };
+        let (defect, found_at) = (Defect::Astray, self.world.now());
+        let broken = Repair { owner, trigger: id, revision, seen: *cursor, next_at, defect, found_at };
         assert!(at_once(self.world.memory.rearm(broken)).expect("the model answers"));
     }
 

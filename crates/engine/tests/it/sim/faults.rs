@@ -11,7 +11,7 @@ use oncue_domain::act::{Act, ActFilter, Entry};
 use oncue_domain::actor::Author;
 use oncue_domain::agenda::Span;
 use oncue_domain::arrival::{Arrival, Arrived, Contents};
-use oncue_domain::audit::{Account, Asked, Repair};
+use oncue_domain::audit::{Account, Asked, Repair, ZoneData};
 use oncue_domain::backlog::{Backlog, Drained, NewBacklog};
 use oncue_domain::count::HourCount;
 use oncue_domain::delivery::{Claim, Settlement};
@@ -180,6 +180,11 @@ impl Store for Faults {
         self.refuse()?;
         let answer = self.memory.rearm(repair).await;
         self.lose(answer)
+    }
+
+    async fn use_zone_data(&self, release: &str, now: Timestamp) -> Result<ZoneData> {
+        self.refuse()?;
+        self.memory.use_zone_data(release, now).await
     }
 
     async fn next_owed(&self) -> Result<Option<Timestamp>> {

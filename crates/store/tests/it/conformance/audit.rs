@@ -3,8 +3,10 @@
 use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
+use oncue_domain::act::{ActFilter, Action};
+use oncue_domain::actor::Who;
 use oncue_domain::agenda::Span;
-use oncue_domain::audit::{Account, Asked, Cursor, Inspected, Repair};
+use oncue_domain::audit::{Account, Asked, Cursor, Defect, Inspected, Repair, ZoneData};
 use oncue_domain::id::{TriggerId, UserId};
 use oncue_domain::occurrence::{Reason, Skipped};
 use oncue_domain::payload::Payload;
@@ -25,7 +27,7 @@ async fn repair(bench: &Bench, owner: UserId, id: TriggerId, next_at: Option<Tim
     let armed = bench.get(owner, id).await;
     let revision = armed.trigger.revision;
     let seen = armed.next_at.map(|next_at| Cursor { next_at, revision });
-    Repair { owner, trigger: id, revision, seen, next_at }
+    Repair { owner, trigger: id, revision, seen, next_at, defect: Defect::Astray, found_at: t(7) }
 }
 
 #[tokio::test]
@@ -216,6 +218,49 @@ async fn a_repair_holds_where_the_trigger_is_as_it_was_seen() {
         bench.fire_due(owner, id, t(121)).await;
         let [event] = bench.events(owner).await.try_into().expect("one event");
         assert_eq!(event.scheduled_at, Some(t(120)), "what was armed fires");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_repair_is_written_down_and_one_that_does_nothing_is_not() {
+    everywhere(async |bench| {
+        let owner = bench.user("a").await;
+        let trigger = bench.trigger(owner, every("1m")).await;
+        let later = repair(&bench, owner, trigger.id, Some(t(120))).await;
+        assert_eq!(bench.store.rearm(later).await, Ok(true));
+        assert_eq!(bench.store.rearm(later).await, Ok(false));
+        let filter = ActFilter { action: Some(Action::Rearmed), ..ActFilter::of(owner) };
+        let [entry] = bench.store.acts(filter, None, 10).await.expect("acts").try_into().expect("one act");
+        assert_eq!((entry.at, &entry.by.who), (t(7), &Who::System));
+        assert_eq!((entry.act.id, &entry.act.name), (Some(trigger.id.0), &trigger.definition.name));
+        let details = format!("astray: waits for {} instead of {}", t(120), t(60));
+        assert_eq!(entry.act.details, Some(details));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_change_of_the_zone_data_is_noticed_once_and_outlives_a_restart() {
+    wherever_it_lasts(async |bench| {
+        let used = |release: &str, before: Option<&str>, since| ZoneData {
+            release: release.to_owned(),
+            before: before.map(str::to_owned),
+            since: t(since),
+        };
+        let answer = async |bench: &Bench, release: &str, at: i64| {
+            bench.store.use_zone_data(release, t(at)).await.expect("an answer")
+        };
+        assert_eq!(answer(&bench, "2026e", 1).await, used("2026e", None, 1));
+        assert_eq!(answer(&bench, "2026e", 2).await, used("2026e", None, 1));
+        let bench = bench.reopen().await;
+        assert_eq!(answer(&bench, "2026f", 3).await, used("2026f", Some("2026e"), 3));
+        assert_eq!(answer(&bench, "2026f", 4).await, used("2026f", Some("2026e"), 3));
+        assert!(used("2026f", Some("2026e"), 3).is_news(t(4)) && !used("2026e", None, 3).is_news(t(4)));
+        let owner = bench.user("a").await;
+        let filter = ActFilter { with_server: true, action: Some(Action::ZoneDataChanged), ..ActFilter::of(owner) };
+        let [entry] = bench.store.acts(filter, None, 10).await.expect("acts").try_into().expect("one act");
+        assert_eq!(entry.act.details.as_deref(), Some("from 2026e to 2026f"));
     })
     .await;
 }

@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 use oncue_domain::access::{Preferences, Registration, Scope, Session, ShownIn, Theme};
 use oncue_domain::arrival::{Arrived, Contents};
-use oncue_domain::audit::{Cursor, Repair};
+use oncue_domain::audit::{Cursor, Defect, Repair};
 use oncue_domain::destination::{self, Standing};
 use oncue_domain::event::Origin;
 use oncue_domain::id::{ApiKeyId, DestinationId, MessageId, TriggerId, UserId};
@@ -63,6 +63,7 @@ pub(super) enum Operation {
     DeleteDestination(UserId, DestinationId),
     Arrive(UserId, Arrived, Contents),
     Rearm(Repair),
+    UseZoneData(&'static str),
     Again(Again),
     Many(Many),
     Once(Once),
@@ -119,6 +120,7 @@ impl Operation {
             Operation::DeleteDestination(..) => "delete_destination",
             Operation::Arrive(..) => "arrive",
             Operation::Rearm(_) => "rearm",
+            Operation::UseZoneData(_) => "use_zone_data",
             Operation::Again(again) => again.method(),
             Operation::Many(many) => many.method(),
             Operation::Once(once) => once.method(),
@@ -330,7 +332,8 @@ pub(super) async fn rearm(chance: &mut Chance, known: &Known, model: &Side) -> O
     let cursor = |next_at: Option<jiff::Timestamp>| next_at.map(|next_at| Cursor { next_at, revision });
     let seen = cursor(armed.next_at);
     let next_at = if chance.once_in(4) { None } else { definition.next_after(known.now) };
-    let repair = Repair { owner, trigger, revision, seen, next_at };
+    let defect = chance.pick(&[Defect::Disarmed, Defect::Astray, Defect::Moved]);
+    let repair = Repair { owner, trigger, revision, seen, next_at, defect, found_at: known.now };
     let back = Repair { seen: cursor(next_at), next_at: armed.next_at, ..repair };
     let tried = match chance.below(8) {
         0 => Repair { revision: revision + 1, ..repair },

@@ -274,6 +274,9 @@ impl Side {
                 told(store.delete_destination(owner, id, now).await, |deleted| *deleted == Deleted::Done)
             }
             Operation::Rearm(repair) => told(store.rearm(repair).await, |done| *done),
+            Operation::UseZoneData(release) => {
+                told(store.use_zone_data(release, now).await, |used| used.before.is_some())
+            }
             Operation::Many(many) => many.run(store, now).await,
             Operation::Once(once) => once.run(store, &self.events(once.owner).await, now).await,
             Operation::Reporting(reporting) => {
