@@ -5,6 +5,7 @@
 //! the engine's business.
 
 mod account;
+mod walk;
 
 use jiff::{SignedDuration, Timestamp};
 

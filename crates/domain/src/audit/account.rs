@@ -1,11 +1,11 @@
 //! Whether what is written down about a trigger's occurrences is what its schedule names: each of them an event or in a record of why
 //! not, none of them both. The room exists because a scheduler that is wrong writes a ledger that is wrong, and would find it
-//! right: so the occurrences are derived once more, backwards from the end of the span, by a way through the schedule that nothing which
-//! fires takes, and compared one by one.
+//! right: so the occurrences are derived once more, by looking at the clock on the wall (`walk`), which nothing that fires does, and compared one by
+//! one. What would take too many looks is searched for backwards from the end of the span.
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Defect, Finding, Inspected};
+use super::{Defect, Finding, Inspected, walk};
 use crate::agenda::Span;
 use crate::id::{TriggerId, UserId};
 use crate::trigger::just_before;
@@ -134,13 +134,7 @@ impl Inspected {
         if let Some(last) = last_read {
             span.until = *last;
         }
-        let mut named = Vec::new();
-        let mut left = span;
-        while let Some(latest) = self.latest_named(left) {
-            named.push(latest);
-            left.until = latest;
-        }
-        named.reverse();
+        let named = self.named(span);
         let (mut firsts, mut lasts): (Vec<Timestamp>, Vec<Timestamp>) = account.skipped.iter().copied().unzip();
         firsts.sort_unstable();
         lasts.sort_unstable();
@@ -163,6 +157,17 @@ impl Inspected {
         }
         fired.for_each(|stray| Few::note(&mut unnamed, stray));
         Compared { missing, doubled, unnamed, go_on_from: last_read.copied() }
+    }
+
+    /// What its schedule names there, ascending: looked up on the wall, and where that takes too long searched for backwards.
+    fn named(&self, span: Span) -> Vec<Timestamp> {
+        let walked = self.trigger.definition.schedule.as_ref().and_then(|schedule| walk::named(schedule, span));
+        walked.unwrap_or_else(|| {
+            let before = |left: Timestamp| self.latest_named(Span { until: left, ..span });
+            let mut named: Vec<Timestamp> = std::iter::successors(before(span.until), |at| before(*at)).collect();
+            named.reverse();
+            named
+        })
     }
 
     /// The latest occurrence there; what fires never asks for it.

@@ -56,6 +56,11 @@ impl WallTimes {
         }
     }
 
+    /// Whether all of them are whole minutes.
+    pub(super) fn are_whole_minutes(&self) -> bool {
+        self.seconds == 1
+    }
+
     /// Asks the parsed expression everything once; it is not needed afterwards.
     pub(super) fn of(cron: &Cron) -> WallTimes {
         let pattern = &cron.pattern;

@@ -97,6 +97,17 @@ impl CronExpression {
         self.walls.met_at(wall)
     }
 
+    /// Whether it names what a clock on the wall shows, whatever that clock did before.
+    pub fn names(&self, wall: DateTime) -> bool {
+        let met = self.walls.met_at(wall);
+        met.second && met.minute && met.hour && met.month && met.day
+    }
+
+    /// Whether it names whole minutes alone.
+    pub fn is_by_the_minute(&self) -> bool {
+        self.walls.are_whole_minutes()
+    }
+
     /// The six fields as they are written, the seconds first; those of a nickname as it is meant.
     pub(super) fn field_texts(&self) -> [String; 6] {
         let written: Vec<&str> = self.text.split_whitespace().collect();

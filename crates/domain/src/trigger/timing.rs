@@ -256,6 +256,11 @@ impl ScheduleDetails {
         self.misfire.clone().unwrap_or_default()
     }
 
+    /// Whether whatever the pattern names for this instant is left: it lies within the bounds, and not on an excluded date.
+    pub fn counts_at(&self, instant: Timestamp) -> bool {
+        self.scope.as_ref().is_none_or(|scope| scope.takes_away(instant).is_none())
+    }
+
     /// What took this instant away, of those that the pattern names; none where it occurs, and where the pattern does not name it.
     pub fn absent_at(&self, instant: Timestamp) -> Option<TakenAway> {
         self.scope.as_ref()?.absent_at(&self.pattern, instant)
@@ -264,7 +269,7 @@ impl ScheduleDetails {
     /// The next change of the clocks in `zone` that meets it. One that comes before its start, or on one of its excluded dates, does
     /// nothing to it and is passed over.
     pub fn next_clock_change(&self, zone: &Zone, after: Timestamp) -> Option<ClockChange> {
-        let counts = |at| self.scope.as_ref().is_none_or(|scope| scope.takes_away(at).is_none());
+        let counts = |at| self.counts_at(at);
         let is_foreseen = |change: &ClockChange| change.at.duration_since(after) <= clock_change::AHEAD;
         let following = |last: &ClockChange| ClockChange::next(&self.pattern, zone, last.at);
         let changes = std::iter::successors(ClockChange::next(&self.pattern, zone, after), following);
