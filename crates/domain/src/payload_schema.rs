@@ -1,6 +1,6 @@
 //! What the payloads of a trigger have to be like: a JSON Schema (draft 2020-12) that its user wrote. It is kept as their text, and compiled by
 //! whoever checks. Nothing is ever fetched for it, and no schema can keep a machine busy: how much one may ask for is bounded before
-//! it is compiled (`bounds`), and its patterns are matched in linear time.
+//! it is compiled (`bounds`), how much of that a payload may cost is bounded before it is checked, and patterns are matched in linear time.
 
 mod bounds;
 
@@ -26,6 +26,13 @@ const WORDS_CHARS_MAX: usize = 300;
 /// Where the checks of a schema times the bytes of a payload are more than this, only the first thing that is wrong is told: to tell all, all are
 /// gathered.
 const GATHERED_MAX: usize = 200_000;
+
+/// So many looks at a value a check may cost: what the schema weighs times the bytes of the payload. A release build does some hundred million of them
+/// in a second.
+pub const WORK_MAX: usize = 50_000_000;
+
+/// A check that costs no more is done before anybody else notices.
+const QUICK_WORK_MAX: usize = 100_000;
 
 /// The largest pattern once it is compiled, in bytes, and as much again for matching it.
 const PATTERN_BYTES_MAX: usize = 64 * 1024;
@@ -73,7 +80,7 @@ impl PayloadSchema {
         let invalid = |words: String| Invalid::new("", words);
         let value: Value = serde_json::from_str(&self.0)
             .map_err(|error| invalid(format!("The schema is not valid JSON: {error}.")))?;
-        let applied = bounds::check(&value).map_err(invalid)?;
+        let asked = bounds::check(&value).map_err(invalid)?;
         let patterns = PatternOptions::regex().size_limit(PATTERN_BYTES_MAX).dfa_size_limit(PATTERN_BYTES_MAX);
         let built = jsonschema::options()
             .with_draft(Draft::Draft202012)
@@ -82,7 +89,7 @@ impl PayloadSchema {
             .offline()
             .build(&value);
         match built {
-            Ok(validator) => Ok(Checker { validator, applied }),
+            Ok(validator) => Ok(Checker { validator, asked }),
             Err(error) => {
                 let at = error.instance_path().to_string();
                 let place = if at.is_empty() { String::new() } else { format!(" At {at}:") };
@@ -102,16 +109,33 @@ impl fmt::Debug for PayloadSchema {
 /// A compiled schema.
 pub struct Checker {
     validator: Validator,
-    /// How many schemas are applied where nothing of the payload is repeated.
-    applied: usize,
+    asked: bounds::Asked,
 }
 
 impl Checker {
+    /// Whether checking the payload takes so little that nobody else on the thread would notice.
+    pub fn is_quick(&self, payload: &Payload) -> bool {
+        self.work(payload) <= QUICK_WORK_MAX
+    }
+
+    /// What checking the payload may cost at most, in looks at a value.
+    fn work(&self, payload: &Payload) -> usize {
+        self.asked.weight.saturating_mul(payload.as_str().len())
+    }
+
     /// Whether the payload is as the schema says.
     ///
     /// # Errors
-    /// What is wrong and where, as JSON pointers into the payload, at most [`ERRORS_MAX`]; of a payload that is large for its schema the first.
+    /// What is wrong and where, as JSON pointers into the payload, at most [`ERRORS_MAX`]; of a payload that is large for its schema the first. A payload
+    /// that would cost more than [`WORK_MAX`] is wrong as a whole.
     pub fn check(&self, payload: &Payload) -> Result<(), Vec<Invalid>> {
+        if self.work(payload) > WORK_MAX {
+            let most = WORK_MAX / self.asked.weight;
+            let detail = format!(
+                "This payload is too large for its schema, which asks so much that {most} bytes can be checked at most."
+            );
+            return Err(vec![Invalid::new("", detail)]);
+        }
         let value: Value = match serde_json::from_str(payload.as_str()) {
             Ok(value) => value,
             // Text that is JSON all the same: a number beyond what is reckoned with.
@@ -121,7 +145,7 @@ impl Checker {
         let told = |error: &ValidationError<'_>| {
             Invalid::new(error.instance_path().to_string(), sentence(&error.masked().to_string()))
         };
-        if self.applied.saturating_mul(payload.as_str().len()) > GATHERED_MAX {
+        if self.asked.applied.saturating_mul(payload.as_str().len()) > GATHERED_MAX {
             return Err(vec![told(&first)]);
         }
         Err(self.validator.iter_errors(&value).take(ERRORS_MAX).map(|error| told(&error)).collect())
@@ -211,6 +235,17 @@ mod tests {
     fn a_pattern_that_would_hang_a_backtracking_engine_is_matched_at_once() {
         let payload = format!("\"{}!\"", "a".repeat(100_000));
         assert!(check(r#"{"pattern": "^(a+)+$"}"#, &payload).is_err());
+    }
+
+    #[test]
+    fn what_would_keep_a_machine_busy_is_refused_as_a_whole_and_says_what_would_not() {
+        let values: Vec<String> = (0..2000).map(|number| number.to_string()).collect();
+        let many = format!(r#"{{"items": {{"enum": [{}]}}}}"#, values.join(","));
+        let long = format!("[{}3]", "3,".repeat(100_000));
+        let wrong = check(&many, &long).expect_err("200 million comparisons");
+        assert_eq!(fields(wrong.clone()), [""]);
+        assert!(wrong[0].message.contains("24962 bytes"), "{wrong:?}");
+        assert_eq!(check(&many, &format!("[{}3]", "3,".repeat(12_000))), Ok(()));
     }
 
     #[test]

@@ -10,9 +10,9 @@ use axum::http::StatusCode;
 use oncue_domain::error::Invalid;
 use oncue_domain::id::{TriggerId, UserId};
 use oncue_domain::payload::Payload;
-use oncue_domain::payload_schema::Checker;
+use oncue_domain::payload_schema::{Checker, PayloadSchema};
 use oncue_domain::store::Error;
-use oncue_domain::trigger::Trigger;
+use oncue_domain::trigger::{Definition, Trigger};
 
 use crate::app::{Shared, lock};
 use crate::fault::Fault;
@@ -23,8 +23,11 @@ pub(crate) const TRIES_MAX: usize = 5;
 /// So many schemas are kept compiled; the one that was asked for longest ago goes first.
 const KEPT_MAX: usize = 128;
 
-/// While longer payloads are checked, the others on the thread go on elsewhere, in bytes.
-const CHECKED_HERE_MAX: usize = 4 * 1024;
+/// Where a schema and a payload that are set together are longer than this, the bytes of the one times the bytes of the other, they are checked aside.
+const CHECKED_HERE_MAX: usize = 100_000;
+
+/// Held while one payload is checked that takes long, so that many of them at once leave the other processors to everybody else.
+static LONG_CHECK: Mutex<()> = Mutex::new(());
 
 /// Compiled schemas by whose triggers they are.
 #[derive(Default)]
@@ -51,8 +54,7 @@ struct Known {
 
 impl Known {
     fn check(&self, payload: Option<&Payload>) -> Result<i64, Vec<Invalid>> {
-        let check = || payload.map_or_else(|| self.own.clone(), |payload| self.checker.check(payload));
-        let checked = if is_long(payload) { aside(check) } else { check() };
+        let checked = payload.map_or_else(|| self.own.clone(), |payload| check(&self.checker, payload));
         checked.map(|()| self.revision)
     }
 }
@@ -89,9 +91,26 @@ impl Schemas {
     }
 }
 
-/// Whether checking it takes a while.
-pub(crate) fn is_long(payload: Option<&Payload>) -> bool {
-    payload.is_some_and(|payload| payload.as_str().len() > CHECKED_HERE_MAX)
+/// Checks a payload. Where that takes a while, whoever else has something to do on this thread goes on elsewhere.
+pub(crate) fn check(checker: &Checker, payload: &Payload) -> Result<(), Vec<Invalid>> {
+    if checker.is_quick(payload) { checker.check(payload) } else { aside(|| checker.check(payload)) }
+}
+
+/// What is wrong with what a trigger sends where a call brings nothing, by its own schema.
+pub(crate) fn check_own(definition: &Definition) -> Vec<Invalid> {
+    let check = || definition.check_payload().err().unwrap_or_default();
+    let bytes = |text: Option<&str>| text.map_or(0, str::len);
+    let schema = bytes(definition.payload_schema.as_ref().map(PayloadSchema::as_str));
+    let payload = bytes(definition.payload.as_ref().map(Payload::as_str));
+    if schema * payload > CHECKED_HERE_MAX { aside(check) } else { check() }
+}
+
+/// Carries out what takes long, one at a time, while whoever else has something to do on this thread goes on elsewhere.
+fn aside<T>(work: impl FnOnce() -> T) -> T {
+    tokio::task::block_in_place(|| {
+        let _turn = lock(&LONG_CHECK);
+        work()
+    })
 }
 
 /// Reads the trigger's schema as it stands, and checks the payload against it: the revision of which it is, none where the trigger has none
@@ -110,18 +129,13 @@ pub(crate) async fn look(
         None => {
             let checker = schema.compile().map_err(|error| Error::Broken(format!("column payload_schema: {error}")))?;
             let own = trigger.definition.payload.clone().unwrap_or_else(Payload::empty);
-            let own = if is_long(Some(&own)) { aside(|| checker.check(&own)) } else { checker.check(&own) };
+            let own = check(&checker, &own);
             let known = Arc::new(Known { revision: trigger.revision, checker, own });
             app.schemas.keep(&trigger, Arc::clone(&known));
             known
         }
     };
     known.check(payload).map(Some).map_err(Fault::Invalid)
-}
-
-/// What may take long, while whoever else has something to do on this thread goes on elsewhere.
-pub(crate) fn aside<T>(work: impl FnOnce() -> T) -> T {
-    tokio::task::block_in_place(work)
 }
 
 /// The trigger is edited all the time.

@@ -1,5 +1,7 @@
-//! How much a schema may ask for. A few hundred bytes can say "everything, twice, of something that says everything, twice": so the work is
-//! counted before anything is compiled, each reference with all that it leads to, and a schema that refers to itself is refused.
+//! How much a schema may ask for. A few hundred bytes can say "everything, twice, of something that says everything, twice": so what is
+//! applied is counted before anything is compiled, each reference with all that it leads to, and a schema that refers to itself is refused.
+//! What that costs is weighed at the same time, because a comparison with a thousand values or a search for what repeats is more
+//! than a look at a type: how much of a payload is held to a schema depends on it ([`super::WORK_MAX`]).
 
 use std::collections::HashMap;
 
@@ -26,11 +28,41 @@ const OUTSIDE: [&str; 6] = ["$id", "$anchor", "$dynamicRef", "$dynamicAnchor", "
 /// Where the draft is named, if it is.
 const DRAFT: &str = "https://json-schema.org/draft/2020-12/schema";
 
-/// How many schemas it applies, where that is bounded.
+/// What a pattern weighs: each byte of a text goes through a machine of many states.
+const PATTERN_WEIGHT: usize = 20;
+
+/// What the search for repeated items weighs.
+const UNIQUE_WEIGHT: usize = 30;
+
+/// By how much it weighs more where what is left over is asked for: what lies beside it is applied again to find out.
+const UNEVALUATED_FACTOR: usize = 3;
+
+/// How much is asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Asked {
+    /// How many schemas are applied.
+    pub(super) applied: usize,
+    /// What it costs for each byte of a payload, in looks at a value.
+    pub(super) weight: usize,
+}
+
+impl Asked {
+    const ONE: Asked = Asked { applied: 1, weight: 1 };
+
+    fn weighing(weight: usize) -> Asked {
+        Asked { applied: 0, weight }
+    }
+
+    fn and(self, more: Asked) -> Asked {
+        Asked { applied: self.applied.saturating_add(more.applied), weight: self.weight.saturating_add(more.weight) }
+    }
+}
+
+/// How much a schema asks for, where that is bounded.
 ///
 /// # Errors
 /// In words, when it is not.
-pub(super) fn check(schema: &Value) -> Result<usize, String> {
+pub(super) fn check(schema: &Value) -> Result<Asked, String> {
     if !matches!(schema, Value::Object(_) | Value::Bool(_)) {
         return Err("A schema is an object, true or false.".to_owned());
     }
@@ -38,45 +70,48 @@ pub(super) fn check(schema: &Value) -> Result<usize, String> {
         return Err(format!("Only draft 2020-12 is understood; leave $schema out, or say \"{DRAFT}\"."));
     }
     let mut walk = Walk { root: schema, patterns: 0, known: HashMap::new(), under_way: Vec::new() };
-    let applied = walk.count(schema, 0)?;
-    if applied > APPLIED_MAX {
+    let asked = walk.count(schema, 0)?;
+    if asked.applied > APPLIED_MAX {
+        let applied = asked.applied;
         return Err(format!(
             "The schema asks for {applied} checks, references followed; at most {APPLIED_MAX} are allowed."
         ));
     }
-    Ok(applied)
+    Ok(asked)
 }
 
 struct Walk<'a> {
     root: &'a Value,
     patterns: usize,
     /// What the references that were followed come to.
-    known: HashMap<&'a str, usize>,
+    known: HashMap<&'a str, Asked>,
     /// The references that are being followed.
     under_way: Vec<&'a str>,
 }
 
 impl<'a> Walk<'a> {
-    /// How many schemas are applied where this one is.
-    fn count(&mut self, schema: &'a Value, depth: usize) -> Result<usize, String> {
+    /// How much is asked for where this schema is applied.
+    fn count(&mut self, schema: &'a Value, depth: usize) -> Result<Asked, String> {
         if depth > DEPTH_MAX {
             return Err(format!("The schema nests deeper than {DEPTH_MAX} schemas."));
         }
         match schema {
             Value::Object(keywords) => self.count_object(keywords, depth),
             Value::Array(several) => {
-                several.iter().try_fold(0_usize, |sum, one| Ok(sum.saturating_add(self.count(one, depth + 1)?)))
+                several.iter().try_fold(Asked::default(), |sum, one| Ok(sum.and(self.count(one, depth + 1)?)))
             }
-            _ => Ok(1),
+            _ => Ok(Asked::ONE),
         }
     }
 
-    fn count_object(&mut self, keywords: &'a Map<String, Value>, depth: usize) -> Result<usize, String> {
-        let mut applied = 1_usize;
+    fn count_object(&mut self, keywords: &'a Map<String, Value>, depth: usize) -> Result<Asked, String> {
+        let mut asked = Asked::ONE;
         for (keyword, value) in keywords {
             let keyword = keyword.as_str();
             let more = match keyword {
-                _ if DATA.contains(&keyword) => 0,
+                "const" | "enum" => Asked::weighing(values_in(value)),
+                "uniqueItems" => Asked::weighing(UNIQUE_WEIGHT),
+                _ if DATA.contains(&keyword) => Asked::default(),
                 _ if OUTSIDE.contains(&keyword) => {
                     return Err(format!("A schema stands for itself here; {keyword} is not allowed."));
                 }
@@ -84,33 +119,36 @@ impl<'a> Walk<'a> {
                 "pattern" => self.note_patterns(1)?,
                 _ if NAMED.contains(&keyword) => {
                     let Value::Object(named) = value else { continue };
+                    let mut sum = Asked::default();
                     if keyword == "patternProperties" {
-                        self.note_patterns(named.len())?;
+                        sum.weight = self.note_patterns(named.len())?.weight;
                     }
-                    let mut sum = 0_usize;
                     for schema in named.values() {
-                        sum = sum.saturating_add(self.count(schema, depth + 1)?);
+                        sum = sum.and(self.count(schema, depth + 1)?);
                     }
                     // What is only defined is counted where it is referred to.
-                    if matches!(keyword, "$defs" | "definitions") { 0 } else { sum }
+                    if matches!(keyword, "$defs" | "definitions") { Asked::default() } else { sum }
                 }
                 _ if value.is_object() || value.is_array() => self.count(value, depth + 1)?,
-                _ => 0,
+                _ => Asked::default(),
             };
-            applied = applied.saturating_add(more);
+            asked = asked.and(more);
         }
-        Ok(applied)
+        if keywords.contains_key("unevaluatedItems") || keywords.contains_key("unevaluatedProperties") {
+            asked.weight = asked.weight.saturating_mul(UNEVALUATED_FACTOR);
+        }
+        Ok(asked)
     }
 
-    fn note_patterns(&mut self, more: usize) -> Result<usize, String> {
+    fn note_patterns(&mut self, more: usize) -> Result<Asked, String> {
         self.patterns += more;
         if self.patterns > PATTERNS_MAX {
             return Err(format!("The schema has more than {PATTERNS_MAX} patterns."));
         }
-        Ok(more)
+        Ok(Asked { applied: more, weight: more * PATTERN_WEIGHT })
     }
 
-    fn follow(&mut self, reference: &'a Value, depth: usize) -> Result<usize, String> {
+    fn follow(&mut self, reference: &'a Value, depth: usize) -> Result<Asked, String> {
         let Some(target) = reference.as_str() else { return Err("A $ref is a string.".to_owned()) };
         let Some(pointer) = target.strip_prefix('#') else {
             return Err(format!(
@@ -132,10 +170,19 @@ impl<'a> Walk<'a> {
             return Err(format!("The $ref \"{}\" leads nowhere.", short(target)));
         };
         self.under_way.push(target);
-        let applied = self.count(meant, depth + 1)?;
+        let asked = self.count(meant, depth + 1)?;
         self.under_way.pop();
-        self.known.insert(target, applied);
-        Ok(applied)
+        self.known.insert(target, asked);
+        Ok(asked)
+    }
+}
+
+/// How many values a value is made of: a comparison looks at all of them.
+fn values_in(value: &Value) -> usize {
+    match value {
+        Value::Array(items) => items.iter().fold(1, |sum, item| sum + values_in(item)),
+        Value::Object(members) => members.values().fold(1, |sum, member| sum + values_in(member)),
+        _ => 1,
     }
 }
 
@@ -168,7 +215,10 @@ mod tests {
         ] {
             assert!(refusal(&schema).contains(words), "{schema}: {}", refusal(&schema));
         }
-        assert_eq!(check(&json!({"$schema": DRAFT, "$ref": "#/$defs/a", "$defs": {"a": {"type": "object"}}})), Ok(2));
+        assert_eq!(
+            check(&json!({"$schema": DRAFT, "$ref": "#/$defs/a", "$defs": {"a": {"type": "object"}}})),
+            Ok(Asked { applied: 2, weight: 2 })
+        );
     }
 
     #[test]
@@ -217,6 +267,21 @@ mod tests {
         let schema = json!({
             "enum": [data], "default": data, "examples": [data], "properties": {"$ref": {"const": data}, "$id": {"type": "string"}}
         });
-        assert_eq!(check(&schema), Ok(3));
+        assert_eq!(check(&schema).map(|asked| asked.applied), Ok(3));
+    }
+
+    #[test]
+    fn what_is_compared_searched_and_applied_again_weighs_more_than_a_look() {
+        let weight = |schema: Value| check(&schema).expect("it is bounded").weight;
+        assert_eq!(weight(json!({"type": "string"})), 1);
+        assert_eq!(weight(json!({"enum": (0..500).collect::<Vec<i64>>()})), 502);
+        assert_eq!(weight(json!({"const": [[1, 2], {"a": 3}]})), 7);
+        assert_eq!(weight(json!({"uniqueItems": true})), 1 + UNIQUE_WEIGHT);
+        let pattern = json!({"pattern": "^a"});
+        assert_eq!(
+            weight(json!({"allOf": [{"$ref": "#/$defs/a"}, {"$ref": "#/$defs/a"}], "$defs": {"a": pattern}})),
+            1 + 2 * (2 + PATTERN_WEIGHT)
+        );
+        assert_eq!(weight(json!({"allOf": [{}, {}], "unevaluatedProperties": false})), 3 * UNEVALUATED_FACTOR);
     }
 }

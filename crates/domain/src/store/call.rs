@@ -9,7 +9,7 @@ use crate::trigger::{FireRefusal, Trigger};
 /// A firing that no schedule made.
 #[derive(Clone, Debug)]
 pub struct Call {
-    /// `Api` or `Test`.
+    /// `Api`, `Test` or `Run`.
     pub origin: Origin,
     /// What the event carries; none means the trigger's own payload.
     pub payload: Option<Payload>,
@@ -20,9 +20,9 @@ pub struct Call {
 }
 
 impl Call {
-    /// Whether the trigger takes what the call brings. The trigger's own payload is what its user made it, and is asked about by calls only.
+    /// Whether the trigger takes what the call brings. Only a test may send the trigger's own payload as it is, however unfinished.
     pub fn suits(&self, trigger: &Trigger) -> bool {
-        (self.origin != Origin::Api && self.payload.is_none()) || trigger.takes(self.checked)
+        (self.origin == Origin::Test && self.payload.is_none()) || trigger.takes(self.checked)
     }
 }
 

@@ -31,7 +31,7 @@ use crate::extract::{Fields, JsonBody, PathId, Query, id_of};
 use crate::fault::{Fault, Problem};
 use crate::idempotency::{Before, Given, Recalled, Replayed, other};
 use crate::openapi::{Errors, MakingErrors};
-use crate::payload_schema::{aside, is_long};
+use crate::payload_schema::check_own;
 
 /// A trigger.
 #[derive(Serialize, ToSchema)]
@@ -257,9 +257,7 @@ pub(super) fn define(
         definition.expects = run::read(app, &mut fields);
     }
     if fields.errors.is_empty() {
-        let check = || definition.check_payload().err().unwrap_or_default();
-        let is_long = definition.payload_schema.is_some() && is_long(definition.payload.as_ref());
-        fields.errors.extend(if is_long { aside(check) } else { check() });
+        fields.errors.extend(check_own(&definition));
     }
     fields.finish()?;
     Ok(definition)

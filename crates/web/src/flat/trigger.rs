@@ -26,6 +26,7 @@ use crate::extract::{Fields, JsonBody, PathId, Query, id_of};
 use crate::fault::{Fault, FlatFault};
 use crate::idempotency::{Given, Replayed};
 use crate::openapi::{FlatErrors, FlatMakingErrors};
+use crate::payload_schema::check_own;
 
 const WRONG_TYPE: &str = "Trigger type must be either 'scheduled' or 'api'.";
 const NO_INTERVAL: &str = "Recurring triggers must have 'interval_seconds' defined.";
@@ -247,9 +248,8 @@ fn apply(
     if let Some(name) = &input.name {
         definition.name = parse_name(name)?;
     }
-    if let Err(wrong) = definition.check_payload() {
-        let first = wrong.into_iter().next().map_or_else(String::new, |one| one.message);
-        return Err(refuse(&format!("Payload must fit the trigger's schema. {first}")));
+    if let Some(wrong) = check_own(&definition).into_iter().next() {
+        return Err(refuse(&format!("Payload must fit the trigger's schema. {}", wrong.message)));
     }
     if !stands {
         definition.schedule = place(app, &after, &definition, now)?;

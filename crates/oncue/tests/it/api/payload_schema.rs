@@ -99,6 +99,31 @@ fn its_own_payload_has_to_fit_as_well() {
 }
 
 #[test]
+fn what_is_run_by_hand_has_to_fit_and_what_is_tried_does_not() {
+    let server = Server::start();
+    let ann = server.user();
+    let id = make(&ann, &json!({"type": "api", "payload_schema": order()}));
+    let problem = ann.post_nothing(&format!("/api/v1/triggers/{id}/run")).problem(422);
+    assert!(problem["detail"].as_str().is_some_and(|words| words.contains("id")), "{problem}");
+    assert_eq!(events(&ann), 0);
+    ann.post_nothing(&format!("/api/v1/triggers/{id}/test")).is(200);
+    ann.patch(&format!("/api/v1/triggers/{id}"), &json!({"api_payload": {"id": 1}})).is(200);
+    ann.post_nothing(&format!("/api/v1/triggers/{id}/run")).is(200);
+}
+
+#[test]
+fn a_payload_that_would_keep_the_server_busy_is_refused_as_too_large() {
+    let server = Server::start();
+    let ann = server.user();
+    let values: Vec<u32> = (0..3000).collect();
+    let id = make(&ann, &json!({"type": "api", "payload_schema": {"items": {"enum": values}}}));
+    let path = format!("/api/v1/triggers/{id}/fire");
+    let problem = ann.post(&path, &json!(vec![3; 100_000])).problem(422);
+    assert!(problem["detail"].as_str().is_some_and(|words| words.contains("too large for its schema")), "{problem}");
+    ann.post(&path, &json!(vec![3; 5000])).is(200);
+}
+
+#[test]
 fn many_calls_are_checked_one_by_one() {
     let server = Server::start();
     let ann = server.user();
