@@ -18,6 +18,12 @@ pub const BACKLOG_KEPT: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// The most occurrences that one backlog may hold.
 pub const BACKLOG_MAX: u64 = 100_000;
 
+/// How many late occurrences fire in a round at most, all owners' together.
+pub const ROUND_MAX: usize = 64;
+
+/// How long it takes from one round of late firings to the next: with what a round may fire this is their budget.
+pub const ROUND_EVERY: SignedDuration = SignedDuration::from_millis(100);
+
 /// How many backlogs of an owner are listed at most.
 pub const BACKLOGS_LISTED_MAX: usize = 1_000;
 

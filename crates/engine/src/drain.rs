@@ -7,16 +7,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use oncue_domain::backlog::{Backlog, Drained};
+use oncue_domain::backlog::{Backlog, Drained, ROUND_MAX};
 use oncue_domain::clock::Clock;
 use oncue_domain::id::{BacklogId, Ids, UserId};
 use oncue_domain::store::{Result, Store};
 use oncue_domain::trigger::Trigger;
 
 use crate::work::Tally;
-
-/// How many occurrences fire in a round at most, all owners' together.
-const ROUND_MAX: usize = 64;
 
 /// How many owners share a round.
 const OWNERS_MAX: usize = 16;

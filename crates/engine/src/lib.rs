@@ -27,7 +27,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use oncue_domain::audit::ROUND_EVERY;
+use oncue_domain::audit;
+use oncue_domain::backlog::ROUND_EVERY;
 use oncue_domain::clock::Clock;
 use oncue_domain::destination::Webhook;
 use oncue_domain::event::Retention;
@@ -67,9 +68,6 @@ const BACK_OFF: Duration = Duration::from_millis(500);
 
 /// How often old events are looked for.
 const EXPIRE_EVERY: Duration = Duration::from_secs(15);
-
-/// How long it takes from one round of late firings to the next: with what a round may fire this is their budget.
-const DRAIN_PAUSE: Duration = Duration::from_millis(100);
 
 /// How soon late firings have their turn again where something fresh came first.
 const GIVE_WAY: Duration = Duration::from_millis(10);
@@ -330,7 +328,7 @@ async fn expire(expiry: Expiry, mut stopped: watch::Receiver<bool>) {
 async fn drain_late(mut drainer: Drainer, laid_up: Arc<Notify>, mut stopped: watch::Receiver<bool>) {
     while !*stopped.borrow() {
         let wait = match drainer.tick().await {
-            Ok(Found::More) => DRAIN_PAUSE,
+            Ok(Found::More) => ROUND_EVERY.unsigned_abs(),
             Ok(Found::Fresh) => GIVE_WAY,
             Ok(Found::Nothing) => {
                 tokio::select! {
@@ -339,7 +337,7 @@ async fn drain_late(mut drainer: Drainer, laid_up: Arc<Notify>, mut stopped: wat
                     _ = stopped.changed() => {}
                 }
                 // Whoever makes many triggers does not have it look after each.
-                DRAIN_PAUSE
+                ROUND_EVERY.unsigned_abs()
             }
             Err(error) => {
                 tracing::error!(%error, "backlogs cannot be drained, trying again");
@@ -370,7 +368,7 @@ async fn audit(mut auditor: Auditor, mut stopped: watch::Receiver<bool>) {
                 looked.report();
                 if looked.is_over {
                     round_began = None;
-                    ROUND_EVERY.unsigned_abs().saturating_sub(began.elapsed()).max(AUDIT_PAUSE)
+                    audit::ROUND_EVERY.unsigned_abs().saturating_sub(began.elapsed()).max(AUDIT_PAUSE)
                 } else if auditor.is_in_a_hurry() {
                     AUDIT_HURRY
                 } else {

@@ -25,6 +25,7 @@ pub(crate) fn settings(config: &Config, jwt_secret: &[u8]) -> BTreeMap<String, S
     let settings = [
         ("--active-for", span(config.retention.active_for)),
         ("--keep-for", span(config.retention.keep_for)),
+        ("--hold-backlog-after", config.hold_backlog_after.map_or("off".to_owned(), span)),
         ("--registration", registration.to_owned()),
         ("--timezone", config.timezone.clone()),
         ("HTTP_URL", webhook),

@@ -34,6 +34,7 @@ fn help_names_every_command_flag_and_variable() {
         ("--egress-proxy", "ONCUE_EGRESS_PROXY"),
         ("--extra-ca", "ONCUE_EXTRA_CA"),
         ("--rate-limit", "ONCUE_RATE_LIMIT"),
+        ("--hold-backlog-after", "ONCUE_HOLD_BACKLOG_AFTER"),
         ("--config", "ONCUE_CONFIG"),
     ] {
         assert!(help.contains(flag) && help.contains(variable), "{flag} and {variable} in {help}");
@@ -61,6 +62,7 @@ fn a_wrong_command_line_is_refused_and_named() {
         (vec!["--default-webhook", "nonsense"], "--default-webhook"),
         (vec!["--timezone", "Mars/Olympus"], "--timezone"),
         (vec!["--active-for", "soon"], "--active-for"),
+        (vec!["--hold-backlog-after", "soon"], "--hold-backlog-after"),
         (vec!["--active-for", "2h", "--keep-for", "1h"], "--keep-for"),
         (vec!["--allow-destinations", "10.1.2.3/16"], "--allow-destinations"),
         (vec!["--allow-destinations", "169.254.169.254"], "169.254.169.254"),

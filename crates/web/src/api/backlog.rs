@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use jiff::{SignedDuration, Timestamp};
 use oncue_domain::agenda::Span;
-use oncue_domain::backlog::{BACKLOG_MAX, BACKLOGS_LISTED_MAX, NewBacklog};
+use oncue_domain::backlog::{BACKLOG_MAX, BACKLOGS_LISTED_MAX, NewBacklog, ROUND_EVERY, ROUND_MAX};
 use oncue_domain::error::Invalid;
 use oncue_domain::id::BacklogId;
 use oncue_domain::store::{BacklogView, LEDGER_MAX, Touched};
@@ -30,9 +30,6 @@ const SPAN_MAX: SignedDuration = SignedDuration::from_hours(366 * 24);
 
 /// How many of the first occurrences are shown.
 const SHOWN: usize = 10;
-
-/// How many occurrences of a backlog fire in a second where nothing else waits and every receiver keeps up.
-const PER_SECOND: u64 = 640;
 
 /// What waits to fire late.
 #[derive(Serialize, ToSchema)]
@@ -292,11 +289,18 @@ pub(crate) async fn backfill(
         occurrences: meant.occurrences,
         fired_already: meant.fired.len() as u64,
         to_fire: meant.to_fire(),
-        takes_at_least_s: meant.to_fire().div_ceil(PER_SECOND),
+        takes_at_least_s: takes_at_least_s(meant.to_fire()),
         first: meant.first(details).into_iter().map(time).collect(),
         backlog: backlog.as_ref().map(BacklogDocument::of),
     })
     .into_response())
+}
+
+/// How many seconds so many take where nothing else waits and every receiver keeps up.
+fn takes_at_least_s(count: u64) -> u64 {
+    let rounds = count.div_ceil(ROUND_MAX as u64);
+    let round_ms = u64::try_from(ROUND_EVERY.as_millis()).unwrap_or(u64::MAX);
+    rounds.saturating_mul(round_ms).div_ceil(1_000)
 }
 
 fn scheduled(armed: &Armed) -> Result<&ScheduleDetails, Fault> {

@@ -4,6 +4,8 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::backlog::PutOff;
+use crate::misfire;
 use crate::plan::plan;
 
 /// A trigger that lives through edits and absences, with the ledger that comes of it.
@@ -26,6 +28,8 @@ enum Step {
     Rename,
     Expire(Option<i64>),
     Reschedule(usize),
+    Misfire(Option<Misfire>),
+    Drain(u64),
 }
 
 fn schedule(number: usize, now: Timestamp) -> Schedule {
@@ -71,6 +75,12 @@ impl World {
                 definition.expires_at = minutes.map(|minutes| self.now + SignedDuration::from_mins(minutes));
             }
             Step::Reschedule(number) => definition.schedule = details(schedule(*number, self.now)),
+            Step::Misfire(misfire) => {
+                let terms = Terms { misfire: misfire.clone(), ..Terms::default() };
+                let pattern = definition.schedule.as_ref().map(|details| details.pattern().clone());
+                definition.schedule = pattern.map(|pattern| ScheduleDetails::new(pattern, None, terms, Zones::utc()));
+            }
+            Step::Drain(most) => return self.drain(*most),
         }
         self.edit(definition);
     }
@@ -90,8 +100,40 @@ impl World {
                 });
             }
             self.record(plan.skipped);
+            let waits = |put_off: PutOff| Skipped {
+                reason: Reason::Waiting,
+                first: put_off.first,
+                last: put_off.last,
+                count: put_off.count,
+            };
+            self.record(plan.put_off.into_iter().map(waits).collect());
             self.armed.next_at = plan.next_at;
         }
+    }
+
+    /// The first of what waits fires late.
+    fn drain(&mut self, most: u64) {
+        let Some(place) = self.ledger.skipped.iter().position(|view| view.skipped.reason == Reason::Waiting) else {
+            return;
+        };
+        let waiting = &mut self.ledger.skipped[place].skipped;
+        let details = self.armed.trigger.definition.schedule.as_ref().expect("it names what waits");
+        for _ in 0..most.min(waiting.count) {
+            self.ledger.firings.push(LedgerFiring {
+                scheduled_at: waiting.first,
+                fired_at: self.now,
+                event: EventId(1),
+                revision: Some(self.armed.trigger.revision),
+                origin: Origin::CatchUp,
+                is_kept: true,
+            });
+            waiting.count -= 1;
+            waiting.first = next_after(details, waiting.first).expect("it goes on");
+        }
+        if waiting.count == 0 {
+            self.ledger.skipped.remove(place);
+        }
+        self.ledger.firings.sort_by_key(|firing| firing.scheduled_at);
     }
 
     fn record(&mut self, skipped: Vec<Skipped>) {
@@ -110,13 +152,20 @@ impl World {
             self.armed.next_at = next_at;
         }
         self.record(edit.skipped);
+        if edit.ends_backlogs {
+            for view in self.ledger.skipped.iter_mut().filter(|view| view.skipped.reason == Reason::Waiting) {
+                view.skipped.reason = Reason::Superseded;
+                view.recorded_at = self.now;
+            }
+        }
     }
 
     /// What the store still has of it at the bound.
     fn kept_after(&self, gone_until: Timestamp) -> Ledger {
         let mut ledger = self.ledger.clone();
         ledger.firings.retain(|firing| firing.fired_at > gone_until);
-        ledger.skipped.retain(|view| view.recorded_at > gone_until);
+        let waits = |view: &SkippedView| view.skipped.reason == Reason::Waiting;
+        ledger.skipped.retain(|view| view.recorded_at > gone_until || waits(view));
         ledger
     }
 
@@ -139,6 +188,15 @@ impl World {
     }
 }
 
+fn misfire() -> impl Strategy<Value = Option<Misfire>> {
+    let all = (1_u64..60, 1_u64..150_000).prop_map(|(at_most, age_s)| {
+        let age = Period::from_seconds(age_s).expect("a period");
+        let bounds = misfire::Bounds::new(Some(at_most), Some(age), false).expect("few");
+        Some(Misfire::All(Box::new(bounds)))
+    });
+    prop_oneof![Just(None), Just(Some(Misfire::Skip)), all]
+}
+
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         4 => (1_i64..300).prop_map(Step::Run),
@@ -149,6 +207,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Rename),
         1 => proptest::option::of(1_i64..900).prop_map(Step::Expire),
         1 => (0_usize..5).prop_map(Step::Reschedule),
+        1 => misfire().prop_map(Step::Misfire),
+        2 => (1_u64..20).prop_map(Step::Drain),
     ]
 }
 
