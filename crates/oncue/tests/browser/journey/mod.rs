@@ -4,6 +4,7 @@
 mod account;
 mod ages;
 mod api_trigger;
+mod backlog;
 mod clock_change;
 mod cron;
 mod destinations;
