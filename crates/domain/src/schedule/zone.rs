@@ -6,7 +6,7 @@ use crate::schedule::Invalid;
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::{AmbiguousOffset, Offset, TimeZone, TimeZoneDatabase};
 use jiff::{SignedDuration, Timestamp};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 /// The first instant a schedule may name: 1970-01-01 00:00 UTC.
 pub(super) const FIRST_SECOND: i64 = 0;
@@ -85,11 +85,12 @@ impl Zones {
         }
     }
 
-    /// The zone of a name, matched without regard to case.
+    /// The zone of a name, matched without regard to case. What the host's copy lacks, or has in a form that cannot be read, is taken from the copy
+    /// inside the binary: some hosts leave out former names such as `US/Eastern`, and a schedule in such a zone has to go on.
     ///
     /// # Errors
     ///
-    /// What this copy does not know as a zone of the IANA database: offsets, POSIX rules, misspelt names.
+    /// What neither copy knows as a zone of the IANA database: offsets, POSIX rules, misspelt names.
     pub fn get(&self, name: &str) -> Result<Zone, Invalid> {
         let unknown = || {
             let shown: String = name.chars().take(64).collect();
@@ -98,18 +99,22 @@ impl Zones {
         if !is_zone_name(name) {
             return Err(unknown());
         }
-        let time_zone = self.database.get(name).map_err(|_| unknown())?;
-        if time_zone.is_unknown() {
-            return Err(unknown());
-        }
-        let canonical = time_zone.iana_name().ok_or_else(unknown)?;
-        Ok(Zone { name: Arc::from(canonical), time_zone })
+        zone_of(&self.database, name).or_else(|| zone_of(&BUNDLED, name)).ok_or_else(unknown)
     }
 
     /// UTC, which needs no data.
     pub fn utc() -> Zone {
         Zone { name: Arc::from("UTC"), time_zone: TimeZone::UTC }
     }
+}
+
+/// The copy inside the binary, which caches the zones that were asked for.
+static BUNDLED: LazyLock<TimeZoneDatabase> = LazyLock::new(TimeZoneDatabase::bundled);
+
+fn zone_of(database: &TimeZoneDatabase, name: &str) -> Option<Zone> {
+    let time_zone = database.get(name).ok().filter(|time_zone| !time_zone.is_unknown())?;
+    let name = Arc::from(time_zone.iana_name()?);
+    Some(Zone { name, time_zone })
 }
 
 // A system's directory also holds files that are no zones of the database: the host's own zone under two names, and two
@@ -281,6 +286,14 @@ mod tests {
             assert_eq!(chosen.source, expected, "system {system}, bundled {bundled}");
         }
         assert_eq!(Zones::newer_of(None, copy("unknown", Bundled)).source, Bundled);
+    }
+
+    #[test]
+    fn what_the_hosts_copy_lacks_is_taken_from_the_bundled_one() {
+        let bare = Zones::with_database(TimeZoneDatabase::none(), "2099a".to_owned(), Source::System);
+        let eastern = bare.get("us/eastern").expect("the bundled copy knows it");
+        assert_eq!(eastern, zone("US/Eastern"));
+        assert!(bare.get("Europe/Rigga").is_err());
     }
 
     #[test]

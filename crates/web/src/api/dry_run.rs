@@ -117,8 +117,13 @@ pub(crate) async fn refuse_elsewhere(
     mut request: Request,
     next: Next,
 ) -> Response {
-    if is_safe(request.method()) || !is_dry(request.uri().query()) {
+    let asked = said(request.uri().query());
+    if is_safe(request.method()) || asked.iter().all(|value| value == "false") {
         return next.run(request).await;
+    }
+    if asked.len() > 1 {
+        let fault = Fault::InvalidQuery(vec![Invalid::new(DRY_RUN, "This is said more than once.")]);
+        return respond_at(request.uri().path(), fault);
     }
     let matched = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned()).unwrap_or_default();
     if !askable.contains(&(request.method().clone(), matched)) {
@@ -130,9 +135,10 @@ pub(crate) async fn refuse_elsewhere(
     next.run(request).await
 }
 
-fn is_dry(query: Option<&str>) -> bool {
-    let mut values = url::form_urlencoded::parse(query.unwrap_or_default().as_bytes());
-    values.any(|(name, value)| name == DRY_RUN && value == "true")
+/// Everything that a query says of it.
+fn said(query: Option<&str>) -> Vec<String> {
+    let pairs = url::form_urlencoded::parse(query.unwrap_or_default().as_bytes());
+    pairs.filter(|(name, _)| name == DRY_RUN).map(|(_, value)| value.into_owned()).collect()
 }
 
 /// A firing at another time than before.

@@ -163,6 +163,19 @@ fn a_call_that_cannot_be_asked_is_not_carried_out_instead() {
 }
 
 #[test]
+fn a_call_that_says_it_oddly_or_twice_is_not_carried_out_either() {
+    let server = Server::start();
+    let ann = server.user();
+    let (path, _) = make(&ann, &json!({"type": "api", "name": "a"}));
+    let change = json!({"name": "b"});
+    for said in ["dry_run=true&dry_run=false", "dry_run=false&dry_run=true", "dry_run=1", "dry_run=True", "dry_run="] {
+        assert_eq!(asked(&ann, "PATCH", &format!("{path}?{said}"), Some(&change)).status, 422, "{said}");
+        assert_eq!(asked(&ann, "POST", &format!("{path}/fire?{said}"), None).status, 422, "{said}");
+    }
+    ann.call("PATCH", &format!("{path}?dry_run=false")).json(&change).send().is(200);
+}
+
+#[test]
 fn many_are_looked_at_one_by_one() {
     let server = Server::start();
     let ann = server.user();

@@ -87,8 +87,9 @@ impl Density {
     ) -> Density {
         let from = quarter_of(from);
         let quarters = gathered(counts, from, until);
-        let places =
-            usize::try_from(until.duration_since(from).as_secs().max(1).unsigned_abs().div_ceil(900)).unwrap_or(0);
+        // What is left of the last second counts: a firing may fall within it, in a quarter of its own.
+        let micros = until.duration_since(from).as_micros().max(1).unsigned_abs();
+        let places = usize::try_from(micros.div_ceil(900_000_000)).unwrap_or(0);
         let mut slots = vec![Slot::default(); places];
         for (start, count) in &quarters {
             let place = usize::try_from(start.duration_since(from).as_secs() / 900).unwrap_or(0);
@@ -290,6 +291,14 @@ mod tests {
 
     fn at(text: &str) -> Timestamp {
         text.parse().expect("a test writes its instants well")
+    }
+
+    #[test]
+    fn a_day_that_begins_within_a_second_of_a_quarter_holds_the_same_quarter_of_the_next() {
+        let span = (at("2026-11-22T10:00:00.4Z"), at("2026-11-23T10:00:00.4Z"));
+        let counts = [(at("2026-11-22T10:15:00Z"), 1), (at("2026-11-23T10:00:00Z"), 1)];
+        let chart = Density::day("the next 24 hours", counts, 5, span, &Zones::utc());
+        assert_eq!(chart.table.rows.len(), 2);
     }
 
     #[test]
