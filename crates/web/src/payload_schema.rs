@@ -92,7 +92,7 @@ impl Schemas {
 }
 
 /// Checks a payload. Where that takes a while, whoever else has something to do on this thread goes on elsewhere.
-pub(crate) fn check(checker: &Checker, payload: &Payload) -> Result<(), Vec<Invalid>> {
+fn check(checker: &Checker, payload: &Payload) -> Result<(), Vec<Invalid>> {
     if checker.is_quick(payload) { checker.check(payload) } else { aside(|| checker.check(payload)) }
 }
 
