@@ -75,8 +75,14 @@ const GIVE_WAY: Duration = Duration::from_millis(10);
 /// How often backlogs are looked for that nobody told of.
 const DRAIN_LOOK_EVERY: Duration = Duration::from_secs(30);
 
-/// How long the auditor rests between two slices, and before its first: whoever begins has more urgent things to do.
+/// How long the auditor rests between two slices at least, and before its first: whoever begins has more urgent things to do.
 const AUDIT_PAUSE: Duration = Duration::from_secs(1);
+
+/// How long it rests at most, which bounds how long a defect stands.
+const AUDIT_PAUSE_MAX: Duration = Duration::from_secs(10);
+
+/// How many times as long as it took it rests: what an idle server spends on a million triggers that nothing is wrong with.
+const AUDIT_RESTS_TIMES: u32 = 3_000;
 
 /// The same where what triggers wait for may have moved: each may be due soon.
 const AUDIT_HURRY: Duration = Duration::from_millis(20);
@@ -362,17 +368,19 @@ async fn audit(mut auditor: Auditor, mut stopped: watch::Receiver<bool>) {
         if *stopped.borrow() {
             return;
         }
-        let began = *round_began.get_or_insert_with(Instant::now);
+        let slice_began = Instant::now();
+        let began = *round_began.get_or_insert(slice_began);
         wait = match auditor.tick().await {
             Ok(looked) => {
                 looked.report();
+                let rest = (slice_began.elapsed() * AUDIT_RESTS_TIMES).clamp(AUDIT_PAUSE, AUDIT_PAUSE_MAX);
                 if looked.is_over {
                     round_began = None;
-                    audit::ROUND_EVERY.unsigned_abs().saturating_sub(began.elapsed()).max(AUDIT_PAUSE)
+                    audit::ROUND_EVERY.unsigned_abs().saturating_sub(began.elapsed()).max(rest)
                 } else if auditor.is_in_a_hurry() {
                     AUDIT_HURRY
                 } else {
-                    AUDIT_PAUSE
+                    rest
                 }
             }
             Err(error) => {

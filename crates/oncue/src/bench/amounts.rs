@@ -28,10 +28,11 @@ pub(super) struct Amounts {
     /// For fire: how many calls a second at its fixed rate [default: 5000]
     #[arg(long, value_name = "NUMBER", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=RATE_MAX))]
     pub(super) rate: Option<u32>,
-    /// For steady: how many triggers fire every second [default: 1000]; for growth: up to how many [default: 1000000]
+    /// For steady: how many triggers fire every second [default: 1000]; for backlog: the same [default: 200]; for growth: up to how many
+    /// [default: 1000000]
     #[arg(long, value_name = "NUMBER", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=TRIGGERS_MAX))]
     pub(super) triggers: Option<u32>,
-    /// For steady, ceiling and the fixed rate of fire: for how long [default: 20, for fire 10]
+    /// For steady, ceiling, backlog and the fixed rate of fire: for how long [default: 20, for fire 10]
     #[arg(long, value_name = "NUMBER", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=SECONDS_MAX))]
     pub(super) seconds: Option<u32>,
     /// For list: of how many events [default: 1000000]; for growth: up to how many [default: 10000000]
@@ -44,8 +45,12 @@ impl Amounts {
     pub(super) fn check(&self, scenarios: &[Scenario]) -> anyhow::Result<()> {
         for (flag, is_given, readers) in [
             ("--rate", self.rate.is_some(), &[Scenario::Fire][..]),
-            ("--triggers", self.triggers.is_some(), &[Scenario::Steady, Scenario::Growth]),
-            ("--seconds", self.seconds.is_some(), &[Scenario::Steady, Scenario::Ceiling, Scenario::Fire]),
+            ("--triggers", self.triggers.is_some(), &[Scenario::Steady, Scenario::Backlog, Scenario::Growth]),
+            (
+                "--seconds",
+                self.seconds.is_some(),
+                &[Scenario::Steady, Scenario::Ceiling, Scenario::Backlog, Scenario::Fire],
+            ),
             ("--events", self.events.is_some(), &[Scenario::List, Scenario::Growth]),
         ] {
             if is_given && !readers.iter().any(|reader| scenarios.contains(reader)) {

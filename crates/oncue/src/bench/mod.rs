@@ -39,7 +39,7 @@ use shards::ShardsFlags;
 pub(crate) struct BenchFlags {
     #[command(subcommand)]
     calculation: Option<Calculation>,
-    /// What to measure; when nothing is named, everything but ceiling and growth
+    /// What to measure; when nothing is named, everything but ceiling, backlog and growth
     #[arg(value_enum, value_name = "SCENARIO")]
     scenarios: Vec<Scenario>,
     /// Write the results to this file, as JSON

@@ -99,6 +99,15 @@ fn the_ceiling_is_looked_for_until_it_is_found_or_enough_was_tried() {
 }
 
 #[test]
+fn what_is_late_is_counted_beside_what_is_due() {
+    let (rows, said) = measured(&Setup::bare(), &["backlog", "--seconds", "2", "--triggers", "10"]);
+    for what in ["10 every second, 1000 late ones drain: lost", "1000 late ones: lost", "1000 late ones: twice"] {
+        assert_eq!(value(&rows, "backlog", what), 0.0, "{said}");
+    }
+    assert!(value(&rows, "backlog", "1000 late ones: made up for") > 0.0, "{said}");
+}
+
+#[test]
 fn an_idle_server_is_measured_by_what_its_threads_did() {
     let (rows, _) = measured(&Setup::bare(), &["idle"]);
     assert!(value(&rows, "idle", "nothing to do: server's threads woken") > 0.0);

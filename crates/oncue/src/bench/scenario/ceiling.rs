@@ -26,7 +26,7 @@ pub(super) async fn run(bench: &Bench) -> anyhow::Result<Vec<Measure>> {
     let mut search = Search { next: first, last, held: 0, failed: None };
     let mut best = None;
     while let Some(triggers) = search.next() {
-        let course = Course { triggers, seconds: seconds(bench), instants: Instants::Spread, pages: 0 };
+        let course = Course { triggers, seconds: seconds(bench), instants: Instants::Spread, pages: 0, late: 0 };
         let kept = run_course(bench, &course).await?;
         let complaint = complaint(&kept);
         match &complaint {

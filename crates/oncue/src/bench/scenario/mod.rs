@@ -1,6 +1,7 @@
 //! What is measured, one file for each question that somebody who runs oncue would ask. A scenario starts its own server
 //! on an empty database, and gives numbers; it neither prints results nor knows what they should be.
 
+mod backlog;
 mod burst;
 mod ceiling;
 mod create;
@@ -37,6 +38,8 @@ pub(super) enum Scenario {
     Steady,
     /// How many triggers every second keep their time at most; takes minutes, and only when named
     Ceiling,
+    /// What 100,000 late occurrences that drain cost those that are due; takes minutes, and only when named
+    Backlog,
     /// What open pages cost while two hundred triggers fire every second
     Watched,
     /// How late one trigger is on an idle server, and what the idle server costs, alone and with a million triggers stored
@@ -82,6 +85,7 @@ impl Scenario {
             Scenario::Burst => "burst",
             Scenario::Steady => "steady",
             Scenario::Ceiling => "ceiling",
+            Scenario::Backlog => "backlog",
             Scenario::Watched => "watched",
             Scenario::Lanes => "lanes",
             Scenario::Waiting => "waiting",
@@ -107,6 +111,7 @@ impl Scenario {
             Scenario::Burst => burst::run(bench).await,
             Scenario::Steady => steady::run(bench).await,
             Scenario::Ceiling => ceiling::run(bench).await,
+            Scenario::Backlog => backlog::run(bench).await,
             Scenario::Watched => steady::watched(bench).await,
             Scenario::Lanes => lanes::run(bench).await,
             Scenario::Waiting => lanes::waiting(bench).await,

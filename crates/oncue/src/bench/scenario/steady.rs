@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use oncue_domain::clock::Clock;
 use serde_json::json;
 
+use super::backlog::Late;
 use super::{lateness, lateness_measures, making, scheduled};
 use crate::bench::Bench;
 use crate::bench::cost::Cost;
@@ -41,7 +42,7 @@ const SKIPPED: &str = "oncue_skipped_occurrences_total";
 pub(super) async fn run(bench: &Bench) -> anyhow::Result<Vec<Measure>> {
     let triggers = bench.amounts.triggers.unwrap_or(TRIGGERS) as usize;
     let seconds = seconds(bench);
-    let spread = Course { triggers, seconds, instants: Instants::Spread, pages: 0 };
+    let spread = Course { triggers, seconds, instants: Instants::Spread, pages: 0, late: 0 };
     let mut measures = run_course(bench, &spread).await?.measures("spread");
     let at_once = Course { instants: Instants::AtOnce, ..spread };
     measures.extend(run_course(bench, &at_once).await?.measures("at once"));
@@ -50,7 +51,8 @@ pub(super) async fn run(bench: &Bench) -> anyhow::Result<Vec<Measure>> {
 
 /// The same with fewer triggers: while nobody looks, and while as many pages are open as one user can look at and more.
 pub(super) async fn watched(bench: &Bench) -> anyhow::Result<Vec<Measure>> {
-    let alone = Course { triggers: WATCHED, seconds: bench.size.pick(20, 3), instants: Instants::Spread, pages: 0 };
+    let alone =
+        Course { triggers: WATCHED, seconds: bench.size.pick(20, 3), instants: Instants::Spread, pages: 0, late: 0 };
     let mut measures = run_course(bench, &alone).await?.measures("nobody looks");
     let watched = run_course(bench, &Course { pages: PAGES, ..alone }).await?;
     measures.extend(watched.measures(&format!("{PAGES} pages open")));
@@ -82,6 +84,8 @@ pub(super) struct Course {
     pub(super) instants: Instants,
     /// While so many pages are open.
     pub(super) pages: usize,
+    /// While so many occurrences of another trigger are made up for, at the same receiver.
+    pub(super) late: usize,
 }
 
 /// How it went.
@@ -99,6 +103,7 @@ pub(super) struct Kept {
     cost: Cost,
     memory: Memory,
     looks: Vec<f64>,
+    late: Option<Late>,
 }
 
 /// Resident memory over the course, in bytes, looked at every second.
@@ -128,7 +133,7 @@ impl Kept {
         self.cost.cpu_percent_since(&self.before)
     }
 
-    fn measures(&self, how: &str) -> Vec<Measure> {
+    pub(super) fn measures(&self, how: &str) -> Vec<Measure> {
         let heading = format!("{} every second, {how}: ", self.course.triggers);
         let mut measures = vec![
             Measure::less(format!("{heading}skipped"), "", self.skipped as f64),
@@ -151,13 +156,14 @@ impl Kept {
             measures.push(Measure::more(format!("{heading}pages looked at"), "1/s", per_second));
             measures.extend(Sorted::of(self.looks.iter().copied()).measures(&format!("{heading}a look"), "ms"));
         }
+        measures.extend(self.late.iter().flat_map(Late::measures));
         measures
     }
 }
 
 /// Lets it happen.
 pub(super) async fn run_course(bench: &Bench, course: &Course) -> anyhow::Result<Kept> {
-    let Course { triggers, seconds, instants, pages } = *course;
+    let Course { triggers, seconds, instants, pages, late } = *course;
     let expected = triggers * seconds;
     ensure!(
         expected <= FIRINGS_MAX,
@@ -166,7 +172,7 @@ pub(super) async fn run_course(bench: &Bench, course: &Course) -> anyhow::Result
     let home = bench.home().await?;
     let server = Server::start(&home)?;
     let seen = home.look().await?;
-    let receiver = Receiver::start(expected)?;
+    let receiver = Receiver::start(expected + late)?;
     let token = Client::register(server.address()).await?;
     let from = making::due(bench, &server, &token, triggers).await?;
     let until = from + Duration::from_secs(seconds as u64);
@@ -184,20 +190,27 @@ pub(super) async fn run_course(bench: &Bench, course: &Course) -> anyhow::Result
     let (left, _) = making::make_in_time(&server, &token, (0..triggers).map(body).collect(), from).await?;
     let watchers = Watchers::open(server.address(), &token, "/", pages);
     tokio::time::sleep(left).await;
+    let mut late = match late {
+        0 => None,
+        count => Some(Late::begin(&server, &token, &receiver, count).await?),
+    };
     let before = server.cost()?;
     let memory = watch(&server, &receiver, from, seconds).await?;
     let cost = server.cost()?;
     let looks = watchers.close();
-    receiver.wait(expected, PATIENCE).await;
+    receiver.wait(expected + course.late, PATIENCE).await;
     // What was left out and what came a second time is known once nothing is owed.
     if let Err(error) = wait_until_settled(&*seen.store, PATIENCE).await {
         eprintln!("bench: {error:#}");
     }
-    let arrivals = receiver.arrivals();
+    let mut arrivals = receiver.arrivals();
+    if let Some(late) = &mut late {
+        late.take(&mut arrivals);
+    }
     let (twice, skipped) = (repeats(&arrivals), skipped(&server).await?);
     let lost = expected.saturating_sub(arrivals.len() - twice + skipped);
     seen.close().await;
-    Ok(Kept { course: *course, from, arrivals, skipped, lost, twice, before, cost, memory, looks })
+    Ok(Kept { course: *course, from, arrivals, skipped, lost, twice, before, cost, memory, looks, late })
 }
 
 /// Lets the time pass, and looks at the memory every second.
