@@ -158,7 +158,11 @@ fn words(text: &str) -> String {
 
 /// What the library says of a value, as a sentence.
 fn sentence(text: &str) -> String {
-    let mut words = words(text);
+    let mut words = words(text.trim_end_matches(['.', ' ']));
+    // An empty list of values: the library names none of them.
+    if words.ends_with("is not one of") {
+        return "No value is allowed here: the enum of the schema is empty.".to_owned();
+    }
     if let Some(first) = words.get_mut(..1) {
         first.make_ascii_uppercase();
     }
@@ -195,6 +199,15 @@ mod tests {
         assert!(wrong.iter().all(|one| one.message.ends_with('.') && !one.message.contains("\"x\"")), "{wrong:?}");
         let wrong = check(order, "[]").expect_err("it does not fit");
         assert_eq!(fields(wrong), [""]);
+    }
+
+    #[test]
+    fn an_enum_that_lets_nothing_through_is_told_as_that() {
+        let wrong = check(r#"{"properties": {"size": {"enum": []}}}"#, r#"{"size": 3}"#).expect_err("nothing fits");
+        let told: Vec<_> = wrong.iter().map(|one| (one.field.as_str(), one.message.as_str())).collect();
+        assert_eq!(told, [("/size", "No value is allowed here: the enum of the schema is empty.")]);
+        let wrong = check(r#"{"enum": ["one of"]}"#, "3").expect_err("another value");
+        assert_eq!(wrong[0].message, "Value is not one of \"one of\".");
     }
 
     #[test]
