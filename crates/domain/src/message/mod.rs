@@ -118,7 +118,7 @@ fn headline(event: &Event, units_max: usize, escape: fn(char, &mut String)) -> S
         Origin::Test => ("🧪", "was tried out"),
         Origin::Repeat => ("🔁", "was fired again"),
         Origin::Backfill => ("⏪", "was backfilled"),
-        Origin::Run => ("▶", "was run"),
+        Origin::Run => ("▶", "was fired by hand"),
     };
     let around = units(sign) + units(happened) + 2;
     format!("{sign} {} {happened}", fit(&shown_name(event), units_max - around, escape))

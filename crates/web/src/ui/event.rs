@@ -45,7 +45,7 @@ pub(crate) fn source(origin: Origin) -> &'static str {
     match origin {
         Origin::Api => "API call",
         Origin::Repeat => "fired again",
-        Origin::Run => "run by hand",
+        Origin::Run => "fired by hand",
         Origin::Backfill | Origin::Schedule | Origin::CatchUp | Origin::Test | Origin::Alert => origin.word(),
     }
 }
