@@ -9,12 +9,11 @@ use jiff::{SignedDuration, Timestamp};
 use crate::access::{ApiKey, Scope};
 use crate::actor::Actor;
 use crate::audit::Repair;
-use crate::backlog::Backlog;
 use crate::destination::Standing;
 use crate::id::{ApiKeyId, DestinationId, TriggerId, UserId};
 use crate::plan::Absence;
 use crate::redelivery::DeliveryId;
-use crate::store::{Made, NewTrigger, Touched};
+use crate::store::{BacklogView, Made, NewTrigger, Touched};
 use crate::trigger::Trigger;
 
 /// For how long acts are kept.
@@ -268,14 +267,16 @@ impl Act {
             (1, occurrences) => format!("{occurrences} occurrences"),
             (backlogs, occurrences) => format!("{occurrences} occurrences in {backlogs} backlogs"),
         };
-        Some(Act { details: Some(details), ..Act::new(owner, action, Thing::Trigger, id) })
+        let name = touched.name.clone().filter(|_| id.is_some());
+        Some(Act { name, details: Some(details), ..Act::new(owner, action, Thing::Trigger, id) })
     }
 
     /// Occurrences of a past span wait to fire.
-    pub fn backfilled(backlog: &Backlog) -> Act {
+    pub fn backfilled(made: &BacklogView) -> Act {
+        let BacklogView { backlog, name } = made;
         let details = format!("{} occurrences from {} to {}", backlog.total, backlog.first, backlog.last);
         let act = Act::new(backlog.owner, Action::Backfilled, Thing::Trigger, Some(backlog.trigger.0));
-        Act { details: Some(details), ..act }
+        Act { name: name.clone(), details: Some(details), ..act }
     }
 
     /// Something was done to a destination.

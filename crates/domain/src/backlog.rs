@@ -24,9 +24,6 @@ pub const ROUND_MAX: usize = 64;
 /// How long it takes from one round of late firings to the next: with what a round may fire this is their budget.
 pub const ROUND_EVERY: SignedDuration = SignedDuration::from_millis(100);
 
-/// How many backlogs of an owner are listed at most.
-pub const BACKLOGS_LISTED_MAX: usize = 1_000;
-
 /// What a backlog is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Source {
@@ -164,15 +161,16 @@ impl Backlog {
         Slice { next_at: next, left: if next.is_some() { left } else { 0 }, firings }
     }
 
+    /// What is left of it, and whether a person is waited for.
+    pub fn waiting(&self) -> Skipped {
+        let reason = if self.is_held { Reason::Held } else { Reason::Waiting };
+        Skipped { reason, first: self.next_at, last: self.last, count: self.left }
+    }
+
     /// What is on record of it when it does not fire any more: what it catches up with. What somebody asked for once more is accounted for
     /// already.
     pub fn given_up(&self, reason: Reason) -> Option<Skipped> {
-        (self.source == Source::CatchUp).then_some(Skipped {
-            reason,
-            first: self.next_at,
-            last: self.last,
-            count: self.left,
-        })
+        (self.source == Source::CatchUp).then_some(Skipped { reason, ..self.waiting() })
     }
 }
 

@@ -8,7 +8,7 @@ mod difference;
 use jiff::{Span as Days, Timestamp};
 
 use crate::agenda::Span;
-use crate::occurrence::Skipped;
+use crate::occurrence::{Reason, Skipped};
 use crate::schedule::zone::Zone;
 use crate::trigger::{Armed, Edit, TriggerHead};
 
@@ -38,6 +38,8 @@ pub struct Effect {
     pub firings: Difference,
     /// What would be recorded.
     pub skipped: Vec<Skipped>,
+    /// Why what waits in a backlog of it would not fire either; none where it still would.
+    pub ends_backlogs: Option<Reason>,
 }
 
 impl Effect {
@@ -61,6 +63,7 @@ impl Effect {
             is_whole: reached == until,
             firings: Difference::between(&old[..within(&old)], &new[..within(&new)], zone),
             skipped,
+            ends_backlogs: None,
         }
     }
 
@@ -68,7 +71,7 @@ impl Effect {
     pub fn of_edit(before: &Armed, edit: Edit, (now, until): (Timestamp, Timestamp), zone: &Zone) -> (Armed, Effect) {
         let after = before.as_edited(&edit);
         let effect = Effect::of(Some(before), Some(&after), edit.skipped, (now, until), zone);
-        (after, effect)
+        (after, Effect { ends_backlogs: edit.ends_backlogs, ..effect })
     }
 }
 
@@ -95,7 +98,6 @@ fn firings(armed: Option<&Armed>, now: Timestamp, until: Timestamp) -> (Vec<Time
 mod tests {
     use super::*;
     use crate::id::{TriggerId, UserId};
-    use crate::occurrence::Reason;
     use crate::schedule::cron::CronExpression;
     use crate::schedule::every::Period;
     use crate::schedule::zone::Zones;

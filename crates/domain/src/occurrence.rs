@@ -3,6 +3,7 @@
 
 use jiff::Timestamp;
 
+use crate::agenda::Span;
 use crate::trigger::ScheduleDetails;
 
 /// Why occurrences did not fire.
@@ -77,5 +78,10 @@ impl Skipped {
         let first = schedule.next_after(after).filter(|first| *first <= until)?;
         let last = schedule.latest_in(after, until)?;
         Some(Skipped { reason, first, last, count: schedule.count_in(after, until) })
+    }
+
+    /// Whether it lies in the span at least in part.
+    pub fn lies_in(&self, span: Span) -> bool {
+        self.last >= span.from && self.first < span.until
     }
 }

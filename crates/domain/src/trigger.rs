@@ -345,8 +345,8 @@ pub struct Edit {
     pub arm: Arm,
     /// Occurrences up to the edit that did not fire and will not any more, oldest first.
     pub skipped: Vec<Skipped>,
-    /// Whether what waits in backlogs is not named any more, and so will not fire either.
-    pub ends_backlogs: bool,
+    /// Why what waits in backlogs will not fire either; none where it still does.
+    pub ends_backlogs: Option<Reason>,
 }
 
 /// Why a trigger cannot be fired by a call.
@@ -392,23 +392,29 @@ impl Trigger {
         trigger.revision += 1;
         if stands {
             trigger.definition = definition;
-            return Edit { trigger, arm: Arm::Keep, skipped: Vec::new(), ends_backlogs: false };
+            return Edit { trigger, arm: Arm::Keep, skipped: Vec::new(), ends_backlogs: None };
         }
         // Only the expiry moved: what is due already and still lives is not lost to an edit that never meant it.
         // Where it has passed already, what would have come after it must not fire with what is due.
         let waits_on = old.schedule == definition.schedule && old.next_stays(&definition) && old.lives_at(now);
         if let Some(next) = next_at.filter(|next| waits_on && definition.lives_at(*next)) {
             trigger.definition = definition;
-            return Edit { trigger, arm: Arm::Set(Some(next)), skipped: Vec::new(), ends_backlogs: false };
+            return Edit { trigger, arm: Arm::Set(Some(next)), skipped: Vec::new(), ends_backlogs: None };
         }
         let is_spent = old.left(fired) == Some(0);
         let skipped = if is_spent { Vec::new() } else { self.unfired_until(next_at, now) };
         // What was fired counts on under a new number, and a limit that is set anew counts from there on.
         let fired = if old.is_limited() { fired } else { 0 };
         let next = definition.next_after(now).filter(|_| definition.left(fired) != Some(0));
+        // What waits to fire late is named as before where only the expiry moved, and ends with that.
+        let ends_backlogs = match old.lives_at(now) {
+            true if waits_on && definition.lives_at(now) => None,
+            true => Some(Reason::Superseded),
+            false => Some(Reason::Expired),
+        };
         trigger.definition = definition;
         trigger.standing_since = now;
-        Edit { trigger, arm: Arm::Set(next), skipped, ends_backlogs: true }
+        Edit { trigger, arm: Arm::Set(next), skipped, ends_backlogs }
     }
 
     /// The occurrences up to `now` that nothing is written down about, and that this edit takes the chance to fire from.

@@ -30,6 +30,9 @@ const SLICES_KEPT: usize = 4_096;
 /// How often it is looked for backlogs that have waited for too long.
 const OLD_EVERY: SignedDuration = SignedDuration::from_hours(1);
 
+/// How often it is looked for backlogs that are held while their triggers expire; those that nobody holds end when it is their turn.
+const EXPIRED_EVERY: SignedDuration = SignedDuration::from_secs(30);
+
 /// What a look found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Found {
@@ -51,14 +54,14 @@ pub struct Drainer {
     slices: HashMap<BacklogId, usize>,
     /// The owner who had a turn last.
     after: Option<UserId>,
-    /// When it was looked for old ones last.
-    looked_at: Option<Timestamp>,
+    /// When it was looked for old ones last, and for those of expired triggers.
+    looked_at: (Option<Timestamp>, Option<Timestamp>),
 }
 
 impl Drainer {
     /// One that has done nothing yet.
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, ids: Arc<Ids>, tally: Arc<Tally>) -> Drainer {
-        Drainer { store, clock, ids, tally, slices: HashMap::new(), after: None, looked_at: None }
+        Drainer { store, clock, ids, tally, slices: HashMap::new(), after: None, looked_at: (None, None) }
     }
 
     /// Carries out one round and says when to look again.
@@ -67,11 +70,7 @@ impl Drainer {
     /// When the store cannot answer; then the slice at hand has not happened.
     pub async fn tick(&mut self) -> Result<Found> {
         let now = self.clock.now();
-        if self.looked_at.is_none_or(|at| now.duration_since(at).abs() >= OLD_EVERY) {
-            let old = self.store.discard_old_backlogs(now).await?;
-            self.looked_at = Some(now);
-            metrics::counter!("oncue_skipped_occurrences_total").increment(old.occurrences);
-        }
+        self.end_what_is_over(now).await?;
         let turns = self.turns().await?;
         if turns.is_empty() {
             self.slices.clear();
@@ -90,6 +89,22 @@ impl Drainer {
         Ok(Found::More)
     }
 
+    /// Ends what has waited for too long, and what is held while its trigger has expired.
+    async fn end_what_is_over(&mut self, now: Timestamp) -> Result<()> {
+        let is_time = |last: Option<Timestamp>, every| last.is_none_or(|at| now.duration_since(at).abs() >= every);
+        let mut ended = 0;
+        if is_time(self.looked_at.0, OLD_EVERY) {
+            ended += self.store.discard_old_backlogs(now).await?.occurrences;
+            self.looked_at.0 = Some(now);
+        }
+        if is_time(self.looked_at.1, EXPIRED_EVERY) {
+            ended += self.store.expire_backlogs(None, now).await?.occurrences;
+            self.looked_at.1 = Some(now);
+        }
+        metrics::counter!("oncue_skipped_occurrences_total").increment(ended);
+        Ok(())
+    }
+
     /// Whose turn it is, in a circle.
     async fn turns(&mut self) -> Result<Vec<(Backlog, Arc<Trigger>)>> {
         let turns = self.store.backlog_turns(self.after, OWNERS_MAX, ROWS_MAX).await?;
@@ -100,15 +115,20 @@ impl Drainer {
         self.store.backlog_turns(None, OWNERS_MAX, ROWS_MAX).await
     }
 
-    /// Takes a slice of the first of an owner's backlogs whose receivers are ready.
+    /// Takes a slice of the first of an owner's backlogs whose receivers are ready, or ends one whose trigger has expired.
     async fn give_turn(&mut self, rows: Vec<(Backlog, Arc<Trigger>)>, share: usize) -> Result<()> {
         for (backlog, trigger) in rows {
+            let now = self.clock.now();
+            if !trigger.definition.lives_at(now) {
+                let expired = self.store.expire_backlogs(Some(backlog.id), now).await?;
+                metrics::counter!("oncue_skipped_occurrences_total").increment(expired.occurrences);
+                return Ok(());
+            }
             if backlog.is_busy {
                 self.slices.insert(backlog.id, SLICE_MIN);
                 continue;
             }
             let most = self.slices.get(&backlog.id).copied().unwrap_or(SLICE_MIN).min(share);
-            let now = self.clock.now();
             let slice = backlog.slice(&trigger, most);
             let message_ids = slice.firings.iter().map(|_| self.ids.message(now)).collect();
             let (id, origin) = (backlog.id, backlog.source.origin());

@@ -50,6 +50,9 @@ pub struct Ledger {
     pub firings: Vec<LedgerFiring>,
     /// The records that lie in the span at least in part, and what waits in backlogs to be caught up with, by their beginnings.
     pub skipped: Vec<SkippedView>,
+    /// What waits in a backlog because somebody asked for it once more, where it lies in the span at least in part. It accounts for nothing:
+    /// whatever its occurrences had become before is told as well.
+    pub backfill: Option<SkippedView>,
     /// From this instant on there is more than was asked for; none where this is all of the span.
     pub stopped_at: Option<Timestamp>,
 }
@@ -67,7 +70,7 @@ impl Ledger {
             firings.retain(|firing| firing.scheduled_at < stop);
             skipped.retain(|view| view.skipped.first < stop);
         }
-        Ledger { firings, skipped, stopped_at }
+        Ledger { firings, skipped, backfill: None, stopped_at }
     }
 }
 

@@ -55,7 +55,7 @@ use crate::run::Report;
 use crate::trigger::{Armed, Definition, Edit, Trigger, TriggerHead};
 
 pub use access::{NewApiKey, NewUser, Registered};
-pub use backlog::{BacklogView, Touched};
+pub use backlog::{BacklogSums, BacklogView, Touched};
 pub use call::{Call, Fired, FiredAgain};
 pub use change::{Change, Listener};
 pub use delivery::{DeliveryView, OwedCounts, TargetKind};
@@ -389,8 +389,14 @@ pub trait Store: Send + Sync {
 
     // Backlogs.
 
-    /// The owner's backlogs, or those of one trigger, ascending by number, at most `limit`.
-    async fn backlogs(&self, owner: UserId, trigger: Option<TriggerId>, limit: usize) -> Result<Vec<BacklogView>>;
+    /// The owner's backlogs with numbers above `after`, ascending, at most `limit`.
+    async fn backlogs(&self, owner: UserId, after: Option<BacklogId>, limit: usize) -> Result<Vec<BacklogView>>;
+
+    /// The owner's backlog of that number.
+    async fn backlog(&self, owner: UserId, id: BacklogId) -> Result<Option<BacklogView>>;
+
+    /// How much waits in all of the owner's backlogs, or in those of one trigger.
+    async fn backlog_sums(&self, owner: UserId, trigger: Option<TriggerId>) -> Result<BacklogSums>;
 
     /// Whose turn it is: of the first `owners` owners beyond `after` who have backlogs that nobody holds, each one's `of_each` that were
     /// drained the longest ago, with their triggers.
@@ -406,7 +412,8 @@ pub trait Store: Send + Sync {
     /// happened. Gives how many events there are of it.
     async fn drain(&self, drained: Drained, now: Timestamp) -> Result<Option<usize>>;
 
-    /// The owner's backlog of that number, or all of them, waits for nobody any more.
+    /// The owner's backlog of that number, or all of them, waits for nobody any more. Those whose triggers have expired end instead, as
+    /// [`Store::expire_backlogs`] says.
     async fn release_backlogs(&self, owner: UserId, id: Option<BacklogId>, now: Timestamp) -> Result<Touched>;
 
     /// What the owner's backlog of that number holds, or what all of them do, is recorded as discarded; they are gone.
@@ -415,8 +422,11 @@ pub trait Store: Send + Sync {
     /// Everybody's backlogs that have waited for [`crate::backlog::BACKLOG_KEPT`] are discarded.
     async fn discard_old_backlogs(&self, now: Timestamp) -> Result<Touched>;
 
+    /// What the backlog of that number holds, or what any at all do, is recorded as expired where its trigger has expired; those are gone.
+    async fn expire_backlogs(&self, id: Option<BacklogId>, now: Timestamp) -> Result<Touched>;
+
     /// Occurrences that are past wait to fire. None where the trigger is gone, of another revision, or has a backlog already.
-    async fn backfill(&self, new: NewBacklog, now: Timestamp) -> Result<Option<Backlog>>;
+    async fn backfill(&self, new: NewBacklog, now: Timestamp) -> Result<Option<BacklogView>>;
 
     // The auditor.
 
@@ -524,6 +534,9 @@ pub trait Store: Send + Sync {
     async fn owed_counts(&self) -> Result<OwedCounts>;
 
     // The operator's view of the whole.
+
+    /// How much waits in backlogs, everybody's together.
+    async fn all_backlog_sums(&self) -> Result<BacklogSums>;
 
     /// How many triggers are due at `now`, everybody's together, and what comes next.
     async fn due_counts(&self, now: Timestamp) -> Result<DueCounts>;

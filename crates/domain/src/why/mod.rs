@@ -106,6 +106,8 @@ pub struct Account {
     pub rule: Option<String>,
     /// What becomes of what falls due while nobody runs, by what decided.
     pub misfire: Misfire,
+    /// When the trigger expires, by what decided.
+    pub expires_at: Option<Timestamp>,
     /// The present.
     pub now: Timestamp,
 }
@@ -144,6 +146,7 @@ impl Account {
             zone: zone.clone(),
             rule: details.map(rule),
             misfire: details.map(ScheduleDetails::misfire).unwrap_or_default(),
+            expires_at: definition.expires_at,
             now: facts.now,
             edit: made::edit_behind(facts, at, &verdict),
             pause: definition.pause_at(at).filter(|_| verdict.is_pause()).cloned(),
@@ -237,9 +240,11 @@ fn verdict(facts: Facts<'_>, at: Timestamp, standing: Option<Standing<'_>>) -> V
         let absence = absence_around(absences, at).filter(|_| firing.origin == Origin::CatchUp);
         return Verdict::Fired(*firing, timing(firing), absence);
     }
+    if let Some(view) = asked_for(facts).filter(|view| covers(view, at, None, &trigger.definition)) {
+        return Verdict::AskedFor(*view);
+    }
     if let Some(view) = ledger.skipped.iter().find(|view| covers(view, at, standing, &trigger.definition)) {
-        let absence = absence_around(absences, at).filter(|_| view.skipped.reason == Reason::Missed);
-        return Verdict::Skipped(*view, absence);
+        return recorded(facts, view, absence_around(absences, at));
     }
     let Some(Standing { definition, is_present, .. }) = standing else {
         return match at {
@@ -281,6 +286,21 @@ fn verdict(facts: Facts<'_>, at: Timestamp, standing: Option<Standing<'_>>) -> V
         _ if at <= gone_until => Verdict::Forgotten,
         _ if is_spent => Verdict::Spent,
         _ => Verdict::Lost,
+    }
+}
+
+/// What waits because somebody asked for it once more. It is named by what the trigger says now, and none of it fires once that has expired.
+fn asked_for<'a>(facts: Facts<'a>) -> Option<&'a SkippedView> {
+    let Facts { armed, ledger, now, .. } = facts;
+    ledger.backfill.as_ref().filter(|_| armed.trigger.definition.lives_at(now))
+}
+
+/// What a record says. What waits to be caught up with does not fire once the trigger has expired, even before that is recorded.
+fn recorded(facts: Facts<'_>, view: &SkippedView, absence: Option<Absence>) -> Verdict {
+    let waits = matches!(view.skipped.reason, Reason::Waiting | Reason::Held);
+    match facts.armed.trigger.definition.expires_at.filter(|end| waits && *end <= facts.now) {
+        Some(end) => Verdict::Expired(end),
+        None => Verdict::Skipped(*view, absence.filter(|_| view.skipped.reason == Reason::Missed)),
     }
 }
 

@@ -19,6 +19,13 @@ use crate::trigger::OVERDUE_AFTER;
 /// What keeps occurrences from being missed.
 const WITHOUT_A_BREAK: &str = "Let oncue run without a break: as a service that is started again when it ends, or as several nodes on one PostgreSQL.";
 
+/// Where what waits can be looked at.
+const HOW_FAR: &str = "GET /api/v1/backlog says how far it is.";
+
+/// How it is decided about what is held.
+const DECIDE: &str =
+    "Release or discard it: POST /api/v1/backlog/{id}/release or …/discard, or on the page /ui/backlog.";
+
 impl Account {
     /// What became of it, in one sentence.
     pub fn sentence(&self) -> String {
@@ -42,13 +49,23 @@ impl Account {
         match &self.verdict {
             Verdict::Fired(firing, _, absence) => self.fired(firing, *absence),
             Verdict::Skipped(view, absence) => self.skipped(view, *absence),
+            Verdict::AskedFor(view) => {
+                let since = self.moment(view.recorded_at);
+                let until = match view.skipped.reason {
+                    Reason::Held => "it is held until somebody releases or discards it",
+                    _ => "what is due now comes first",
+                };
+                format!(
+                    "The occurrence of {at} waits, as it has since {since}, to fire because somebody asked for it once more: {until}."
+                )
+            }
             Verdict::Paused => {
                 let end = self.pause_end();
                 let is_over = end.is_some_and(|end| end <= self.now);
                 let since = match &self.edit {
                     Some(edit) => self.paused_by(edit, if is_over { "had paused" } else { "paused" }),
                     None if is_over => String::new(),
-                    None => format!(", as it has been at least since {}", self.short(self.standing_since)),
+                    None => format!(", as it has been at least since {}", self.moment(self.standing_since)),
                 };
                 let is = if is_over { "was" } else { "is" };
                 format!(
@@ -59,10 +76,10 @@ impl Account {
             }
             Verdict::Expired(end) if self.at > self.now => {
                 let verb = if *end > self.now { "expires" } else { "expired" };
-                format!("The trigger will not fire at {at} because it {verb} at {}.", self.short(*end))
+                format!("The trigger will not fire at {at} because it {verb} at {}.", self.moment(*end))
             }
             Verdict::Expired(end) => {
-                format!("The occurrence of {at} did not fire because the trigger expired at {}.", self.short(*end))
+                format!("The occurrence of {at} did not fire because the trigger expired at {}.", self.moment(*end))
             }
             Verdict::Spent if self.at > self.now => {
                 format!("The trigger will not fire at {at} because it will have fired as often as it may by then.")
@@ -87,7 +104,7 @@ impl Account {
             Verdict::BeforeCreation => format!("The trigger did not exist at {at}."),
             Verdict::SaidOtherwise => format!(
                 "Nothing fell due at {at}: until {} the trigger said something else.",
-                self.short(self.standing_since)
+                self.moment(self.standing_since)
             ),
             Verdict::Coming(0) => format!("The trigger will fire at {at}, and not before, if nothing changes."),
             Verdict::Coming(others) => {
@@ -123,7 +140,7 @@ impl Account {
             }
             super::Timing::CaughtUp => {
                 let absent = match absence {
-                    Some(Absence { from, to }) => format!("from {} to {}", self.short(from), self.short(to)),
+                    Some(absence) => self.stretch(absence),
                     None => "when it was due".to_owned(),
                 };
                 format!(
@@ -136,12 +153,12 @@ impl Account {
 
     fn skipped(&self, view: &SkippedView, absence: Option<Absence>) -> String {
         let at = self.full(self.at);
-        let recorded = self.short(view.recorded_at);
+        let recorded = self.moment(view.recorded_at);
         let rule = self.misfire.rule();
         match (view.skipped.reason, absence) {
-            (Reason::Missed, Some(Absence { from, to })) => {
-                let (from, to) = (self.short(from), self.short(to));
-                format!("The occurrence of {at} was missed because oncue did not run from {from} to {to}: {rule}.")
+            (Reason::Missed, Some(absence)) => {
+                let stretch = self.stretch(absence);
+                format!("The occurrence of {at} was missed because oncue did not run {stretch}: {rule}.")
             }
             (Reason::Missed, None) => {
                 format!("The occurrence of {at} was missed because nobody could carry it out until {recorded}: {rule}.")
@@ -175,9 +192,18 @@ impl Account {
             (Reason::Held, _) => format!(
                 "The occurrence of {at} was missed and is held, as it has been since {recorded}, until somebody releases or discards it."
             ),
-            (Reason::Expired, _) => format!(
-                "The occurrence of {at} did not fire because the trigger had expired, and was edited only later, at {recorded}."
-            ),
+            (Reason::Expired, _) => match self.expires_at {
+                Some(end) if self.at < end => format!(
+                    "The occurrence of {at} was missed and waited to fire late, and did not: the trigger expired first, at {}.",
+                    self.moment(end)
+                ),
+                Some(_) => format!(
+                    "The occurrence of {at} did not fire because the trigger had expired, and was edited only later, at {recorded}."
+                ),
+                None => format!(
+                    "The occurrence of {at} did not fire because the trigger had expired, as was recorded at {recorded}."
+                ),
+            },
         }
     }
 
@@ -188,7 +214,7 @@ impl Account {
 
     /// Until when, to be put behind what says that the trigger is or was paused.
     fn until(&self, end: Option<Timestamp>) -> String {
-        end.map(|end| format!(" until {}", self.short(end))).unwrap_or_default()
+        end.map(|end| format!(" until {}", self.moment(end))).unwrap_or_default()
     }
 
     /// Why it is paused, to be put behind that; empty where nobody said.
@@ -199,7 +225,7 @@ impl Account {
 
     /// By whom and when, to be put behind what says that the trigger is or was paused.
     fn paused_by(&self, edit: &Made, did: &str) -> String {
-        let when = self.short(edit.at);
+        let when = self.moment(edit.at);
         match edit.revision {
             1 => format!(": {} made it so at {when}", editor(edit)),
             revision => format!(": {} {did} it at {when}, with revision {revision}", editor(edit)),
@@ -216,8 +242,8 @@ impl Account {
             }
             NotNamed::TakenAway(taken) => {
                 let term = match taken {
-                    TakenAway::BeforeStart(start) => format!("it counts only from {} on", self.short(*start)),
-                    TakenAway::AfterEnd(end) => format!("it counts only until {}", self.short(*end)),
+                    TakenAway::BeforeStart(start) => format!("it counts only from {} on", self.moment(*start)),
+                    TakenAway::AfterEnd(end) => format!("it counts only until {}", self.moment(*end)),
                     TakenAway::Excluded(day) => format!("{} is an excluded date", date(day.at(0, 0, 0, 0))),
                 };
                 format!("\"{rule}\" would name {at}, but {term}{near}.")
@@ -305,10 +331,12 @@ impl Account {
                 Reason::Superseded => vec!["An edit holds at once, also for what is due at that moment; edit between two occurrences.".to_owned()],
                 Reason::Expired => vec!["Leave expires_at out, or move it before it has passed.".to_owned()],
                 Reason::Discarded => vec!["A backfill of that time fires it after all: POST /api/v1/triggers/{id}/backfill.".to_owned()],
-                Reason::Waiting => vec!["GET /api/v1/backlog says how far it is.".to_owned()],
-                Reason::Held => vec!["Release or discard it: POST /api/v1/backlog/{id}/release or …/discard, or on the page /ui/backlog.".to_owned()],
+                Reason::Waiting => vec![HOW_FAR.to_owned()],
+                Reason::Held => vec![DECIDE.to_owned()],
                 Reason::Missed | Reason::Paused => vec!["What falls due during a pause does not fire later; a test sends the payload now.".to_owned()],
             },
+            Verdict::AskedFor(view) if view.skipped.reason == Reason::Held => vec![DECIDE.to_owned()],
+            Verdict::AskedFor(_) => vec![HOW_FAR.to_owned()],
             Verdict::Paused if self.pause_end().is_some_and(|end| end <= self.now) => {
                 vec!["What falls due during a pause does not fire later; a test sends the payload now.".to_owned()]
             }
@@ -386,10 +414,25 @@ impl Account {
         format!("{} {}", self.short(at), self.zone.name())
     }
 
-    /// The same without the zone.
+    /// A moment at which nothing falls due, to the second, with its zone.
+    fn moment(&self, at: Timestamp) -> String {
+        self.full(to_the_second(at))
+    }
+
+    /// From when to when nobody ran, in one zone.
+    fn stretch(&self, Absence { from, to }: Absence) -> String {
+        format!("from {} to {}", self.short(to_the_second(from)), self.moment(to))
+    }
+
+    /// An occurrence beside the one that is told of, whose zone is the same.
     fn short(&self, at: Timestamp) -> String {
         on_clock(at, &self.zone)
     }
+}
+
+/// People do not want to know more exactly when something was written down.
+fn to_the_second(at: Timestamp) -> Timestamp {
+    Timestamp::from_second(at.as_second()).unwrap_or(at)
 }
 
 /// Who made a revision, and from where.

@@ -7,12 +7,14 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use super::made::{Made, edit_behind};
-use super::{Facts, Standing, Verdict, absence_around, count_in, latest_in, next_after, standing_at, timing, verdict};
+use super::{
+    Facts, Standing, Verdict, absence_around, asked_for, count_in, latest_in, next_after, recorded, standing_at,
+    timing, verdict,
+};
 use crate::agenda::Span;
 use crate::event::Origin;
-use crate::occurrence::Reason;
 use crate::store::{Ledger, SkippedView};
-use crate::trigger::{Definition, Kind, just_before};
+use crate::trigger::{Definition, Kind, ScheduleDetails, just_before};
 
 /// A run of consecutive occurrences with one disposition.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +53,7 @@ impl SpanAccount {
         let mut telling = Telling { facts, span, told_until: just_before(span.from), lines: Vec::new() };
         if facts.armed.trigger.definition.kind() == Kind::Scheduled {
             telling.tell();
+            telling.tell_asked_for();
         }
         let mut lines = telling.lines;
         lines.sort_by_key(|line| (line.first, line.last));
@@ -163,12 +166,54 @@ impl Telling<'_> {
         let fired = self.facts.ledger.firings.iter().filter(|of| first <= of.scheduled_at && of.scheduled_at <= last);
         let count = count.saturating_sub(fired.count() as u64);
         if count > 0 {
-            let absence = absence_around(self.facts.absences, first).filter(|_| skipped.reason == Reason::Missed);
-            let verdict = Verdict::Skipped(*view, absence);
+            let verdict = recorded(self.facts, view, absence_around(self.facts.absences, first));
             let edit = edit_behind(self.facts, first, &verdict);
             self.lines.push(Line { first, last, count, verdict, edit });
         }
         self.told_until = self.told_until.max(until);
+    }
+
+    /// Tells of what waits because somebody asked for it once more, in the place of what was told of it: of what the trigger named then as it
+    /// does now, and of what it names now and did not then.
+    fn tell_asked_for(&mut self) {
+        let schedule = &self.facts.armed.trigger.definition.schedule;
+        let (Some(view), Some(details)) = (asked_for(self.facts), schedule) else { return };
+        let from = view.skipped.first.max(self.span.from);
+        let until = view.skipped.last.min(just_before(self.span.until));
+        for line in std::mem::take(&mut self.lines) {
+            let is_same = || {
+                standing_at(self.facts, line.first).is_some_and(|standing| standing.definition.schedule == *schedule)
+            };
+            let is_beside = line.last < from || until < line.first;
+            if is_beside || matches!(line.verdict, Verdict::Fired(..)) || !is_same() {
+                self.lines.push(line);
+                continue;
+            }
+            for (after, until) in [(just_before(line.first), line.last.min(just_before(from))), (until, line.last)] {
+                self.push_between(details, after, until, &line);
+            }
+        }
+        let asked = Line { verdict: Verdict::AskedFor(*view), edit: None, first: from, last: until, count: 0 };
+        let fired = self.facts.ledger.firings.iter().map(|firing| firing.scheduled_at);
+        let fired: Vec<Timestamp> = fired.filter(|at| from <= *at && *at <= until).collect();
+        let mut after = just_before(from);
+        for at in fired {
+            self.push_between(details, after, just_before(at), &asked);
+            after = at;
+        }
+        self.push_between(details, after, until, &asked);
+    }
+
+    /// Tells the same as that line of what lies there and did not fire.
+    fn push_between(&mut self, details: &ScheduleDetails, after: Timestamp, until: Timestamp, line: &Line) {
+        let first = next_after(details, after).filter(|first| *first <= until);
+        let (Some(first), Some(last)) = (first, latest_in(details, after, until)) else { return };
+        let firings = &self.facts.ledger.firings;
+        let fired = firings.iter().filter(|of| first <= of.scheduled_at && of.scheduled_at <= last).count();
+        let count = count_in(details, after, until).saturating_sub(fired as u64);
+        if count > 0 {
+            self.lines.push(Line { first, last, count, ..line.clone() });
+        }
     }
 
     /// Tells of what the ledger is silent about, up to and including `until`.

@@ -192,7 +192,7 @@ fn what_fired_says_how_well_it_kept_its_time() {
         &caught_up.absent("2026-11-26T06:00:00Z", back),
         nine,
         "caught_up",
-        "The occurrence of Thu 26 Nov 2026 09:00 Europe/Riga was caught up 2 h 30 min late, as event 12, because oncue did not run from Thu 26 Nov 2026 08:00 to Thu 26 Nov 2026 11:30.",
+        "The occurrence of Thu 26 Nov 2026 09:00 Europe/Riga was caught up 2 h 30 min late, as event 12, because oncue did not run from Thu 26 Nov 2026 08:00 to Thu 26 Nov 2026 11:30 Europe/Riga.",
     );
     let mut gone = Case::workdays().fired(nine, nine, Origin::Schedule);
     gone.ledger.firings[0].is_kept = false;
@@ -209,7 +209,7 @@ fn what_waits_waited_or_was_asked_for_afterwards_says_so() {
     let (nine, noon) = ("2026-11-26T07:00:00Z", "2026-11-26T10:00:00Z");
     let skipped = |reason| Case::workdays().skipped(reason, nine, nine, noon);
     let occurrence = "The occurrence of Thu 26 Nov 2026 09:00 Europe/Riga";
-    let since = "as it has been since Thu 26 Nov 2026 12:00";
+    let since = "as it has been since Thu 26 Nov 2026 12:00 Europe/Riga";
     assert_told(
         &skipped(Reason::Held),
         nine,
@@ -221,7 +221,7 @@ fn what_waits_waited_or_was_asked_for_afterwards_says_so() {
         nine,
         "waiting",
         &format!(
-            "{occurrence} was missed and waits, as it has since Thu 26 Nov 2026 12:00, to fire late: what is due now comes first."
+            "{occurrence} was missed and waits, as it has since Thu 26 Nov 2026 12:00 Europe/Riga, to fire late: what is due now comes first."
         ),
     );
     assert_told(
@@ -229,7 +229,7 @@ fn what_waits_waited_or_was_asked_for_afterwards_says_so() {
         nine,
         "discarded",
         &format!(
-            "{occurrence} was missed and waited to fire late, and did not: it was discarded at Thu 26 Nov 2026 12:00."
+            "{occurrence} was missed and waited to fire late, and did not: it was discarded at Thu 26 Nov 2026 12:00 Europe/Riga."
         ),
     );
     assert_told(
@@ -261,28 +261,32 @@ fn what_did_not_fire_says_why() {
         &skipped(Reason::Missed),
         nine,
         "missed",
-        &format!("{occurrence} was missed because nobody could carry it out until Thu 26 Nov 2026 12:00: {latest}."),
+        &format!(
+            "{occurrence} was missed because nobody could carry it out until Thu 26 Nov 2026 12:00 Europe/Riga: {latest}."
+        ),
     );
     assert_told(
         &skipped(Reason::Missed).absent("2026-11-25T07:00:00Z", noon),
         nine,
         "missed",
         &format!(
-            "{occurrence} was missed because oncue did not run from Wed 25 Nov 2026 09:00 to Thu 26 Nov 2026 12:00: {latest}."
+            "{occurrence} was missed because oncue did not run from Wed 25 Nov 2026 09:00 to Thu 26 Nov 2026 12:00 Europe/Riga: {latest}."
         ),
     );
     assert_told(
         &skipped(Reason::Paused),
         nine,
         "paused",
-        &format!("{occurrence} did not fire because the trigger was paused, until Thu 26 Nov 2026 12:00 at most."),
+        &format!(
+            "{occurrence} did not fire because the trigger was paused, until Thu 26 Nov 2026 12:00 Europe/Riga at most."
+        ),
     );
     assert_told(
         &skipped(Reason::Superseded),
         nine,
         "superseded",
         &format!(
-            "{occurrence} was due and did not fire because the trigger was edited or paused first, at Thu 26 Nov 2026 12:00."
+            "{occurrence} was due and did not fire because the trigger was edited or paused first, at Thu 26 Nov 2026 12:00 Europe/Riga."
         ),
     );
     assert_told(
@@ -290,7 +294,7 @@ fn what_did_not_fire_says_why() {
         nine,
         "expired",
         &format!(
-            "{occurrence} did not fire because the trigger had expired, and was edited only later, at Thu 26 Nov 2026 12:00."
+            "{occurrence} did not fire because the trigger had expired, as was recorded at Thu 26 Nov 2026 12:00 Europe/Riga."
         ),
     );
 }
@@ -304,14 +308,14 @@ fn what_nothing_is_written_down_about_is_told_by_what_the_trigger_says() {
         nine,
         "paused",
         &format!(
-            "{occurrence} did not fire because the trigger is paused, as it has been at least since Mon 23 Nov 2026 14:00."
+            "{occurrence} did not fire because the trigger is paused, as it has been at least since Mon 23 Nov 2026 14:00 Europe/Riga."
         ),
     );
     assert_told(
         &Case::workdays().changed(|trigger| trigger.definition.expires_at = Some(at(nine))),
         nine,
         "expired",
-        &format!("{occurrence} did not fire because the trigger expired at Thu 26 Nov 2026 09:00."),
+        &format!("{occurrence} did not fire because the trigger expired at Thu 26 Nov 2026 09:00 Europe/Riga."),
     );
     assert_told(
         &Case::workdays(),
@@ -347,7 +351,7 @@ fn what_nothing_is_written_down_about_is_told_by_what_the_trigger_says() {
         &edited,
         nine,
         "said_otherwise",
-        "Nothing fell due at Thu 26 Nov 2026 09:00 Europe/Riga: until Thu 26 Nov 2026 12:00 the trigger said something else.",
+        "Nothing fell due at Thu 26 Nov 2026 09:00 Europe/Riga: until Thu 26 Nov 2026 12:00 Europe/Riga the trigger said something else.",
     );
     assert_eq!(edited.account("2026-11-24 09:00").verdict, Verdict::Forgotten);
 }
@@ -387,7 +391,7 @@ fn a_pause_names_who_paused_and_an_edit_that_came_first_who_made_it() {
         eleven,
         "paused",
         &format!(
-            "{occurrence} did not fire because the trigger is paused: {by} paused it at Thu 26 Nov 2026 12:00, with revision 3."
+            "{occurrence} did not fire because the trigger is paused: {by} paused it at Thu 26 Nov 2026 12:00 Europe/Riga, with revision 3."
         ),
     );
     assert_told(
@@ -395,7 +399,7 @@ fn a_pause_names_who_paused_and_an_edit_that_came_first_who_made_it() {
         "2026-11-27 09:00",
         "paused",
         &format!(
-            "The trigger would fire at Fri 27 Nov 2026 09:00 Europe/Riga, but it is paused: {by} paused it at Thu 26 Nov 2026 12:00, with revision 3."
+            "The trigger would fire at Fri 27 Nov 2026 09:00 Europe/Riga, but it is paused: {by} paused it at Thu 26 Nov 2026 12:00 Europe/Riga, with revision 3."
         ),
     );
     assert_eq!(paused.account("2026-11-26T09:00:00Z").edit, None, "it was not paused yet");
@@ -409,7 +413,7 @@ fn a_pause_names_who_paused_and_an_edit_that_came_first_who_made_it() {
     assert_eq!(
         told,
         format!(
-            "{occurrence} did not fire because the trigger is paused until Fri 27 Nov 2026 08:00: {by} paused it at Thu 26 Nov 2026 12:00, {reason}"
+            "{occurrence} did not fire because the trigger is paused until Fri 27 Nov 2026 08:00 Europe/Riga: {by} paused it at Thu 26 Nov 2026 12:00 Europe/Riga, {reason}"
         )
     );
     assert_eq!(told_why.told("2026-11-27T05:00:00Z").0, "paused");
@@ -419,7 +423,7 @@ fn a_pause_names_who_paused_and_an_edit_that_came_first_who_made_it() {
     assert_eq!(
         told,
         format!(
-            "{occurrence} did not fire because the trigger was paused until Fri 27 Nov 2026 08:00: {by} had paused it at Thu 26 Nov 2026 12:00, {reason}"
+            "{occurrence} did not fire because the trigger was paused until Fri 27 Nov 2026 08:00 Europe/Riga: {by} had paused it at Thu 26 Nov 2026 12:00 Europe/Riga, {reason}"
         )
     );
 
@@ -438,13 +442,16 @@ fn a_pause_names_who_paused_and_an_edit_that_came_first_who_made_it() {
     let mut born = hourly().changed(|trigger| trigger.definition.enabled = false);
     born.made = Some(Made { revision: 1, at: at(MADE), by: None });
     let told = born.told(eleven).1;
-    assert!(told.ends_with("is paused: somebody made it so at Mon 23 Nov 2026 14:00."), "{told}");
+    assert!(told.ends_with("is paused: somebody made it so at Mon 23 Nov 2026 14:00 Europe/Riga."), "{told}");
 
     let resumed = hourly().edited(|before| before.enabled = false);
     let resumed =
         resumed.skipped(Reason::Paused, "2026-11-26T08:00:00Z", "2026-11-26T09:00:00Z", "2026-11-26T10:00:00Z");
     let told = resumed.told("2026-11-26T09:00:00Z").1;
-    assert!(told.ends_with("was paused, until Thu 26 Nov 2026 12:00 at most."), "nobody knows revision 1: {told}");
+    assert!(
+        told.ends_with("was paused, until Thu 26 Nov 2026 12:00 Europe/Riga at most."),
+        "nobody knows revision 1: {told}"
+    );
 
     let mut superseded = hourly().edited(|_| {}).skipped(Reason::Superseded, eleven, eleven, recorded);
     superseded.made = Some(Made { revision: 3, at: at(recorded), by: Some(cleo()) });
@@ -453,7 +460,7 @@ fn a_pause_names_who_paused_and_an_edit_that_came_first_who_made_it() {
         eleven,
         "superseded",
         &format!(
-            "{occurrence} was due and did not fire because {by} edited or paused the trigger first, at Thu 26 Nov 2026 13:30: that made revision 3."
+            "{occurrence} was due and did not fire because {by} edited or paused the trigger first, at Thu 26 Nov 2026 13:30 Europe/Riga: that made revision 3."
         ),
     );
 }
@@ -490,7 +497,7 @@ fn what_is_to_come_says_what_stands_before_it_and_what_would_prevent_it() {
         &expiring,
         friday,
         "expired",
-        "The trigger will not fire at Fri 27 Nov 2026 09:00 Europe/Riga because it expires at Fri 27 Nov 2026 02:00.",
+        "The trigger will not fire at Fri 27 Nov 2026 09:00 Europe/Riga because it expires at Fri 27 Nov 2026 02:00 Europe/Riga.",
     );
     let mut unarmed = Case::workdays();
     unarmed.armed.next_at = None;
@@ -563,13 +570,13 @@ fn what_a_term_takes_away_names_the_term() {
         &case,
         "2026-11-27 09:00",
         "no_occurrence",
-        "\"0 9 * * MON-FRI\" would name Fri 27 Nov 2026 09:00 Europe/Riga, but it counts only from Mon 30 Nov 2026 02:00 on; the first that counts is Mon 30 Nov 2026 09:00.",
+        "\"0 9 * * MON-FRI\" would name Fri 27 Nov 2026 09:00 Europe/Riga, but it counts only from Mon 30 Nov 2026 02:00 Europe/Riga on; the first that counts is Mon 30 Nov 2026 09:00.",
     );
     assert_told(
         &case,
         "2027-01-01 09:00",
         "no_occurrence",
-        "\"0 9 * * MON-FRI\" would name Fri 1 Jan 2027 09:00 Europe/Riga, but it counts only until Fri 1 Jan 2027 02:00; the last that counts is Thu 31 Dec 2026 09:00.",
+        "\"0 9 * * MON-FRI\" would name Fri 1 Jan 2027 09:00 Europe/Riga, but it counts only until Fri 1 Jan 2027 02:00 Europe/Riga; the last that counts is Thu 31 Dec 2026 09:00.",
     );
 }
 
@@ -789,4 +796,83 @@ fn spans_of_time_are_said_in_two_units_at_most() {
     for (millis, words) in rows {
         assert_eq!(said(millis), words);
     }
+}
+
+#[test]
+fn what_somebody_asked_for_once_more_waits_whatever_became_of_it_before() {
+    let hourly = || Case::of(Some(every("1h", "2026-11-20T00:00:00Z")));
+    let asked = |reason| {
+        let skipped =
+            Skipped { reason, first: at("2026-11-22T22:00:00Z"), last: at("2026-11-26T08:00:00Z"), count: 83 };
+        SkippedView { skipped, recorded_at: at("2026-11-26T11:00:00.5Z") }
+    };
+    let with = |mut case: Case, reason| {
+        case.ledger.backfill = Some(asked(reason));
+        case.skipped(Reason::Missed, "2026-11-26T06:00:00Z", "2026-11-26T09:00:00Z", "2026-11-26T10:00:00Z").fired(
+            "2026-11-26T07:00:00Z",
+            "2026-11-26T11:30:00Z",
+            Origin::Backfill,
+        )
+    };
+    let since = "waits, as it has since Thu 26 Nov 2026 11:00 UTC, to fire because somebody asked for it once more";
+    assert_told(
+        &with(hourly(), Reason::Waiting),
+        "2026-11-26T06:00:00Z",
+        "waiting",
+        &format!("The occurrence of Thu 26 Nov 2026 06:00 UTC {since}: what is due now comes first."),
+    );
+    let held = with(hourly(), Reason::Held);
+    assert_told(
+        &held,
+        "2026-11-22T23:00:00Z",
+        "held",
+        &format!(
+            "The occurrence of Sun 22 Nov 2026 23:00 UTC {since}: it is held until somebody releases or discards it."
+        ),
+    );
+    assert_eq!(held.told("2026-11-26T07:00:00Z").0, "backfilled");
+    assert_eq!(held.told("2026-11-26T09:00:00Z").0, "missed", "nobody asked for that one");
+
+    let span = Span { from: at("2026-11-26T05:00:00Z"), until: at("2026-11-26T11:00:00Z") };
+    let told = SpanAccount::of(held.facts(), span);
+    let lines: Vec<_> =
+        told.lines.iter().map(|line| (line.verdict.word(), line.first.to_string(), line.count)).collect();
+    let line = |word, hour: u32, count| (word, format!("2026-11-26T{hour:02}:00:00Z"), count);
+    assert_eq!(lines[..4], [line("held", 5, 2), line("backfilled", 7, 1), line("held", 8, 1), line("missed", 9, 1)]);
+    assert_eq!(told.tally().values().sum::<u64>(), 6);
+
+    let expired = with(hourly(), Reason::Waiting)
+        .changed(|trigger| trigger.definition.expires_at = Some(at("2026-11-26T11:00:00Z")));
+    assert_eq!(expired.told("2026-11-26T06:00:00Z").0, "missed", "it will not fire once more");
+    let told = SpanAccount::of(expired.facts(), span);
+    assert!(!told.tally().contains_key("waiting"), "{told:#?}");
+}
+
+#[test]
+fn what_waits_ends_with_the_expiry_before_and_after_that_is_on_record() {
+    let end = "2026-11-26T11:00:00Z";
+    let waited = |reason| {
+        let case = Case::workdays().skipped(reason, "2026-11-26T07:00:00Z", "2026-11-26T07:00:00Z", end);
+        case.changed(|trigger| trigger.definition.expires_at = Some(at(end)))
+    };
+    let occurrence = "The occurrence of Thu 26 Nov 2026 09:00 Europe/Riga";
+    for reason in [Reason::Waiting, Reason::Held] {
+        assert_told(
+            &waited(reason),
+            "2026-11-26T07:00:00Z",
+            "expired",
+            &format!("{occurrence} did not fire because the trigger expired at Thu 26 Nov 2026 13:00 Europe/Riga."),
+        );
+        let span = Span { from: at("2026-11-26T06:00:00Z"), until: at("2026-11-26T08:00:00Z") };
+        let told = SpanAccount::of(waited(reason).facts(), span);
+        assert_eq!(told.lines.iter().map(|line| line.verdict.word()).collect::<Vec<_>>(), ["expired"]);
+    }
+    assert_told(
+        &waited(Reason::Expired),
+        "2026-11-26T07:00:00Z",
+        "expired",
+        &format!(
+            "{occurrence} was missed and waited to fire late, and did not: the trigger expired first, at Thu 26 Nov 2026 13:00 Europe/Riga."
+        ),
+    );
 }

@@ -45,6 +45,8 @@ pub enum Verdict {
     Fired(LedgerFiring, Timing, Option<Absence>),
     /// It did not, and that is on record; with the absence that was to blame, where it is remembered.
     Skipped(SkippedView, Option<Absence>),
+    /// It waits in a backlog, because somebody asked for it once more; whatever became of it before.
+    AskedFor(SkippedView),
     /// It did not, because the trigger is paused.
     Paused,
     /// It did not, or will not, because it lies at or after the expiry.
@@ -83,7 +85,7 @@ impl Verdict {
             Verdict::Fired(_, Timing::Late, _) => "fired_late",
             Verdict::Fired(_, Timing::CaughtUp, _) => "caught_up",
             Verdict::Fired(_, Timing::Backfilled, _) => "backfilled",
-            Verdict::Skipped(view, _) => view.skipped.reason.word(),
+            Verdict::Skipped(view, _) | Verdict::AskedFor(view) => view.skipped.reason.word(),
             Verdict::Paused | Verdict::WouldButPaused => "paused",
             Verdict::Expired(_) => "expired",
             Verdict::Spent => "spent",

@@ -12,7 +12,7 @@ use oncue_domain::backlog::{BACKLOG_KEPT, Backlog, Drained, NewBacklog, Source};
 use oncue_domain::delivery::CLAIM_FOR;
 use oncue_domain::id::{BacklogId, TriggerId, UserId};
 use oncue_domain::occurrence::Reason;
-use oncue_domain::store::{BacklogView, Result, Touched};
+use oncue_domain::store::{BacklogSums, BacklogView, Result, Touched};
 use oncue_domain::trigger::Trigger;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
@@ -33,7 +33,10 @@ const BACKLOG: &str = "backlogs.id, backlogs.owner, backlogs.trigger_id, backlog
 /// How many columns that are.
 const BACKLOG_COLUMNS: usize = 14;
 
-/// Discarded of age are so many at once.
+/// What the trigger of a backlog is called.
+const NAME: &str = "(SELECT name FROM triggers WHERE triggers.id = backlogs.trigger_id)";
+
+/// Ended of age are so many at once.
 const OLD_TOGETHER: usize = 256;
 
 /// Reads a backlog from columns that begin with [`BACKLOG`].
@@ -63,7 +66,7 @@ pub(super) async fn backfill(
     new: &NewBacklog,
     author: Option<&Author>,
     now: Timestamp,
-) -> Result<Option<Backlog>> {
+) -> Result<Option<BacklogView>> {
     let mut client = shared.client_soon().await?;
     let transaction = answered(client.transaction()).await?;
     if lock_trigger(&transaction, new.owner, new.trigger).await? != Some(new.revision) {
@@ -75,7 +78,7 @@ pub(super) async fn backfill(
          SELECT $1::bigint, $2::bigint, $3::bigint, $4::text, $5::bigint, $6::bigint, $7::bigint, $5::bigint, $7::bigint, $10::boolean,
                 $8::bigint, $9::text
          WHERE NOT EXISTS (SELECT 1 FROM backlogs WHERE trigger_id = $2)
-         RETURNING {BACKLOG}"
+         RETURNING {BACKLOG}, {NAME}"
     );
     let params: Params<'_> = &[
         &new.owner.0,
@@ -90,7 +93,7 @@ pub(super) async fn backfill(
         &new.is_held,
     ];
     let Some(row) = query_first(&transaction, &sql, params).await? else { return Ok(None) };
-    let made = backlog(&row)?;
+    let made = view(&row)?;
     act::note(&transaction, author, Some(Act::backfilled(&made))).await?;
     answered(transaction.commit()).await?;
     let changes = Changes { armed: true, edited: [new.owner].into(), ..Changes::default() };
@@ -98,22 +101,46 @@ pub(super) async fn backfill(
     Ok(Some(made))
 }
 
+fn view(row: &Row) -> Result<BacklogView> {
+    Ok(BacklogView { backlog: backlog(row)?, name: column(row, BACKLOG_COLUMNS)? })
+}
+
 pub(super) async fn list(
     client: &mut Client,
     owner: UserId,
-    trigger: Option<TriggerId>,
+    after: Option<BacklogId>,
     limit: usize,
 ) -> Result<Vec<BacklogView>> {
     let sql = format!(
-        "SELECT {BACKLOG}, (SELECT name FROM triggers WHERE triggers.id = backlogs.trigger_id)
+        "SELECT {BACKLOG}, {NAME}
          FROM backlogs
-         WHERE backlogs.owner = $1 AND ($2::bigint IS NULL OR backlogs.trigger_id = $2)
+         WHERE backlogs.owner = $1 AND backlogs.id > $2
          ORDER BY backlogs.id
          LIMIT $3"
     );
-    let rows = query(client, &sql, &[&owner.0, &trigger.map(|trigger| trigger.0), &limit_of(limit)]).await?;
-    let view = |row: &Row| Ok(BacklogView { backlog: backlog(row)?, name: column(row, BACKLOG_COLUMNS)? });
+    let rows = query(client, &sql, &[&owner.0, &after.map_or(i64::MIN, |id| id.0), &limit_of(limit)]).await?;
     rows.iter().map(view).collect()
+}
+
+pub(super) async fn one(client: &mut Client, owner: UserId, id: BacklogId) -> Result<Option<BacklogView>> {
+    let sql = format!("SELECT {BACKLOG}, {NAME} FROM backlogs WHERE backlogs.id = $1 AND backlogs.owner = $2");
+    query_first(client, &sql, &[&id.0, &owner.0]).await?.as_ref().map(view).transpose()
+}
+
+/// Of one owner or of everybody, and of one trigger or of all.
+pub(super) async fn sums(
+    client: &mut Client,
+    owner: Option<UserId>,
+    trigger: Option<TriggerId>,
+) -> Result<BacklogSums> {
+    let sql = "SELECT count(*), coalesce(sum(remaining), 0)::bigint,
+                      coalesce(sum(remaining) FILTER (WHERE is_held), 0)::bigint
+               FROM backlogs
+               WHERE ($1::bigint IS NULL OR owner = $1) AND ($2::bigint IS NULL OR trigger_id = $2)";
+    let params: Params<'_> = &[&owner.map(|owner| owner.0), &trigger.map(|trigger| trigger.0)];
+    let Some(row) = query_first(client, sql, params).await? else { return Ok(BacklogSums::default()) };
+    let sum = |at| column::<i64>(&row, at).map(i64::unsigned_abs);
+    Ok(BacklogSums { backlogs: sum(0)?, occurrences: sum(1)?, held: sum(2)? })
 }
 
 pub(super) async fn turns(
@@ -263,20 +290,28 @@ pub(super) async fn release(
     owner: UserId,
     id: Option<BacklogId>,
     author: Option<&Author>,
+    now: Timestamp,
 ) -> Result<Touched> {
     let mut client = shared.client_soon().await?;
     let transaction = answered(client.transaction()).await?;
-    let sql = "UPDATE backlogs SET is_held = FALSE
-               WHERE owner = $1 AND is_held AND id = coalesce($2, id)
-               RETURNING trigger_id, remaining";
-    let rows = query(&transaction, sql, &[&owner.0, &id.map(|id| id.0)]).await?;
-    let mut touched = Touched::default();
+    let meant = format!("backlogs.owner = $3 AND backlogs.id = coalesce($2, backlogs.id) AND {EXPIRED}");
+    let params: Params<'_> = &[&now.as_microsecond(), &id.map(|id| id.0), &owner.0];
+    let expired = give_up(&transaction, shared, &meant, params, Reason::Expired, now).await?.backlogs;
+    let sql = format!(
+        "UPDATE backlogs SET is_held = FALSE
+         WHERE owner = $1 AND is_held AND id = coalesce($2, id)
+         RETURNING trigger_id, remaining, source, {NAME}"
+    );
+    let rows = query(&transaction, &sql, &[&owner.0, &id.map(|id| id.0)]).await?;
+    let mut touched = Touched { expired, ..Touched::default() };
     for row in &rows {
-        touched.note(TriggerId(column(row, 0)?), column::<i64>(row, 1)?.unsigned_abs());
+        let source: &str = column(row, 2)?;
+        let source = Source::from_word(source).ok_or_else(|| broken("source", source))?;
+        touched.note(TriggerId(column(row, 0)?), column(row, 3)?, source, column::<i64>(row, 1)?.unsigned_abs());
     }
     act::note(&transaction, author, Act::backlogs(owner, Action::Released, &touched)).await?;
     answered(transaction.commit()).await?;
-    if touched.backlogs > 0 {
+    if touched.backlogs + touched.expired > 0 {
         let changes = Changes { armed: true, edited: [owner].into(), ..Changes::default() };
         announce(shared, Vec::new(), &changes);
     }
@@ -314,14 +349,40 @@ pub(super) async fn discard_old(shared: &Shared, now: Timestamp) -> Result<Touch
     Ok(touched)
 }
 
-/// What waits of a trigger is not named any more.
-pub(super) async fn supersede(
+/// The trigger of a backlog has expired by `$1`. An edit that moves the expiry gives the backlog the revision that it makes, so what
+/// was read before it is not taken for what stands.
+const EXPIRED: &str = "EXISTS (SELECT 1 FROM triggers
+                               WHERE triggers.id = backlogs.trigger_id AND triggers.revision = backlogs.revision
+                                 AND triggers.expires_at <= $1)";
+
+pub(super) async fn expire(shared: &Shared, id: Option<BacklogId>, now: Timestamp) -> Result<Touched> {
+    let mut client = shared.client_soon().await?;
+    let transaction = answered(client.transaction()).await?;
+    let now_us = now.as_microsecond();
+    let touched = match id {
+        Some(id) => {
+            let meant = format!("backlogs.id = $2 AND {EXPIRED}");
+            give_up(&transaction, shared, &meant, &[&now_us, &id.0], Reason::Expired, now).await?
+        }
+        None => {
+            let some = format!("SELECT backlogs.id FROM backlogs WHERE {EXPIRED} LIMIT $2");
+            let meant = format!("backlogs.id IN ({some}) AND {EXPIRED}");
+            give_up(&transaction, shared, &meant, &[&now_us, &limit_of(OLD_TOGETHER)], Reason::Expired, now).await?
+        }
+    };
+    answered(transaction.commit()).await?;
+    Ok(touched)
+}
+
+/// What waits of a trigger does not fire any more, for that reason.
+pub(super) async fn end(
     client: &impl GenericClient,
     shared: &Shared,
     trigger: TriggerId,
+    reason: Reason,
     now: Timestamp,
 ) -> Result<()> {
-    give_up(client, shared, "backlogs.trigger_id = $1", &[&trigger.0], Reason::Superseded, now).await.map(drop)
+    give_up(client, shared, "backlogs.trigger_id = $1", &[&trigger.0], reason, now).await.map(drop)
 }
 
 /// Puts down as not having fired what those backlogs hold that are meant; they are gone.
@@ -333,15 +394,16 @@ async fn give_up(
     reason: Reason,
     now: Timestamp,
 ) -> Result<Touched> {
-    let sql = format!("SELECT {BACKLOG} FROM backlogs WHERE {meant} ORDER BY backlogs.id FOR UPDATE OF backlogs");
-    let found = query(client, &sql, params).await?.iter().map(backlog).collect::<Result<Vec<_>>>()?;
+    let sql =
+        format!("SELECT {BACKLOG}, {NAME} FROM backlogs WHERE {meant} ORDER BY backlogs.id FOR UPDATE OF backlogs");
+    let found = query(client, &sql, params).await?.iter().map(view).collect::<Result<Vec<_>>>()?;
     let mut touched = Touched::default();
-    for backlog in found {
+    for BacklogView { backlog, name } in found {
         execute(client, "DELETE FROM backlogs WHERE id = $1", &[&backlog.id.0]).await?;
         if let Some(skipped) = backlog.given_up(reason) {
             record(client, shared, backlog.owner, backlog.trigger, &skipped, now).await?;
         }
-        touched.note(backlog.trigger, backlog.left);
+        touched.note(backlog.trigger, name, backlog.source, backlog.left);
     }
     Ok(touched)
 }

@@ -54,7 +54,15 @@ pub(super) async fn read(
                LIMIT $6";
     let rows = query(&moment, sql, &[&id.0, &from, &until, &gone_until_us, &owner.0, &wanted]).await?;
     let skipped = rows.iter().map(trigger::skipped_view).collect::<Result<Vec<_>>>()?;
-    Ok(Some(Ledger::cut(firings, skipped, limit)))
+    // A trigger that has a backlog gets no backfill, so there is one at most.
+    let sql = "SELECT CASE WHEN is_held THEN 'held' ELSE 'waiting' END, next_at, last_at, remaining, made_at
+               FROM backlogs
+               WHERE trigger_id = $1 AND last_at >= $2 AND next_at < $3 AND owner = $4 AND source = 'backfill'
+               ORDER BY id
+               LIMIT 1";
+    let row = query_first(&moment, sql, &[&id.0, &from, &until, &owner.0]).await?;
+    let backfill = row.as_ref().map(trigger::skipped_view).transpose()?;
+    Ok(Some(Ledger { backfill, ..Ledger::cut(firings, skipped, limit) }))
 }
 
 fn readable(row: &Row) -> Result<LedgerFiring> {

@@ -89,8 +89,8 @@ use oncue_domain::redelivery::{CancelRefusal, DeliveryId, Refusal, SLICE_MAX};
 use oncue_domain::revision::Revision;
 use oncue_domain::run::Report;
 use oncue_domain::store::{
-    Attention, BacklogView, Begun, Call, Committed, Deed, Deleted, DeliveryView, Done, DueCounts, Edited, Error,
-    EventCount, EventFilter, EventLines, EventPage, EventSearch, Expired, Fired, FiredAgain, Inspection, Lapsed,
+    Attention, BacklogSums, BacklogView, Begun, Call, Committed, Deed, Deleted, DeliveryView, Done, DueCounts, Edited,
+    Error, EventCount, EventFilter, EventLines, EventPage, EventSearch, Expired, Fired, FiredAgain, Inspection, Lapsed,
     Ledger, Listener, Made, MissingDestination, NewApiKey, NewTrigger, NewUser, OwedCounts, Planned, RecentFirings,
     Redelivered, Registered, Reported, Result, RunOf, SkippedView, Store, Touched, Undelivered, UndeliveredFilter,
     UndeliveredPlace,
@@ -585,8 +585,16 @@ impl Store for Postgres {
         plan::commit(&self.shared, plans, now).await
     }
 
-    async fn backlogs(&self, owner: UserId, trigger: Option<TriggerId>, limit: usize) -> Result<Vec<BacklogView>> {
-        self.list(move |mut client, _| async move { backlog::list(&mut client, owner, trigger, limit).await }).await
+    async fn backlogs(&self, owner: UserId, after: Option<BacklogId>, limit: usize) -> Result<Vec<BacklogView>> {
+        self.list(move |mut client, _| async move { backlog::list(&mut client, owner, after, limit).await }).await
+    }
+
+    async fn backlog(&self, owner: UserId, id: BacklogId) -> Result<Option<BacklogView>> {
+        self.read(move |mut client| async move { backlog::one(&mut client, owner, id).await }).await
+    }
+
+    async fn backlog_sums(&self, owner: UserId, trigger: Option<TriggerId>) -> Result<BacklogSums> {
+        self.list(move |mut client, _| async move { backlog::sums(&mut client, Some(owner), trigger).await }).await
     }
 
     async fn backlog_turns(
@@ -602,8 +610,8 @@ impl Store for Postgres {
         backlog::drain(&self.shared, &drained, now).await
     }
 
-    async fn release_backlogs(&self, owner: UserId, id: Option<BacklogId>, _: Timestamp) -> Result<Touched> {
-        backlog::release(&self.shared, owner, id, self.author.as_ref()).await
+    async fn release_backlogs(&self, owner: UserId, id: Option<BacklogId>, now: Timestamp) -> Result<Touched> {
+        backlog::release(&self.shared, owner, id, self.author.as_ref(), now).await
     }
 
     async fn discard_backlogs(&self, owner: UserId, id: Option<BacklogId>, now: Timestamp) -> Result<Touched> {
@@ -614,7 +622,11 @@ impl Store for Postgres {
         backlog::discard_old(&self.shared, now).await
     }
 
-    async fn backfill(&self, new: NewBacklog, now: Timestamp) -> Result<Option<Backlog>> {
+    async fn expire_backlogs(&self, id: Option<BacklogId>, now: Timestamp) -> Result<Touched> {
+        backlog::expire(&self.shared, id, now).await
+    }
+
+    async fn backfill(&self, new: NewBacklog, now: Timestamp) -> Result<Option<BacklogView>> {
         backlog::backfill(&self.shared, &new, self.author.as_ref(), now).await
     }
 
@@ -728,6 +740,10 @@ impl Store for Postgres {
 
     async fn owed_counts(&self) -> Result<OwedCounts> {
         self.read(|mut client| async move { delivery::owed_counts(&mut client).await }).await
+    }
+
+    async fn all_backlog_sums(&self) -> Result<BacklogSums> {
+        self.list(move |mut client, _| async move { backlog::sums(&mut client, None, None).await }).await
     }
 
     async fn due_counts(&self, now: Timestamp) -> Result<DueCounts> {

@@ -315,8 +315,8 @@ pub(super) async fn edit(
     for skipped in &edit.skipped {
         record(&transaction, shared, trigger.owner, trigger.id, skipped, now).await?;
     }
-    if edit.ends_backlogs {
-        backlog::supersede(&transaction, shared, trigger.id, now).await?;
+    if let Some(reason) = edit.ends_backlogs {
+        backlog::end(&transaction, shared, trigger.id, reason, now).await?;
     } else {
         let sql = "UPDATE backlogs SET revision = $2 WHERE trigger_id = $1";
         execute(&transaction, sql, &[&trigger.id.0, &trigger.revision]).await?;

@@ -7,7 +7,7 @@ use oncue_domain::actor::Actor;
 use oncue_domain::backlog::{BACKLOG_KEPT, Backlog, Drained, NewBacklog, PutOff, Source};
 use oncue_domain::id::{BacklogId, EventId, TriggerId, UserId};
 use oncue_domain::occurrence::Reason;
-use oncue_domain::store::{BacklogView, Result, Touched};
+use oncue_domain::store::{BacklogSums, BacklogView, Result, Touched};
 use oncue_domain::trigger::Trigger;
 use rusqlite::{Connection, OptionalExtension, Row, ToSql};
 
@@ -23,7 +23,13 @@ const BACKLOG: &str = "backlogs.id, backlogs.owner, backlogs.trigger_id, backlog
      backlogs.made_by, \
      EXISTS (SELECT 1 FROM outbox WHERE outbox.event_id = backlogs.last_event AND outbox.tried = 0)";
 
-/// Discarded of age are so many at once.
+/// How many columns that are.
+const BACKLOG_COLUMNS: usize = 14;
+
+/// What the trigger of a backlog is called.
+const NAME: &str = "(SELECT name FROM triggers WHERE triggers.id = backlogs.trigger_id)";
+
+/// Ended of age are so many at once.
 const OLD_TOGETHER: usize = 256;
 
 /// Reads a backlog from columns that begin with [`BACKLOG`] at `at`.
@@ -111,7 +117,7 @@ pub(super) fn backfill(
     new: &NewBacklog,
     by: &Actor,
     now: Timestamp,
-) -> Result<Option<Backlog>> {
+) -> Result<Option<BacklogView>> {
     let stands: bool = connection
         .prepare_cached(
             "SELECT EXISTS (SELECT 1 FROM triggers WHERE id = ?1 AND owner = ?2 AND revision = ?3)
@@ -123,31 +129,61 @@ pub(super) fn backfill(
         return Ok(None);
     }
     let id = lay_up(connection, effects, new, Source::Backfill, by, now)?;
-    let sql = format!("SELECT {BACKLOG} FROM backlogs WHERE id = ?");
+    one(connection, new.owner, id)
+}
+
+fn view(row: &Row<'_>) -> Result<BacklogView> {
+    Ok(BacklogView { backlog: backlog(row, 0)?, name: row.get(BACKLOG_COLUMNS).map_err(failed)? })
+}
+
+pub(super) fn one(connection: &Connection, owner: UserId, id: BacklogId) -> Result<Option<BacklogView>> {
+    let sql = format!("SELECT {BACKLOG}, {NAME} FROM backlogs WHERE id = ? AND owner = ?");
     let mut statement = connection.prepare_cached(&sql).map_err(failed)?;
-    let mut rows = statement.query([id.0]).map_err(failed)?;
-    rows.next().map_err(failed)?.map(|row| backlog(row, 0)).transpose()
+    let mut rows = statement.query((id.0, owner.0)).map_err(failed)?;
+    rows.next().map_err(failed)?.map(view).transpose()
+}
+
+/// Of one owner or of everybody, and of one trigger or of all.
+pub(super) fn sums(connection: &Connection, owner: Option<UserId>, trigger: Option<TriggerId>) -> Result<BacklogSums> {
+    let narrowed = match (owner, trigger) {
+        (_, Some(_)) => "trigger_id = ?2 AND owner = ?1",
+        (Some(_), None) => "owner = ?1 AND ?2 IS NULL",
+        (None, None) => "?1 IS NULL AND ?2 IS NULL",
+    };
+    let sql = format!(
+        "SELECT count(*), coalesce(sum(remaining), 0), coalesce(sum(iif(is_held, remaining, 0)), 0)
+         FROM backlogs
+         WHERE {narrowed}"
+    );
+    let sum = |row: &Row<'_>, at| row.get(at).map(i64::unsigned_abs);
+    connection
+        .prepare_cached(&sql)
+        .and_then(|mut statement| {
+            statement.query_row((owner.map(|owner| owner.0), trigger.map(|trigger| trigger.0)), |row| {
+                Ok(BacklogSums { backlogs: sum(row, 0)?, occurrences: sum(row, 1)?, held: sum(row, 2)? })
+            })
+        })
+        .map_err(failed)
 }
 
 pub(super) fn list(
     connection: &Connection,
     owner: UserId,
-    trigger: Option<TriggerId>,
+    after: Option<BacklogId>,
     limit: usize,
 ) -> Result<Vec<BacklogView>> {
-    let narrowed = if trigger.is_some() { "AND backlogs.trigger_id = ?3" } else { "AND ?3 IS NULL" };
     let sql = format!(
-        "SELECT {BACKLOG}, (SELECT name FROM triggers WHERE triggers.id = backlogs.trigger_id)
+        "SELECT {BACKLOG}, {NAME}
          FROM backlogs
-         WHERE backlogs.owner = ?1 {narrowed}
+         WHERE backlogs.owner = ?1 AND backlogs.id > ?2
          ORDER BY backlogs.id
-         LIMIT ?2"
+         LIMIT ?3"
     );
     let mut statement = connection.prepare_cached(&sql).map_err(failed)?;
-    let mut rows = statement.query((owner.0, limit, trigger.map(|trigger| trigger.0))).map_err(failed)?;
+    let mut rows = statement.query((owner.0, after.map_or(i64::MIN, |id| id.0), limit)).map_err(failed)?;
     let mut views = Vec::new();
     while let Some(row) = rows.next().map_err(failed)? {
-        views.push(BacklogView { backlog: backlog(row, 0)?, name: row.get(14).map_err(failed)? });
+        views.push(view(row)?);
     }
     Ok(views)
 }
@@ -254,19 +290,24 @@ pub(super) fn release(
     effects: &mut Effects,
     owner: UserId,
     id: Option<BacklogId>,
+    now: Timestamp,
 ) -> Result<Touched> {
-    let mut touched = Touched::default();
-    let mut statement = connection
-        .prepare_cached(
-            "UPDATE backlogs SET is_held = 0
-             WHERE owner = ?1 AND is_held = 1 AND id = coalesce(?2, id)
-             RETURNING trigger_id, remaining",
-        )
-        .map_err(failed)?;
+    let meant = format!("backlogs.owner = ?3 AND backlogs.id = coalesce(?2, backlogs.id) AND {EXPIRED}");
+    let params: &[&dyn ToSql] = &[&now.as_microsecond(), &id.map(|id| id.0), &owner.0];
+    let expired = give_up(connection, effects, &meant, params, Reason::Expired, now)?.backlogs;
+    let mut touched = Touched { expired, ..Touched::default() };
+    let sql = format!(
+        "UPDATE backlogs SET is_held = 0
+         WHERE owner = ?1 AND is_held = 1 AND id = coalesce(?2, id)
+         RETURNING trigger_id, remaining, source, {NAME}"
+    );
+    let mut statement = connection.prepare_cached(&sql).map_err(failed)?;
     let mut rows = statement.query((owner.0, id.map(|id| id.0))).map_err(failed)?;
     while let Some(row) = rows.next().map_err(failed)? {
-        let left: i64 = row.get(1).map_err(failed)?;
-        touched.note(TriggerId(row.get(0).map_err(failed)?), left.unsigned_abs());
+        let (left, source): (i64, String) = (row.get(1).map_err(failed)?, row.get(2).map_err(failed)?);
+        let source = Source::from_word(&source).ok_or_else(|| broken("source", &source))?;
+        let (trigger, name) = (TriggerId(row.get(0).map_err(failed)?), row.get(3).map_err(failed)?);
+        touched.note(trigger, name, source, left.unsigned_abs());
     }
     if touched.backlogs > 0 {
         effects.armed = true;
@@ -292,14 +333,38 @@ pub(super) fn discard_old(connection: &Connection, effects: &mut Effects, now: T
     give_up(connection, effects, meant, &[&before, &OLD_TOGETHER], Reason::Discarded, now)
 }
 
-/// What waits of a trigger is not named any more.
-pub(super) fn supersede(
+/// The trigger of a backlog has expired by `?1`.
+const EXPIRED: &str =
+    "EXISTS (SELECT 1 FROM triggers WHERE triggers.id = backlogs.trigger_id AND triggers.expires_at <= ?1)";
+
+pub(super) fn expire(
+    connection: &Connection,
+    effects: &mut Effects,
+    id: Option<BacklogId>,
+    now: Timestamp,
+) -> Result<Touched> {
+    let now_us = now.as_microsecond();
+    match id {
+        Some(id) => {
+            let meant = format!("backlogs.id = ?2 AND {EXPIRED}");
+            give_up(connection, effects, &meant, &[&now_us, &id.0], Reason::Expired, now)
+        }
+        None => {
+            let meant = format!("backlogs.id IN (SELECT id FROM backlogs WHERE {EXPIRED} LIMIT ?2)");
+            give_up(connection, effects, &meant, &[&now_us, &OLD_TOGETHER], Reason::Expired, now)
+        }
+    }
+}
+
+/// What waits of a trigger does not fire any more, for that reason.
+pub(super) fn end(
     connection: &Connection,
     effects: &mut Effects,
     trigger: TriggerId,
+    reason: Reason,
     now: Timestamp,
 ) -> Result<()> {
-    give_up(connection, effects, "backlogs.trigger_id = ?1", &[&trigger.0], Reason::Superseded, now).map(drop)
+    give_up(connection, effects, "backlogs.trigger_id = ?1", &[&trigger.0], reason, now).map(drop)
 }
 
 /// Puts down as not having fired what those backlogs hold that are meant; they are gone.
@@ -313,15 +378,15 @@ fn give_up(
 ) -> Result<Touched> {
     let mut found = Vec::new();
     {
-        let sql = format!("SELECT {BACKLOG} FROM backlogs WHERE {meant} ORDER BY backlogs.id");
+        let sql = format!("SELECT {BACKLOG}, {NAME} FROM backlogs WHERE {meant} ORDER BY backlogs.id");
         let mut statement = connection.prepare_cached(&sql).map_err(failed)?;
         let mut rows = statement.query(params).map_err(failed)?;
         while let Some(row) = rows.next().map_err(failed)? {
-            found.push(backlog(row, 0)?);
+            found.push(view(row)?);
         }
     }
     let mut touched = Touched::default();
-    for backlog in found {
+    for BacklogView { backlog, name } in found {
         connection
             .prepare_cached("DELETE FROM backlogs WHERE id = ?")
             .and_then(|mut statement| statement.execute([backlog.id.0]))
@@ -329,7 +394,7 @@ fn give_up(
         if let Some(skipped) = backlog.given_up(reason) {
             record(connection, effects, backlog.owner, backlog.trigger, &skipped, now)?;
         }
-        touched.note(backlog.trigger, backlog.left);
+        touched.note(backlog.trigger, name, backlog.source, backlog.left);
         effects.edited.insert(backlog.owner);
     }
     Ok(touched)

@@ -29,7 +29,24 @@ pub(super) fn read(
     firings.extend(gone.filter(|firing| span.from <= firing.scheduled_at && firing.scheduled_at < span.until));
     firings.sort_by_key(|firing| (firing.scheduled_at, firing.event));
     let skipped = records(connection, owner, id, span, gone_until, limit + 1)?;
-    Ok(Some(Ledger::cut(firings, skipped, limit)))
+    let backfill = backfill(connection, owner, id, span)?;
+    Ok(Some(Ledger { backfill, ..Ledger::cut(firings, skipped, limit) }))
+}
+
+/// A trigger that has a backlog gets no backfill, so there is one at most.
+fn backfill(connection: &Connection, owner: UserId, id: TriggerId, span: Span) -> Result<Option<SkippedView>> {
+    let mut statement = connection
+        .prepare_cached(
+            "SELECT iif(is_held, 'held', 'waiting'), next_at, last_at, remaining, made_at
+             FROM backlogs INDEXED BY backlogs_by_trigger
+             WHERE trigger_id = ?1 AND last_at >= ?2 AND next_at < ?3 AND owner = ?4 AND source = 'backfill'
+             ORDER BY id
+             LIMIT 1",
+        )
+        .map_err(failed)?;
+    let (from, until) = (span.from.as_microsecond(), span.until.as_microsecond());
+    let mut rows = statement.query((id.0, from, until, owner.0)).map_err(failed)?;
+    rows.next().map_err(failed)?.map(trigger::skipped_view).transpose()
 }
 
 fn readable(

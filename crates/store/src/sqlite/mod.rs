@@ -65,10 +65,11 @@ use oncue_domain::redelivery::{CancelRefusal, DeliveryId, Refusal, SLICE_MAX};
 use oncue_domain::revision::Revision;
 use oncue_domain::run::Report;
 use oncue_domain::store::{
-    Attention, BacklogView, Begun, Call, Committed, Deed, Deleted, DeliveryView, Done, DueCounts, Edited, EventCount,
-    EventFilter, EventLines, EventPage, EventSearch, Expired, Fired, FiredAgain, Inspection, Lapsed, Ledger, Listener,
-    Made, MissingDestination, NewApiKey, NewTrigger, NewUser, OwedCounts, Planned, RecentFirings, Redelivered,
-    Registered, Reported, Result, RunOf, SkippedView, Store, Touched, Undelivered, UndeliveredFilter, UndeliveredPlace,
+    Attention, BacklogSums, BacklogView, Begun, Call, Committed, Deed, Deleted, DeliveryView, Done, DueCounts, Edited,
+    EventCount, EventFilter, EventLines, EventPage, EventSearch, Expired, Fired, FiredAgain, Inspection, Lapsed,
+    Ledger, Listener, Made, MissingDestination, NewApiKey, NewTrigger, NewUser, OwedCounts, Planned, RecentFirings,
+    Redelivered, Registered, Reported, Result, RunOf, SkippedView, Store, Touched, Undelivered, UndeliveredFilter,
+    UndeliveredPlace,
 };
 use oncue_domain::trigger::{Armed, Definition, Edit, Trigger, TriggerHead};
 
@@ -613,8 +614,16 @@ impl Store for Sqlite {
             .await
     }
 
-    async fn backlogs(&self, owner: UserId, trigger: Option<TriggerId>, limit: usize) -> Result<Vec<BacklogView>> {
-        self.scan(move |connection, _| backlog::list(connection, owner, trigger, limit)).await
+    async fn backlogs(&self, owner: UserId, after: Option<BacklogId>, limit: usize) -> Result<Vec<BacklogView>> {
+        self.scan(move |connection, _| backlog::list(connection, owner, after, limit)).await
+    }
+
+    async fn backlog(&self, owner: UserId, id: BacklogId) -> Result<Option<BacklogView>> {
+        self.peek(move |connection, _| backlog::one(connection, owner, id)).await
+    }
+
+    async fn backlog_sums(&self, owner: UserId, trigger: Option<TriggerId>) -> Result<BacklogSums> {
+        self.scan(move |connection, _| backlog::sums(connection, Some(owner), trigger)).await
     }
 
     async fn backlog_turns(
@@ -631,9 +640,9 @@ impl Store for Sqlite {
         self.writer.submit(move |connection, effects| backlog::drain(connection, effects, &shared, &drained, now)).await
     }
 
-    async fn release_backlogs(&self, owner: UserId, id: Option<BacklogId>, _: Timestamp) -> Result<Touched> {
+    async fn release_backlogs(&self, owner: UserId, id: Option<BacklogId>, now: Timestamp) -> Result<Touched> {
         self.act(
-            move |connection, effects| backlog::release(connection, effects, owner, id),
+            move |connection, effects| backlog::release(connection, effects, owner, id, now),
             move |touched| Act::backlogs(owner, Action::Released, touched),
         )
         .await
@@ -651,7 +660,11 @@ impl Store for Sqlite {
         self.writer.submit(move |connection, effects| backlog::discard_old(connection, effects, now)).await
     }
 
-    async fn backfill(&self, new: NewBacklog, now: Timestamp) -> Result<Option<Backlog>> {
+    async fn expire_backlogs(&self, id: Option<BacklogId>, now: Timestamp) -> Result<Touched> {
+        self.writer.submit(move |connection, effects| backlog::expire(connection, effects, id, now)).await
+    }
+
+    async fn backfill(&self, new: NewBacklog, now: Timestamp) -> Result<Option<BacklogView>> {
         let by = self.by();
         self.act(
             move |connection, effects| backlog::backfill(connection, effects, &new, &by, now),
@@ -801,6 +814,10 @@ impl Store for Sqlite {
 
     async fn owed_counts(&self) -> Result<OwedCounts> {
         self.scan(|connection, _| delivery::owed_counts(connection)).await
+    }
+
+    async fn all_backlog_sums(&self) -> Result<BacklogSums> {
+        self.scan(|connection, _| backlog::sums(connection, None, None)).await
     }
 
     async fn due_counts(&self, now: Timestamp) -> Result<DueCounts> {

@@ -331,8 +331,8 @@ pub(super) fn edit(
     for skipped in &edit.skipped {
         record(connection, effects, trigger.owner, trigger.id, skipped, now)?;
     }
-    if edit.ends_backlogs {
-        backlog::supersede(connection, effects, trigger.id, now)?;
+    if let Some(reason) = edit.ends_backlogs {
+        backlog::end(connection, effects, trigger.id, reason, now)?;
     } else {
         connection
             .prepare_cached("UPDATE backlogs SET revision = ?2 WHERE trigger_id = ?1")

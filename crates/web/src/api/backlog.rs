@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use jiff::{SignedDuration, Timestamp};
 use oncue_domain::agenda::Span;
-use oncue_domain::backlog::{BACKLOG_MAX, BACKLOGS_LISTED_MAX, NewBacklog, ROUND_EVERY, ROUND_MAX};
+use oncue_domain::backlog::{BACKLOG_MAX, NewBacklog, ROUND_EVERY, ROUND_MAX};
 use oncue_domain::error::Invalid;
 use oncue_domain::id::BacklogId;
 use oncue_domain::store::{BacklogView, LEDGER_MAX, Touched};
@@ -17,11 +17,12 @@ use utoipa::ToSchema;
 
 use super::actor::ActorDocument;
 use super::fire::refusal;
+use super::page::{next_limit, take_page, with_next};
 use super::time;
 use super::trigger::{load, zone_of};
 use crate::app::{App, Shared};
 use crate::auth::Caller;
-use crate::extract::{Fields, JsonBody, PathId, id_of};
+use crate::extract::{Fields, JsonBody, PathId, Query, id_of};
 use crate::fault::{Fault, Problem};
 use crate::openapi::Errors;
 
@@ -35,13 +36,13 @@ const SHOWN: usize = 10;
 #[derive(Serialize, ToSchema)]
 #[schema(as = Backlogs)]
 pub(crate) struct BacklogsDocument {
-    /// How many occurrences wait in all of these.
+    /// How many occurrences wait in all backlogs, also in those of other pages.
     #[schema(example = 1440)]
     occurrences: u64,
     /// How many of them wait for a person.
     #[schema(example = 1440)]
     held: u64,
-    /// The first thousand.
+    /// Those of this page, in ascending order of their ids.
     backlogs: Vec<BacklogDocument>,
 }
 
@@ -96,18 +97,26 @@ impl BacklogDocument {
 
 /// List what waits to fire late: what triggers catch up with, and what was backfilled.
 #[utoipa::path(get, path = "/api/v1/backlog", tag = "Backlog", operation_id = "list_backlogs",
+    params(
+        ("limit" = Option<u32>, Query, minimum = 1, description = "How many backlogs, at most 200; without it up to 1 000."),
+        ("cursor" = Option<String>, Query, description = "Where to go on, from the Link header of the page before."),
+    ),
     responses((status = 200, body = BacklogsDocument), Errors))]
-pub(crate) async fn list(State(app): State<App>, caller: Caller) -> Result<Response, Problem> {
-    let views = app.store.backlogs(caller.owner(), None, BACKLOGS_LISTED_MAX).await?;
-    let left = |is_meant: fn(&BacklogView) -> bool| {
-        views.iter().filter(|view| is_meant(view)).fold(0, |sum: u64, view| sum.saturating_add(view.backlog.left))
-    };
-    Ok(Json(BacklogsDocument {
-        occurrences: left(|_| true),
-        held: left(|view| view.backlog.is_held),
+pub(crate) async fn list(State(app): State<App>, caller: Caller, mut query: Query) -> Result<Response, Problem> {
+    let page = take_page(&mut query, id_of);
+    query.finish()?;
+    let sums = app.store.backlog_sums(caller.owner(), None).await?;
+    let mut views = app.store.backlogs(caller.owner(), page.cursor.map(BacklogId), page.limit + 1).await?;
+    let more = views.len() > page.limit;
+    views.truncate(page.limit);
+    let last = views.last().filter(|_| more).map(|view| view.backlog.id.to_string());
+    let next = last.map(|last| vec![("limit", next_limit(page.limit)), ("cursor", last)]);
+    let document = BacklogsDocument {
+        occurrences: sums.occurrences,
+        held: sums.held,
         backlogs: views.iter().map(BacklogDocument::of).collect(),
-    })
-    .into_response())
+    };
+    Ok(with_next(Json(document).into_response(), "/api/v1/backlog", next))
 }
 
 /// What was decided about backlogs.
@@ -121,13 +130,6 @@ pub(crate) struct TouchedDocument {
     occurrences: u64,
 }
 
-impl TouchedDocument {
-    fn answer(message: &'static str, touched: Touched) -> Response {
-        let Touched { backlogs, occurrences, .. } = touched;
-        Json(TouchedDocument { message, backlogs, occurrences }).into_response()
-    }
-}
-
 /// What a person decides about what waits.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Decision {
@@ -137,62 +139,102 @@ pub(crate) enum Decision {
     Discard,
 }
 
+/// Why nothing could be decided about a backlog.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Undecided {
+    /// It has ended, or never was.
+    Gone,
+    /// It is not held.
+    NotHeld,
+    /// Its trigger has expired, and so it has ended.
+    Expired,
+}
+
+impl Undecided {
+    fn fault(self) -> Fault {
+        let conflict = |detail| Fault::new(StatusCode::CONFLICT, detail);
+        match self {
+            Undecided::Gone => Fault::not_found("Backlog"),
+            Undecided::NotHeld => conflict("This backlog is not held; it fires already."),
+            Undecided::Expired => conflict("The trigger of this backlog has expired; what was held does not fire."),
+        }
+    }
+}
+
 /// Decides about one backlog, or about all.
 pub(crate) async fn decide(
     app: &Shared,
     caller: &Caller,
     id: Option<BacklogId>,
     decision: Decision,
-) -> Result<Touched, Fault> {
+) -> Result<Result<Touched, Undecided>, Fault> {
     let (store, owner, now) = (app.acting(caller), caller.owner(), app.now());
     let touched = match decision {
         Decision::Release => store.release_backlogs(owner, id, now).await?,
         Decision::Discard => store.discard_backlogs(owner, id, now).await?,
     };
-    let Some(id) = id.filter(|_| touched.backlogs == 0) else { return Ok(touched) };
-    let own = app.store.backlogs(owner, None, BACKLOGS_LISTED_MAX).await?;
-    match own.iter().any(|view| view.backlog.id == id) {
-        true => Err(Fault::new(StatusCode::CONFLICT, "This backlog is not held; it fires already.")),
-        false => Err(Fault::not_found("Backlog")),
+    let Some(id) = id.filter(|_| touched.backlogs == 0) else { return Ok(Ok(touched)) };
+    if touched.expired > 0 {
+        return Ok(Err(Undecided::Expired));
     }
+    Ok(Err(match app.store.backlog(owner, id).await? {
+        Some(_) => Undecided::NotHeld,
+        None => Undecided::Gone,
+    }))
 }
 
 fn backlog_id(text: &str) -> Result<BacklogId, Fault> {
     id_of(text).map(BacklogId).ok_or_else(|| Fault::not_found("Backlog"))
 }
 
-const RELEASED: &str = "What was held fires now, behind whatever is due.";
-const DISCARDED: &str = "What waited does not fire; it is on record as discarded.";
+fn sentence(decision: Decision, touched: &Touched) -> &'static str {
+    match (decision, touched.backlogs, touched.backfills) {
+        (Decision::Release, 0, _) => "Nothing was held.",
+        (Decision::Release, ..) => "What was held fires now, behind whatever is due.",
+        (Decision::Discard, 0, _) => "Nothing waited.",
+        (Decision::Discard, _, 0) => "What waited does not fire; it is on record as discarded.",
+        (Decision::Discard, backlogs, backfills) if backlogs == backfills => {
+            "What waited does not fire. A backfill leaves no record: what had become of its occurrences before stands."
+        }
+        (Decision::Discard, ..) => {
+            "What waited does not fire. What was missed is on record as discarded; backfills leave no record."
+        }
+    }
+}
+
+async fn answer(app: &Shared, caller: &Caller, id: Option<&str>, decision: Decision) -> Result<Response, Problem> {
+    let touched = decide(app, caller, id.map(backlog_id).transpose()?, decision).await?.map_err(Undecided::fault)?;
+    let Touched { backlogs, occurrences, .. } = touched;
+    Ok(Json(TouchedDocument { message: sentence(decision, &touched), backlogs, occurrences }).into_response())
+}
 
 /// Let what is held fire.
 #[utoipa::path(post, path = "/api/v1/backlog/{id}/release", tag = "Backlog", operation_id = "release_backlog",
     params(("id" = i64, Path)),
-    responses((status = 200, body = TouchedDocument), (status = 409, description = "It is not held"), Errors))]
+    responses((status = 200, body = TouchedDocument), (status = 409, description = "It is not held, or its trigger has expired"), Errors))]
 pub(crate) async fn release(State(app): State<App>, caller: Caller, PathId(id): PathId) -> Result<Response, Problem> {
-    let touched = decide(&app, &caller, Some(backlog_id(&id)?), Decision::Release).await?;
-    Ok(TouchedDocument::answer(RELEASED, touched))
+    answer(&app, &caller, Some(&id), Decision::Release).await
 }
 
-/// Let nothing fire of what waits; it is recorded as discarded.
+/// Let nothing fire of what waits; what was missed is recorded as discarded, and of a backfill nothing is.
 #[utoipa::path(post, path = "/api/v1/backlog/{id}/discard", tag = "Backlog", operation_id = "discard_backlog",
     params(("id" = i64, Path)), responses((status = 200, body = TouchedDocument), Errors))]
 pub(crate) async fn discard(State(app): State<App>, caller: Caller, PathId(id): PathId) -> Result<Response, Problem> {
-    let touched = decide(&app, &caller, Some(backlog_id(&id)?), Decision::Discard).await?;
-    Ok(TouchedDocument::answer(DISCARDED, touched))
+    answer(&app, &caller, Some(&id), Decision::Discard).await
 }
 
 /// Let all that is held fire.
 #[utoipa::path(post, path = "/api/v1/backlog/release", tag = "Backlog", operation_id = "release_backlogs",
     responses((status = 200, body = TouchedDocument), Errors))]
 pub(crate) async fn release_all(State(app): State<App>, caller: Caller) -> Result<Response, Problem> {
-    Ok(TouchedDocument::answer(RELEASED, decide(&app, &caller, None, Decision::Release).await?))
+    answer(&app, &caller, None, Decision::Release).await
 }
 
 /// Let nothing fire of all that waits.
 #[utoipa::path(post, path = "/api/v1/backlog/discard", tag = "Backlog", operation_id = "discard_backlogs",
     responses((status = 200, body = TouchedDocument), Errors))]
 pub(crate) async fn discard_all(State(app): State<App>, caller: Caller) -> Result<Response, Problem> {
-    Ok(TouchedDocument::answer(DISCARDED, decide(&app, &caller, None, Decision::Discard).await?))
+    answer(&app, &caller, None, Decision::Discard).await
 }
 
 /// Which occurrences are to fire once more.
@@ -268,6 +310,10 @@ pub(crate) async fn backfill(
         return Err(Fault::from(Invalid::new("", "A span is needed.")).into());
     };
     armed.trigger.may_fire_again(now).map_err(refusal)?;
+    if app.store.backlog_sums(caller.owner(), Some(armed.trigger.id)).await?.backlogs > 0 {
+        let waits = "This trigger has a backlog already; wait until that is over (GET /api/v1/backlog).";
+        return Err(Fault::new(StatusCode::CONFLICT, waits).into());
+    }
     let meant = Meant::of(&app, &armed, details, Span { from, until: to }).await?;
     if meant.occurrences > BACKLOG_MAX {
         let many =
@@ -277,7 +323,7 @@ pub(crate) async fn backfill(
     let backlog = match meant.new_backlog(&armed, hold).filter(|_| !is_dry && meant.to_fire() > 0) {
         None => None,
         Some(new) => match app.acting(&caller).backfill(new, now).await? {
-            Some(backlog) => Some(BacklogView { backlog, name: armed.trigger.definition.name.clone() }),
+            Some(made) => Some(made),
             None => {
                 let waits = "This trigger has a backlog already, or was edited meanwhile; wait until that is over (GET /api/v1/backlog).";
                 return Err(Fault::new(StatusCode::CONFLICT, waits).into());

@@ -199,7 +199,7 @@ struct NextDocument {
         "added": ["2026-11-23T09:30:00Z"], "removed": [],
         "moved": [{"from": "2026-11-24T07:00:00Z", "to": "2026-11-24T09:30:00Z"}]
     },
-    "skipped": []
+    "skipped": [], "backlog_ended": 0
 }))]
 pub(crate) struct DryRunDocument {
     /// Always true.
@@ -213,6 +213,8 @@ pub(crate) struct DryRunDocument {
     occurrences: OccurrencesDocument,
     /// What would be recorded as skipped: what is due and would not fire any more, and what a pause or an expiry has kept from firing.
     skipped: Vec<SkippedDocument>,
+    /// How many occurrences that wait in a backlog of it would not fire any more.
+    backlog_ended: u64,
 }
 
 /// What a call that changes a trigger answers.
@@ -255,6 +257,7 @@ impl Asked<'_> {
         trigger: Option<BTreeMap<String, Box<RawValue>>>,
         changes: Vec<ChangeDocument>,
         effect: &Effect,
+        backlog_ended: u64,
     ) -> Response {
         let Difference { kept, added, removed, moved } = &effect.firings;
         let times = |list: &[Timestamp]| list.iter().copied().map(time).collect();
@@ -274,6 +277,7 @@ impl Asked<'_> {
                 moved: moved.collect(),
             },
             skipped: effect.skipped.iter().map(|skipped| SkippedDocument::new(skipped, self.now)).collect(),
+            backlog_ended,
         };
         Json(document).into_response()
     }
@@ -294,7 +298,7 @@ pub(crate) async fn of_making(
     let effect = Effect::of(None, Some(&made), Vec::new(), asked.span(&zone), &zone);
     let mut document = fields(&TriggerDocument::of(app, &made));
     document.insert("id".to_owned(), RawValue::NULL.to_owned());
-    Ok(asked.respond(Some(document), Vec::new(), &effect))
+    Ok(asked.respond(Some(document), Vec::new(), &effect, 0))
 }
 
 /// What an edit comes to, as an answer and for whoever shows it otherwise.
@@ -303,6 +307,8 @@ pub(crate) struct Edited {
     after: Armed,
     /// What becomes of its firings.
     pub(crate) effect: Effect,
+    /// How many occurrences that wait in a backlog of it would not fire any more.
+    pub(crate) backlog_ended: u64,
 }
 
 /// Works out what changing a trigger to what `decide` makes of it comes to.
@@ -321,7 +327,11 @@ pub(crate) async fn of_change(
     let zone = asked.zone(definition.schedule.as_ref().or(before.trigger.definition.schedule.as_ref()));
     let edit = before.edit(definition, asked.now);
     let (after, effect) = Effect::of_edit(&before, edit, asked.span(&zone), &zone);
-    Ok(Edited { before, after, effect })
+    let backlog_ended = match effect.ends_backlogs {
+        Some(_) => app.store.backlog_sums(caller.owner(), Some(id)).await?.occurrences,
+        None => 0,
+    };
+    Ok(Edited { before, after, effect, backlog_ended })
 }
 
 impl Edited {
@@ -339,7 +349,7 @@ impl Edited {
         let document = |field| ChangeDocument::new(field, old.remove(field), new.get(field).cloned());
         let differing = differing.into_iter().map(|change| change.word()).map(document).collect();
         let asked = Asked { app, now: self.effect.span.from, until: None };
-        asked.respond(Some(new), differing, &self.effect)
+        asked.respond(Some(new), differing, &self.effect, self.backlog_ended)
     }
 }
 
@@ -355,7 +365,8 @@ pub(crate) async fn of_deleting(
     let before = found.ok_or_else(|| Fault::not_found("Trigger"))?;
     let zone = asked.zone(before.trigger.definition.schedule.as_ref());
     let effect = Effect::of(Some(&before), None, Vec::new(), asked.span(&zone), &zone);
-    Ok(asked.respond(None, Vec::new(), &effect))
+    let backlog = app.store.backlog_sums(caller.owner(), Some(id)).await?;
+    Ok(asked.respond(None, Vec::new(), &effect, backlog.occurrences))
 }
 
 /// The store looks for them in the transaction that writes; whoever writes nothing looks here.

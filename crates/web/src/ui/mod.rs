@@ -138,7 +138,7 @@ pub(crate) fn router(app: &App) -> Router<App> {
         .route("/ui/nodes", get(node_list::show))
         .route("/ui/backlog", get(backlog::show))
         .route("/ui/backlog/release", get(backlog::back).post(backlog::release_all))
-        .route("/ui/backlog/discard", get(backlog::back).post(backlog::discard_all))
+        .route("/ui/backlog/discard", get(backlog::discard_page).post(backlog::discard_all))
         .route("/ui/backlog/{id}/release", get(backlog::back).post(backlog::release))
         .route("/ui/backlog/{id}/discard", get(backlog::back).post(backlog::discard))
         .route("/audit", get(act_list::show))

@@ -52,10 +52,22 @@ pub(crate) enum Done {
     Released,
     /// What waited in backlogs does not fire.
     Discarded,
+    /// The same, of a backfill, which leaves no record.
+    BackfillDiscarded,
+    /// The same, of backfills and of others.
+    AllDiscarded,
+    /// There was nothing in backlogs to decide about.
+    NothingWaited,
+    /// A backlog has ended before it could be decided about it.
+    BacklogOver,
+    /// It is not held, and so cannot be released.
+    NotHeld,
+    /// What was held cannot fire, because its trigger has expired.
+    BacklogExpired,
 }
 
 impl Done {
-    const ALL: [(Done, &'static str); 28] = [
+    const ALL: [(Done, &'static str); 34] = [
         (Done::Created, "created"),
         (Done::CreatedFromCrontab, "created-from-crontab"),
         (Done::Changed, "changed"),
@@ -84,6 +96,12 @@ impl Done {
         (Done::FiredAgain, "fired-again"),
         (Done::Released, "released"),
         (Done::Discarded, "discarded"),
+        (Done::BackfillDiscarded, "backfill-discarded"),
+        (Done::AllDiscarded, "all-discarded"),
+        (Done::NothingWaited, "nothing-waited"),
+        (Done::BacklogOver, "backlog-over"),
+        (Done::NotHeld, "not-held"),
+        (Done::BacklogExpired, "backlog-expired"),
     ];
 
     fn word(self) -> &'static str {

@@ -3,7 +3,6 @@
 
 use axum::extract::{Request, State};
 use axum::response::Response;
-use oncue_domain::effect::Effect;
 use oncue_domain::event::Origin;
 use oncue_domain::id::{EventId, TriggerId};
 use oncue_domain::schedule::zone::Zone;
@@ -14,7 +13,7 @@ use super::PageFault;
 use super::trigger::aim_of;
 use super::trigger_form::{Aim, FormErrors, FormPage, TriggerForm};
 use super::viewer::trigger_zone;
-use crate::api::dry_run::of_change;
+use crate::api::dry_run::{Edited, of_change};
 use crate::api::trigger_destination;
 use crate::app::App;
 use crate::auth::{Caller, Visitor};
@@ -50,18 +49,21 @@ pub(super) async fn check(
         Err(Fault::Invalid(errors)) if !is_typing => {
             Ok(page.with_errors(FormErrors::of(errors)).show(&app, &caller).await?)
         }
-        Ok(Some((effect, zone))) => Ok(page.with_effect(&effect, &zone).show(&app, &caller).await?),
+        Ok(Some((edited, zone))) => {
+            let page = page.with_effect(&edited.effect, edited.backlog_ended, &zone);
+            Ok(page.show(&app, &caller).await?)
+        }
         Ok(None) | Err(Fault::Invalid(_)) => Ok(page.show(&app, &caller).await?),
         Err(fault) => Err(fault.into()),
     }
 }
 
 /// What saving the form would change, and on whose clock that is told.
-async fn tell(app: &App, caller: &Caller, id: TriggerId, form: &TriggerForm) -> Result<Option<(Effect, Zone)>, Fault> {
+async fn tell(app: &App, caller: &Caller, id: TriggerId, form: &TriggerForm) -> Result<Option<(Edited, Zone)>, Fault> {
     let decide = |current: &Armed, now| form.define(app, Some(&current.trigger.definition), now);
     let edited = of_change(app, caller, id, None, decide).await?;
     let zone = trigger_zone(app, edited.schedule()).clone();
-    Ok(Some((edited.effect, zone)))
+    Ok(Some((edited, zone)))
 }
 
 /// POST /ui/triggers/test

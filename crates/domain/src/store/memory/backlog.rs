@@ -11,7 +11,7 @@ use crate::actor::Actor;
 use crate::backlog::{BACKLOG_KEPT, Backlog, Drained, NewBacklog, PutOff, Source};
 use crate::id::{BacklogId, EventId, TriggerId, UserId};
 use crate::occurrence::Reason;
-use crate::store::{BacklogView, Change, SkippedView, Touched};
+use crate::store::{BacklogSums, BacklogView, Change, SkippedView, Touched};
 use crate::trigger::Trigger;
 
 pub(super) struct KeptBacklog {
@@ -49,13 +49,13 @@ impl Kept {
         });
     }
 
-    pub(super) fn backfill(&mut self, new: &NewBacklog, by: Actor, now: Timestamp) -> Option<Backlog> {
+    pub(super) fn backfill(&mut self, new: &NewBacklog, by: Actor, now: Timestamp) -> Option<BacklogView> {
         let kept = self.trigger_of(new.owner, new.trigger)?;
         let waits = self.backlogs.values().any(|kept| kept.backlog.trigger == new.trigger);
         if kept.trigger.revision != new.revision || waits {
             return None;
         }
-        Some(self.lay_up(Backlog {
+        let backlog = self.lay_up(Backlog {
             id: BacklogId(0),
             owner: new.owner,
             trigger: new.trigger,
@@ -70,7 +70,8 @@ impl Kept {
             made_at: now,
             made_by: by,
             is_busy: false,
-        }))
+        });
+        self.backlog(new.owner, backlog.id)
     }
 
     fn shown(&self, kept: &KeptBacklog) -> Backlog {
@@ -83,14 +84,32 @@ impl Kept {
         Backlog { is_busy, ..kept.backlog.clone() }
     }
 
-    pub(super) fn backlogs(&self, owner: UserId, trigger: Option<TriggerId>, limit: usize) -> Vec<BacklogView> {
+    fn view(&self, kept: &KeptBacklog) -> BacklogView {
+        BacklogView { backlog: self.shown(kept), name: self.named(kept.backlog.trigger) }
+    }
+
+    fn named(&self, trigger: TriggerId) -> Option<String> {
+        self.triggers.get(&trigger).and_then(|kept| kept.trigger.definition.name.clone())
+    }
+
+    pub(super) fn backlogs(&self, owner: UserId, after: Option<BacklogId>, limit: usize) -> Vec<BacklogView> {
         let own = self.backlogs.values().filter(|kept| kept.backlog.owner == owner);
-        let wanted = own.filter(|kept| trigger.is_none_or(|trigger| kept.backlog.trigger == trigger));
-        let view = |kept: &KeptBacklog| BacklogView {
-            backlog: self.shown(kept),
-            name: self.triggers.get(&kept.backlog.trigger).and_then(|kept| kept.trigger.definition.name.clone()),
-        };
-        wanted.take(limit).map(view).collect()
+        let wanted = own.filter(|kept| after.is_none_or(|after| kept.backlog.id > after));
+        wanted.take(limit).map(|kept| self.view(kept)).collect()
+    }
+
+    pub(super) fn backlog(&self, owner: UserId, id: BacklogId) -> Option<BacklogView> {
+        self.backlogs.get(&id).filter(|kept| kept.backlog.owner == owner).map(|kept| self.view(kept))
+    }
+
+    /// Of one owner or of everybody, and of one trigger or of all.
+    pub(super) fn backlog_sums(&self, owner: Option<UserId>, trigger: Option<TriggerId>) -> BacklogSums {
+        let mut sums = BacklogSums::default();
+        let all = self.backlogs.values().map(|kept| &kept.backlog);
+        let own = all.filter(|backlog| owner.is_none_or(|owner| backlog.owner == owner));
+        own.filter(|backlog| trigger.is_none_or(|trigger| backlog.trigger == trigger))
+            .for_each(|backlog| sums.note(backlog));
+        sums
     }
 
     pub(super) fn backlog_turns(
@@ -151,13 +170,15 @@ impl Kept {
         Some(events)
     }
 
-    pub(super) fn release(&mut self, owner: UserId, id: Option<BacklogId>) -> Touched {
-        let mut touched = Touched::default();
+    pub(super) fn release(&mut self, owner: UserId, id: Option<BacklogId>, now: Timestamp) -> Touched {
+        let expired = self.expire_backlogs(Some(owner), id, now).backlogs;
+        let mut touched = Touched { expired, ..Touched::default() };
         for kept in self.backlogs.values_mut() {
             let backlog = &mut kept.backlog;
             if backlog.owner == owner && id.is_none_or(|id| backlog.id == id) && backlog.is_held {
                 backlog.is_held = false;
-                touched.note(backlog.trigger, backlog.left);
+                let name = self.triggers.get(&backlog.trigger).and_then(|kept| kept.trigger.definition.name.clone());
+                touched.note(backlog.trigger, name, backlog.source, backlog.left);
             }
         }
         if touched.backlogs > 0 {
@@ -177,6 +198,18 @@ impl Kept {
         self.give_up_backlogs(Reason::Discarded, now, |backlog| backlog.made_at <= before)
     }
 
+    /// Of one owner or of everybody, and of one number or of all.
+    pub(super) fn expire_backlogs(&mut self, owner: Option<UserId>, id: Option<BacklogId>, now: Timestamp) -> Touched {
+        let meant = self.backlogs.values().map(|kept| &kept.backlog).filter(|backlog| {
+            let kept = self.triggers.get(&backlog.trigger);
+            owner.is_none_or(|owner| backlog.owner == owner)
+                && id.is_none_or(|id| backlog.id == id)
+                && kept.is_some_and(|kept| !kept.trigger.definition.lives_at(now))
+        });
+        let meant: BTreeSet<BacklogId> = meant.map(|backlog| backlog.id).collect();
+        self.give_up_backlogs(Reason::Expired, now, |backlog| meant.contains(&backlog.id))
+    }
+
     /// Puts down as not having fired what those backlogs hold that are meant; they are gone.
     pub(super) fn give_up_backlogs(
         &mut self,
@@ -189,7 +222,7 @@ impl Kept {
         let mut touched = Touched::default();
         for id in meant {
             let Some(KeptBacklog { backlog, .. }) = self.backlogs.remove(&id) else { continue };
-            touched.note(backlog.trigger, backlog.left);
+            touched.note(backlog.trigger, self.named(backlog.trigger), backlog.source, backlog.left);
             if let Some(skipped) = backlog.given_up(reason) {
                 if let Some(kept) = self.triggers.get_mut(&backlog.trigger) {
                     kept.skipped.push(SkippedView { skipped, recorded_at: now });
@@ -214,10 +247,17 @@ impl Kept {
 
     /// What waits of a trigger to be caught up with.
     pub(super) fn waiting_of(&self, trigger: TriggerId) -> impl Iterator<Item = SkippedView> {
-        let of_it = self.backlogs.values().filter(move |kept| kept.backlog.trigger == trigger);
-        of_it.filter_map(|KeptBacklog { backlog, .. }| {
-            let reason = if backlog.is_held { Reason::Held } else { Reason::Waiting };
-            Some(SkippedView { skipped: backlog.given_up(reason)?, recorded_at: backlog.made_at })
-        })
+        self.views_of(trigger, Source::CatchUp)
+    }
+
+    /// What waits of a trigger because somebody asked for it once more.
+    pub(super) fn backfill_of(&self, trigger: TriggerId) -> Option<SkippedView> {
+        self.views_of(trigger, Source::Backfill).next()
+    }
+
+    fn views_of(&self, trigger: TriggerId, source: Source) -> impl Iterator<Item = SkippedView> {
+        let all = self.backlogs.values().map(|kept| &kept.backlog);
+        let of_it = all.filter(move |backlog| backlog.trigger == trigger && backlog.source == source);
+        of_it.map(|backlog| SkippedView { skipped: backlog.waiting(), recorded_at: backlog.made_at })
     }
 }

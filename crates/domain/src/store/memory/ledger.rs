@@ -37,8 +37,9 @@ impl Kept {
         let mut skipped = kept.skipped.clone();
         skipped.retain(|view| view.recorded_at > gone_until);
         skipped.extend(self.waiting_of(id));
-        skipped.retain(|view| view.skipped.last >= span.from && view.skipped.first < span.until);
+        skipped.retain(|view| view.skipped.lies_in(span));
         skipped.sort_by_key(|view| view.skipped.first);
-        Some(Ledger::cut(firings, skipped, limit.min(LEDGER_MAX)))
+        let backfill = self.backfill_of(id).filter(|view| view.skipped.lies_in(span));
+        Some(Ledger { backfill, ..Ledger::cut(firings, skipped, limit.min(LEDGER_MAX)) })
     }
 }

@@ -50,11 +50,11 @@ use crate::redelivery::{CancelRefusal, DeliveryId, Refusal};
 use crate::revision::Revision;
 use crate::run::{Report, Run};
 use crate::store::{
-    Attention, BacklogView, Begun, Call, Change, Committed, Deed, Deleted, DeliveryView, Done, DueCounts, Edited,
-    EventCount, EventFilter, EventLines, EventPage, EventSearch, Expired, Fired, FiredAgain, Inspection, Lapsed,
-    Ledger, Listener, Made, MissingDestination, NewApiKey, NewTrigger, NewUser, OwedCounts, Planned, RecentFirings,
-    Redelivered, Registered, Reported, Result, RunOf, SkippedView, Store, Touched, Undelivered, UndeliveredFilter,
-    UndeliveredPlace,
+    Attention, BacklogSums, BacklogView, Begun, Call, Change, Committed, Deed, Deleted, DeliveryView, Done, DueCounts,
+    Edited, EventCount, EventFilter, EventLines, EventPage, EventSearch, Expired, Fired, FiredAgain, Inspection,
+    Lapsed, Ledger, Listener, Made, MissingDestination, NewApiKey, NewTrigger, NewUser, OwedCounts, Planned,
+    RecentFirings, Redelivered, Registered, Reported, Result, RunOf, SkippedView, Store, Touched, Undelivered,
+    UndeliveredFilter, UndeliveredPlace,
 };
 use crate::trigger::{Armed, Definition, Edit, Trigger, TriggerHead};
 
@@ -659,8 +659,16 @@ impl Store for Memory {
         Ok(self.change(|kept| kept.commit_plans(&plans, now)))
     }
 
-    async fn backlogs(&self, owner: UserId, trigger: Option<TriggerId>, limit: usize) -> Result<Vec<BacklogView>> {
-        Ok(self.kept().backlogs(owner, trigger, limit))
+    async fn backlogs(&self, owner: UserId, after: Option<BacklogId>, limit: usize) -> Result<Vec<BacklogView>> {
+        Ok(self.kept().backlogs(owner, after, limit))
+    }
+
+    async fn backlog(&self, owner: UserId, id: BacklogId) -> Result<Option<BacklogView>> {
+        Ok(self.kept().backlog(owner, id))
+    }
+
+    async fn backlog_sums(&self, owner: UserId, trigger: Option<TriggerId>) -> Result<BacklogSums> {
+        Ok(self.kept().backlog_sums(Some(owner), trigger))
     }
 
     async fn backlog_turns(
@@ -676,8 +684,8 @@ impl Store for Memory {
         Ok(self.change(|kept| kept.drain(&drained, now)))
     }
 
-    async fn release_backlogs(&self, owner: UserId, id: Option<BacklogId>, _: Timestamp) -> Result<Touched> {
-        Ok(self.act(|kept| kept.release(owner, id), |touched, _| Act::backlogs(owner, Action::Released, touched)))
+    async fn release_backlogs(&self, owner: UserId, id: Option<BacklogId>, now: Timestamp) -> Result<Touched> {
+        Ok(self.act(|kept| kept.release(owner, id, now), |touched, _| Act::backlogs(owner, Action::Released, touched)))
     }
 
     async fn discard_backlogs(&self, owner: UserId, id: Option<BacklogId>, now: Timestamp) -> Result<Touched> {
@@ -688,7 +696,11 @@ impl Store for Memory {
         Ok(self.change(|kept| kept.discard_old(now)))
     }
 
-    async fn backfill(&self, new: NewBacklog, now: Timestamp) -> Result<Option<Backlog>> {
+    async fn expire_backlogs(&self, id: Option<BacklogId>, now: Timestamp) -> Result<Touched> {
+        Ok(self.change(|kept| kept.expire_backlogs(None, id, now)))
+    }
+
+    async fn backfill(&self, new: NewBacklog, now: Timestamp) -> Result<Option<BacklogView>> {
         let by = self.by();
         Ok(self.act(|kept| kept.backfill(&new, by, now), |made, _| made.as_ref().map(Act::backfilled)))
     }
@@ -803,6 +815,10 @@ impl Store for Memory {
 
     async fn owed_counts(&self) -> Result<OwedCounts> {
         Ok(self.kept().owed_counts())
+    }
+
+    async fn all_backlog_sums(&self) -> Result<BacklogSums> {
+        Ok(self.kept().backlog_sums(None, None))
     }
 
     async fn due_counts(&self, now: Timestamp) -> Result<DueCounts> {

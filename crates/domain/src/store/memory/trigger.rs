@@ -10,7 +10,6 @@ use crate::actor::Actor;
 use crate::event::Origin;
 use crate::firing::{Firing, Outcome};
 use crate::id::{TriggerId, UserId};
-use crate::occurrence::Reason;
 use crate::revision::{FORMER_KEPT, Revision};
 use crate::store::{
     ATTENTION_MAX, Attention, Change, DUE_COUNTED_MAX, DueCounts, Edited, MissingDestination, NewTrigger, SkippedView,
@@ -121,10 +120,9 @@ impl Kept {
         for skipped in &edit.skipped {
             self.count_skipped(owner, id, skipped);
         }
-        if edit.ends_backlogs {
-            self.give_up_backlogs(Reason::Superseded, now, |backlog| backlog.trigger == id);
-        } else {
-            self.carry_backlogs(id, revision);
+        match edit.ends_backlogs {
+            Some(reason) => drop(self.give_up_backlogs(reason, now, |backlog| backlog.trigger == id)),
+            None => self.carry_backlogs(id, revision),
         }
         Edited::Done
     }

@@ -152,9 +152,9 @@ impl World {
             self.armed.next_at = next_at;
         }
         self.record(edit.skipped);
-        if edit.ends_backlogs {
+        if let Some(reason) = edit.ends_backlogs {
             for view in self.ledger.skipped.iter_mut().filter(|view| view.skipped.reason == Reason::Waiting) {
-                view.skipped.reason = Reason::Superseded;
+                view.skipped.reason = reason;
                 view.recorded_at = self.now;
             }
         }

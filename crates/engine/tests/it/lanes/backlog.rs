@@ -5,12 +5,15 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use oncue_domain::agenda::Span;
 use oncue_domain::clock::Clock;
 use oncue_domain::event::Origin;
 use oncue_domain::id::TriggerId;
 use oncue_domain::misfire::{Bounds, Misfire};
+use oncue_domain::occurrence::Reason;
 use oncue_domain::schedule::every::Period;
-use oncue_domain::store::Store;
+use oncue_domain::store::{Edited, Store};
+use oncue_domain::trigger::Definition;
 use tokio::time::sleep;
 
 use super::world::World;
@@ -45,8 +48,7 @@ async fn after_an_outage(host: &str, misfire: Option<Misfire>) -> (World, Option
 }
 
 async fn left(world: &World) -> u64 {
-    let views = world.memory.backlogs(world.owner, None, 10).await.expect("an answer");
-    views.iter().map(|view| view.backlog.left).sum()
+    world.memory.backlog_sums(world.owner, None).await.expect("an answer").occurrences
 }
 
 /// How late those on time fired, and how long they took from there to the answer, each ascending.
@@ -54,7 +56,7 @@ async fn on_time(world: &World, trigger: TriggerId, host: &str) -> (Vec<SignedDu
     let events = world.memory.ledger(
         world.owner,
         trigger,
-        oncue_domain::agenda::Span { from: Timestamp::MIN, until: Timestamp::MAX },
+        Span { from: Timestamp::MIN, until: Timestamp::MAX },
         Timestamp::MIN,
         1_000,
     );
@@ -136,7 +138,7 @@ async fn all_of_them_fire_each_once_and_in_order_unless_they_are_held() {
     let mut seen = HashSet::new();
     let mut from = Timestamp::MIN;
     loop {
-        let span = oncue_domain::agenda::Span { from, until: now };
+        let span = Span { from, until: now };
         let ledger = world.memory.ledger(world.owner, trigger, span, Timestamp::MIN, 1_000).await;
         let ledger = ledger.expect("an answer").expect("it is there");
         assert_eq!(ledger.skipped, [], "nothing is left out");
@@ -147,4 +149,30 @@ async fn all_of_them_fire_each_once_and_in_order_unless_they_are_held() {
         }
     }
     assert!(seen.len() as u64 >= AWAY_S - 1, "{}", seen.len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_that_waits_fires_once_its_trigger_has_expired() {
+    for is_held in [false, true] {
+        let (world, trigger) = after_an_outage("quick", all(is_held)).await;
+        let trigger = trigger.expect("it is there");
+        let engine = world.start().await;
+        sleep(Duration::from_secs(10)).await;
+        let end = world.clock.now() + SignedDuration::from_secs(5);
+        let armed = world.memory.trigger(world.owner, trigger).await.expect("an answer").expect("it is there");
+        let definition = Definition { expires_at: Some(end), ..armed.trigger.definition.clone() };
+        let edit = armed.edit(definition, world.clock.now());
+        let edited = world.memory.edit_trigger(edit, armed.next_at, world.clock.now()).await.expect("an answer");
+        assert_eq!(edited, Edited::Done);
+        sleep(Duration::from_secs(65)).await;
+        assert_eq!(left(&world).await, 0, "what is held is found within a minute");
+        engine.stop().await;
+        let records = world.memory.skipped(world.owner, trigger, 10).await.expect("records");
+        let [record] = records.as_slice() else { panic!("one record of it: {records:?}") };
+        assert_eq!((record.skipped.reason, record.recorded_at >= end), (Reason::Expired, true));
+        let span = Span { from: record.skipped.first, until: record.skipped.last };
+        let ledger = world.memory.ledger(world.owner, trigger, span, Timestamp::MIN, 1_000).await;
+        assert_eq!(ledger.expect("an answer").expect("it is there").firings, [], "none of them has fired");
+        assert!(is_held == (record.skipped.count == AWAY_S - 1) && record.skipped.count > 1_000, "{record:?}");
+    }
 }

@@ -30,8 +30,8 @@ use oncue_domain::revision::Revision;
 use oncue_domain::run::Report;
 use oncue_domain::store::memory::Memory;
 use oncue_domain::store::{
-    Attention, BacklogView, Begun, Call, Committed, Deed, Deleted, DeliveryView, Done, DueCounts, Edited, Error,
-    EventCount, EventFilter, EventLines, EventPage, EventSearch, Expired, Fired, FiredAgain, Inspection, Lapsed,
+    Attention, BacklogSums, BacklogView, Begun, Call, Committed, Deed, Deleted, DeliveryView, Done, DueCounts, Edited,
+    Error, EventCount, EventFilter, EventLines, EventPage, EventSearch, Expired, Fired, FiredAgain, Inspection, Lapsed,
     Ledger, Listener, MissingDestination, NewApiKey, NewTrigger, NewUser, OwedCounts, Planned, RecentFirings,
     Redelivered, Registered, Reported, Result, RunOf, SkippedView, Store, Touched, Undelivered, UndeliveredFilter,
     UndeliveredPlace,
@@ -124,8 +124,16 @@ impl Store for Faults {
         self.lose(answer)
     }
 
-    async fn backlogs(&self, owner: UserId, trigger: Option<TriggerId>, limit: usize) -> Result<Vec<BacklogView>> {
-        self.memory.backlogs(owner, trigger, limit).await
+    async fn backlogs(&self, owner: UserId, after: Option<BacklogId>, limit: usize) -> Result<Vec<BacklogView>> {
+        self.memory.backlogs(owner, after, limit).await
+    }
+
+    async fn backlog(&self, owner: UserId, id: BacklogId) -> Result<Option<BacklogView>> {
+        self.memory.backlog(owner, id).await
+    }
+
+    async fn backlog_sums(&self, owner: UserId, trigger: Option<TriggerId>) -> Result<BacklogSums> {
+        self.memory.backlog_sums(owner, trigger).await
     }
 
     async fn backlog_turns(
@@ -157,7 +165,11 @@ impl Store for Faults {
         self.memory.discard_old_backlogs(now).await
     }
 
-    async fn backfill(&self, new: NewBacklog, now: Timestamp) -> Result<Option<Backlog>> {
+    async fn expire_backlogs(&self, id: Option<BacklogId>, now: Timestamp) -> Result<Touched> {
+        self.memory.expire_backlogs(id, now).await
+    }
+
+    async fn backfill(&self, new: NewBacklog, now: Timestamp) -> Result<Option<BacklogView>> {
         self.memory.backfill(new, now).await
     }
 
@@ -547,6 +559,10 @@ impl Store for Faults {
 
     async fn owed_counts(&self) -> Result<OwedCounts> {
         self.memory.owed_counts().await
+    }
+
+    async fn all_backlog_sums(&self) -> Result<BacklogSums> {
+        self.memory.all_backlog_sums().await
     }
 
     async fn due_counts(&self, now: Timestamp) -> Result<DueCounts> {

@@ -39,8 +39,9 @@ fn records(world: &World, id: TriggerId) -> Vec<SkippedView> {
 
 /// What waits of a trigger to fire late.
 fn waiting(world: &World, id: TriggerId) -> Vec<(Timestamp, Timestamp)> {
-    let views = at_once(world.memory.backlogs(OWNER, Some(id), 1_000)).expect("the model answers");
-    views.iter().map(|view| (view.backlog.next_at, view.backlog.last)).collect()
+    let views = at_once(world.memory.backlogs(OWNER, None, 100_000)).expect("the model answers");
+    let of_it = views.iter().filter(|view| view.backlog.trigger == id);
+    of_it.map(|view| (view.backlog.next_at, view.backlog.last)).collect()
 }
 
 /// Whether what fired late is of a trigger that catches up with all it missed.

@@ -34,7 +34,15 @@ fn decide_about_what_was_missed(visitor: Visitor) {
     assert!(browser.text("main").contains("What was held fires now"), "{}", browser.text("main"));
     stage.receiver.wait_for(3);
     until_said(&browser, "#backlog", "3 in all");
-    browser.tab_to("#backlog tbody form[action$='/discard'] button");
+    browser.tab_to("#backlog a[href='/ui/backlog/discard']");
+    browser.press_and_go(ENTER);
+    assert!(
+        browser.text("main").contains("3 past occurrences in one backlog will not fire"),
+        "{}",
+        browser.text("main")
+    );
+    inspect(&browser, "backlog-discard");
+    browser.tab_to("main form button");
     browser.press_and_go(ENTER);
     assert!(browser.text("main").contains("What waited does not fire"), "{}", browser.text("main"));
     assert!(browser.text("#backlog").contains("Nothing waits"), "{}", browser.text("#backlog"));

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::support::client::Client;
 use crate::support::server::{Server, Setup};
+use crate::support::time::in_ms;
 use crate::support::wait::until;
 
 /// Longer than a node is borne with that falls silent.
@@ -180,4 +181,127 @@ fn a_trigger_runs_now_and_its_occurrence_stays() {
     ann.patch(&at, &json!({"enabled": false})).is(200);
     ann.post_nothing(&format!("{at}/run")).is(409);
     ann.post_nothing("/api/v1/triggers/99/run").is(404);
+}
+
+/// Three triggers whose occurrences of a day wait; the last of them is held.
+fn three_waiting(ann: &Client) -> Vec<Value> {
+    let span = |hold: bool| json!({"from": "2026-01-01T00:00:00Z", "to": "2026-01-02T00:00:00Z", "hold": hold});
+    let made = ["one", "two", "three"].map(|name| {
+        let wanted = json!({"name": name, "type": "scheduled", "schedule_details": {"cron": "0 * * * *"}});
+        let id = ann.post("/api/v1/triggers", &wanted).is(201).json()["id"].clone();
+        ann.post(&format!("/api/v1/triggers/{id}/backfill"), &span(true)).is(200).json()["backlog"].clone()
+    });
+    made.to_vec()
+}
+
+#[test]
+fn the_list_is_paged_and_its_sums_are_of_all_pages() {
+    let server = Server::start();
+    let ann = server.user();
+    let made = three_waiting(&ann);
+    let first = ann.get("/api/v1/backlog?limit=2").is(200);
+    let told = first.json();
+    assert_eq!((&told["occurrences"], &told["held"]), (&json!(72), &json!(72)), "{told}");
+    assert_eq!(told["backlogs"], json!(made[..2]));
+    let next = ann.get(&first.next_page().expect("there is more")).is(200);
+    assert_eq!((next.json()["backlogs"].clone(), next.next_page()), (json!(made[2..]), None));
+    assert_eq!(next.json()["occurrences"], json!(72));
+    for wrong in ["limit=0", "cursor=x"] {
+        ann.get(&format!("/api/v1/backlog?{wrong}")).is(422);
+    }
+    let metrics = ann.get("/metrics").is(200).text;
+    for line in ["oncue_backlog_occurrences{state=\"held\"} 72", "oncue_backlog_occurrences{state=\"waiting\"} 0"] {
+        assert!(metrics.contains(line), "{line} is missing");
+    }
+    assert!(ann.get("/ui/backlog").is(200).text.contains("72 in all, 72 held"));
+}
+
+#[test]
+fn what_was_decided_is_told_as_what_it_was_and_on_record_with_the_name_of_the_trigger() {
+    let server = Server::start();
+    let ann = server.user();
+    let made = three_waiting(&ann);
+    let at = |number: usize, what: &str| format!("/api/v1/backlog/{}/{what}", made[number]["id"]);
+    let told = ann.post_nothing(&at(0, "discard")).is(200).json();
+    assert!(told["message"].as_str().is_some_and(|said| said.contains("A backfill leaves no record")), "{told}");
+    let records = format!("/api/v1/triggers/{}/skipped", made[0]["trigger_id"]);
+    assert_eq!(ann.get(&records).is(200).list(), Vec::<Value>::new());
+    ann.post_nothing(&at(1, "release")).is(200);
+    let acts = ann.get("/api/v1/audit?limit=5").is(200).list();
+    let told: Vec<_> = acts.iter().map(|act| (act["action"].as_str(), act["object"]["name"].as_str())).collect();
+    assert_eq!(
+        told[..3],
+        [(Some("released"), Some("two")), (Some("discarded"), Some("one")), (Some("backfilled"), Some("three")),]
+    );
+    assert_eq!(
+        ann.post_nothing("/api/v1/backlog/discard").is(200).json()["backlogs"].as_u64().map(|n| n >= 1),
+        Some(true)
+    );
+    until("nothing is left", || {
+        ann.get("/api/v1/backlog").is(200).json()["backlogs"].as_array().is_some_and(Vec::is_empty).then_some(())
+    });
+    assert_eq!(ann.post_nothing("/api/v1/backlog/discard").is(200).json()["message"], "Nothing waited.");
+}
+
+#[test]
+fn what_is_over_is_told_on_the_page_and_all_of_it_goes_after_a_second_look() {
+    let server = Server::start();
+    let ann = server.user();
+    let made = three_waiting(&ann);
+    let press = |path: &str| {
+        let answer = ann.call("POST", path).form(&[]).send().is(303);
+        ann.get(answer.header("location")).is(200).text
+    };
+    let row = format!("/ui/backlog/{}/discard", made[0]["id"]);
+    assert!(press(&row).contains("A backfill leaves no record"));
+    assert!(press(&row).contains("That backlog is over"), "it is no error that it has ended");
+    let question = ann.get("/ui/backlog/discard").is(200).text;
+    assert!(question.contains("48 past occurrences in 2 backlogs will not fire"), "{question}");
+    assert!(ann.get("/ui/backlog").is(200).text.contains("48 in all"), "nothing was discarded by looking");
+    assert!(press("/ui/backlog/discard").contains("A backfill leaves no record"));
+    assert!(ann.get("/ui/backlog").is(200).text.contains("Nothing waits"));
+    assert_eq!(ann.get("/ui/backlog/discard").is(303).header("location"), "/ui/backlog?done=nothing-waited");
+}
+
+#[test]
+fn what_a_backfill_waits_for_is_told_by_why_by_a_dry_run_and_by_the_refusal_of_another() {
+    let server = Server::start();
+    let ann = server.user();
+    let made = three_waiting(&ann);
+    let at = format!("/api/v1/triggers/{}", made[0]["trigger_id"]);
+    let told = ann.get(&format!("{at}/why?at=2026-01-01T05:00:00Z")).is(200).json();
+    assert_eq!((&told["disposition"], &told["is_occurrence"]), (&json!("held"), &json!(true)), "{told}");
+    assert_eq!(told["skipped"]["count"], json!(24));
+    let span = ann.get(&format!("{at}/why?from=2026-01-01T00:00:00Z&to=2026-01-03T00:00:00Z")).is(200).json();
+    assert_eq!(span["counts"]["held"], json!(24), "{span}");
+    for dry_run in [true, false] {
+        let again = json!({"from": "2026-01-01T00:00:00Z", "to": "2026-01-02T00:00:00Z", "dry_run": dry_run});
+        let refused = ann.post(&format!("{at}/backfill"), &again).problem(409);
+        assert!(refused["detail"].as_str().is_some_and(|said| said.contains("has a backlog already")), "{refused}");
+    }
+    let ended =
+        |change: Value| ann.patch(&format!("{at}?dry_run=true"), &change).is(200).json()["backlog_ended"].clone();
+    assert_eq!(ended(json!({"name": "another"})), json!(0));
+    assert_eq!(ended(json!({"schedule_details": {"cron": "30 * * * *"}})), json!(24));
+    assert_eq!(ended(json!({"enabled": false})), json!(24));
+    assert_eq!(ann.delete(&format!("{at}?dry_run=true")).is(200).json()["backlog_ended"], json!(24));
+    assert_eq!(ann.get("/api/v1/backlog").is(200).json()["occurrences"], json!(72), "nothing was done");
+}
+
+#[test]
+fn what_is_held_for_a_trigger_that_has_expired_cannot_be_released() {
+    let server = Server::start();
+    let ann = server.user();
+    let made = three_waiting(&ann);
+    let at = format!("/api/v1/triggers/{}", made[0]["trigger_id"]);
+    ann.patch(&at, &json!({"expires_at": in_ms(2_000)})).is(200);
+    assert_eq!(ann.get("/api/v1/backlog").is(200).json()["occurrences"], json!(72), "it ends with the expiry");
+    sleep(Duration::from_millis(2_100));
+    let why = ann.get(&format!("{at}/why?at=2026-01-01T05:00:00Z")).is(200).json();
+    assert_eq!(why["disposition"], "before_creation", "nobody will fire it once more: {why}");
+    let refused = ann.post_nothing(&format!("/api/v1/backlog/{}/release", made[0]["id"])).problem(409);
+    assert!(refused["detail"].as_str().is_some_and(|said| said.contains("has expired")), "{refused}");
+    assert_eq!(ann.get("/api/v1/backlog").is(200).json()["occurrences"], json!(48));
+    ann.post_nothing(&format!("/api/v1/backlog/{}/release", made[0]["id"])).is(404);
+    assert!(nominal(&ann, made[0]["trigger_id"].as_i64().expect("a number"), "backfill").is_empty());
 }

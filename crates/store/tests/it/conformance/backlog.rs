@@ -13,7 +13,7 @@ use oncue_domain::event::Origin;
 use oncue_domain::id::{TriggerId, UserId};
 use oncue_domain::occurrence::{Reason, Skipped};
 use oncue_domain::plan::Plan;
-use oncue_domain::store::{Edited, Planned, Touched};
+use oncue_domain::store::{BacklogSums, Edited, Planned, Touched};
 use oncue_domain::trigger::{Definition, Trigger};
 
 use crate::bench::{Bench, answered, every, everywhere, t, webhook};
@@ -22,7 +22,8 @@ const ALL: Span = Span { from: Timestamp::MIN, until: Timestamp::MAX };
 
 /// A trigger that fires each minute, of which a plan at `now` puts off the first so many occurrences.
 async fn with_backlog(bench: &Bench, owner: UserId, minutes: i64, is_held: bool, now: Timestamp) -> Arc<Trigger> {
-    let definition = Definition { webhook: Some(webhook("https://example.com/")), ..every("1m") };
+    let (name, webhook) = (Some("minutely".to_owned()), Some(webhook("https://example.com/")));
+    let definition = Definition { name, webhook, ..every("1m") };
     let trigger = Arc::new(bench.trigger(owner, definition).await);
     let put_off = PutOff {
         first: t(60),
@@ -75,7 +76,12 @@ async fn what_is_put_off_waits_and_fires_slice_by_slice_each_occurrence_once() {
         assert_eq!((backlog.total, backlog.left, backlog.next_at, backlog.is_held), (5, 5, t(60), false));
         assert_eq!((backlog.made_at, &backlog.made_by), (t(1000), &Actor::SYSTEM));
         assert_eq!(bench.store.backlogs(other, None, 10).await.expect("a list"), []);
-        assert_eq!(bench.store.backlogs(owner, Some(TriggerId(999)), 10).await.expect("a list"), []);
+        let sums = async |owner, trigger| bench.store.backlog_sums(owner, trigger).await.expect("sums");
+        let all = BacklogSums { backlogs: 1, occurrences: 5, held: 0 };
+        assert_eq!([sums(owner, None).await, sums(owner, Some(trigger.id)).await], [all, all]);
+        assert_eq!(bench.store.all_backlog_sums().await.expect("sums"), all);
+        let none = BacklogSums::default();
+        assert_eq!([sums(owner, Some(TriggerId(999))).await, sums(other, Some(trigger.id)).await], [none, none]);
         assert!(bench.events(owner).await.is_empty());
 
         assert_eq!(drain(&bench, 2, t(1001)).await, Some(2));
@@ -130,12 +136,23 @@ async fn what_is_held_fires_only_once_it_is_released() {
         assert_eq!(bench.store.discard_backlogs(other, Some(id), t(1001)).await.expect("an answer"), none);
         let author = Author { by: Actor { who: Who::CommandLine, address: None, program: None }, at: t(1001) };
         let store = bench.store.acting(author);
-        let touched = Touched { backlogs: 1, occurrences: 5, trigger: Some(trigger.id) };
+        let touched = Touched {
+            backlogs: 1,
+            backfills: 0,
+            occurrences: 5,
+            expired: 0,
+            trigger: Some(trigger.id),
+            name: Some("minutely".to_owned()),
+        };
         assert_eq!(store.release_backlogs(owner, Some(id), t(1001)).await.expect("an answer"), touched);
         assert_eq!(store.release_backlogs(owner, Some(id), t(1001)).await.expect("an answer"), none, "it is not held");
         assert_eq!(turns(&bench).await.len(), 1);
         let told = store.acts(ActFilter::of(owner), None, 10).await.expect("acts");
         assert_eq!((told[0].act.action, told[0].act.details.as_deref()), (Action::Released, Some("5 occurrences")));
+        assert_eq!((told[0].act.id, told[0].act.name.as_deref()), (Some(trigger.id.0), Some("minutely")));
+        store.discard_backlogs(owner, Some(id), t(1002)).await.expect("an answer");
+        let told = store.acts(ActFilter::of(owner), None, 10).await.expect("acts");
+        assert_eq!((told[0].act.action, told[0].act.name.as_deref()), (Action::Discarded, Some("minutely")));
     })
     .await;
 }
@@ -227,7 +244,9 @@ async fn the_ledger_and_the_auditor_know_what_waits() {
 async fn a_backfill_fires_what_has_not_fired_and_is_accounted_for_apart() {
     everywhere(async |bench| {
         let owner = bench.user("a").await;
-        let trigger = bench.trigger(owner, every("1m")).await;
+        let trigger = bench.trigger(owner, Definition { name: Some("hourly".to_owned()), ..every("1m") }).await;
+        let author = Author { by: Actor { who: Who::CommandLine, address: None, program: None }, at: t(500) };
+        let store = bench.store.acting(author);
         bench.fire_due(owner, trigger.id, t(61)).await;
         let new = NewBacklog {
             owner,
@@ -240,11 +259,27 @@ async fn a_backfill_fires_what_has_not_fired_and_is_accounted_for_apart() {
         };
         let unknown = NewBacklog { revision: 2, ..new.clone() };
         assert_eq!(bench.store.backfill(unknown, t(500)).await.expect("an answer"), None);
-        let other = NewBacklog { owner: bench.user("b").await, ..new.clone() };
+        let new_owner = bench.user("b").await;
+        let other = NewBacklog { owner: new_owner, ..new.clone() };
         assert_eq!(bench.store.backfill(other, t(500)).await.expect("an answer"), None);
-        let made = bench.store.backfill(new.clone(), t(500)).await.expect("an answer").expect("it is made");
+        let made = store.backfill(new.clone(), t(500)).await.expect("an answer").expect("it is made");
+        let view = bench.store.backlog(owner, made.backlog.id).await.expect("an answer");
+        assert_eq!(view.as_ref(), Some(&made));
+        let others = bench.store.backlog(new_owner, made.backlog.id).await.expect("an answer");
+        assert_eq!(others, None, "it is somebody else's");
+        let made = made.backlog;
         assert_eq!((made.source, made.left, made.is_held), (Source::Backfill, 3, false));
         assert_eq!(only(&bench, owner).await, made);
+        let told = store.acts(ActFilter::of(owner), None, 10).await.expect("acts");
+        assert_eq!((told[0].act.action, told[0].act.name.as_deref()), (Action::Backfilled, Some("hourly")));
+        let backfill = async |from, until| {
+            let span = Span { from: t(from), until: t(until) };
+            let ledger = bench.store.ledger(owner, trigger.id, span, t(0), 10).await.expect("an answer");
+            ledger.expect("it is the owner's").backfill.map(|view| (view.skipped, view.recorded_at))
+        };
+        let waits = Skipped { reason: Reason::Waiting, first: t(60), last: t(180), count: 3 };
+        assert_eq!(backfill(0, 61).await, Some((waits, t(500))));
+        assert_eq!([backfill(0, 60).await, backfill(181, 900).await], [None, None], "it does not lie there");
         assert_eq!(bench.store.backfill(new, t(500)).await.expect("an answer"), None, "one at a time");
         assert_eq!(drain(&bench, 10, t(501)).await, Some(2), "one had fired");
         let expected =
@@ -274,6 +309,83 @@ async fn owners_take_turns_and_so_do_their_backlogs() {
         assert_eq!(whose(Some(b), 10, 10).await, []);
         assert_eq!(drain(&bench, 1, t(1001)).await, Some(1));
         assert_eq!(whose(None, 10, 1).await, [second, third], "the other has its turn");
+    })
+    .await;
+}
+
+/// Changes when the trigger expires, which names the same occurrences.
+async fn expire(bench: &Bench, trigger: &Trigger, at: Timestamp, now: Timestamp) {
+    let definition = bench.get(trigger.owner, trigger.id).await.trigger.definition;
+    change(bench, trigger, Definition { expires_at: Some(at), ..definition }, now).await;
+}
+
+#[tokio::test]
+async fn what_waits_ends_as_expired_with_its_trigger_and_not_a_moment_earlier() {
+    everywhere(async |bench| {
+        let (owner, other) = (bench.user("a").await, bench.user("b").await);
+        let trigger = with_backlog(&bench, owner, 5, false, t(1000)).await;
+        let spared = with_backlog(&bench, owner, 5, true, t(1000)).await;
+        expire(&bench, &trigger, t(2000), t(1001)).await;
+        assert_eq!(drain(&bench, 2, t(1002)).await, Some(2));
+        let id = only_of(&bench, &trigger).await.expect("it waits").id;
+        let none = Touched::default();
+        assert_eq!(bench.store.expire_backlogs(Some(id), t(1999)).await.expect("an answer"), none, "it lives");
+        assert_eq!(bench.store.expire_backlogs(None, t(1999)).await.expect("an answer"), none);
+        let ended = bench.store.expire_backlogs(Some(id), t(2000)).await.expect("an answer");
+        assert_eq!((ended.backlogs, ended.occurrences, ended.trigger), (1, 3, Some(trigger.id)));
+        let record = Skipped { reason: Reason::Expired, first: t(180), last: t(300), count: 3 };
+        assert_eq!(recorded(&bench, owner, trigger.id).await, [record]);
+        assert_eq!(bench.store.expire_backlogs(None, t(2000)).await.expect("an answer"), none, "the other lives");
+
+        // What is held ends when it is looked for, or when somebody wants to release it.
+        expire(&bench, &spared, t(2100), t(2000)).await;
+        let foreign = bench.store.release_backlogs(other, None, t(2100)).await.expect("an answer");
+        assert_eq!(foreign, none);
+        let released = bench.store.release_backlogs(owner, None, t(2100)).await.expect("an answer");
+        assert_eq!(released, Touched { expired: 1, ..none });
+        assert_eq!(recorded(&bench, owner, spared.id).await[0].reason, Reason::Expired);
+        assert_eq!(bench.store.backlogs(owner, None, 10).await.expect("a list"), []);
+        assert!(bench.events(owner).await.iter().all(|event| event.trigger == trigger.id));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_edit_after_the_expiry_ends_what_waits_as_expired() {
+    everywhere(async |bench| {
+        let owner = bench.user("a").await;
+        let trigger = with_backlog(&bench, owner, 5, true, t(1000)).await;
+        expire(&bench, &trigger, t(2000), t(1001)).await;
+        expire(&bench, &trigger, t(9000), t(3000)).await;
+        let records = recorded(&bench, owner, trigger.id).await;
+        let record = Skipped { reason: Reason::Expired, first: t(60), last: t(300), count: 5 };
+        assert!(records.contains(&record), "{records:?}");
+        assert_eq!(only_of(&bench, &trigger).await, None);
+    })
+    .await;
+}
+
+/// What waits of a trigger, of which there is one backlog at most.
+async fn only_of(bench: &Bench, trigger: &Trigger) -> Option<Backlog> {
+    let views = bench.store.backlogs(trigger.owner, None, 10).await.expect("a list");
+    views.into_iter().map(|view| view.backlog).find(|backlog| backlog.trigger == trigger.id)
+}
+
+#[tokio::test]
+async fn the_list_goes_on_where_it_ended() {
+    everywhere(async |bench| {
+        let (owner, other) = (bench.user("a").await, bench.user("b").await);
+        for whose in [owner, other, owner, owner] {
+            with_backlog(&bench, whose, 5, whose == owner, t(1000)).await;
+        }
+        let all = bench.store.backlogs(owner, None, 10).await.expect("a list");
+        let first = bench.store.backlogs(owner, None, 2).await.expect("a list");
+        let rest = bench.store.backlogs(owner, Some(first[1].backlog.id), 2).await.expect("a list");
+        assert_eq!((all.len(), [first, rest].concat()), (3, all.clone()));
+        let sums = BacklogSums { backlogs: 3, occurrences: 15, held: 15 };
+        assert_eq!(bench.store.backlog_sums(owner, None).await.expect("sums"), sums);
+        let everybodys = BacklogSums { backlogs: 4, occurrences: 20, held: 15 };
+        assert_eq!(bench.store.all_backlog_sums().await.expect("sums"), everybodys);
     })
     .await;
 }

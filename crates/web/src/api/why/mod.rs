@@ -174,6 +174,7 @@ pub(crate) fn parts(verdict: &Verdict) -> (Option<&LedgerFiring>, Option<&Skippe
     match verdict {
         Verdict::Fired(firing, _, absence) => (Some(firing), None, *absence),
         Verdict::Skipped(view, absence) => (None, Some(view), *absence),
+        Verdict::AskedFor(view) => (None, Some(view), None),
         _ => (None, None, None),
     }
 }

@@ -127,8 +127,8 @@ impl FormPage {
     }
 
     /// Saying what would come of saving it.
-    pub(crate) fn with_effect(self, effect: &Effect, zone: &Zone) -> FormPage {
-        FormPage { would: Some(Would::of(effect, zone)), ..self }
+    pub(crate) fn with_effect(self, effect: &Effect, backlog_ended: u64, zone: &Zone) -> FormPage {
+        FormPage { would: Some(Would::of(effect, backlog_ended, zone)), ..self }
     }
 
     /// Refused, because the trigger is not any more what the form was filled from.

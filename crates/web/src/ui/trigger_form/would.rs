@@ -19,7 +19,7 @@ pub(crate) struct Would {
     pub(crate) rows: Vec<Row>,
     /// How many firings are not told one by one.
     pub(crate) left_out: usize,
-    /// What would be recorded as skipped, a sentence each.
+    /// What would be recorded as skipped and what would not fire late any more, a sentence each.
     pub(crate) records: Vec<String>,
 }
 
@@ -34,7 +34,7 @@ pub(crate) struct Row {
 
 impl Would {
     /// What an effect amounts to, on the clock of `zone`.
-    pub(crate) fn of(effect: &Effect, zone: &Zone) -> Would {
+    pub(crate) fn of(effect: &Effect, backlog_ended: u64, zone: &Zone) -> Would {
         let Difference { kept, added, removed, moved } = &effect.firings;
         let told = |at: Option<Timestamp>| at.map(|at| in_zone(at, zone)).unwrap_or_default();
         let mut changes: Vec<(Option<Timestamp>, Option<Timestamp>)> =
@@ -60,12 +60,17 @@ impl Would {
             (_, false) => format!("{kept} stay as they are"),
         };
         let what = counts.into_iter().chain([stay]).collect::<Vec<_>>().join(", ");
+        let backlog = match backlog_ended {
+            0 => None,
+            1 => Some("1 past occurrence that waits in its backlog would not fire.".to_owned()),
+            _ => Some(format!("{backlog_ended} past occurrences that wait in its backlog would not fire.")),
+        };
         let as_far = if effect.is_whole { "" } else { ", which is as far as was looked" };
         Would {
             summary: format!("{what}: until {until} {}{as_far}.", zone.name()),
             rows: rows.collect(),
             left_out: changes.len().saturating_sub(ROWS_MAX),
-            records: effect.skipped.iter().map(|skipped| record(skipped, zone)).collect(),
+            records: effect.skipped.iter().map(|skipped| record(skipped, zone)).chain(backlog).collect(),
         }
     }
 }
@@ -102,8 +107,9 @@ mod tests {
 
     fn would(firings: Difference, skipped: Vec<Skipped>) -> Would {
         let span = Span { from: at(0), until: at(168) };
-        let effect = Effect { next_before: None, next_after: None, span, is_whole: true, firings, skipped };
-        Would::of(&effect, &Zones::utc())
+        let effect =
+            Effect { next_before: None, next_after: None, span, is_whole: true, firings, skipped, ends_backlogs: None };
+        Would::of(&effect, 2, &Zones::utc())
     }
 
     #[test]
@@ -124,6 +130,7 @@ mod tests {
         );
         assert_eq!(told.rows[1].after, "Fri 2027-01-15 10:00:00");
         assert!(told.records[0].starts_with("3 occurrences from Thu 2027-01-14 15:00:00 to"), "{:?}", told.records);
+        assert_eq!(told.records[1], "2 past occurrences that wait in its backlog would not fire.");
     }
 
     #[test]
