@@ -98,6 +98,11 @@ impl Defect {
         Defect::Unnamed,
     ];
 
+    /// Whether it is a mistake, of oncue's or of somebody who wrote into its tables; what new zone data has moved is none.
+    pub fn is_mistake(self) -> bool {
+        self != Defect::Moved
+    }
+
     /// The word for programs.
     pub fn word(self) -> &'static str {
         match self {
@@ -290,6 +295,11 @@ impl Tally {
     /// How many in all.
     pub fn sum(&self) -> u64 {
         self.0.iter().sum()
+    }
+
+    /// How many of them are mistakes.
+    pub fn mistakes(&self) -> u64 {
+        Defect::ALL.into_iter().filter(|defect| defect.is_mistake()).map(|defect| self.of(defect)).sum()
     }
 }
 
@@ -509,10 +519,10 @@ mod tests {
     #[test]
     fn findings_are_counted_by_their_sort() {
         let mut tally = Tally::default();
-        for defect in [Defect::Disarmed, Defect::Disarmed, Defect::Unreadable] {
+        for defect in [Defect::Disarmed, Defect::Disarmed, Defect::Moved, Defect::Unreadable] {
             tally.note(defect);
         }
-        assert_eq!(Defect::ALL.map(|defect| tally.of(defect)), [2, 0, 0, 0, 0, 1, 0, 0, 0]);
-        assert_eq!(tally.sum(), 3);
+        assert_eq!(Defect::ALL.map(|defect| tally.of(defect)), [2, 0, 0, 1, 0, 1, 0, 0, 0]);
+        assert_eq!((tally.sum(), tally.mistakes()), (4, 3), "what has moved is no mistake");
     }
 }

@@ -140,7 +140,8 @@ impl Auditor {
         round.triggers += (inspection.triggers.len() + inspection.unreadable.len()) as u64;
         for finding in &findings {
             round.found.note(finding.defect);
-            round.repaired += u64::from(self.errand != Errand::Look && finding.repair.is_some());
+            let is_repaired = self.errand != Errand::Look && finding.repair.is_some();
+            round.repaired += u64::from(is_repaired && finding.defect.is_mistake());
         }
         let looked = Looked { findings, round: *round, is_over: inspection.go_on_after.is_none() };
         self.after = inspection.go_on_after;
@@ -271,8 +272,12 @@ impl Looked {
     pub(crate) fn report(&self) {
         let told_before = self.round.found.sum() - self.findings.len() as u64;
         for (finding, number) in self.findings.iter().zip(told_before..) {
-            metrics::counter!("oncue_audit_findings_total", "defect" => finding.defect.word()).increment(1);
-            metrics::counter!("oncue_audit_repairs_total").increment(u64::from(finding.repair.is_some()));
+            if finding.defect.is_mistake() {
+                metrics::counter!("oncue_audit_findings_total", "defect" => finding.defect.word()).increment(1);
+                metrics::counter!("oncue_audit_repairs_total").increment(u64::from(finding.repair.is_some()));
+            } else {
+                metrics::counter!("oncue_audit_moved_total").increment(1);
+            }
             if number < NAMED_MAX {
                 name(finding);
             }
@@ -284,12 +289,15 @@ impl Looked {
 
     fn report_round(&self) {
         let Round { began_at, ended_at, triggers, found, .. } = self.round;
-        if found.sum() > NAMED_MAX {
-            tracing::warn!("the auditor found {} defects in this round; the first {NAMED_MAX} are told", found.sum());
+        if found.mistakes() > 0 && found.sum() > NAMED_MAX {
+            let defects = found.mistakes();
+            tracing::warn!(
+                "the auditor found {defects} defects in this round; the first {NAMED_MAX} findings are told"
+            );
         }
         metrics::counter!("oncue_audit_rounds_total").increment(1);
         metrics::gauge!("oncue_audit_triggers").set(triggers as f64);
-        metrics::gauge!("oncue_audit_findings").set(found.sum() as f64);
+        metrics::gauge!("oncue_audit_findings").set(found.mistakes() as f64);
         metrics::gauge!("oncue_audit_round_seconds").set(ended_at.duration_since(began_at).as_secs_f64());
         metrics::gauge!("oncue_audit_ended_timestamp_seconds").set(seconds(ended_at));
     }
@@ -298,6 +306,13 @@ impl Looked {
 fn name(finding: &Finding) {
     let (id, defect, sentence) = (finding.trigger, finding.defect.word(), finding.defect.sentence());
     match (finding.repair.map(|repair| repair.next_at), finding.about) {
+        (Some(next_at), _) if !finding.defect.is_mistake() => {
+            let next_at = next_at.map_or_else(|| "nothing".to_owned(), |at| at.to_string());
+            tracing::info!(
+                trigger.id = %id, next_at,
+                "trigger {id} was armed by the zone data before, and waits for {next_at} now"
+            );
+        }
         (Some(Some(next_at)), _) => tracing::warn!(
             trigger.id = %id, defect, %next_at,
             "the auditor found that trigger {id} {sentence}; now it waits for {next_at}"
@@ -320,9 +335,10 @@ fn seconds(instant: Timestamp) -> f64 {
 
 /// The counters exist from the start, so that whoever watches them sees the first finding as a step.
 pub(crate) fn announce_counters() {
-    for defect in Defect::ALL {
+    for defect in Defect::ALL.into_iter().filter(|defect| defect.is_mistake()) {
         metrics::counter!("oncue_audit_findings_total", "defect" => defect.word()).increment(0);
     }
+    metrics::counter!("oncue_audit_moved_total").increment(0);
     metrics::counter!("oncue_audit_repairs_total").increment(0);
     metrics::counter!("oncue_audit_rounds_total").increment(0);
 }

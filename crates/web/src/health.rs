@@ -65,8 +65,8 @@ pub(crate) async fn alive() -> Json<Value> {
     }],
     "audit": {
         "ended_at": "2026-11-21T10:00:03Z", "seconds": 2.1, "triggers": 2950,
-        "defects": {"disarmed": 1, "astray": 0, "outdated": 0, "moved": 0, "needless": 0, "unreadable": 0, "missing": 0, "doubled": 0, "unnamed": 0},
-        "repaired": 1
+        "defects": {"disarmed": 1, "astray": 0, "outdated": 0, "needless": 0, "unreadable": 0, "missing": 0, "doubled": 0, "unnamed": 0},
+        "repaired": 1, "moved": 0
     }
 }))]
 pub(crate) struct PunctualityDocument {
@@ -85,8 +85,8 @@ pub(crate) struct PunctualityDocument {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Audit, example = json!({
     "ended_at": "2026-11-21T10:00:03Z", "seconds": 2.1, "triggers": 2950,
-    "defects": {"disarmed": 1, "astray": 0, "outdated": 0, "moved": 0, "needless": 0, "unreadable": 0, "missing": 0, "doubled": 0, "unnamed": 0},
-    "repaired": 1
+    "defects": {"disarmed": 1, "astray": 0, "outdated": 0, "needless": 0, "unreadable": 0, "missing": 0, "doubled": 0, "unnamed": 0},
+    "repaired": 1, "moved": 0
 }))]
 struct AuditDocument {
     /// When it ended.
@@ -99,6 +99,8 @@ struct AuditDocument {
     defects: BTreeMap<&'static str, u64>,
     /// How many of them were put right.
     repaired: u64,
+    /// How many triggers wait for another instant because new zone data has moved it, which is no defect.
+    moved: u64,
 }
 
 impl AuditDocument {
@@ -107,8 +109,13 @@ impl AuditDocument {
             ended_at: time(round.ended_at),
             seconds: round.ended_at.duration_since(round.began_at).as_secs_f64(),
             triggers: round.triggers,
-            defects: Defect::ALL.into_iter().map(|defect| (defect.word(), round.found.of(defect))).collect(),
+            defects: Defect::ALL
+                .into_iter()
+                .filter(|defect| defect.is_mistake())
+                .map(|defect| (defect.word(), round.found.of(defect)))
+                .collect(),
             repaired: round.repaired,
+            moved: round.found.of(Defect::Moved),
         }
     }
 }
@@ -215,18 +222,26 @@ async fn measure(app: &App) {
     // let finish: a database that hangs must not keep its number from being told the next time.
     let health = Arc::clone(&app.health);
     let punctuality = tokio::spawn(async move { health.punctuality().await });
-    let (_, backlog, counts, nodes) = tokio::join!(
+    let (_, owed, counts, nodes, waiting) = tokio::join!(
         tokio::time::timeout(COUNTED_WITHIN, punctuality),
         in_time(app.store.owed_counts()),
         in_time(app.store.due_counts(now)),
         in_time(app.store.nodes()),
+        in_time(app.store.all_backlog_sums()),
     );
-    let is_up = backlog.is_some() || counts.is_some() || nodes.is_some();
+    let is_up = owed.is_some() || counts.is_some() || nodes.is_some() || waiting.is_some();
     metrics::gauge!("oncue_database_up").set(u8::from(is_up));
     metrics::gauge!("oncue_node_info", "version" => env!("CARGO_PKG_VERSION")).set(1);
-    if let Some(backlog) = backlog {
-        metrics::gauge!("oncue_deliveries_owed").set(u32::try_from(backlog.owed).unwrap_or(u32::MAX));
-        metrics::gauge!("oncue_deliveries_failed").set(u32::try_from(backlog.undelivered).unwrap_or(u32::MAX));
+    if let Some(owed) = owed {
+        metrics::gauge!("oncue_deliveries_owed").set(u32::try_from(owed.owed).unwrap_or(u32::MAX));
+        metrics::gauge!("oncue_deliveries_failed").set(u32::try_from(owed.undelivered).unwrap_or(u32::MAX));
+    }
+    if let Some(waiting) = waiting {
+        let free = waiting.occurrences.saturating_sub(waiting.held);
+        for (state, occurrences) in [("waiting", free), ("held", waiting.held)] {
+            let occurrences = u32::try_from(occurrences).unwrap_or(u32::MAX);
+            metrics::gauge!("oncue_backlog_occurrences", "state" => state).set(occurrences);
+        }
     }
     if let Some(counts) = counts {
         metrics::gauge!("oncue_triggers_overdue").set(u32::try_from(counts.overdue).unwrap_or(u32::MAX));

@@ -105,6 +105,7 @@ impl Report {
         };
         let defects: serde_json::Map<String, Value> = Defect::ALL
             .into_iter()
+            .filter(|defect| defect.is_mistake())
             .map(|defect| (defect.word().to_owned(), self.round.found.of(defect).into()))
             .collect();
         json!({

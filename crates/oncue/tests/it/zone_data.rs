@@ -43,7 +43,7 @@ fn new_zone_data_moves_what_waits_and_lists_what_moved() {
     // The release in use is noted with the auditor's first look.
     let round = |server: &Server| {
         let told = server.nobody().get("/healthz/schedule").json();
-        (!told["audit"].is_null()).then_some(())
+        Some(told["audit"].clone()).filter(|audit| !audit.is_null())
     };
     until("a first round has ended", || round(&server));
     let setup = server.stop();
@@ -53,7 +53,15 @@ fn new_zone_data_moves_what_waits_and_lists_what_moved() {
     let server = setup.variable("TZDIR", folder.to_str().expect("a path of ASCII")).serve();
     assert_eq!(server.nobody().get("/readyz").is(200).json()["tzdata"], "2099a");
     let ann = server.login("ann@example.com");
-    until("a round has ended", || round(&server));
+    let audit = until("a round has ended", || round(&server));
+    assert_eq!((&audit["moved"], &audit["repaired"]), (&json!(1), &json!(0)), "it is no defect: {audit}");
+    let defects = audit["defects"].as_object().expect("a number of each sort");
+    assert!(!defects.contains_key("moved") && defects.values().all(|count| *count == 0), "{audit}");
+    until("it is counted apart", || {
+        let metrics = ann.get("/metrics").is(200).text;
+        ["oncue_audit_moved_total 1", "oncue_audit_findings 0"].iter().all(|line| metrics.contains(line)).then_some(())
+    });
+    assert!(ann.get("/ui/nodes").is(200).text.contains("and found nothing wrong"));
     let at = |trigger: &Value| format!("/api/v1/triggers/{}", trigger["id"]);
     let moved = ann.get(&at(&riga)).is(200).json();
     assert!(moved["next_at"].as_str().is_some_and(|next_at| next_at.ends_with("T00:00:00Z")), "{moved}");

@@ -82,7 +82,7 @@ struct Audit {
 
 impl Audit {
     fn of(round: Round, now: Timestamp, zone: &Zone) -> Audit {
-        let found = round.found.sum();
+        let found = round.found.mistakes();
         Audit {
             triggers: number(round.triggers),
             ended: Moment::new(round.ended_at, now, zone),
