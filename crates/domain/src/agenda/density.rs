@@ -102,11 +102,11 @@ fn count_by_slot(slots: &mut [Slot], trigger: &Waiting, first: Timestamp, span: 
     for index in index_of(slots, first.max(now))..slots.len() {
         let slot_end = slots.get(index + 1).map_or(span.until, |next| next.from);
         let slot = &mut slots[index];
-        if slot.from >= end {
+        // Whatever is overdue fires now, so the slot that holds the present takes all that came before, if the trigger has expired since as well.
+        let from = if slot.from <= now { first } else { slot.from };
+        if from >= end {
             break;
         }
-        // Whatever is overdue fires now, so the slot that holds the present takes all that came before.
-        let from = if slot.from <= now { first } else { slot.from };
         slot.count += trigger.count(first, from, slot_end);
     }
 }

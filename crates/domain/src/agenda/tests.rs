@@ -134,6 +134,16 @@ fn a_short_life_of_many_firings_is_constant_too() {
 }
 
 #[test]
+fn what_is_overdue_of_a_constant_trigger_that_has_expired_since_is_in_the_slot_of_the_present() {
+    let now = at("2027-06-15T10:07:00Z");
+    let mut fleet = [armed(1, cron("* * * * *", "UTC"), at("2027-06-15T09:33:59Z"))];
+    fleet[0].trigger.definition.expires_at = Some(at("2027-06-15T10:00:00Z"));
+    let agenda = Agenda::of(&waiting(&fleet), ask(now, now, seconds(600)));
+    assert_eq!((agenda.constant[0].count, agenda.total), (26, 26));
+    assert_eq!(agenda.slots.iter().map(|slot| slot.count).collect::<Vec<_>>(), [26, 0]);
+}
+
+#[test]
 fn a_paused_a_finished_a_test_an_expired_and_a_called_trigger_never_fire() {
     let now = at("2026-11-21T10:00:00Z");
     let wait = armed(1, cron("0 * * * *", "UTC"), now);
