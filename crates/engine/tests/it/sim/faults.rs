@@ -166,7 +166,9 @@ impl Store for Faults {
     }
 
     async fn expire_backlogs(&self, id: Option<BacklogId>, now: Timestamp) -> Result<Touched> {
-        self.memory.expire_backlogs(id, now).await
+        self.refuse()?;
+        let answer = self.memory.expire_backlogs(id, now).await;
+        self.lose(answer)
     }
 
     async fn backfill(&self, new: NewBacklog, now: Timestamp) -> Result<Option<BacklogView>> {

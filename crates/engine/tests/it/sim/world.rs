@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use futures_util::FutureExt;
 use jiff::{SignedDuration, Timestamp};
 use oncue_domain::clock::Clock;
-use oncue_domain::delivery::{Claim, Settlement, Verdict};
+use oncue_domain::delivery::{Claim, Settlement, Verdict, ends_at};
 use oncue_domain::destination::Webhook;
 use oncue_domain::event::Retention;
 use oncue_domain::id::{Ids, UserId};
@@ -359,9 +359,11 @@ impl World {
         self.held.len()
     }
 
-    /// The claims in memory for which nobody else is given their deliveries.
+    /// The claims in memory for which nobody else is given their deliveries, and by which an attempt may still begin: with what is handed out
+    /// when its time is over nothing is done but giving it up, and its event may go before that, which lets the next one in line go.
     pub(super) fn in_hand(&self) -> impl Iterator<Item = &Claim> {
         let now = self.now();
-        self.held.iter().filter(move |claim| now < claim.until)
+        let may_begin = move |claim: &&Claim| now < ends_at(&claim.event, Retention::STANDARD.keep_for);
+        self.held.iter().filter(move |claim| now < claim.until).filter(may_begin)
     }
 }
