@@ -216,7 +216,8 @@ pub trait Store: Send + Sync {
     async fn fire(&self, owner: UserId, id: TriggerId, call: Call, now: Timestamp) -> Result<Fired>;
 
     /// The same as [`Store::fire`] for each of these, at most [`TOGETHER_MAX`], in their order; what comes of one is no matter of the
-    /// others'. A database logs them together; what is meant is what stands here.
+    /// others'. A database logs them together; what is meant is what stands here. Where several nodes share one, the calls of a trigger that
+    /// another node has just edited may come behind those of the others, in their order among themselves.
     async fn fire_many(&self, owner: UserId, calls: Vec<(TriggerId, Call)>, now: Timestamp) -> Vec<Result<Fired>> {
         let mut fired = Vec::with_capacity(calls.len());
         for (id, call) in calls {

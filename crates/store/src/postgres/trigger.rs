@@ -323,6 +323,8 @@ pub(super) async fn edit(
     }
     act::note(&transaction, author, Some(Act::trigger_edited(trigger))).await?;
     answered(transaction.commit()).await?;
+    // Calls that go by what it was before would have to be made once more, behind those that they came with.
+    lock(&shared.parsed).remove(&trigger.id);
     if let Arm::Set(next_at) = edit.arm {
         note_armed(shared, trigger.id, next_at, &mut changes);
     }

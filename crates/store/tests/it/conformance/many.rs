@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use oncue_domain::event::Origin;
 use oncue_domain::id::{DestinationId, TriggerId, UserId};
-use oncue_domain::store::{Call, Change, Fired, MissingDestination, NewTrigger, Result, TOGETHER_MAX};
+use oncue_domain::store::{Call, Change, Edited, Fired, MissingDestination, NewTrigger, Result, TOGETHER_MAX};
 use oncue_domain::trigger::{Definition, FireRefusal};
 
 use crate::bench::{Bench, api, every, everywhere, t, wherever_it_lasts};
@@ -136,6 +136,30 @@ async fn many_calls_are_logged_in_their_order_and_each_may_be_refused_alone() {
         assert_eq!(bench.events(other).await, []);
         let owed = bench.claim_all(t(6)).await;
         assert_eq!(owed.iter().filter(|claim| claim.event.trigger == ready).count(), 3);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn calls_of_several_triggers_are_numbered_in_their_order_after_one_was_edited_too() {
+    everywhere(async |bench| {
+        let owner = bench.user("a").await;
+        let (edited, other) =
+            (bench.trigger(owner, api("edited")).await.id, bench.trigger(owner, api("other")).await.id);
+        // Whatever a store remembers of them, it remembers from here.
+        let calls = || Vec::from([edited, other, edited, other].map(|id| (id, bench.call(Origin::Api, None))));
+        fire(&bench, owner, calls()).await;
+        let armed = bench.get(owner, edited).await;
+        let edit =
+            armed.edit(Definition { name: Some("renamed".to_owned()), ..armed.trigger.definition.clone() }, t(5));
+        assert_eq!(bench.store.edit_trigger(edit, armed.next_at, t(5)).await, Ok(Edited::Done));
+        let fired = fire(&bench, owner, calls()).await;
+        let numbers = fired.iter().map(|fired| match fired {
+            Fired::Event(id) => *id,
+            other => panic!("it may be fired: {other:?}"),
+        });
+        let numbers: Vec<_> = numbers.collect();
+        assert!(numbers.is_sorted_by(|earlier, later| earlier < later), "{numbers:?}");
     })
     .await;
 }
