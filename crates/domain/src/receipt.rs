@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use crate::delivery::Claim;
 use crate::destination::Definition;
+use crate::message::REPORT_HEADER;
 use crate::outbound::mail::{Mail, Security};
 use crate::outbound::{Exchange, Facts, Method, Request};
 
@@ -104,6 +105,10 @@ impl Draft {
             let is_own = is_own(name, value);
             if !is_own {
                 secrets.add(name, value);
+            }
+            // The right to report is in the code alone, which a receiver may repeat without the address before it.
+            if let Some((_, code)) = value.rsplit_once('.').filter(|_| name == REPORT_HEADER) {
+                secrets.add(name, code);
             }
             (&**name, is_own.then_some(value.as_str()))
         });

@@ -185,7 +185,8 @@ impl Engine {
             retention: doors.retention,
             tally,
         };
-        let runs = Runs { store: Arc::clone(&doors.store), clock: Arc::clone(&doors.clock) };
+        let runs =
+            Runs { store: Arc::clone(&doors.store), clock: Arc::clone(&doors.clock), retention: doors.retention };
         let expiry =
             Expiry { store: Arc::clone(&doors.store), clock: Arc::clone(&doors.clock), retention: doors.retention };
         Ok(Engine {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use oncue_domain::clock::Clock;
+use oncue_domain::event::Retention;
 use oncue_domain::run::State;
 use oncue_domain::store::{Lapsed, Result, Store};
 use tokio::sync::{Notify, watch};
@@ -25,6 +26,8 @@ pub struct Runs {
     pub store: Arc<dyn Store>,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
+    /// How long events live.
+    pub retention: Retention,
 }
 
 impl Runs {
@@ -34,7 +37,7 @@ impl Runs {
     /// When the store cannot answer.
     pub async fn tick(&self) -> Result<Duration> {
         let now = self.clock.now();
-        let lapsed = self.store.lapse_runs(now, SLICE).await?;
+        let lapsed = self.store.lapse_runs(self.retention.gone_until(now), now, SLICE).await?;
         metrics::counter!("oncue_runs_total", "outcome" => State::Overdue.word()).increment(lapsed.overdue as u64);
         Ok(pause(lapsed, now))
     }

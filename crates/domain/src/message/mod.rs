@@ -78,7 +78,7 @@ fn page_of_alert(event: &Event) -> Option<String> {
 }
 
 /// Whether an alert tells of a run, and not of a destination.
-fn is_of_run(event: &Event) -> bool {
+pub fn is_of_run(event: &Event) -> bool {
     page_of_alert(event).is_some_and(|page| page.starts_with(run::alert::PAGES))
 }
 

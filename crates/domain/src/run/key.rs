@@ -16,6 +16,12 @@ const PURPOSE: &[u8] = b"oncue: reports of runs (1)";
 /// How many bytes of the code a token carries: 192 bits, which nobody finds by trying.
 const CODE_BYTES: usize = 24;
 
+/// With how many signs of base64 it is written.
+const CODE_CHARS: usize = CODE_BYTES * 4 / 3;
+
+/// The least digits of an instant that a token names, so that no number with dots is taken for one.
+const INSTANT_DIGITS_MIN: usize = 12;
+
 /// The longest token; what is longer is not even looked at.
 const TOKEN_CHARS_MAX: usize = 96;
 
@@ -56,6 +62,31 @@ impl ReportKey {
     }
 }
 
+/// The same text with `*` for each sign of the codes in tokens about that event, so that whoever is shown what was sent may look and not report;
+/// none where it holds none. A text may end in the middle of one.
+pub fn without_codes(text: &[u8], event: EventId) -> Option<Vec<u8>> {
+    let begin = format!("{event}.");
+    let (mut hidden, mut at): (Option<Vec<u8>>, usize) = (None, 0);
+    while let Some(found) = text[at..].windows(begin.len()).position(|window| window == begin.as_bytes()) {
+        at += found + begin.len();
+        let digits = text[at..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let from = at + digits + 1;
+        if digits < INSTANT_DIGITS_MIN || text.get(at + digits) != Some(&b'.') {
+            continue;
+        }
+        let code = text[from..].iter().take(CODE_CHARS).take_while(|byte| is_code(**byte)).count();
+        if code == CODE_CHARS || from + code == text.len() {
+            hidden.get_or_insert_with(|| text.to_vec())[from..from + code].fill(b'*');
+            at = from + code;
+        }
+    }
+    hidden
+}
+
+fn is_code(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-_".contains(&byte)
+}
+
 fn said(event: EventId, fired_at: Timestamp) -> String {
     format!("{event}.{}", fired_at.as_microsecond())
 }
@@ -83,6 +114,31 @@ mod tests {
         assert_eq!(ours.read(&token), Some((EventId(29), at(1_802_680_202_500_001))));
         assert_eq!(theirs.read(&token), None);
         assert_eq!(format!("{ours:?}"), "ReportKey(…)");
+    }
+
+    #[test]
+    fn what_is_shown_of_a_token_is_no_token() {
+        let token = ReportKey::derive(&[1; 32]).token(EventId(29), at(1_802_680_202_500_001));
+        let (said, code) = token.rsplit_once('.').expect("a dot");
+        let stars = "*".repeat(code.len());
+        let hide = |text: &str| {
+            without_codes(text.as_bytes(), EventId(29)).map(|hidden| String::from_utf8(hidden).expect("text"))
+        };
+        let body = |code: &str| {
+            format!(r#"{{"start": "https:\/\/o\/report\/{said}.{code}\/start", "more": "{said}.{code}"}}"#)
+        };
+        assert_eq!(hide(&body(code)), Some(body(&stars)), "as many bytes as before");
+        for left in 1..code.len() {
+            assert_eq!(
+                hide(&format!("cut at {said}.{}", &code[..left])),
+                Some(format!("cut at {said}.{}", &stars[..left]))
+            );
+        }
+        for other in [said, "29.5.1", "version 29.1802680202500001.", "30.1802680202500001.x y", ""] {
+            assert_eq!(hide(other).filter(|hidden| hidden != other), None, "{other}");
+        }
+        let of_another = without_codes(token.as_bytes(), EventId(28));
+        assert_eq!(of_another, None);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 pub use expectation::{Expectation, REPORT_WITHIN_MAX};
-pub use key::ReportKey;
+pub use key::{ReportKey, without_codes};
 pub use report::{BODY_BYTES_MAX, MESSAGE_CHARS_MAX, Report, Verb};
 
 use crate::id::DestinationId;

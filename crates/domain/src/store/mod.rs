@@ -602,8 +602,9 @@ pub trait Store: Send + Sync {
     ) -> Result<Reported>;
 
     /// At most `limit` runs whose time is over at `now`, everybody's, the earliest first, are overdue, and whoever their triggers name
-    /// is told of each by an event. On several nodes each is found by one of them.
-    async fn lapse_runs(&self, now: Timestamp, limit: usize) -> Result<Lapsed>;
+    /// is told of each by an event; nobody of those whose events fired at or before `gone_until`, which nobody could look at any more. On
+    /// several nodes each is found by one of them.
+    async fn lapse_runs(&self, gone_until: Timestamp, now: Timestamp, limit: usize) -> Result<Lapsed>;
 
     /// The runs of those of these events of the owner's that have one and fired after `gone_until`, ascending.
     async fn runs(&self, owner: UserId, events: Vec<EventId>, gone_until: Timestamp) -> Result<Vec<RunOf>>;

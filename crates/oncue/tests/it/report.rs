@@ -127,6 +127,8 @@ fn a_job_that_fails_is_told_once_with_its_words() {
     assert_eq!(alert.get("run"), None, "nobody reports of an alert");
     let page = house.ann.get(&format!("/events/{}", alert["id"])).is(200).text;
     assert!(page.contains("no trigger fired: an alert"), "{page}");
+    let again = house.ann.post_nothing(&format!("/api/v1/event_logs/{}/fire_again", alert["id"])).problem(409);
+    assert!(again["detail"].as_str().is_some_and(|words| words.contains("it tells of a run")), "{again}");
 }
 
 #[test]
@@ -193,6 +195,35 @@ fn nobody_reports_who_was_not_told_to_and_only_a_post_does() {
     until("it is enough", || Some(()).filter(|()| wrong() == 429));
     let held_up = post(&nobody, "/report/1.2.3/done");
     assert!(held_up.header("retry-after").parse::<u64>().is_ok_and(|wait| wait > 0));
+    post(&nobody, &format!("{report}/start")).is(200);
+}
+
+#[test]
+fn whoever_may_only_look_is_not_shown_how_to_report() {
+    let house = House::new(&json!({"report_within": "10m"}));
+    let sent = house.ann.post("/api/v1/destinations", &json!({"name": "Receiver", "kind": "inbox"})).is(201).json();
+    let path = format!("/api/v1/triggers/{}", house.trigger["id"]);
+    house.ann.patch(&path, &json!({"destinations": [sent["id"]]})).is(200);
+    let (event, report) = house.fire(0);
+    let code = report.rsplit_once('.').expect("a code").1;
+    let made = house.ann.post("/api/v1/api_keys", &json!({"name": "looks", "scopes": ["read"]})).is(201).json();
+    let looks = house.server.nobody().bearer(made["key"].as_str().expect("a key"));
+    let kept =
+        |who: &Client, path: &str| until("it is kept", || Some(who.get(path)).filter(|it| it.status == 200)).text;
+    let attempt = format!("/api/v1/event_logs/{event}/deliveries/0/attempts/1");
+    for who in [&looks, &house.ann] {
+        let text = kept(who, &attempt);
+        assert!(text.contains("/report/") && text.contains("********") && !text.contains(code), "{text}");
+    }
+    let page = kept(&house.ann, &format!("/events/{event}/deliveries/0/attempts/1"));
+    assert!(page.contains("********") && !page.contains(code), "{page}");
+    // An inbox is a receiver: who owns it may report, and a key that only reads may not.
+    let arrivals = format!("/api/v1/destinations/{}/arrivals", sent["id"]);
+    let arrived = until("it has arrived", || house.ann.get(&arrivals).is(200).list().into_iter().next());
+    let arrival = format!("{arrivals}/{}", arrived["id"]);
+    assert!(kept(&house.ann, &arrival).contains(code));
+    let text = kept(&looks, &arrival);
+    assert!(text.contains("********") && !text.contains(code), "{text}");
 }
 
 #[test]

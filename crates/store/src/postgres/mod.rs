@@ -825,8 +825,8 @@ impl Store for Postgres {
         run::report(&self.shared, event, fired_at, &report, gone_until, now).await
     }
 
-    async fn lapse_runs(&self, now: Timestamp, limit: usize) -> Result<Lapsed> {
-        run::lapse(&self.shared, now, limit).await
+    async fn lapse_runs(&self, gone_until: Timestamp, now: Timestamp, limit: usize) -> Result<Lapsed> {
+        run::lapse(&self.shared, gone_until, now, limit).await
     }
 
     async fn runs(&self, owner: UserId, events: Vec<EventId>, gone_until: Timestamp) -> Result<Vec<RunOf>> {

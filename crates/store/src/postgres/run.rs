@@ -84,14 +84,15 @@ pub(super) async fn report(
         Err(contradiction) => return Ok(Reported::Refused(contradiction)),
     };
     let mut changes = Changes::default();
-    let told = keep(&transaction, shared, &event, &before, &run, now, &mut changes).await?;
+    let news = News::between(&before, &run);
+    let told = keep(&transaction, shared, &event, &before, &run, news, now, &mut changes).await?;
     answered(transaction.commit()).await.inspect_err(|_| partition::forget_all(shared))?;
     told.into_iter().for_each(|told| told.finish(shared, now, &mut changes));
     shared.hints.announce(&changes);
     Ok(Reported::Run { has_moved: run.state() != before.state(), run: Box::new(run) })
 }
 
-pub(super) async fn lapse(shared: &Shared, now: Timestamp, limit: usize) -> Result<Lapsed> {
+pub(super) async fn lapse(shared: &Shared, gone_until: Timestamp, now: Timestamp, limit: usize) -> Result<Lapsed> {
     let next_at = next_due(&shared.client().await?).await?;
     if next_at.is_none_or(|next_at| next_at > now) {
         return Ok(Lapsed { overdue: 0, next_at });
@@ -112,7 +113,8 @@ pub(super) async fn lapse(shared: &Shared, now: Timestamp, limit: usize) -> Resu
         let before = run_from_text(column(row, 2)?)?;
         match (event_of(&transaction, id, fired_at).await?, before.lapsed(now)) {
             (Some(event), Some(after)) => {
-                told.extend(keep(&transaction, shared, &event, &before, &after, now, &mut changes).await?);
+                let news = News::between(&before, &after).filter(|_| event.fired_at > gone_until);
+                told.extend(keep(&transaction, shared, &event, &before, &after, news, now, &mut changes).await?);
             }
             // Its event is gone, and so will it be; nothing is to be heard of it any more.
             _ => drop(execute(&transaction, "UPDATE runs SET due_at = NULL WHERE event_id = $1", &[&id.0]).await?),
@@ -136,13 +138,15 @@ async fn event_of(client: &impl GenericClient, id: EventId, fired_at: Timestamp)
     query_first(client, &sql, &[&id.0, &fired_at.as_microsecond()]).await?.map(|row| event(&row)).transpose()
 }
 
-/// The run is so from now on, and what is new is told to whom its trigger named, where that destination is there.
+/// The run is so from now on, and this is told to whom its trigger named, where that destination is there.
+#[expect(clippy::too_many_arguments, reason = "what becomes of a run, and what every transaction has")]
 async fn keep(
     transaction: &impl GenericClient,
     shared: &Shared,
     event: &Event,
     before: &Run,
     after: &Run,
+    news: Option<News>,
     now: Timestamp,
     changes: &mut Changes,
 ) -> Result<Option<Unkept>> {
@@ -153,7 +157,7 @@ async fn keep(
     let sql = "UPDATE runs SET due_at = $2, said = $3 WHERE event_id = $1";
     execute(transaction, sql, &[&event.id.0, &due_at, &run_to_text(after)]).await?;
     changes.settled.insert(event.owner);
-    let Some((news, to)) = News::between(before, after).zip(after.alert()) else { return Ok(None) };
+    let Some((news, to)) = news.zip(after.alert()) else { return Ok(None) };
     // It stays until what is owed to it is written down.
     if destination::hold_all(transaction, event.owner, &[to]).await?.is_err() {
         return Ok(None);

@@ -889,13 +889,15 @@ impl Store for Sqlite {
             .await
     }
 
-    async fn lapse_runs(&self, now: Timestamp, limit: usize) -> Result<Lapsed> {
+    async fn lapse_runs(&self, gone_until: Timestamp, now: Timestamp, limit: usize) -> Result<Lapsed> {
         let next_at = self.peek(|connection, _| run::next_due(connection)).await?;
         if next_at.is_none_or(|next_at| next_at > now) {
             return Ok(Lapsed { overdue: 0, next_at });
         }
         let shared = Arc::clone(&self.shared);
-        self.writer.submit(move |connection, effects| run::lapse(connection, effects, &shared, now, limit)).await
+        self.writer
+            .submit(move |connection, effects| run::lapse(connection, effects, &shared, gone_until, now, limit))
+            .await
     }
 
     async fn runs(&self, owner: UserId, events: Vec<EventId>, gone_until: Timestamp) -> Result<Vec<RunOf>> {

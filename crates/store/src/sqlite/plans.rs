@@ -227,7 +227,7 @@ fn reads(events: usize) -> Vec<(String, Read)> {
     add("next run due".to_owned(), Box::new(|c, _| run::next_due(c).map(drop)));
     add(
         "overdue runs".to_owned(),
-        Box::new(|c, shared| run::lapse(c, &mut Effects::default(), shared, minute(70), 3).map(drop)),
+        Box::new(|c, shared| run::lapse(c, &mut Effects::default(), shared, minute(0), minute(70), 3).map(drop)),
     );
     add("heads".to_owned(), Box::new(|c, shared| head::list(c, shared, OWNER, 10).map(drop)));
     add("soonest".to_owned(), Box::new(|c, shared| head::soonest(c, shared, OWNER, 5).map(drop)));

@@ -63,7 +63,7 @@ pub(super) fn report(
         Ok(run) => run,
         Err(contradiction) => return Ok(Reported::Refused(contradiction)),
     };
-    keep(connection, effects, shared, &event, &before, &run, now)?;
+    keep(connection, effects, shared, &event, &before, &run, News::between(&before, &run), now)?;
     Ok(Reported::Run { has_moved: run.state() != before.state(), run: Box::new(run) })
 }
 
@@ -80,6 +80,7 @@ pub(super) fn lapse(
     connection: &Connection,
     effects: &mut Effects,
     shared: &Shared,
+    gone_until: Timestamp,
     now: Timestamp,
     limit: usize,
 ) -> Result<Lapsed> {
@@ -95,7 +96,8 @@ pub(super) fn lapse(
         let before = run_from_text(text)?;
         let found = event::get(connection, UserId(*owner), EventId(*id), Timestamp::MIN)?;
         if let (Some((event, _)), Some(after)) = (found, before.lapsed(now)) {
-            keep(connection, effects, shared, &event, &before, &after, now)?;
+            let told = News::between(&before, &after).filter(|_| event.fired_at > gone_until);
+            keep(connection, effects, shared, &event, &before, &after, told, now)?;
         } else {
             // Its event is gone, and so will it be; nothing is to be heard of it any more.
             connection
@@ -107,7 +109,8 @@ pub(super) fn lapse(
     Ok(Lapsed { overdue: over.len(), next_at: next_due(connection)? })
 }
 
-/// The run is so from now on, and what is new is told to whom its trigger named, where that destination is there.
+/// The run is so from now on, and this is told to whom its trigger named, where that destination is there.
+#[expect(clippy::too_many_arguments, reason = "three of them are what every job has")]
 fn keep(
     connection: &Connection,
     effects: &mut Effects,
@@ -115,6 +118,7 @@ fn keep(
     event: &Event,
     before: &Run,
     after: &Run,
+    told: Option<News>,
     now: Timestamp,
 ) -> Result<()> {
     if before == after {
@@ -127,7 +131,7 @@ fn keep(
         })
         .map_err(failed)?;
     effects.settled.insert(event.owner);
-    let Some((news, to)) = News::between(before, after).zip(after.alert()) else { return Ok(()) };
+    let Some((news, to)) = told.zip(after.alert()) else { return Ok(()) };
     if destination::is_owners(connection, event.owner, to)? {
         let message_id = event.message_id.of_alert(news.word(), 0, now);
         let definition = telling(news, event, after, to);

@@ -8,8 +8,10 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use oncue_domain::access::Scope;
 use oncue_domain::arrival::{Arrival, Arrived, Check, Contents};
-use oncue_domain::id::{ArrivalId, UserId};
+use oncue_domain::id::{ArrivalId, EventId};
+use oncue_domain::run::without_codes;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -132,14 +134,31 @@ pub(crate) fn is_cut(arrived: &Arrived, body: &[u8]) -> bool {
 }
 
 /// The owner's arrival at that place.
-pub(crate) async fn load_arrival(app: &Shared, owner: UserId, place: &PathIds) -> Result<(Arrival, Contents), Fault> {
+pub(crate) async fn load_arrival(app: &Shared, caller: &Caller, place: &PathIds) -> Result<(Arrival, Contents), Fault> {
     let PathIds(destination, arrival) = place;
     let destination = destination_id(destination)?;
     let found = match id_of(arrival) {
-        Some(id) => app.store.arrival(owner, ArrivalId(id)).await?,
+        Some(id) => app.store.arrival(caller.owner(), ArrivalId(id)).await?,
         None => None,
     };
-    found.filter(|(arrival, _)| arrival.arrived.destination == destination).ok_or_else(|| Fault::not_found("Arrival"))
+    let found = found.filter(|(arrival, _)| arrival.arrived.destination == destination);
+    let (arrival, mut contents) = found.ok_or_else(|| Fault::not_found("Arrival"))?;
+    if caller.require(Scope::Manage).is_err() {
+        hide_reports(&mut contents, arrival.arrived.event);
+    }
+    Ok((arrival, contents))
+}
+
+/// An inbox is a receiver, and whoever has one may report; a key that may only read may not.
+fn hide_reports(contents: &mut Contents, event: EventId) {
+    for (_, value) in &mut contents.headers {
+        if let Some(hidden) = without_codes(value.as_bytes(), event) {
+            *value = String::from_utf8_lossy(&hidden).into_owned();
+        }
+    }
+    if let Some(hidden) = without_codes(&contents.body, event) {
+        contents.body = hidden;
+    }
 }
 
 /// List what arrived at an inbox, the latest first. The latest 1 000 of all your inboxes are kept, 16 MiB in all, for as long as events
@@ -175,6 +194,6 @@ pub(crate) async fn list(
 #[utoipa::path(get, path = "/api/v1/destinations/{id}/arrivals/{arrival}", tag = "Destinations", operation_id = "get_arrival",
     params(("id" = i64, Path), ("arrival" = i64, Path)), responses((status = 200, body = FullArrivalDocument), Errors))]
 pub(crate) async fn get(State(app): State<App>, caller: Caller, place: PathIds) -> Result<Response, Problem> {
-    let (arrival, contents) = load_arrival(&app, caller.owner(), &place).await?;
+    let (arrival, contents) = load_arrival(&app, &caller, &place).await?;
     Ok(Json(FullArrivalDocument::of(&arrival, contents)).into_response())
 }

@@ -11,7 +11,9 @@ use base64::prelude::BASE64_STANDARD;
 use jiff::Timestamp;
 use oncue_domain::delivery::Attempt;
 use oncue_domain::event::Event;
+use oncue_domain::id::EventId;
 use oncue_domain::receipt::{Receipt, Sent};
+use oncue_domain::run::without_codes;
 use oncue_domain::store::DeliveryView;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -242,12 +244,25 @@ pub(crate) async fn load_attempt(
     let view = views.into_iter().find(|view| view.slot == slot).ok_or_else(not_found)?;
     let attempt = view.attempts.iter().find(|attempt| attempt.number == number).cloned().ok_or_else(not_found)?;
     let gone_until = app.settings.retention.gone_until(now);
-    let receipt = app.store.receipt(caller.owner(), event.id, slot, number, gone_until).await?;
+    let mut receipt = app.store.receipt(caller.owner(), event.id, slot, number, gone_until).await?;
+    if let Some(sent) = receipt.as_mut().and_then(|receipt| receipt.sent.as_mut()).filter(|_| event.has_run) {
+        hide_reports(sent, event.id);
+    }
     Ok(Found { event, view, attempt, receipt })
 }
 
+/// The address under which its receiver reports is the right to do so, and whoever looks at what was sent has only that.
+fn hide_reports(sent: &mut Sent, event: EventId) {
+    if let Some(hidden) = without_codes(sent.address.as_bytes(), event) {
+        sent.address = String::from_utf8_lossy(&hidden).into_owned();
+    }
+    if let Some(hidden) = without_codes(&sent.body, event) {
+        sent.body = hidden.into();
+    }
+}
+
 /// Show one attempt with its receipt: what was sent, how long the parts of the way took, and what came back. Values of headers that a
-/// destination's owner added are null.
+/// destination's owner added are null, and the codes in the addresses for reports are `*`.
 #[utoipa::path(get, path = "/api/v1/event_logs/{id}/deliveries/{slot}/attempts/{number}", tag = "Events",
     operation_id = "get_attempt",
     params(

@@ -13,6 +13,7 @@ use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use oncue_domain::event::Origin;
 use oncue_domain::id::{EventId, UserId};
+use oncue_domain::message::is_of_run;
 use oncue_domain::redelivery::{CancelRefusal, DeliveryId, Refusal};
 use oncue_domain::store::{Deed, Done, FiredAgain};
 use serde::Serialize;
@@ -166,20 +167,26 @@ async fn fired_again(
         }
         FiredAgain::NotFound => Err(Fault::not_found("Event")),
         FiredAgain::TriggerGone => {
-            let origin = app.store.event(owner, parent, gone_until).await?.map(|(event, _)| event.origin);
-            Err(Fault::new(StatusCode::CONFLICT, nothing_to_fire(origin)))
+            let event = app.store.event(owner, parent, gone_until).await?.map(|(event, _)| event);
+            Err(Fault::new(
+                StatusCode::CONFLICT,
+                nothing_to_fire(event.as_ref().map(|event| (event.origin, is_of_run(event)))),
+            ))
         }
         FiredAgain::Refused(refused) => Err(refusal(refused)),
     }
 }
 
-/// Why an event of that origin has no trigger that could fire again.
-fn nothing_to_fire(origin: Option<Origin>) -> &'static str {
-    match origin {
-        Some(Origin::Alert) => {
+/// Why an event of that origin, which tells of a run or does not, has no trigger that could fire again.
+fn nothing_to_fire(event: Option<(Origin, bool)>) -> &'static str {
+    match event {
+        Some((Origin::Alert, true)) => {
+            "No trigger fired this event: it tells of a run that failed or is overdue. Its delivery can be sent again instead."
+        }
+        Some((Origin::Alert, false)) => {
             "No trigger fired this event: it tells of a destination's trouble. Its delivery can be sent again instead."
         }
-        Some(Origin::Test) => {
+        Some((Origin::Test, _)) => {
             "This event was a test of something that was never saved, or is deleted; test that again instead."
         }
         _ => "The trigger of this event is deleted, so it cannot fire again.",
@@ -207,8 +214,13 @@ mod tests {
 
     #[test]
     fn an_alert_is_not_blamed_on_a_trigger_that_is_gone() {
-        assert!(nothing_to_fire(Some(Origin::Alert)).contains("No trigger fired"));
-        assert!(nothing_to_fire(Some(Origin::Api)).contains("is deleted"));
+        assert!(
+            nothing_to_fire(Some((Origin::Alert, false))).contains("No trigger fired this event: it tells of a dest")
+        );
+        assert!(
+            nothing_to_fire(Some((Origin::Alert, true))).contains("No trigger fired this event: it tells of a run")
+        );
+        assert!(nothing_to_fire(Some((Origin::Api, false))).contains("is deleted"));
         assert!(nothing_to_fire(None).contains("is deleted"));
     }
 }

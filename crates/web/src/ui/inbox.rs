@@ -156,7 +156,7 @@ pub(super) async fn show_one(
     Visitor(caller): Visitor,
     place: PathIds,
 ) -> Result<Response, PageFault> {
-    let (arrival, contents) = load_arrival(&app, caller.owner(), &place).await?;
+    let (arrival, contents) = load_arrival(&app, &caller, &place).await?;
     let destination = load(&app, caller.owner(), arrival.arrived.destination).await?;
     let (now, zone) = (app.now(), shown_zone(&app, &caller, None));
     let frame = Frame::of(&app, &caller, Place::Destinations);

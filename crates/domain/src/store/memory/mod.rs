@@ -887,8 +887,8 @@ impl Store for Memory {
         Ok(self.change(|kept| kept.report_run(event, fired_at, &report, gone_until, now)))
     }
 
-    async fn lapse_runs(&self, now: Timestamp, limit: usize) -> Result<Lapsed> {
-        Ok(self.change(|kept| kept.lapse_runs(now, limit)))
+    async fn lapse_runs(&self, gone_until: Timestamp, now: Timestamp, limit: usize) -> Result<Lapsed> {
+        Ok(self.change(|kept| kept.lapse_runs(gone_until, now, limit)))
     }
 
     async fn runs(&self, owner: UserId, events: Vec<EventId>, gone_until: Timestamp) -> Result<Vec<RunOf>> {

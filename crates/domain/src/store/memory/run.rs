@@ -27,13 +27,13 @@ impl Kept {
             Err(contradiction) => Reported::Refused(contradiction),
             Ok(run) => {
                 let has_moved = run.state() != before.state();
-                self.keep_run(&event, &before, run.clone(), now);
+                self.keep_run(&event, &before, run.clone(), true, now);
                 Reported::Run { run: Box::new(run), has_moved }
             }
         }
     }
 
-    pub(super) fn lapse_runs(&mut self, now: Timestamp, limit: usize) -> Lapsed {
+    pub(super) fn lapse_runs(&mut self, gone_until: Timestamp, now: Timestamp, limit: usize) -> Lapsed {
         let due =
             |(id, run): (&EventId, &Run)| run.due_at().filter(|due_at| *due_at <= now).map(|due_at| (due_at, *id));
         let mut over: Vec<(Timestamp, EventId)> = self.runs.iter().filter_map(due).collect();
@@ -44,19 +44,20 @@ impl Kept {
             let before = self.runs.get(id).cloned();
             let after = before.as_ref().and_then(|run| run.lapsed(now));
             if let (Some(event), Some(before), Some(after)) = (event, before, after) {
-                self.keep_run(&event, &before, after, now);
+                let is_told = event.fired_at > gone_until;
+                self.keep_run(&event, &before, after, is_told, now);
             }
         }
         Lapsed { overdue: over.len(), next_at: self.runs.values().filter_map(Run::due_at).min() }
     }
 
-    /// The run is so from now on, and what is new is told to whom its trigger named, where that destination is there.
-    fn keep_run(&mut self, event: &Event, before: &Run, after: Run, now: Timestamp) {
+    /// The run is so from now on, and what is new is told, where it is to be, to whom its trigger named, where that destination is there.
+    fn keep_run(&mut self, event: &Event, before: &Run, after: Run, is_told: bool, now: Timestamp) {
         if *before == after {
             return;
         }
         let news = News::between(before, &after);
-        let alert = after.alert().filter(|to| self.destination_of(event.owner, *to).is_some());
+        let alert = after.alert().filter(|to| is_told && self.destination_of(event.owner, *to).is_some());
         if let Some((news, to)) = news.zip(alert) {
             let definition = telling(news, event, &after, to);
             let message_id = event.message_id.of_alert(news.word(), 0, now);

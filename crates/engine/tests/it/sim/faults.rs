@@ -655,9 +655,9 @@ impl Store for Faults {
         self.memory.report_run(event, fired_at, report, gone_until, now).await
     }
 
-    async fn lapse_runs(&self, now: Timestamp, limit: usize) -> Result<Lapsed> {
+    async fn lapse_runs(&self, gone_until: Timestamp, now: Timestamp, limit: usize) -> Result<Lapsed> {
         self.refuse()?;
-        let answer = self.memory.lapse_runs(now, limit).await;
+        let answer = self.memory.lapse_runs(gone_until, now, limit).await;
         self.lose(answer)
     }
 

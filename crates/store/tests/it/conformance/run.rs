@@ -181,7 +181,7 @@ async fn however_an_event_came_to_be_it_has_a_run_and_its_claims_say_so() {
 async fn what_is_not_heard_of_in_time_is_overdue_once_and_told_once() {
     everywhere(async |bench| {
         let job = Job::new(&bench).await;
-        let lapse = async |second: i64| bench.store.lapse_runs(t(second), 10).await.expect("an answer");
+        let lapse = async |second: i64| bench.store.lapse_runs(t(-1), t(second), 10).await.expect("an answer");
         assert_eq!(lapse(0).await, Lapsed { overdue: 0, next_at: None });
         let (silent, begun, done) = (job.fire(&bench, 0).await, job.fire(&bench, 1).await, job.fire(&bench, 2).await);
         report(&bench, begun, 1, Verb::Start, 3).await;
@@ -214,15 +214,29 @@ async fn what_is_not_heard_of_in_time_is_overdue_once_and_told_once() {
 }
 
 #[tokio::test]
+async fn nobody_is_told_of_a_run_whose_event_is_gone() {
+    everywhere(async |bench| {
+        let job = Job::new(&bench).await;
+        let (gone, there) = (job.fire(&bench, 0).await, job.fire(&bench, 1).await);
+        // Nobody ran for long, and the clean-up is behind.
+        assert_eq!(bench.store.lapse_runs(t(0), t(900), 10).await, Ok(Lapsed { overdue: 2, next_at: None }));
+        assert_eq!(job.run(&bench, gone).await.map(|run| run.state()), Some(State::Overdue), "it is so all the same");
+        let told = job.told(&bench).await;
+        assert_eq!(told.iter().map(|(_, facts)| &facts["event"]["id"]).collect::<Vec<_>>(), [&Value::from(there.0)]);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn the_earliest_come_first_and_no_more_than_asked_for() {
     everywhere(async |bench| {
         let job = Job::new(&bench).await;
         for second in [3, 1, 2] {
             job.fire(&bench, second).await;
         }
-        let lapsed = bench.store.lapse_runs(t(100), 2).await;
+        let lapsed = bench.store.lapse_runs(t(-1), t(100), 2).await;
         assert_eq!(lapsed, Ok(Lapsed { overdue: 2, next_at: Some(t(63)) }));
-        let lapsed = bench.store.lapse_runs(t(100), 2).await;
+        let lapsed = bench.store.lapse_runs(t(-1), t(100), 2).await;
         assert_eq!(lapsed, Ok(Lapsed { overdue: 1, next_at: None }));
         let latest = bench.store.latest_runs(job.owner, job.trigger, t(-1), 2).await.expect("an answer");
         assert_eq!(latest.iter().map(|of| of.run.expected_at).collect::<Vec<_>>(), [t(3), t(2)]);
@@ -237,12 +251,12 @@ async fn who_looks_at_once_finds_each_once() {
         for _ in 0..30 {
             job.fire(&bench, 0).await;
         }
-        let looks = (0..4).map(|_| bench.store.lapse_runs(t(100), 1_000));
+        let looks = (0..4).map(|_| bench.store.lapse_runs(t(-1), t(100), 1_000));
         let mut found = 0;
         for lapsed in futures_util::future::join_all(looks).await {
             found += lapsed.expect("an answer").overdue;
         }
-        found += bench.store.lapse_runs(t(100), 1_000).await.expect("an answer").overdue;
+        found += bench.store.lapse_runs(t(-1), t(100), 1_000).await.expect("an answer").overdue;
         assert_eq!((found, job.told(&bench).await.len()), (30, 30));
     })
     .await;
@@ -268,7 +282,7 @@ async fn a_failure_is_told_with_its_words_unless_there_is_nobody_to_tell() {
         bench.store.report_run(other, t(0), failed, t(-1), t(12)).await.expect("an answer");
         assert_eq!(job.run(&bench, other).await.map(|run| run.state()), Some(State::Failed));
         let silent = job.fire(&bench, 20).await;
-        assert_eq!(bench.store.lapse_runs(t(100), 9).await.map(|lapsed| lapsed.overdue), Ok(1));
+        assert_eq!(bench.store.lapse_runs(t(-1), t(100), 9).await.map(|lapsed| lapsed.overdue), Ok(1));
         assert_eq!(job.run(&bench, silent).await.map(|run| run.state()), Some(State::Overdue));
         assert_eq!(job.told(&bench).await.len(), 1);
     })
@@ -324,8 +338,8 @@ async fn a_run_goes_with_its_event_and_outlives_its_trigger() {
         }
         assert_eq!(job.run(&bench, old).await, None);
         assert_eq!(report(&bench, old, 0, Verb::Done, 56).await, Reported::NotFound);
-        assert_eq!(bench.store.lapse_runs(t(100), 9).await, Ok(Lapsed { overdue: 0, next_at: Some(t(650)) }));
-        assert_eq!(bench.store.lapse_runs(t(700), 9).await, Ok(Lapsed { overdue: 1, next_at: None }));
+        assert_eq!(bench.store.lapse_runs(t(-1), t(100), 9).await, Ok(Lapsed { overdue: 0, next_at: Some(t(650)) }));
+        assert_eq!(bench.store.lapse_runs(t(-1), t(700), 9).await, Ok(Lapsed { overdue: 1, next_at: None }));
         assert_eq!(job.run(&bench, young).await.map(|run| run.state()), Some(State::Overdue));
     })
     .await;
@@ -339,7 +353,7 @@ async fn what_was_reported_is_there_after_a_restart_and_what_was_expected_still_
         report(&bench, begun, 0, Verb::Start, 2).await;
         let (before, bench) = (job.run(&bench, begun).await, bench.reopen().await);
         assert_eq!(job.run(&bench, begun).await, before);
-        assert_eq!(bench.store.lapse_runs(t(61), 9).await, Ok(Lapsed { overdue: 1, next_at: Some(t(600)) }));
+        assert_eq!(bench.store.lapse_runs(t(-1), t(61), 9).await, Ok(Lapsed { overdue: 1, next_at: Some(t(600)) }));
         let (told, bench) = (job.told(&bench).await, bench.reopen().await);
         assert_eq!((told.len(), &told[0].1["event"]["id"]), (1, &silent.0.into()));
         assert_eq!(job.told(&bench).await, told);

@@ -2,7 +2,7 @@
 //! only promise to ascend; and nobody is told, because what is told names such a number.
 
 use jiff::Timestamp;
-use oncue_domain::event::Event;
+use oncue_domain::event::{Event, Retention};
 use oncue_domain::id::UserId;
 use oncue_domain::run::{Expectation, Report, Verb};
 use oncue_domain::schedule::every::Period;
@@ -66,7 +66,10 @@ impl Reporting {
     /// Does it, where `events` are all of the owner's, oldest first; places count from the newest.
     pub(super) async fn run(self, store: &dyn Store, events: &[Event], now: Timestamp) -> Outcome {
         match self.what {
-            What::Lapse(limit) => told(store.lapse_runs(now, limit).await, |lapsed| lapsed.overdue > 0),
+            What::Lapse(limit) => {
+                let gone_until = Retention::STANDARD.gone_until(now);
+                told(store.lapse_runs(gone_until, now, limit).await, |lapsed| lapsed.overdue > 0)
+            }
             What::Report(place, off, report, is_gone) => {
                 let Some(event) = events.iter().rev().filter(|event| event.has_run).nth(place) else {
                     return Outcome::default();

@@ -124,7 +124,7 @@ async fn ask(node: &Postgres) {
     let page = EventPage::NewestFirst(None);
     let listed = node.events(OWNER, EventFilter::default(), page, 10).await.expect("events");
     assert!(listed.iter().all(|event| event.has_run), "{listed:?}");
-    let lapsed = node.lapse_runs(gone_until, 10).await.expect("an answer");
+    let lapsed = node.lapse_runs(gone_until, gone_until, 10).await.expect("an answer");
     assert_eq!((lapsed.overdue, lapsed.next_at.is_some()), (0, true));
     let attention = node.attention(OWNER, gone_until, t(3600)).await.expect("an answer");
     assert_eq!((attention.tally.all, attention.overdue.len(), attention.failing.len()), (10, 10, 10));

@@ -248,7 +248,7 @@ async fn what_two_nodes_find_overdue_at_once_is_told_once() {
             .take(4)
             .map(|node| {
                 let store = Arc::clone(&node.store);
-                tokio::spawn(async move { store.lapse_runs(now, 15).await.expect("an answer").overdue })
+                tokio::spawn(async move { store.lapse_runs(t(-1), now, 15).await.expect("an answer").overdue })
             })
             .collect();
         let mut found = 0;
@@ -256,7 +256,7 @@ async fn what_two_nodes_find_overdue_at_once_is_told_once() {
             found += look.await.expect("no panic");
         }
         loop {
-            let more = nodes.nodes[0].store.lapse_runs(now, 15).await.expect("an answer").overdue;
+            let more = nodes.nodes[0].store.lapse_runs(t(-1), now, 15).await.expect("an answer").overdue;
             if more == 0 {
                 break;
             }
