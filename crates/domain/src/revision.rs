@@ -25,6 +25,16 @@ pub struct Revision {
     pub until: Option<Timestamp>,
 }
 
+impl Revision {
+    /// The same as it stood at an instant: where a pause was over by then, nothing is said of that any more, and nothing that came later ended it.
+    #[must_use]
+    pub fn as_of(&self, at: Timestamp) -> Revision {
+        let mut revision = self.clone();
+        revision.trigger.definition = revision.trigger.definition.as_of(at);
+        revision
+    }
+}
+
 /// Something that a trigger says and that differs between two revisions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {

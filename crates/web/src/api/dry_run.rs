@@ -2,7 +2,7 @@
 //! checked as the call itself checks it, by the same code and with the same refusals, and then nothing is done: nothing is stored, logged or
 //! counted, and no key is used up. What it comes to is worked out in `domain::effect`; here it is written down.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use axum::Json;
@@ -291,7 +291,7 @@ pub(crate) async fn of_making(
     now: Timestamp,
     until: Option<Timestamp>,
 ) -> Result<Response, Fault> {
-    look_for_destinations(app, caller.owner(), &definition.destinations).await?;
+    Looked::default().look(app, caller.owner(), &definition).await?;
     let asked = Asked { app, now, until };
     let made = to_make(app, caller.owner(), definition, now).as_made(TriggerId(0), now);
     let zone = asked.zone(made.trigger.definition.schedule.as_ref());
@@ -323,7 +323,7 @@ pub(crate) async fn of_change(
     let found = app.store.trigger(caller.owner(), id).await?;
     let before = found.ok_or_else(|| Fault::not_found("Trigger"))?;
     let definition = decide(&before, asked.now)?;
-    look_for_destinations(app, caller.owner(), &definition.destinations).await?;
+    Looked::default().look(app, caller.owner(), &definition).await?;
     let zone = asked.zone(definition.schedule.as_ref().or(before.trigger.definition.schedule.as_ref()));
     let edit = before.edit(definition, asked.now);
     let (after, effect) = Effect::of_edit(&before, edit, asked.span(&zone), &zone);
@@ -345,7 +345,9 @@ impl Edited {
     pub(crate) fn respond(&self, app: &Shared) -> Response {
         let (mut old, new) =
             (fields(&TriggerDocument::of(app, &self.before)), fields(&TriggerDocument::of(app, &self.after)));
-        let differing = changes(&self.before.trigger.definition, &self.after.trigger.definition);
+        // A pause that is over by then is none that could be ended.
+        let stood = self.before.trigger.definition.clone().as_of(self.effect.span.from);
+        let differing = changes(&stood, &self.after.trigger.definition);
         let document = |field| ChangeDocument::new(field, old.remove(field), new.get(field).cloned());
         let differing = differing.into_iter().map(|change| change.word()).map(document).collect();
         let asked = Asked { app, now: self.effect.span.from, until: None };
@@ -369,12 +371,27 @@ pub(crate) async fn of_deleting(
     Ok(asked.respond(None, Vec::new(), &effect, backlog.occurrences))
 }
 
-/// The store looks for them in the transaction that writes; whoever writes nothing looks here.
-pub(crate) async fn look_for_destinations(app: &Shared, owner: UserId, named: &[DestinationId]) -> Result<(), Fault> {
-    for id in named {
-        if app.store.destination(owner, *id).await?.is_none() {
-            return Err(trigger_destination::missing(named, MissingDestination(*id)));
+/// Which destinations are there. The store looks for those that a trigger names in the transaction that writes; whoever writes nothing looks
+/// here, for each of them once.
+#[derive(Default)]
+pub(crate) struct Looked(HashMap<DestinationId, bool>);
+
+impl Looked {
+    /// Whether everything is there that a trigger of this definition names.
+    pub(crate) async fn look(&mut self, app: &Shared, owner: UserId, definition: &Definition) -> Result<(), Fault> {
+        for id in definition.named_destinations() {
+            let is_there = match self.0.get(&id) {
+                Some(is_there) => *is_there,
+                None => {
+                    let is_there = app.store.destination(owner, id).await?.is_some();
+                    self.0.insert(id, is_there);
+                    is_there
+                }
+            };
+            if !is_there {
+                return Err(trigger_destination::missing(&definition.destinations, MissingDestination(id)));
+            }
         }
+        Ok(())
     }
-    Ok(())
 }

@@ -27,20 +27,12 @@ impl PauseDocument {
 
 /// Reads `pause`, which pauses where `enabled` is not named beside it; null and `{}` say nothing more than `enabled` does. Without an offset a
 /// time is read in `zone`.
-pub(super) fn read(
-    fields: &mut Fields,
-    definition: &mut Definition,
-    is_switched: bool,
-    zone: &Zone,
-    current: Option<&Definition>,
-    now: Timestamp,
-) {
+pub(super) fn read(fields: &mut Fields, definition: &mut Definition, is_switched: bool, zone: &Zone, now: Timestamp) {
     definition.pause = None;
     let Some(mut inner) = fields.take_object("pause") else { return };
     let reason = inner.take_with("reason", |text| parse_reason(text).map_err(|error| error.message)).flatten();
     let until = inner.take_instant("until", zone);
-    let stood = current.and_then(Definition::pause_ends_at);
-    if until.is_some_and(|end| end <= now) && until != stood {
+    if until.is_some_and(|end| end <= now) {
         inner.fail("until", "The end of a pause must be in the future.");
     }
     fields.absorb(inner);

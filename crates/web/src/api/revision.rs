@@ -103,7 +103,8 @@ fn as_trigger(app: &Shared, revision: &Revision) -> TriggerDocument {
 }
 
 fn what_changed(app: &Shared, before: &Revision, after: &Revision) -> Vec<ChangeDocument> {
-    let (mut old, mut new) = (fields(&as_trigger(app, before)), fields(&as_trigger(app, after)));
+    let before = before.as_of(after.made_at);
+    let (mut old, mut new) = (fields(&as_trigger(app, &before)), fields(&as_trigger(app, after)));
     let changed = changes(&before.trigger.definition, &after.trigger.definition);
     let document = |field| ChangeDocument::new(field, old.remove(field), new.remove(field));
     changed.into_iter().map(|change| change.word()).map(document).collect()

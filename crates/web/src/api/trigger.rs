@@ -238,7 +238,7 @@ pub(super) fn define(
         }
     }
     if fields.has("pause") {
-        pause::read(&mut fields, &mut definition, is_switched, &zone, current, now);
+        pause::read(&mut fields, &mut definition, is_switched, &zone, now);
     } else if definition.enabled {
         definition.pause = None;
     }

@@ -157,6 +157,7 @@ impl Writer<'_> {
     }
 
     fn changes(&self, before: &Revision, after: &Revision) -> Vec<ChangeRow> {
+        let before = &before.as_of(after.made_at);
         let (old, new) = (&before.trigger.definition, &after.trigger.definition);
         let row = |change| {
             let label = title(change);

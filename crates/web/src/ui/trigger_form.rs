@@ -370,7 +370,7 @@ pub(crate) fn wall(instant: Timestamp, zone: &Zone) -> String {
 }
 
 /// Whether two texts name the same wall time; browsers leave out seconds, or add zeros, as they please.
-fn is_same_wall(one: &str, other: &str) -> bool {
+pub(crate) fn is_same_wall(one: &str, other: &str) -> bool {
     let read = |text: &str| text.parse::<DateTime>().ok();
     one == other || read(one).is_some_and(|one| read(other) == Some(one))
 }

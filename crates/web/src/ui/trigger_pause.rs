@@ -11,7 +11,7 @@ use oncue_domain::trigger::{Armed, Definition, Pause, REASON_CHARS_MAX, parse_re
 use super::frame::{Frame, Place};
 use super::notice::{Done, Notice};
 use super::trigger_action::{ACTION_BYTES_MAX, way_back};
-use super::trigger_form::wall;
+use super::trigger_form::{is_same_wall, wall};
 use super::trigger_row::label;
 use super::viewer::trigger_zone;
 use super::way_back::page_of_ours;
@@ -36,11 +36,14 @@ impl Typed {
         Typed { reason: typed("reason"), until: typed("until"), ..Typed::default() }
     }
 
-    /// What is said of the pause; none where something is wrong with it, which then stands beside it.
-    fn read(&mut self, zone: &Zone, now: Timestamp) -> Option<Option<Pause>> {
+    /// What is said of the pause; none where something is wrong with it, which then stands beside it. `stood` is the end that the page showed:
+    /// where the clock shows a time twice, or the field cannot hold all of it, what was left alone stays that end.
+    fn read(&mut self, zone: &Zone, stood: Option<Timestamp>, now: Timestamp) -> Option<Option<Pause>> {
         let reason = parse_reason(&self.reason).map_err(|error| self.reason_error = Some(error.message)).ok()?;
+        let stood = stood.filter(|end| is_same_wall(&self.until, &wall(*end, zone)));
         let until = match self.until.as_str() {
             "" => None,
+            _ if stood.is_some() => stood,
             text => match parse_instant(text, zone) {
                 Ok(end) if end > now => Some(end),
                 Ok(_) => {
@@ -118,8 +121,9 @@ pub(super) async fn pause(
 ) -> Result<Response, PageFault> {
     let form = parse_form(&read_form_body(request, ACTION_BYTES_MAX).await?);
     let armed = load(&app, caller.owner(), &id).await?;
-    let mut typed = Typed::of(&form);
-    let Some(pause) = typed.read(&zone_of(&app, &armed), app.now()) else {
+    let (mut typed, now) = (Typed::of(&form), app.now());
+    let stood = armed.trigger.definition.pause_at(now).and_then(|pause| pause.until);
+    let Some(pause) = typed.read(&zone_of(&app, &armed), stood, now) else {
         let again = PausePage::of(&app, &caller, &armed, typed, form.get("back").map(String::as_str));
         return Ok(page(StatusCode::UNPROCESSABLE_ENTITY, &again));
     };
@@ -143,11 +147,29 @@ mod tests {
     use super::*;
 
     fn read(reason: &str, until: &str) -> (Option<Option<Pause>>, Typed) {
+        read_over(None, reason, until)
+    }
+
+    fn read_over(stood: Option<Timestamp>, reason: &str, until: &str) -> (Option<Option<Pause>>, Typed) {
         let form: Form =
             [("reason", reason), ("until", until)].map(|(name, text)| (name.to_owned(), text.to_owned())).into();
         let mut typed = Typed::of(&form);
         let riga = Zones::bundled().get("Europe/Riga").expect("a zone of the bundled copy");
-        (typed.read(&riga, "2026-12-01T00:00:00Z".parse().expect("an instant")), typed)
+        (typed.read(&riga, stood, "2026-12-01T00:00:00Z".parse().expect("an instant")), typed)
+    }
+
+    #[test]
+    fn an_end_that_is_left_alone_stays_where_the_clock_shows_it_twice_and_to_the_microsecond() {
+        let at = |text: &str| text.parse::<Timestamp>().expect("an instant");
+        // On 31 October 2027 the clocks of Riga show half past three at half past midnight and an hour later.
+        for stood in ["2027-10-31T00:30:00Z", "2027-10-31T01:30:00Z", "2027-10-31T01:30:00.000007Z"] {
+            for typed in ["2027-10-31T03:30", "2027-10-31T03:30:00.000"] {
+                let (pause, _) = read_over(Some(at(stood)), "why", typed);
+                assert_eq!(pause, Some(Pause::new(Some("why".to_owned()), Some(at(stood)))), "{typed}");
+            }
+        }
+        let (moved, _) = read_over(Some(at("2027-10-31T01:30:00Z")), "", "2027-10-31T03:31");
+        assert_eq!(moved, Some(Pause::new(None, Some(at("2027-10-31T00:31:00Z")))), "what was changed is read anew");
     }
 
     #[test]

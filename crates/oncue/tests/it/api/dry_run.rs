@@ -117,6 +117,7 @@ fn the_same_is_refused_as_when_it_is_carried_out() {
     let bodies = [
         json!({"type": "scheduled", "schedule_details": {"run_at": "2020-01-01T00:00:00Z"}}),
         json!({"type": "api", "destinations": [987_654]}),
+        json!({"type": "api", "expects": {"report_within": "1m", "alert": 987_654}}),
         json!({"type": "api", "webhook_url": "http://169.254.169.254/"}),
         json!({"type": "api", "colour": "red"}),
         json!({"type": "api", "payload_schema": {"type": "object"}, "api_payload": 7}),
@@ -179,11 +180,13 @@ fn a_call_that_says_it_oddly_or_twice_is_not_carried_out_either() {
 fn many_are_looked_at_one_by_one() {
     let server = Server::start();
     let ann = server.user();
-    let body = json!([{"type": "api"}, {"type": "never"}, {"type": "api", "destinations": [987_654]}]);
+    let expecting = json!({"report_within": "1m", "alert": 987_654});
+    let missing = json!({"type": "api", "destinations": [987_654]});
+    let body = json!([{"type": "api"}, {"type": "never"}, missing, {"type": "api", "expects": expecting}, missing]);
     let told = asked(&ann, "POST", "/api/v1/triggers/bulk?dry_run=true", Some(&body)).is(200).json();
     let statuses: Vec<&Value> =
         told["results"].as_array().expect("a list").iter().map(|result| &result["status"]).collect();
-    assert_eq!(statuses, [200, 422, 422]);
+    assert_eq!(statuses, [200, 422, 422, 422, 422]);
     assert_eq!((&told["accepted"], &told["results"][0]["id"]), (&json!(1), &Value::Null));
 }
 

@@ -138,10 +138,24 @@ fn what_is_said_of_a_pause_is_checked_and_kept_by_edits_that_do_not_mean_it() {
     ] {
         ann.patch(&at, &body).blames(field);
     }
-    ann.patch(&at, &json!({"pause": {"reason": "a moment", "until": in_ms(900)}})).is(200);
+    let end = in_ms(900);
+    ann.patch(&at, &json!({"pause": {"reason": "the inventory", "until": end}})).is(200);
     let resumed =
         until("the pause is over", || Some(ann.get(&at).is(200).json()).filter(|shown| shown["enabled"] == true));
     assert_eq!(resumed["pause"], Value::Null);
+    ann.patch(&at, &json!({"pause": {"reason": "the inventory", "until": end}})).blames("pause.until");
+    let names = |changes: &Value| -> Vec<Value> {
+        changes.as_array().expect("a list").iter().map(|change| change["field"].clone()).collect()
+    };
+    let told = ann.patch(&format!("{at}?dry_run=true"), &json!({"name": "later"})).is(200).json();
+    assert_eq!(names(&told["changes"]), ["name"], "nobody ends what is over");
+    let page = || ann.get(&format!("/ui/triggers/{id}/revisions")).is(200).text.matches("the inventory").count();
+    let before = page();
+    assert!(before > 0, "it is told with the revision that paused");
+    ann.patch(&at, &json!({"name": "later"})).is(200);
+    let latest = ann.get(&format!("{at}/revisions?limit=1")).is(200).list().remove(0);
+    assert_eq!(names(&latest["changes"]), ["name"], "{latest}");
+    assert_eq!(page(), before, "and not with the one that came after its end");
     ann.post_nothing(&format!("{at}/fire")).is(200);
     let resumed = ann.patch(&at, &json!({"pause": {"reason": "again"}})).is(200).json();
     assert_eq!(resumed["pause"]["until"], Value::Null, "what was said before is over");

@@ -20,7 +20,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::dry_run::{Run, look_for_destinations};
+use super::dry_run::{Looked, Run};
 use super::trigger::{TriggerInput, define, to_make};
 use super::trigger_destination::missing;
 use crate::app::{App, Shared};
@@ -102,10 +102,9 @@ async fn make_all(app: &Shared, caller: &Caller, new: Vec<NewTrigger>, now: Time
 
 /// Whether triggers of checked definitions could be made.
 async fn look_at_all(app: &Shared, owner: UserId, new: Vec<NewTrigger>) -> Vec<Result<Done, Fault>> {
-    let mut results = Vec::with_capacity(new.len());
+    let (mut results, mut looked) = (Vec::with_capacity(new.len()), Looked::default());
     for one in new {
-        let looked = look_for_destinations(app, owner, &one.definition.destinations).await;
-        results.push(looked.map(|()| Done::Looked));
+        results.push(looked.look(app, owner, &one.definition).await.map(|()| Done::Looked));
     }
     results
 }
