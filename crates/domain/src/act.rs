@@ -11,6 +11,7 @@ use crate::actor::Actor;
 use crate::audit::Repair;
 use crate::destination::Standing;
 use crate::id::{ApiKeyId, DestinationId, TriggerId, UserId};
+use crate::occurrence::Reason;
 use crate::plan::Absence;
 use crate::redelivery::DeliveryId;
 use crate::store::{BacklogView, Made, NewTrigger, Touched};
@@ -269,6 +270,19 @@ impl Act {
         };
         let name = touched.name.clone().filter(|_| id.is_some());
         Some(Act { name, details: Some(details), ..Act::new(owner, action, Thing::Trigger, id) })
+    }
+
+    /// What waited in a backlog does not fire any more, and nobody asked for that.
+    pub fn backlog_given_up(ended: &BacklogView, reason: Reason) -> Act {
+        let BacklogView { backlog, name } = ended;
+        let why = match reason {
+            Reason::Expired => "the trigger has expired",
+            _ => "they had waited too long",
+        };
+        let occurrences =
+            if backlog.left == 1 { "1 occurrence".to_owned() } else { format!("{} occurrences", backlog.left) };
+        let act = Act::new(backlog.owner, Action::Discarded, Thing::Trigger, Some(backlog.trigger.0));
+        Act { name: name.clone(), details: Some(format!("{occurrences}: {why}")), ..act }
     }
 
     /// Occurrences of a past span wait to fire.

@@ -296,7 +296,7 @@ pub(super) async fn release(
     let transaction = answered(client.transaction()).await?;
     let meant = format!("backlogs.owner = $3 AND backlogs.id = coalesce($2, backlogs.id) AND {EXPIRED}");
     let params: Params<'_> = &[&now.as_microsecond(), &id.map(|id| id.0), &owner.0];
-    let expired = give_up(&transaction, shared, &meant, params, Reason::Expired, now).await?.backlogs;
+    let expired = give_up_unasked(&transaction, shared, &meant, params, Reason::Expired, now).await?.backlogs;
     let sql = format!(
         "UPDATE backlogs SET is_held = FALSE
          WHERE owner = $1 AND is_held AND id = coalesce($2, id)
@@ -329,7 +329,7 @@ pub(super) async fn discard(
     let transaction = answered(client.transaction()).await?;
     let meant = "backlogs.owner = $1 AND backlogs.id = coalesce($2, backlogs.id)";
     let params: Params<'_> = &[&owner.0, &id.map(|id| id.0)];
-    let touched = give_up(&transaction, shared, meant, params, Reason::Discarded, now).await?;
+    let touched = touched(&give_up(&transaction, shared, meant, params, Reason::Discarded, now).await?);
     act::note(&transaction, author, Act::backlogs(owner, Action::Discarded, &touched)).await?;
     answered(transaction.commit()).await?;
     if touched.backlogs > 0 {
@@ -344,7 +344,7 @@ pub(super) async fn discard_old(shared: &Shared, now: Timestamp) -> Result<Touch
     let before = now.checked_sub(BACKLOG_KEPT).unwrap_or(Timestamp::MIN).as_microsecond();
     let meant = "backlogs.id IN (SELECT id FROM backlogs WHERE made_at <= $1 ORDER BY made_at LIMIT $2)";
     let params: Params<'_> = &[&before, &limit_of(OLD_TOGETHER)];
-    let touched = give_up(&transaction, shared, meant, params, Reason::Discarded, now).await?;
+    let touched = give_up_unasked(&transaction, shared, meant, params, Reason::Discarded, now).await?;
     answered(transaction.commit()).await?;
     Ok(touched)
 }
@@ -362,12 +362,13 @@ pub(super) async fn expire(shared: &Shared, id: Option<BacklogId>, now: Timestam
     let touched = match id {
         Some(id) => {
             let meant = format!("backlogs.id = $2 AND {EXPIRED}");
-            give_up(&transaction, shared, &meant, &[&now_us, &id.0], Reason::Expired, now).await?
+            give_up_unasked(&transaction, shared, &meant, &[&now_us, &id.0], Reason::Expired, now).await?
         }
         None => {
             let some = format!("SELECT backlogs.id FROM backlogs WHERE {EXPIRED} LIMIT $2");
             let meant = format!("backlogs.id IN ({some}) AND {EXPIRED}");
-            give_up(&transaction, shared, &meant, &[&now_us, &limit_of(OLD_TOGETHER)], Reason::Expired, now).await?
+            let params: Params<'_> = &[&now_us, &limit_of(OLD_TOGETHER)];
+            give_up_unasked(&transaction, shared, &meant, params, Reason::Expired, now).await?
         }
     };
     answered(transaction.commit()).await?;
@@ -393,17 +394,39 @@ async fn give_up(
     params: Params<'_>,
     reason: Reason,
     now: Timestamp,
-) -> Result<Touched> {
+) -> Result<Vec<BacklogView>> {
     let sql =
         format!("SELECT {BACKLOG}, {NAME} FROM backlogs WHERE {meant} ORDER BY backlogs.id FOR UPDATE OF backlogs");
     let found = query(client, &sql, params).await?.iter().map(view).collect::<Result<Vec<_>>>()?;
-    let mut touched = Touched::default();
-    for BacklogView { backlog, name } in found {
+    for BacklogView { backlog, .. } in &found {
         execute(client, "DELETE FROM backlogs WHERE id = $1", &[&backlog.id.0]).await?;
         if let Some(skipped) = backlog.given_up(reason) {
             record(client, shared, backlog.owner, backlog.trigger, &skipped, now).await?;
         }
-        touched.note(backlog.trigger, name, backlog.source, backlog.left);
     }
-    Ok(touched)
+    Ok(found)
+}
+
+/// The same where nobody asked for it, which the audit log tells.
+async fn give_up_unasked(
+    client: &impl GenericClient,
+    shared: &Shared,
+    meant: &str,
+    params: Params<'_>,
+    reason: Reason,
+    now: Timestamp,
+) -> Result<Touched> {
+    let given = give_up(client, shared, meant, params, reason, now).await?;
+    for ended in &given {
+        act::write_own(client, &Act::backlog_given_up(ended, reason), now).await?;
+    }
+    Ok(touched(&given))
+}
+
+fn touched(given: &[BacklogView]) -> Touched {
+    let mut touched = Touched::default();
+    for BacklogView { backlog, name } in given {
+        touched.note(backlog.trigger, name.clone(), backlog.source, backlog.left);
+    }
+    touched
 }

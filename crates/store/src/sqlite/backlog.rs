@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use oncue_domain::act::Act;
 use oncue_domain::actor::Actor;
 use oncue_domain::backlog::{BACKLOG_KEPT, Backlog, Drained, NewBacklog, PutOff, Source};
 use oncue_domain::id::{BacklogId, EventId, TriggerId, UserId};
@@ -14,7 +15,7 @@ use rusqlite::{Connection, OptionalExtension, Row, ToSql};
 use super::event::{NewEvent, log};
 use super::trigger::{TRIGGER, TRIGGER_COLUMNS, parsed, record};
 use super::writer::Effects;
-use super::{Shared, failed};
+use super::{Shared, act, failed};
 use crate::codec::{actor, actor_to_text, broken, instant};
 
 /// The columns of a backlog. It is busy while what fired of it last has a delivery that was never tried.
@@ -294,7 +295,7 @@ pub(super) fn release(
 ) -> Result<Touched> {
     let meant = format!("backlogs.owner = ?3 AND backlogs.id = coalesce(?2, backlogs.id) AND {EXPIRED}");
     let params: &[&dyn ToSql] = &[&now.as_microsecond(), &id.map(|id| id.0), &owner.0];
-    let expired = give_up(connection, effects, &meant, params, Reason::Expired, now)?.backlogs;
+    let expired = give_up_unasked(connection, effects, &meant, params, Reason::Expired, now)?.backlogs;
     let mut touched = Touched { expired, ..Touched::default() };
     let sql = format!(
         "UPDATE backlogs SET is_held = 0
@@ -324,13 +325,14 @@ pub(super) fn discard(
     now: Timestamp,
 ) -> Result<Touched> {
     let meant = "backlogs.owner = ?1 AND backlogs.id = coalesce(?2, backlogs.id)";
-    give_up(connection, effects, meant, &[&owner.0, &id.map(|id| id.0)], Reason::Discarded, now)
+    let given = give_up(connection, effects, meant, &[&owner.0, &id.map(|id| id.0)], Reason::Discarded, now)?;
+    Ok(touched(&given))
 }
 
 pub(super) fn discard_old(connection: &Connection, effects: &mut Effects, now: Timestamp) -> Result<Touched> {
     let before = now.checked_sub(BACKLOG_KEPT).unwrap_or(Timestamp::MIN).as_microsecond();
     let meant = "backlogs.id IN (SELECT id FROM backlogs WHERE made_at <= ?1 ORDER BY made_at LIMIT ?2)";
-    give_up(connection, effects, meant, &[&before, &OLD_TOGETHER], Reason::Discarded, now)
+    give_up_unasked(connection, effects, meant, &[&before, &OLD_TOGETHER], Reason::Discarded, now)
 }
 
 /// The trigger of a backlog has expired by `?1`.
@@ -347,11 +349,11 @@ pub(super) fn expire(
     match id {
         Some(id) => {
             let meant = format!("backlogs.id = ?2 AND {EXPIRED}");
-            give_up(connection, effects, &meant, &[&now_us, &id.0], Reason::Expired, now)
+            give_up_unasked(connection, effects, &meant, &[&now_us, &id.0], Reason::Expired, now)
         }
         None => {
             let meant = format!("backlogs.id IN (SELECT id FROM backlogs WHERE {EXPIRED} LIMIT ?2)");
-            give_up(connection, effects, &meant, &[&now_us, &OLD_TOGETHER], Reason::Expired, now)
+            give_up_unasked(connection, effects, &meant, &[&now_us, &OLD_TOGETHER], Reason::Expired, now)
         }
     }
 }
@@ -375,7 +377,7 @@ fn give_up(
     params: &[&dyn ToSql],
     reason: Reason,
     now: Timestamp,
-) -> Result<Touched> {
+) -> Result<Vec<BacklogView>> {
     let mut found = Vec::new();
     {
         let sql = format!("SELECT {BACKLOG}, {NAME} FROM backlogs WHERE {meant} ORDER BY backlogs.id");
@@ -385,8 +387,7 @@ fn give_up(
             found.push(view(row)?);
         }
     }
-    let mut touched = Touched::default();
-    for BacklogView { backlog, name } in found {
+    for BacklogView { backlog, .. } in &found {
         connection
             .prepare_cached("DELETE FROM backlogs WHERE id = ?")
             .and_then(|mut statement| statement.execute([backlog.id.0]))
@@ -394,8 +395,31 @@ fn give_up(
         if let Some(skipped) = backlog.given_up(reason) {
             record(connection, effects, backlog.owner, backlog.trigger, &skipped, now)?;
         }
-        touched.note(backlog.trigger, name, backlog.source, backlog.left);
         effects.edited.insert(backlog.owner);
     }
-    Ok(touched)
+    Ok(found)
+}
+
+/// The same where nobody asked for it, which the audit log tells.
+fn give_up_unasked(
+    connection: &Connection,
+    effects: &mut Effects,
+    meant: &str,
+    params: &[&dyn ToSql],
+    reason: Reason,
+    now: Timestamp,
+) -> Result<Touched> {
+    let given = give_up(connection, effects, meant, params, reason, now)?;
+    for ended in &given {
+        act::write_own(connection, &Act::backlog_given_up(ended, reason), now)?;
+    }
+    Ok(touched(&given))
+}
+
+fn touched(given: &[BacklogView]) -> Touched {
+    let mut touched = Touched::default();
+    for BacklogView { backlog, name } in given {
+        touched.note(backlog.trigger, name.clone(), backlog.source, backlog.left);
+    }
+    touched
 }

@@ -7,7 +7,8 @@ use jiff::Timestamp;
 
 use super::event::NewEvent;
 use super::{Kept, delivery, draw};
-use crate::actor::Actor;
+use crate::act::Act;
+use crate::actor::{Actor, Author};
 use crate::backlog::{BACKLOG_KEPT, Backlog, Drained, NewBacklog, PutOff, Source};
 use crate::id::{BacklogId, EventId, TriggerId, UserId};
 use crate::occurrence::Reason;
@@ -195,7 +196,7 @@ impl Kept {
 
     pub(super) fn discard_old(&mut self, now: Timestamp) -> Touched {
         let before = now.checked_sub(BACKLOG_KEPT).unwrap_or(Timestamp::MIN);
-        self.give_up_backlogs(Reason::Discarded, now, |backlog| backlog.made_at <= before)
+        self.give_up_unasked(Reason::Discarded, now, |backlog| backlog.made_at <= before)
     }
 
     /// Of one owner or of everybody, and of one number or of all.
@@ -207,7 +208,7 @@ impl Kept {
                 && kept.is_some_and(|kept| !kept.trigger.definition.lives_at(now))
         });
         let meant: BTreeSet<BacklogId> = meant.map(|backlog| backlog.id).collect();
-        self.give_up_backlogs(Reason::Expired, now, |backlog| meant.contains(&backlog.id))
+        self.give_up_unasked(Reason::Expired, now, |backlog| meant.contains(&backlog.id))
     }
 
     /// Puts down as not having fired what those backlogs hold that are meant; they are gone.
@@ -217,12 +218,24 @@ impl Kept {
         now: Timestamp,
         is_meant: impl Fn(&Backlog) -> bool,
     ) -> Touched {
+        touched(&self.give_up(reason, now, is_meant))
+    }
+
+    /// The same where nobody asked for it, which the audit log tells.
+    fn give_up_unasked(&mut self, reason: Reason, now: Timestamp, is_meant: impl Fn(&Backlog) -> bool) -> Touched {
+        let given = self.give_up(reason, now, is_meant);
+        for ended in &given {
+            self.write_down(Some(&Author { by: Actor::SYSTEM, at: now }), Some(Act::backlog_given_up(ended, reason)));
+        }
+        touched(&given)
+    }
+
+    fn give_up(&mut self, reason: Reason, now: Timestamp, is_meant: impl Fn(&Backlog) -> bool) -> Vec<BacklogView> {
         let meant: Vec<BacklogId> =
             self.backlogs.values().map(|kept| &kept.backlog).filter(|it| is_meant(it)).map(|it| it.id).collect();
-        let mut touched = Touched::default();
+        let mut given = Vec::new();
         for id in meant {
             let Some(KeptBacklog { backlog, .. }) = self.backlogs.remove(&id) else { continue };
-            touched.note(backlog.trigger, self.named(backlog.trigger), backlog.source, backlog.left);
             if let Some(skipped) = backlog.given_up(reason) {
                 if let Some(kept) = self.triggers.get_mut(&backlog.trigger) {
                     kept.skipped.push(SkippedView { skipped, recorded_at: now });
@@ -230,8 +243,10 @@ impl Kept {
                 self.count_skipped(backlog.owner, backlog.trigger, &skipped);
             }
             self.changes.push(Change::Edited(backlog.owner));
+            let name = self.named(backlog.trigger);
+            given.push(BacklogView { backlog, name });
         }
-        touched
+        given
     }
 
     /// The backlogs go on under another revision, which names the same occurrences.
@@ -260,4 +275,12 @@ impl Kept {
         let of_it = all.filter(move |backlog| backlog.trigger == trigger && backlog.source == source);
         of_it.map(|backlog| SkippedView { skipped: backlog.waiting(), recorded_at: backlog.made_at })
     }
+}
+
+fn touched(given: &[BacklogView]) -> Touched {
+    let mut touched = Touched::default();
+    for BacklogView { backlog, name } in given {
+        touched.note(backlog.trigger, name.clone(), backlog.source, backlog.left);
+    }
+    touched
 }

@@ -157,6 +157,13 @@ async fn what_is_held_fires_only_once_it_is_released() {
     .await;
 }
 
+/// What oncue discarded of itself, the latest first: of which trigger, and how it is told.
+async fn own_acts(bench: &Bench, owner: UserId) -> Vec<(TriggerId, String)> {
+    let acts = bench.store.acts(ActFilter::of(owner), None, 100).await.expect("a list").into_iter();
+    let own = acts.filter(|entry| entry.by.who == Who::System && entry.act.action == Action::Discarded);
+    own.map(|entry| (TriggerId(entry.act.id.expect("a trigger")), entry.act.details.expect("words"))).collect()
+}
+
 #[tokio::test]
 async fn what_is_discarded_or_waits_too_long_is_on_record() {
     everywhere(async |bench| {
@@ -174,6 +181,8 @@ async fn what_is_discarded_or_waits_too_long_is_on_record() {
         assert_eq!(early, Touched::default());
         assert_eq!(bench.store.discard_old_backlogs(late).await.expect("an answer").occurrences, 5);
         assert_eq!(recorded(&bench, owner, old.id).await[0].count, 5);
+        let told = [(old.id, "5 occurrences: they had waited too long".to_owned())];
+        assert_eq!(own_acts(&bench, owner).await, told, "what somebody discards is told by whoever did");
         assert_eq!(bench.store.backlogs(owner, None, 10).await.expect("a list"), []);
     })
     .await;
@@ -346,6 +355,13 @@ async fn what_waits_ends_as_expired_with_its_trigger_and_not_a_moment_earlier() 
         assert_eq!(recorded(&bench, owner, spared.id).await[0].reason, Reason::Expired);
         assert_eq!(bench.store.backlogs(owner, None, 10).await.expect("a list"), []);
         assert!(bench.events(owner).await.iter().all(|event| event.trigger == trigger.id));
+        assert_eq!(
+            own_acts(&bench, owner).await,
+            [
+                (spared.id, "5 occurrences: the trigger has expired".to_owned()),
+                (trigger.id, "3 occurrences: the trigger has expired".to_owned()),
+            ]
+        );
     })
     .await;
 }
