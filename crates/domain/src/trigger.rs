@@ -12,6 +12,7 @@ use crate::occurrence::{Reason, Skipped};
 use crate::payload::Payload;
 use crate::payload_schema::PayloadSchema;
 use crate::run::Expectation;
+use crate::schedule::Schedule;
 
 mod pause;
 mod timing;
@@ -214,6 +215,25 @@ impl Definition {
         let alert = self.expects.as_ref().and_then(|expects| expects.alert);
         let beside = alert.filter(|alert| !self.destinations.contains(alert));
         self.destinations.iter().copied().chain(beside).collect()
+    }
+
+    /// What stands in the place of a definition of which nothing more than its name and its sort can be read: it is paused, and its schedule names
+    /// nothing that is to come.
+    pub fn in_place_of_unreadable(name: Option<String>, kind: Kind) -> Definition {
+        let long_ago = Schedule::Once { at: Timestamp::UNIX_EPOCH };
+        Definition {
+            name,
+            schedule: (kind == Kind::Scheduled).then(|| ScheduleDetails::plain(long_ago, None)),
+            payload: None,
+            payload_schema: None,
+            webhook: None,
+            destinations: Vec::new(),
+            expects: None,
+            is_test: false,
+            enabled: false,
+            pause: None,
+            expires_at: None,
+        }
     }
 
     /// Whether the firings of its schedule are limited, and so are counted.

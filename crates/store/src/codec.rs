@@ -530,6 +530,15 @@ pub(crate) fn actor(text: &str) -> Result<Actor, Error> {
 }
 
 /// The error for a column that cannot be read.
+/// What was read for a list; none where it cannot be, because one row of which nothing can be made must not hide all the others. The auditor
+/// finds it, and the scheduler says in full what is wrong with it.
+pub(crate) fn listed<T>(read: Result<T, Error>) -> Result<Option<T>, Error> {
+    match read {
+        Err(Error::Broken(_)) => Ok(None),
+        read => read.map(Some),
+    }
+}
+
 pub(crate) fn broken(column: &str, cause: impl std::fmt::Display) -> Error {
     Error::Broken(format!("column {column}: {cause}"))
 }

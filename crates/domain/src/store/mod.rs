@@ -176,6 +176,12 @@ pub trait Store: Send + Sync {
     /// The owner's trigger.
     async fn trigger(&self, owner: UserId, id: TriggerId) -> Result<Option<Armed>>;
 
+    /// The owner's trigger for whoever replaces it as a whole. Of one that cannot be read any more, as much as it takes to do so, under a definition
+    /// that never fires ([`Definition::in_place_of_unreadable`]). Where everything can be read, it is what [`Store::trigger`] says.
+    async fn trigger_to_replace(&self, owner: UserId, id: TriggerId) -> Result<Option<Armed>> {
+        self.trigger(owner, id).await
+    }
+
     /// The owner's triggers with an id above `after`, ascending, at most `limit`.
     async fn triggers(&self, owner: UserId, after: Option<TriggerId>, limit: usize) -> Result<Vec<Armed>>;
 

@@ -150,6 +150,21 @@ fn a_trigger_that_nobody_can_read_is_named_and_left_alone() {
     let again = audit_as_json(&setup, &["--repair"], 1);
     assert_eq!((&again["findings"][0]["trigger"], &again["triggers"]), (&json!(garbage), &json!(2)));
     assert_eq!(again["findings"].as_array().map(Vec::len), Some(1));
+    // It hides none of the others, and can be put right or deleted.
+    let server = setup.serve();
+    let (ann, at) = (ann.at(server.base()), format!("/api/v1/triggers/{garbage}"));
+    let listed = ann.get("/api/v1/triggers").is(200).list();
+    assert_eq!(listed.iter().map(|one| one["id"].to_string()).collect::<Vec<_>>(), [sound.to_string()]);
+    for page in ["/", "/ui/triggers", "/upcoming"] {
+        ann.get(page).is(200);
+    }
+    ann.get(&at).problem(409);
+    ann.patch(&at, &json!({"name": "n"})).problem(409);
+    let said = json!({"schedule_details": {"every": "2h"}});
+    assert_eq!(ann.put(&at, &said).is(200).json()["schedule_details"]["every"], "2h");
+    assert_eq!(ann.get("/api/v1/triggers").is(200).list().len(), 2);
+    assert_eq!(ann.get(&format!("{at}/revisions")).is(200).list().len(), 1);
+    ann.delete(&at).is(204);
 }
 
 #[test]

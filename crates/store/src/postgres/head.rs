@@ -12,7 +12,7 @@ use super::count::{newest_ended, number_of, whole};
 use super::event::KEPT;
 use super::firing::{FATE, FATE_OF_EVENTS, FIRED, firing};
 use super::{Shared, column, limit_of, moment, query, query_first};
-use crate::codec::{self, destinations_from_text, instant, schedule_from_text, webhook};
+use crate::codec::{self, destinations_from_text, instant, listed, schedule_from_text, webhook};
 
 /// What a trigger waits for is asked one by one, so that the cursors of others are never walked over.
 const HEAD: &str = "triggers.id, triggers.name, triggers.schedule, triggers.webhook_url, triggers.webhook_format, \
@@ -52,9 +52,13 @@ fn head(row: &Row, shared: &Shared) -> Result<TriggerHead> {
     })
 }
 
+fn readable_heads(rows: &[Row], shared: &Shared) -> Result<Vec<TriggerHead>> {
+    rows.iter().filter_map(|row| listed(head(row, shared)).transpose()).collect()
+}
+
 pub(super) async fn list(client: &Client, shared: &Shared, owner: UserId, limit: usize) -> Result<Vec<TriggerHead>> {
     let sql = format!("SELECT {HEAD} FROM triggers WHERE owner = $1 ORDER BY id LIMIT $2");
-    query(client, &sql, &[&owner.0, &limit_of(limit)]).await?.iter().map(|row| head(row, shared)).collect()
+    readable_heads(&query(client, &sql, &[&owner.0, &limit_of(limit)]).await?, shared)
 }
 
 pub(super) async fn soonest(client: &Client, shared: &Shared, owner: UserId, limit: usize) -> Result<Vec<TriggerHead>> {
@@ -76,7 +80,7 @@ async fn waiting(
             None => waiting_of_few(client, owner, until, limit).await?,
         },
     };
-    rows.iter().map(|row| head(row, shared)).collect()
+    readable_heads(&rows, shared)
 }
 
 async fn has_few(client: &impl GenericClient, owner: UserId) -> Result<bool> {
@@ -211,5 +215,8 @@ async fn failing(
     let gone_until_us = gone_until.as_microsecond();
     let params: super::Params<'_> = &[&owner.0, &gone_until_us, &number_of(gone_until), &limit_of(ATTENTION_MAX)];
     let rows = query(client, &sql, params).await?;
-    rows.iter().map(|row| Ok((head(row, shared)?, firing(row, HEAD_COLUMNS)?))).collect()
+    let failing = |row: &Row| -> Result<Option<(TriggerHead, Firing)>> {
+        Ok(listed(head(row, shared))?.zip(Some(firing(row, HEAD_COLUMNS)?)))
+    };
+    rows.iter().filter_map(|row| failing(row).transpose()).collect()
 }

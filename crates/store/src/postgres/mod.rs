@@ -328,6 +328,10 @@ impl Store for Postgres {
         self.read(|mut client| async move { trigger::get(&mut client, &self.shared, owner, id).await }).await
     }
 
+    async fn trigger_to_replace(&self, owner: UserId, id: TriggerId) -> Result<Option<Armed>> {
+        self.read(|mut client| async move { trigger::get_to_replace(&mut client, &self.shared, owner, id).await }).await
+    }
+
     async fn triggers(&self, owner: UserId, after: Option<TriggerId>, limit: usize) -> Result<Vec<Armed>> {
         self.list(move |mut client: Client, shared: Arc<Shared>| async move {
             trigger::list(&mut client, &shared, owner, after, limit).await

@@ -10,7 +10,7 @@ use tokio_postgres::Row;
 
 use super::trigger::{TRIGGER, TRIGGER_COLUMNS, trigger};
 use super::{Shared, column, execute, limit_of, query};
-use crate::codec::{actor, instant};
+use crate::codec::{actor, instant, listed};
 
 /// The columns of a trigger, wherever they stand.
 fn columns() -> String {
@@ -58,7 +58,7 @@ async fn select(
          LIMIT $4"
     );
     let rows = query(client, &sql, &[&id.0, &owner.0, &value, &limit_of(limit)]).await?;
-    rows.iter().map(|row| revision(row, shared)).collect()
+    rows.iter().filter_map(|row| listed(revision(row, shared)).transpose()).collect()
 }
 
 fn revision(row: &Row, shared: &Shared) -> Result<Revision> {

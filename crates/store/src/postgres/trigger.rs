@@ -16,7 +16,7 @@ use oncue_domain::payload_schema::PayloadSchema;
 use oncue_domain::store::{
     DUE_COUNTED_MAX, DueCounts, Edited, Error, MissingDestination, NewTrigger, Result, SkippedView,
 };
-use oncue_domain::trigger::{Arm, Armed, Definition, Edit, OVERDUE_AFTER, Trigger};
+use oncue_domain::trigger::{Arm, Armed, Definition, Edit, Kind, OVERDUE_AFTER, Trigger};
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
@@ -28,7 +28,7 @@ use super::{
 };
 use crate::codec::{
     self, actor_to_text, broken, destinations_from_text, destinations_to_text, expects_from_text, expects_to_text,
-    instant, schedule_from_text, schedule_to_text, texts_of, webhook,
+    instant, listed, schedule_from_text, schedule_to_text, texts_of, webhook,
 };
 
 /// What another node leaves lying so long after its time, anybody takes.
@@ -228,6 +228,35 @@ pub(super) async fn get(client: &mut Client, shared: &Shared, owner: UserId, id:
     query_first(client, &sql, &[&id.0, &owner.0]).await?.map(|row| armed(&row, shared)).transpose()
 }
 
+/// Where the trigger cannot be read, what it takes to put another definition into its place.
+pub(super) async fn get_to_replace(
+    client: &mut Client,
+    shared: &Shared,
+    owner: UserId,
+    id: TriggerId,
+) -> Result<Option<Armed>> {
+    match get(client, shared, owner, id).await {
+        Err(Error::Broken(_)) => {}
+        found => return found,
+    }
+    let sql = "SELECT triggers.revision, triggers.name, triggers.schedule IS NOT NULL, triggers.created_at, triggers.standing_since,
+                      cursors.next_at
+               FROM triggers LEFT JOIN cursors ON cursors.trigger_id = triggers.id
+               WHERE triggers.id = $1 AND triggers.owner = $2";
+    let Some(row) = query_first(client, sql, &[&id.0, &owner.0]).await? else { return Ok(None) };
+    let kind = if column(&row, 2)? { Kind::Scheduled } else { Kind::Api };
+    let next_at: Option<i64> = column(&row, 5)?;
+    let trigger = Trigger {
+        id,
+        owner,
+        revision: column(&row, 0)?,
+        definition: Definition::in_place_of_unreadable(column(&row, 1)?, kind),
+        created_at: instant(column(&row, 3)?)?,
+        standing_since: instant(column(&row, 4)?)?,
+    };
+    Ok(Some(Armed { trigger, next_at: next_at.map(instant).transpose()?, fired: 0 }))
+}
+
 pub(super) async fn list(
     client: &mut Client,
     shared: &Shared,
@@ -243,8 +272,19 @@ pub(super) async fn list(
          ORDER BY triggers.id
          LIMIT $3"
     );
-    let rows = query(client, &sql, &[&owner.0, &after.map_or(0, |id| id.0), &limit_of(limit)]).await?;
-    rows.iter().map(|row| armed(row, shared)).collect()
+    let (mut triggers, mut after) = (Vec::new(), after.map_or(0, |id| id.0));
+    loop {
+        let wanted = limit - triggers.len();
+        let rows = query(client, &sql, &[&owner.0, &after, &limit_of(wanted)]).await?;
+        for row in &rows {
+            after = column(row, 0)?;
+            triggers.extend(listed(armed(row, shared))?);
+        }
+        // As many are wanted that can be read.
+        if rows.len() < wanted || triggers.len() == limit {
+            return Ok(triggers);
+        }
+    }
 }
 
 pub(super) async fn edit(

@@ -9,7 +9,7 @@ use rusqlite::{Connection, Row};
 
 use super::firing::{FIRED, Fates};
 use super::{Shared, count, failed, in_one_moment};
-use crate::codec::{self, destinations_from_text, instant, schedule_from_text, webhook};
+use crate::codec::{self, destinations_from_text, instant, listed, schedule_from_text, webhook};
 
 const HEAD: &str = "triggers.id, triggers.name, triggers.schedule, triggers.webhook_url, triggers.webhook_format, \
                     triggers.is_test, triggers.enabled, triggers.expires_at, triggers.created_at, cursors.next_at, \
@@ -53,7 +53,7 @@ pub(super) fn list(connection: &Connection, shared: &Shared, owner: UserId, limi
     let mut rows = statement.query((owner.0, limit)).map_err(failed)?;
     let mut heads = Vec::new();
     while let Some(row) = rows.next().map_err(failed)? {
-        heads.push(head(row, shared)?);
+        heads.extend(listed(head(row, shared))?);
     }
     Ok(heads)
 }
@@ -62,7 +62,8 @@ fn get(connection: &Connection, shared: &Shared, id: TriggerId) -> Result<Option
     let sql = format!("SELECT {HEAD} FROM {HEAD_FROM} WHERE triggers.id = ?");
     let mut statement = connection.prepare_cached(&sql).map_err(failed)?;
     let mut rows = statement.query([id.0]).map_err(failed)?;
-    rows.next().map_err(failed)?.map(|row| head(row, shared)).transpose()
+    let Some(row) = rows.next().map_err(failed)? else { return Ok(None) };
+    listed(head(row, shared))
 }
 
 pub(super) fn soonest(

@@ -319,6 +319,10 @@ impl Store for Sqlite {
         self.peek(move |connection, shared| trigger::get(connection, shared, owner, id)).await
     }
 
+    async fn trigger_to_replace(&self, owner: UserId, id: TriggerId) -> Result<Option<Armed>> {
+        self.peek(move |connection, shared| trigger::get_to_replace(connection, shared, owner, id)).await
+    }
+
     async fn triggers(&self, owner: UserId, after: Option<TriggerId>, limit: usize) -> Result<Vec<Armed>> {
         self.scan(move |connection, shared| trigger::list(connection, shared, owner, after, limit)).await
     }

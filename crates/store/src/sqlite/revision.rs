@@ -9,7 +9,7 @@ use rusqlite::{Connection, Row};
 
 use super::trigger::{TRIGGER, TRIGGER_COLUMNS, trigger};
 use super::{Shared, failed};
-use crate::codec::{actor, instant};
+use crate::codec::{actor, instant, listed};
 
 /// The columns of a trigger, wherever they stand.
 fn columns() -> String {
@@ -65,7 +65,7 @@ fn select(
     let mut rows = statement.query((id.0, owner.0, value, limit)).map_err(failed)?;
     let mut revisions = Vec::new();
     while let Some(row) = rows.next().map_err(failed)? {
-        revisions.push(revision(row, shared)?);
+        revisions.extend(listed(revision(row, shared))?);
     }
     Ok(revisions)
 }

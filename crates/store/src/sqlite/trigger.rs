@@ -11,9 +11,9 @@ use oncue_domain::occurrence::{Reason, Skipped};
 use oncue_domain::payload::Payload;
 use oncue_domain::payload_schema::PayloadSchema;
 use oncue_domain::store::{
-    DUE_COUNTED_MAX, DueCounts, Edited, Made, MissingDestination, NewTrigger, Result, SkippedView,
+    DUE_COUNTED_MAX, DueCounts, Edited, Error, Made, MissingDestination, NewTrigger, Result, SkippedView,
 };
-use oncue_domain::trigger::{Arm, Armed, Definition, Edit, OVERDUE_AFTER, Trigger};
+use oncue_domain::trigger::{Arm, Armed, Definition, Edit, Kind, OVERDUE_AFTER, Trigger};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::event::{NewEvent, log};
@@ -21,7 +21,7 @@ use super::writer::Effects;
 use super::{PARSED_MAX, PARSED_PAYLOAD_BYTES_MAX, Shared, act, backlog, count, destination, failed, lock, revision};
 use crate::codec::{
     self, actor_to_text, broken, destinations_from_text, destinations_to_text, expects_from_text, expects_to_text,
-    instant, schedule_from_text, schedule_to_text, texts_of, webhook,
+    instant, listed, schedule_from_text, schedule_to_text, texts_of, webhook,
 };
 
 /// The columns of a trigger.
@@ -228,6 +228,37 @@ pub(super) fn get(connection: &Connection, shared: &Shared, owner: UserId, id: T
     rows.next().map_err(failed)?.map(|row| armed(row, shared)).transpose()
 }
 
+/// Where the trigger cannot be read, what it takes to put another definition into its place.
+pub(super) fn get_to_replace(
+    connection: &Connection,
+    shared: &Shared,
+    owner: UserId,
+    id: TriggerId,
+) -> Result<Option<Armed>> {
+    match get(connection, shared, owner, id) {
+        Err(Error::Broken(_)) => {}
+        found => return found,
+    }
+    let sql = "SELECT triggers.revision, triggers.name, triggers.schedule IS NOT NULL, triggers.created_at, triggers.standing_since,
+                      cursors.next_at
+               FROM triggers LEFT JOIN cursors ON cursors.trigger_id = triggers.id
+               WHERE triggers.id = ? AND triggers.owner = ?";
+    let mut statement = connection.prepare_cached(sql).map_err(failed)?;
+    let mut rows = statement.query((id.0, owner.0)).map_err(failed)?;
+    let Some(row) = rows.next().map_err(failed)? else { return Ok(None) };
+    let kind = if row.get(2).map_err(failed)? { Kind::Scheduled } else { Kind::Api };
+    let next_at: Option<i64> = row.get(5).map_err(failed)?;
+    let trigger = Trigger {
+        id,
+        owner,
+        revision: row.get(0).map_err(failed)?,
+        definition: Definition::in_place_of_unreadable(row.get(1).map_err(failed)?, kind),
+        created_at: instant(row.get(3).map_err(failed)?)?,
+        standing_since: instant(row.get(4).map_err(failed)?)?,
+    };
+    Ok(Some(Armed { trigger, next_at: next_at.map(instant).transpose()?, fired: 0 }))
+}
+
 pub(super) fn list(
     connection: &Connection,
     shared: &Shared,
@@ -240,14 +271,15 @@ pub(super) fn list(
          FROM triggers LEFT JOIN cursors ON cursors.trigger_id = triggers.id
                        LEFT JOIN limits ON limits.trigger_id = triggers.id
          WHERE triggers.owner = ? AND triggers.id > ?
-         ORDER BY triggers.id
-         LIMIT ?"
+         ORDER BY triggers.id"
     );
     let mut statement = connection.prepare_cached(&sql).map_err(failed)?;
-    let mut rows = statement.query((owner.0, after.map_or(0, |id| id.0), limit)).map_err(failed)?;
+    let mut rows = statement.query((owner.0, after.map_or(0, |id| id.0))).map_err(failed)?;
     let mut triggers = Vec::new();
-    while let Some(row) = rows.next().map_err(failed)? {
-        triggers.push(armed(row, shared)?);
+    // No limit is told to the database: as many are wanted that can be read.
+    while triggers.len() < limit {
+        let Some(row) = rows.next().map_err(failed)? else { break };
+        triggers.extend(listed(armed(row, shared))?);
     }
     Ok(triggers)
 }

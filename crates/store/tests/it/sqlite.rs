@@ -2,7 +2,7 @@
 
 use oncue_domain::access::{Registration, Session};
 use oncue_domain::destination::Wanted;
-use oncue_domain::store::{Deleted, Error, NewTrigger, NewUser, Store};
+use oncue_domain::store::{Deleted, Edited, Error, NewTrigger, NewUser, Store};
 use oncue_store::sqlite::{self, Place, Role, Sqlite};
 use rusqlite::Connection;
 
@@ -252,6 +252,24 @@ async fn what_cannot_be_read_does_not_hold_up_the_others() {
     assert_eq!(due.iter().map(|armed| armed.trigger.id).collect::<Vec<_>>(), [sound.id]);
     let answer = bench.store.trigger(owner, broken.id).await;
     assert!(matches!(&answer, Err(Error::Broken(words)) if words.contains("schedule")), "{answer:?}");
+    let listed = bench.store.triggers(owner, None, 1).await.expect("a list");
+    assert_eq!(listed.iter().map(|armed| armed.trigger.id).collect::<Vec<_>>(), [sound.id], "as many as can be read");
+    for heads in [bench.store.trigger_heads(owner, 10).await, bench.store.soonest(owner, 10).await] {
+        assert_eq!(heads.expect("heads").iter().map(|head| head.id).collect::<Vec<_>>(), [sound.id]);
+    }
+    let remains = bench.store.trigger_to_replace(owner, broken.id).await.expect("an answer").expect("it is there");
+    assert_eq!((remains.trigger.revision, remains.trigger.definition.schedule.is_some()), (1, true));
+    let edit = remains.edit(every("2m"), t(30));
+    assert_eq!(bench.store.edit_trigger(edit, remains.next_at, t(30)).await, Ok(Edited::Done));
+    let replaced = bench.get(owner, broken.id).await;
+    assert_eq!((replaced.trigger.revision, replaced.next_at), (2, replaced.trigger.definition.next_after(t(30))));
+    let kept = bench.store.revisions(owner, broken.id, None, 10).await.expect("revisions");
+    assert_eq!(
+        kept.iter().map(|one| one.trigger.revision).collect::<Vec<_>>(),
+        [2],
+        "what nobody can read is left out"
+    );
+    assert_eq!(bench.store.skipped(owner, broken.id, 10).await.expect("records"), []);
 }
 
 #[tokio::test]

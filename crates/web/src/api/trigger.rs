@@ -11,7 +11,7 @@ use oncue_domain::occurrence::Skipped;
 use oncue_domain::payload::Payload;
 use oncue_domain::payload_schema::PayloadSchema;
 use oncue_domain::schedule::zone::Zone;
-use oncue_domain::store::{Deed, Done, Edited, NewTrigger, SkippedView};
+use oncue_domain::store::{Deed, Done, Edited, Error, NewTrigger, SkippedView};
 use oncue_domain::trigger::{Armed, Definition, Kind, ScheduleDetails, Trigger, parse_name};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -420,10 +420,33 @@ pub(crate) async fn change(
     id: TriggerId,
     decide: impl Fn(&Armed, Timestamp) -> Result<Definition, Fault>,
 ) -> Result<Armed, Fault> {
+    change_from(app, caller, id, Base::Whole, decide).await
+}
+
+/// What an edit begins from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Base {
+    /// The trigger as it stands.
+    Whole,
+    /// As much of it as can be read: all of it is said anew.
+    Remains,
+}
+
+async fn change_from(
+    app: &Shared,
+    caller: &Caller,
+    id: TriggerId,
+    base: Base,
+    decide: impl Fn(&Armed, Timestamp) -> Result<Definition, Fault>,
+) -> Result<Armed, Fault> {
     let owner = caller.owner();
     for _ in 0..EDIT_TRIES {
         let now = app.now();
-        let armed = app.store.trigger(owner, id).await?.ok_or_else(|| Fault::not_found("Trigger"))?;
+        let found = match base {
+            Base::Whole => app.store.trigger(owner, id).await.map_err(unreadable)?,
+            Base::Remains => app.store.trigger_to_replace(owner, id).await?,
+        };
+        let armed = found.ok_or_else(|| Fault::not_found("Trigger"))?;
         let definition = decide(&armed, now)?;
         let named = definition.destinations.clone();
         let edit = armed.edit(definition, now);
@@ -524,7 +547,19 @@ pub(crate) async fn get(State(app): State<App>, caller: Caller, PathId(id): Path
 }
 
 pub(crate) async fn load(app: &Shared, owner: UserId, id: &str) -> Result<Armed<Trigger>, Fault> {
-    app.store.trigger(owner, trigger_id(id)?).await?.ok_or_else(|| Fault::not_found("Trigger"))
+    let found = app.store.trigger(owner, trigger_id(id)?).await.map_err(unreadable)?;
+    found.ok_or_else(|| Fault::not_found("Trigger"))
+}
+
+/// The fault of asking for a trigger of which nothing can be made: only whoever owns it can put it right.
+fn unreadable(error: Error) -> Fault {
+    if let Error::Broken(cause) = &error {
+        tracing::error!(cause, "a trigger that somebody asks for cannot be read");
+        let detail =
+            "This trigger cannot be read any more and does not fire: replace it as a whole (PUT), or delete it.";
+        return Fault::new(StatusCode::CONFLICT, detail);
+    }
+    error.into()
 }
 
 /// Replace a trigger: what is left out takes its default.
@@ -542,9 +577,13 @@ pub(crate) async fn replace(
     run: Run,
     body: JsonBody,
 ) -> Result<Response, Problem> {
-    let bytes = body.needed()?;
+    let (bytes, id) = (body.needed()?, trigger_id(&id)?);
     let decide = |current: &Armed, now| read_definition(&app, bytes, None, Some(&current.trigger.definition), now);
-    Ok(change_or_tell(&app, &caller, trigger_id(&id)?, run, decide).await?)
+    if let Run::Dry(until) = run {
+        return Ok(of_change(&app, &caller, id, until, decide).await?.respond(&app));
+    }
+    let armed = change_from(&app, &caller, id, Base::Remains, decide).await?;
+    Ok(Json(TriggerDocument::of(&app, &armed)).into_response())
 }
 
 /// Change a trigger in part.
