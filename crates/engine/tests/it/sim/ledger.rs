@@ -22,6 +22,8 @@ pub(super) struct Span {
     pub(super) checked_until: Timestamp,
     /// Whether its schedule might not fire it any more when the span ended.
     pub(super) was_spent: bool,
+    /// The last event there was when it began: where the clock was put back, what had fired by then may lie ahead of it.
+    pub(super) after: Option<EventId>,
 }
 
 /// An event, as it was first seen.
@@ -89,7 +91,8 @@ impl Ledger {
             }
             last.to = Some(now);
         }
-        spans.push(Span { definition, from, to: None, checked_until: from, was_spent: false });
+        let after = self.events.keys().max().copied();
+        spans.push(Span { definition, from, to: None, checked_until: from, was_spent: false, after });
     }
 }
 

@@ -95,11 +95,13 @@ fn is_spent(world: &World, id: TriggerId, definition: &Definition) -> bool {
 pub(super) fn no_limit_is_passed(world: &World, ledger: &Ledger) -> u64 {
     let mut spent = 0;
     for (id, spans) in &ledger.triggers {
-        let Some(Span { definition, from, .. }) = spans.last().filter(|span| span.definition.is_limited()) else {
+        let Some(Span { definition, from, after, .. }) = spans.last().filter(|span| span.definition.is_limited())
+        else {
             continue;
         };
         let most = definition.left(0).unwrap_or(u64::MAX);
-        let fired = ledger.occurrences.keys().filter(|(of, due)| of == id && due > from).count() as u64;
+        let is_its = |of: &TriggerId, due: &Timestamp, known: &Known| of == id && due > from && Some(known.id) > *after;
+        let fired = ledger.occurrences.iter().filter(|((of, due), known)| is_its(of, due, known)).count() as u64;
         assert!(fired <= most, "promise 1: {id} fired {fired} times of at most {most}");
         spent += u64::from(is_spent(world, *id, definition));
     }

@@ -315,6 +315,7 @@ impl Workload {
     }
 
     fn change(&mut self, armed: Armed, changed: Definition) {
+        self.see_what_is_new();
         let now = self.world.now();
         let edit = armed.edit(changed.clone(), now);
         let edited = at_once(self.world.memory.edit_trigger(edit, armed.next_at, now)).expect("the model answers");
