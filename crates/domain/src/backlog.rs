@@ -145,8 +145,9 @@ pub struct Drained {
 }
 
 impl Backlog {
-    /// The next occurrences, at most `most`, and what is left after them.
+    /// The next occurrences, at most `most`, and what is left after them. Of a trigger that does not overlap it is one, which is under way then.
     pub fn slice(&self, trigger: &Trigger, most: usize) -> Slice {
+        let most = if trigger.definition.overlap.is_allowed() { most } else { most.min(1) };
         let Some(schedule) = &trigger.definition.schedule else {
             return Slice { firings: Vec::new(), next_at: None, left: 0 };
         };
@@ -197,6 +198,7 @@ mod tests {
             webhook: None,
             destinations: Vec::new(),
             expects: None,
+            overlap: crate::overlap::Overlap::Allow,
             is_test: false,
             enabled: true,
             pause: None,
@@ -234,6 +236,15 @@ mod tests {
         assert_eq!(last, Slice { firings: vec![at(40), at(50), at(60)], next_at: None, left: 0 });
         let none = backlog(40, 60, 3).slice(&trigger, 0);
         assert_eq!(none, Slice { firings: vec![], next_at: Some(at(40)), left: 3 });
+    }
+
+    #[test]
+    fn of_a_trigger_that_does_not_overlap_one_fires_at_a_time() {
+        let mut trigger = trigger();
+        trigger.definition.overlap = crate::overlap::Overlap::Skip;
+        let first = backlog(20, 60, 5).slice(&trigger, 64);
+        assert_eq!(first, Slice { firings: vec![at(20)], next_at: Some(at(30)), left: 4 });
+        assert!(backlog(20, 60, 5).slice(&trigger, 0).firings.is_empty());
     }
 
     #[test]

@@ -135,6 +135,7 @@ mod tests {
             webhook: None,
             destinations: Vec::new(),
             expects: None,
+            overlap: crate::overlap::Overlap::Allow,
             is_test: false,
             enabled: true,
             pause: None,

@@ -46,4 +46,5 @@ pub mod why;
 
 pub mod cache;
 pub mod outbound;
+pub mod overlap;
 pub mod store;

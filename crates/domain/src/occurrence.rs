@@ -21,19 +21,25 @@ pub enum Reason {
     Waiting,
     /// They wait in a backlog for a person to release or discard them.
     Held,
+    /// They fell due while an event before was under way, and the trigger skips what does, or they waited for that for too long.
+    Overlap,
+    /// They fell due while an event before was under way, and a later one fired in their place once that had ended.
+    Merged,
     /// They lay at or after the expiry, before that was moved or the trigger was edited otherwise.
     Expired,
 }
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Reason; 7] = [
+    pub const ALL: [Reason; 9] = [
         Reason::Missed,
         Reason::Paused,
         Reason::Superseded,
         Reason::Discarded,
         Reason::Waiting,
         Reason::Held,
+        Reason::Overlap,
+        Reason::Merged,
         Reason::Expired,
     ];
 
@@ -46,6 +52,8 @@ impl Reason {
             Reason::Discarded => "discarded",
             Reason::Waiting => "waiting",
             Reason::Held => "held",
+            Reason::Overlap => "overlap",
+            Reason::Merged => "merged",
             Reason::Expired => "expired",
         }
     }

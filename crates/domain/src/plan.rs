@@ -4,12 +4,16 @@
 //! The rule (contract §4.1): every occurrence that falls due while oncue runs fires, one event each. Of those that fell due
 //! in an absence the latest fires, if it is at most [`LATE_AT_MOST`] late, and the others become one record; a trigger that is
 //! told to skip what it misses fires none of them, and one that catches up with all puts those within its bounds off (`backlog`).
+//!
+//! A trigger that does not overlap (`overlap`) fires one occurrence a plan, and only where no event before is under way; what met one is a
+//! matter of that alone, whether anybody ran meanwhile or not.
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::backlog::PutOff;
 use crate::misfire::{Bounds, Misfire};
 use crate::occurrence::{Reason, Skipped};
+use crate::overlap::{Before, Overlap, Turn};
 use crate::trigger::{Armed, Definition, ScheduleDetails, Trigger, just_before};
 
 /// An occurrence later than this is not fired any more.
@@ -55,7 +59,7 @@ pub struct Firing {
 }
 
 /// What is to happen to one trigger.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
     /// The occurrences that fire, oldest first.
     pub firings: Vec<Firing>,
@@ -66,22 +70,41 @@ pub struct Plan {
     /// The occurrence to wait for afterwards; none when the trigger is finished. One that is to be deleted when it is done is not
     /// finished with its last occurrence: it stays due, and only the plan after that has none.
     pub next_at: Option<Timestamp>,
+    /// What it makes of an event before that is under way.
+    pub turn: Turn,
 }
 
 /// Plans what a trigger that waited for the occurrence `armed` does at `now`. `absences` are in order and do not overlap.
 ///
 /// This is for a trigger that its schedule has not fired under a limit; [`plan_of`] knows how often it has.
 pub fn plan(trigger: &Trigger, armed: Timestamp, now: Timestamp, absences: &[Absence]) -> Plan {
-    plan_after(0, trigger, armed, now, absences)
+    plan_after(0, trigger, armed, now, absences, Before::Over)
 }
 
 /// Plans what a trigger does at `now`; none where it waits for nothing.
 pub fn plan_of<T: AsRef<Trigger>>(armed: &Armed<T>, now: Timestamp, absences: &[Absence]) -> Option<Plan> {
-    Some(plan_after(armed.fired, armed.trigger.as_ref(), armed.next_at?, now, absences))
+    plan_behind(armed, now, absences, Before::Over)
 }
 
-fn plan_after(fired: u64, trigger: &Trigger, armed: Timestamp, now: Timestamp, absences: &[Absence]) -> Plan {
-    let mut plan = Plan { firings: Vec::new(), skipped: Vec::new(), put_off: Vec::new(), next_at: Some(armed) };
+/// The same, where it stands like this with the events before; that matters only to a trigger that does not overlap.
+pub fn plan_behind<T: AsRef<Trigger>>(
+    armed: &Armed<T>,
+    now: Timestamp,
+    absences: &[Absence],
+    before: Before,
+) -> Option<Plan> {
+    Some(plan_after(armed.fired, armed.trigger.as_ref(), armed.next_at?, now, absences, before))
+}
+
+fn plan_after(
+    fired: u64,
+    trigger: &Trigger,
+    armed: Timestamp,
+    now: Timestamp,
+    absences: &[Absence],
+    before: Before,
+) -> Plan {
+    let mut plan = Plan { next_at: Some(armed), ..Plan::default() };
     let definition = &trigger.definition;
     let Some(schedule) = &definition.schedule else {
         plan.next_at = None;
@@ -92,13 +115,25 @@ fn plan_after(fired: u64, trigger: &Trigger, armed: Timestamp, now: Timestamp, a
         plan.next_at = None;
         return plan;
     }
+    let overlap = definition.overlap;
+    let is_over = armed > now || !definition.lives_at(armed) || left(definition, fired, &plan) == Some(0);
+    if !overlap.is_allowed() && before == Before::UnderWay && !is_over {
+        plan.turn = Turn::Waits;
+        return plan;
+    }
+    // Whatever fires is under way from then on.
+    let firings_max = if overlap.is_allowed() { FIRINGS_MAX } else { 1 };
+    let met_until = match before {
+        Before::OverSince(ended_at) if !overlap.is_allowed() => Some(ended_at.min(now)),
+        _ => None,
+    };
     let mut last = armed;
     while let Some(due) = plan.next_at.filter(|due| *due <= now) {
         if !definition.lives_at(due) || left(definition, fired, &plan) == Some(0) {
             plan.next_at = None;
             break;
         }
-        if plan.firings.len() == FIRINGS_MAX {
+        if plan.firings.len() >= firings_max {
             break;
         }
         if due == armed {
@@ -106,6 +141,20 @@ fn plan_after(fired: u64, trigger: &Trigger, armed: Timestamp, now: Timestamp, a
         }
         let absence = absences.iter().find(|absence| absence.from < due && due < absence.to);
         let settled = match absence {
+            _ if met_until.is_some_and(|met_until| due <= met_until) => {
+                let expiry = definition.expires_at.unwrap_or(Timestamp::MAX);
+                let until = met_until.unwrap_or(due).min(just_before(expiry));
+                let latest = schedule.latest_in(just_before(due), until).unwrap_or(due);
+                let met = |until, reason| Skipped::range(schedule, just_before(due), until, reason);
+                plan.turn = Turn::Waited;
+                if overlap == Overlap::Queue && !is_too_late(latest, now) {
+                    plan.skipped.extend(met(just_before(latest), Reason::Merged));
+                    plan.firings.push(Firing { scheduled_at: latest, caught_up: false });
+                } else {
+                    plan.skipped.extend(met(latest, Reason::Overlap));
+                }
+                latest
+            }
             Some(absence) => {
                 let expiry = definition.expires_at.unwrap_or(Timestamp::MAX);
                 let until = just_before(absence.to.min(expiry)).min(now);
@@ -237,6 +286,7 @@ mod tests {
                 webhook: None,
                 destinations: Vec::new(),
                 expects: None,
+                overlap: crate::overlap::Overlap::Allow,
                 is_test: false,
                 enabled: true,
                 pause: None,
@@ -254,7 +304,7 @@ mod tests {
     #[test]
     fn nothing_fires_before_its_time() {
         let plan = plan(&trigger(every(10)), at(10), just_before(at(10)), &[]);
-        assert_eq!(plan, Plan { firings: vec![], skipped: vec![], put_off: vec![], next_at: Some(at(10)) });
+        assert_eq!(plan, Plan { next_at: Some(at(10)), ..Plan::default() });
     }
 
     #[test]
@@ -411,7 +461,7 @@ mod tests {
         let fires = plan(&once, at(10), at(12), &[]);
         let marker = at(10) + SignedDuration::from_micros(1);
         assert_eq!((times(&fires), fires.next_at), (vec![at(10)], Some(marker)));
-        let nothing = Plan { firings: vec![], skipped: vec![], put_off: vec![], next_at: None };
+        let nothing = Plan::default();
         assert_eq!(plan(&once, marker, at(12), &[]), nothing, "it is done");
         let day = 24 * 3600;
         let missed = plan(&once, at(10), at(10 * day), &[Absence { from: at(0), to: at(10 * day) }]);
@@ -588,6 +638,86 @@ mod tests {
             prop_assert!(fired.iter().all(|at| left.contains(at)), "{fired:?} of {left:?}");
             prop_assert_eq!(fired.len() + skipped, left.len());
             prop_assert!(next.is_none_or(|next| is_left(&next)));
+        }
+    }
+
+    fn not_overlapping(overlap: Overlap) -> Armed {
+        let mut trigger = trigger(every(10));
+        trigger.definition.overlap = overlap;
+        Armed { trigger, next_at: Some(at(10)), fired: 0 }
+    }
+
+    fn behind(armed: &Armed, now: i64, before: Before) -> Plan {
+        plan_behind(armed, at(now), &[], before).expect("it waits for something")
+    }
+
+    fn record(reason: Reason, first: i64, last: i64, count: u64) -> Skipped {
+        Skipped { reason, first: at(first), last: at(last), count }
+    }
+
+    #[test]
+    fn what_meets_an_event_under_way_waits_as_a_whole_and_fires_nothing() {
+        for overlap in [Overlap::Skip, Overlap::Queue] {
+            let armed = not_overlapping(overlap);
+            let waits = Plan { next_at: Some(at(10)), turn: Turn::Waits, ..Plan::default() };
+            assert_eq!(behind(&armed, 35, Before::UnderWay), waits);
+            let free = behind(&armed, 35, Before::Over);
+            assert_eq!(
+                (times(&free), free.next_at, free.turn),
+                (vec![at(10)], Some(at(20)), Turn::Free),
+                "one at a time"
+            );
+            assert_eq!(behind(&armed, 9, Before::UnderWay).turn, Turn::Free, "nothing is due");
+        }
+        let allowed = behind(&not_overlapping(Overlap::Allow), 35, Before::UnderWay);
+        assert_eq!((times(&allowed), allowed.turn), (vec![at(10), at(20), at(30)], Turn::Free));
+    }
+
+    #[test]
+    fn of_what_met_it_the_latest_fires_or_none_and_one_record_tells_of_the_others() {
+        let queued = behind(&not_overlapping(Overlap::Queue), 61, Before::OverSince(at(58)));
+        assert_eq!((times(&queued), queued.turn, queued.next_at), (vec![at(50)], Turn::Waited, Some(at(60))));
+        assert_eq!(queued.skipped, [record(Reason::Merged, 10, 40, 4)]);
+        assert!(!queued.firings[0].caught_up);
+        let alone = behind(&not_overlapping(Overlap::Queue), 19, Before::OverSince(at(18)));
+        assert_eq!((times(&alone), alone.skipped.len()), (vec![at(10)], 0));
+        let skipped = behind(&not_overlapping(Overlap::Skip), 61, Before::OverSince(at(58)));
+        assert_eq!(skipped.skipped, [record(Reason::Overlap, 10, 50, 5)]);
+        assert_eq!((times(&skipped), skipped.next_at), (vec![at(60)], Some(at(70))), "nothing was under way any more");
+    }
+
+    #[test]
+    fn what_waits_keeps_to_the_expiry_the_limit_and_the_day() {
+        let mut armed = not_overlapping(Overlap::Queue);
+        armed.trigger.definition.expires_at = Some(at(35));
+        let plan = behind(&armed, 61, Before::OverSince(at(58)));
+        assert_eq!((times(&plan), plan.next_at), (vec![at(30)], None));
+        armed.trigger.definition.expires_at = Some(at(5));
+        assert_eq!(behind(&armed, 61, Before::UnderWay), Plan::default(), "nothing is left to wait for");
+        let day = LATE_AT_MOST.as_secs();
+        let mut late = not_overlapping(Overlap::Queue);
+        late.trigger.definition.schedule = Some(ScheduleDetails::plain(Schedule::Once { at: at(10) }, None));
+        let plan = behind(&late, 11 + day, Before::OverSince(at(10 + day)));
+        assert_eq!((plan.skipped, plan.firings.len()), (vec![record(Reason::Overlap, 10, 10, 1)], 0));
+        let mut spent = not_overlapping(Overlap::Queue);
+        let terms = Terms { max_fires: MaxFires::new(3), ..Terms::default() };
+        spent.trigger.definition.schedule = Some(ScheduleDetails::new(every(10), None, terms, Zones::utc()));
+        spent.fired = 2;
+        let plan = behind(&spent, 61, Before::OverSince(at(58)));
+        assert_eq!((times(&plan), plan.next_at), (vec![at(50)], None));
+        spent.fired = 3;
+        assert_eq!(behind(&spent, 61, Before::UnderWay).next_at, None);
+    }
+
+    #[test]
+    fn what_met_an_event_did_so_whether_anybody_ran_or_not() {
+        let absence = [Absence { from: at(15), to: at(48) }];
+        for (overlap, fired) in [(Overlap::Queue, vec![at(50)]), (Overlap::Skip, vec![])] {
+            let armed = not_overlapping(overlap);
+            let plan = plan_behind(&armed, at(59), &absence, Before::OverSince(at(55))).expect("it waits");
+            assert_eq!((times(&plan), plan.skipped.len()), (fired, 1), "{overlap:?}");
+            let plan = plan_behind(&armed, at(59), &absence, Before::Over).expect("it waits");
+            assert_eq!(times(&plan), [at(10)], "{overlap:?}: the absence has its own turn");
         }
     }
 }

@@ -54,6 +54,8 @@ pub enum Change {
     Destinations,
     /// What is to be reported of its events.
     Expects,
+    /// What becomes of what falls due while an event of it is under way.
+    Overlap,
     /// Whether it is only a test.
     IsTest,
     /// Whether it may fire.
@@ -76,6 +78,7 @@ impl Change {
             Change::Format => "format",
             Change::Destinations => "destinations",
             Change::Expects => "expects",
+            Change::Overlap => "overlap",
             Change::IsTest => "is_test",
             Change::Enabled => "enabled",
             Change::Pause => "pause",
@@ -95,6 +98,7 @@ pub fn changes(before: &Definition, after: &Definition) -> Vec<Change> {
         webhook,
         destinations,
         expects,
+        overlap,
         is_test,
         enabled,
         pause,
@@ -111,6 +115,7 @@ pub fn changes(before: &Definition, after: &Definition) -> Vec<Change> {
         (Change::Format, format == format_after),
         (Change::Destinations, *destinations == after.destinations),
         (Change::Expects, *expects == after.expects),
+        (Change::Overlap, *overlap == after.overlap),
         (Change::IsTest, *is_test == after.is_test),
         (Change::Enabled, *enabled == after.enabled),
         (Change::Pause, *pause == after.pause),
@@ -143,6 +148,7 @@ mod tests {
     use super::*;
     use crate::destination::{Format, Webhook};
     use crate::id::DestinationId;
+    use crate::overlap::Overlap;
     use crate::payload::Payload;
     use crate::payload_schema::PayloadSchema;
     use crate::run::Expectation;
@@ -168,6 +174,7 @@ mod tests {
             webhook: None,
             destinations: Vec::new(),
             expects: None,
+            overlap: crate::overlap::Overlap::Allow,
             is_test: false,
             enabled: true,
             pause: None,
@@ -195,6 +202,7 @@ mod tests {
             (with_address.clone(), vec![Change::WebhookUrl, Change::Format]),
             (Definition { destinations: vec![DestinationId(1)], ..before.clone() }, vec![Change::Destinations]),
             (Definition { expects: Some(expectation), ..before.clone() }, vec![Change::Expects]),
+            (Definition { overlap: Overlap::Skip, ..before.clone() }, vec![Change::Overlap]),
             (Definition { is_test: true, enabled: false, ..before.clone() }, vec![Change::IsTest, Change::Enabled]),
             (
                 Definition { enabled: false, pause: Pause::new(None, Some(at(9))), ..before.clone() },

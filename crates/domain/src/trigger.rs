@@ -9,6 +9,7 @@ use crate::error::Invalid;
 use crate::event::Origin;
 use crate::id::{DestinationId, TriggerId, UserId};
 use crate::occurrence::{Reason, Skipped};
+use crate::overlap::Overlap;
 use crate::payload::Payload;
 use crate::payload_schema::PayloadSchema;
 use crate::run::Expectation;
@@ -67,6 +68,8 @@ pub struct TriggerHead {
     pub webhook: Option<Webhook>,
     /// The destinations that its events go to.
     pub destinations: Vec<DestinationId>,
+    /// What becomes of what falls due while an event of its own is under way.
+    pub overlap: Overlap,
     /// Kept, but never scheduled.
     pub is_test: bool,
     /// Whether it may fire; one that may not, may again after a pause that is over ([`TriggerHead::is_paused_at`]).
@@ -94,9 +97,10 @@ impl TriggerHead {
         self.expires_at.is_none_or(|end| now < end)
     }
 
-    /// Whether what it waits for should have fired long before `now`.
+    /// Whether what it waits for should have fired long before `now`. Of one that does not overlap nobody can tell from this: it may wait for an
+    /// event to end.
     pub fn is_overdue(&self, now: Timestamp) -> bool {
-        self.next_at.is_some_and(|next_at| now.duration_since(next_at) > OVERDUE_AFTER)
+        self.overlap.is_allowed() && self.next_at.is_some_and(|next_at| now.duration_since(next_at) > OVERDUE_AFTER)
     }
 
     /// When it will fire if nothing changes, the earliest first, each occurrence named by its nominal time. What is overdue
@@ -131,6 +135,7 @@ impl<T: AsRef<Trigger>> From<&Armed<T>> for TriggerHead {
             schedule: definition.schedule.clone(),
             webhook: definition.webhook.clone(),
             destinations: definition.destinations.clone(),
+            overlap: definition.overlap,
             is_test: definition.is_test,
             enabled: definition.enabled,
             pause: definition.pause.clone(),
@@ -166,6 +171,8 @@ pub struct Definition {
     pub destinations: Vec<DestinationId>,
     /// What whoever receives its events is to report of each; none where nothing is expected.
     pub expects: Option<Expectation>,
+    /// What becomes of what falls due while an event of its own is under way; only what a schedule names can meet one.
+    pub overlap: Overlap,
     /// Kept, but never scheduled.
     pub is_test: bool,
     /// False pauses, until the pause is over ([`Definition::is_paused_at`]).
@@ -229,6 +236,7 @@ impl Definition {
             webhook: None,
             destinations: Vec::new(),
             expects: None,
+            overlap: Overlap::Allow,
             is_test: false,
             enabled: false,
             pause: None,
@@ -410,6 +418,11 @@ impl Trigger {
             && old.is_test == definition.is_test;
         let mut trigger = self.clone();
         trigger.revision += 1;
+        if stands && old.overlap != definition.overlap && next_at.is_some() {
+            // What waited is looked at anew: it may be to fire now, or never.
+            trigger.definition = definition;
+            return Edit { trigger, arm: Arm::Set(next_at), skipped: Vec::new(), ends_backlogs: None };
+        }
         if stands {
             trigger.definition = definition;
             return Edit { trigger, arm: Arm::Keep, skipped: Vec::new(), ends_backlogs: None };
@@ -545,6 +558,7 @@ mod tests {
                 webhook: None,
                 destinations: Vec::new(),
                 expects: None,
+                overlap: crate::overlap::Overlap::Allow,
                 is_test: false,
                 enabled: true,
                 pause: None,

@@ -1,14 +1,17 @@
 //! Every due occurrence becomes a row. One way through: take what is due, decide in `domain::plan`, commit in one
 //! transaction, look again. It never holds triggers in memory; the index of what is armed answers in microseconds.
 
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use oncue_domain::clock::Clock;
-use oncue_domain::id::Ids;
-use oncue_domain::plan::{Absence, plan_of};
+use oncue_domain::id::{Ids, TriggerId, UserId};
+use oncue_domain::overlap::{Before, Turn};
+use oncue_domain::plan::{Absence, plan_behind};
 use oncue_domain::store::{Planned, Result, Store};
+use oncue_domain::trigger::{Armed, Trigger};
 
 use crate::work::Tally;
 
@@ -118,10 +121,12 @@ impl Scheduler {
                 next.map_or(Wake::WhenArmed, |next| Wake::At(if next <= now { now + STUCK_PAUSE } else { next }))
             );
         }
+        let before = self.events_before(&due).await?;
         let plans: Vec<Planned> = due
             .into_iter()
             .filter_map(|armed| {
-                let (next_at, mut plan) = (armed.next_at?, plan_of(&armed, now, &self.absences)?);
+                let before = before.get(&armed.trigger.id).copied().unwrap_or_default();
+                let (next_at, mut plan) = (armed.next_at?, plan_behind(&armed, now, &self.absences, before)?);
                 if let Some(absent_for) = self.hold_after {
                     plan.hold_after(absent_for);
                 }
@@ -143,19 +148,39 @@ impl Scheduler {
             Wake::At(now + STUCK_PAUSE)
         })
     }
+
+    /// How it stands with the events before of those that do not overlap; nobody is asked where there are none.
+    async fn events_before(&self, due: &[Armed<Arc<Trigger>>]) -> Result<HashMap<TriggerId, Before>> {
+        let triggers = due.iter().map(|armed| &armed.trigger);
+        let asked: Vec<(UserId, TriggerId)> = triggers
+            .filter(|trigger| !trigger.definition.overlap.is_allowed())
+            .map(|trigger| (trigger.owner, trigger.id))
+            .collect();
+        if asked.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let before = self.store.events_before(asked.clone()).await?;
+        Ok(asked.into_iter().map(|(_, id)| id).zip(before).collect())
+    }
 }
 
 /// What the metrics will say once the commit stands.
 struct Observed {
     lateness: Vec<SignedDuration>,
+    /// Those that waited for an event before them to end: that they are late says nothing about how time is kept.
+    waited: u64,
     caught_up: u64,
     skipped: u64,
 }
 
 fn observe(plans: &[Planned], now: Timestamp) -> Observed {
     let firings = || plans.iter().flat_map(|planned| &planned.plan.firings);
-    let on_cue = firings().filter(|firing| !firing.caught_up);
+    let (behind, free): (Vec<&Planned>, Vec<&Planned>) =
+        plans.iter().partition(|planned| planned.plan.turn == Turn::Waited);
+    let on_cue = free.iter().flat_map(|planned| &planned.plan.firings).filter(|firing| !firing.caught_up);
     Observed {
+        waited: behind.iter().flat_map(|planned| &planned.plan.firings).filter(|firing| !firing.caught_up).count()
+            as u64,
         caught_up: firings().filter(|firing| firing.caught_up).count() as u64,
         lateness: on_cue.map(|firing| now.duration_since(firing.scheduled_at)).collect(),
         skipped: plans.iter().flat_map(|planned| &planned.plan.skipped).map(|skipped| skipped.count).sum(),
@@ -164,7 +189,7 @@ fn observe(plans: &[Planned], now: Timestamp) -> Observed {
 
 impl Observed {
     fn fired(&self) -> u64 {
-        self.lateness.len() as u64 + self.caught_up
+        self.lateness.len() as u64 + self.waited + self.caught_up
     }
 
     fn latest(&self) -> Option<SignedDuration> {
@@ -176,7 +201,8 @@ impl Observed {
         for late in &self.lateness {
             lateness.record(late.as_secs_f64());
         }
-        metrics::counter!("oncue_firings_total", "origin" => "schedule").increment(self.lateness.len() as u64);
+        metrics::counter!("oncue_firings_total", "origin" => "schedule")
+            .increment(self.lateness.len() as u64 + self.waited);
         metrics::counter!("oncue_firings_total", "origin" => "catch-up").increment(self.caught_up);
         metrics::counter!("oncue_skipped_occurrences_total").increment(self.skipped);
     }

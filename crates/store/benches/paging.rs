@@ -100,6 +100,7 @@ async fn trigger(store: &Arc<dyn Store>, owner: UserId, now: Timestamp) -> Trigg
         webhook: None,
         destinations: Vec::new(),
         expects: None,
+        overlap: oncue_domain::overlap::Overlap::Allow,
         is_test: false,
         enabled: true,
         pause: None,

@@ -16,6 +16,7 @@ use oncue_domain::event::Origin;
 use oncue_domain::id::{ApiKeyId, DestinationId, UserId};
 use oncue_domain::idempotency::{Answer, Outcome, Print};
 use oncue_domain::misfire::{self, Misfire};
+use oncue_domain::overlap::Overlap;
 use oncue_domain::run::{Expectation, Run};
 use oncue_domain::schedule::bounds::Bounds;
 use oncue_domain::schedule::cron::CronExpression;
@@ -299,6 +300,17 @@ pub(crate) fn expects_to_text(expects: Option<&Expectation>) -> Option<String> {
         alert: expects.alert.map(|id| id.0),
     };
     Some(serde_json::to_string(&stored).expect("texts and numbers are always JSON"))
+}
+
+/// What a trigger says about overlapping, in its column: nothing where that is allowed.
+pub(crate) fn overlap_to_text(overlap: Overlap) -> Option<&'static str> {
+    (!overlap.is_allowed()).then(|| overlap.word())
+}
+
+/// Reads it back.
+pub(crate) fn overlap_from_text(text: Option<&str>) -> Result<Overlap, Error> {
+    let Some(text) = text else { return Ok(Overlap::Allow) };
+    Overlap::from_word(text).ok_or_else(|| broken("overlap", "no such word"))
 }
 
 /// Reads it back.

@@ -37,6 +37,7 @@ fn armed(id: i64, schedule: Schedule, since: Timestamp) -> Armed {
         webhook: None,
         destinations: Vec::new(),
         expects: None,
+        overlap: crate::overlap::Overlap::Allow,
         is_test: false,
         enabled: true,
         pause: None,

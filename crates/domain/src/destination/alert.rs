@@ -163,6 +163,7 @@ pub fn telling(
         webhook: None,
         destinations: vec![to],
         expects: None,
+        overlap: crate::overlap::Overlap::Allow,
         is_test: false,
         enabled: true,
         pause: None,

@@ -40,6 +40,7 @@ fn head(id: i64, schedule: Schedule, since: Timestamp, goes_to: &[i64]) -> Trigg
         schedule: Some(ScheduleDetails::plain(schedule, None)),
         webhook: None,
         destinations: goes_to.iter().map(|id| DestinationId(*id)).collect(),
+        overlap: crate::overlap::Overlap::Allow,
         is_test: false,
         enabled: true,
         pause: None,

@@ -71,6 +71,7 @@ pub fn telling(news: News, event: &Event, run: &Run, to: DestinationId) -> Defin
         webhook: None,
         destinations: vec![to],
         expects: None,
+        overlap: crate::overlap::Overlap::Allow,
         is_test: false,
         enabled: true,
         pause: None,

@@ -28,6 +28,11 @@ impl Planned {
         if self.trigger.definition.is_limited() { self.plan.fires() } else { 0 }
     }
 
+    /// Whether it fires what must not meet an event of the same trigger that is under way: then it is stale where one is.
+    pub fn fires_alone(&self) -> bool {
+        !self.plan.firings.is_empty() && !self.trigger.definition.overlap.is_allowed()
+    }
+
     /// Whether nothing is left of a trigger that is to be deleted then ([`crate::store::Store::delete_done`]).
     pub fn is_done(&self) -> bool {
         self.plan.next_at.is_none() && self.trigger.definition.deletes_when_done()

@@ -47,6 +47,7 @@ use crate::firing::Firing;
 use crate::id::{ApiKeyId, ArrivalId, BacklogId, DestinationId, EventId, MessageId, TriggerId, UserId};
 use crate::idempotency::{Answer, Key, Keyed, Remembered};
 use crate::node::{NodeView, Work};
+use crate::overlap::Before;
 use crate::plan::Absence;
 use crate::receipt::Receipt;
 use crate::redelivery::{self, DeliveryId};
@@ -386,13 +387,19 @@ pub trait Store: Send + Sync {
     /// The earliest occurrence that any trigger waits for.
     async fn next_due(&self) -> Result<Option<Timestamp>>;
 
-    /// Triggers whose occurrence is due at `now`, the earliest first, at most `limit`.
+    /// Triggers whose occurrence is due at `now`, the earliest first, at most `limit`; none that waits for an event of its own to end.
     async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<Armed<Arc<Trigger>>>>;
 
     /// All at once: the events of the plans are logged and owed, the skipped occurrences recorded, and the triggers wait for
     /// their next occurrence. A plan whose trigger changed or waits for another occurrence does nothing; an occurrence that has
-    /// an event already gets no second one (invariant 1). What is put off waits in backlogs.
+    /// an event already gets no second one (invariant 1). What is put off waits in backlogs. A plan that fires a trigger that does
+    /// not overlap does nothing where an event of it is under way by now. A trigger that is to wait for an event of its own does, if one is
+    /// still under way, until none is any more; else it stays due.
     async fn commit_plans(&self, plans: Vec<Planned>, now: Timestamp) -> Result<Committed>;
+
+    /// How it stands with the events before of each of these triggers, in their order: of those that fired while their trigger was told not to
+    /// overlap, tests and what was sent again left out. One that its owner does not have has none.
+    async fn events_before(&self, triggers: Vec<(UserId, TriggerId)>) -> Result<Vec<Before>>;
 
     // Backlogs.
 
@@ -406,7 +413,7 @@ pub trait Store: Send + Sync {
     async fn backlog_sums(&self, owner: UserId, trigger: Option<TriggerId>) -> Result<BacklogSums>;
 
     /// Whose turn it is: of the first `owners` owners beyond `after` who have backlogs that nobody holds, each one's `of_each` that were
-    /// drained the longest ago, with their triggers.
+    /// drained the longest ago, with their triggers. What is behind an event that is under way, of a trigger that does not overlap, has no turn.
     async fn backlog_turns(
         &self,
         after: Option<UserId>,
@@ -415,8 +422,8 @@ pub trait Store: Send + Sync {
     ) -> Result<Vec<(Backlog, Arc<Trigger>)>>;
 
     /// All at once: the events of the slice are logged and owed, and the backlog goes on behind them, or is gone where nothing is left. An
-    /// occurrence that has an event already gets no second one. None where the backlog is held, gone, or not as it was seen: then nothing
-    /// happened. Gives how many events there are of it.
+    /// occurrence that has an event already gets no second one. None where the backlog is held, gone, behind an event, or not as it was
+    /// seen: then nothing happened. Gives how many events there are of it.
     async fn drain(&self, drained: Drained, now: Timestamp) -> Result<Option<usize>>;
 
     /// The owner's backlog of that number, or all of them, waits for nobody any more. Those whose triggers have expired end instead, as

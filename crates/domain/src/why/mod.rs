@@ -27,6 +27,7 @@ use crate::actor::Actor;
 use crate::event::Origin;
 use crate::misfire::Misfire;
 use crate::occurrence::Reason;
+use crate::overlap::Overlap;
 use crate::plan::Absence;
 use crate::schedule::Schedule;
 use crate::schedule::cron::CronExpression;
@@ -75,6 +76,8 @@ pub struct Facts<'a> {
     pub absences: &'a [Absence],
     /// What was written down at or before this instant is gone.
     pub gone_until: Timestamp,
+    /// Whether an event of it is under way that its occurrences are not to overlap.
+    pub is_under_way: bool,
     /// The present.
     pub now: Timestamp,
 }
@@ -108,6 +111,8 @@ pub struct Account {
     pub misfire: Misfire,
     /// When the trigger expires, by what decided.
     pub expires_at: Option<Timestamp>,
+    /// What becomes of what falls due while an event is under way, by what decided.
+    pub overlap: Overlap,
     /// The present.
     pub now: Timestamp,
 }
@@ -147,6 +152,7 @@ impl Account {
             rule: details.map(rule),
             misfire: details.map(ScheduleDetails::misfire).unwrap_or_default(),
             expires_at: definition.expires_at,
+            overlap: definition.overlap,
             now: facts.now,
             edit: made::edit_behind(facts, at, &verdict),
             pause: definition.pause_at(at).filter(|_| verdict.is_pause()).cloned(),
@@ -282,7 +288,10 @@ fn verdict(facts: Facts<'_>, at: Timestamp, standing: Option<Standing<'_>>) -> V
     let is_spent = if is_present { facts.armed.left() == Some(0) } else { definition.is_limited() };
     match next_at {
         _ if definition.is_paused_at(at) && (is_present || at > gone_until) => Verdict::Paused,
-        Some(next) if is_present && *next <= at => Verdict::Due,
+        Some(next) if is_present && *next <= at => match definition.overlap {
+            overlap if facts.is_under_way && !overlap.is_allowed() => Verdict::Behind(overlap),
+            _ => Verdict::Due,
+        },
         _ if at <= gone_until => Verdict::Forgotten,
         _ if is_spent => Verdict::Spent,
         _ => Verdict::Lost,

@@ -8,13 +8,17 @@ use super::{Account, ClockNote, Made, NotNamed, Verdict};
 use crate::actor::Actor;
 use crate::misfire::Misfire;
 use crate::occurrence::Reason;
-use crate::plan::Absence;
+use crate::overlap::Overlap;
+use crate::plan::{Absence, LATE_AT_MOST};
 use crate::schedule::mismatch::{Field, Mismatch, Unmet};
 use crate::schedule::scope::TakenAway;
 use crate::schedule::stretch::GAP_MAX;
 use crate::schedule::zone::Zone;
 use crate::store::{LedgerFiring, SkippedView};
 use crate::trigger::OVERDUE_AFTER;
+
+/// What to do about occurrences that meet an event that is under way.
+const NOT_TO_OVERLAP: &str = "An event is under way while a delivery of it is owed or a report of it is expected; overlap says what becomes of what falls due meanwhile: allow, skip or queue.";
 
 /// What keeps occurrences from being missed.
 const WITHOUT_A_BREAK: &str = "Let oncue run without a break: as a service that is started again when it ends, or as several nodes on one PostgreSQL.";
@@ -97,6 +101,14 @@ impl Account {
                 }
                 format!("The occurrence of {at} is due and about to fire.")
             }
+            Verdict::Behind(Overlap::Queue) => format!(
+                "The occurrence of {at} waits because an event before it is under way: {}.",
+                Overlap::Queue.rule()
+            ),
+            Verdict::Behind(overlap) => format!(
+                "The occurrence of {at} does not fire because an event before it is under way: {}.",
+                overlap.rule()
+            ),
             Verdict::Lost => {
                 format!("The occurrence of {at} neither fired nor is it on record why not, which must not happen.")
             }
@@ -186,11 +198,25 @@ impl Account {
             (Reason::Discarded, _) => format!(
                 "The occurrence of {at} was missed and waited to fire late, and did not: it was discarded at {recorded}."
             ),
+            (Reason::Waiting, _) if !self.overlap.is_allowed() => format!(
+                "The occurrence of {at} was missed and waits, as it has since {recorded}, to fire late: what is due now comes first, and one fires at a time, because the trigger does not let events overlap."
+            ),
             (Reason::Waiting, _) => format!(
                 "The occurrence of {at} was missed and waits, as it has since {recorded}, to fire late: what is due now comes first."
             ),
             (Reason::Held, _) => format!(
                 "The occurrence of {at} was missed and is held, as it has been since {recorded}, until somebody releases or discards it."
+            ),
+            (Reason::Overlap, _) if view.recorded_at.duration_since(view.skipped.last) > LATE_AT_MOST => format!(
+                "The occurrence of {at} did not fire because an event before it was under way, until {recorded} at most: nothing fires more than 24 hours late."
+            ),
+            (Reason::Overlap, _) => format!(
+                "The occurrence of {at} did not fire because an event before it was under way, until {recorded} at most: {}.",
+                Overlap::Skip.rule()
+            ),
+            (Reason::Merged, _) => format!(
+                "The occurrence of {at} was merged into a later one, because an event before it was under way, until {recorded} at most: {}.",
+                Overlap::Queue.rule()
             ),
             (Reason::Expired, _) => match self.expires_at {
                 Some(end) if self.at < end => format!(
@@ -323,6 +349,9 @@ impl Account {
             Verdict::Fired(_, super::Timing::Backfilled, _) => {
                 vec!["The audit log says who asked for the backfill.".to_owned()]
             }
+            Verdict::Fired(_, super::Timing::Late, _) if self.overlap == Overlap::Queue => {
+                vec![NOT_TO_OVERLAP.to_owned(), "What is late beyond that is oncue's own: /healthz/schedule and /metrics say how it keeps time.".to_owned()]
+            }
             Verdict::Fired(_, super::Timing::Late, _) => {
                 vec!["Lateness beyond a second is oncue's own: /healthz/schedule and /metrics say how it keeps time.".to_owned()]
             }
@@ -330,6 +359,7 @@ impl Account {
             Verdict::Skipped(view, _) => match view.skipped.reason {
                 Reason::Superseded => vec!["An edit holds at once, also for what is due at that moment; edit between two occurrences.".to_owned()],
                 Reason::Expired => vec!["Leave expires_at out, or move it before it has passed.".to_owned()],
+                Reason::Overlap | Reason::Merged => vec![NOT_TO_OVERLAP.to_owned()],
                 Reason::Discarded => vec!["A backfill of that time fires it after all: POST /api/v1/triggers/{id}/backfill.".to_owned()],
                 Reason::Waiting => vec![HOW_FAR.to_owned()],
                 Reason::Held => vec![DECIDE.to_owned()],
@@ -345,6 +375,7 @@ impl Account {
             }
             Verdict::Expired(_) => vec!["Move expires_at to a later time, or leave it out.".to_owned()],
             Verdict::Spent => vec!["Let max_fires be more, or leave it out.".to_owned()],
+            Verdict::Behind(_) => vec![NOT_TO_OVERLAP.to_owned()],
             Verdict::Due => vec!["/healthz/schedule says whether oncue keeps time.".to_owned()],
             Verdict::Lost | Verdict::Unarmed => vec![
                 "Pausing and resuming the trigger arms it anew; please report this, with the log of that time.".to_owned(),

@@ -70,6 +70,7 @@ impl Case {
             webhook: None,
             destinations: Vec::new(),
             expects: None,
+            overlap: crate::overlap::Overlap::Allow,
             is_test: false,
             enabled: true,
             pause: None,
@@ -142,6 +143,7 @@ impl Case {
             ledger: &self.ledger,
             absences: &self.absences,
             gone_until: self.gone_until,
+            is_under_way: false,
             now: self.now,
         }
     }
@@ -297,6 +299,35 @@ fn what_did_not_fire_says_why() {
             "{occurrence} did not fire because the trigger had expired, as was recorded at Thu 26 Nov 2026 12:00 Europe/Riga."
         ),
     );
+}
+
+#[test]
+fn what_met_an_event_that_was_under_way_says_so_and_what_the_trigger_makes_of_it() {
+    let noon = "2026-11-26T10:00:00Z";
+    let of = |overlap: Overlap| Case::workdays().changed(|trigger| trigger.definition.overlap = overlap);
+    let due = "2026-11-26T07:00:00Z";
+    for (overlap, reason) in [(Overlap::Skip, Reason::Overlap), (Overlap::Queue, Reason::Merged)] {
+        let case = of(overlap).skipped(reason, due, due, noon);
+        let (word, sentence) = case.told(due);
+        assert_eq!(word, reason.word());
+        assert!(sentence.contains("before it was under way") && sentence.contains(overlap.rule()), "{sentence}");
+        assert!(case.account(due).advice()[0].contains("overlap"));
+        let mut late = of(overlap).skipped(Reason::Overlap, due, due, "2026-11-27T08:00:00Z");
+        late.now = at("2026-11-27T09:00:00Z");
+        assert!(late.told(due).1.contains("more than 24 hours late"));
+        let waits = of(overlap).skipped(Reason::Waiting, due, due, noon).told(due).1;
+        assert!(waits.contains("one fires at a time"), "{waits}");
+        let mut case = of(overlap);
+        case.now = at(noon);
+        case.armed.next_at = Some(at(due));
+        let word = case.told(due).0;
+        assert_eq!(word, "due", "nothing is under way");
+        let facts = Facts { is_under_way: true, ..case.facts() };
+        let account = Account::of(facts, Asked::instant(at(due)), &zone("Europe/Riga"));
+        let word = if overlap == Overlap::Queue { "waiting" } else { "overlap" };
+        assert_eq!(account.verdict.word(), word);
+        assert!(WORDS.contains(&word) && account.sentence().contains("is under way"), "{}", account.sentence());
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use crate::occurrence::Reason;
+use crate::overlap::Overlap;
 use crate::plan::Absence;
 use crate::schedule::mismatch::Mismatch;
 use crate::schedule::scope::TakenAway;
@@ -55,6 +56,8 @@ pub enum Verdict {
     Spent,
     /// It is due, and will fire at once.
     Due,
+    /// It fell due while an event before was under way, which still is; what becomes of it then, the trigger says.
+    Behind(Overlap),
     /// It neither fired nor is it on record, and it is not waited for.
     Lost,
     /// What became of it is not kept any more.
@@ -90,6 +93,8 @@ impl Verdict {
             Verdict::Expired(_) => "expired",
             Verdict::Spent => "spent",
             Verdict::Due => "due",
+            Verdict::Behind(Overlap::Queue) => "waiting",
+            Verdict::Behind(_) => Reason::Overlap.word(),
             Verdict::Lost | Verdict::Unarmed => "lost",
             Verdict::Forgotten => "forgotten",
             Verdict::BeforeCreation => "before_creation",
@@ -125,7 +130,7 @@ impl Verdict {
 }
 
 /// Every word of [`Verdict::word`].
-pub const WORDS: [&str; 21] = [
+pub const WORDS: [&str; 23] = [
     "fired",
     "fired_late",
     "caught_up",
@@ -136,6 +141,8 @@ pub const WORDS: [&str; 21] = [
     "missed",
     "paused",
     "superseded",
+    "overlap",
+    "merged",
     "expired",
     "spent",
     "due",

@@ -113,6 +113,7 @@ impl Scene {
             webhook: None,
             destinations: vec![self.destination],
             expects: None,
+            overlap: oncue_domain::overlap::Overlap::Allow,
             schedule: None,
             enabled: true,
             pause: None,

@@ -104,6 +104,7 @@ impl Post {
             webhook: None,
             destinations: vec![self.inbox],
             expects: None,
+            overlap: oncue_domain::overlap::Overlap::Allow,
             schedule: None,
             enabled: true,
             pause: None,

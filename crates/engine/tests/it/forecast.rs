@@ -108,6 +108,7 @@ fn definition(wish: &Wish, destinations: &[DestinationId], now: Timestamp) -> De
         webhook: None,
         destinations: wish.goes_to.iter().map(|place| destinations[*place]).collect(),
         expects: None,
+        overlap: oncue_domain::overlap::Overlap::Allow,
         is_test: false,
         enabled: wish.is_enabled,
         pause: if wish.is_enabled { None } else { Pause::new(None, wish.paused_for_s.map(later)) },

@@ -183,6 +183,7 @@ impl Stage {
             webhook: webhook.transpose()?,
             destinations: Vec::new(),
             expects: None,
+            overlap: oncue_domain::overlap::Overlap::Allow,
             is_test: false,
             enabled: true,
             pause: None,

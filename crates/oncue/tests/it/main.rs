@@ -24,6 +24,7 @@ mod live;
 mod migrate;
 mod nodes;
 mod open_mode;
+mod overlap;
 mod postgres;
 mod program;
 mod redelivery;

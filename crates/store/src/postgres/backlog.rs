@@ -21,7 +21,9 @@ use super::hint::Changes;
 use super::log::{AFTER_ASKED, Asked, LOGGED, LOGGED_COLUMNS, Logged, NewEvent, announce, floor, logging, room};
 use super::run::Expected;
 use super::trigger::{by_of, lock_trigger, read, record, remembered};
-use super::{Params, Shared, act, answered, column, count, execute, limit_of, node, partition, query, query_first};
+use super::{
+    Params, Shared, act, answered, column, count, execute, limit_of, node, overlap, partition, query, query_first,
+};
 use crate::codec::{actor, actor_to_text, broken, instant};
 
 /// The columns of a backlog. It is busy while what fired of it last has a delivery that was never tried.
@@ -152,22 +154,23 @@ pub(super) async fn turns(
     // From owner to owner by the index, however many rows each has.
     let sql = format!(
         "WITH RECURSIVE whose (owner, number) AS (
-             (SELECT owner, 1 FROM backlogs WHERE NOT is_held AND owner > $1 ORDER BY owner LIMIT 1)
+             (SELECT owner, 1 FROM backlogs WHERE NOT is_held AND owner > $1 AND {may_go} ORDER BY owner LIMIT 1)
              UNION ALL
              SELECT next.owner, whose.number + 1
              FROM whose CROSS JOIN LATERAL (
-                 SELECT owner FROM backlogs WHERE NOT is_held AND owner > whose.owner ORDER BY owner LIMIT 1
+                 SELECT owner FROM backlogs WHERE NOT is_held AND owner > whose.owner AND {may_go} ORDER BY owner LIMIT 1
              ) AS next
              WHERE whose.number < $2
          )
          SELECT {BACKLOG}
          FROM whose CROSS JOIN LATERAL (
              SELECT * FROM backlogs
-             WHERE NOT backlogs.is_held AND backlogs.owner = whose.owner
+             WHERE NOT backlogs.is_held AND backlogs.owner = whose.owner AND {may_go}
              ORDER BY backlogs.turn, backlogs.id
              LIMIT $3
          ) AS backlogs
-         ORDER BY backlogs.owner, backlogs.turn, backlogs.id"
+         ORDER BY backlogs.owner, backlogs.turn, backlogs.id",
+        may_go = overlap::may_go(),
     );
     let rows = {
         let client = shared.client().await?;
@@ -220,10 +223,14 @@ pub(super) async fn drain(shared: &Shared, drained: &Drained, now: Timestamp) ->
     let left = i64::try_from(slice.left).unwrap_or(i64::MAX);
     params.extend([&backlog.id.0 as &(dyn ToSql + Sync), &seen, &trigger.revision, &next, &left]);
     params.extend(asked.expected.params());
-    let client = shared.client().await?;
-    let rows = query(&client, &drain_statement(&asked.expected), &params)
-        .await
-        .inspect_err(|error| shared.doubt(error, until))?;
+    let is_alone = !trigger.definition.overlap.is_allowed();
+    let sql = drain_statement(&asked.expected, is_alone.then_some(params.len() + 1));
+    let mut client = shared.client().await?;
+    let rows = match is_alone {
+        true => overlap::alone(&mut client, &[trigger.id.0], &sql, &params).await,
+        false => query(&client, &sql, &params).await,
+    }
+    .inspect_err(|error| shared.doubt(error, until))?;
     let (mut stood, mut logged) = (false, Vec::new());
     for row in &rows {
         match column::<Option<i64>>(row, LOGGED_COLUMNS)? {
@@ -246,16 +253,17 @@ pub(super) async fn drain(shared: &Shared, drained: &Drained, now: Timestamp) ->
 }
 
 /// The row that stands as it was seen is locked, so nobody else can be about to log these occurrences of it; what has an event already, from
-/// before an absence or by another backlog, gets no second one.
-fn drain_statement(expected: &Expected) -> String {
+/// before an absence or by another backlog, gets no second one. `alone` is the parameter of [`overlap::alone`], where the trigger does not overlap.
+fn drain_statement(expected: &Expected, alone: Option<usize>) -> String {
     let asked = Asked::table();
+    let alone = alone.map_or_else(|| "TRUE".to_owned(), |place| overlap::is_alone("backlogs.trigger_id", place));
     let [id, seen, revision, next, left] = [0, 1, 2, 3, 4].map(|place| format!("${}", AFTER_ASKED + place));
     format!(
         "WITH {floor},
          standing AS MATERIALIZED (
              SELECT backlogs.id FROM backlogs
              WHERE backlogs.id = {id}::bigint AND backlogs.next_at = {seen}::bigint AND backlogs.revision = {revision}::bigint
-               AND NOT backlogs.is_held AND EXISTS (SELECT 1 FROM nodes WHERE nodes.id = $3)
+               AND NOT backlogs.is_held AND EXISTS (SELECT 1 FROM nodes WHERE nodes.id = $3) AND {alone}
              FOR UPDATE OF backlogs SKIP LOCKED
          ),
          {logging}{expected},

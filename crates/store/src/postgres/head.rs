@@ -12,17 +12,17 @@ use super::count::{newest_ended, number_of, whole};
 use super::event::KEPT;
 use super::firing::{FATE, FATE_OF_EVENTS, FIRED, firing};
 use super::{Shared, column, limit_of, moment, query, query_first};
-use crate::codec::{self, destinations_from_text, instant, listed, schedule_from_text, webhook};
+use crate::codec::{self, destinations_from_text, instant, listed, overlap_from_text, schedule_from_text, webhook};
 
 /// What a trigger waits for is asked one by one, so that the cursors of others are never walked over.
 const HEAD: &str = "triggers.id, triggers.name, triggers.schedule, triggers.webhook_url, triggers.webhook_format, \
                     triggers.is_test, triggers.enabled, triggers.expires_at, triggers.created_at, \
                     (SELECT next_at FROM cursors WHERE cursors.trigger_id = triggers.id), triggers.destinations, \
                     (SELECT fired FROM limits WHERE limits.trigger_id = triggers.id), \
-                    triggers.pause_reason, triggers.pause_until";
+                    triggers.pause_reason, triggers.pause_until, triggers.overlap";
 
 /// How many columns that is.
-const HEAD_COLUMNS: usize = 14;
+const HEAD_COLUMNS: usize = 15;
 
 /// An owner of at most so many triggers is told what is next from those; for one of more, the soonest of all are looked through.
 const FEW: usize = 5_000;
@@ -42,6 +42,7 @@ fn head(row: &Row, shared: &Shared) -> Result<TriggerHead> {
             .transpose()?,
         webhook: webhook(column(row, 3)?, column(row, 4)?)?,
         destinations: destinations_from_text(column(row, 10)?)?,
+        overlap: overlap_from_text(column(row, 14)?)?,
         is_test: column(row, 5)?,
         enabled: column(row, 6)?,
         pause: codec::pause(column(row, 12)?, column(row, 13)?)?,
@@ -62,10 +63,35 @@ pub(super) async fn list(client: &Client, shared: &Shared, owner: UserId, limit:
 }
 
 pub(super) async fn soonest(client: &Client, shared: &Shared, owner: UserId, limit: usize) -> Result<Vec<TriggerHead>> {
-    waiting(client, shared, owner, Timestamp::MAX, limit).await
+    let mut heads = behind_events(client, shared, owner, limit).await?;
+    heads.extend(waiting(client, shared, owner, Timestamp::MAX, limit).await?);
+    // One that was called up between the two looks is in both.
+    heads.sort_by_key(|head| (head.next_at, head.id));
+    heads.dedup_by_key(|head| head.id);
+    heads.truncate(limit);
+    Ok(heads)
 }
 
-/// The owner's triggers that wait for something up to `until`, the earliest first.
+/// The owner's triggers that wait for an event of their own to end, those that have waited the longest first.
+async fn behind_events(
+    client: &impl GenericClient,
+    shared: &Shared,
+    owner: UserId,
+    limit: usize,
+) -> Result<Vec<TriggerHead>> {
+    let sql = format!(
+        "SELECT {HEAD}
+         FROM (SELECT trigger_id, next_at FROM cursors WHERE waits ORDER BY next_at, trigger_id) AS behind
+              CROSS JOIN LATERAL (SELECT * FROM triggers WHERE id = behind.trigger_id OFFSET 0) AS triggers
+         WHERE triggers.owner = $1
+         ORDER BY behind.next_at, behind.trigger_id
+         LIMIT $2"
+    );
+    let rows = query(client, &sql, &[&owner.0, &limit_of(limit)]).await?;
+    rows.iter().filter_map(|row| listed(head(row, shared)).transpose()).collect()
+}
+
+/// The owner's triggers that wait for something up to `until`, the earliest first; none that waits for an event to end.
 async fn waiting(
     client: &impl GenericClient,
     shared: &Shared,
@@ -99,7 +125,7 @@ async fn waiting_of_few(
              SELECT own.id, cursors.next_at
              FROM (SELECT id FROM triggers WHERE owner = $1 ORDER BY id) AS own
                   CROSS JOIN LATERAL (
-                      SELECT next_at FROM cursors WHERE trigger_id = own.id AND next_at <= $2 OFFSET 0
+                      SELECT next_at FROM cursors WHERE trigger_id = own.id AND NOT waits AND next_at <= $2 OFFSET 0
                   ) AS cursors
              ORDER BY cursors.next_at, own.id
              LIMIT $3
@@ -122,7 +148,7 @@ async fn waiting_of_many(
         "SELECT {HEAD}
          FROM (SELECT trigger_id, next_at
                FROM cursors
-               WHERE next_at <= $2
+               WHERE NOT waits AND next_at <= $2
                ORDER BY next_at, trigger_id
                LIMIT $4) AS soonest
               CROSS JOIN LATERAL (SELECT * FROM triggers WHERE id = soonest.trigger_id OFFSET 0) AS triggers
@@ -135,7 +161,7 @@ async fn waiting_of_many(
     if rows.len() >= limit {
         return Ok(Some(rows));
     }
-    let sql = "SELECT 1 FROM cursors WHERE next_at <= $1 ORDER BY next_at LIMIT 1 OFFSET $2";
+    let sql = "SELECT 1 FROM cursors WHERE NOT waits AND next_at <= $1 ORDER BY next_at LIMIT 1 OFFSET $2";
     let beyond = query_first(client, sql, &[&until, &limit_of(LOOKED_THROUGH_MAX)]).await?;
     Ok(beyond.is_none().then_some(rows))
 }

@@ -27,6 +27,9 @@ pub(super) const DROPPING: i64 = 0x6f6e_6375_6505;
 /// Accounts are registered one at a time.
 pub(super) const REGISTERING: i64 = 0x6f6e_6375_6510;
 
+/// The first half of the locks that keep two from firing a trigger at once that does not overlap; those of two halves are apart from the others.
+pub(super) const FIRING_ALONE: i32 = 1;
+
 /// Begins a transaction that holds a lock until it is over.
 pub(super) async fn locked(client: &mut Client, lock: i64) -> Result<Transaction<'_>> {
     let transaction = answered(client.transaction()).await?;

@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use super::hint::Changes;
 use super::run::Expected;
-use super::{Params, Shared, answered, column, count, destination, execute, partition, query, tally};
+use super::{Params, Shared, answered, column, count, destination, execute, overlap, partition, query, tally};
 use crate::codec::{broken, origin_to_number, target_to_number, uncounted};
 
 /// How many deliveries wait in memory at most; what is beyond is fetched from the table when there is room.
@@ -118,6 +118,8 @@ pub(super) struct Asked {
     deliveries: Vec<i64>,
     /// The class of lateness; -1 where no schedule made it.
     late: Vec<i64>,
+    /// Their triggers, where occurrences of those are not to overlap them.
+    overlaps: Vec<Option<i64>>,
     /// What the caller knows them by.
     keys: Vec<i64>,
     /// Their deliveries, each with the key of its event.
@@ -142,7 +144,7 @@ const FIRST_ASKED: usize = 6;
 const OWING_DESTINATIONS: usize = AFTER_ASKED - 2;
 
 /// The number of the first parameter after [`Asked::params`].
-pub(super) const AFTER_ASKED: usize = FIRST_ASKED + 15;
+pub(super) const AFTER_ASKED: usize = FIRST_ASKED + 16;
 
 /// Arrays of these types from the parameter `$from` on.
 pub(super) fn arrays(types: &[&str], from: usize) -> String {
@@ -153,11 +155,13 @@ pub(super) fn arrays(types: &[&str], from: usize) -> String {
 impl Asked {
     /// The events, as a table.
     pub(super) fn table() -> String {
-        let types =
-            ["bigint", "bigint", "bigint", "bigint", "bigint", "uuid", "text", "bigint", "bigint", "bigint", "bigint"];
+        let types = [
+            "bigint", "bigint", "bigint", "bigint", "bigint", "uuid", "text", "bigint", "bigint", "bigint", "bigint",
+            "bigint",
+        ];
         format!(
             "unnest({}) WITH ORDINALITY AS asked (owner, trigger_id, revision, origin, scheduled_at, message_id, payload, parent,
-                                                  deliveries, late, key, place)",
+                                                  deliveries, late, overlap_of, key, place)",
             arrays(&types, FIRST_ASKED)
         )
     }
@@ -180,6 +184,7 @@ impl Asked {
             &self.parents,
             &self.deliveries,
             &self.late,
+            &self.overlaps,
             &self.keys,
             &self.owing.keys,
             &self.owing.slots,
@@ -216,6 +221,7 @@ impl Asked {
         self.late.push(
             new.scheduled_at.map_or(-1, |due| i64::try_from(lateness_class(now.duration_since(due))).unwrap_or(-1)),
         );
+        self.overlaps.push(overlap::mark(trigger, new.origin));
         self.keys.push(key);
     }
 }
@@ -259,9 +265,9 @@ pub(super) fn logging(from_asked: &str, condition: &str, also_counted: &str) -> 
          ),
          owed AS (
              INSERT INTO outbox (event_id, slot, destination, deliveries, fired_at, due_at, held_by, is_parked, tried, fence,
-                                 in_order)
+                                 in_order, overlap_of)
              SELECT fired.id, slot, destination, deliveries, $1, CASE WHEN is_claimed THEN $2 ELSE $1 END,
-                    CASE WHEN is_claimed THEN $3 END, FALSE, 0, is_claimed::int, is_in_order
+                    CASE WHEN is_claimed THEN $3 END, FALSE, 0, is_claimed::int, is_in_order, overlap_of
              FROM fired JOIN {owing} ON owing.key = fired.key
                   CROSS JOIN LATERAL (SELECT owing.destination = ANY (ARRAY(SELECT id FROM in_order))) AS asked_for (is_in_order)
                   CROSS JOIN LATERAL (VALUES (owing.is_held AND fired.may_hold AND NOT is_in_order)) AS claims (is_claimed)

@@ -19,7 +19,7 @@ use super::hint::Changes;
 use super::log::{Logged, NewEvent, announce, log_all_within};
 use super::trigger::{by_of, note_armed};
 use super::{Shared, act, answered, column, destination, partition, query};
-use crate::codec::{actor_to_text, broken, destinations_to_text, expects_to_text, schedule_to_text};
+use crate::codec::{actor_to_text, broken, destinations_to_text, expects_to_text, overlap_to_text, schedule_to_text};
 
 /// Makes those that name nothing that is not there, all in one transaction.
 pub(super) async fn create(
@@ -164,6 +164,7 @@ async fn insert(
     let schemas: Vec<Option<&str>> =
         each().map(|definition| definition.payload_schema.as_ref().map(PayloadSchema::as_str)).collect();
     let expected: Vec<Option<String>> = each().map(|definition| expects_to_text(definition.expects.as_ref())).collect();
+    let overlaps: Vec<Option<&str>> = each().map(|definition| overlap_to_text(definition.overlap)).collect();
     let waits: Vec<Option<i64>> = wanted.iter().map(|new| new.next_at.map(Timestamp::as_microsecond)).collect();
     let links = || {
         (1_i64..)
@@ -175,19 +176,19 @@ async fn insert(
                    SELECT nextval(pg_get_serial_sequence('triggers', 'id')) AS id, asked.*
                    FROM unnest($2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::boolean[],
                                $9::boolean[], $10::bigint[], $11::text[], $12::bigint[], $15::text[], $17::text[], $18::bigint[],
-                               $19::text[])
+                               $19::text[], $20::text[])
                         WITH ORDINALITY AS asked (owner, name, schedule, payload, webhook_url, webhook_format, is_test,
                                                   enabled, expires_at, destinations, next_at, payload_schema, pause_reason,
-                                                  pause_until, expects, place)
+                                                  pause_until, expects, overlap, place)
                    ORDER BY asked.place
                ),
                made AS (
                    INSERT INTO triggers (id, owner, revision, name, schedule, payload, webhook_url, webhook_format,
                                          is_test, enabled, expires_at, created_at, standing_since, destinations,
-                                         payload_schema, made_by, pause_reason, pause_until, expects)
+                                         payload_schema, made_by, pause_reason, pause_until, expects, overlap)
                    SELECT id, owner, 1, name, schedule, payload, webhook_url, webhook_format,
                           is_test, enabled, expires_at, $1, $1, destinations, payload_schema, $16,
-                          pause_reason, pause_until, expects
+                          pause_reason, pause_until, expects, overlap
                    FROM asked
                ),
                armed AS (
@@ -201,7 +202,7 @@ async fn insert(
                    JOIN asked ON asked.place = links.place
                )
                SELECT id FROM asked ORDER BY place";
-    let params: [&(dyn ToSql + Sync); 19] = [
+    let params: [&(dyn ToSql + Sync); 20] = [
         &now.as_microsecond(),
         &owners,
         &names,
@@ -221,6 +222,7 @@ async fn insert(
         &reasons,
         &pauses,
         &expected,
+        &overlaps,
     ];
     query(client, sql, &params).await?.iter().map(|row| column(row, 0).map(TriggerId)).collect()
 }

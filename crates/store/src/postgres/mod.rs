@@ -34,6 +34,7 @@ mod migrate;
 mod node;
 mod open;
 mod order;
+mod overlap;
 mod partition;
 mod pause;
 mod plan;
@@ -83,6 +84,7 @@ use oncue_domain::id::{ApiKeyId, ArrivalId, BacklogId, DestinationId, EventId, M
 use oncue_domain::idempotency::{Answer, Key, Keyed, Remembered};
 pub use oncue_domain::node::{GONE_AFTER, Identity};
 use oncue_domain::node::{NodeView, Work};
+use oncue_domain::overlap::Before;
 use oncue_domain::plan::Absence;
 use oncue_domain::receipt::Receipt;
 use oncue_domain::redelivery::{CancelRefusal, DeliveryId, Refusal, SLICE_MAX};
@@ -587,6 +589,10 @@ impl Store for Postgres {
 
     async fn commit_plans(&self, plans: Vec<Planned>, now: Timestamp) -> Result<Committed> {
         plan::commit(&self.shared, plans, now).await
+    }
+
+    async fn events_before(&self, triggers: Vec<(UserId, TriggerId)>) -> Result<Vec<Before>> {
+        overlap::events_before(&self.client().await?, &triggers).await
     }
 
     async fn backlogs(&self, owner: UserId, after: Option<BacklogId>, limit: usize) -> Result<Vec<BacklogView>> {

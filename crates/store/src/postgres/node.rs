@@ -22,7 +22,10 @@ use oncue_domain::store::{Error, Result};
 use serde::Serialize;
 
 use super::clock::NOW;
-use super::{Shared, act, answered, column, copy, delivery, execute, limit_of, lock, locks, order, query, query_first};
+use super::hint::Changes;
+use super::{
+    Shared, act, answered, column, copy, delivery, execute, limit_of, lock, locks, order, overlap, query, query_first,
+};
 pub(super) use begin::{absences, begin_presence};
 pub(super) use doubt::Doubtful;
 pub(super) use list::list;
@@ -300,6 +303,9 @@ async fn sweep_once(shared: &Shared, looks_for_orphans: bool) -> Result<u64> {
         released += delivery::release_orphans(&client).await?;
         shared.node.compare(&list(&client, &shared.node).await?);
         released += order::call_up_all(&client).await?;
+        if overlap::call_up_all(&client, shared.clock.now()).await? > 0 {
+            shared.hints.announce(&Changes { armed: true, ..Changes::default() });
+        }
     }
     Ok(released)
 }

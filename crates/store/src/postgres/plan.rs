@@ -11,6 +11,7 @@ use oncue_domain::backlog::{PutOff, Source};
 use oncue_domain::delivery::CLAIM_FOR;
 use oncue_domain::event::Origin;
 use oncue_domain::id::TriggerId;
+use oncue_domain::overlap::Turn;
 use oncue_domain::store::{Committed, Planned, Result};
 use oncue_domain::trigger::Trigger;
 use tokio_postgres::types::ToSql;
@@ -20,7 +21,7 @@ use super::log::{
     AFTER_ASKED, Asked, LOGGED, LOGGED_COLUMNS, Logged, NewEvent, announce, arrays, floor, logging, room,
 };
 use super::run::Expected;
-use super::{Shared, column, count, node, partition, query};
+use super::{Shared, column, count, node, overlap, partition, query};
 use crate::codec::actor_to_text;
 
 /// Occurrences that did not fire, as columns.
@@ -66,22 +67,33 @@ impl PutOffColumns {
 
 pub(super) async fn commit(shared: &Shared, plans: Vec<Planned>, now: Timestamp) -> Result<Committed> {
     let mut committed = Committed::default();
-    let mut left = plans;
-    // A statement looks at each cursor once: a second plan for the same trigger has its turn after the first.
-    while !left.is_empty() {
-        let mut seen: HashSet<TriggerId> = HashSet::new();
-        let (first, later): (Vec<Planned>, Vec<Planned>) =
-            left.into_iter().partition(|planned| seen.insert(planned.trigger.id));
-        let done = commit_once(shared, &first, now).await?;
-        committed.plans += done.plans;
-        committed.stale += done.stale;
-        committed.events += done.events;
-        left = later;
+    let (waiting, left): (Vec<Planned>, Vec<Planned>) =
+        plans.into_iter().partition(|planned| planned.plan.turn == Turn::Waits);
+    let (alone, among_others): (Vec<Planned>, Vec<Planned>) = left.into_iter().partition(Planned::fires_alone);
+    for (mut left, is_alone) in [(among_others, false), (alone, true)] {
+        // A statement looks at each cursor once: a second plan for the same trigger has its turn after the first.
+        while !left.is_empty() {
+            let mut seen: HashSet<TriggerId> = HashSet::new();
+            let (first, later): (Vec<Planned>, Vec<Planned>) =
+                left.into_iter().partition(|planned| seen.insert(planned.trigger.id));
+            let done = commit_once(shared, &first, is_alone, now).await?;
+            committed.plans += done.plans;
+            committed.stale += done.stale;
+            committed.events += done.events;
+            left = later;
+        }
+    }
+    if !waiting.is_empty() {
+        let wait = overlap::wait(shared, &waiting).await?;
+        committed.plans += wait;
+        committed.stale += waiting.len() - wait;
+        let edited = waiting.iter().map(|planned| planned.trigger.owner).collect();
+        announce(shared, Vec::new(), &Changes { edited, ..Changes::default() });
     }
     Ok(committed)
 }
 
-async fn commit_once(shared: &Shared, plans: &[Planned], now: Timestamp) -> Result<Committed> {
+async fn commit_once(shared: &Shared, plans: &[Planned], is_alone: bool, now: Timestamp) -> Result<Committed> {
     partition::prepare(shared, now).await?;
     let triggers: Vec<i64> = plans.iter().map(|planned| planned.trigger.id.0).collect();
     let armed: Vec<i64> = plans.iter().map(|planned| planned.armed.as_microsecond()).collect();
@@ -158,10 +170,13 @@ async fn commit_once(shared: &Shared, plans: &[Planned], now: Timestamp) -> Resu
         ]);
     }
     params.extend(asked.expected.params());
-    let client = shared.client().await?;
-    let rows = query(&client, &statement(is_put_off, &asked.expected), &params)
-        .await
-        .inspect_err(|error| shared.doubt(error, until))?;
+    let sql = statement(is_put_off, &asked.expected, is_alone.then_some(params.len() + 1));
+    let mut client = shared.client().await?;
+    let rows = match is_alone {
+        true => overlap::alone(&mut client, &triggers, &sql, &params).await,
+        false => query(&client, &sql, &params).await,
+    }
+    .inspect_err(|error| shared.doubt(error, until))?;
     let mut committed = Committed::default();
     let (mut carried_out, mut logged) = (HashSet::new(), Vec::new());
     for row in &rows {
@@ -214,8 +229,10 @@ fn putting_off(from: usize) -> String {
 }
 
 /// An occurrence that has an event already gets no second one (invariant 1): under the lock of its cursor nobody else can be
-/// about to log it, and no event fires before its time, so only partitions from then on are asked.
-fn statement(is_put_off: bool, expected: &Expected) -> String {
+/// about to log it, and no event fires before its time, so only partitions from then on are asked. `alone` is the parameter of
+/// [`overlap::alone`], where the triggers do not overlap.
+fn statement(is_put_off: bool, expected: &Expected, alone: Option<usize>) -> String {
+    let alone = alone.map_or_else(|| "TRUE".to_owned(), |place| overlap::is_alone("cursors.trigger_id", place));
     let asked = Asked::table();
     let plans = arrays(&["bigint"; 4], AFTER_ASKED);
     let skips =
@@ -233,11 +250,11 @@ fn statement(is_put_off: bool, expected: &Expected) -> String {
              SELECT plan.trigger_id, plan.next_at, plan.number
              FROM cursors JOIN plan ON plan.trigger_id = cursors.trigger_id
                                    AND plan.armed = cursors.next_at AND plan.revision = cursors.revision
-             WHERE EXISTS (SELECT 1 FROM nodes WHERE nodes.id = $3)
+             WHERE EXISTS (SELECT 1 FROM nodes WHERE nodes.id = $3) AND {alone}
              FOR UPDATE OF cursors SKIP LOCKED
          ),
          moved AS (
-             UPDATE cursors SET next_at = standing.next_at
+             UPDATE cursors SET next_at = standing.next_at, waits = FALSE, waited_until = NULL
              FROM standing
              WHERE cursors.trigger_id = standing.trigger_id AND standing.next_at IS NOT NULL
          ),

@@ -10,9 +10,10 @@ use oncue_domain::store::{Expired, Result};
 use tokio_postgres::Row;
 
 use super::firing::Leaving;
+use super::hint::Changes;
 use super::{
-    Shared, act, answered, column, count, execute, firing, idempotency, limit_of, locks, order, partition, query,
-    query_first, settled, tally,
+    Shared, act, answered, column, count, execute, firing, idempotency, limit_of, locks, order, overlap, partition,
+    query, query_first, settled, tally,
 };
 use crate::codec::{COUNTED_AS_FAILED, NOT_COUNTED, instant, origin_from_number};
 
@@ -25,8 +26,10 @@ pub(super) async fn expire(shared: &Shared, gone_until: Timestamp, now: Timestam
         return Ok(Expired { events: 0, is_done: true });
     }
     let events = pass_mark(&transaction, shared.node.slot(3), gone_until, limit).await?;
+    let mut changes = Changes::default();
     if events > 0 {
         order::call_up_all(&transaction).await?;
+        changes.armed = overlap::call_up_all(&transaction, now).await? > 0;
     }
     let mut is_done = events < limit;
     let gone = gone_until.as_microsecond();
@@ -63,6 +66,7 @@ pub(super) async fn expire(shared: &Shared, gone_until: Timestamp, now: Timestam
     let merged = execute(&transaction, &put_together, &[&count::number_of(now), &limit_of(limit)]).await?;
     is_done &= merged < limit as u64;
     answered(transaction.commit()).await?;
+    shared.hints.announce(&changes);
     if is_done {
         let row = query_first(&client, "SELECT fired_at FROM expired", &[]).await?;
         let mark: Option<i64> = row.map(|row| column(&row, 0)).transpose()?;

@@ -1,6 +1,8 @@
 //! Runs in PostgreSQL: a row each, made by the statement that logs its event and written anew, under its lock, with each report. Of
 //! all nodes one finds that a run is overdue, and what is to be told of one is an event in the same transaction.
 
+use std::collections::BTreeMap;
+
 use deadpool_postgres::{Client, GenericClient};
 use jiff::Timestamp;
 use oncue_domain::event::{Event, Origin};
@@ -13,7 +15,7 @@ use tokio_postgres::Row;
 use super::event::{EVENT, EVENT_FROM, KEPT, event};
 use super::hint::Changes;
 use super::log::{NewEvent, Unkept, log_unkept};
-use super::{Params, Shared, answered, column, destination, execute, limit_of, partition, query, query_first};
+use super::{Params, Shared, answered, column, destination, execute, limit_of, overlap, partition, query, query_first};
 use crate::codec::{instant, run_from_text, run_to_text};
 
 /// The runs of events that are to be logged, as columns; empty where nothing is expected of any.
@@ -44,8 +46,8 @@ impl Expected {
         format!(
             ",
          expected AS (
-             INSERT INTO runs (event_id, owner, trigger_id, fired_at, due_at, said)
-             SELECT fired.id, fired.owner, fired.trigger_id, $1, run.due_at, run.said
+             INSERT INTO runs (event_id, owner, trigger_id, fired_at, due_at, said, overlap_of)
+             SELECT fired.id, fired.owner, fired.trigger_id, $1, run.due_at, run.said, fired.overlap_of
              FROM fired JOIN unnest(${first}::bigint[], ${due}::bigint[], ${said}::text[]) AS run (key, due_at, said)
                         ON run.key = fired.key
          )"
@@ -86,7 +88,10 @@ pub(super) async fn report(
     let mut changes = Changes::default();
     let news = News::between(&before, &run);
     let told = keep(&transaction, shared, &event, &before, &run, news, now, &mut changes).await?;
+    let over = over(&transaction, &[(&event, &run)], now).await?;
     answered(transaction.commit()).await.inspect_err(|_| partition::forget_all(shared))?;
+    drop(client);
+    overlap::call_up(shared, &over, &mut changes).await;
     told.into_iter().for_each(|told| told.finish(shared, now, &mut changes));
     shared.hints.announce(&changes);
     Ok(Reported::Run { has_moved: run.state() != before.state(), run: Box::new(run) })
@@ -107,7 +112,7 @@ pub(super) async fn lapse(shared: &Shared, gone_until: Timestamp, now: Timestamp
                LIMIT $2
                FOR UPDATE OF runs SKIP LOCKED";
     let rows = query(&transaction, sql, &[&now.as_microsecond(), &limit_of(limit), &shared.node.id()]).await?;
-    let (mut changes, mut told) = (Changes::default(), Vec::new());
+    let (mut changes, mut told, mut lapsed) = (Changes::default(), Vec::new(), Vec::new());
     for row in &rows {
         let (id, fired_at) = (EventId(column(row, 0)?), instant(column(row, 1)?)?);
         let before = run_from_text(column(row, 2)?)?;
@@ -115,15 +120,21 @@ pub(super) async fn lapse(shared: &Shared, gone_until: Timestamp, now: Timestamp
             (Some(event), Some(after)) => {
                 let news = News::between(&before, &after).filter(|_| event.fired_at > gone_until);
                 told.extend(keep(&transaction, shared, &event, &before, &after, news, now, &mut changes).await?);
+                lapsed.push((event, after));
             }
             // Its event is gone, and so will it be; nothing is to be heard of it any more.
             _ => drop(execute(&transaction, "UPDATE runs SET due_at = NULL WHERE event_id = $1", &[&id.0]).await?),
         }
     }
+    let lapsed: Vec<(&Event, &Run)> = lapsed.iter().map(|(event, run)| (event, run)).collect();
+    let over = over(&transaction, &lapsed, now).await?;
     answered(transaction.commit()).await.inspect_err(|_| partition::forget_all(shared))?;
+    drop(client);
+    overlap::call_up(shared, &over, &mut changes).await;
     told.into_iter().for_each(|told: Unkept| told.finish(shared, now, &mut changes));
     shared.hints.announce(&changes);
-    Ok(Lapsed { overdue: rows.len(), next_at: next_due(&client).await? })
+    let next_at = next_due(&shared.client().await?).await?;
+    Ok(Lapsed { overdue: rows.len(), next_at })
 }
 
 async fn next_due(client: &Client) -> Result<Option<Timestamp>> {
@@ -136,6 +147,21 @@ async fn next_due(client: &Client) -> Result<Option<Timestamp>> {
 async fn event_of(client: &impl GenericClient, id: EventId, fired_at: Timestamp) -> Result<Option<Event>> {
     let sql = format!("SELECT {EVENT} FROM {EVENT_FROM} WHERE events.id = $1 AND events.fired_at = $2 AND {KEPT}");
     query_first(client, &sql, &[&id.0, &fired_at.as_microsecond()]).await?.map(|row| event(&row)).transpose()
+}
+
+/// The triggers whose occurrences were not to overlap those of these runs of which nothing has to be heard any more.
+async fn over(
+    client: &impl GenericClient,
+    runs: &[(&Event, &Run)],
+    now: Timestamp,
+) -> Result<BTreeMap<TriggerId, Timestamp>> {
+    let ended: Vec<i64> = runs.iter().filter(|(_, run)| run.due_at().is_none()).map(|(event, _)| event.id.0).collect();
+    if ended.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let sql = "SELECT overlap_of FROM runs WHERE event_id = ANY ($1) AND overlap_of IS NOT NULL";
+    let rows = query(client, sql, &[&ended]).await?;
+    rows.iter().map(|row| Ok((TriggerId(column(row, 0)?), now))).collect()
 }
 
 /// The run is so from now on, and this is told to whom its trigger named, where that destination is there.

@@ -12,7 +12,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
 use super::hint::Changes;
-use super::{Shared, answered, column, count, execute, order, partition, query, streak, tally};
+use super::{Shared, answered, column, count, execute, order, overlap, partition, query, streak, tally};
 use crate::codec::{ACTIVE, COUNTED_AS_FAILED, NOT_COUNTED, origin_to_number, target_to_number, uncounted};
 
 /// What is to become of a row in the outbox.
@@ -179,7 +179,7 @@ async fn settle_among_others(
     announce(shared, &rows, changes).await
 }
 
-/// Calls up what follows in order, and says what changed.
+/// Calls up what follows in order and what waited for the end of an event, and says what changed.
 pub(super) async fn announce(shared: &Shared, rows: &[Row], mut changes: Changes) -> Result<()> {
     let in_order = rows.iter().filter_map(|row| column::<Option<i64>>(row, 2).transpose());
     let in_order: Vec<DestinationId> = in_order.map(|id| id.map(DestinationId)).collect::<Result<_>>()?;
@@ -190,6 +190,7 @@ pub(super) async fn announce(shared: &Shared, rows: &[Row], mut changes: Changes
             Err(error) => tracing::warn!(%error, "what follows in order is called up later"),
         }
     }
+    overlap::call_up(shared, &overlap::ended(rows, 3, 4)?, &mut changes).await;
     for row in rows {
         changes.settled.insert(UserId(column(row, 0)?));
         changes.owed |= column::<bool>(row, 1)?;
@@ -227,7 +228,8 @@ pub(super) async fn write(
     // delivered, whatever came of sending it again. One that was over before is not counted again: at most it moves from those that failed.
     let sql = format!(
         "WITH held AS MATERIALIZED (
-             SELECT settled.*, settled.delivered OR outbox.has_arrived AS has_arrived, outbox.deliveries, outbox.counted, outbox.in_order
+             SELECT settled.*, settled.delivered OR outbox.has_arrived AS has_arrived, outbox.deliveries, outbox.counted, outbox.in_order,
+                    outbox.overlap_of
              FROM outbox JOIN unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::boolean[],
                                      $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::text[],
                                      $13::bytea[], $14::bigint[], $15::text[], $16::bigint[], $17::bigint[], $18::bigint[],
@@ -292,7 +294,9 @@ pub(super) async fn write(
              SELECT event_id, owner, trigger_id, fired_at FROM over WHERE has_failed
          ),
          counted AS ({counting})
-         SELECT DISTINCT owner, fate <> {ENDED}, CASE WHEN in_order THEN destination END FROM held"
+         SELECT DISTINCT owner, fate <> {ENDED}, CASE WHEN in_order THEN destination END,
+                CASE WHEN fate = {ENDED} THEN overlap_of END, CASE WHEN fate = {ENDED} AND overlap_of IS NOT NULL THEN at END
+         FROM held"
     );
     let slot = shared.node.slot(3);
     let c = &columns;

@@ -28,7 +28,7 @@ use super::{
 };
 use crate::codec::{
     self, actor_to_text, broken, destinations_from_text, destinations_to_text, expects_from_text, expects_to_text,
-    instant, listed, schedule_from_text, schedule_to_text, texts_of, webhook,
+    instant, listed, overlap_from_text, overlap_to_text, schedule_from_text, schedule_to_text, texts_of, webhook,
 };
 
 /// What another node leaves lying so long after its time, anybody takes.
@@ -38,10 +38,11 @@ const LEFT_LYING_AFTER: SignedDuration = SignedDuration::from_secs(1);
 pub(super) const TRIGGER: &str = "triggers.id, triggers.owner, triggers.revision, triggers.name, triggers.schedule, triggers.payload, \
                        triggers.webhook_url, triggers.webhook_format, triggers.is_test, triggers.enabled, triggers.expires_at, \
                        triggers.created_at, triggers.standing_since, triggers.destinations, \
-                       triggers.payload_schema, triggers.pause_reason, triggers.pause_until, triggers.expects";
+                       triggers.payload_schema, triggers.pause_reason, triggers.pause_until, triggers.expects, \
+                       triggers.overlap";
 
 /// How many columns that is.
-pub(super) const TRIGGER_COLUMNS: usize = 18;
+pub(super) const TRIGGER_COLUMNS: usize = 19;
 
 pub(super) fn trigger(row: &Row, shared: &Shared) -> Result<Trigger> {
     let schedule: Option<&str> = column(row, 4)?;
@@ -61,6 +62,7 @@ pub(super) fn trigger(row: &Row, shared: &Shared) -> Result<Trigger> {
             webhook: webhook(column(row, 6)?, column(row, 7)?)?,
             destinations: destinations_from_text(column(row, 13)?)?,
             expects: expects_from_text(column(row, 17)?)?,
+            overlap: overlap_from_text(column(row, 18)?)?,
             is_test: column(row, 8)?,
             enabled: column(row, 9)?,
             pause: codec::pause(column(row, 15)?, column(row, 16)?)?,
@@ -148,8 +150,8 @@ pub(super) async fn create(
     let sql = "WITH made AS (
                    INSERT INTO triggers (owner, revision, name, schedule, payload, webhook_url, webhook_format,
                                          is_test, enabled, expires_at, created_at, standing_since, destinations,
-                                         payload_schema, made_by, pause_reason, pause_until, expects)
-                   VALUES ($1, 1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, $12, $13, $14, $15, $16, $17)
+                                         payload_schema, made_by, pause_reason, pause_until, expects, overlap)
+                   VALUES ($1, 1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, $12, $13, $14, $15, $16, $17, $18)
                    RETURNING id
                ),
                armed AS (
@@ -157,7 +159,7 @@ pub(super) async fn create(
                    SELECT id, $11, 1 FROM made WHERE $11::bigint IS NOT NULL
                )
                SELECT id FROM made";
-    let params: [&(dyn ToSql + Sync); 17] = [
+    let params: [&(dyn ToSql + Sync); 18] = [
         &new.owner.0,
         &definition.name,
         &definition.schedule.as_ref().map(schedule_to_text),
@@ -175,6 +177,7 @@ pub(super) async fn create(
         &definition.pause.as_ref().and_then(|pause| pause.reason.as_deref()),
         &definition.pause_ends_at().map(Timestamp::as_microsecond),
         &expects_to_text(definition.expects.as_ref()),
+        &overlap_to_text(definition.overlap),
     ];
     let row = query_first(&transaction, sql, &params).await?;
     let id = TriggerId(row.map(|row| column(&row, 0)).transpose()?.ok_or_else(|| broken("id", "no number"))?);
@@ -313,7 +316,7 @@ pub(super) async fn edit(
     end_revision(&transaction, trigger.id, now).await?;
     revision::keep(&transaction, trigger.id, present, now).await?;
     destination::link(&transaction, trigger.id, &named).await?;
-    let params: [&(dyn ToSql + Sync); 18] = [
+    let params: [&(dyn ToSql + Sync); 19] = [
         &trigger.id.0,
         &trigger.revision,
         &definition.name,
@@ -332,12 +335,13 @@ pub(super) async fn edit(
         &definition.pause.as_ref().and_then(|pause| pause.reason.as_deref()),
         &definition.pause_ends_at().map(Timestamp::as_microsecond),
         &expects_to_text(definition.expects.as_ref()),
+        &overlap_to_text(definition.overlap),
     ];
     let sql = "UPDATE triggers
                SET revision = $2, name = $3, schedule = $4, payload = $5, webhook_url = $6, webhook_format = $7,
                    is_test = $8, enabled = $9, expires_at = $10, standing_since = $11, destinations = $12,
                    payload_schema = $13, made_by = $14, revised_at = $15, pause_reason = $16, pause_until = $17,
-                   expects = $18
+                   expects = $18, overlap = $19
                WHERE id = $1";
     execute(&transaction, sql, &params).await?;
     let mut changes = Changes { edited: [trigger.owner].into(), ..Changes::default() };
@@ -383,7 +387,8 @@ pub(super) async fn set_cursor(
         return execute(client, "DELETE FROM cursors WHERE trigger_id = $1", &[&id.0]).await.map(drop);
     };
     let sql = "INSERT INTO cursors (trigger_id, next_at, revision) VALUES ($1, $2, $3)
-               ON CONFLICT (trigger_id) DO UPDATE SET next_at = excluded.next_at, revision = excluded.revision";
+               ON CONFLICT (trigger_id) DO UPDATE
+               SET next_at = excluded.next_at, revision = excluded.revision, waits = FALSE, waited_until = NULL";
     execute(client, sql, &[&id.0, &next_at.as_microsecond(), &revision]).await.map(drop)
 }
 
@@ -524,8 +529,8 @@ pub(super) async fn next_due(client: &mut Client, shared: &Shared) -> Result<Opt
     let (place, nodes) = shared.node.share();
     let sql = format!(
         "SELECT least(
-             (SELECT next_at FROM cursors WHERE {IS_MINE} ORDER BY next_at LIMIT 1),
-             (SELECT next_at FROM cursors ORDER BY next_at LIMIT 1) + $1::bigint
+             (SELECT next_at FROM cursors WHERE NOT waits AND ({IS_MINE}) ORDER BY next_at LIMIT 1),
+             (SELECT next_at FROM cursors WHERE NOT waits ORDER BY next_at LIMIT 1) + $1::bigint
          )"
     );
     let left_lying_us = if nodes == 1 { 0 } else { i64::try_from(LEFT_LYING_AFTER.as_micros()).unwrap_or(i64::MAX) };
@@ -535,10 +540,10 @@ pub(super) async fn next_due(client: &mut Client, shared: &Shared) -> Result<Opt
 }
 
 pub(super) async fn due_counts(client: &Client, now: Timestamp) -> Result<DueCounts> {
-    let sql = "SELECT (SELECT count(*) FROM (SELECT 1 FROM cursors WHERE next_at <= $1 LIMIT $3) AS due),
-                      (SELECT count(*) FROM (SELECT 1 FROM cursors WHERE next_at < $2 LIMIT $3) AS overdue),
-                      (SELECT next_at FROM cursors WHERE next_at > $1 ORDER BY next_at LIMIT 1),
-                      (SELECT next_at FROM cursors ORDER BY next_at LIMIT 1)";
+    let sql = "SELECT (SELECT count(*) FROM (SELECT 1 FROM cursors WHERE NOT waits AND next_at <= $1 LIMIT $3) AS due),
+                      (SELECT count(*) FROM (SELECT 1 FROM cursors WHERE NOT waits AND next_at < $2 LIMIT $3) AS overdue),
+                      (SELECT next_at FROM cursors WHERE NOT waits AND next_at > $1 ORDER BY next_at LIMIT 1),
+                      (SELECT next_at FROM cursors WHERE NOT waits ORDER BY next_at LIMIT 1)";
     let overdue_before = now.checked_sub(OVERDUE_AFTER).unwrap_or(Timestamp::MIN).as_microsecond();
     let counted_max = i64::try_from(DUE_COUNTED_MAX).unwrap_or(i64::MAX);
     let row = query_first(client, sql, &[&now.as_microsecond(), &overdue_before, &counted_max]).await?;
@@ -559,13 +564,13 @@ pub(super) async fn due(shared: &Shared, now: Timestamp, limit: usize) -> Result
     let sql = format!(
         "WITH mine AS MATERIALIZED (
              SELECT trigger_id, next_at, revision FROM cursors
-             WHERE next_at <= $1 AND ({IS_MINE})
+             WHERE NOT waits AND next_at <= $1 AND ({IS_MINE})
              ORDER BY next_at LIMIT $6
          )
          SELECT * FROM mine
          UNION ALL
          (SELECT trigger_id, next_at, revision FROM cursors
-          WHERE next_at <= $5 AND NOT ({IS_MINE})
+          WHERE NOT waits AND next_at <= $5 AND NOT ({IS_MINE})
           ORDER BY next_at LIMIT $6 - (SELECT count(*) FROM mine))"
     );
     let armed_here = shared.node.just_armed();

@@ -13,6 +13,7 @@ use oncue_domain::trigger::Trigger;
 use rusqlite::{Connection, OptionalExtension, Row, ToSql};
 
 use super::event::{NewEvent, log};
+use super::overlap::MAY_GO;
 use super::trigger::{TRIGGER, TRIGGER_COLUMNS, parsed, record};
 use super::writer::Effects;
 use super::{Shared, act, failed};
@@ -199,15 +200,17 @@ pub(super) fn turns(
     let sql = format!(
         "SELECT {TRIGGER}, {BACKLOG}
          FROM backlogs JOIN triggers ON triggers.id = backlogs.trigger_id AND triggers.revision = backlogs.revision
-         WHERE backlogs.is_held = 0 AND backlogs.owner = ?
+         WHERE backlogs.is_held = 0 AND backlogs.owner = ? AND {MAY_GO}
          ORDER BY backlogs.turn, backlogs.id
          LIMIT ?"
     );
+    let next_owner =
+        format!("SELECT owner FROM backlogs WHERE is_held = 0 AND owner > ? AND {MAY_GO} ORDER BY owner LIMIT 1");
     let mut turns = Vec::new();
     let mut after = after.map_or(i64::MIN, |owner| owner.0);
     for _ in 0..owners {
         let next: Option<i64> = connection
-            .prepare_cached("SELECT owner FROM backlogs WHERE is_held = 0 AND owner > ? ORDER BY owner LIMIT 1")
+            .prepare_cached(&next_owner)
             .and_then(|mut statement| statement.query_row([after], |row| row.get(0)).optional())
             .map_err(failed)?;
         let Some(owner) = next else { break };
@@ -235,11 +238,12 @@ pub(super) fn drain(
     now: Timestamp,
 ) -> Result<Option<usize>> {
     let Drained { backlog, trigger, slice, message_ids } = drained;
+    let sql = format!(
+        "SELECT EXISTS (SELECT 1 FROM backlogs
+                        WHERE id = ? AND next_at = ? AND revision = ? AND is_held = 0 AND {MAY_GO})"
+    );
     let stands: bool = connection
-        .prepare_cached(
-            "SELECT EXISTS (SELECT 1 FROM backlogs
-                            WHERE id = ? AND next_at = ? AND revision = ? AND is_held = 0)",
-        )
+        .prepare_cached(&sql)
         .and_then(|mut statement| {
             let seen = (backlog.id.0, backlog.next_at.as_microsecond(), trigger.revision);
             statement.query_row(seen, |row| row.get(0))

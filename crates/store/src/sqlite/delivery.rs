@@ -16,7 +16,7 @@ use super::event::{EVENT, EVENT_COLUMNS, EVENT_FROM, event};
 use super::order::Due;
 use super::streak::Watch;
 use super::writer::Effects;
-use super::{Shared, failed, order, receipt};
+use super::{Shared, failed, order, overlap, receipt};
 use crate::codec::{ACTIVE, COUNTED_AS_FAILED, NOT_COUNTED, instant, target, target_to_number};
 
 /// How many bytes of payload are claimed together, beyond the first.
@@ -36,13 +36,16 @@ pub(super) struct Owing<'t> {
     pub(super) is_claimed: bool,
     /// Whether its destination takes deliveries in order.
     pub(super) is_in_order: bool,
+    /// The trigger whose occurrences are not to overlap it.
+    pub(super) overlap_of: Option<i64>,
 }
 
 pub(super) fn owe(connection: &Connection, owing: &Owing<'_>) -> Result<()> {
     connection
         .prepare_cached(
-            "INSERT INTO outbox (event_id, slot, destination, deliveries, due_at, is_held, is_parked, tried, fence, in_order)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, 0, ?6, ?7)",
+            "INSERT INTO outbox (event_id, slot, destination, deliveries, due_at, is_held, is_parked, tried, fence, in_order,
+                                 overlap_of)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, 0, ?6, ?7, ?8)",
         )
         .and_then(|mut statement| {
             statement.execute((
@@ -53,6 +56,7 @@ pub(super) fn owe(connection: &Connection, owing: &Owing<'_>) -> Result<()> {
                 owing.due_at.as_microsecond(),
                 owing.is_claimed,
                 owing.is_in_order,
+                owing.overlap_of,
             ))
         })
         .map_err(failed)?;
@@ -260,6 +264,7 @@ pub(super) fn settle(
                 end(connection, effects, claim, past, true)?;
             }
         }
+        overlap::call_up(connection, effects, past.overlap_of, settlement.at)?;
         watch.follow(connection, effects, shared, settlement)?;
     }
     let destinations: BTreeSet<DestinationId> = settlements.iter().filter_map(|one| one.claim.destination()).collect();
@@ -276,6 +281,8 @@ struct Past {
     has_arrived: bool,
     /// How its event was counted.
     counted: i64,
+    /// The trigger whose occurrences were not to overlap it.
+    overlap_of: Option<i64>,
 }
 
 /// What the claim held is held no more, and owed only if that follows. None when the claim was lost before.
@@ -308,16 +315,18 @@ fn let_go(connection: &Connection, settlement: &Settlement) -> Result<Option<Pas
                 .prepare_cached(
                     "DELETE FROM outbox
                      WHERE event_id = ?1 AND slot = ?2 AND fence = ?3 AND is_held
-                     RETURNING has_arrived, counted",
+                     RETURNING has_arrived, counted, overlap_of",
                 )
                 .and_then(|mut statement| {
-                    let past = |row: &Row<'_>| Ok(Past { has_arrived: row.get(0)?, counted: row.get(1)? });
+                    let past = |row: &Row<'_>| {
+                        Ok(Past { has_arrived: row.get(0)?, counted: row.get(1)?, overlap_of: row.get(2)? })
+                    };
                     statement.query_row((event, slot, fence), past).optional()
                 })
                 .map_err(failed);
         }
     };
-    let still_owed = Past { has_arrived: false, counted: NOT_COUNTED };
+    let still_owed = Past { has_arrived: false, counted: NOT_COUNTED, overlap_of: None };
     Ok((changed.map_err(failed)? > 0).then_some(still_owed))
 }
 

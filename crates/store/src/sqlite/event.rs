@@ -9,6 +9,7 @@ use oncue_domain::delivery::{CLAIM_FOR, Claim};
 use oncue_domain::destination::Target;
 use oncue_domain::event::{Event, Origin};
 use oncue_domain::id::{EventId, MessageId, TriggerId, UserId};
+use oncue_domain::overlap::Turn;
 use oncue_domain::payload::Payload;
 use oncue_domain::store::{
     Call, Committed, DeliveryView, Error, EventCount, EventFilter, EventPage, Fired, FiredAgain, MissingDestination,
@@ -21,7 +22,7 @@ use uuid::Uuid;
 use super::count::Subject;
 use super::delivery::Owing;
 use super::writer::Effects;
-use super::{Shared, backlog, delivery, destination, failed, order, run, trigger, view};
+use super::{Shared, backlog, delivery, destination, failed, order, overlap, run, trigger, view};
 use crate::codec::{broken, instant, origin_from_number, origin_to_number};
 
 /// The largest payload of a delivery that waits in memory, in bytes.
@@ -77,7 +78,7 @@ pub(super) fn log(
     let subject = Subject { owner: trigger.owner, trigger: trigger.id, origin: new.origin, fired_at: now };
     effects.counts.fired(&subject, new.scheduled_at.map(|due| now.duration_since(due)));
     if let Some(expectation) = &trigger.definition.expects {
-        run::expect(connection, trigger, id, expectation, now)?;
+        run::expect(connection, trigger, id, expectation, new.origin, now)?;
     }
     owe(connection, effects, shared, trigger, new, id, now)?;
     Ok(Some(id))
@@ -110,7 +111,8 @@ fn owe(
         // What goes in order is given out by the table alone, where it is seen what else is under way.
         let is_claimed = is_small && !is_in_order && effects.claims_left > 0;
         let due_at = if is_claimed { until } else { now };
-        let owing = Owing { event: id, slot, deliveries, target: &target, due_at, is_claimed, is_in_order };
+        let overlap_of = overlap::mark(trigger, new.origin);
+        let owing = Owing { event: id, slot, deliveries, target: &target, due_at, is_claimed, is_in_order, overlap_of };
         delivery::owe(connection, &owing)?;
         effects.owed = true;
         if is_claimed {
@@ -159,8 +161,21 @@ pub(super) fn commit_plans(
     now: Timestamp,
 ) -> Result<Committed> {
     let mut committed = Committed::default();
-    for planned in plans {
-        if !move_cursor(connection, planned)? {
+    // What fires alone comes last, as it does where it is a transaction of its own.
+    let (alone, among_others): (Vec<&Planned>, Vec<&Planned>) = plans.iter().partition(|planned| planned.fires_alone());
+    for planned in among_others.into_iter().chain(alone) {
+        if planned.plan.turn == Turn::Waits {
+            match overlap::wait(connection, planned)? {
+                true => {
+                    committed.plans += 1;
+                    effects.edited.insert(planned.trigger.owner);
+                }
+                false => committed.stale += 1,
+            }
+            continue;
+        }
+        let is_met = planned.fires_alone() && overlap::is_under_way(connection, planned.trigger.id)?;
+        if is_met || !move_cursor(connection, planned)? {
             committed.stale += 1;
             continue;
         }
@@ -196,12 +211,19 @@ pub(super) fn commit_plans(
     Ok(committed)
 }
 
+/// One whose occurrences may overlap never waits for anything else.
+const MOVE: &str = "UPDATE cursors SET next_at = ?4 WHERE trigger_id = ?1 AND next_at = ?2 AND revision = ?3";
+
+const MOVE_ON: &str = "UPDATE cursors SET next_at = ?4, waits = 0, waited_until = NULL
+     WHERE trigger_id = ?1 AND next_at = ?2 AND revision = ?3";
+
 /// Compare and set: false when the trigger was edited or has fired since the plan was made.
 fn move_cursor(connection: &Connection, planned: &Planned) -> Result<bool> {
     let (id, armed, revision) = (planned.trigger.id.0, planned.armed.as_microsecond(), planned.trigger.revision);
+    let is_allowed = planned.trigger.definition.overlap.is_allowed();
     let moved = match planned.plan.next_at {
         Some(next_at) => connection
-            .prepare_cached("UPDATE cursors SET next_at = ?4 WHERE trigger_id = ?1 AND next_at = ?2 AND revision = ?3")
+            .prepare_cached(if is_allowed { MOVE } else { MOVE_ON })
             .and_then(|mut statement| statement.execute((id, armed, revision, next_at.as_microsecond()))),
         None => connection
             .prepare_cached("DELETE FROM cursors WHERE trigger_id = ?1 AND next_at = ?2 AND revision = ?3")

@@ -9,12 +9,12 @@ use rusqlite::{Connection, Row};
 
 use super::firing::{FIRED, Fates};
 use super::{Shared, count, failed, in_one_moment};
-use crate::codec::{self, destinations_from_text, instant, listed, schedule_from_text, webhook};
+use crate::codec::{self, destinations_from_text, instant, listed, overlap_from_text, schedule_from_text, webhook};
 
 const HEAD: &str = "triggers.id, triggers.name, triggers.schedule, triggers.webhook_url, triggers.webhook_format, \
                     triggers.is_test, triggers.enabled, triggers.expires_at, triggers.created_at, cursors.next_at, \
                     triggers.destinations, (SELECT fired FROM limits WHERE limits.trigger_id = triggers.id), \
-                    triggers.pause_reason, triggers.pause_until";
+                    triggers.pause_reason, triggers.pause_until, triggers.overlap";
 
 const HEAD_FROM: &str = "triggers LEFT JOIN cursors ON cursors.trigger_id = triggers.id";
 
@@ -29,6 +29,7 @@ fn head(row: &Row<'_>, shared: &Shared) -> Result<TriggerHead> {
     let expires_at: Option<i64> = row.get(7).map_err(failed)?;
     let next_at: Option<i64> = row.get(9).map_err(failed)?;
     let destinations: Option<String> = row.get(10).map_err(failed)?;
+    let overlap: Option<String> = row.get(14).map_err(failed)?;
     Ok(TriggerHead {
         id: TriggerId(row.get(0).map_err(failed)?),
         name: row.get(1).map_err(failed)?,
@@ -37,6 +38,7 @@ fn head(row: &Row<'_>, shared: &Shared) -> Result<TriggerHead> {
             .transpose()?,
         webhook: webhook(row.get(3).map_err(failed)?, row.get(4).map_err(failed)?)?,
         destinations: destinations_from_text(destinations.as_deref())?,
+        overlap: overlap_from_text(overlap.as_deref())?,
         is_test: row.get(5).map_err(failed)?,
         enabled: row.get(6).map_err(failed)?,
         pause: codec::pause(row.get(12).map_err(failed)?, row.get(13).map_err(failed)?)?,
@@ -72,10 +74,32 @@ pub(super) fn soonest(
     owner: UserId,
     limit: usize,
 ) -> Result<Vec<TriggerHead>> {
-    in_one_moment(connection, || waiting(connection, shared, owner, Timestamp::MAX, limit))
+    in_one_moment(connection, || {
+        let mut heads = behind_events(connection, shared, owner, limit)?;
+        heads.extend(waiting(connection, shared, owner, Timestamp::MAX, limit)?);
+        heads.sort_by_key(|head| (head.next_at, head.id));
+        heads.truncate(limit);
+        Ok(heads)
+    })
 }
 
-/// The owner's triggers that wait for something up to `until`, the earliest first.
+/// The owner's triggers that wait for an event of their own to end, those that have waited the longest first.
+fn behind_events(connection: &Connection, shared: &Shared, owner: UserId, limit: usize) -> Result<Vec<TriggerHead>> {
+    let mut statement = connection
+        .prepare_cached(
+            "SELECT cursors.trigger_id
+             FROM cursors INDEXED BY cursors_waiting CROSS JOIN triggers
+             WHERE cursors.waits AND cursors.next_at <= ? AND triggers.id = cursors.trigger_id AND triggers.owner = ?
+             ORDER BY cursors.next_at, cursors.trigger_id
+             LIMIT ?",
+        )
+        .map_err(failed)?;
+    let rows = statement.query_map((i64::MAX, owner.0, limit), |row| row.get(0).map(TriggerId)).map_err(failed)?;
+    let ids = rows.collect::<rusqlite::Result<Vec<_>>>().map_err(failed)?;
+    ids.into_iter().filter_map(|id| get(connection, shared, id).transpose()).collect()
+}
+
+/// The owner's triggers that wait for something up to `until`, the earliest first; none that waits for an event to end.
 fn waiting(
     connection: &Connection,
     shared: &Shared,
@@ -108,7 +132,7 @@ fn waiting_of_few(connection: &Connection, owner: UserId, until: Timestamp, limi
         .prepare_cached(
             "SELECT cursors.trigger_id
              FROM triggers INDEXED BY triggers_by_owner CROSS JOIN cursors
-             WHERE triggers.owner = ? AND cursors.trigger_id = triggers.id AND cursors.next_at <= ?
+             WHERE triggers.owner = ? AND cursors.trigger_id = triggers.id AND NOT cursors.waits AND cursors.next_at <= ?
              ORDER BY cursors.next_at, cursors.trigger_id
              LIMIT ?",
         )
@@ -128,7 +152,7 @@ fn waiting_of_many(
         .prepare_cached(
             "SELECT cursors.trigger_id, triggers.owner
              FROM cursors INDEXED BY cursors_due CROSS JOIN triggers
-             WHERE cursors.next_at <= ? AND triggers.id = cursors.trigger_id
+             WHERE NOT cursors.waits AND cursors.next_at <= ? AND triggers.id = cursors.trigger_id
              ORDER BY cursors.next_at, cursors.trigger_id
              LIMIT ?",
         )

@@ -21,6 +21,7 @@ mod ledger;
 mod migrate;
 mod open;
 mod order;
+mod overlap;
 #[cfg(test)]
 mod plans;
 mod presence;
@@ -59,6 +60,7 @@ use oncue_domain::firing::Firing;
 use oncue_domain::id::{ApiKeyId, ArrivalId, BacklogId, DestinationId, EventId, MessageId, TriggerId, UserId};
 use oncue_domain::idempotency::{Answer, Key, Keyed, Remembered};
 use oncue_domain::node::{NodeView, Work};
+use oncue_domain::overlap::Before;
 use oncue_domain::plan::Absence;
 use oncue_domain::receipt::Receipt;
 use oncue_domain::redelivery::{CancelRefusal, DeliveryId, Refusal, SLICE_MAX};
@@ -616,6 +618,10 @@ impl Store for Sqlite {
         self.writer
             .submit(move |connection, effects| event::commit_plans(connection, effects, &shared, &plans, now))
             .await
+    }
+
+    async fn events_before(&self, triggers: Vec<(UserId, TriggerId)>) -> Result<Vec<Before>> {
+        self.peek(move |connection, _| overlap::events_before(connection, &triggers)).await
     }
 
     async fn backlogs(&self, owner: UserId, after: Option<BacklogId>, limit: usize) -> Result<Vec<BacklogView>> {

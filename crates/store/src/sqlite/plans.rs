@@ -79,7 +79,7 @@ impl Traced {
             "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {TRIGGERS})
              INSERT INTO triggers (owner, revision, name, payload, is_test, enabled, created_at, standing_since)
              SELECT 1 + (n + 1) % 2, 1, 'trigger ' || n, '[1]', 0, 1, 0, 0 FROM n;
-             INSERT INTO cursors SELECT id, 1800000000000000 + id, 1 FROM triggers;
+             INSERT INTO cursors SELECT id, 1800000000000000 + id, 1, id % 8 = 1, NULL FROM triggers;
              INSERT INTO limits SELECT id, 1 FROM triggers WHERE id % 5 = 0;
              WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {events})
              INSERT INTO events (owner, trigger_id, revision, origin, fired_at, message_id)
@@ -87,14 +87,14 @@ impl Traced {
              UPDATE events SET scheduled_at = fired_at WHERE trigger_id = 3;
              INSERT INTO skipped (owner, trigger_id, reason, first_at, last_at, count, recorded_at)
              SELECT owner, 3, 'missed', fired_at, fired_at + 10, 2, fired_at + 20 FROM events WHERE id % 10 = 0;
-             INSERT INTO outbox SELECT id, 0, -1, 1, fired_at, 0, 0, 0, 0, 0, 0, 0, 0 FROM events WHERE id % 7 = 0;
+             INSERT INTO outbox SELECT id, 0, -1, 1, fired_at, 0, 0, 0, 0, 0, 0, 0, 0, NULL FROM events WHERE id % 7 = 0;
              INSERT INTO receipts SELECT id, x'010000000000000000', x'7b7d' FROM events;
              INSERT INTO attempts SELECT id, 0, 1, -1, fired_at, 10, 200, NULL, NULL, id % 7 <> 1, id FROM events WHERE id % 7 <> 0;
              INSERT INTO failures SELECT id, owner, trigger_id, fired_at FROM events WHERE id % 7 = 1;
              INSERT INTO undelivered SELECT id, 0, -1, owner, trigger_id, fired_at, fired_at, NULL FROM events WHERE id % 7 = 1;
              INSERT INTO destinations (owner, revision, name, kind, definition, standing, created_at)
              SELECT owner, 1, 'd', 'inbox', '{{\"name\":\"d\",\"kind\":\"inbox\"}}', 0, 0 FROM triggers;
-             INSERT INTO outbox SELECT id, 1, 5, 2, 253370764800000000, 0, 0, 0, 0, 0, 0, 0, 1 FROM events WHERE id % 3 = 0 AND id % 7 <> 1;
+             INSERT INTO outbox SELECT id, 1, 5, 2, 253370764800000000, 0, 0, 0, 0, 0, 0, 0, 1, trigger_id FROM events WHERE id % 3 = 0 AND id % 7 <> 1;
              INSERT INTO streaks SELECT id, 1, 0, NULL, NULL FROM destinations;
              INSERT INTO trigger_destinations SELECT 1 + id % 3, id FROM triggers;
              INSERT INTO turns SELECT id, 0 FROM destinations;
@@ -104,7 +104,7 @@ impl Traced {
              INSERT INTO firings
              SELECT trigger_id, fired_at - 86400000000, -id, origin, NULL, 'delivered', 1, 10 FROM events WHERE id <= 400;
              INSERT INTO runs
-             SELECT id, owner, trigger_id, fired_at, iif(id % 2 = 0, fired_at + 3600000000, NULL), '{said}' FROM events;
+             SELECT id, owner, trigger_id, fired_at, iif(id % 2 = 0, fired_at + 3600000000, NULL), '{said}', trigger_id FROM events;
              INSERT INTO sessions SELECT 'session ' || id, 1 + id % 9, id, 1900000000000000 + id, '' FROM triggers;"
         );
         connection.execute_batch(&fill).expect("rows");
@@ -284,6 +284,18 @@ fn reads(events: usize) -> Vec<(String, Read)> {
         Box::new(move |c, _| order::call_up(c, DestinationId(5), now).map(drop)),
     );
     add("call up all that are first".to_owned(), Box::new(move |c, _| order::call_up_all(c, now)));
+    add(
+        "events before".to_owned(),
+        Box::new(|c, _| overlap::events_before(c, &[(OWNER, TRIGGER), (OWNER, NEVER_FIRED)]).map(drop)),
+    );
+    add(
+        "call up a trigger".to_owned(),
+        Box::new(move |c, _| overlap::call_up(c, &mut Effects::default(), Some(TRIGGER.0), now)),
+    );
+    add(
+        "call up all triggers that wait".to_owned(),
+        Box::new(move |c, _| overlap::call_up_all(c, &mut Effects::default(), now)),
+    );
     add(
         "claim the first in line".to_owned(),
         Box::new(move |c, _| {

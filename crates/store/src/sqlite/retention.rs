@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension};
 
 use super::count::Subject;
 use super::writer::Effects;
-use super::{act, count, failed, firing, idempotency, order};
+use super::{act, count, failed, firing, idempotency, order, overlap};
 use crate::codec::{COUNTED_AS_FAILED, NOT_COUNTED, instant, origin_from_number};
 
 pub(super) fn expire(
@@ -34,6 +34,7 @@ pub(super) fn expire(
     }
     if !ids.is_empty() {
         order::call_up_all(connection, Timestamp::UNIX_EPOCH)?;
+        overlap::call_up_all(connection, effects, now)?;
     }
     let gone_until = gone_until.as_microsecond();
     let mut is_done = ids.len() < limit;

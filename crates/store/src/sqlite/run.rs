@@ -11,7 +11,7 @@ use oncue_domain::trigger::Trigger;
 use rusqlite::{Connection, OptionalExtension, Params, Row};
 
 use super::writer::Effects;
-use super::{Shared, destination, event, failed};
+use super::{Shared, destination, event, failed, overlap};
 use crate::codec::{instant, run_from_text, run_to_text};
 
 /// The event was logged at `now`, and its trigger expects that.
@@ -20,16 +20,25 @@ pub(super) fn expect(
     trigger: &Trigger,
     id: EventId,
     expectation: &Expectation,
+    origin: Origin,
     now: Timestamp,
 ) -> Result<()> {
     let run = Run::expected(expectation, now);
     connection
         .prepare_cached(
-            "INSERT INTO runs (event_id, owner, trigger_id, fired_at, due_at, said) VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT INTO runs (event_id, owner, trigger_id, fired_at, due_at, said, overlap_of) VALUES (?, ?, ?, ?, ?, ?, ?)",
         )
         .and_then(|mut statement| {
             let due_at = run.due_at().map(Timestamp::as_microsecond);
-            statement.execute((id.0, trigger.owner.0, trigger.id.0, now.as_microsecond(), due_at, run_to_text(&run)))
+            statement.execute((
+                id.0,
+                trigger.owner.0,
+                trigger.id.0,
+                now.as_microsecond(),
+                due_at,
+                run_to_text(&run),
+                overlap::mark(trigger, origin),
+            ))
         })
         .map_err(failed)?;
     Ok(())
@@ -124,12 +133,16 @@ fn keep(
     if before == after {
         return Ok(());
     }
-    connection
-        .prepare_cached("UPDATE runs SET due_at = ?2, said = ?3 WHERE event_id = ?1")
+    let due_at = after.due_at().map(Timestamp::as_microsecond);
+    let marked: Option<Option<i64>> = connection
+        .prepare_cached("UPDATE runs SET due_at = ?2, said = ?3 WHERE event_id = ?1 RETURNING overlap_of")
         .and_then(|mut statement| {
-            statement.execute((event.id.0, after.due_at().map(Timestamp::as_microsecond), run_to_text(after)))
+            statement.query_row((event.id.0, due_at, run_to_text(after)), |row| row.get(0)).optional()
         })
         .map_err(failed)?;
+    if due_at.is_none() {
+        overlap::call_up(connection, effects, marked.flatten(), now)?;
+    }
     effects.settled.insert(event.owner);
     let Some((news, to)) = told.zip(after.alert()) else { return Ok(()) };
     if destination::is_owners(connection, event.owner, to)? {

@@ -21,17 +21,18 @@ use super::writer::Effects;
 use super::{PARSED_MAX, PARSED_PAYLOAD_BYTES_MAX, Shared, act, backlog, count, destination, failed, lock, revision};
 use crate::codec::{
     self, actor_to_text, broken, destinations_from_text, destinations_to_text, expects_from_text, expects_to_text,
-    instant, listed, schedule_from_text, schedule_to_text, texts_of, webhook,
+    instant, listed, overlap_from_text, overlap_to_text, schedule_from_text, schedule_to_text, texts_of, webhook,
 };
 
 /// The columns of a trigger.
 pub(super) const TRIGGER: &str = "triggers.id, triggers.owner, triggers.revision, triggers.name, triggers.schedule, triggers.payload, \
                        triggers.webhook_url, triggers.webhook_format, triggers.is_test, triggers.enabled, triggers.expires_at, \
                        triggers.created_at, triggers.standing_since, triggers.destinations, \
-                       triggers.payload_schema, triggers.pause_reason, triggers.pause_until, triggers.expects";
+                       triggers.payload_schema, triggers.pause_reason, triggers.pause_until, triggers.expects, \
+                       triggers.overlap";
 
 /// How many columns that is.
-pub(super) const TRIGGER_COLUMNS: usize = 18;
+pub(super) const TRIGGER_COLUMNS: usize = 19;
 
 pub(super) fn trigger(row: &Row<'_>, shared: &Shared) -> Result<Trigger> {
     let schedule: Option<String> = row.get(4).map_err(failed)?;
@@ -39,6 +40,7 @@ pub(super) fn trigger(row: &Row<'_>, shared: &Shared) -> Result<Trigger> {
     let expires_at: Option<i64> = row.get(10).map_err(failed)?;
     let destinations: Option<String> = row.get(13).map_err(failed)?;
     let expects: Option<String> = row.get(17).map_err(failed)?;
+    let overlap: Option<String> = row.get(18).map_err(failed)?;
     Ok(Trigger {
         id: TriggerId(row.get(0).map_err(failed)?),
         owner: UserId(row.get(1).map_err(failed)?),
@@ -56,6 +58,7 @@ pub(super) fn trigger(row: &Row<'_>, shared: &Shared) -> Result<Trigger> {
             webhook: webhook(row.get(6).map_err(failed)?, row.get(7).map_err(failed)?)?,
             destinations: destinations_from_text(destinations.as_deref())?,
             expects: expects_from_text(expects.as_deref())?,
+            overlap: overlap_from_text(overlap.as_deref())?,
             is_test: row.get(8).map_err(failed)?,
             enabled: row.get(9).map_err(failed)?,
             pause: codec::pause(row.get(15).map_err(failed)?, row.get(16).map_err(failed)?)?,
@@ -152,11 +155,11 @@ fn make(
         .prepare_cached(
             "INSERT INTO triggers (owner, revision, name, schedule, payload, webhook_url, webhook_format,
                                    is_test, enabled, expires_at, created_at, standing_since, destinations,
-                                   payload_schema, expects, made_by, pause_reason, pause_until)
-             VALUES (?1, 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+                                   payload_schema, expects, made_by, pause_reason, pause_until, overlap)
+             VALUES (?1, 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
         )
         .and_then(|mut statement| {
-            statement.execute((
+            statement.execute(params![
                 new.owner.0,
                 &definition.name,
                 definition.schedule.as_ref().map(schedule_to_text),
@@ -173,7 +176,8 @@ fn make(
                 actor_to_text(by),
                 definition.pause.as_ref().and_then(|pause| pause.reason.as_deref()),
                 definition.pause_ends_at().map(Timestamp::as_microsecond),
-            ))
+                overlap_to_text(definition.overlap),
+            ])
         })
         .map_err(failed)?;
     let id = TriggerId(connection.last_insert_rowid());
@@ -208,7 +212,7 @@ pub(super) fn arm(
         .prepare_cached(
             "INSERT INTO cursors (trigger_id, next_at, revision)
              VALUES (?1, ?2, ?3)
-             ON CONFLICT (trigger_id) DO UPDATE SET next_at = ?2, revision = ?3",
+             ON CONFLICT (trigger_id) DO UPDATE SET next_at = ?2, revision = ?3, waits = 0, waited_until = NULL",
         )
         .and_then(|mut statement| statement.execute((id.0, next_at.as_microsecond(), revision)))
         .map_err(failed)?;
@@ -322,7 +326,7 @@ pub(super) fn edit(
              SET revision = ?2, name = ?3, schedule = ?4, payload = ?5, webhook_url = ?6, webhook_format = ?7,
                  is_test = ?8, enabled = ?9, expires_at = ?10, standing_since = ?11, destinations = ?12,
                  payload_schema = ?13, made_by = ?14, revised_at = ?15, pause_reason = ?16, pause_until = ?17,
-                 expects = ?18
+                 expects = ?18, overlap = ?19
              WHERE id = ?1",
         )
         .and_then(|mut statement| {
@@ -345,6 +349,7 @@ pub(super) fn edit(
                 definition.pause.as_ref().and_then(|pause| pause.reason.as_deref()),
                 definition.pause_ends_at().map(Timestamp::as_microsecond),
                 expects_to_text(definition.expects.as_ref()),
+                overlap_to_text(definition.overlap),
             ])
         })
         .map_err(failed)?;
@@ -521,7 +526,7 @@ pub(super) fn skipped_view(row: &Row<'_>) -> Result<SkippedView> {
 
 pub(super) fn next_due(connection: &Connection) -> Result<Option<Timestamp>> {
     let next: Option<i64> = connection
-        .prepare_cached("SELECT next_at FROM cursors ORDER BY next_at LIMIT 1")
+        .prepare_cached("SELECT next_at FROM cursors WHERE NOT waits ORDER BY next_at LIMIT 1")
         .and_then(|mut statement| statement.query_row([], |row| row.get(0)).optional())
         .map_err(failed)?;
     next.map(instant).transpose()
@@ -530,10 +535,10 @@ pub(super) fn next_due(connection: &Connection) -> Result<Option<Timestamp>> {
 pub(super) fn due_counts(connection: &Connection, now: Timestamp) -> Result<DueCounts> {
     let due_until = now.as_microsecond();
     let overdue_before = now.checked_sub(OVERDUE_AFTER).unwrap_or(Timestamp::MIN).as_microsecond();
-    let sql = "SELECT (SELECT count(*) FROM (SELECT 1 FROM cursors WHERE next_at <= ?1 LIMIT ?3)),
-                      (SELECT count(*) FROM (SELECT 1 FROM cursors WHERE next_at < ?2 LIMIT ?3)),
-                      (SELECT next_at FROM cursors WHERE next_at > ?1 ORDER BY next_at LIMIT 1),
-                      (SELECT next_at FROM cursors ORDER BY next_at LIMIT 1)";
+    let sql = "SELECT (SELECT count(*) FROM (SELECT 1 FROM cursors WHERE NOT waits AND next_at <= ?1 LIMIT ?3)),
+                      (SELECT count(*) FROM (SELECT 1 FROM cursors WHERE NOT waits AND next_at < ?2 LIMIT ?3)),
+                      (SELECT next_at FROM cursors WHERE NOT waits AND next_at > ?1 ORDER BY next_at LIMIT 1),
+                      (SELECT next_at FROM cursors WHERE NOT waits ORDER BY next_at LIMIT 1)";
     let mut statement = connection.prepare_cached(sql).map_err(failed)?;
     let (due, overdue, next, earliest): (u64, u64, Option<i64>, Option<i64>) = statement
         .query_row((due_until, overdue_before, DUE_COUNTED_MAX), |row| {
@@ -553,7 +558,7 @@ pub(super) fn due(
     let sql = format!(
         "SELECT {TRIGGER}, cursors.next_at
          FROM cursors JOIN triggers ON triggers.id = cursors.trigger_id
-         WHERE cursors.next_at <= ?
+         WHERE NOT cursors.waits AND cursors.next_at <= ?
          ORDER BY cursors.next_at
          LIMIT ?"
     );

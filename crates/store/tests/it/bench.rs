@@ -314,6 +314,7 @@ pub(crate) fn api(name: &str) -> Definition {
         webhook: None,
         destinations: Vec::new(),
         expects: None,
+        overlap: oncue_domain::overlap::Overlap::Allow,
         is_test: false,
         enabled: true,
         pause: None,

@@ -40,7 +40,7 @@ const STEPS: usize = 300;
 const SILENCE_MAX: SignedDuration = SignedDuration::from_mins(20);
 
 /// Every operation of the trait: a run in which one of them never did anything says nothing about it.
-const OPERATIONS: [&str; 91] = [
+const OPERATIONS: [&str; 92] = [
     "absences",
     "accounted_until",
     "accounts",
@@ -83,6 +83,7 @@ const OPERATIONS: [&str; 91] = [
     "event_counts",
     "event_lines",
     "events",
+    "events_before",
     "events_logged_after",
     "expire",
     "fire",

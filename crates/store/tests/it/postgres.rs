@@ -8,6 +8,7 @@ mod index;
 mod migration;
 mod node;
 mod order;
+mod overlap;
 mod presence;
 mod race;
 mod scratch;

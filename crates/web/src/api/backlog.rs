@@ -10,6 +10,7 @@ use oncue_domain::agenda::Span;
 use oncue_domain::backlog::{BACKLOG_MAX, NewBacklog, ROUND_EVERY, ROUND_MAX};
 use oncue_domain::error::Invalid;
 use oncue_domain::id::BacklogId;
+use oncue_domain::overlap::Overlap;
 use oncue_domain::store::{BacklogView, LEDGER_MAX, Touched};
 use oncue_domain::trigger::{Armed, ScheduleDetails, just_before};
 use serde::{Deserialize, Serialize};
@@ -335,7 +336,7 @@ pub(crate) async fn backfill(
         occurrences: meant.occurrences,
         fired_already: meant.fired.len() as u64,
         to_fire: meant.to_fire(),
-        takes_at_least_s: takes_at_least_s(meant.to_fire()),
+        takes_at_least_s: takes_at_least_s(meant.to_fire(), armed.trigger.definition.overlap),
         first: meant.first(details).into_iter().map(time).collect(),
         backlog: backlog.as_ref().map(BacklogDocument::of),
     })
@@ -343,8 +344,8 @@ pub(crate) async fn backfill(
 }
 
 /// How many seconds so many take where nothing else waits and every receiver keeps up.
-fn takes_at_least_s(count: u64) -> u64 {
-    let rounds = count.div_ceil(ROUND_MAX as u64);
+fn takes_at_least_s(count: u64, overlap: Overlap) -> u64 {
+    let rounds = count.div_ceil(if overlap.is_allowed() { ROUND_MAX as u64 } else { 1 });
     let round_ms = u64::try_from(ROUND_EVERY.as_millis()).unwrap_or(u64::MAX);
     rounds.saturating_mul(round_ms).div_ceil(1_000)
 }

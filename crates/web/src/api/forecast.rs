@@ -259,6 +259,13 @@ pub(crate) fn notes(foretold: &Foretold) -> Vec<String> {
         notes
             .push(format!("{left} deliveries were counted for their destinations without looking at who has to wait."));
     }
+    let waits = |head: &&TriggerHead| !head.overlap.is_allowed() && head.next_at.is_some();
+    let behind = foretold.triggers.iter().filter(waits).count();
+    if behind > 0 {
+        notes.push(format!(
+            "{behind} triggers do not overlap: how long their events will be under way cannot be foretold, so what that will skip or merge is counted as firing."
+        ));
+    }
     notes
 }
 

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use oncue_domain::destination::{Format, Webhook};
 use oncue_domain::id::{TriggerId, UserId};
 use oncue_domain::occurrence::Skipped;
+use oncue_domain::overlap::Overlap;
 use oncue_domain::payload::Payload;
 use oncue_domain::payload_schema::PayloadSchema;
 use oncue_domain::schedule::zone::Zone;
@@ -39,7 +40,7 @@ use crate::payload_schema::check_own;
     "id": 7, "name": "nightly", "type": "scheduled", "schedule_details": {"cron": "0 9 * * 1-5", "timezone": "Europe/Riga"},
     "api_payload": {"key": "value"}, "payload_schema": null, "is_test": false, "enabled": true, "pause": null,
     "created_at": "2026-11-21T10:00:00Z",
-    "expires_at": "2027-12-31T00:00:00Z", "webhook_url": "https://example.com/hook", "format": "json", "destinations": [7], "expects": null, "revision": 1,
+    "expires_at": "2027-12-31T00:00:00Z", "webhook_url": "https://example.com/hook", "format": "json", "destinations": [7], "expects": null, "overlap": "allow", "revision": 1,
     "next_at": "2026-11-23T07:00:00Z", "fired": null, "summary": "At 09:00, Monday to Friday", "timezone": "Europe/Riga"
 }))]
 pub(crate) struct TriggerDocument {
@@ -67,6 +68,8 @@ pub(crate) struct TriggerDocument {
     destinations: Vec<i64>,
     /// What is to be reported of each of its events; null where nothing is.
     expects: Option<ExpectsDocument>,
+    /// What becomes of what falls due while an event of it is under way: `allow`, `skip` or `queue`.
+    overlap: &'static str,
     /// Counts its edits.
     revision: i64,
     /// The occurrence it waits for.
@@ -112,6 +115,7 @@ impl TriggerDocument {
             format: definition.webhook.as_ref().map(|webhook| webhook.format.word()),
             destinations: definition.destinations.iter().map(|id| id.0).collect(),
             expects: definition.expects.as_ref().map(ExpectsDocument::of),
+            overlap: definition.overlap.word(),
             revision: trigger.revision,
             next_at: next_at.map(time),
             fired: definition.is_limited().then_some(*fired),
@@ -162,6 +166,9 @@ pub(crate) struct TriggerInput {
     destinations: Option<Vec<i64>>,
     /// What is to be reported of each of its events, by whoever receives them.
     expects: Option<ExpectsDocument>,
+    /// What becomes of what falls due while an event of it is under way, a delivery owed or a report expected: `allow` fires it all the same,
+    /// `skip` does not fire it, `queue` fires the latest of it once that has ended.
+    overlap: Option<String>,
 }
 
 /// Reads a definition out of a body. `base` is what fields that are left out keep, `current` what the trigger is now.
@@ -193,6 +200,7 @@ pub(super) fn define(
         webhook: None,
         destinations: Vec::new(),
         expects: None,
+        overlap: Overlap::Allow,
         is_test: false,
         enabled: true,
         pause: None,
@@ -256,11 +264,24 @@ pub(super) fn define(
     if fields.has("expects") {
         definition.expects = run::read(app, &mut fields);
     }
+    if fields.has("overlap") {
+        definition.overlap = read_overlap(&mut fields);
+    }
     if fields.errors.is_empty() {
         fields.errors.extend(check_own(&definition));
     }
     fields.finish()?;
     Ok(definition)
+}
+
+fn read_overlap(fields: &mut Fields) -> Overlap {
+    let expected = "This is \"allow\", \"skip\" or \"queue\".";
+    let word: Option<String> = fields.take("overlap", expected);
+    let Some(word) = word else { return Overlap::Allow };
+    Overlap::from_word(&word).unwrap_or_else(|| {
+        fields.fail("overlap", expected);
+        Overlap::Allow
+    })
 }
 
 fn read_payload_schema(fields: &mut Fields, definition: &mut Definition, kind: Option<Kind>) {
@@ -660,7 +681,7 @@ pub(crate) async fn upcoming(
     "recorded_at": "2026-11-21T05:00:02Z"
 }))]
 pub(crate) struct SkippedDocument {
-    /// `missed`: nobody ran; `discarded`: they waited in a backlog; `paused`; `superseded`: an edit came first; `expired`: it lay after the expiry, which was moved since.
+    /// `missed`: nobody ran; `discarded`: they waited in a backlog; `paused`; `superseded`: an edit came first; `overlap`: an event before was under way; `merged`: the same, and a later one fired once that had ended; `expired`: it lay after the expiry, which was moved since.
     reason: &'static str,
     /// The first of them.
     first: String,

@@ -164,6 +164,7 @@ mod tests {
             schedule: Some(ScheduleDetails::plain(Schedule::Once { at: at(seconds) }, None)),
             webhook: None,
             destinations: Vec::new(),
+            overlap: oncue_domain::overlap::Overlap::Allow,
             is_test: false,
             enabled: true,
             pause: None,

@@ -288,6 +288,7 @@ fn blank() -> Definition {
         webhook: None,
         destinations: Vec::new(),
         expects: None,
+        overlap: oncue_domain::overlap::Overlap::Allow,
         is_test: false,
         enabled: true,
         pause: None,

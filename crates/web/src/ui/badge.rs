@@ -102,6 +102,8 @@ impl Badge {
             "missed" => Badge::new("missed", "bad"),
             "paused" => Badge::new("paused", "warn"),
             "superseded" => Badge::new("superseded", "warn"),
+            "overlap" => Badge::new("overlap", "warn"),
+            "merged" => Badge::new("merged", "warn"),
             "expired" => Badge::new("expired", "idle"),
             "spent" => Badge::new("spent", "idle"),
             "due" => Badge::new("due", "wait"),

@@ -86,6 +86,7 @@ pub(crate) mod tests {
             schedule: Some(ScheduleDetails::plain(Schedule::Once { at: at(3600) }, None)),
             webhook: None,
             destinations: Vec::new(),
+            overlap: oncue_domain::overlap::Overlap::Allow,
             is_test: false,
             enabled: true,
             pause: None,

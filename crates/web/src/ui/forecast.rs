@@ -186,6 +186,7 @@ mod tests {
             schedule: Some(ScheduleDetails::plain(schedule, None)),
             webhook: None,
             destinations: Vec::new(),
+            overlap: oncue_domain::overlap::Overlap::Allow,
             is_test: false,
             enabled,
             pause: None,

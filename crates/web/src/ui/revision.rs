@@ -198,6 +198,7 @@ impl Writer<'_> {
                 };
                 definition.destinations.iter().map(name).collect::<Vec<_>>().join(", ")
             }
+            Change::Overlap => definition.overlap.word().to_owned(),
             Change::Expects => ExpectsForm::of(definition.expects.as_ref()).words(),
             Change::Name => definition.name.clone().unwrap_or_default(),
             Change::Payload => definition.payload.as_ref().map(|payload| shorten(payload.as_str())).unwrap_or_default(),
@@ -233,6 +234,7 @@ fn title(change: Change) -> &'static str {
     match change {
         Change::Name => "Name",
         Change::Schedule => "When",
+        Change::Overlap => "While an event is under way",
         Change::Payload => "Payload",
         Change::PayloadSchema => "Schema of payloads",
         Change::WebhookUrl => "Webhook address",

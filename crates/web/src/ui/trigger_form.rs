@@ -21,6 +21,7 @@ use jiff::civil::DateTime;
 use oncue_domain::destination::Format;
 use oncue_domain::error::Invalid;
 use oncue_domain::id::DestinationId;
+use oncue_domain::overlap::Overlap;
 use oncue_domain::payload::Payload;
 use oncue_domain::schedule::zone::Zone;
 use oncue_domain::schedule::{FirstFiring, Schedule};
@@ -65,6 +66,8 @@ pub(crate) struct TriggerForm {
     /// The destinations that are chosen, in the order in which they are named.
     pub(crate) destinations: Vec<DestinationId>,
     pub(crate) expects: ExpectsForm,
+    /// What becomes of what falls due while an event is under way; empty where it fires.
+    pub(crate) overlap: String,
     pub(crate) expires_at: String,
     pub(crate) is_test: bool,
     /// The trigger that is changed; empty where one is made.
@@ -108,6 +111,10 @@ impl TriggerForm {
             is_test: definition.is_test,
             destinations: definition.destinations.clone(),
             expects: ExpectsForm::of(definition.expects.as_ref()),
+            overlap: match definition.overlap {
+                Overlap::Allow => String::new(),
+                overlap => overlap.word().to_owned(),
+            },
             ..TriggerForm::default()
         };
         if let Some(webhook) = &definition.webhook {
@@ -170,6 +177,7 @@ impl TriggerForm {
             format: take("format"),
             destinations,
             expects: ExpectsForm::read(&mut take),
+            overlap: take("overlap"),
             expires_at: take("expires_at"),
             is_test: !take("is_test").is_empty(),
             id: take("id"),
@@ -266,6 +274,9 @@ impl TriggerForm {
         }
         if shown.is_none_or(|shown| self.expects != shown.expects) {
             json.insert("expects", raw(&self.expects.say()));
+        }
+        if shown.is_none_or(|shown| self.overlap != shown.overlap) {
+            json.insert("overlap", raw(&some(&self.overlap)));
         }
         if touched(|form| &form.webhook_url) || touched(|form| &form.format) {
             json.insert("webhook_url", raw(&some(&self.webhook_url)));

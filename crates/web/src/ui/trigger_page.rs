@@ -30,6 +30,7 @@ use super::trigger_row::TriggerRow;
 use super::viewer;
 use super::{PageFault, page};
 use crate::api::trigger::load;
+use crate::api::why::is_under_way;
 use crate::app::App;
 use crate::auth::Visitor;
 use crate::extract::{PathId, Query};
@@ -98,6 +99,8 @@ struct TriggerPage {
     limit: Option<(u64, u64)>,
     /// What is to be reported of its events, and who is told where it is not.
     expects: Option<(String, Option<(DestinationId, String)>)>,
+    /// What becomes of what falls due while an event is under way, where it does not fire; and whether one is.
+    overlap: Option<(&'static str, bool)>,
     /// The whole address; only its owner sees this page.
     address: Option<String>,
     last: Option<Last>,
@@ -150,6 +153,10 @@ pub(super) async fn show(
             let told = expects.alert.and_then(|id| Some((id, names.get(&id)?.clone())));
             (within(expects), told)
         }),
+        overlap: match definition.overlap {
+            overlap if overlap.is_allowed() || head.schedule.is_none() => None,
+            overlap => Some((overlap.rule(), is_under_way(&app, &armed.trigger).await?)),
+        },
         address: head.webhook.as_ref().map(|webhook| webhook.url.to_string()),
         last: firings.first().map(|firing| Last {
             outcome: Badge::of_outcome(firing.outcome),

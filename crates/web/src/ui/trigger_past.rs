@@ -140,6 +140,8 @@ impl SkippedRow {
                 Reason::Superseded => "it was due, but an edit came first",
                 Reason::Discarded => "they were missed and waited to fire late, but were discarded",
                 Reason::Waiting | Reason::Held => "they were missed, and wait to fire late",
+                Reason::Overlap => "an event before was under way, and what falls due meanwhile is skipped",
+                Reason::Merged => "an event before was under way, and a later one fired once that had ended",
                 Reason::Expired => "the trigger had expired",
             },
         }

@@ -149,6 +149,7 @@ fn a_sample_of_a_trigger_stands_at_its_next_occurrence() {
         webhook: None,
         destinations: Vec::new(),
         expects: None,
+        overlap: crate::overlap::Overlap::Allow,
         is_test: false,
         enabled: false,
         pause: None,

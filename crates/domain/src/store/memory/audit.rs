@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::Kept;
+use super::overlap::Wait;
 use crate::act::Act;
 use crate::actor::{Actor, Author};
 use crate::audit::{ACCOUNT_MAX, Account, Asked, Cursor, Inspected, Repair, ZoneData};
@@ -73,7 +74,7 @@ impl Kept {
         if kept.trigger.revision != repair.revision || waits_for != repair.seen {
             return false;
         }
-        kept.next_at = repair.next_at;
+        (kept.next_at, kept.wait) = (repair.next_at, Wait::Free);
         let act = Act::trigger_rearmed(&repair, kept.trigger.definition.name.clone());
         self.write_down(Some(&Author { by: Actor::SYSTEM, at: repair.found_at }), Some(act));
         self.changes.push(Change::Edited(repair.owner));

@@ -52,8 +52,7 @@ impl Kept {
 
     pub(super) fn backfill(&mut self, new: &NewBacklog, by: Actor, now: Timestamp) -> Option<BacklogView> {
         let kept = self.trigger_of(new.owner, new.trigger)?;
-        let waits = self.backlogs.values().any(|kept| kept.backlog.trigger == new.trigger);
-        if kept.trigger.revision != new.revision || waits {
+        if kept.trigger.revision != new.revision || self.is_laid_up(new.trigger) {
             return None;
         }
         let backlog = self.lay_up(Backlog {
@@ -119,7 +118,8 @@ impl Kept {
         owners: usize,
         of_each: usize,
     ) -> Vec<(Backlog, Arc<Trigger>)> {
-        let ready = || self.backlogs.values().filter(|kept| !kept.backlog.is_held);
+        let is_ready = |kept: &&KeptBacklog| !kept.backlog.is_held && !self.is_behind(kept.backlog.trigger);
+        let ready = || self.backlogs.values().filter(is_ready);
         let whose: BTreeSet<UserId> =
             ready().map(|kept| kept.backlog.owner).filter(|owner| after.is_none_or(|after| *owner > after)).collect();
         let mut turns = Vec::new();
@@ -139,7 +139,7 @@ impl Kept {
         let stands = self.backlogs.get(&seen.id).is_some_and(|kept| {
             !kept.backlog.is_held && kept.backlog.next_at == seen.next_at && kept.backlog.revision == seen.revision
         });
-        if !stands {
+        if !stands || self.is_behind(seen.trigger) {
             return None;
         }
         let mut last_event = None;
@@ -254,6 +254,11 @@ impl Kept {
         for kept in self.backlogs.values_mut().filter(|kept| kept.backlog.trigger == trigger) {
             kept.backlog.revision = revision;
         }
+    }
+
+    /// Whether anything of the trigger waits in a backlog.
+    pub(super) fn is_laid_up(&self, trigger: TriggerId) -> bool {
+        self.backlogs.values().any(|kept| kept.backlog.trigger == trigger)
     }
 
     pub(super) fn forget_backlogs(&mut self, trigger: TriggerId) {

@@ -187,9 +187,9 @@ impl Kept {
                 (owed.hold, owed.due_at) = if takes_deliveries { (Hold::Nobody, at) } else { (Hold::Parked, until) };
                 self.changes.push(Change::Owed);
             }
-            Verdict::Delivered => self.end(&claim.event, key, End::Delivered),
-            Verdict::Failed if delivery.has_arrived => self.end(&claim.event, key, End::Delivered),
-            Verdict::Failed => self.end(&claim.event, key, End::Failed { at, why }),
+            Verdict::Delivered => self.end(&claim.event, key, End::Delivered, at),
+            Verdict::Failed if delivery.has_arrived => self.end(&claim.event, key, End::Delivered, at),
+            Verdict::Failed => self.end(&claim.event, key, End::Failed { at, why }, at),
         }
         self.changes.push(Change::Settled(claim.event.owner));
         if let Target::Destination(id) = claim.target {
@@ -206,8 +206,10 @@ impl Kept {
         self.destinations.get(id).is_none_or(|destination| destination.standing == Standing::Active)
     }
 
-    fn end(&mut self, event: &Event, key: DeliveryKey, end: End) {
+    fn end(&mut self, event: &Event, key: DeliveryKey, end: End, ended_at: Timestamp) {
         self.owed.remove(&key);
+        self.owed_in_the_way.remove(&key);
+        self.call_up_trigger(event, ended_at);
         if let Some(delivery) = self.deliveries.get_mut(&key) {
             delivery.end = Some(end);
         }
@@ -300,7 +302,7 @@ impl Kept {
         let owed: Vec<DeliveryKey> = self.owed.range(all_of(event.id)).map(|(key, _)| *key).collect();
         for key in owed {
             let has_arrived = self.deliveries.get(&key).is_some_and(|delivery| delivery.has_arrived);
-            self.end(event, key, if has_arrived { End::Delivered } else { End::Failed { at: now, why: None } });
+            self.end(event, key, if has_arrived { End::Delivered } else { End::Failed { at: now, why: None } }, now);
         }
     }
 

@@ -6,11 +6,13 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::overlap::Wait;
 use super::{Kept, draw};
 use crate::destination::Target;
 use crate::event::{Event, Origin};
 use crate::firing::Outcome;
 use crate::id::{EventId, MessageId, TriggerId, UserId};
+use crate::overlap::Turn;
 use crate::payload::Payload;
 use crate::run::Run;
 use crate::store::{
@@ -74,12 +76,16 @@ impl Kept {
         }
         self.changes.push(Change::Logged(trigger.owner));
         self.owe(id, Target::of(definition, self.has_default_destination), now);
+        self.mark_overlap(trigger, id, new.origin);
         Some(id)
     }
 
     pub(super) fn commit_plans(&mut self, plans: &[Planned], now: Timestamp) -> Committed {
         let mut committed = Committed::default();
-        for planned in plans {
+        // What fires alone comes last, as it does where it is a transaction of its own.
+        let (alone, among_others): (Vec<&Planned>, Vec<&Planned>) =
+            plans.iter().partition(|planned| planned.fires_alone());
+        for planned in among_others.into_iter().chain(alone) {
             if self.commit_plan(planned, now, &mut committed.events) {
                 committed.plans += 1;
             } else {
@@ -91,11 +97,18 @@ impl Kept {
 
     /// False when the trigger was edited or deleted, or waits for something else, since the plan was made.
     fn commit_plan(&mut self, planned: &Planned, now: Timestamp, events: &mut usize) -> bool {
+        if planned.fires_alone() && self.is_under_way(planned.trigger.id) {
+            return false;
+        }
         let Some(kept) = self.triggers.get_mut(&planned.trigger.id) else { return false };
         if kept.trigger.revision != planned.trigger.revision || kept.next_at != Some(planned.armed) {
             return false;
         }
-        kept.next_at = planned.plan.next_at;
+        if planned.plan.turn == Turn::Waits {
+            self.wait(planned.trigger.id);
+            return true;
+        }
+        (kept.next_at, kept.wait) = (planned.plan.next_at, Wait::Free);
         kept.fired += planned.counted();
         kept.skipped
             .extend(planned.plan.skipped.iter().map(|skipped| SkippedView { skipped: *skipped, recorded_at: now }));
@@ -324,6 +337,8 @@ impl Kept {
             self.events.remove(&event.id);
             self.runs.remove(&event.id);
             self.forget_deliveries(event.id);
+            self.call_up_trigger(event, now);
+            self.in_the_way.remove(&event.id);
             if let Some(scheduled_at) = event.scheduled_at {
                 self.occurrences.remove(&(event.trigger, scheduled_at));
             }

@@ -15,6 +15,7 @@ mod firing;
 mod idempotency;
 mod ledger;
 mod order;
+mod overlap;
 mod presence;
 mod redelivery;
 mod run;
@@ -44,6 +45,7 @@ use crate::firing::Firing;
 use crate::id::{ApiKeyId, ArrivalId, BacklogId, DestinationId, EventId, MessageId, TriggerId, UserId};
 use crate::idempotency::{Answer, Key, Keyed, Remembered};
 use crate::node::{Identity, NodeView, Work};
+use crate::overlap::Before;
 use crate::plan::Absence;
 use crate::receipt::Receipt;
 use crate::redelivery::{CancelRefusal, DeliveryId, Refusal};
@@ -90,6 +92,9 @@ struct Kept {
     events: BTreeMap<EventId, Arc<Event>>,
     /// The runs of those of `events` that have one.
     runs: BTreeMap<EventId, Run>,
+    /// Which of `events` the occurrences of their triggers are not to overlap, and which of what is owed was so from the first on.
+    in_the_way: BTreeMap<EventId, TriggerId>,
+    owed_in_the_way: BTreeSet<delivery::DeliveryKey>,
     /// The occurrences of `events` (invariant 1).
     occurrences: BTreeSet<(TriggerId, Timestamp)>,
     deliveries: BTreeMap<delivery::DeliveryKey, delivery::KeptDelivery>,
@@ -162,6 +167,8 @@ impl Memory {
             streaks: BTreeMap::new(),
             events: BTreeMap::new(),
             runs: BTreeMap::new(),
+            in_the_way: BTreeMap::new(),
+            owed_in_the_way: BTreeSet::new(),
             occurrences: BTreeSet::new(),
             deliveries: BTreeMap::new(),
             is_counted_delivered: BTreeMap::new(),
@@ -657,6 +664,10 @@ impl Store for Memory {
 
     async fn commit_plans(&self, plans: Vec<Planned>, now: Timestamp) -> Result<Committed> {
         Ok(self.change(|kept| kept.commit_plans(&plans, now)))
+    }
+
+    async fn events_before(&self, triggers: Vec<(UserId, TriggerId)>) -> Result<Vec<Before>> {
+        Ok(self.kept().events_before(&triggers))
     }
 
     async fn backlogs(&self, owner: UserId, after: Option<BacklogId>, limit: usize) -> Result<Vec<BacklogView>> {

@@ -65,6 +65,7 @@ impl Kept {
         }
         self.changes.push(Change::Settled(event.owner));
         self.runs.insert(event.id, after);
+        self.call_up_trigger(event, now);
     }
 
     pub(super) fn runs_of(&self, owner: UserId, events: &[EventId], gone_until: Timestamp) -> Vec<RunOf> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::event::NewEvent;
+use super::overlap::Wait;
 use super::{Kept, draw};
 use crate::actor::Actor;
 use crate::event::Origin;
@@ -20,6 +21,7 @@ use crate::trigger::{Arm, Armed, Edit, OVERDUE_AFTER, Trigger, TriggerHead};
 pub(super) struct KeptTrigger {
     pub(super) trigger: Arc<Trigger>,
     pub(super) next_at: Option<Timestamp>,
+    pub(super) wait: Wait,
     /// How often its schedule has fired it since that was limited.
     pub(super) fired: u64,
     /// Oldest first.
@@ -33,6 +35,11 @@ pub(super) struct KeptTrigger {
 impl KeptTrigger {
     pub(super) fn armed(&self) -> Armed {
         Armed { trigger: Trigger::clone(&self.trigger), next_at: self.next_at, fired: self.fired }
+    }
+
+    /// When it is to be looked at; none where it waits for an event of its own to end.
+    fn due_at(&self) -> Option<Timestamp> {
+        self.next_at.filter(|_| self.wait != Wait::Waits)
     }
 
     fn revision(&self) -> Revision {
@@ -63,6 +70,7 @@ impl Kept {
         let kept = KeptTrigger {
             trigger: Arc::clone(&trigger),
             next_at: new.next_at,
+            wait: Wait::Free,
             fired: 0,
             skipped: Vec::new(),
             made: (now, by),
@@ -114,7 +122,7 @@ impl Kept {
         self.changes.push(Change::Edited(owner));
         kept.skipped.extend(edit.skipped.iter().map(|skipped| SkippedView { skipped: *skipped, recorded_at: now }));
         if let Arm::Set(next_at) = edit.arm {
-            kept.next_at = next_at;
+            (kept.next_at, kept.wait) = (next_at, Wait::Free);
             self.changes.extend(next_at.map(|_| Change::Armed));
         }
         for skipped in &edit.skipped {
@@ -191,11 +199,11 @@ impl Kept {
     }
 
     pub(super) fn next_due(&self) -> Option<Timestamp> {
-        self.triggers.values().filter_map(|kept| kept.next_at).min()
+        self.triggers.values().filter_map(KeptTrigger::due_at).min()
     }
 
     pub(super) fn due_counts(&self, now: Timestamp) -> DueCounts {
-        let armed = || self.triggers.values().filter_map(|kept| kept.next_at);
+        let armed = || self.triggers.values().filter_map(KeptTrigger::due_at);
         let count = |is: &dyn Fn(&Timestamp) -> bool| (armed().filter(is).count() as u64).min(DUE_COUNTED_MAX);
         DueCounts {
             due: count(&|next_at| *next_at <= now),
@@ -206,7 +214,7 @@ impl Kept {
     }
 
     pub(super) fn due(&self, now: Timestamp, limit: usize) -> Vec<Armed<Arc<Trigger>>> {
-        let is_due = |kept: &&KeptTrigger| kept.next_at.is_some_and(|next_at| next_at <= now);
+        let is_due = |kept: &&KeptTrigger| kept.due_at().is_some_and(|next_at| next_at <= now);
         let mut due: Vec<&KeptTrigger> = self.triggers.values().filter(is_due).collect();
         due.sort_by_key(|kept| (kept.next_at, kept.trigger.id));
         due.truncate(limit);

@@ -6,7 +6,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::backlog::PutOff;
 use crate::misfire;
-use crate::plan::plan;
+use crate::overlap::{Before, Overlap, Turn};
+use crate::plan::plan_behind;
 
 /// A trigger that lives through edits and absences, with the ledger that comes of it.
 struct World {
@@ -15,6 +16,10 @@ struct World {
     made_at: Timestamp,
     ledger: Ledger,
     absences: Vec<Absence>,
+    /// Whether an event is under way, whether the trigger waits for its end, and since when it does not any more.
+    is_under_way: bool,
+    waits: bool,
+    over_since: Option<Timestamp>,
     now: Timestamp,
 }
 
@@ -30,6 +35,9 @@ enum Step {
     Reschedule(usize),
     Misfire(Option<Misfire>),
     Drain(u64),
+    Overlap(Overlap),
+    /// What is under way ends.
+    End,
 }
 
 fn schedule(number: usize, now: Timestamp) -> Schedule {
@@ -52,7 +60,17 @@ impl World {
         (trigger.revision, trigger.created_at, trigger.standing_since) = (1, now, now);
         let next_at = trigger.definition.next_after(now);
         let armed = Armed { trigger, next_at, fired: 0 };
-        World { armed, former: Vec::new(), made_at: now, ledger: Ledger::default(), absences: Vec::new(), now }
+        World {
+            armed,
+            former: Vec::new(),
+            made_at: now,
+            ledger: Ledger::default(),
+            absences: Vec::new(),
+            is_under_way: false,
+            waits: false,
+            over_since: None,
+            now,
+        }
     }
 
     fn take(&mut self, step: &Step) {
@@ -81,14 +99,32 @@ impl World {
                 definition.schedule = pattern.map(|pattern| ScheduleDetails::new(pattern, None, terms, Zones::utc()));
             }
             Step::Drain(most) => return self.drain(*most),
+            Step::Overlap(overlap) => definition.overlap = *overlap,
+            Step::End => {
+                self.is_under_way = false;
+                self.over_since = if self.waits { Some(self.now) } else { self.over_since };
+                self.waits = false;
+                return;
+            }
         }
         self.edit(definition);
     }
 
     fn run(&mut self, until: Timestamp) {
         self.now = until;
-        while let Some(due) = self.armed.next_at.filter(|due| *due <= until) {
-            let plan = plan(&self.armed.trigger, due, until, &self.absences);
+        while self.armed.next_at.is_some_and(|due| due <= until) && !self.waits {
+            let before = match self.over_since {
+                _ if self.is_under_way => Before::UnderWay,
+                Some(ended_at) => Before::OverSince(ended_at),
+                None => Before::Over,
+            };
+            let plan = plan_behind(&self.armed, until, &self.absences, before).expect("it waits for something");
+            if plan.turn == Turn::Waits {
+                self.waits = true;
+                return;
+            }
+            self.over_since = None;
+            self.is_under_way |= !self.armed.trigger.definition.overlap.is_allowed() && !plan.firings.is_empty();
             for firing in plan.firings {
                 self.ledger.firings.push(LedgerFiring {
                     scheduled_at: firing.scheduled_at,
@@ -149,7 +185,7 @@ impl World {
         let (revision, definition) = (former.revision, former.definition);
         self.former.push(Former { revision, from, until: self.now, made_by: None, definition });
         if let crate::trigger::Arm::Set(next_at) = edit.arm {
-            self.armed.next_at = next_at;
+            (self.armed.next_at, self.waits, self.over_since) = (next_at, false, None);
         }
         self.record(edit.skipped);
         if let Some(reason) = edit.ends_backlogs {
@@ -209,6 +245,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0_usize..5).prop_map(Step::Reschedule),
         1 => misfire().prop_map(Step::Misfire),
         2 => (1_u64..20).prop_map(Step::Drain),
+        2 => proptest::sample::select(Overlap::ALL.to_vec()).prop_map(Step::Overlap),
+        3 => Just(Step::End),
     ]
 }
 
@@ -234,6 +272,7 @@ proptest! {
             ledger: &ledger,
             absences: &world.absences,
             gone_until,
+            is_under_way: world.is_under_way,
             now: world.now,
         };
         let until = world.now + SignedDuration::from_hours(30);

@@ -57,6 +57,7 @@ impl Stage {
             webhook: None,
             destinations: Vec::new(),
             expects: None,
+            overlap: oncue_domain::overlap::Overlap::Allow,
             is_test: false,
             enabled: true,
             pause: None,

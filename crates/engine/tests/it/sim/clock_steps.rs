@@ -42,6 +42,7 @@ fn made(world: &World, schedule: Schedule) -> TriggerId {
         webhook: None,
         destinations: Vec::new(),
         expects: None,
+        overlap: oncue_domain::overlap::Overlap::Allow,
         is_test: false,
         enabled: true,
         pause: None,

@@ -23,6 +23,7 @@ use oncue_domain::firing::Firing;
 use oncue_domain::id::{ApiKeyId, ArrivalId, BacklogId, DestinationId, EventId, MessageId, TriggerId, UserId};
 use oncue_domain::idempotency::{Answer, Key, Keyed, Remembered};
 use oncue_domain::node::{NodeView, Work};
+use oncue_domain::overlap::Before;
 use oncue_domain::plan::Absence;
 use oncue_domain::receipt::Receipt;
 use oncue_domain::redelivery::{CancelRefusal, DeliveryId, Refusal};
@@ -122,6 +123,11 @@ impl Store for Faults {
         self.refuse()?;
         let answer = self.memory.commit_plans(plans, now).await;
         self.lose(answer)
+    }
+
+    async fn events_before(&self, triggers: Vec<(UserId, TriggerId)>) -> Result<Vec<Before>> {
+        self.refuse()?;
+        self.memory.events_before(triggers).await
     }
 
     async fn backlogs(&self, owner: UserId, after: Option<BacklogId>, limit: usize) -> Result<Vec<BacklogView>> {

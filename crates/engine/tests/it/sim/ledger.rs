@@ -18,6 +18,8 @@ pub(super) struct Span {
     pub(super) from: Timestamp,
     /// None while it stands.
     pub(super) to: Option<Timestamp>,
+    /// Since when it says about overlapping what it says.
+    pub(super) overlap_since: Timestamp,
     /// Up to here the promises were checked.
     pub(super) checked_until: Timestamp,
     /// Whether its schedule might not fire it any more when the span ended.
@@ -82,6 +84,9 @@ impl Ledger {
         let mut from = now;
         if let Some(last) = spans.last_mut() {
             if falls_due_alike(&last.definition, &definition) {
+                if last.definition.overlap != definition.overlap {
+                    last.overlap_since = now;
+                }
                 last.definition = definition;
                 return;
             }
@@ -92,7 +97,15 @@ impl Ledger {
             last.to = Some(now);
         }
         let after = self.events.keys().max().copied();
-        spans.push(Span { definition, from, to: None, checked_until: from, was_spent: false, after });
+        spans.push(Span {
+            definition,
+            from,
+            to: None,
+            overlap_since: now,
+            checked_until: from,
+            was_spent: false,
+            after,
+        });
     }
 }
 

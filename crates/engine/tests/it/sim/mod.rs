@@ -12,6 +12,7 @@ mod clock_steps;
 mod faults;
 mod ledger;
 mod network;
+mod overlap;
 mod promises;
 mod redelivery;
 mod workload;

@@ -4,10 +4,11 @@
 use std::collections::{HashMap, HashSet};
 
 use jiff::{SignedDuration, Timestamp};
-use oncue_domain::delivery::{Attempt, Ladder, State, ends_at};
+use oncue_domain::delivery::{Attempt, Claim, Ladder, State, ends_at};
 use oncue_domain::destination::{DESTINATIONS_PER_TRIGGER_MAX, Standing, Target};
 use oncue_domain::event::{Event, Retention};
 use oncue_domain::id::{DestinationId, EventId, MessageId, TriggerId};
+use oncue_domain::overlap::Before;
 use oncue_domain::redelivery::DeliveryId;
 use oncue_domain::store::{DeliveryView, EventFilter, EventPage, SkippedView, Store};
 use oncue_domain::trigger::{Armed, Definition, ScheduleDetails, just_before};
@@ -44,6 +45,19 @@ fn waiting(world: &World, id: TriggerId) -> Vec<(Timestamp, Timestamp)> {
     of_it.map(|view| (view.backlog.next_at, view.backlog.last)).collect()
 }
 
+/// The occurrence from which on a trigger that does not overlap waits for an event of its own to end; what falls due from there on is told
+/// once it has.
+fn waits_from(world: &World, id: TriggerId) -> Option<Timestamp> {
+    let armed = at_once(world.memory.trigger(OWNER, id)).expect("the model answers")?;
+    let may_wait = !armed.trigger.definition.overlap.is_allowed();
+    armed.next_at.filter(|next_at| may_wait && *next_at <= world.now())
+}
+
+/// Whether an event of the trigger is under way that its occurrences are not to overlap.
+fn is_under_way(world: &World, id: TriggerId) -> bool {
+    at_once(world.memory.events_before(vec![(OWNER, id)])).expect("the model answers") == [Before::UnderWay]
+}
+
 /// Whether what fired late is of a trigger that catches up with all it missed.
 pub(super) fn catches_up_with_all(ledger: &Ledger, event: &Event) -> bool {
     let span = ledger.triggers.get(&event.trigger).and_then(|spans| spans.last());
@@ -74,7 +88,8 @@ pub(super) fn no_occurrence_has_two_events(world: &World, ledger: &mut Ledger) -
 pub(super) fn what_fell_due_while_somebody_ran_has_fired(world: &World, ledger: &Ledger, now: Timestamp) {
     for (id, spans) in &ledger.triggers {
         let Some(Span { definition, from, .. }) = spans.last() else { continue };
-        if is_spent(world, *id, definition) {
+        // One that does not overlap may wait, and is told of once it has.
+        if is_spent(world, *id, definition) || !definition.overlap.is_allowed() {
             continue;
         }
         if *from < now && definition.next_after(just_before(now)) == Some(now) {
@@ -133,6 +148,7 @@ pub(super) fn nothing_due_is_silent(world: &World, ledger: &mut Ledger) {
     for (id, spans) in triggers {
         let records = records(world, *id);
         let waiting = waiting(world, *id);
+        let told_until = waits_from(world, *id).map_or(now, just_before);
         for span in spans.iter_mut() {
             let definition = &span.definition;
             let Some(schedule) = definition.schedule.as_ref().filter(|_| !definition.is_test) else { continue };
@@ -141,7 +157,7 @@ pub(super) fn nothing_due_is_silent(world: &World, ledger: &mut Ledger) {
             if !definition.enabled && span.to.is_none() && first.is_none_or(|first| first > now) {
                 continue;
             }
-            let until = span.to.unwrap_or(now).min(now);
+            let until = span.to.unwrap_or(now).min(told_until);
             // What comes behind the last that may fire is no occurrence.
             if span.was_spent || (span.to.is_none() && is_spent(world, *id, definition)) {
                 span.checked_until = span.checked_until.max(until);
@@ -212,7 +228,12 @@ pub(super) fn what_is_not_finished_is_armed(world: &World, ledger: &Ledger) {
         let definition = &trigger.definition;
         match next_at {
             Some(next_at) => {
-                assert!(next_at > now, "promise 2: {} waits at {now} for {next_at}, which is past", trigger.id);
+                let waits = || waits_from(world, trigger.id) == Some(next_at) && is_under_way(world, trigger.id);
+                assert!(
+                    next_at > now || waits(),
+                    "promise 2: {} waits at {now} for {next_at}, which is past",
+                    trigger.id
+                );
                 let occurs = definition.next_after(just_before(next_at)) == Some(next_at);
                 // One that is to go waits behind its last occurrence for being deleted.
                 let is_done =
@@ -328,11 +349,12 @@ pub(super) fn what_goes_in_order_stands_in_line(world: &World, wishes: &Wishes, 
     queued
 }
 
-/// Of what goes to a destination in order, one is given out at a time. Where the clock was put back, a claim that had lapsed holds again.
+/// Of what goes to a destination in order, one is given out at a time, what is past its time left aside: nobody sends it any more. Where the clock was put back, a claim that had lapsed holds again.
 pub(super) fn of_what_goes_in_order_one_is_in_hand(world: &World) {
     let all = at_once(world.memory.destinations(OWNER, None, 100)).expect("the model answers");
     for destination in all.iter().filter(|destination| destination.definition.in_order) {
-        let in_hand = world.in_hand().filter(|claim| claim.destination() == Some(destination.id));
+        let may_be_sent = |claim: &&Claim| world.now() < ends_at(&claim.event, Retention::STANDARD.keep_for);
+        let in_hand = world.in_hand().filter(|claim| claim.destination() == Some(destination.id)).filter(may_be_sent);
         let in_hand: Vec<(EventId, u32)> = in_hand.map(|claim| (claim.event.id, claim.slot)).collect();
         assert!(in_hand.len() <= 1, "{in_hand:?} go to {} at once", destination.id);
     }

@@ -8,6 +8,7 @@ use oncue_domain::destination::{self, Destination, Standing, Webhook};
 use oncue_domain::event::Origin;
 use oncue_domain::id::{DestinationId, TriggerId};
 use oncue_domain::misfire::{Bounds, Misfire};
+use oncue_domain::overlap::Overlap;
 use oncue_domain::payload::Payload;
 use oncue_domain::schedule::bounds;
 use oncue_domain::schedule::cron::CronExpression;
@@ -22,6 +23,7 @@ use oncue_domain::trigger::{Armed, Definition, Kind, MaxFires, Pause, ScheduleDe
 use super::chance::Chance;
 use super::ledger::Ledger;
 use super::network::LEAVING_HOST;
+use super::overlap;
 use super::promises;
 use super::redelivery;
 use super::world::{OWNER, Tally, World, at_once};
@@ -207,6 +209,10 @@ impl Workload {
     fn see_what_is_new(&mut self) {
         let new = promises::no_occurrence_has_two_events(&self.world, &mut self.ledger);
         promises::nothing_fires_retroactively(&self.ledger, &new);
+        // Where a clock is put back, nobody can tell what came first.
+        if !self.is_clock_wild {
+            self.tally.alone += overlap::what_does_not_overlap_is_under_way_once(&self.world, &self.ledger, &new);
+        }
         for event in new {
             match event.origin {
                 Origin::Schedule => self.tally.scheduled += 1,
@@ -385,6 +391,12 @@ impl Workload {
             webhook: url.map(|url| Webhook::parse(url, None).expect("an address")),
             destinations: self.some_destinations(),
             expects: None,
+            // By when it is said, so that nothing else is drawn otherwise for it.
+            overlap: match now.as_microsecond() / 7 % 6 {
+                0 => Overlap::Skip,
+                1 => Overlap::Queue,
+                _ => Overlap::Allow,
+            },
             is_test: self.chance.once_in(15),
             enabled: !self.chance.once_in(8),
             pause: Pause::new(None, until),

@@ -61,6 +61,8 @@ pub(super) struct Tally {
     /// How many of these had waited in backlogs, and how many did not fire for being discarded.
     pub(super) drained: u64,
     pub(super) discarded: u64,
+    /// How often one event of a trigger that does not overlap was seen to be under way alone.
+    pub(super) alone: u64,
     pub(super) called: u64,
     pub(super) tested: u64,
     pub(super) alerted: u64,
@@ -102,12 +104,13 @@ impl Tally {
         assert!(self.all().into_iter().all(|count| count > 0), "something never happened: {self:?}");
     }
 
-    fn all(&self) -> [u64; 29] {
+    fn all(&self) -> [u64; 30] {
         [
             self.scheduled,
             self.caught_up,
             self.drained,
             self.discarded,
+            self.alone,
             self.called,
             self.tested,
             self.alerted,
@@ -136,12 +139,13 @@ impl Tally {
         ]
     }
 
-    fn all_mut(&mut self) -> [&mut u64; 29] {
+    fn all_mut(&mut self) -> [&mut u64; 30] {
         [
             &mut self.scheduled,
             &mut self.caught_up,
             &mut self.drained,
             &mut self.discarded,
+            &mut self.alone,
             &mut self.called,
             &mut self.tested,
             &mut self.alerted,

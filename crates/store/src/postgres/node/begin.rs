@@ -76,7 +76,7 @@ impl Signs {
                        SELECT id, alive_at FROM nodes WHERE id <> $1 AND alive_at IS NOT NULL ORDER BY id
                    )
                    SELECT ARRAY(SELECT id FROM others), ARRAY(SELECT alive_at FROM others),
-                          (SELECT max(alive_at) FROM last_sign), (SELECT next_at FROM cursors ORDER BY next_at LIMIT 1)";
+                          (SELECT max(alive_at) FROM last_sign), (SELECT next_at FROM cursors WHERE NOT waits ORDER BY next_at LIMIT 1)";
         let row = query_first(transaction, sql, &[&node.id()]).await?;
         let row = row.ok_or_else(|| Error::Broken("a row that is always there is not".to_owned()))?;
         let (ids, alive_at): (Vec<i64>, Vec<i64>) = (column(&row, 0)?, column(&row, 1)?);

@@ -103,7 +103,13 @@ async fn what_has_fired_or_is_recorded_is_accounted_for() {
         assert_eq!(accounted(&bench, owner, id).await, Some(t(60)));
         let armed = bench.get(owner, id).await;
         let skipped = Skipped { reason: Reason::Missed, first: t(120), last: t(300), count: 4 };
-        let plan = Plan { firings: Vec::new(), skipped: vec![skipped], put_off: Vec::new(), next_at: Some(t(360)) };
+        let plan = Plan {
+            firings: Vec::new(),
+            skipped: vec![skipped],
+            put_off: Vec::new(),
+            next_at: Some(t(360)),
+            ..Plan::default()
+        };
         let trigger = Arc::new(armed.trigger);
         let planned = Planned { trigger, armed: t(120), plan, message_ids: Vec::new() };
         bench.store.commit_plans(vec![planned], t(310)).await.expect("a commit");
@@ -129,8 +135,13 @@ async fn an_account_tells_what_fired_and_what_is_recorded_in_a_span() {
         for (first, last) in [(240, 300), (360, 360), (420, 900)] {
             let armed = bench.get(owner, id).await;
             let skipped = Skipped { reason: Reason::Missed, first: t(first), last: t(last), count: 1 };
-            let plan =
-                Plan { firings: Vec::new(), skipped: vec![skipped], put_off: Vec::new(), next_at: Some(t(last + 60)) };
+            let plan = Plan {
+                firings: Vec::new(),
+                skipped: vec![skipped],
+                put_off: Vec::new(),
+                next_at: Some(t(last + 60)),
+                ..Plan::default()
+            };
             let (trigger, message_ids) = (Arc::new(armed.trigger), Vec::new());
             let planned = Planned { trigger, armed: t(first), plan, message_ids };
             let committed = bench.store.commit_plans(vec![planned], t(901)).await.expect("a commit");

@@ -33,7 +33,7 @@ async fn with_backlog(bench: &Bench, owner: UserId, minutes: i64, is_held: bool,
         absent_for: SignedDuration::from_mins(minutes),
     };
     let next_at = Some(t(60 * (minutes + 1)));
-    let plan = Plan { firings: Vec::new(), skipped: Vec::new(), put_off: vec![put_off], next_at };
+    let plan = Plan { firings: Vec::new(), skipped: Vec::new(), put_off: vec![put_off], next_at, ..Plan::default() };
     let planned = Planned { trigger: Arc::clone(&trigger), armed: t(60), plan, message_ids: Vec::new() };
     assert_eq!(bench.store.commit_plans(vec![planned], now).await.expect("a commit").plans, 1);
     trigger

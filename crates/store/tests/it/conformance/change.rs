@@ -41,7 +41,13 @@ async fn listeners_hear_of_every_sort_of_change_and_whose_it_is_once_after_it_st
             trigger: Arc::new(timed.clone()),
             armed: next_at,
             message_ids: firings.iter().map(|_| bench.message()).collect(),
-            plan: Plan { firings, skipped, put_off: Vec::new(), next_at: Some(next_at + SignedDuration::from_mins(1)) },
+            plan: Plan {
+                firings,
+                skipped,
+                put_off: Vec::new(),
+                next_at: Some(next_at + SignedDuration::from_mins(1)),
+                ..Plan::default()
+            },
         };
         let firing = |seconds| Firing { scheduled_at: t(seconds), caught_up: false };
         let both = vec![plan(t(60), Vec::new(), vec![firing(60), firing(61)])];

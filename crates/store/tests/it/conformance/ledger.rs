@@ -93,6 +93,7 @@ async fn a_record_is_found_by_any_part_of_it() {
             skipped: vec![first, second],
             put_off: Vec::new(),
             next_at: Some(t(420)),
+            ..Plan::default()
         };
         let planned = Planned { trigger: Arc::clone(&trigger), armed: t(60), plan, message_ids: vec![bench.message()] };
         bench.store.commit_plans(vec![planned], t(370)).await.expect("a commit");
@@ -174,6 +175,7 @@ async fn one_reading_gives_so_much_at_most() {
             skipped: Vec::new(),
             put_off: Vec::new(),
             next_at: Some(minute(LEDGER_MAX + 2)),
+            ..Plan::default()
         };
         let message_ids = plan.firings.iter().map(|_| bench.message()).collect();
         let planned = Planned { trigger: Arc::clone(&trigger), armed: t(60), plan, message_ids };

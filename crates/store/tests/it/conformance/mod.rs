@@ -22,6 +22,7 @@ mod limit;
 mod many;
 mod node;
 mod order;
+mod overlap;
 mod payload_schema;
 mod plan;
 mod preference;

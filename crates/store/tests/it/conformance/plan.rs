@@ -43,6 +43,7 @@ async fn a_plan_records_what_it_skips_and_marks_what_it_catches_up() {
             skipped: vec![skipped],
             put_off: Vec::new(),
             next_at: Some(t(360)),
+            ..Plan::default()
         };
         let planned = Planned { trigger: Arc::clone(&trigger), armed: t(60), plan, message_ids: vec![bench.message()] };
         let committed = bench.store.commit_plans(vec![planned], t(310)).await.expect("a commit");

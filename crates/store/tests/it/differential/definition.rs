@@ -31,6 +31,7 @@ pub(super) fn draw(chance: &mut Chance, known: &Known, owner: UserId) -> Definit
         webhook: url.map(webhook),
         destinations: destination::some(chance, known, owner),
         expects: super::run::expectation(now),
+        overlap: super::run::overlap(now),
         is_test: chance.once_in(12),
         enabled,
         pause: if enabled { None } else { Pause::new(reason.map(str::to_owned), until) },

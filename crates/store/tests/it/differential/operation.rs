@@ -9,7 +9,7 @@ use oncue_domain::event::Origin;
 use oncue_domain::id::{ApiKeyId, DestinationId, MessageId, TriggerId, UserId};
 use oncue_domain::node::Work;
 use oncue_domain::payload::Payload;
-use oncue_domain::plan::plan_of;
+use oncue_domain::plan::plan_behind;
 use oncue_domain::store::{Call, EventFilter, NewApiKey, NewTrigger, NewUser, Planned};
 use oncue_domain::trigger::{Arm, Definition, Edit};
 
@@ -363,10 +363,13 @@ async fn commit(chance: &mut Chance, known: &mut Known, model: &Side) -> Operati
     }
     let limit = chance.pick(&[1, 3, 100]);
     let due = model.store().due(known.now, limit).await.expect("the model answers");
+    let whose = due.iter().map(|armed| (armed.trigger.owner, armed.trigger.id)).collect();
+    let before = model.store().events_before(whose).await.expect("the model answers");
     let plans: Vec<Planned> = due
         .into_iter()
-        .filter_map(|armed| {
-            let (next_at, plan) = (armed.next_at?, plan_of(&armed, known.now, &known.absences)?);
+        .zip(before)
+        .filter_map(|(armed, before)| {
+            let (next_at, plan) = (armed.next_at?, plan_behind(&armed, known.now, &known.absences, before)?);
             let message_ids = plan.firings.iter().map(|_| known.message()).collect();
             Some(Planned { trigger: armed.trigger, armed: next_at, plan, message_ids })
         })

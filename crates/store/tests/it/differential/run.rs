@@ -4,6 +4,7 @@
 use jiff::Timestamp;
 use oncue_domain::event::{Event, Retention};
 use oncue_domain::id::UserId;
+use oncue_domain::overlap::Overlap;
 use oncue_domain::run::{Expectation, Report, Verb};
 use oncue_domain::schedule::every::Period;
 use oncue_domain::store::{Reported, Store};
@@ -37,6 +38,15 @@ pub(super) fn expectation(now: Timestamp) -> Option<Expectation> {
         _ => return None,
     };
     Some(Expectation::new(period(report), start.map(period), None).expect("it makes sense"))
+}
+
+/// Whether a trigger's events may overlap, drawn likewise.
+pub(super) fn overlap(now: Timestamp) -> Overlap {
+    match now.as_microsecond() / 7 % 5 {
+        0 => Overlap::Skip,
+        1 => Overlap::Queue,
+        _ => Overlap::Allow,
+    }
 }
 
 impl Reporting {

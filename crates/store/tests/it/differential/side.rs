@@ -17,6 +17,7 @@ use oncue_domain::event::Event;
 use oncue_domain::firing;
 use oncue_domain::id::{ApiKeyId, DestinationId, EventId, MessageId, TriggerId, UserId};
 use oncue_domain::node::{Identity, NodeView, Work};
+use oncue_domain::overlap::Before;
 use oncue_domain::plan::Absence;
 use oncue_domain::receipt::Receipt;
 use oncue_domain::revision::Revision;
@@ -74,6 +75,8 @@ pub(super) struct Seen {
     due: Vec<Armed<Arc<Trigger>>>,
     absences: Vec<Absence>,
     inspection: Inspection,
+    /// Of what is inspected.
+    before: Vec<Before>,
     /// Of what is inspected, where nothing that is still there on one side alone decides it.
     accounted: Vec<Option<jiff::Timestamp>>,
     accounts: Vec<Account>,
@@ -334,6 +337,7 @@ impl Side {
             due: store.due(now, 100_000).await.expect("a list"),
             absences: store.absences().await.expect("a list"),
             inspection: Inspection::default(),
+            before: Vec::new(),
             accounted: Vec::new(),
             accounts: Vec::new(),
             owned: Vec::new(),
@@ -368,7 +372,8 @@ impl Side {
         let store = self.store();
         seen.inspection = store.inspect(None, 1000).await.expect("a slice");
         let whose = |inspected: &Inspected| (inspected.trigger.owner, inspected.trigger.id);
-        let whose = seen.inspection.triggers.iter().map(whose).collect();
+        let whose: Vec<_> = seen.inspection.triggers.iter().map(whose).collect();
+        seen.before = store.events_before(whose.clone()).await.expect("an answer");
         let accounted = store.accounted_until(whose).await.expect("instants");
         let span = Span { from: known.gone_until.max(t(0)) + jiff::SignedDuration::from_mins(1), until: known.now };
         let asked = |inspected: &Inspected| {
@@ -496,6 +501,7 @@ impl Seen {
             ("backlog", self.backlog.owed > 0),
             ("due", !self.due.is_empty()),
             ("absences", !self.absences.is_empty()),
+            ("events_before", self.before.contains(&Before::UnderWay)),
             ("due_counts", self.due_counts.overdue > 0 && self.due_counts.next_at.is_some()),
             ("nodes", self.nodes.iter().any(|(_, _, work)| work.is_some())),
             ("inspect", !self.inspection.triggers.is_empty()),

@@ -9,6 +9,7 @@ use oncue_domain::audit::Asked;
 use oncue_domain::destination::Wanted;
 use oncue_domain::event::Retention;
 use oncue_domain::id::{DestinationId, EventId, TriggerId, UserId};
+use oncue_domain::overlap::Before;
 use oncue_domain::redelivery::{DeliveryId, Refusal};
 use oncue_domain::run::{Expectation, Run};
 use oncue_domain::schedule::every::Period;
@@ -47,7 +48,7 @@ fn fill(database: &Database, from: i64, until: i64) {
             "triggers (owner, revision, schedule, payload, is_test, enabled, created_at, standing_since)",
             "n / 10, 1, '{\"once\":{\"at\":0}}', repeat('x', 200), FALSE, TRUE, 0, 0".to_owned(),
         ),
-        ("cursors (trigger_id, next_at, revision)", format!("n, {fired_at}, 1")),
+        ("cursors (trigger_id, next_at, revision, waits)", format!("n, {fired_at}, 1, n > {ROWS} - 100")),
         (
             "events (id, owner, trigger_id, revision, origin, scheduled_at, fired_at, message_id)",
             format!("n, n / 10, n, 1, 2, {fired_at}, {fired_at}, gen_random_uuid()"),
@@ -57,8 +58,8 @@ fn fill(database: &Database, from: i64, until: i64) {
             format!("n, 0, 1, {fired_at}, -1, 0, 0, FALSE"),
         ),
         (
-            "runs (event_id, owner, trigger_id, fired_at, due_at, said)",
-            format!("n, n / 10, n, {fired_at}, CASE WHEN n % 2 = 0 THEN {fired_at} + {HOUR_US} END, '{said}'"),
+            "runs (event_id, owner, trigger_id, fired_at, due_at, said, overlap_of)",
+            format!("n, n / 10, n, {fired_at}, CASE WHEN n % 2 = 0 THEN {fired_at} + {HOUR_US} END, '{said}', n"),
         ),
         ("failures (event_id, owner, trigger_id, fired_at)", format!("n, n / 10, n, {fired_at}")),
         (
@@ -77,8 +78,8 @@ fn fill(database: &Database, from: i64, until: i64) {
         ("trigger_destinations (destination_id, trigger_id)", "n + 10, n".to_owned()),
         ("turns (destination_id, full_at)", "n + 10, 0".to_owned()),
         (
-            "outbox (event_id, slot, destination, deliveries, fired_at, due_at, is_parked, tried, fence)",
-            format!("n + {ROWS}, 0, -1, 1, {fired_at}, {fired_at}, FALSE, 0, 0"),
+            "outbox (event_id, slot, destination, deliveries, fired_at, due_at, is_parked, tried, fence, overlap_of)",
+            format!("n + {ROWS}, 0, -1, 1, {fired_at}, {fired_at}, FALSE, 0, 0, n"),
         ),
         // Ten stand in line at each tenth destination, the first of them for its next attempt.
         (
@@ -111,7 +112,9 @@ async fn ask(node: &Postgres) {
     assert_eq!(node.soonest(OWNER, 5).await.expect("heads").len(), 5);
     let slice = node.inspect(Some(TriggerId(ids[0].0 - 1)), 10).await.expect("a slice");
     assert_eq!((slice.triggers.len() + slice.unreadable.len(), slice.go_on_after), (10, ids.last().copied()));
-    let whose = ids.iter().map(|id| (OWNER, *id)).collect();
+    let whose: Vec<_> = ids.iter().map(|id| (OWNER, *id)).collect();
+    let before = node.events_before(whose.clone()).await.expect("answers");
+    assert_eq!(before, [Before::UnderWay; 10]);
     let span = Span { from: t(0), until: t(60) };
     let asked = ids.iter().map(|trigger| Asked { owner: OWNER, trigger: *trigger, span }).collect();
     assert_eq!(node.accounts(asked).await.expect("accounts").len(), 10);

@@ -28,9 +28,13 @@ const BACK: &str = "
         runs, zone_data;
     DROP INDEX triggers_by_owner;
     ALTER TABLE triggers DROP COLUMN destinations, DROP COLUMN made_by, DROP COLUMN revised_at, DROP COLUMN payload_schema,
-        DROP COLUMN pause_reason, DROP COLUMN pause_until, DROP COLUMN expects;
+        DROP COLUMN pause_reason, DROP COLUMN pause_until, DROP COLUMN expects, DROP COLUMN overlap;
+    DROP INDEX cursors_due, cursors_waiting;
+    ALTER TABLE cursors DROP COLUMN waits, DROP COLUMN waited_until;
+    CREATE INDEX cursors_due ON cursors (next_at);
     CREATE INDEX triggers_by_owner ON triggers (owner, id) INCLUDE (enabled, is_test, expires_at, is_api);
-    ALTER TABLE outbox DROP COLUMN ladder_from, DROP COLUMN has_arrived, DROP COLUMN counted, DROP COLUMN in_order;
+    ALTER TABLE outbox DROP COLUMN ladder_from, DROP COLUMN has_arrived, DROP COLUMN counted, DROP COLUMN in_order,
+        DROP COLUMN overlap_of;
     ALTER TABLE events DROP COLUMN parent;
     DROP SEQUENCE redeliveries;
     DROP TABLE limits;

@@ -44,6 +44,7 @@ pub(crate) async fn try_out(app: &Shared, owner: UserId, destination: &Destinati
         webhook: None,
         destinations: vec![destination.id],
         expects: None,
+        overlap: oncue_domain::overlap::Overlap::Allow,
         is_test: false,
         enabled: true,
         pause: None,

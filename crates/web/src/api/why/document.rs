@@ -46,7 +46,7 @@ pub(super) struct InstantDocument {
     asked_at: String,
     /// What is told about: the same, or the nearest occurrence within the same second or minute.
     at: String,
-    /// `fired`, `fired_late`, `caught_up`, `backfilled`; `waiting` or `held` in a backlog; `missed`, `discarded`, `paused`, `superseded`, `expired`, `spent`; `due`, `to_come`; `forgotten`: older than what is
+    /// `fired`, `fired_late`, `caught_up`, `backfilled`; `waiting` or `held` in a backlog; `missed`, `discarded`, `paused`, `superseded`, `overlap`, `merged`, `expired`, `spent`; `due`, `to_come`; `forgotten`: older than what is
     /// kept; `before_creation`; `said_otherwise`: the trigger has been edited since, and named nothing there before; `no_occurrence`;
     /// `only_called`, `only_test`; `lost`, which must not happen.
     #[schema(example = "paused")]

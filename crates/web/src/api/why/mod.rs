@@ -11,6 +11,7 @@ use oncue_domain::agenda::Span;
 use oncue_domain::count::{HourCount, hour_of};
 use oncue_domain::error::Invalid;
 use oncue_domain::id::UserId;
+use oncue_domain::overlap::Before;
 use oncue_domain::plan::Absence;
 use oncue_domain::revision::Revision;
 use oncue_domain::schedule::zone::{Zone, parse_instant};
@@ -41,6 +42,7 @@ struct Known {
     ledger: Ledger,
     absences: Vec<Absence>,
     gone_until: Timestamp,
+    is_under_way: bool,
     now: Timestamp,
     zone: Zone,
 }
@@ -58,12 +60,14 @@ impl Known {
         let gone_until = app.settings.retention.gone_until(now);
         let (made, former) = revisions(app, &armed.trigger, span.from).await?;
         let ledger = app.store.ledger(owner, armed.trigger.id, span, gone_until, limit).await?;
+        let is_under_way = is_under_way(app, &armed.trigger).await?;
         Ok(Known {
             made,
             former,
             ledger: ledger.ok_or_else(|| Fault::not_found("Trigger"))?,
             absences: app.store.absences().await?,
             gone_until,
+            is_under_way,
             now,
             zone: own_zone(app, &armed),
             armed,
@@ -78,9 +82,19 @@ impl Known {
             ledger: &self.ledger,
             absences: &self.absences,
             gone_until: self.gone_until,
+            is_under_way: self.is_under_way,
             now: self.now,
         }
     }
+}
+
+/// Whether an event of the trigger is under way that its occurrences are not to overlap.
+pub(crate) async fn is_under_way(app: &Shared, trigger: &Trigger) -> Result<bool, Fault> {
+    if trigger.definition.overlap.is_allowed() {
+        return Ok(false);
+    }
+    let before = app.store.events_before(vec![(trigger.owner, trigger.id)]).await?;
+    Ok(before.contains(&Before::UnderWay))
 }
 
 /// How the trigger came to say what it says, and what it said before, oldest first: back to what stood at `from`, and where it was paused

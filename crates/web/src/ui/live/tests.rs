@@ -47,6 +47,7 @@ async fn make(store: &Arc<dyn Store>, owner: UserId, now: Timestamp) -> TriggerI
         webhook: None,
         destinations: Vec::new(),
         expects: None,
+        overlap: oncue_domain::overlap::Overlap::Allow,
         is_test: false,
         enabled: true,
         pause: None,

@@ -30,6 +30,7 @@ impl Difference {
             ("Format", now.format.clone(), yours.format.clone()),
             ("Destinations", destinations(now), destinations(yours)),
             ("Reports expected", now.expects.words(), yours.expects.words()),
+            ("Overlap", now.overlap.clone(), yours.overlap.clone()),
             ("Expires", wall(&now.expires_at), wall(&yours.expires_at)),
             ("Only a test", answer(now.is_test), answer(yours.is_test)),
         ];

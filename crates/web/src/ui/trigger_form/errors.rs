@@ -18,7 +18,7 @@ pub(crate) struct FieldError {
 pub(crate) struct FormErrors(pub(crate) Vec<FieldError>);
 
 /// Surface two's path of a field, the form's name for it and its label, in the order of the form.
-const FIELDS: [(&str, &str, &str); 32] = [
+const FIELDS: [(&str, &str, &str); 33] = [
     ("name", "name", "Name"),
     ("api_payload", "payload", "Payload"),
     ("payload_schema", "payload_schema", "Schema of payloads"),
@@ -50,6 +50,7 @@ const FIELDS: [(&str, &str, &str); 32] = [
     ("expects.report_within", "report_within", "Reports its end within"),
     ("expects.start_within", "start_within", "Reports its start within"),
     ("expects.alert", "run_alert", "Who is told"),
+    ("overlap", "overlap", "While an event is under way"),
     ("", "", ""),
 ];
 

@@ -30,6 +30,7 @@ fn definition(schedule: Option<Schedule>) -> Definition {
         webhook: Some(Webhook::parse("https://example.com/hook", None).expect("an address")),
         destinations: Vec::new(),
         expects: None,
+        overlap: oncue_domain::overlap::Overlap::Allow,
         is_test: false,
         enabled: true,
         pause: None,
@@ -70,7 +71,7 @@ fn what_is_left_empty_is_said_to_be_none() {
     assert_eq!(
         json,
         json!({"type": "scheduled", "name": "", "schedule_details": {"cron": "@daily"}, "api_payload": null,
-            "webhook_url": null, "format": null, "expects": null, "expires_at": null, "is_test": false})
+            "webhook_url": null, "format": null, "expects": null, "overlap": null, "expires_at": null, "is_test": false})
     );
     assert_eq!(said(&form(&[]))["type"], Value::Null);
     assert_eq!(said(&form(&[("kind", "api"), ("is_test", "on")]))["is_test"], true);

@@ -126,6 +126,7 @@ mod tests {
             webhook: None,
             destinations: Vec::new(),
             expects: None,
+            overlap: oncue_domain::overlap::Overlap::Allow,
             is_test: false,
             enabled: true,
             pause: None,

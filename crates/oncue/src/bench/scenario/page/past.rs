@@ -123,6 +123,7 @@ fn definition(number: usize, url: &str, zones: &Zones, from: Timestamp) -> anyho
         webhook: Some(Webhook::parse(url, None).map_err(|error| anyhow!(error))?),
         destinations: Vec::new(),
         expects: None,
+        overlap: oncue_domain::overlap::Overlap::Allow,
         is_test: false,
         enabled: true,
         pause: None,

@@ -28,6 +28,7 @@ fn definition(schedule: Schedule, zone: &Zone) -> Definition {
         webhook: None,
         destinations: Vec::new(),
         expects: None,
+        overlap: oncue_domain::overlap::Overlap::Allow,
         is_test: false,
         enabled: true,
         pause: None,
