@@ -10,6 +10,7 @@ use crate::access::{ApiKey, Scope};
 use crate::actor::Actor;
 use crate::audit::Repair;
 use crate::destination::Standing;
+use crate::freeze::Freeze;
 use crate::id::{ApiKeyId, DestinationId, TriggerId, UserId};
 use crate::occurrence::Reason;
 use crate::plan::Absence;
@@ -70,6 +71,10 @@ pub enum Action {
     Discarded,
     /// Occurrences of a past span are to fire.
     Backfilled,
+    /// Triggers were frozen.
+    Frozen,
+    /// Triggers were frozen no more.
+    Thawed,
     /// Nobody ran for a while.
     WasAway,
     /// A node was silent, and others took over what it held.
@@ -82,7 +87,7 @@ pub enum Action {
 
 impl Action {
     /// Every action.
-    pub const ALL: [Action; 22] = [
+    pub const ALL: [Action; 24] = [
         Action::Created,
         Action::Edited,
         Action::Deleted,
@@ -101,6 +106,8 @@ impl Action {
         Action::Released,
         Action::Discarded,
         Action::Backfilled,
+        Action::Frozen,
+        Action::Thawed,
         Action::WasAway,
         Action::GivenUp,
         Action::Rearmed,
@@ -128,6 +135,8 @@ impl Action {
             Action::Released => "released",
             Action::Discarded => "discarded",
             Action::Backfilled => "backfilled",
+            Action::Frozen => "frozen",
+            Action::Thawed => "thawed",
             Action::WasAway => "was_away",
             Action::GivenUp => "given_up",
             Action::Rearmed => "rearmed",
@@ -291,6 +300,24 @@ impl Act {
         let details = format!("{} occurrences from {} to {}", backlog.total, backlog.first, backlog.last);
         let act = Act::new(backlog.owner, Action::Backfilled, Thing::Trigger, Some(backlog.trigger.0));
         Act { name: name.clone(), details: Some(details), ..act }
+    }
+
+    /// Triggers were frozen.
+    pub fn frozen(freeze: &Freeze) -> Act {
+        let until = freeze.until.map(|end| format!("until {end}"));
+        let details: Vec<String> = until.into_iter().chain(freeze.reason.clone()).collect();
+        let details = (!details.is_empty()).then(|| details.join(": "));
+        Act { details, ..Act::of_freeze(freeze, Action::Frozen) }
+    }
+
+    /// A freeze was ended by somebody.
+    pub fn thawed(freeze: &Freeze) -> Act {
+        Act { details: freeze.reason.clone(), ..Act::of_freeze(freeze, Action::Thawed) }
+    }
+
+    fn of_freeze(freeze: &Freeze, action: Action) -> Act {
+        let thing = if freeze.owner.is_some() { Thing::User } else { Thing::Server };
+        Act { owner: freeze.owner, action, thing, id: freeze.owner.map(|owner| owner.0), name: None, details: None }
     }
 
     /// Something was done to a destination.

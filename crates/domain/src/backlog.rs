@@ -142,6 +142,8 @@ pub struct Drained {
     pub slice: Slice,
     /// The message ids of the firings, in their order.
     pub message_ids: Vec<MessageId>,
+    /// With which edition of the freezes it was made ([`crate::freeze::Freezes`]).
+    pub edition: i64,
 }
 
 impl Backlog {

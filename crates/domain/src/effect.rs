@@ -8,6 +8,7 @@ mod difference;
 use jiff::{Span as Days, Timestamp};
 
 use crate::agenda::Span;
+use crate::freeze::{Freeze, seen_through};
 use crate::occurrence::{Reason, Skipped};
 use crate::schedule::zone::Zone;
 use crate::trigger::{Armed, Edit, TriggerHead};
@@ -44,16 +45,17 @@ pub struct Effect {
 
 impl Effect {
     /// What comes of a trigger that stands as `before` and would stand as `after`, until `until`; none is one that is not there. What moves within a
-    /// day is told by the days of `zone`.
+    /// day is told by the days of `zone`. What the owner's `freezes` take fires neither before nor after.
     pub fn of(
         before: Option<&Armed>,
         after: Option<&Armed>,
         skipped: Vec<Skipped>,
         (now, until): (Timestamp, Timestamp),
         zone: &Zone,
+        freezes: &[Freeze],
     ) -> Effect {
-        let (old, old_until) = firings(before, now, until);
-        let (new, new_until) = firings(after, now, until);
+        let (old, old_until) = firings(before, now, until, freezes);
+        let (new, new_until) = firings(after, now, until, freezes);
         let reached = old_until.min(new_until);
         let within = |firings: &[Timestamp]| firings.partition_point(|at| *at < reached);
         Effect {
@@ -68,9 +70,16 @@ impl Effect {
     }
 
     /// What an edit comes to that was decided at `now`.
-    pub fn of_edit(before: &Armed, edit: Edit, (now, until): (Timestamp, Timestamp), zone: &Zone) -> (Armed, Effect) {
+    pub fn of_edit(
+        before: &Armed,
+        edit: Edit,
+        (now, until): (Timestamp, Timestamp),
+        zone: &Zone,
+        freezes: &[Freeze],
+    ) -> (Armed, Effect) {
+        let edit = edit.under(before, now, freezes);
         let after = before.as_edited(&edit);
-        let effect = Effect::of(Some(before), Some(&after), edit.skipped, (now, until), zone);
+        let effect = Effect::of(Some(before), Some(&after), edit.skipped, (now, until), zone, freezes);
         (after, Effect { ends_backlogs: edit.ends_backlogs, ..effect })
     }
 }
@@ -85,9 +94,9 @@ pub fn until_unasked(now: Timestamp, zone: &Zone) -> Timestamp {
 }
 
 /// The firings before `until`, ascending, and up to when those are all.
-fn firings(armed: Option<&Armed>, now: Timestamp, until: Timestamp) -> (Vec<Timestamp>, Timestamp) {
+fn firings(armed: Option<&Armed>, now: Timestamp, until: Timestamp, freezes: &[Freeze]) -> (Vec<Timestamp>, Timestamp) {
     let Some(armed) = armed else { return (Vec::new(), until) };
-    let head = TriggerHead::from(armed);
+    let head = seen_through(TriggerHead::from(armed), freezes, now);
     let mut firings: Vec<Timestamp> =
         head.firings_to_come(now).take_while(|at| *at < until).take(FIRINGS_MAX + 1).collect();
     let beyond = if firings.len() > FIRINGS_MAX { firings.pop() } else { None };
@@ -97,6 +106,7 @@ fn firings(armed: Option<&Armed>, now: Timestamp, until: Timestamp) -> (Vec<Time
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::actor::Actor;
     use crate::id::{TriggerId, UserId};
     use crate::schedule::cron::CronExpression;
     use crate::schedule::every::Period;
@@ -157,7 +167,7 @@ mod tests {
         let mut definition = before.trigger.definition.clone();
         change(&mut definition);
         let edit = before.edit(definition, at(NOW));
-        Effect::of_edit(before, edit, (at(NOW), until_unasked(at(NOW), &riga())), &riga()).1
+        Effect::of_edit(before, edit, (at(NOW), until_unasked(at(NOW), &riga())), &riga(), &[]).1
     }
 
     #[test]
@@ -212,9 +222,23 @@ mod tests {
     #[test]
     fn what_is_made_is_added_and_what_is_deleted_is_removed() {
         let (one, until) = (armed(cron("0 9 * * *")), until_unasked(at(NOW), &riga()));
-        let made = Effect::of(None, Some(&one), Vec::new(), (at(NOW), until), &riga());
+        let made = Effect::of(None, Some(&one), Vec::new(), (at(NOW), until), &riga(), &[]);
         assert_eq!((made.firings.added.len(), made.next_before, made.next_after), (7, None, one.next_at));
-        let deleted = Effect::of(Some(&one), None, Vec::new(), (at(NOW), until), &riga());
+        let deleted = Effect::of(Some(&one), None, Vec::new(), (at(NOW), until), &riga(), &[]);
         assert_eq!((deleted.firings.removed, deleted.next_after), (made.firings.added, None));
+    }
+
+    #[test]
+    fn what_a_freeze_takes_fires_neither_before_nor_after() {
+        let (before, now) = (armed(cron("0 9 * * *")), at(NOW));
+        let told = |until: Option<Timestamp>| {
+            let freeze = Freeze { owner: None, reason: None, from: now, until, by: Actor::SYSTEM };
+            let changed = Definition { schedule: Some(cron("0 10 * * *")), ..before.trigger.definition.clone() };
+            let span = (now, until_unasked(now, &riga()));
+            let firings = Effect::of_edit(&before, before.edit(changed, now), span, &riga(), &[freeze]).1.firings;
+            (firings.moved.len(), firings.added.len(), firings.removed.len())
+        };
+        assert_eq!(told(Some(at("2026-11-29T12:00:00Z"))), (1, 0, 0), "one day of seven is left");
+        assert_eq!(told(None), (0, 0, 0));
     }
 }

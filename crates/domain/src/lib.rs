@@ -23,6 +23,7 @@ pub mod effect;
 pub mod event;
 pub mod firing;
 pub mod forecast;
+pub mod freeze;
 pub mod health;
 pub mod idempotency;
 pub mod limit;

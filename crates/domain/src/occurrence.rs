@@ -27,11 +27,13 @@ pub enum Reason {
     Merged,
     /// They lay at or after the expiry, before that was moved or the trigger was edited otherwise.
     Expired,
+    /// They fell due during a freeze.
+    Frozen,
 }
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Reason; 9] = [
+    pub const ALL: [Reason; 10] = [
         Reason::Missed,
         Reason::Paused,
         Reason::Superseded,
@@ -41,6 +43,7 @@ impl Reason {
         Reason::Overlap,
         Reason::Merged,
         Reason::Expired,
+        Reason::Frozen,
     ];
 
     /// The word in the API and in the stores.
@@ -55,6 +58,7 @@ impl Reason {
             Reason::Overlap => "overlap",
             Reason::Merged => "merged",
             Reason::Expired => "expired",
+            Reason::Frozen => "frozen",
         }
     }
 

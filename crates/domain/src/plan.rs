@@ -11,6 +11,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::backlog::PutOff;
+use crate::freeze::Frozen;
 use crate::misfire::{Bounds, Misfire};
 use crate::occurrence::{Reason, Skipped};
 use crate::overlap::{Before, Overlap, Turn};
@@ -67,11 +68,20 @@ pub struct Plan {
     pub skipped: Vec<Skipped>,
     /// The occurrences that fire later, behind what is due then, oldest first.
     pub put_off: Vec<PutOff>,
+    /// What a freeze passes over, which lies behind all of `skipped`.
+    pub frozen: Option<Frozen>,
     /// The occurrence to wait for afterwards; none when the trigger is finished. One that is to be deleted when it is done is not
     /// finished with its last occurrence: it stays due, and only the plan after that has none.
     pub next_at: Option<Timestamp>,
     /// What it makes of an event before that is under way.
     pub turn: Turn,
+}
+
+impl Plan {
+    /// All that does not fire, in order.
+    pub fn all_skipped(&self) -> impl Iterator<Item = &Skipped> {
+        self.skipped.iter().chain(self.frozen.as_ref().map(|frozen| &frozen.skipped))
+    }
 }
 
 /// Plans what a trigger that waited for the occurrence `armed` does at `now`. `absences` are in order and do not overlap.
@@ -203,7 +213,7 @@ fn plan_after(
 }
 
 /// Whether nothing is left from `armed` on, which is then no occurrence, but what a trigger waits for that is to be deleted.
-fn is_done(definition: &Definition, schedule: &ScheduleDetails, fired: u64, armed: Timestamp) -> bool {
+pub(crate) fn is_done(definition: &Definition, schedule: &ScheduleDetails, fired: u64, armed: Timestamp) -> bool {
     let next = schedule.next_after(just_before(armed)).filter(|next| definition.lives_at(*next));
     next.is_none() || definition.left(fired) == Some(0)
 }

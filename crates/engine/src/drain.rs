@@ -40,6 +40,8 @@ pub enum Found {
     More,
     /// Something fresh is due, which comes first: look again soon.
     Fresh,
+    /// All that is left is frozen: look again after a while.
+    Frozen,
     /// Nothing is left: look again when something was laid up or released.
     Nothing,
 }
@@ -76,17 +78,25 @@ impl Drainer {
             self.slices.clear();
             return Ok(Found::Nothing);
         }
-        let due = self.store.next_due().await?;
+        let is_from_the_first = self.after.is_none();
+        let (due, freezes) = (self.store.next_due().await?, self.store.freezes(now).await?);
         let owners = by_owner(turns);
+        // Before and behind the owners of a look there may be others who are not.
+        let mut is_frozen = is_from_the_first && owners.len() < OWNERS_MAX;
         let share = (ROUND_MAX / owners.len().max(1)).max(1);
         for rows in owners {
             if due.is_some_and(|due| due <= self.clock.now()) {
                 return Ok(Found::Fresh);
             }
             self.after = rows.first().map(|(backlog, _)| backlog.owner);
-            self.give_turn(rows, share).await?;
+            // What is frozen waits on, and takes nobody's turn.
+            if self.after.is_some_and(|owner| freezes.hold_back(owner, now)) {
+                continue;
+            }
+            is_frozen = false;
+            self.give_turn(rows, share, freezes.edition).await?;
         }
-        Ok(Found::More)
+        Ok(if is_frozen { Found::Frozen } else { Found::More })
     }
 
     /// Ends what has waited for too long, and what is held while its trigger has expired.
@@ -116,7 +126,7 @@ impl Drainer {
     }
 
     /// Takes a slice of the first of an owner's backlogs whose receivers are ready, or ends one whose trigger has expired.
-    async fn give_turn(&mut self, rows: Vec<(Backlog, Arc<Trigger>)>, share: usize) -> Result<()> {
+    async fn give_turn(&mut self, rows: Vec<(Backlog, Arc<Trigger>)>, share: usize, edition: i64) -> Result<()> {
         for (backlog, trigger) in rows {
             let now = self.clock.now();
             if !trigger.definition.lives_at(now) {
@@ -132,7 +142,8 @@ impl Drainer {
             let slice = backlog.slice(&trigger, most);
             let message_ids = slice.firings.iter().map(|_| self.ids.message(now)).collect();
             let (id, origin) = (backlog.id, backlog.source.origin());
-            if let Some(events) = self.store.drain(Drained { backlog, trigger, slice, message_ids }, now).await? {
+            let drained = Drained { backlog, trigger, slice, message_ids, edition };
+            if let Some(events) = self.store.drain(drained, now).await? {
                 if self.slices.len() >= SLICES_KEPT {
                     self.slices.clear();
                 }

@@ -75,6 +75,9 @@ const GIVE_WAY: Duration = Duration::from_millis(10);
 /// How often backlogs are looked for that nobody told of.
 const DRAIN_LOOK_EVERY: Duration = Duration::from_secs(30);
 
+/// How often it is looked whether backlogs are still frozen.
+const FROZEN_LOOK_EVERY: Duration = Duration::from_secs(1);
+
 /// How long the auditor rests between two slices at least, and before its first: whoever begins has more urgent things to do.
 const AUDIT_PAUSE: Duration = Duration::from_secs(1);
 
@@ -337,6 +340,7 @@ async fn drain_late(mut drainer: Drainer, laid_up: Arc<Notify>, mut stopped: wat
         let wait = match drainer.tick().await {
             Ok(Found::More) => ROUND_EVERY.unsigned_abs(),
             Ok(Found::Fresh) => GIVE_WAY,
+            Ok(Found::Frozen) => FROZEN_LOOK_EVERY,
             Ok(Found::Nothing) => {
                 tokio::select! {
                     () = laid_up.notified() => {}

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use oncue_domain::clock::Clock;
+use oncue_domain::freeze::{Freezes, pass_over, remembered_since};
 use oncue_domain::id::{Ids, TriggerId, UserId};
 use oncue_domain::overlap::{Before, Turn};
 use oncue_domain::plan::{Absence, plan_behind};
@@ -42,6 +43,7 @@ pub struct Scheduler {
     ids: Arc<Ids>,
     tally: Arc<Tally>,
     absences: Vec<Absence>,
+    freezes: Freezes,
     seen_at: Timestamp,
     hold_after: Option<SignedDuration>,
 }
@@ -59,7 +61,8 @@ impl Scheduler {
     ) -> Result<Scheduler> {
         let now = clock.now();
         let absences = store.begin_presence(now).await?;
-        Ok(Scheduler { store, clock, ids, tally, absences, seen_at: now, hold_after: None })
+        let freezes = store.freezes(remembered_since(now)).await?;
+        Ok(Scheduler { store, clock, ids, tally, absences, freezes, seen_at: now, hold_after: None })
     }
 
     /// What a trigger puts off of an absence that was longer than this waits for a person.
@@ -126,12 +129,17 @@ impl Scheduler {
             .into_iter()
             .filter_map(|armed| {
                 let before = before.get(&armed.trigger.id).copied().unwrap_or_default();
-                let (next_at, mut plan) = (armed.next_at?, plan_behind(&armed, now, &self.absences, before)?);
+                let next_at = armed.next_at?;
+                let mut plan = match pass_over(&armed, now, &self.freezes.all) {
+                    Some(plan) => plan,
+                    None => plan_behind(&armed, now, &self.absences, before)?,
+                };
                 if let Some(absent_for) = self.hold_after {
                     plan.hold_after(absent_for);
                 }
                 let message_ids = plan.firings.iter().map(|_| self.ids.message(now)).collect();
-                Some(Planned { trigger: armed.trigger, armed: next_at, plan, message_ids })
+                let edition = self.freezes.edition;
+                Some(Planned { trigger: armed.trigger, armed: next_at, plan, message_ids, edition })
             })
             .collect();
         let (done, plans): (Vec<Planned>, Vec<Planned>) = plans.into_iter().partition(Planned::is_done);
@@ -140,6 +148,10 @@ impl Scheduler {
         }
         let observed = observe(&plans, now);
         let committed = self.store.commit_plans(plans, now).await?;
+        if committed.is_outdated {
+            // Somebody has frozen or thawed since: nothing was carried out, and is planned anew.
+            self.freezes = self.store.freezes(remembered_since(now)).await?;
+        }
         observed.report();
         self.tally.note_fired(now, observed.fired(), observed.latest());
         Ok(if committed.plans > 0 || committed.stale > 0 || !done.is_empty() {
@@ -183,7 +195,7 @@ fn observe(plans: &[Planned], now: Timestamp) -> Observed {
             as u64,
         caught_up: firings().filter(|firing| firing.caught_up).count() as u64,
         lateness: on_cue.map(|firing| now.duration_since(firing.scheduled_at)).collect(),
-        skipped: plans.iter().flat_map(|planned| &planned.plan.skipped).map(|skipped| skipped.count).sum(),
+        skipped: plans.iter().flat_map(|planned| planned.plan.all_skipped()).map(|skipped| skipped.count).sum(),
     }
 }
 

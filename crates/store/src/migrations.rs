@@ -99,6 +99,7 @@ pub(crate) const POSTGRES: &[Migration] = &[
     Migration { version: 14, name: "runs", sql: include_str!("../migrations/postgres/0014_runs.sql") },
     Migration { version: 15, name: "zone data", sql: include_str!("../migrations/postgres/0015_zone_data.sql") },
     Migration { version: 16, name: "overlap", sql: include_str!("../migrations/postgres/0016_overlap.sql") },
+    Migration { version: 17, name: "freezes", sql: include_str!("../migrations/postgres/0017_freezes.sql") },
 ];
 
 /// All steps for SQLite.
@@ -133,6 +134,7 @@ pub(crate) const SQLITE: &[Migration] = &[
     Migration { version: 16, name: "runs", sql: include_str!("../migrations/sqlite/0016_runs.sql") },
     Migration { version: 17, name: "zone data", sql: include_str!("../migrations/sqlite/0017_zone_data.sql") },
     Migration { version: 18, name: "overlap", sql: include_str!("../migrations/sqlite/0018_overlap.sql") },
+    Migration { version: 19, name: "freezes", sql: include_str!("../migrations/sqlite/0019_freezes.sql") },
 ];
 
 #[cfg(test)]

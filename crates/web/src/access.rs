@@ -243,6 +243,7 @@ impl Credentials {
                 page: None,
                 address: Some(client.ip),
                 program: Some(self.agent.clone()),
+                frozen: Vec::new(),
             };
             self.onward.show(app, &caller).await
         } else {

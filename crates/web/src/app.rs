@@ -30,6 +30,10 @@ use crate::payload_schema::Schemas;
 use crate::report::Reports;
 use crate::watchers::Watchers;
 
+/// How often one account may freeze and thaw. Each time all that is about to fire is planned anew, everybody's, so nobody may do it without
+/// pause.
+const FREEZES: Rate = Rate { burst: 20, refill_every: std::time::Duration::from_secs(6) };
+
 /// Fills a buffer with random bytes from the system.
 pub type Entropy = Arc<dyn Fn(&mut [u8]) + Send + Sync>;
 
@@ -138,6 +142,7 @@ pub(crate) struct Shared {
     /// Turns to send many items at once.
     pub(crate) bulk_turns: bulk::Turns,
     request_limits: Option<Mutex<Buckets<UserId>>>,
+    freeze_limits: Mutex<Buckets<UserId>>,
 }
 
 /// A handle on [`Shared`], cheap to clone.
@@ -175,6 +180,7 @@ impl Shared {
             settings,
             bulk_turns: bulk::Turns::default(),
             request_limits,
+            freeze_limits: Mutex::new(Buckets::new(FREEZES)),
         }
     }
 
@@ -193,6 +199,11 @@ impl Shared {
             Some(limits) => lock(limits).take(&user, self.now()),
             None => Ok(()),
         }
+    }
+
+    /// Counts a freeze or its end by `user`.
+    pub(crate) fn count_freeze(&self, user: UserId) -> Result<(), std::time::Duration> {
+        lock(&self.freeze_limits).take(&user, self.now())
     }
 
     /// Counts `more` items of a request that was counted as one: how many may be carried out, and how long the next one has to wait.

@@ -10,6 +10,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use oncue_domain::audit::{Defect, Round};
+use oncue_domain::freeze::Freeze;
 use oncue_domain::health::{Punctuality, Trouble};
 use oncue_domain::store;
 use serde::Serialize;
@@ -222,12 +223,13 @@ async fn measure(app: &App) {
     // let finish: a database that hangs must not keep its number from being told the next time.
     let health = Arc::clone(&app.health);
     let punctuality = tokio::spawn(async move { health.punctuality().await });
-    let (_, owed, counts, nodes, waiting) = tokio::join!(
+    let (_, owed, counts, nodes, waiting, freezes) = tokio::join!(
         tokio::time::timeout(COUNTED_WITHIN, punctuality),
         in_time(app.store.owed_counts()),
         in_time(app.store.due_counts(now)),
         in_time(app.store.nodes()),
         in_time(app.store.all_backlog_sums()),
+        in_time(app.store.freezes(now)),
     );
     let is_up = owed.is_some() || counts.is_some() || nodes.is_some() || waiting.is_some();
     metrics::gauge!("oncue_database_up").set(u8::from(is_up));
@@ -245,6 +247,13 @@ async fn measure(app: &App) {
     }
     if let Some(counts) = counts {
         metrics::gauge!("oncue_triggers_overdue").set(u32::try_from(counts.overdue).unwrap_or(u32::MAX));
+    }
+    if let Some(freezes) = freezes {
+        for (scope, is_everybodys) in [("server", true), ("mine", false)] {
+            let holding = |freeze: &&Freeze| freeze.owner.is_none() == is_everybodys && freeze.stands_at(now);
+            let count = freezes.all.iter().filter(holding).count();
+            metrics::gauge!("oncue_freezes", "scope" => scope).set(u32::try_from(count).unwrap_or(u32::MAX));
+        }
     }
     if let Some(nodes) = nodes {
         let running = nodes.iter().filter(|node| !node.is_silent(now)).count();

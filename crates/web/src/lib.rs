@@ -129,6 +129,7 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(api::schedule::preview))
         .routes(routes!(api::api_key::list, api::api_key::create))
         .routes(routes!(api::api_key::delete))
+        .routes(routes!(api::freeze::list, api::freeze::freeze, api::freeze::thaw))
         .routes(routes!(api::node::list))
         .routes(routes!(api::act::list))
         .routes(routes!(report::report))

@@ -17,6 +17,7 @@ use jiff::Timestamp;
 
 use crate::agenda::{Agenda, Question, Slot, Span, Waiting};
 use crate::destination::definition::Rate;
+use crate::freeze::{Freeze, seen_through};
 use crate::id::DestinationId;
 use crate::schedule::Schedule;
 use crate::schedule::clock_change::{ClockChange, Effect};
@@ -54,6 +55,8 @@ pub struct Fleet<'a> {
     pub triggers: &'a [TriggerHead],
     /// All of their destinations, ascending.
     pub receivers: &'a [Receiver],
+    /// Their freezes: what these take is not foretold.
+    pub freezes: &'a [Freeze],
 }
 
 /// Something that a change of the clocks does to a trigger.
@@ -99,6 +102,10 @@ impl Forecast {
     }
 
     fn within(fleet: Fleet, span: Span, now: Timestamp, steps_max: usize) -> Forecast {
+        let as_they_are = fleet.triggers;
+        let seen = |head: &TriggerHead| seen_through(head.clone(), fleet.freezes, now);
+        let as_they_fire: Vec<TriggerHead> = as_they_are.iter().map(seen).collect();
+        let fleet = Fleet { triggers: &as_they_fire, ..fleet };
         let (mut heads, mut waiting) = (Vec::new(), Vec::new());
         for (which, head) in fleet.triggers.iter().enumerate() {
             if let Some(one) = Waiting::of(head) {
@@ -113,8 +120,10 @@ impl Forecast {
             heads.iter().map(|which| fleet.triggers[*which].destinations.as_slice()).collect();
         let (loads, smoothed) = load::of(&waiting, &goes_to, fleet.receivers, question, steps_max);
         let mut still: Vec<(usize, Still)> = Vec::new();
-        for (which, head) in fleet.triggers.iter().enumerate() {
-            still.extend(Still::of(head, now).map(|why| (which, why)));
+        for (which, (head, seen)) in as_they_are.iter().zip(fleet.triggers).enumerate() {
+            let is_frozen = head.next_at.is_some() && seen.next_at.is_none();
+            let why = Still::of(head, now).or(is_frozen.then_some(Still::Frozen));
+            still.extend(why.map(|why| (which, why)));
         }
         // What nobody meant comes first.
         still.sort_by_key(|(which, why)| (*why, *which));

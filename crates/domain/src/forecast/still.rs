@@ -16,6 +16,8 @@ pub enum Still {
     Finished,
     /// It is paused.
     Paused,
+    /// All that its schedule still names falls into a freeze.
+    Frozen,
     /// Its time is over.
     Expired,
     /// It has fired as often as it may.
@@ -75,6 +77,7 @@ impl Still {
             Still::Ended => "ended",
             Still::NeverInSpan => "never_in_its_span",
             Still::Paused => "paused",
+            Still::Frozen => "frozen",
             Still::ExpiresBefore => "expires_before",
             Still::Finished => "finished",
         }
@@ -91,6 +94,9 @@ impl Still {
                 "Its start, its end and its excluded dates leave none of the occurrences that its schedule names."
             }
             Still::Paused => "It is paused; what falls due meanwhile does not fire later.",
+            Still::Frozen => {
+                "Triggers are frozen, and all that its schedule still names falls into that; thawing lets it fire."
+            }
             Still::ExpiresBefore => "It expires before its next occurrence.",
             Still::Finished => "Its schedule names no further occurrence.",
         }

@@ -1,6 +1,7 @@
 use jiff::SignedDuration;
 
 use super::*;
+use crate::actor::Actor;
 use crate::agenda::SLOT;
 use crate::id::TriggerId;
 use crate::schedule::bounds::Bounds;
@@ -56,7 +57,7 @@ fn receiver(id: i64, rate: Option<(u32, u32)>) -> Receiver {
 
 fn forecast(triggers: &[TriggerHead], receivers: &[Receiver], days: i64) -> Forecast {
     let span = Span { from: now(), until: now() + DAY * i32::try_from(days).expect("few") };
-    Forecast::of(Fleet { triggers, receivers }, span, now())
+    Forecast::of(Fleet { triggers, receivers, freezes: &[] }, span, now())
 }
 
 #[test]
@@ -81,8 +82,9 @@ fn what_is_taken_as_even_has_the_same_numbers_and_what_is_beyond_that_its_number
     let fleet = [head(1, every(1), now(), &[1]), head(2, cron("0 0 * * *", "UTC"), now(), &[1])];
     let receivers = [receiver(1, Some((2, 2)))];
     let span = Span { from: now(), until: now() + DAY };
-    let within =
-        |steps_max| Forecast::within(Fleet { triggers: &fleet, receivers: &receivers }, span, now(), steps_max);
+    let within = |steps_max| {
+        Forecast::within(Fleet { triggers: &fleet, receivers: &receivers, freezes: &[] }, span, now(), steps_max)
+    };
     let [exact, even, none] = [100_000, 200, 1].map(within);
     assert_eq!((exact.smoothed, even.smoothed, none.smoothed), (0, 1, 0));
     let load = |told: &Forecast| told.loads[0].clone();
@@ -130,6 +132,21 @@ fn triggers_that_never_fire_are_told_with_why_and_those_that_did_or_are_called_a
 }
 
 #[test]
+fn what_a_freeze_takes_is_not_foretold_and_where_that_is_all_it_says_so() {
+    let fleet = [head(1, every(3_600), now(), &[4]), TriggerHead { enabled: false, ..head(2, every(60), now(), &[]) }];
+    let told = |freezes: &[Freeze]| {
+        let fleet = Fleet { triggers: &fleet, receivers: &[receiver(4, None)], freezes };
+        let forecast = Forecast::of(fleet, Span { from: now(), until: now() + DAY }, now());
+        let still: Vec<(usize, &str)> = forecast.still.iter().map(|(which, why)| (*which, why.word())).collect();
+        (forecast.total, forecast.loads.len(), still)
+    };
+    let freeze = |until| [Freeze { owner: None, reason: None, from: now(), until, by: Actor::SYSTEM }];
+    assert_eq!(told(&[]), (23, 1, vec![(1, "paused")]));
+    assert_eq!(told(&freeze(Some(now() + SignedDuration::from_hours(5)))), (19, 1, vec![(1, "paused")]));
+    assert_eq!(told(&freeze(None)), (0, 0, vec![(1, "paused"), (0, "frozen")]));
+}
+
+#[test]
 fn changes_of_the_clocks_within_the_span_are_told_where_they_do_something() {
     let since = at("2027-03-10T00:00:00Z");
     let fleet = [
@@ -140,7 +157,7 @@ fn changes_of_the_clocks_within_the_span_are_told_where_they_do_something() {
         head(5, cron("30 2 * * *", "Europe/Riga"), since, &[]),
     ];
     let span = |days: i32| Span { from: since, until: since + DAY * days };
-    let told = |days| Forecast::of(Fleet { triggers: &fleet, receivers: &[] }, span(days), since).changes;
+    let told = |days| Forecast::of(Fleet { triggers: &fleet, receivers: &[], freezes: &[] }, span(days), since).changes;
     let which = |days| told(days).iter().map(|change| change.which).collect::<Vec<_>>();
     assert_eq!(which(4), [] as [usize; 0], "it changes on the fifth day");
     assert_eq!(which(7), [0]);

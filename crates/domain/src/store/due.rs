@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::id::MessageId;
+use crate::overlap::Turn;
 use crate::plan::Plan;
 use crate::trigger::Trigger;
 
@@ -20,6 +21,8 @@ pub struct Planned {
     pub plan: Plan,
     /// The message ids of the firings, in their order.
     pub message_ids: Vec<MessageId>,
+    /// With which edition of the freezes it was made ([`crate::freeze::Freezes`]).
+    pub edition: i64,
 }
 
 impl Planned {
@@ -33,6 +36,11 @@ impl Planned {
         !self.plan.firings.is_empty() && !self.trigger.definition.overlap.is_allowed()
     }
 
+    /// Whether it was made with another edition of the freezes than this. One that only waits for an event does so in any case.
+    pub fn is_outdated(&self, edition: i64) -> bool {
+        self.edition != edition && self.plan.turn != Turn::Waits
+    }
+
     /// Whether nothing is left of a trigger that is to be deleted then ([`crate::store::Store::delete_done`]).
     pub fn is_done(&self) -> bool {
         self.plan.next_at.is_none() && self.trigger.definition.deletes_when_done()
@@ -44,10 +52,12 @@ impl Planned {
 pub struct Committed {
     /// Plans that were carried out.
     pub plans: usize,
-    /// Plans whose trigger had changed meanwhile; they changed nothing.
+    /// Plans whose trigger or whose freezes had changed meanwhile; they changed nothing.
     pub stale: usize,
     /// Events that were written.
     pub events: usize,
+    /// Whether any plan was made with another edition of the freezes than there is, and is stale for that.
+    pub is_outdated: bool,
 }
 
 /// How far it is with what everybody's triggers wait for.

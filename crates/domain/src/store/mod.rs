@@ -44,6 +44,7 @@ use crate::destination::definition::{Rate, Turns};
 use crate::destination::{self, Destination, DestinationHead, Standing, Wanted};
 use crate::event::{Event, Retention};
 use crate::firing::Firing;
+use crate::freeze::{Freeze, Freezes, Said};
 use crate::id::{ApiKeyId, ArrivalId, BacklogId, DestinationId, EventId, MessageId, TriggerId, UserId};
 use crate::idempotency::{Answer, Key, Keyed, Remembered};
 use crate::node::{NodeView, Work};
@@ -391,10 +392,11 @@ pub trait Store: Send + Sync {
     async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<Armed<Arc<Trigger>>>>;
 
     /// All at once: the events of the plans are logged and owed, the skipped occurrences recorded, and the triggers wait for
-    /// their next occurrence. A plan whose trigger changed or waits for another occurrence does nothing; an occurrence that has
-    /// an event already gets no second one (invariant 1). What is put off waits in backlogs. A plan that fires a trigger that does
-    /// not overlap does nothing where an event of it is under way by now. A trigger that is to wait for an event of its own does, if one is
-    /// still under way, until none is any more; else it stays due.
+    /// their next occurrence. A plan whose trigger changed or waits for another occurrence does nothing, and neither does one that was made
+    /// with another edition of the freezes than there is; an occurrence that has an event already gets no second one (invariant 1). What is
+    /// put off waits in backlogs, and what is frozen goes on with the latest record of that reason, where there is one that was written down
+    /// since the plan says. A plan that fires a trigger that does not overlap does nothing where an event of it is under way by now. A trigger
+    /// that is to wait for an event of its own does, if one is still under way, until none is any more; else it stays due.
     async fn commit_plans(&self, plans: Vec<Planned>, now: Timestamp) -> Result<Committed>;
 
     /// How it stands with the events before of each of these triggers, in their order: of those that fired while their trigger was told not to
@@ -423,7 +425,7 @@ pub trait Store: Send + Sync {
 
     /// All at once: the events of the slice are logged and owed, and the backlog goes on behind them, or is gone where nothing is left. An
     /// occurrence that has an event already gets no second one. None where the backlog is held, gone, behind an event, or not as it was
-    /// seen: then nothing happened. Gives how many events there are of it.
+    /// seen, or where somebody froze or thawed since the slice was made: then nothing happened. Gives how many events there are of it.
     async fn drain(&self, drained: Drained, now: Timestamp) -> Result<Option<usize>>;
 
     /// The owner's backlog of that number, or all of them, waits for nobody any more. Those whose triggers have expired end instead, as
@@ -441,6 +443,21 @@ pub trait Store: Send + Sync {
 
     /// Occurrences that are past wait to fire. None where the trigger is gone, of another revision, or has a backlog already.
     async fn backfill(&self, new: NewBacklog, now: Timestamp) -> Result<Option<BacklogView>>;
+
+    // Freezes.
+
+    /// The triggers of `scope`, or under none everybody's, are frozen from `now` on as is said: no plan that knew nothing of it is carried
+    /// out any more. Where they are frozen already, that freeze goes on, and is what is said now.
+    async fn freeze(&self, scope: Option<UserId>, said: Said, now: Timestamp) -> Result<Freeze>;
+
+    /// The freeze of that scope is over at `now`, and this was it; none where there was none.
+    async fn thaw(&self, scope: Option<UserId>, now: Timestamp) -> Result<Option<Freeze>>;
+
+    /// The freezes of the owner and of everybody that were not over at `since`, in the order in which they began.
+    async fn freezes_of(&self, owner: UserId, since: Timestamp) -> Result<Vec<Freeze>>;
+
+    /// The same of everybody, for whoever plans.
+    async fn freezes(&self, since: Timestamp) -> Result<Freezes>;
 
     // The auditor.
 

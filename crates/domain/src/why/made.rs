@@ -27,7 +27,7 @@ pub(super) fn edit_behind(facts: Facts<'_>, at: Timestamp, verdict: &Verdict) ->
             Reason::Paused => paused_by(facts, at),
             Reason::Superseded => versions(facts).map(|(made, _)| made).find(|made| made.at == view.recorded_at),
             Reason::Missed | Reason::Expired | Reason::Discarded | Reason::Waiting | Reason::Held => None,
-            Reason::Overlap | Reason::Merged => None,
+            Reason::Overlap | Reason::Merged | Reason::Frozen => None,
         },
         _ => None,
     }

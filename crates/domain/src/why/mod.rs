@@ -25,6 +25,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::actor::Actor;
 use crate::event::Origin;
+use crate::freeze::{Freeze, frozen_until};
 use crate::misfire::Misfire;
 use crate::occurrence::Reason;
 use crate::overlap::Overlap;
@@ -74,6 +75,8 @@ pub struct Facts<'a> {
     pub ledger: &'a Ledger,
     /// The times in which nobody ran that are remembered, in order.
     pub absences: &'a [Absence],
+    /// The freezes that concern it and may matter around the question, in order.
+    pub freezes: &'a [Freeze],
     /// What was written down at or before this instant is gone.
     pub gone_until: Timestamp,
     /// Whether an event of it is under way that its occurrences are not to overlap.
@@ -95,6 +98,8 @@ pub struct Account {
     pub edit: Option<Made>,
     /// What was said of the pause, where one is to blame.
     pub pause: Option<Pause>,
+    /// The freeze that is to blame, where one is and is remembered.
+    pub freeze: Option<Freeze>,
     /// What the clocks did then, where that matters.
     pub clock: Option<ClockNote>,
     /// The occurrences before and after it, by what decided.
@@ -155,6 +160,7 @@ impl Account {
             overlap: definition.overlap,
             now: facts.now,
             edit: made::edit_behind(facts, at, &verdict),
+            freeze: freeze_behind(facts, at, &verdict),
             pause: definition.pause_at(at).filter(|_| verdict.is_pause()).cloned(),
             verdict,
             asked,
@@ -272,9 +278,11 @@ fn verdict(facts: Facts<'_>, at: Timestamp, standing: Option<Standing<'_>>) -> V
     if at > now {
         return match next_at {
             _ if definition.is_paused_at(at) => Verdict::WouldButPaused,
+            _ if freeze_at(facts, at, now).is_some() => Verdict::WouldButFrozen,
             Some(next) if *next <= at => {
-                // All that is overdue fires before it.
-                let others = count_in(details, just_before(*next), just_before(at));
+                // All that is overdue fires before it, but for what a freeze takes.
+                let waits_for = frozen_until(facts.freezes, now).flatten().map_or(*next, |end| end.max(*next));
+                let others = count_in(details, just_before(waits_for), just_before(at));
                 match facts.armed.left() {
                     Some(left) if left <= others => Verdict::Spent,
                     _ => Verdict::Coming(others),
@@ -310,6 +318,25 @@ fn recorded(facts: Facts<'_>, view: &SkippedView, absence: Option<Absence>) -> V
     match facts.armed.trigger.definition.expires_at.filter(|end| waits && *end <= facts.now) {
         Some(end) => Verdict::Expired(end),
         None => Verdict::Skipped(*view, absence.filter(|_| view.skipped.reason == Reason::Missed)),
+    }
+}
+
+/// The freeze that takes what occurs at `at`, of those that were begun by `known_at`.
+fn freeze_at(facts: Facts<'_>, at: Timestamp, known_at: Timestamp) -> Option<&Freeze> {
+    facts.freezes.iter().find(|freeze| freeze.from <= known_at && freeze.holds_at(at))
+}
+
+/// The freeze that is to blame for what became of an instant.
+fn freeze_behind(facts: Facts<'_>, at: Timestamp, verdict: &Verdict) -> Option<Freeze> {
+    match verdict {
+        Verdict::WouldButFrozen => freeze_at(facts, at, facts.now).cloned(),
+        Verdict::Skipped(view, _) if view.skipped.reason == Reason::Frozen => {
+            // What was due when it began is held back as well, and what fell due at the very end may have been already.
+            let was_there =
+                |freeze: &&Freeze| freeze.from <= view.recorded_at && freeze.until.is_none_or(|end| at <= end);
+            freeze_at(facts, at, view.recorded_at).or_else(|| facts.freezes.iter().find(was_there)).cloned()
+        }
+        _ => None,
     }
 }
 

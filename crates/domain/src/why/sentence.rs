@@ -129,6 +129,9 @@ impl Account {
                 let until = self.until(self.pause_end());
                 format!("The trigger would fire at {at}, but it is paused{until}{by}{}.", self.given_reason())
             }
+            Verdict::WouldButFrozen => {
+                format!("The trigger would fire at {at}, but triggers are frozen{}.", self.frozen_by("froze"))
+            }
             Verdict::Unarmed => format!("The trigger ought to fire at {at}, but it does not wait for it."),
             Verdict::NoOccurrence(why) => self.not_named(why),
             Verdict::OnlyCalled => "No schedule fires this trigger: it fires when it is called.".to_owned(),
@@ -218,6 +221,12 @@ impl Account {
                 "The occurrence of {at} was merged into a later one, because an event before it was under way, until {recorded} at most: {}.",
                 Overlap::Queue.rule()
             ),
+            (Reason::Frozen, _) => {
+                format!(
+                    "The occurrence of {at} did not fire because triggers were frozen{}.",
+                    self.frozen_by("had frozen")
+                )
+            }
             (Reason::Expired, _) => match self.expires_at {
                 Some(end) if self.at < end => format!(
                     "The occurrence of {at} was missed and waited to fire late, and did not: the trigger expired first, at {}.",
@@ -231,6 +240,21 @@ impl Account {
                 ),
             },
         }
+    }
+
+    /// By whom, since when and until when, to be put behind what says that triggers are or were frozen.
+    fn frozen_by(&self, did: &str) -> String {
+        let Some(freeze) = &self.freeze else { return String::new() };
+        let whose = if freeze.owner.is_some() { "all of this owner's" } else { "everybody's" };
+        let reason =
+            freeze.reason.as_ref().map(|reason| format!(". The reason given: {}", reason.trim_end_matches('.')));
+        format!(
+            "{}: {} {did} {whose} at {}{}",
+            self.until(freeze.until),
+            freeze.told_by_name(),
+            self.moment(freeze.from),
+            reason.unwrap_or_default()
+        )
     }
 
     /// When the pause is or was over, where that was said.
@@ -364,6 +388,7 @@ impl Account {
                 Reason::Waiting => vec![HOW_FAR.to_owned()],
                 Reason::Held => vec![DECIDE.to_owned()],
                 Reason::Missed | Reason::Paused => vec!["What falls due during a pause does not fire later; a test sends the payload now.".to_owned()],
+                Reason::Frozen => vec!["What falls due during a freeze does not fire later, unless a backfill of that time is asked for: POST /api/v1/triggers/{id}/backfill.".to_owned()],
             },
             Verdict::AskedFor(view) if view.skipped.reason == Reason::Held => vec![DECIDE.to_owned()],
             Verdict::AskedFor(_) => vec![HOW_FAR.to_owned()],
@@ -373,6 +398,10 @@ impl Account {
             Verdict::Paused | Verdict::WouldButPaused => {
                 vec!["Resume the trigger; what fell due during the pause does not fire later.".to_owned()]
             }
+            Verdict::WouldButFrozen if self.freeze.as_ref().is_some_and(|freeze| freeze.owner.is_none()) => {
+                vec!["The operator can thaw: DELETE /api/v1/freeze?scope=server, or the page /ui/freeze.".to_owned()]
+            }
+            Verdict::WouldButFrozen => vec!["Thaw: DELETE /api/v1/freeze, or the page /ui/freeze.".to_owned()],
             Verdict::Expired(_) => vec!["Move expires_at to a later time, or leave it out.".to_owned()],
             Verdict::Spent => vec!["Let max_fires be more, or leave it out.".to_owned()],
             Verdict::Behind(_) => vec![NOT_TO_OVERLAP.to_owned()],

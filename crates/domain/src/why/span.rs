@@ -247,6 +247,12 @@ impl Telling<'_> {
             .into_iter()
             .chain(expiry)
             .chain(pause_end)
+            .chain(
+                self.facts
+                    .freezes
+                    .iter()
+                    .flat_map(|freeze| [Some(freeze.from), freeze.until].into_iter().flatten().map(just_before)),
+            )
             .chain(armed.next_at.map(just_before))
             .chain(self.last_within_limit())
             .chain(of_former)

@@ -1,5 +1,6 @@
 //! The sentences, one by one, and the law behind them: every occurrence of a span has exactly one disposition.
 
+mod freeze;
 mod law;
 
 use super::span::SpanAccount;
@@ -39,6 +40,7 @@ struct Case {
     former: Vec<Former>,
     ledger: Ledger,
     absences: Vec<Absence>,
+    freezes: Vec<Freeze>,
     gone_until: Timestamp,
     now: Timestamp,
     zone: Zone,
@@ -85,6 +87,7 @@ impl Case {
             former: Vec::new(),
             ledger: Ledger::default(),
             absences: Vec::new(),
+            freezes: Vec::new(),
             gone_until: at(NOW) - SignedDuration::from_hours(48),
             now: at(NOW),
             zone,
@@ -142,6 +145,7 @@ impl Case {
             former: &self.former,
             ledger: &self.ledger,
             absences: &self.absences,
+            freezes: &self.freezes,
             gone_until: self.gone_until,
             is_under_way: false,
             now: self.now,

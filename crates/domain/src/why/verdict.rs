@@ -70,6 +70,8 @@ pub enum Verdict {
     Coming(u64),
     /// It would fire, but the trigger is paused.
     WouldButPaused,
+    /// It would fire, but triggers are frozen.
+    WouldButFrozen,
     /// It ought to be waited for, and is not.
     Unarmed,
     /// It is no occurrence.
@@ -90,6 +92,7 @@ impl Verdict {
             Verdict::Fired(_, Timing::Backfilled, _) => "backfilled",
             Verdict::Skipped(view, _) | Verdict::AskedFor(view) => view.skipped.reason.word(),
             Verdict::Paused | Verdict::WouldButPaused => "paused",
+            Verdict::WouldButFrozen => "frozen",
             Verdict::Expired(_) => "expired",
             Verdict::Spent => "spent",
             Verdict::Due => "due",
@@ -130,7 +133,7 @@ impl Verdict {
 }
 
 /// Every word of [`Verdict::word`].
-pub const WORDS: [&str; 23] = [
+pub const WORDS: [&str; 24] = [
     "fired",
     "fired_late",
     "caught_up",
@@ -140,6 +143,7 @@ pub const WORDS: [&str; 23] = [
     "discarded",
     "missed",
     "paused",
+    "frozen",
     "superseded",
     "overlap",
     "merged",

@@ -179,7 +179,7 @@ async fn check(wishes: &[Wish], now: Timestamp) -> u64 {
         stage.store.trigger_heads(stage.owner, usize::MAX).await.expect("the model always works");
     let receivers: Vec<Receiver> = stage.destinations.iter().map(|id| Receiver { id: *id, rate: None }).collect();
     let span = Span { from: now, until: now + LENGTH };
-    let forecast = Forecast::of(Fleet { triggers: &heads, receivers: &receivers }, span, now);
+    let forecast = Forecast::of(Fleet { triggers: &heads, receivers: &receivers, freezes: &[] }, span, now);
     assert_eq!((forecast.uncounted, forecast.smoothed), ((0, 0), 0), "all of it is looked at");
     let waiting: Vec<(TriggerId, Waiting)> =
         heads.iter().filter_map(|head| Some((head.id, Waiting::of(head)?))).collect();

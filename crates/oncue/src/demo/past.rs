@@ -106,7 +106,7 @@ impl Stage {
             .filter_map(|armed| {
                 let (next_at, plan) = (armed.next_at?, plan_of(&armed, now, &self.absences)?);
                 let message_ids = plan.firings.iter().map(|_| self.ids.message(now)).collect();
-                Some(Planned { trigger: armed.trigger, armed: next_at, plan, message_ids })
+                Some(Planned { trigger: armed.trigger, armed: next_at, plan, message_ids, edition: 0 })
             })
             .collect();
         if !plans.is_empty() {

@@ -194,6 +194,15 @@ impl House<'_> {
                 ann.delete(&format!("/api/v1/api_keys/{id}")).is(204);
                 ("deleted", "api_key")
             }
+            ("post", "/api/v1/freeze") => {
+                ann.post(route, &json!({"reason": "moving"})).is(200);
+                ("frozen", "user")
+            }
+            ("delete", "/api/v1/freeze") => {
+                ann.post(route, &json!({})).is(200);
+                ann.delete(route).is(204);
+                ("thawed", "user")
+            }
             ("post", "/auth/login") => {
                 self.server.login(EMAIL);
                 ("logged_in", "user")

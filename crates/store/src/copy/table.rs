@@ -122,7 +122,7 @@ impl Column {
 }
 
 /// All tables, in the order in which they are copied.
-pub(crate) const TABLES: [Table; 28] = [
+pub(crate) const TABLES: [Table; 29] = [
     Table {
         name: "users",
         columns: &[
@@ -472,6 +472,20 @@ pub(crate) const TABLES: [Table; 28] = [
         fired_at: None,
     },
     Table {
+        name: "freezes",
+        columns: &[
+            number("id"),
+            number("owner"),
+            text("reason"),
+            number("from_at"),
+            number("until_at"),
+            text("made_by"),
+        ],
+        from: "freezes",
+        order: "id",
+        fired_at: None,
+    },
+    Table {
         name: "absences",
         columns: &[number("from_at"), number("to_at")],
         from: "absences",
@@ -560,7 +574,7 @@ pub(crate) const TABLES: [Table; 28] = [
 
 /// The tables whose rows are numbered, and where the source says which number was the last. A number is never given out
 /// again, not even one of a row that is gone.
-pub(crate) const NUMBERED: [(&str, &str); 11] = [
+pub(crate) const NUMBERED: [(&str, &str); 12] = [
     ("arrivals_id_seq", "SELECT seq FROM sqlite_sequence WHERE name = 'arrivals'"),
     ("destinations_id_seq", "SELECT seq FROM sqlite_sequence WHERE name = 'destinations'"),
     ("users_id_seq", "SELECT seq FROM sqlite_sequence WHERE name = 'users'"),
@@ -569,6 +583,7 @@ pub(crate) const NUMBERED: [(&str, &str); 11] = [
     ("event_ids", "SELECT seq FROM sqlite_sequence WHERE name = 'events'"),
     ("acts_id_seq", "SELECT seq FROM sqlite_sequence WHERE name = 'acts'"),
     ("backlogs_id_seq", "SELECT seq FROM sqlite_sequence WHERE name = 'backlogs'"),
+    ("freezes_id_seq", "SELECT max(id) FROM freezes"),
     ("skipped_id_seq", "SELECT max(id) FROM skipped"),
     ("tried_out_triggers", "SELECT -value FROM counters WHERE name = 'tried_out_triggers'"),
     ("redeliveries", "SELECT value FROM counters WHERE name = 'redeliveries'"),
@@ -583,7 +598,8 @@ mod tests {
     }
 
     /// What only one of the two databases has, or what is carried over by other means.
-    const APART: [&str; 10] = [
+    const APART: [&str; 11] = [
+        "freezing",
         "counters",
         "counted",
         "expired",

@@ -17,6 +17,7 @@ use oncue_domain::trigger::Trigger;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
+use super::freeze::present;
 use super::hint::Changes;
 use super::log::{AFTER_ASKED, Asked, LOGGED, LOGGED_COLUMNS, Logged, NewEvent, announce, floor, logging, room};
 use super::run::Expected;
@@ -200,7 +201,7 @@ pub(super) async fn turns(
 
 pub(super) async fn drain(shared: &Shared, drained: &Drained, now: Timestamp) -> Result<Option<usize>> {
     partition::prepare(shared, now).await?;
-    let Drained { backlog, trigger, slice, message_ids } = drained;
+    let Drained { backlog, trigger, slice, message_ids, edition } = drained;
     let (mut asked, mut events, mut room) = (Asked::default(), Vec::new(), room(shared));
     for (at, message_id) in slice.firings.iter().zip(message_ids) {
         let mut new = NewEvent {
@@ -221,7 +222,7 @@ pub(super) async fn drain(shared: &Shared, drained: &Drained, now: Timestamp) ->
     params.extend(asked.params());
     let (seen, next) = (backlog.next_at.as_microsecond(), slice.next_at.map(Timestamp::as_microsecond));
     let left = i64::try_from(slice.left).unwrap_or(i64::MAX);
-    params.extend([&backlog.id.0 as &(dyn ToSql + Sync), &seen, &trigger.revision, &next, &left]);
+    params.extend([&backlog.id.0 as &(dyn ToSql + Sync), &seen, &trigger.revision, &next, &left, edition]);
     params.extend(asked.expected.params());
     let is_alone = !trigger.definition.overlap.is_allowed();
     let sql = drain_statement(&asked.expected, is_alone.then_some(params.len() + 1));
@@ -257,13 +258,15 @@ pub(super) async fn drain(shared: &Shared, drained: &Drained, now: Timestamp) ->
 fn drain_statement(expected: &Expected, alone: Option<usize>) -> String {
     let asked = Asked::table();
     let alone = alone.map_or_else(|| "TRUE".to_owned(), |place| overlap::is_alone("backlogs.trigger_id", place));
-    let [id, seen, revision, next, left] = [0, 1, 2, 3, 4].map(|place| format!("${}", AFTER_ASKED + place));
+    let [id, seen, revision, next, left, edition] = [0, 1, 2, 3, 4, 5].map(|place| format!("${}", AFTER_ASKED + place));
     format!(
         "WITH {floor},
+         {present},
          standing AS MATERIALIZED (
              SELECT backlogs.id FROM backlogs
              WHERE backlogs.id = {id}::bigint AND backlogs.next_at = {seen}::bigint AND backlogs.revision = {revision}::bigint
                AND NOT backlogs.is_held AND EXISTS (SELECT 1 FROM nodes WHERE nodes.id = $3) AND {alone}
+               AND {edition}::bigint = (SELECT edition FROM present)
              FOR UPDATE OF backlogs SKIP LOCKED
          ),
          {logging}{expected},
@@ -281,8 +284,9 @@ fn drain_statement(expected: &Expected, alone: Option<usize>) -> String {
          SELECT {LOGGED}, NULL::bigint FROM fired
          UNION ALL
          SELECT NULL, NULL, NULL, NULL, standing.id FROM standing",
-        expected = expected.clause(AFTER_ASKED + 5),
+        expected = expected.clause(AFTER_ASKED + 6),
         floor = floor(),
+        present = present(),
         logging = logging(
             &format!("{asked} CROSS JOIN standing"),
             "NOT EXISTS (SELECT 1 FROM events

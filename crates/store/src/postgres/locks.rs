@@ -24,6 +24,10 @@ pub(super) const COPYING: i64 = 0x6f6e_6375_6504;
 /// Whoever drops partitions holds it.
 pub(super) const DROPPING: i64 = 0x6f6e_6375_6505;
 
+/// Whoever freezes or thaws holds it alone, and whoever carries out plans or drains shares it. Unlike a row it is given out in
+/// the order in which it was asked for, so that nodes which fire without pause cannot keep a freeze waiting.
+pub(super) const FREEZING: i64 = 0x6f6e_6375_6506;
+
 /// Accounts are registered one at a time.
 pub(super) const REGISTERING: i64 = 0x6f6e_6375_6510;
 
@@ -46,7 +50,7 @@ mod tests {
 
     #[test]
     fn no_two_locks_are_one() {
-        let all = [MIGRATING, PARTITIONING, NODES, EXPIRING, COPYING, DROPPING, REGISTERING];
+        let all = [MIGRATING, PARTITIONING, NODES, EXPIRING, COPYING, DROPPING, FREEZING, REGISTERING];
         assert_eq!(BTreeSet::from(all).len(), all.len());
         assert!(
             all.iter().all(|lock| lock >> 48 != LOGGING_LOCK_BASE >> 48),

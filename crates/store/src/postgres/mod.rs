@@ -21,6 +21,7 @@ mod doorkeeper;
 mod event;
 mod failure;
 mod firing;
+mod freeze;
 mod gather;
 mod head;
 mod hint;
@@ -80,6 +81,7 @@ use oncue_domain::destination::definition::{Rate, Turns};
 use oncue_domain::destination::{Definition as DestinationDefinition, Destination, DestinationHead, Standing, Wanted};
 use oncue_domain::event::{Event, Retention};
 use oncue_domain::firing::Firing;
+use oncue_domain::freeze::{Freeze, Freezes, Said};
 use oncue_domain::id::{ApiKeyId, ArrivalId, BacklogId, DestinationId, EventId, MessageId, TriggerId, UserId};
 use oncue_domain::idempotency::{Answer, Key, Keyed, Remembered};
 pub use oncue_domain::node::{GONE_AFTER, Identity};
@@ -638,6 +640,22 @@ impl Store for Postgres {
 
     async fn backfill(&self, new: NewBacklog, now: Timestamp) -> Result<Option<BacklogView>> {
         backlog::backfill(&self.shared, &new, self.author.as_ref(), now).await
+    }
+
+    async fn freeze(&self, scope: Option<UserId>, said: Said, now: Timestamp) -> Result<Freeze> {
+        freeze::freeze(&self.shared, scope, said, self.author.as_ref(), now).await
+    }
+
+    async fn thaw(&self, scope: Option<UserId>, now: Timestamp) -> Result<Option<Freeze>> {
+        freeze::thaw(&self.shared, scope, self.author.as_ref(), now).await
+    }
+
+    async fn freezes_of(&self, owner: UserId, since: Timestamp) -> Result<Vec<Freeze>> {
+        self.read(move |client| async move { freeze::list(&client, Some(owner), since).await }).await
+    }
+
+    async fn freezes(&self, since: Timestamp) -> Result<Freezes> {
+        freeze::all(&mut self.client().await?, since).await
     }
 
     async fn inspect(&self, after: Option<TriggerId>, limit: usize) -> Result<Inspection> {

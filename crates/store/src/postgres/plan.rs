@@ -11,11 +11,13 @@ use oncue_domain::backlog::{PutOff, Source};
 use oncue_domain::delivery::CLAIM_FOR;
 use oncue_domain::event::Origin;
 use oncue_domain::id::TriggerId;
+use oncue_domain::occurrence::Skipped;
 use oncue_domain::overlap::Turn;
 use oncue_domain::store::{Committed, Planned, Result};
 use oncue_domain::trigger::Trigger;
 use tokio_postgres::types::ToSql;
 
+use super::freeze::present;
 use super::hint::Changes;
 use super::log::{
     AFTER_ASKED, Asked, LOGGED, LOGGED_COLUMNS, Logged, NewEvent, announce, arrays, floor, logging, room,
@@ -35,7 +37,29 @@ struct SkippedColumns {
     counts: Vec<i64>,
     hours: Vec<i64>,
     plans: Vec<i64>,
+    /// Of what a freeze holds back: with what record it goes on.
+    sinces: Vec<Option<i64>>,
 }
+
+impl SkippedColumns {
+    fn push(&mut self, planned: &Planned, number: i64, skipped: &Skipped, since: Option<Timestamp>) {
+        self.owners.push(planned.trigger.owner.0);
+        self.triggers.push(planned.trigger.id.0);
+        self.reasons.push(skipped.reason.word());
+        self.firsts.push(skipped.first.as_microsecond());
+        self.lasts.push(skipped.last.as_microsecond());
+        self.counts.push(i64::try_from(skipped.count).unwrap_or(i64::MAX));
+        self.hours.push(count::number_of(skipped.last));
+        self.plans.push(number);
+        self.sinces.push(since.map(Timestamp::as_microsecond));
+    }
+}
+
+/// What is answered, among the numbers of the plans that were carried out, where freezes came or went since some were made.
+const OUTDATED: i64 = 0;
+
+/// The first parameter behind the plans, what they skip and what they count.
+const AFTER_PLANS: usize = AFTER_ASKED + 17;
 
 /// Occurrences that are put off, as columns.
 #[derive(Default)]
@@ -80,6 +104,7 @@ pub(super) async fn commit(shared: &Shared, plans: Vec<Planned>, now: Timestamp)
             committed.plans += done.plans;
             committed.stale += done.stale;
             committed.events += done.events;
+            committed.is_outdated |= done.is_outdated;
             left = later;
         }
     }
@@ -121,14 +146,10 @@ async fn commit_once(shared: &Shared, plans: &[Planned], is_alone: bool, now: Ti
             put_offs.push(&planned.trigger, put_off, number);
         }
         for skipped in &planned.plan.skipped {
-            skips.owners.push(planned.trigger.owner.0);
-            skips.triggers.push(planned.trigger.id.0);
-            skips.reasons.push(skipped.reason.word());
-            skips.firsts.push(skipped.first.as_microsecond());
-            skips.lasts.push(skipped.last.as_microsecond());
-            skips.counts.push(i64::try_from(skipped.count).unwrap_or(i64::MAX));
-            skips.hours.push(count::number_of(skipped.last));
-            skips.plans.push(number);
+            skips.push(planned, number, skipped, None);
+        }
+        if let Some(frozen) = &planned.plan.frozen {
+            skips.push(planned, number, &frozen.skipped, Some(frozen.since));
         }
     }
     let mut limited: (Vec<i64>, Vec<i64>) = Default::default();
@@ -140,7 +161,11 @@ async fn commit_once(shared: &Shared, plans: &[Planned], is_alone: bool, now: Ti
     let (slot, hour) = (shared.node.slot(1), count::number_of(now));
     let mut params: Vec<&(dyn ToSql + Sync)> = vec![&now_us, &until, &node, &slot, &hour];
     params.extend(asked.params());
-    params.extend([&triggers as &(dyn ToSql + Sync), &armed, &revisions, &next]);
+    // What a freeze passes over makes no use of what a trigger waited for.
+    let frozen = plans.iter().zip(1_i64..).filter(|(planned, _)| planned.plan.frozen.is_some());
+    let frozen: Vec<i64> = frozen.map(|(_, number)| number).collect();
+    let editions: Vec<i64> = plans.iter().map(|planned| planned.edition).collect();
+    params.extend([&triggers as &(dyn ToSql + Sync), &armed, &revisions, &next, &editions]);
     params.extend([
         &skips.owners as &(dyn ToSql + Sync),
         &skips.triggers,
@@ -150,8 +175,10 @@ async fn commit_once(shared: &Shared, plans: &[Planned], is_alone: bool, now: Ti
         &skips.counts,
         &skips.hours,
         &skips.plans,
+        &skips.sinces,
         &limited.0,
         &limited.1,
+        &frozen,
     ]);
     let own = actor_to_text(&Actor::SYSTEM);
     // Few plans put anything off, and the statement of the others stays as lean as it was.
@@ -181,6 +208,7 @@ async fn commit_once(shared: &Shared, plans: &[Planned], is_alone: bool, now: Ti
     let (mut carried_out, mut logged) = (HashSet::new(), Vec::new());
     for row in &rows {
         match column::<Option<i64>>(row, LOGGED_COLUMNS)? {
+            Some(OUTDATED) => committed.is_outdated = true,
             Some(number) => drop(carried_out.insert(number)),
             None => logged.push(Logged::read(row)?),
         }
@@ -234,27 +262,30 @@ fn putting_off(from: usize) -> String {
 fn statement(is_put_off: bool, expected: &Expected, alone: Option<usize>) -> String {
     let alone = alone.map_or_else(|| "TRUE".to_owned(), |place| overlap::is_alone("cursors.trigger_id", place));
     let asked = Asked::table();
-    let plans = arrays(&["bigint"; 4], AFTER_ASKED);
-    let skips =
-        arrays(&["bigint", "bigint", "text", "bigint", "bigint", "bigint", "bigint", "bigint"], AFTER_ASKED + 4);
-    let limited = arrays(&["bigint"; 2], AFTER_ASKED + 12);
-    let put_offs = if is_put_off { putting_off(AFTER_ASKED + 14) } else { String::new() };
+    let plans = arrays(&["bigint"; 5], AFTER_ASKED);
+    let skipped = ["bigint", "bigint", "text", "bigint", "bigint", "bigint", "bigint", "bigint", "bigint"];
+    let skips = arrays(&skipped, AFTER_ASKED + 5);
+    let limited = arrays(&["bigint"; 2], AFTER_ASKED + 14);
+    let put_offs = if is_put_off { putting_off(AFTER_PLANS) } else { String::new() };
     format!(
         "WITH {floor},
          plan AS (
              SELECT *
              FROM unnest({plans})
-                  WITH ORDINALITY AS plan (trigger_id, armed, revision, next_at, number)
+                  WITH ORDINALITY AS plan (trigger_id, armed, revision, next_at, edition, number)
          ),
+         {present},
          standing AS MATERIALIZED (
-             SELECT plan.trigger_id, plan.next_at, plan.number
+             SELECT plan.trigger_id, plan.next_at, plan.number, plan.number = ANY (${frozen}::bigint[]) AS is_frozen
              FROM cursors JOIN plan ON plan.trigger_id = cursors.trigger_id
                                    AND plan.armed = cursors.next_at AND plan.revision = cursors.revision
              WHERE EXISTS (SELECT 1 FROM nodes WHERE nodes.id = $3) AND {alone}
+               AND plan.edition = (SELECT edition FROM present)
              FOR UPDATE OF cursors SKIP LOCKED
          ),
          moved AS (
-             UPDATE cursors SET next_at = standing.next_at, waits = FALSE, waited_until = NULL
+             UPDATE cursors SET next_at = standing.next_at, waits = cursors.waits AND standing.is_frozen,
+                                waited_until = CASE WHEN standing.is_frozen THEN cursors.waited_until END
              FROM standing
              WHERE cursors.trigger_id = standing.trigger_id AND standing.next_at IS NOT NULL
          ),
@@ -272,20 +303,41 @@ fn statement(is_put_off: bool, expected: &Expected, alone: Option<usize>) -> Str
          skips AS MATERIALIZED (
              SELECT skips.*
              FROM unnest({skips})
-                  WITH ORDINALITY AS skips (owner, trigger_id, reason, first_at, last_at, count, hour, number, place)
+                  WITH ORDINALITY AS skips (owner, trigger_id, reason, first_at, last_at, count, hour, number, since, place)
              JOIN standing ON standing.number = skips.number
+         ),
+         growing AS MATERIALIZED (
+             SELECT skips.*, (SELECT id FROM skipped WHERE skipped.trigger_id = skips.trigger_id ORDER BY id DESC LIMIT 1) AS record
+             FROM skips
+             WHERE since IS NOT NULL
+         ),
+         lengthened AS (
+             UPDATE skipped
+             SET last_at = growing.last_at, count = skipped.count + growing.count, recorded_at = $1
+             FROM growing
+             WHERE skipped.id = growing.record AND skipped.reason = growing.reason AND skipped.recorded_at > growing.since
+               AND skipped.last_at < growing.first_at
+             RETURNING growing.place
          ),
          recorded AS (
              INSERT INTO skipped (owner, trigger_id, reason, first_at, last_at, count, recorded_at)
-             SELECT owner, trigger_id, reason, first_at, last_at, count, $1 FROM skips ORDER BY place
+             SELECT owner, trigger_id, reason, first_at, last_at, count, $1
+             FROM skips
+             WHERE place NOT IN (SELECT place FROM lengthened)
+             ORDER BY place
          ),
          {put_offs}
          {logging}{expected}
          SELECT {LOGGED}, NULL::bigint FROM fired
          UNION ALL
-         SELECT NULL, NULL, NULL, NULL, number FROM standing",
-        expected = expected.clause(AFTER_ASKED + 14 + if is_put_off { PutOffColumns::TYPES.len() + 1 } else { 0 }),
+         SELECT NULL, NULL, NULL, NULL, number FROM standing
+         UNION ALL
+         SELECT NULL, NULL, NULL, NULL, {OUTDATED}
+         WHERE EXISTS (SELECT 1 FROM plan JOIN present ON present.edition <> plan.edition)",
+        expected = expected.clause(AFTER_PLANS + if is_put_off { PutOffColumns::TYPES.len() + 1 } else { 0 }),
         floor = floor(),
+        frozen = AFTER_PLANS - 1,
+        present = present(),
         logging = logging(
             &format!("{asked} JOIN standing ON standing.trigger_id = asked.trigger_id"),
             "NOT EXISTS (SELECT 1 FROM events

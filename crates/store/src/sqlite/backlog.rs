@@ -16,7 +16,7 @@ use super::event::{NewEvent, log};
 use super::overlap::MAY_GO;
 use super::trigger::{TRIGGER, TRIGGER_COLUMNS, parsed, record};
 use super::writer::Effects;
-use super::{Shared, act, failed};
+use super::{Shared, act, failed, freeze};
 use crate::codec::{actor, actor_to_text, broken, instant};
 
 /// The columns of a backlog. It is busy while what fired of it last has a delivery that was never tried.
@@ -237,7 +237,10 @@ pub(super) fn drain(
     drained: &Drained,
     now: Timestamp,
 ) -> Result<Option<usize>> {
-    let Drained { backlog, trigger, slice, message_ids } = drained;
+    let Drained { backlog, trigger, slice, message_ids, edition } = drained;
+    if *edition != freeze::edition(connection)? {
+        return Ok(None);
+    }
     let sql = format!(
         "SELECT EXISTS (SELECT 1 FROM backlogs
                         WHERE id = ? AND next_at = ? AND revision = ? AND is_held = 0 AND {MAY_GO})"

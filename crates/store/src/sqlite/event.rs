@@ -22,7 +22,7 @@ use uuid::Uuid;
 use super::count::Subject;
 use super::delivery::Owing;
 use super::writer::Effects;
-use super::{Shared, backlog, delivery, destination, failed, order, overlap, run, trigger, view};
+use super::{Shared, backlog, delivery, destination, failed, freeze, order, overlap, run, trigger, view};
 use crate::codec::{broken, instant, origin_from_number, origin_to_number};
 
 /// The largest payload of a delivery that waits in memory, in bytes.
@@ -161,6 +161,7 @@ pub(super) fn commit_plans(
     now: Timestamp,
 ) -> Result<Committed> {
     let mut committed = Committed::default();
+    let edition = freeze::edition(connection)?;
     // What fires alone comes last, as it does where it is a transaction of its own.
     let (alone, among_others): (Vec<&Planned>, Vec<&Planned>) = plans.iter().partition(|planned| planned.fires_alone());
     for planned in among_others.into_iter().chain(alone) {
@@ -174,8 +175,9 @@ pub(super) fn commit_plans(
             }
             continue;
         }
+        committed.is_outdated |= planned.is_outdated(edition);
         let is_met = planned.fires_alone() && overlap::is_under_way(connection, planned.trigger.id)?;
-        if is_met || !move_cursor(connection, planned)? {
+        if planned.is_outdated(edition) || is_met || !move_cursor(connection, planned)? {
             committed.stale += 1;
             continue;
         }
@@ -207,11 +209,14 @@ pub(super) fn commit_plans(
         for skipped in &planned.plan.skipped {
             trigger::record(connection, effects, planned.trigger.owner, planned.trigger.id, skipped, now)?;
         }
+        if let Some(frozen) = &planned.plan.frozen {
+            trigger::record_frozen(connection, effects, planned.trigger.owner, planned.trigger.id, frozen, now)?;
+        }
     }
     Ok(committed)
 }
 
-/// One whose occurrences may overlap never waits for anything else.
+/// One whose occurrences may overlap never waits for anything else, and what a freeze passes over makes no use of what a trigger waited for.
 const MOVE: &str = "UPDATE cursors SET next_at = ?4 WHERE trigger_id = ?1 AND next_at = ?2 AND revision = ?3";
 
 const MOVE_ON: &str = "UPDATE cursors SET next_at = ?4, waits = 0, waited_until = NULL
@@ -220,10 +225,10 @@ const MOVE_ON: &str = "UPDATE cursors SET next_at = ?4, waits = 0, waited_until 
 /// Compare and set: false when the trigger was edited or has fired since the plan was made.
 fn move_cursor(connection: &Connection, planned: &Planned) -> Result<bool> {
     let (id, armed, revision) = (planned.trigger.id.0, planned.armed.as_microsecond(), planned.trigger.revision);
-    let is_allowed = planned.trigger.definition.overlap.is_allowed();
+    let is_as_before = planned.trigger.definition.overlap.is_allowed() || planned.plan.frozen.is_some();
     let moved = match planned.plan.next_at {
         Some(next_at) => connection
-            .prepare_cached(if is_allowed { MOVE } else { MOVE_ON })
+            .prepare_cached(if is_as_before { MOVE } else { MOVE_ON })
             .and_then(|mut statement| statement.execute((id, armed, revision, next_at.as_microsecond()))),
         None => connection
             .prepare_cached("DELETE FROM cursors WHERE trigger_id = ?1 AND next_at = ?2 AND revision = ?3")

@@ -15,6 +15,7 @@ mod destination;
 mod event;
 mod failure;
 mod firing;
+mod freeze;
 mod head;
 mod idempotency;
 mod ledger;
@@ -57,6 +58,7 @@ use oncue_domain::destination::definition::{Rate, Turns};
 use oncue_domain::destination::{Definition as DestinationDefinition, Destination, DestinationHead, Standing, Wanted};
 use oncue_domain::event::{Event, Retention};
 use oncue_domain::firing::Firing;
+use oncue_domain::freeze::{Freeze, Freezes, Said};
 use oncue_domain::id::{ApiKeyId, ArrivalId, BacklogId, DestinationId, EventId, MessageId, TriggerId, UserId};
 use oncue_domain::idempotency::{Answer, Key, Keyed, Remembered};
 use oncue_domain::node::{NodeView, Work};
@@ -681,6 +683,31 @@ impl Store for Sqlite {
             |made| made.as_ref().map(Act::backfilled),
         )
         .await
+    }
+
+    async fn freeze(&self, scope: Option<UserId>, said: Said, now: Timestamp) -> Result<Freeze> {
+        let by = self.by();
+        self.act(
+            move |connection, effects| freeze::freeze(connection, effects, scope, &said, &by, now),
+            |freeze| Some(Act::frozen(freeze)),
+        )
+        .await
+    }
+
+    async fn thaw(&self, scope: Option<UserId>, now: Timestamp) -> Result<Option<Freeze>> {
+        self.act(
+            move |connection, effects| freeze::thaw(connection, effects, scope, now),
+            |freeze| freeze.as_ref().map(Act::thawed),
+        )
+        .await
+    }
+
+    async fn freezes_of(&self, owner: UserId, since: Timestamp) -> Result<Vec<Freeze>> {
+        self.peek(move |connection, _| freeze::list(connection, Some(owner), since)).await
+    }
+
+    async fn freezes(&self, since: Timestamp) -> Result<Freezes> {
+        self.peek(move |connection, _| freeze::all(connection, since)).await
     }
 
     async fn inspect(&self, after: Option<TriggerId>, limit: usize) -> Result<Inspection> {

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use oncue_domain::act::Act;
 use oncue_domain::actor::{Actor, Author};
 use oncue_domain::event::Origin;
+use oncue_domain::freeze::Frozen;
 use oncue_domain::id::{TriggerId, UserId};
 use oncue_domain::occurrence::{Reason, Skipped};
 use oncue_domain::payload::Payload;
@@ -522,6 +523,41 @@ pub(super) fn skipped_view(row: &Row<'_>) -> Result<SkippedView> {
         },
         recorded_at: instant(row.get(4).map_err(failed)?)?,
     })
+}
+
+/// Writes down what a freeze holds back, in the record that it goes on with where there is one.
+pub(super) fn record_frozen(
+    connection: &Connection,
+    effects: &mut Effects,
+    owner: UserId,
+    id: TriggerId,
+    frozen: &Frozen,
+    now: Timestamp,
+) -> Result<()> {
+    let skipped = &frozen.skipped;
+    let lengthened = connection
+        .prepare_cached(
+            "UPDATE skipped SET last_at = ?2, count = count + ?3, recorded_at = ?4
+             WHERE id = (SELECT id FROM skipped WHERE trigger_id = ?1 ORDER BY id DESC LIMIT 1)
+               AND reason = ?5 AND recorded_at > ?6 AND last_at < ?7",
+        )
+        .and_then(|mut statement| {
+            statement.execute((
+                id.0,
+                skipped.last.as_microsecond(),
+                i64::try_from(skipped.count).unwrap_or(i64::MAX),
+                now.as_microsecond(),
+                skipped.reason.word(),
+                frozen.since.as_microsecond(),
+                skipped.first.as_microsecond(),
+            ))
+        })
+        .map_err(failed)?;
+    if lengthened > 0 {
+        effects.counts.skipped(owner, id, skipped);
+        return Ok(());
+    }
+    record(connection, effects, owner, id, skipped, now)
 }
 
 pub(super) fn next_due(connection: &Connection) -> Result<Option<Timestamp>> {

@@ -260,7 +260,7 @@ impl Bench {
         let next_at = armed.next_at.expect("the trigger waits for something");
         let plan = oncue_domain::plan::plan_of(&armed, now, &[]).expect("the trigger waits for something");
         let message_ids = plan.firings.iter().map(|_| self.message()).collect();
-        Planned { trigger: Arc::new(armed.trigger), armed: next_at, plan, message_ids }
+        Planned { trigger: Arc::new(armed.trigger), armed: next_at, plan, message_ids, edition: 0 }
     }
 
     /// What becomes of everything that may be claimed at `now`.

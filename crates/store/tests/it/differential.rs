@@ -4,6 +4,7 @@
 mod again;
 mod definition;
 mod destination;
+mod freeze;
 mod many;
 mod moved;
 mod once;
@@ -40,7 +41,7 @@ const STEPS: usize = 300;
 const SILENCE_MAX: SignedDuration = SignedDuration::from_mins(20);
 
 /// Every operation of the trait: a run in which one of them never did anything says nothing about it.
-const OPERATIONS: [&str; 92] = [
+const OPERATIONS: [&str; 96] = [
     "absences",
     "accounted_until",
     "accounts",
@@ -90,6 +91,9 @@ const OPERATIONS: [&str; 92] = [
     "fire_again",
     "fire_many",
     "fire_unkept",
+    "freeze",
+    "freezes",
+    "freezes_of",
     "gone_firing",
     "hour_counts",
     "inspect",
@@ -125,6 +129,7 @@ const OPERATIONS: [&str; 92] = [
     "revision_at",
     "soonest",
     "suspend_destination",
+    "thaw",
     "touch_api_key",
     "trigger",
     "trigger_heads",
@@ -174,6 +179,8 @@ struct Known {
     /// Plans that were made; committing them again must do nothing.
     plans: Vec<Planned>,
     absences: Vec<Absence>,
+    /// The edition of the model's freezes when plans were made last; the editions of another store need not be the same.
+    edition: i64,
     /// The last sign of life, and the latest that a server left behind.
     sign: Option<Timestamp>,
     left: Option<Timestamp>,
@@ -280,6 +287,7 @@ async fn run(kind: Kind, seed: u64) -> BTreeSet<&'static str> {
         read: Vec::new(),
         plans: Vec::new(),
         absences: Vec::new(),
+        edition: 0,
         sign: None,
         left: None,
         gone_until: Timestamp::MIN,
@@ -291,6 +299,7 @@ async fn run(kind: Kind, seed: u64) -> BTreeSet<&'static str> {
     let mut auditors = Chance(!seed);
     // So that what they do changes nothing of what else is drawn.
     let mut receivers = Chance(seed.rotate_left(17));
+    let mut frost = Chance(seed.rotate_left(29));
     for step in 0..STEPS {
         let operation = Operation::draw(&mut chance, &mut known, &model).await;
         if let Operation::Move(by) = &operation {
@@ -318,6 +327,10 @@ async fn run(kind: Kind, seed: u64) -> BTreeSet<&'static str> {
             let owner = receivers.pick(&known.users);
             let reporting = Operation::Reporting(run::Reporting::draw(&mut receivers, owner));
             both(&mut model, &mut tried, &reporting, &mut known, &mut done, step).await;
+        }
+        if step % 8 == 5 && !known.users.is_empty() {
+            let freezing = Operation::Freezing(freeze::Freezing::draw(&mut frost, &known.users, known.now));
+            both(&mut model, &mut tried, &freezing, &mut known, &mut done, step).await;
         }
         if step % 25 == 24 {
             let release = auditors.pick(&["2026e", "2026f"]);

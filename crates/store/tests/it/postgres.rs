@@ -4,6 +4,7 @@
 mod access;
 mod audit;
 mod follow;
+mod freeze;
 mod index;
 mod migration;
 mod node;

@@ -14,6 +14,7 @@ use axum::response::{IntoResponse, Response};
 use jiff::{SignedDuration, Timestamp};
 use oncue_domain::effect::{DAYS_MAX, Difference, Effect, until_unasked};
 use oncue_domain::error::Invalid;
+use oncue_domain::freeze::remembered_since;
 use oncue_domain::id::{DestinationId, TriggerId, UserId};
 use oncue_domain::revision::changes;
 use oncue_domain::schedule::zone::{Zone, parse_instant};
@@ -295,7 +296,8 @@ pub(crate) async fn of_making(
     let asked = Asked { app, now, until };
     let made = to_make(app, caller.owner(), definition, now).as_made(TriggerId(0), now);
     let zone = asked.zone(made.trigger.definition.schedule.as_ref());
-    let effect = Effect::of(None, Some(&made), Vec::new(), asked.span(&zone), &zone);
+    let freezes = app.store.freezes_of(caller.owner(), now).await?;
+    let effect = Effect::of(None, Some(&made), Vec::new(), asked.span(&zone), &zone, &freezes);
     let mut document = fields(&TriggerDocument::of(app, &made));
     document.insert("id".to_owned(), RawValue::NULL.to_owned());
     Ok(asked.respond(Some(document), Vec::new(), &effect, 0))
@@ -326,7 +328,8 @@ pub(crate) async fn of_change(
     Looked::default().look(app, caller.owner(), &definition).await?;
     let zone = asked.zone(definition.schedule.as_ref().or(before.trigger.definition.schedule.as_ref()));
     let edit = before.edit(definition, asked.now);
-    let (after, effect) = Effect::of_edit(&before, edit, asked.span(&zone), &zone);
+    let freezes = app.store.freezes_of(caller.owner(), remembered_since(asked.now)).await?;
+    let (after, effect) = Effect::of_edit(&before, edit, asked.span(&zone), &zone, &freezes);
     let backlog_ended = match effect.ends_backlogs {
         Some(_) => app.store.backlog_sums(caller.owner(), Some(id)).await?.occurrences,
         None => 0,
@@ -366,7 +369,8 @@ pub(crate) async fn of_deleting(
     let found = app.store.trigger(caller.owner(), id).await?;
     let before = found.ok_or_else(|| Fault::not_found("Trigger"))?;
     let zone = asked.zone(before.trigger.definition.schedule.as_ref());
-    let effect = Effect::of(Some(&before), None, Vec::new(), asked.span(&zone), &zone);
+    let freezes = app.store.freezes_of(caller.owner(), asked.now).await?;
+    let effect = Effect::of(Some(&before), None, Vec::new(), asked.span(&zone), &zone, &freezes);
     let backlog = app.store.backlog_sums(caller.owner(), Some(id)).await?;
     Ok(asked.respond(None, Vec::new(), &effect, backlog.occurrences))
 }

@@ -40,9 +40,10 @@ pub(crate) struct Foretold {
 impl Foretold {
     /// What the owner's triggers will do in the span.
     pub(crate) async fn of(app: &Shared, owner: UserId, span: Span, now: Timestamp) -> Result<Foretold, Fault> {
-        let (mut triggers, destinations) = tokio::try_join!(
+        let (mut triggers, destinations, freezes) = tokio::try_join!(
             app.store.trigger_heads(owner, TRIGGERS_MAX + 1),
-            app.store.destinations(owner, None, DESTINATIONS_MAX)
+            app.store.destinations(owner, None, DESTINATIONS_MAX),
+            app.store.freezes_of(owner, now)
         )?;
         let has_more_triggers = triggers.len() > TRIGGERS_MAX;
         triggers.truncate(TRIGGERS_MAX);
@@ -50,7 +51,8 @@ impl Foretold {
         let foretold = tokio::task::spawn_blocking(move || {
             let receiver = |one: &Destination| Receiver { id: one.id, rate: one.definition.pace() };
             let receivers: Vec<Receiver> = destinations.iter().map(receiver).collect();
-            let forecast = Forecast::of(Fleet { triggers: &triggers, receivers: &receivers }, span, now);
+            let forecast =
+                Forecast::of(Fleet { triggers: &triggers, receivers: &receivers, freezes: &freezes }, span, now);
             Foretold { triggers, has_more_triggers, destinations, span, forecast }
         });
         foretold.await.map_err(|_| {
@@ -157,7 +159,7 @@ struct NeverDocument {
     #[schema(example = 7)]
     trigger_id: i64,
     name: Option<String>,
-    /// `expires_before`, `never_in_its_span`, `finished`, `paused`, `expired`, `max_fires`, `ended` or `test`.
+    /// `expires_before`, `never_in_its_span`, `finished`, `paused`, `frozen`, `expired`, `max_fires`, `ended` or `test`.
     reason: &'static str,
     detail: &'static str,
 }

@@ -11,6 +11,7 @@ pub(crate) mod dry_run;
 pub(crate) mod event;
 pub(crate) mod fire;
 pub(crate) mod forecast;
+pub(crate) mod freeze;
 pub(crate) mod inbox;
 pub(crate) mod node;
 pub(crate) mod page;

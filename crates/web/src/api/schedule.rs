@@ -305,15 +305,16 @@ impl Preview {
     }
 
     /// What a trigger will do: nothing while it is paused, nothing after its expiry.
-    pub(crate) fn upcoming(app: &Shared, armed: &Armed, count: usize, now: Timestamp) -> Preview {
+    pub(crate) fn upcoming(app: &Shared, armed: &Armed, count: usize, after: Option<Timestamp>) -> Preview {
         let definition = &armed.trigger.definition;
         let Some(details) = &definition.schedule else {
             return Preview { summary: None, timezone: app.settings.zone.name().to_owned(), occurrences: Vec::new() };
         };
         let next = |last: &Timestamp| definition.next_after(*last);
         let count = at_most(count, armed.left());
-        let occurrences = std::iter::successors(definition.next_after(now), next).take(count).map(time).collect();
-        Preview { occurrences, ..Preview::of(app, details, now, 0) }
+        let first = after.and_then(|after| definition.next_after(after));
+        let occurrences = std::iter::successors(first, next).take(count).map(time).collect();
+        Preview { occurrences, ..Preview::of(app, details, app.now(), 0) }
     }
 }
 

@@ -6,6 +6,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use oncue_domain::destination::{Format, Webhook};
+use oncue_domain::freeze::{frozen_until, remembered_since};
 use oncue_domain::id::{TriggerId, UserId};
 use oncue_domain::occurrence::Skipped;
 use oncue_domain::overlap::Overlap;
@@ -13,7 +14,7 @@ use oncue_domain::payload::Payload;
 use oncue_domain::payload_schema::PayloadSchema;
 use oncue_domain::schedule::zone::Zone;
 use oncue_domain::store::{Deed, Done, Edited, Error, NewTrigger, SkippedView};
-use oncue_domain::trigger::{Armed, Definition, Kind, ScheduleDetails, Trigger, parse_name};
+use oncue_domain::trigger::{Armed, Definition, Kind, ScheduleDetails, Trigger, just_before, parse_name};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -470,7 +471,10 @@ async fn change_from(
         let armed = found.ok_or_else(|| Fault::not_found("Trigger"))?;
         let definition = decide(&armed, now)?;
         let named = definition.destinations.clone();
-        let edit = armed.edit(definition, now);
+        let mut edit = armed.edit(definition, now);
+        if !edit.skipped.is_empty() {
+            edit = edit.under(&armed, now, &app.store.freezes_of(owner, remembered_since(now)).await?);
+        }
         match app.acting(caller).edit_trigger(edit, armed.next_at, now).await? {
             Edited::Done => return app.store.trigger(owner, id).await?.ok_or_else(|| Fault::not_found("Trigger")),
             Edited::NotFound => return Err(Fault::not_found("Trigger")),
@@ -671,7 +675,12 @@ pub(crate) async fn upcoming(
     });
     query.finish()?;
     let armed = load(&app, caller.owner(), &id).await?;
-    Ok(Json(Preview::upcoming(&app, &armed, count.unwrap_or(5), app.now())).into_response())
+    let now = app.now();
+    let from = match frozen_until(&app.store.freezes_of(caller.owner(), now).await?, now) {
+        None => Some(now),
+        Some(until) => until.map(just_before),
+    };
+    Ok(Json(Preview::upcoming(&app, &armed, count.unwrap_or(5), from)).into_response())
 }
 
 /// Occurrences of a trigger that did not fire.
@@ -681,7 +690,7 @@ pub(crate) async fn upcoming(
     "recorded_at": "2026-11-21T05:00:02Z"
 }))]
 pub(crate) struct SkippedDocument {
-    /// `missed`: nobody ran; `discarded`: they waited in a backlog; `paused`; `superseded`: an edit came first; `overlap`: an event before was under way; `merged`: the same, and a later one fired once that had ended; `expired`: it lay after the expiry, which was moved since.
+    /// `missed`: nobody ran; `discarded`: they waited in a backlog; `paused`; `superseded`: an edit came first; `overlap`: an event before was under way; `merged`: the same, and a later one fired once that had ended; `expired`: it lay after the expiry, which was moved since; `frozen`: triggers were frozen.
     reason: &'static str,
     /// The first of them.
     first: String,

@@ -7,6 +7,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use jiff::{SignedDuration, Timestamp};
 use oncue_domain::agenda::{Firing, Place, Question, Row, SPAN_MAX, Span, Waiting};
+use oncue_domain::freeze::{Freeze, frozen_until, seen_through};
 use oncue_domain::schedule::zone::parse_instant;
 use oncue_domain::trigger::TriggerHead;
 use serde::Serialize;
@@ -67,12 +68,19 @@ struct Coming {
 }
 
 impl Coming {
-    /// What `heads` do, the soonest first and at most one more than are looked at: whoever is left out fires from that one's time on.
-    fn of(mut heads: Vec<TriggerHead>, mut question: Question) -> Coming {
+    /// What `heads` do under their owner's freezes, the soonest first and at most one more than are looked at: whoever is left out fires from that
+    /// one's time on, and not before the freezes are over.
+    fn of(mut heads: Vec<TriggerHead>, freezes: &[Freeze], mut question: Question) -> Coming {
         let unlooked = heads.get(TRIGGERS_MAX).and_then(|head| head.next_at);
+        let unlooked = match frozen_until(freezes, question.now) {
+            None => unlooked,
+            Some(end) => unlooked.zip(end).map(|(stop, end)| stop.max(end)),
+        };
         let stopped_at = unlooked.filter(|stop| *stop < question.span.until);
         question.span.until = stopped_at.unwrap_or(question.span.until);
         heads.truncate(TRIGGERS_MAX);
+        let mut heads: Vec<TriggerHead> =
+            heads.into_iter().map(|head| seen_through(head, freezes, question.now)).collect();
         heads.retain(|head| Waiting::of(head).is_some());
         let waiting: Vec<Waiting> = heads.iter().filter_map(Waiting::of).collect();
         let row = Row::of(&waiting, question);
@@ -132,10 +140,13 @@ pub(crate) async fn list(State(app): State<App>, caller: Caller, mut query: Quer
     let unasked = from.saturating_add(SPAN_UNASKED).unwrap_or(Timestamp::MAX);
     let span = Span { from, until: to.unwrap_or(unasked).min(furthest) };
     let PageQuery { limit, cursor, .. } = page;
-    let heads = app.store.soonest(caller.owner(), TRIGGERS_MAX + 1).await?;
+    let (heads, freezes) = tokio::try_join!(
+        app.store.soonest(caller.owner(), TRIGGERS_MAX + 1),
+        app.store.freezes_of(caller.owner(), now)
+    )?;
     let question = Question { now, span, after: cursor, firings_max: limit };
     // Some tens of milliseconds of a core, which the scheduler's runtime must not miss.
-    let coming = tokio::task::spawn_blocking(move || Coming::of(heads, question)).await.map_err(|_| {
+    let coming = tokio::task::spawn_blocking(move || Coming::of(heads, &freezes, question)).await.map_err(|_| {
         Fault::new(StatusCode::INTERNAL_SERVER_ERROR, "What is coming could not be worked out; the log says why.")
     })?;
     let last = coming.row.firings.last().filter(|_| coming.row.has_more);
@@ -149,6 +160,7 @@ pub(crate) async fn list(State(app): State<App>, caller: Caller, mut query: Quer
 #[cfg(test)]
 mod tests {
     use super::*;
+    use oncue_domain::actor::Actor;
     use oncue_domain::id::TriggerId;
     use oncue_domain::schedule::Schedule;
     use oncue_domain::trigger::ScheduleDetails;
@@ -181,13 +193,18 @@ mod tests {
         let heads = |count: i64| (1..=count).map(|id| once(id, id)).collect::<Vec<_>>();
         let span = Span { from: at(0), until: at(2 * most) };
         let question = Question { now: at(0), span, after: None, firings_max: usize::MAX };
-        let all = Coming::of(heads(most), question);
+        let all = Coming::of(heads(most), &[], question);
         assert_eq!((all.row.firings.len(), all.stopped_at), (TRIGGERS_MAX, None));
         assert_eq!(all.document(span).to, time(span.until));
-        let cut = Coming::of(heads(most + 1), question);
+        let cut = Coming::of(heads(most + 1), &[], question);
         assert_eq!((cut.row.firings.len(), cut.stopped_at), (TRIGGERS_MAX, Some(at(most + 1))));
         assert_eq!(cut.document(span).to, time(at(most + 1)));
+        let until =
+            |end: i64| [Freeze { owner: None, reason: None, from: at(0), until: Some(at(end)), by: Actor::SYSTEM }];
+        let frozen = Coming::of(heads(most + 1), &until(most + 9), question);
+        assert_eq!((frozen.row.firings.len(), frozen.stopped_at), (0, Some(at(most + 9))), "nobody fires before that");
+        assert_eq!(Coming::of(heads(most + 1), &until(9), question).stopped_at, Some(at(most + 1)));
         let early = Question { span: Span { until: at(most), ..span }, ..question };
-        assert_eq!(Coming::of(heads(most + 1), early).stopped_at, None, "what was asked for is whole");
+        assert_eq!(Coming::of(heads(most + 1), &[], early).stopped_at, None, "what was asked for is whole");
     }
 }

@@ -14,10 +14,12 @@ use axum::response::Response;
 use jiff::SignedDuration;
 use oncue_domain::access::{ApiKey, Scope, User};
 use oncue_domain::actor::{Actor, Who};
+use oncue_domain::freeze::Freeze;
 use oncue_domain::id::UserId;
 use sha2::{Digest, Sha256};
 
 use crate::access::agent;
+use crate::api::freeze::holding;
 use crate::app::{App, Mode};
 use crate::extract::is_safe;
 use crate::fault::{Fault, respond_at};
@@ -46,12 +48,14 @@ pub(crate) struct Caller {
     pub(crate) address: Option<IpAddr>,
     /// What their program calls itself.
     pub(crate) program: Option<String>,
+    /// The freezes that hold for their triggers, where they look at a page, which says so.
+    pub(crate) frozen: Vec<Freeze>,
 }
 
 impl Caller {
     fn new(user: User, headers: &HeaderMap) -> Caller {
         let program = Some(agent(headers)).filter(|program| !program.is_empty());
-        Caller { user, session: None, key: None, page: None, address: None, program }
+        Caller { user, session: None, key: None, page: None, address: None, program, frozen: Vec::new() }
     }
 
     /// Who does what this caller asks for, as it is written down.
@@ -198,6 +202,7 @@ impl FromRequestParts<App> for Visitor {
                 caller.address = address(parts);
                 caller.page = parts.uri.path_and_query().map(ToString::to_string);
                 app.count_request(caller.owner()).map_err(|wait| respond_at("", Fault::TooMany(wait)))?;
+                caller.frozen = holding(app, caller.owner(), app.now()).await.map_err(|fault| respond_at("", fault))?;
                 Ok(Visitor(caller))
             }
             // A part of a page that is asked for again must not be filled with the form for logging in.

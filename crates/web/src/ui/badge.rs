@@ -30,7 +30,7 @@ impl Badge {
         let tone = match condition {
             Condition::Test => "test",
             Condition::Expired | Condition::Finished => "idle",
-            Condition::Paused => "warn",
+            Condition::Paused | Condition::Frozen => "warn",
             Condition::Overdue | Condition::Failing => "bad",
             Condition::Waiting => "ok",
             Condition::Ready => "info",
@@ -101,6 +101,7 @@ impl Badge {
             "discarded" => Badge::new("discarded", "bad"),
             "missed" => Badge::new("missed", "bad"),
             "paused" => Badge::new("paused", "warn"),
+            "frozen" => Badge::new("frozen", "warn"),
             "superseded" => Badge::new("superseded", "warn"),
             "overlap" => Badge::new("overlap", "warn"),
             "merged" => Badge::new("merged", "warn"),

@@ -2,6 +2,7 @@
 //! is well. Only the deciding is here; how the word looks stands in `badge`.
 
 use jiff::Timestamp;
+use oncue_domain::freeze::{Freeze, frozen_until};
 use oncue_domain::trigger::{Kind, TriggerHead};
 
 /// Where a trigger stands.
@@ -13,6 +14,8 @@ pub(crate) enum Condition {
     Expired,
     /// Switched off.
     Paused,
+    /// It would fire by itself, but triggers are frozen.
+    Frozen,
     /// It should have fired, and has not.
     Overdue,
     /// The last thing that is known of its deliveries is a failure.
@@ -26,14 +29,16 @@ pub(crate) enum Condition {
 }
 
 impl Condition {
-    /// Where this one stands at `now`; whether its deliveries fail is known to the store alone.
-    pub(crate) fn of(head: &TriggerHead, is_failing: bool, now: Timestamp) -> Condition {
+    /// Where this one stands at `now` under its owner's freezes; whether its deliveries fail is known to the store alone.
+    pub(crate) fn of(head: &TriggerHead, is_failing: bool, freezes: &[Freeze], now: Timestamp) -> Condition {
         if head.is_test {
             Condition::Test
         } else if !head.lives_at(now) {
             Condition::Expired
         } else if head.is_paused_at(now) {
             Condition::Paused
+        } else if head.next_at.is_some() && frozen_until(freezes, now).is_some() {
+            Condition::Frozen
         } else if head.is_overdue(now) {
             Condition::Overdue
         } else if is_failing {
@@ -58,6 +63,7 @@ impl Condition {
             Condition::Test => "test",
             Condition::Expired => "expired",
             Condition::Paused => "paused",
+            Condition::Frozen => "frozen",
             Condition::Overdue => "overdue",
             Condition::Failing => "failing",
             Condition::Waiting => "waiting",
@@ -70,6 +76,7 @@ impl Condition {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use oncue_domain::actor::Actor;
     use oncue_domain::id::TriggerId;
     use oncue_domain::schedule::Schedule;
     use oncue_domain::trigger::ScheduleDetails;
@@ -100,15 +107,20 @@ pub(crate) mod tests {
     #[test]
     fn what_keeps_a_trigger_from_firing_is_said_before_what_went_wrong_and_that_before_that_it_waits() {
         let plain = head(1, "");
-        let word = |head: &TriggerHead, is_failing| Condition::of(head, is_failing, at(0)).word();
+        let word = |head: &TriggerHead, is_failing| Condition::of(head, is_failing, &[], at(0)).word();
         assert_eq!(word(&plain, false), "waiting");
         assert_eq!(word(&plain, true), "failing");
+        let waiting = plain.clone();
         let finished = TriggerHead { next_at: None, ..plain };
         assert_eq!((word(&finished, false), word(&finished, true)), ("finished", "failing"));
         let called = TriggerHead { schedule: None, ..finished.clone() };
         assert_eq!(word(&called, false), "ready");
         let paused = TriggerHead { enabled: false, ..finished };
         assert_eq!(word(&paused, true), "paused");
+        let freeze = Freeze { owner: None, reason: None, from: at(0), until: Some(at(9)), by: Actor::SYSTEM };
+        let under = |head: &TriggerHead, now| Condition::of(head, true, std::slice::from_ref(&freeze), now).word();
+        assert_eq!((under(&waiting, at(1)), under(&waiting, at(9))), ("frozen", "failing"));
+        assert_eq!((under(&called, at(1)), under(&paused, at(1))), ("failing", "paused"));
         let expired = TriggerHead { expires_at: Some(at(0)), ..paused };
         assert_eq!(word(&expired, false), "expired");
         assert_eq!(word(&TriggerHead { is_test: true, ..expired }, false), "test");
@@ -117,7 +129,7 @@ pub(crate) mod tests {
     #[test]
     fn a_trigger_is_overdue_when_the_scheduler_should_have_looked_long_ago() {
         let due = TriggerHead { next_at: Some(at(-5)), ..head(1, "") };
-        assert_eq!(Condition::of(&due, false, at(0)), Condition::Waiting);
-        assert_eq!(Condition::of(&due, true, at(1)), Condition::Overdue);
+        assert_eq!(Condition::of(&due, false, &[], at(0)), Condition::Waiting);
+        assert_eq!(Condition::of(&due, true, &[], at(1)), Condition::Overdue);
     }
 }

@@ -197,7 +197,7 @@ mod tests {
 
     fn shown(triggers: Vec<TriggerHead>) -> String {
         let span = Span { from: now(), until: end_of_week(now(), &Zones::utc()) };
-        let forecast = Forecast::of(Fleet { triggers: &triggers, receivers: &[] }, span, now());
+        let forecast = Forecast::of(Fleet { triggers: &triggers, receivers: &[], freezes: &[] }, span, now());
         let foretold = Foretold { triggers, has_more_triggers: false, destinations: Vec::new(), span, forecast };
         ForecastPage::of(Frame::bare(), &foretold, now()).render().expect("it renders")
     }

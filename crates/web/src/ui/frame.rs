@@ -3,8 +3,10 @@
 
 use jiff::Timestamp;
 use oncue_domain::access::{Preferences, ShownIn, Theme};
+use oncue_domain::freeze::Freeze;
 use oncue_domain::schedule::zone::{Zone, Zones};
 
+use super::freeze::FreezeRow;
 use super::moment::{Moment, Words, clock_face};
 use super::notice::without_notice;
 use super::viewer::shown_zone;
@@ -58,6 +60,7 @@ pub(crate) struct Frame {
     zone: Zone,
     now: Timestamp,
     back: String,
+    frozen: Vec<Freeze>,
 }
 
 impl Frame {
@@ -72,7 +75,8 @@ impl Frame {
         // What it says was done was so once, and is not said again.
         let back = caller.page.as_deref().map(without_notice).unwrap_or_default();
         let is_operator = caller.user.is_operator;
-        Frame { viewer, is_operator, place, preferences, zone, now: app.now(), back }
+        let frozen = caller.frozen.clone();
+        Frame { viewer, is_operator, place, preferences, zone, now: app.now(), back, frozen }
     }
 
     /// Around a page for anybody.
@@ -85,7 +89,13 @@ impl Frame {
             zone: Zones::utc(),
             now: Timestamp::UNIX_EPOCH,
             back: String::new(),
+            frozen: Vec::new(),
         }
+    }
+
+    /// What is frozen now, for the banner.
+    pub(crate) fn freezes(&self) -> Vec<FreezeRow> {
+        self.frozen.iter().map(|freeze| FreezeRow::of(freeze, self.is_operator, self.now, &self.zone)).collect()
     }
 
     /// The address of whoever is logged in.

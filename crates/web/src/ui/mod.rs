@@ -28,6 +28,7 @@ mod failed_redelivery;
 mod figures;
 mod forecast;
 mod frame;
+mod freeze;
 mod inbox;
 mod live;
 mod login;
@@ -104,6 +105,8 @@ pub(crate) fn router(app: &App) -> Router<App> {
         .route("/events/{id}/deliveries/{slot}/attempts/{number}", get(receipt::show))
         .route("/events/{id}/deliveries/{slot}/attempts/{number}/body", get(receipt::body))
         .route("/ui/live", get(live::live))
+        .route("/ui/freeze", get(freeze::show).post(freeze::freeze))
+        .route("/ui/freeze/end", get(to_freeze).post(freeze::thaw))
         .route("/ui/triggers", get(trigger_list::show).post(trigger::create))
         .route("/ui/triggers/new", get(trigger::new_page))
         .route("/ui/triggers/check", get(to_new).post(trigger_check::check))
@@ -175,6 +178,11 @@ async fn to_new() -> Response {
 /// GET /account/keys and the like, whose forms answer with the page: where a browser ends up that repeats their address.
 async fn to_account() -> Response {
     see_other("/account")
+}
+
+/// GET /ui/freeze/end: where a browser ends up that repeats the address of a form.
+async fn to_freeze(_: Visitor) -> Response {
+    see_other("/ui/freeze")
 }
 
 /// GET /ui/triggers/{id}/resume: where a browser ends up that repeats the address of a form.

@@ -64,10 +64,12 @@ pub(crate) enum Done {
     NotHeld,
     /// What was held cannot fire, because its trigger has expired.
     BacklogExpired,
+    Frozen,
+    Thawed,
 }
 
 impl Done {
-    const ALL: [(Done, &'static str); 34] = [
+    const ALL: [(Done, &'static str); 36] = [
         (Done::Created, "created"),
         (Done::CreatedFromCrontab, "created-from-crontab"),
         (Done::Changed, "changed"),
@@ -102,6 +104,8 @@ impl Done {
         (Done::BacklogOver, "backlog-over"),
         (Done::NotHeld, "not-held"),
         (Done::BacklogExpired, "backlog-expired"),
+        (Done::Frozen, "frozen"),
+        (Done::Thawed, "thawed"),
     ];
 
     fn word(self) -> &'static str {

@@ -7,6 +7,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use jiff::{SignedDuration, Timestamp};
 use oncue_domain::count::hour_of;
+use oncue_domain::freeze::seen_through;
 use oncue_domain::store::{
     ATTENTION_MAX, Attention, EventFilter, EventPage, EventSearch, TriggerTally, UndeliveredFilter,
 };
@@ -33,6 +34,9 @@ use crate::extract::Query;
 
 /// How many firings and events are listed.
 const LISTED: usize = 10;
+
+/// How many triggers are looked at for what comes after a freeze.
+const LOOKED_AT_FROZEN: usize = 1_000;
 
 /// How many firings of one trigger are listed at most, so that a brisk one leaves room for the others.
 const OF_ONE_MAX: usize = 3;
@@ -93,7 +97,10 @@ pub(super) async fn show(
     let retention = app.settings.retention;
     let gone_until = retention.gone_until(now);
     let attention = app.store.attention(owner, gone_until, now).await?;
-    let soonest = app.store.soonest(owner, LISTED).await?;
+    // After a freeze they come in another order than before.
+    let looked_at = if caller.frozen.is_empty() { LISTED } else { LOOKED_AT_FROZEN };
+    let soonest = app.store.soonest(owner, looked_at).await?;
+    let soonest: Vec<TriggerHead> = soonest.into_iter().map(|head| seen_through(head, &caller.frozen, now)).collect();
     let search = EventSearch {
         filter: EventFilter { fired_after: Some(gone_until), ..EventFilter::default() },
         ..EventSearch::default()

@@ -13,6 +13,7 @@ use super::event::{EventRow, beginning};
 use super::page;
 use super::trigger_row::TriggerRow;
 use crate::api::event::{filter_of, read_status};
+use crate::api::freeze::holding;
 use crate::api::page::{Gathered, ITEMS_UNASKED, gather_events, gather_triggers};
 use crate::app::App;
 use crate::auth::Caller;
@@ -37,7 +38,11 @@ pub(crate) async fn triggers_table(caller: Caller, State(app): State<App>) -> Re
         Ok(gathered) => gathered,
         Err(error) => return Problem::from(error).into_response(),
     };
-    let triggers = triggers.iter().map(|armed| TriggerRow::alone(&app, armed, now)).collect();
+    let freezes = match holding(&app, caller.owner(), now).await {
+        Ok(freezes) => freezes,
+        Err(fault) => return Problem::from(fault).into_response(),
+    };
+    let triggers = triggers.iter().map(|armed| TriggerRow::alone(&app, armed, &freezes, now)).collect();
     page(StatusCode::OK, &TriggersTable { triggers, has_more })
 }
 

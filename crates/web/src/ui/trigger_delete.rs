@@ -47,7 +47,8 @@ pub(super) async fn delete_page(
 ) -> Result<Response, PageFault> {
     let armed = load(&app, caller.owner(), &id).await?;
     let has_fired = has_fired(&app, &caller, &armed).await?;
-    let (frame, trigger) = (Frame::of(&app, &caller, Place::Triggers), TriggerRow::alone(&app, &armed, app.now()));
+    let (frame, trigger) =
+        (Frame::of(&app, &caller, Place::Triggers), TriggerRow::alone(&app, &armed, &caller.frozen, app.now()));
     Ok(page(StatusCode::OK, &DeletePage { frame, trigger, has_fired, wrong: None }))
 }
 
@@ -60,7 +61,7 @@ pub(super) async fn delete(
 ) -> Result<Response, PageFault> {
     let form = parse_form(&read_form_body(request, ACTION_BYTES_MAX).await?);
     let armed = load(&app, caller.owner(), &id).await?;
-    let trigger = TriggerRow::alone(&app, &armed, app.now());
+    let trigger = TriggerRow::alone(&app, &armed, &caller.frozen, app.now());
     let typed = form.get("confirm").cloned().unwrap_or_default();
     if has_fired(&app, &caller, &armed).await? && !is_name(&typed, &trigger.label) {
         let frame = Frame::of(&app, &caller, Place::Triggers);

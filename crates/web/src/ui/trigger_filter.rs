@@ -5,6 +5,7 @@ use std::collections::HashSet;
 
 use jiff::Timestamp;
 use oncue_domain::error::Invalid;
+use oncue_domain::freeze::{Freeze, seen_through};
 use oncue_domain::id::TriggerId;
 use oncue_domain::schedule::Schedule;
 use oncue_domain::trigger::{ScheduleDetails, TriggerHead};
@@ -32,13 +33,14 @@ pub(crate) const KINDS: [Choice; 4] =
     [choice("once", "Once"), choice("every", "Every"), choice("cron", "Cron"), choice("api", "API call")];
 
 /// Where a trigger stands. `active` are all that will fire by themselves or when called, whatever went wrong with them.
-pub(crate) const STATES: [Choice; 9] = [
+pub(crate) const STATES: [Choice; 10] = [
     choice("active", "Active"),
     choice("overdue", "Overdue"),
     choice("failing", "Failing"),
     choice("waiting", "Waiting"),
     choice("ready", "Ready to be called"),
     choice("paused", "Paused"),
+    choice("frozen", "Frozen"),
     choice("finished", "Finished"),
     choice("expired", "Expired"),
     choice("test", "Test"),
@@ -115,17 +117,24 @@ impl Filter {
         }
     }
 
-    /// The page of `heads` that is asked for; `failing` are those whose deliveries fail.
-    pub(crate) fn apply(&self, heads: Vec<TriggerHead>, failing: &HashSet<TriggerId>, now: Timestamp) -> Found {
+    /// The page of `heads` that is asked for, as they go on under their owner's freezes; `failing` are those whose deliveries fail.
+    pub(crate) fn apply(
+        &self,
+        heads: Vec<TriggerHead>,
+        failing: &HashSet<TriggerId>,
+        freezes: &[Freeze],
+        now: Timestamp,
+    ) -> Found {
         let words: Vec<String> = self.q.split_whitespace().map(str::to_lowercase).collect();
         let mut triggers: Vec<(TriggerHead, Condition)> = heads
             .into_iter()
             .map(|head| {
-                let condition = Condition::of(&head, failing.contains(&head.id), now);
+                let condition = Condition::of(&head, failing.contains(&head.id), freezes, now);
                 (head, condition)
             })
             .filter(|(head, condition)| self.admits(head, *condition, failing.contains(&head.id), now))
             .filter(|(head, _)| is_about(head, &words))
+            .map(|(head, condition)| (seen_through(head, freezes, now), condition))
             .collect();
         self.order(&mut triggers);
         let total = triggers.len();
@@ -222,7 +231,7 @@ mod tests {
     }
 
     fn names(filter: &Filter, heads: &[TriggerHead]) -> Vec<i64> {
-        let found = filter.apply(heads.to_vec(), &HashSet::from([TriggerId(9)]), at(10));
+        let found = filter.apply(heads.to_vec(), &HashSet::from([TriggerId(9)]), &[], at(10));
         found.triggers.iter().map(|(head, _)| head.id.0).collect()
     }
 
@@ -285,7 +294,7 @@ mod tests {
     fn a_page_beyond_the_end_is_the_last_one() {
         let heads: Vec<TriggerHead> = (1..=120).map(|id| head(id, "")).collect();
         let filter = Filter { page: 7, sort: Some("newest"), ..Filter::default() };
-        let found = filter.apply(heads, &HashSet::new(), at(0));
+        let found = filter.apply(heads, &HashSet::new(), &[], at(0));
         assert_eq!((found.total, found.page, found.pages, found.triggers.len()), (120, 3, 3, 20));
     }
 }

@@ -82,7 +82,7 @@ pub(super) async fn show(
     let attention = app.store.attention(owner, gone_until, now).await?;
     let looked_at = heads.len();
     let failing = attention.failing.iter().map(|(head, _)| head.id).collect();
-    let Found { triggers, total, page: number, pages } = filter.apply(heads, &failing, now);
+    let Found { triggers, total, page: number, pages } = filter.apply(heads, &failing, &caller.frozen, now);
     let ids: Vec<TriggerId> = triggers.iter().map(|(head, _)| head.id).collect();
     let recent = app.store.recent_firings(owner, ids, gone_until, FIRINGS_SHOWN).await?;
     let mut recent: HashMap<TriggerId, Vec<Firing>> =

@@ -7,6 +7,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use jiff::Timestamp;
 use oncue_domain::firing::{FIRINGS_KEPT, Firing, Outcome};
+use oncue_domain::freeze::seen_through;
 use oncue_domain::id::DestinationId;
 use oncue_domain::payload::Payload;
 use oncue_domain::run::Expectation;
@@ -136,7 +137,8 @@ pub(super) async fn show(
     let gone_until = app.settings.retention.gone_until(now);
     let recent = app.store.recent_firings(caller.owner(), vec![head.id], gone_until, FIRINGS_KEPT).await?;
     let firings = recent.into_iter().next().map(|recent| recent.firings).unwrap_or_default();
-    let condition = Condition::of(&head, is_failing(&firings), now);
+    let condition = Condition::of(&head, is_failing(&firings), &caller.frozen, now);
+    let seen = seen_through(head.clone(), &caller.frozen, now);
     let definition = &armed.trigger.definition;
     let payload = definition.payload.as_ref().map_or("{}", Payload::as_str).to_owned();
     let shown = beginning(&payload, PAYLOAD_BYTES_SHOWN);
@@ -145,7 +147,7 @@ pub(super) async fn show(
     let trigger_page = TriggerPage {
         frame: Frame::of(&app, &caller, Place::Triggers),
         notice: Notice::take(&mut query),
-        trigger: TriggerRow::of(&app, &head, condition, &zone, now).naming(&names),
+        trigger: TriggerRow::of(&app, &seen, condition, &zone, now).naming(&names),
         revision: armed.trigger.revision,
         is_test: head.is_test,
         limit: head.schedule.as_ref().and_then(|details| Some((armed.fired, details.max_fires()?))),
@@ -163,7 +165,7 @@ pub(super) async fn show(
             fired: Moment::new(firing.fired_at, now, &zone),
             event: firing.is_kept.then_some(firing.event.0),
         }),
-        coming: Coming::of(&head, &own, &viewer::own_zone(&app, &caller), now),
+        coming: Coming::of(&seen, &own, &viewer::own_zone(&app, &caller), now),
         past: Past::of(&app, &caller, &head, firings, &zone, now).await?,
         payload_shown: shown.to_owned(),
         is_payload_cut: shown.len() < payload.len(),

@@ -143,6 +143,7 @@ impl SkippedRow {
                 Reason::Overlap => "an event before was under way, and what falls due meanwhile is skipped",
                 Reason::Merged => "an event before was under way, and a later one fired once that had ended",
                 Reason::Expired => "the trigger had expired",
+                Reason::Frozen => "triggers were frozen",
             },
         }
     }

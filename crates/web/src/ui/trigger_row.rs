@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 use oncue_domain::destination::{Format, Webhook};
+use oncue_domain::freeze::{Freeze, seen_through};
 use oncue_domain::id::{DestinationId, TriggerId};
 use oncue_domain::schedule::zone::Zone;
 use oncue_domain::trigger::{Armed, Kind, ScheduleDetails, TriggerHead};
@@ -97,11 +98,12 @@ impl TriggerRow {
         self
     }
 
-    /// The line of a trigger of which nothing else is known, its times told in its own zone.
-    pub(crate) fn alone(app: &Shared, armed: &Armed, now: Timestamp) -> TriggerRow {
+    /// The line of a trigger of which nothing is known but its owner's freezes, its times told in its own zone.
+    pub(crate) fn alone(app: &Shared, armed: &Armed, freezes: &[Freeze], now: Timestamp) -> TriggerRow {
         let head = TriggerHead::from(armed);
         let zone = trigger_zone(app, head.schedule.as_ref());
-        TriggerRow::of(app, &head, Condition::of(&head, false, now), zone, now)
+        let condition = Condition::of(&head, false, freezes, now);
+        TriggerRow::of(app, &seen_through(head.clone(), freezes, now), condition, zone, now)
     }
 }
 

@@ -128,7 +128,7 @@ async fn delete(app: &App, caller: &Caller, chosen: &[Armed], wish: Wish) -> Res
         let status = if wish.confirm.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
         let question = DeletePage {
             frame: Frame::of(app, caller, Place::Triggers),
-            triggers: chosen.iter().map(|armed| TriggerRow::alone(app, armed, now)).collect(),
+            triggers: chosen.iter().map(|armed| TriggerRow::alone(app, armed, &caller.frozen, now)).collect(),
             ids: chosen.iter().map(|armed| armed.trigger.id.to_string()).collect::<Vec<_>>().join(","),
             back: wish.back,
             wrong: wish.confirm,

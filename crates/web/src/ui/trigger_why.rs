@@ -181,7 +181,7 @@ pub(super) async fn show(
     let told = span_of(&app, owner, armed.clone(), span, LISTED, now).await?;
     let why = WhyPage {
         frame: Frame::of(&app, &caller, Place::Triggers),
-        trigger: TriggerRow::alone(&app, &armed, now),
+        trigger: TriggerRow::alone(&app, &armed, &caller.frozen, now),
         tzdata: app.zones.release.trim().to_owned(),
         asked: match asked {
             Some(Asked { wall: Some(wall), .. }) => wall.strftime("%Y-%m-%dT%H:%M:%S").to_string(),

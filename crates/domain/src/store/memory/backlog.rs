@@ -135,6 +135,9 @@ impl Kept {
     }
 
     pub(super) fn drain(&mut self, drained: &Drained, now: Timestamp) -> Option<usize> {
+        if drained.edition != self.freezes.edition {
+            return None;
+        }
         let seen = &drained.backlog;
         let stands = self.backlogs.get(&seen.id).is_some_and(|kept| {
             !kept.backlog.is_held && kept.backlog.next_at == seen.next_at && kept.backlog.revision == seen.revision

@@ -86,6 +86,7 @@ impl Kept {
         let (alone, among_others): (Vec<&Planned>, Vec<&Planned>) =
             plans.iter().partition(|planned| planned.fires_alone());
         for planned in among_others.into_iter().chain(alone) {
+            committed.is_outdated |= planned.is_outdated(self.freezes.edition);
             if self.commit_plan(planned, now, &mut committed.events) {
                 committed.plans += 1;
             } else {
@@ -95,9 +96,10 @@ impl Kept {
         committed
     }
 
-    /// False when the trigger was edited or deleted, or waits for something else, since the plan was made.
+    /// False when the trigger was edited or deleted, or waits for something else, or somebody froze or thawed, since the plan was made.
     fn commit_plan(&mut self, planned: &Planned, now: Timestamp, events: &mut usize) -> bool {
-        if planned.fires_alone() && self.is_under_way(planned.trigger.id) {
+        let is_met = planned.fires_alone() && self.is_under_way(planned.trigger.id);
+        if planned.is_outdated(self.freezes.edition) || is_met {
             return false;
         }
         let Some(kept) = self.triggers.get_mut(&planned.trigger.id) else { return false };
@@ -108,7 +110,11 @@ impl Kept {
             self.wait(planned.trigger.id);
             return true;
         }
-        (kept.next_at, kept.wait) = (planned.plan.next_at, Wait::Free);
+        kept.next_at = planned.plan.next_at;
+        // What a freeze passes over has made no use of what it waited for.
+        if planned.plan.frozen.is_none() || kept.next_at.is_none() {
+            kept.wait = Wait::Free;
+        }
         kept.fired += planned.counted();
         kept.skipped
             .extend(planned.plan.skipped.iter().map(|skipped| SkippedView { skipped: *skipped, recorded_at: now }));
@@ -117,6 +123,9 @@ impl Kept {
         }
         for put_off in &planned.plan.put_off {
             self.put_off(&planned.trigger, put_off, now);
+        }
+        if let Some(frozen) = &planned.plan.frozen {
+            self.record_frozen(planned.trigger.id, frozen, now);
         }
         let before = *events;
         for (firing, message_id) in planned.plan.firings.iter().zip(&planned.message_ids) {

@@ -12,6 +12,7 @@ mod delivery;
 mod destination;
 mod event;
 mod firing;
+mod freeze;
 mod idempotency;
 mod ledger;
 mod order;
@@ -42,6 +43,7 @@ use crate::destination::definition::{Rate, Turns};
 use crate::destination::{self as destinations, Destination, DestinationHead, Standing, Wanted};
 use crate::event::{Event, Retention};
 use crate::firing::Firing;
+use crate::freeze::{Freeze, Freezes, Said};
 use crate::id::{ApiKeyId, ArrivalId, BacklogId, DestinationId, EventId, MessageId, TriggerId, UserId};
 use crate::idempotency::{Answer, Key, Keyed, Remembered};
 use crate::node::{Identity, NodeView, Work};
@@ -111,6 +113,9 @@ struct Kept {
     /// What was done under keys, by owner, key and item.
     remembered: BTreeMap<(UserId, Key, u32), Remembered>,
 
+    /// In the order in which they began, and which edition of them this is.
+    freezes: Freezes,
+
     /// What was done, oldest first.
     acts: Vec<Entry>,
     zone_data: Option<ZoneData>,
@@ -176,6 +181,7 @@ impl Memory {
             counts: BTreeMap::new(),
             gone_firings: BTreeMap::new(),
             remembered: BTreeMap::new(),
+            freezes: Freezes::default(),
             acts: Vec::new(),
             zone_data: None,
             identity: Identity::default(),
@@ -714,6 +720,24 @@ impl Store for Memory {
     async fn backfill(&self, new: NewBacklog, now: Timestamp) -> Result<Option<BacklogView>> {
         let by = self.by();
         Ok(self.act(|kept| kept.backfill(&new, by, now), |made, _| made.as_ref().map(Act::backfilled)))
+    }
+
+    async fn freeze(&self, scope: Option<UserId>, said: Said, now: Timestamp) -> Result<Freeze> {
+        let by = self.by();
+        Ok(self.act(|kept| kept.freeze(scope, said, by, now), |freeze, _| Some(Act::frozen(freeze))))
+    }
+
+    async fn thaw(&self, scope: Option<UserId>, now: Timestamp) -> Result<Option<Freeze>> {
+        Ok(self.act(|kept| kept.thaw(scope, now), |freeze, _| freeze.as_ref().map(Act::thawed)))
+    }
+
+    async fn freezes_of(&self, owner: UserId, since: Timestamp) -> Result<Vec<Freeze>> {
+        let Freezes { all, .. } = self.kept().freezes_since(since);
+        Ok(all.into_iter().filter(|freeze| freeze.concerns(owner)).collect())
+    }
+
+    async fn freezes(&self, since: Timestamp) -> Result<Freezes> {
+        Ok(self.kept().freezes_since(since))
     }
 
     async fn inspect(&self, after: Option<TriggerId>, limit: usize) -> Result<Inspection> {

@@ -5,9 +5,10 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::backlog::PutOff;
+use crate::freeze::{Frozen, pass_over};
 use crate::misfire;
 use crate::overlap::{Before, Overlap, Turn};
-use crate::plan::plan_behind;
+use crate::plan::{Plan, plan_behind};
 
 /// A trigger that lives through edits and absences, with the ledger that comes of it.
 struct World {
@@ -16,6 +17,7 @@ struct World {
     made_at: Timestamp,
     ledger: Ledger,
     absences: Vec<Absence>,
+    freezes: Vec<Freeze>,
     /// Whether an event is under way, whether the trigger waits for its end, and since when it does not any more.
     is_under_way: bool,
     waits: bool,
@@ -38,6 +40,8 @@ enum Step {
     Overlap(Overlap),
     /// What is under way ends.
     End,
+    Freeze(Option<i64>),
+    Thaw,
 }
 
 fn schedule(number: usize, now: Timestamp) -> Schedule {
@@ -66,6 +70,7 @@ impl World {
             made_at: now,
             ledger: Ledger::default(),
             absences: Vec::new(),
+            freezes: Vec::new(),
             is_under_way: false,
             waits: false,
             over_since: None,
@@ -106,25 +111,39 @@ impl World {
                 self.waits = false;
                 return;
             }
+            Step::Freeze(minutes) => {
+                let until = minutes.map(|minutes| self.now + SignedDuration::from_mins(minutes));
+                return self.freeze(until);
+            }
+            Step::Thaw => return self.thaw(),
         }
         self.edit(definition);
+    }
+
+    fn plan(&self, until: Timestamp) -> Plan {
+        let before = match self.over_since {
+            _ if self.is_under_way => Before::UnderWay,
+            Some(ended_at) => Before::OverSince(ended_at),
+            None => Before::Over,
+        };
+        plan_behind(&self.armed, until, &self.absences, before).expect("it waits for something")
     }
 
     fn run(&mut self, until: Timestamp) {
         self.now = until;
         while self.armed.next_at.is_some_and(|due| due <= until) && !self.waits {
-            let before = match self.over_since {
-                _ if self.is_under_way => Before::UnderWay,
-                Some(ended_at) => Before::OverSince(ended_at),
-                None => Before::Over,
+            let plan = match pass_over(&self.armed, until, &self.freezes) {
+                Some(plan) => plan,
+                None => self.plan(until),
             };
-            let plan = plan_behind(&self.armed, until, &self.absences, before).expect("it waits for something");
             if plan.turn == Turn::Waits {
                 self.waits = true;
                 return;
             }
-            self.over_since = None;
             self.is_under_way |= !self.armed.trigger.definition.overlap.is_allowed() && !plan.firings.is_empty();
+            if plan.frozen.is_none() {
+                self.over_since = None;
+            }
             for firing in plan.firings {
                 self.ledger.firings.push(LedgerFiring {
                     scheduled_at: firing.scheduled_at,
@@ -143,7 +162,35 @@ impl World {
                 count: put_off.count,
             };
             self.record(plan.put_off.into_iter().map(waits).collect());
+            self.record_frozen(plan.frozen);
             self.armed.next_at = plan.next_at;
+        }
+    }
+
+    fn freeze(&mut self, until: Option<Timestamp>) {
+        let now = self.now;
+        match self.freezes.iter_mut().find(|freeze| freeze.stands_at(now)) {
+            Some(freeze) => freeze.until = until,
+            None => self.freezes.push(Freeze { owner: None, reason: None, from: now, until, by: Actor::SYSTEM }),
+        }
+    }
+
+    fn thaw(&mut self) {
+        for freeze in self.freezes.iter_mut().filter(|freeze| freeze.stands_at(self.now)) {
+            freeze.until = Some(self.now);
+        }
+    }
+
+    /// A record of a freeze grows while that lasts.
+    fn record_frozen(&mut self, frozen: Option<Frozen>) {
+        let Some(Frozen { skipped, since }) = frozen else { return };
+        let latest = self.ledger.skipped.iter_mut().rfind(|view| view.skipped.reason != Reason::Waiting);
+        match latest.filter(|view| view.skipped.reason == Reason::Frozen && view.recorded_at > since) {
+            Some(view) => {
+                (view.skipped.last, view.recorded_at) = (skipped.last, self.now);
+                view.skipped.count += skipped.count;
+            }
+            None => self.record(vec![skipped]),
         }
     }
 
@@ -179,7 +226,7 @@ impl World {
     }
 
     fn edit(&mut self, definition: Definition) {
-        let edit = self.armed.trigger.edit(definition, self.armed.next_at, self.now);
+        let edit = self.armed.edit(definition, self.now).under(&self.armed, self.now, &self.freezes);
         let former = std::mem::replace(&mut self.armed.trigger, edit.trigger);
         let from = std::mem::replace(&mut self.made_at, self.now);
         let (revision, definition) = (former.revision, former.definition);
@@ -247,6 +294,8 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (1_u64..20).prop_map(Step::Drain),
         2 => proptest::sample::select(Overlap::ALL.to_vec()).prop_map(Step::Overlap),
         3 => Just(Step::End),
+        2 => proptest::option::of(1_i64..900).prop_map(Step::Freeze),
+        1 => Just(Step::Thaw),
     ]
 }
 
@@ -271,6 +320,7 @@ proptest! {
             former: &world.former,
             ledger: &ledger,
             absences: &world.absences,
+            freezes: &world.freezes,
             gone_until,
             is_under_way: world.is_under_way,
             now: world.now,
@@ -297,6 +347,7 @@ proptest! {
                 let said = |number: usize| world.former.get(number - 1).map_or(&trigger.definition, |one| &one.definition);
                 prop_assert!(edit.at < at && !said(number).enabled && (number == 1 || !said(number - 1).is_paused_at(edit.at)));
             }
+            prop_assert_eq!(account.freeze.is_some(), word == "frozen", "{}", account.sentence());
             if kept_h.is_none() {
                 prop_assert!(word != "forgotten", "{}", account.sentence());
             }

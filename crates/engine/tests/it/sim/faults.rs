@@ -20,6 +20,7 @@ use oncue_domain::destination::definition::{Rate, Turns};
 use oncue_domain::destination::{self, Destination, DestinationHead, Standing, Wanted};
 use oncue_domain::event::{Event, Retention};
 use oncue_domain::firing::Firing;
+use oncue_domain::freeze::{Freeze, Freezes, Said};
 use oncue_domain::id::{ApiKeyId, ArrivalId, BacklogId, DestinationId, EventId, MessageId, TriggerId, UserId};
 use oncue_domain::idempotency::{Answer, Key, Keyed, Remembered};
 use oncue_domain::node::{NodeView, Work};
@@ -179,6 +180,23 @@ impl Store for Faults {
 
     async fn backfill(&self, new: NewBacklog, now: Timestamp) -> Result<Option<BacklogView>> {
         self.memory.backfill(new, now).await
+    }
+
+    async fn freeze(&self, scope: Option<UserId>, said: Said, now: Timestamp) -> Result<Freeze> {
+        self.memory.freeze(scope, said, now).await
+    }
+
+    async fn thaw(&self, scope: Option<UserId>, now: Timestamp) -> Result<Option<Freeze>> {
+        self.memory.thaw(scope, now).await
+    }
+
+    async fn freezes_of(&self, owner: UserId, since: Timestamp) -> Result<Vec<Freeze>> {
+        self.memory.freezes_of(owner, since).await
+    }
+
+    async fn freezes(&self, since: Timestamp) -> Result<Freezes> {
+        self.refuse()?;
+        self.memory.freezes(since).await
     }
 
     async fn inspect(&self, after: Option<TriggerId>, limit: usize) -> Result<Inspection> {

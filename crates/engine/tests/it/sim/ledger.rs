@@ -58,6 +58,8 @@ pub(super) struct Ledger {
     pub(super) wishes: Wishes,
     /// How many records of skipped occurrences of a trigger were looked at.
     pub(super) records: HashMap<TriggerId, usize>,
+    /// Since when it was frozen and when that was or is over, in order.
+    pub(super) freezes: Vec<(Timestamp, Timestamp)>,
     /// The latest the clock ever was.
     pub(super) latest: Timestamp,
     /// The earliest the clock was since events were looked at last.
@@ -65,6 +67,11 @@ pub(super) struct Ledger {
 }
 
 impl Ledger {
+    /// Whether a freeze held at `at`.
+    pub(super) fn was_frozen(&self, at: Timestamp) -> bool {
+        self.freezes.iter().any(|(from, until)| *from <= at && at < *until)
+    }
+
     /// The clock stands at `now`.
     pub(super) fn note_time(&mut self, now: Timestamp) {
         self.latest = self.latest.max(now);

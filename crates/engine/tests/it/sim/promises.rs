@@ -6,8 +6,9 @@ use std::collections::{HashMap, HashSet};
 use jiff::{SignedDuration, Timestamp};
 use oncue_domain::delivery::{Attempt, Claim, Ladder, State, ends_at};
 use oncue_domain::destination::{DESTINATIONS_PER_TRIGGER_MAX, Standing, Target};
-use oncue_domain::event::{Event, Retention};
+use oncue_domain::event::{Event, Origin, Retention};
 use oncue_domain::id::{DestinationId, EventId, MessageId, TriggerId};
+use oncue_domain::occurrence::Reason;
 use oncue_domain::overlap::Before;
 use oncue_domain::redelivery::DeliveryId;
 use oncue_domain::store::{DeliveryView, EventFilter, EventPage, SkippedView, Store};
@@ -84,8 +85,11 @@ pub(super) fn no_occurrence_has_two_events(world: &World, ledger: &mut Ledger) -
     new
 }
 
-/// 1: an occurrence that fell due while somebody ran has its event, and no excuse.
+/// 1: an occurrence that fell due while somebody ran has its event, and no excuse but a freeze.
 pub(super) fn what_fell_due_while_somebody_ran_has_fired(world: &World, ledger: &Ledger, now: Timestamp) {
+    if ledger.was_frozen(now) {
+        return;
+    }
     for (id, spans) in &ledger.triggers {
         let Some(Span { definition, from, .. }) = spans.last() else { continue };
         // One that does not overlap may wait, and is told of once it has.
@@ -182,21 +186,35 @@ pub(super) fn nothing_due_is_silent(world: &World, ledger: &mut Ledger) {
     }
 }
 
-/// 2: a record counts what it spans, neither more nor less. Gives how many records were new.
-pub(super) fn a_record_counts_what_it_spans(world: &World, ledger: &mut Ledger) -> u64 {
-    let mut new = 0;
+/// Nothing fires by its schedule from the moment on at which somebody froze, late firings included, until that is over.
+pub(super) fn nothing_fires_while_it_is_frozen(ledger: &Ledger, new: &[Event]) {
+    let by_schedule = |event: &&Event| matches!(event.origin, Origin::Schedule | Origin::CatchUp | Origin::Backfill);
+    for event in new.iter().filter(by_schedule) {
+        assert!(!ledger.was_frozen(event.fired_at), "{event:?} fired during a freeze: {:?}", ledger.freezes);
+    }
+}
+
+/// 2: a record counts what it spans, neither more nor less, and one that grows still does. Gives how many records were new, and how many of
+/// these tell of a freeze.
+pub(super) fn a_record_counts_what_it_spans(world: &World, ledger: &mut Ledger) -> (u64, u64) {
+    let (mut new, mut frozen) = (0, 0);
     for (id, spans) in &ledger.triggers {
         let records = records(world, *id);
         let seen = ledger.records.entry(*id).or_default();
-        for view in records.iter().take(records.len().saturating_sub(*seen)) {
+        let unseen = records.len().saturating_sub(*seen);
+        let grows = |view: &&SkippedView| view.skipped.reason == Reason::Frozen;
+        for (place, view) in records.iter().enumerate().filter(|(place, view)| *place < unseen || grows(view)) {
             let counts =
                 |span: &Span| span.definition.schedule.as_ref().is_some_and(|details| counts_as_it_says(details, view));
             assert!(spans.iter().any(counts), "promise 2: {view:?} of {id} is of none of its schedules: {spans:?}");
-            new += 1;
+            if place < unseen {
+                new += 1;
+                frozen += u64::from(grows(&view));
+            }
         }
         *seen = records.len();
     }
-    new
+    (new, frozen)
 }
 
 /// Records go by age as events do: those that are left are the newer ones, and all of them were looked at.

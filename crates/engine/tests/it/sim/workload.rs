@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use oncue_domain::destination::{self, Destination, Standing, Webhook};
 use oncue_domain::event::Origin;
+use oncue_domain::freeze::Said;
 use oncue_domain::id::{DestinationId, TriggerId};
 use oncue_domain::misfire::{Bounds, Misfire};
 use oncue_domain::overlap::Overlap;
@@ -87,6 +88,7 @@ impl Workload {
             93 => self.rush(),
             94 | 95 => self.crash(),
             96 | 97 => self.expire(),
+            98 if self.chance.once_in(2) => self.freeze_or_thaw(),
             _ if self.world.is_running() => drop(self.look()),
             _ => self.start(),
         }
@@ -211,6 +213,7 @@ impl Workload {
         promises::nothing_fires_retroactively(&self.ledger, &new);
         // Where a clock is put back, nobody can tell what came first.
         if !self.is_clock_wild {
+            promises::nothing_fires_while_it_is_frozen(&self.ledger, &new);
             self.tally.alone += overlap::what_does_not_overlap_is_under_way_once(&self.world, &self.ledger, &new);
         }
         for event in new {
@@ -225,7 +228,9 @@ impl Workload {
                 Origin::Alert => self.tally.alerted += 1,
             }
         }
-        self.tally.skipped += promises::a_record_counts_what_it_spans(&self.world, &mut self.ledger);
+        let (skipped, frozen) = promises::a_record_counts_what_it_spans(&self.world, &mut self.ledger);
+        self.tally.skipped += skipped;
+        self.tally.frozen += frozen;
     }
 
     fn crash(&mut self) {
@@ -323,13 +328,39 @@ impl Workload {
     fn change(&mut self, armed: Armed, changed: Definition) {
         self.see_what_is_new();
         let now = self.world.now();
-        let edit = armed.edit(changed.clone(), now);
+        let freezes = at_once(self.world.memory.freezes_of(OWNER, Timestamp::MIN)).expect("the model answers");
+        let edit = armed.edit(changed.clone(), now).under(&armed, now, &freezes);
         let edited = at_once(self.world.memory.edit_trigger(edit, armed.next_at, now)).expect("the model answers");
         assert_eq!(edited, Edited::Done);
         if armed.left() == Some(0) {
             self.ledger.note_spent(armed.trigger.id);
         }
         self.ledger.begin(armed.trigger.id, changed, now);
+    }
+
+    /// Everything is frozen for a while, its owner's or everybody's; or thawed, where it is.
+    fn freeze_or_thaw(&mut self) {
+        self.see_what_is_new();
+        let now = self.tell_apart();
+        if self.ledger.was_frozen(now) {
+            return self.thaw();
+        }
+        let length = SignedDuration::from_micros(1 + self.chance.below(14_400_000_000));
+        let until = (!self.chance.once_in(3)).then(|| now + length);
+        let (scope, said) = (self.chance.pick(&[Some(OWNER), None]), Said { reason: None, until });
+        at_once(self.world.memory.freeze(scope, said, now)).expect("the model answers");
+        self.ledger.freezes.push((now, until.unwrap_or(Timestamp::MAX)));
+    }
+
+    fn thaw(&mut self) {
+        let now = self.world.now();
+        for scope in [Some(OWNER), None] {
+            self.tally.thawed +=
+                u64::from(at_once(self.world.memory.thaw(scope, now)).is_ok_and(|over| over.is_some()));
+        }
+        for (_, until) in &mut self.ledger.freezes {
+            *until = now.min(*until);
+        }
     }
 
     fn delete(&mut self) {
@@ -556,6 +587,9 @@ impl Workload {
         self.world.network.heal();
         self.start();
         assert!(self.look(), "with a store that answers the scheduler comes to rest");
+        self.see_what_is_new();
+        self.tell_apart();
+        self.thaw();
         at_once(self.world.memory.release_backlogs(OWNER, None, self.world.now())).expect("the model answers");
         for _ in 0..100 {
             if self.world.drain() {

@@ -88,6 +88,9 @@ pub(super) struct Tally {
     pub(super) tried_again: u64,
     pub(super) refused_again: u64,
     pub(super) cancelled: u64,
+    /// How many records tell of a freeze, and how many freezes somebody ended.
+    pub(super) frozen: u64,
+    pub(super) thawed: u64,
     pub(super) crashes: u64,
     pub(super) refused: u64,
     pub(super) lost: u64,
@@ -104,7 +107,7 @@ impl Tally {
         assert!(self.all().into_iter().all(|count| count > 0), "something never happened: {self:?}");
     }
 
-    fn all(&self) -> [u64; 30] {
+    fn all(&self) -> [u64; 32] {
         [
             self.scheduled,
             self.caught_up,
@@ -133,13 +136,15 @@ impl Tally {
             self.tried_again,
             self.refused_again,
             self.cancelled,
+            self.frozen,
+            self.thawed,
             self.crashes,
             self.refused,
             self.lost,
         ]
     }
 
-    fn all_mut(&mut self) -> [&mut u64; 30] {
+    fn all_mut(&mut self) -> [&mut u64; 32] {
         [
             &mut self.scheduled,
             &mut self.caught_up,
@@ -168,6 +173,8 @@ impl Tally {
             &mut self.tried_again,
             &mut self.refused_again,
             &mut self.cancelled,
+            &mut self.frozen,
+            &mut self.thawed,
             &mut self.crashes,
             &mut self.refused,
             &mut self.lost,

@@ -13,6 +13,7 @@ mod docs;
 mod edit;
 mod first_account;
 mod forecast;
+mod freeze;
 mod history;
 mod keyboard;
 mod keys;

@@ -10,6 +10,7 @@ mod errors;
 mod events;
 mod fire;
 mod forecast;
+mod freeze;
 mod idempotency;
 mod lists;
 mod nodes;

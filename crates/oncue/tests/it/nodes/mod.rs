@@ -7,6 +7,7 @@ mod database;
 mod death;
 mod failover;
 mod faults;
+mod freeze;
 mod frozen;
 mod idempotency;
 mod order;

@@ -111,7 +111,7 @@ async fn what_has_fired_or_is_recorded_is_accounted_for() {
             ..Plan::default()
         };
         let trigger = Arc::new(armed.trigger);
-        let planned = Planned { trigger, armed: t(120), plan, message_ids: Vec::new() };
+        let planned = Planned { trigger, armed: t(120), plan, message_ids: Vec::new(), edition: 0 };
         bench.store.commit_plans(vec![planned], t(310)).await.expect("a commit");
         assert_eq!(accounted(&bench, owner, id).await, Some(t(300)));
         bench.fire_due(owner, id, t(361)).await;
@@ -143,7 +143,7 @@ async fn an_account_tells_what_fired_and_what_is_recorded_in_a_span() {
                 ..Plan::default()
             };
             let (trigger, message_ids) = (Arc::new(armed.trigger), Vec::new());
-            let planned = Planned { trigger, armed: t(first), plan, message_ids };
+            let planned = Planned { trigger, armed: t(first), plan, message_ids, edition: 0 };
             let committed = bench.store.commit_plans(vec![planned], t(901)).await.expect("a commit");
             assert_eq!(committed.plans, 1);
         }

@@ -10,6 +10,7 @@ use oncue_domain::agenda::Span;
 use oncue_domain::audit::Asked;
 use oncue_domain::backlog::{BACKLOG_KEPT, Backlog, Drained, NewBacklog, PutOff, Source};
 use oncue_domain::event::Origin;
+use oncue_domain::freeze::Said;
 use oncue_domain::id::{TriggerId, UserId};
 use oncue_domain::occurrence::{Reason, Skipped};
 use oncue_domain::plan::Plan;
@@ -34,7 +35,7 @@ async fn with_backlog(bench: &Bench, owner: UserId, minutes: i64, is_held: bool,
     };
     let next_at = Some(t(60 * (minutes + 1)));
     let plan = Plan { firings: Vec::new(), skipped: Vec::new(), put_off: vec![put_off], next_at, ..Plan::default() };
-    let planned = Planned { trigger: Arc::clone(&trigger), armed: t(60), plan, message_ids: Vec::new() };
+    let planned = Planned { trigger: Arc::clone(&trigger), armed: t(60), plan, message_ids: Vec::new(), edition: 0 };
     assert_eq!(bench.store.commit_plans(vec![planned], now).await.expect("a commit").plans, 1);
     trigger
 }
@@ -53,7 +54,7 @@ async fn drain(bench: &Bench, most: usize, now: Timestamp) -> Option<usize> {
     let (backlog, trigger) = turns(bench).await.into_iter().next()?;
     let slice = backlog.slice(&trigger, most);
     let message_ids = slice.firings.iter().map(|_| bench.message()).collect();
-    bench.store.drain(Drained { backlog, trigger, slice, message_ids }, now).await.expect("an answer")
+    bench.store.drain(Drained { backlog, trigger, slice, message_ids, edition: 0 }, now).await.expect("an answer")
 }
 
 async fn nominal(bench: &Bench, owner: UserId) -> Vec<(Origin, Option<Timestamp>)> {
@@ -113,6 +114,7 @@ async fn of_two_that_drain_at_once_one_does() {
             backlog: backlog.clone(),
             trigger: Arc::clone(&trigger),
             message_ids: vec![bench.message(), bench.message()],
+            edition: 0,
         };
         let done = [
             bench.store.drain(drained(), t(1001)).await.expect("an answer"),
@@ -120,6 +122,25 @@ async fn of_two_that_drain_at_once_one_does() {
         ];
         assert_eq!(done, [Some(2), None]);
         assert_eq!(bench.events(owner).await.len(), 2);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_slice_that_was_made_before_somebody_froze_or_thawed_does_nothing() {
+    everywhere(async |bench| {
+        let owner = bench.user("a").await;
+        with_backlog(&bench, owner, 5, false, t(1000)).await;
+        bench.store.freeze(None, Said::default(), t(1001)).await.expect("a freeze");
+        assert_eq!(drain(&bench, 2, t(1002)).await, None);
+        assert_eq!((bench.events(owner).await.len(), only(&bench, owner).await.left), (0, 5));
+        bench.store.thaw(None, t(1003)).await.expect("an answer");
+        assert_eq!(drain(&bench, 2, t(1004)).await, None, "it was made under another edition");
+        let (backlog, trigger) = turns(&bench).await.remove(0);
+        let (slice, message_ids) = (backlog.slice(&trigger, 2), vec![bench.message(), bench.message()]);
+        let edition = bench.store.freezes(t(0)).await.expect("a list").edition;
+        let anew = Drained { backlog, trigger, slice, message_ids, edition };
+        assert_eq!(bench.store.drain(anew, t(1005)).await.expect("an answer"), Some(2));
     })
     .await;
 }
@@ -207,6 +228,7 @@ async fn an_edit_of_what_is_named_ends_a_backlog_and_any_other_carries_it_along(
             backlog: seen,
             trigger: before,
             message_ids: vec![bench.message()],
+            edition: 0,
         };
         assert_eq!(bench.store.drain(stale, t(1001)).await.expect("an answer"), None, "nothing of a former revision");
         assert_eq!(only(&bench, owner).await.revision, 2);

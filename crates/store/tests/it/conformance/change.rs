@@ -41,6 +41,7 @@ async fn listeners_hear_of_every_sort_of_change_and_whose_it_is_once_after_it_st
             trigger: Arc::new(timed.clone()),
             armed: next_at,
             message_ids: firings.iter().map(|_| bench.message()).collect(),
+            edition: 0,
             plan: Plan {
                 firings,
                 skipped,

@@ -95,7 +95,13 @@ async fn a_record_is_found_by_any_part_of_it() {
             next_at: Some(t(420)),
             ..Plan::default()
         };
-        let planned = Planned { trigger: Arc::clone(&trigger), armed: t(60), plan, message_ids: vec![bench.message()] };
+        let planned = Planned {
+            trigger: Arc::clone(&trigger),
+            armed: t(60),
+            plan,
+            message_ids: vec![bench.message()],
+            edition: 0,
+        };
         bench.store.commit_plans(vec![planned], t(370)).await.expect("a commit");
         let view = |skipped| SkippedView { skipped, recorded_at: t(370) };
         let id = trigger.id;
@@ -178,7 +184,7 @@ async fn one_reading_gives_so_much_at_most() {
             ..Plan::default()
         };
         let message_ids = plan.firings.iter().map(|_| bench.message()).collect();
-        let planned = Planned { trigger: Arc::clone(&trigger), armed: t(60), plan, message_ids };
+        let planned = Planned { trigger: Arc::clone(&trigger), armed: t(60), plan, message_ids, edition: 0 };
         let now = minute(LEDGER_MAX + 1);
         bench.store.commit_plans(vec![planned], now).await.expect("a commit");
         let found = ledger(&bench, owner, trigger.id, ALL, 0, usize::MAX).await;

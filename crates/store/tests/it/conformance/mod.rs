@@ -15,6 +15,7 @@ mod destination;
 mod event;
 mod firing;
 mod follow;
+mod freeze;
 mod head;
 mod idempotency;
 mod ledger;

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use oncue_domain::backlog::{Drained, PutOff};
 use oncue_domain::event::{Origin, Retention};
+use oncue_domain::freeze::{Said, pass_over};
 use oncue_domain::id::{EventId, TriggerId, UserId};
 use oncue_domain::occurrence::{Reason, Skipped};
 use oncue_domain::overlap::{Before, Overlap, Turn};
@@ -49,7 +50,7 @@ impl Slow {
         let next_at = armed.next_at.expect("it waits for something");
         let plan = plan_behind(&armed, t(second), &[], self.before(bench).await).expect("it waits for something");
         let message_ids = plan.firings.iter().map(|_| bench.message()).collect();
-        Planned { trigger: Arc::new(armed.trigger), armed: next_at, plan, message_ids }
+        Planned { trigger: Arc::new(armed.trigger), armed: next_at, plan, message_ids, edition: 0 }
     }
 
     /// A look of the scheduler at that second; what it found.
@@ -92,7 +93,8 @@ impl Slow {
         let put_off =
             PutOff { first, last, count: count.unsigned_abs(), is_held: false, absent_for: last.duration_since(t(0)) };
         let plan = Plan { put_off: vec![put_off], next_at: Some(t(60 * (count + 1))), ..Plan::default() };
-        let planned = Planned { trigger: Arc::new(armed.trigger), armed: first, plan, message_ids: Vec::new() };
+        let planned =
+            Planned { trigger: Arc::new(armed.trigger), armed: first, plan, message_ids: Vec::new(), edition: 0 };
         assert_eq!(bench.store.commit_plans(vec![planned], t(second)).await.expect("a commit").plans, 1);
     }
 
@@ -101,7 +103,7 @@ impl Slow {
         let (backlog, trigger) = bench.store.backlog_turns(None, 10, 10).await.expect("turns").into_iter().next()?;
         let slice = backlog.slice(&trigger, 10);
         let message_ids = slice.firings.iter().map(|_| bench.message()).collect();
-        Some(Drained { backlog, trigger, slice, message_ids })
+        Some(Drained { backlog, trigger, slice, message_ids, edition: 0 })
     }
 
     /// A round of the drainer at that second: how many it fired.
@@ -111,7 +113,7 @@ impl Slow {
 }
 
 fn done(turn: Turn, events: usize) -> Option<(Turn, Committed)> {
-    Some((turn, Committed { plans: 1, stale: 0, events }))
+    Some((turn, Committed { plans: 1, stale: 0, events, is_outdated: false }))
 }
 
 fn skipped(reason: Reason, first: i64, last: i64, count: u64) -> Skipped {
@@ -235,11 +237,15 @@ async fn who_is_to_wait_for_what_has_ended_meanwhile_stays_due() {
         assert_eq!(planned.plan.turn, Turn::Waits);
         bench.settle_all(t(151), |claim, at| answered(claim, 200, at)).await;
         let committed = bench.store.commit_plans(vec![planned.clone()], t(152)).await;
-        assert_eq!(committed, Ok(Committed { plans: 1, stale: 0, events: 0 }));
+        assert_eq!(committed, Ok(Committed { plans: 1, stale: 0, events: 0, is_outdated: false }));
         assert!(slow.is_due(&bench, 152).await, "nobody would call it up");
         assert_eq!(slow.look(&bench, 152).await, done(Turn::Free, 1));
         let committed = bench.store.commit_plans(vec![planned], t(153)).await;
-        assert_eq!(committed, Ok(Committed { plans: 0, stale: 1, events: 0 }), "it waits for something else by now");
+        assert_eq!(
+            committed,
+            Ok(Committed { plans: 0, stale: 1, events: 0, is_outdated: false }),
+            "it waits for something else by now"
+        );
     })
     .await;
 }
@@ -254,7 +260,11 @@ async fn whoever_fires_looks_once_more_whether_an_event_is_under_way() {
         let other = bench.trigger(slow.owner, every("1m")).await.id;
         let beside = bench.planned(slow.owner, other, t(60)).await;
         let committed = bench.store.commit_plans(vec![planned, beside], t(60)).await;
-        assert_eq!(committed, Ok(Committed { plans: 1, stale: 1, events: 1 }), "the other is not held back");
+        assert_eq!(
+            committed,
+            Ok(Committed { plans: 1, stale: 1, events: 1, is_outdated: false }),
+            "the other is not held back"
+        );
         assert_eq!(slow.look(&bench, 61).await, done(Turn::Waits, 0));
         bench.settle_all(t(70), |claim, at| answered(claim, 200, at)).await;
         assert_eq!(slow.look(&bench, 71).await, done(Turn::Waited, 0));
@@ -356,6 +366,32 @@ async fn who_waits_waits_on_after_a_restart() {
         bench.settle_all(t(200), |claim, at| answered(claim, 200, at)).await;
         assert_eq!(slow.look(&bench, 200).await, done(Turn::Waited, 1));
         assert_eq!(slow.fired(&bench).await, [60, 180]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_a_freeze_passes_over_makes_no_use_of_what_was_waited_for() {
+    everywhere(async |bench| {
+        let slow = Slow::new(&bench, minutely(Overlap::Skip)).await;
+        slow.look(&bench, 60).await;
+        assert_eq!(slow.look(&bench, 120).await, done(Turn::Waits, 0));
+        let freeze = Said { reason: None, until: Some(t(250)) };
+        bench.store.freeze(Some(slow.owner), freeze, t(130)).await.expect("a freeze");
+        bench.settle_all(t(400), |claim, at| answered(claim, 200, at)).await;
+        let freezes = bench.store.freezes(t(0)).await.expect("a list");
+        let armed = bench.get(slow.owner, slow.id).await;
+        let plan = pass_over(&armed, t(401), &freezes.all).expect("it was due when somebody froze");
+        let (trigger, message_ids, edition) = (Arc::new(armed.trigger), Vec::new(), freezes.edition);
+        let planned = Planned { trigger, armed: t(120), plan, message_ids, edition };
+        assert_eq!(bench.store.commit_plans(vec![planned], t(401)).await.expect("a commit").plans, 1);
+        assert_eq!(slow.before(&bench).await, Before::OverSince(t(400)));
+        let planned = Planned { edition, ..slow.planned(&bench, 401).await };
+        assert_eq!(planned.plan.turn, Turn::Waited);
+        assert_eq!(bench.store.commit_plans(vec![planned], t(401)).await.expect("a commit").plans, 1);
+        assert_eq!(slow.before(&bench).await, Before::Over);
+        let records = [skipped(Reason::Frozen, 120, 240, 3), skipped(Reason::Overlap, 300, 360, 2)];
+        assert_eq!((slow.skipped(&bench).await, slow.fired(&bench).await), (records.to_vec(), vec![60]));
     })
     .await;
 }

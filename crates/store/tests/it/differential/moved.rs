@@ -6,10 +6,12 @@ use std::collections::BTreeSet;
 use jiff::{SignedDuration, Timestamp};
 use oncue_domain::access::Registration;
 use oncue_domain::event::Event;
+use oncue_domain::freeze::Said;
 use oncue_domain::id::{EventId, Ids};
 use oncue_domain::store::{Call, EventFilter, EventPage, Fired, NewApiKey, NewTrigger, NewUser, Registered, Store};
 use oncue_store::copy::{self, Copied};
 
+use super::freeze::Freezing;
 use super::operation::Operation;
 use super::side::{Look, Side};
 use super::{Chance, Known, Replay, first_difference, number_from_environment};
@@ -30,6 +32,7 @@ fn beginning(seed: u64) -> Known {
         read: Vec::new(),
         plans: Vec::new(),
         absences: Vec::new(),
+        edition: 0,
         sign: None,
         left: None,
         gone_until: Timestamp::MIN,
@@ -56,7 +59,8 @@ async fn moved(seed: u64) -> usize {
     let has_default = chance.once_in(2);
     let mut known = beginning(seed);
     let mut sqlite = Side::new(Bench::new(Kind::SqliteFile, has_default).await, has_default);
-    for _ in 0..STEPS {
+    let mut frost = Chance(seed.rotate_left(29));
+    for step in 0..STEPS {
         let operation = Operation::draw(&mut chance, &mut known, &sqlite).await;
         if let Operation::Move(by) = &operation {
             known.now += *by;
@@ -64,6 +68,15 @@ async fn moved(seed: u64) -> usize {
         let outcome = sqlite.apply(&operation, &known).await;
         known.claims = sqlite.claims();
         operation.learn(&mut known, &outcome);
+        // Long before the end, so that enough has fired lately.
+        if step < STEPS / 2 && step % 8 == 5 && !known.users.is_empty() {
+            let freezing = Operation::Freezing(Freezing::draw(&mut frost, &known.users, known.now));
+            sqlite.apply(&freezing, &known).await;
+        } else if step == STEPS / 2 {
+            for scope in known.users.iter().copied().map(Some).chain([None]) {
+                sqlite.store().thaw(scope, known.now).await.expect("an answer");
+            }
+        }
     }
     // A tried-out trigger's number is never given out again, so there must be one.
     let definition = api("tried out");
@@ -126,6 +139,7 @@ async fn goes_on(store: &dyn Store, known: &mut Known, last: EventId) {
         expires_at: None,
     };
     store.create_api_key(key, now).await.expect("an answer").expect("a key");
+    store.freeze(Some(user.id), Said::default(), now).await.expect("a freeze of a number that nobody had");
     let call =
         Call { origin: oncue_domain::event::Origin::Api, payload: None, checked: None, message_id: known.message() };
     match store.fire(user.id, trigger, call, now).await.expect("an answer") {

@@ -6,6 +6,7 @@ use oncue_domain::arrival::{Arrived, Contents};
 use oncue_domain::audit::{Cursor, Defect, Repair};
 use oncue_domain::destination::{self, Standing};
 use oncue_domain::event::Origin;
+use oncue_domain::freeze::{pass_over, remembered_since};
 use oncue_domain::id::{ApiKeyId, DestinationId, MessageId, TriggerId, UserId};
 use oncue_domain::node::Work;
 use oncue_domain::payload::Payload;
@@ -14,6 +15,7 @@ use oncue_domain::store::{Call, EventFilter, NewApiKey, NewTrigger, NewUser, Pla
 use oncue_domain::trigger::{Arm, Definition, Edit};
 
 use super::again::Again;
+use super::freeze::Freezing;
 use super::many::Many;
 use super::once::Once;
 use super::run::Reporting;
@@ -68,6 +70,7 @@ pub(super) enum Operation {
     Many(Many),
     Once(Once),
     Reporting(Reporting),
+    Freezing(Freezing),
 }
 
 /// What becomes of an attempt.
@@ -125,6 +128,7 @@ impl Operation {
             Operation::Many(many) => many.method(),
             Operation::Once(once) => once.method(),
             Operation::Reporting(reporting) => reporting.method(),
+            Operation::Freezing(freezing) => freezing.method(),
         }
     }
 
@@ -315,7 +319,8 @@ async fn edit(chance: &mut Chance, known: &mut Known, model: &Side) -> Operation
         2 => Definition { expires_at: drawn.expires_at, ..old },
         _ => drawn,
     };
-    let mut edit = armed.edit(changed, known.now);
+    let freezes = model.store().freezes_of(armed.trigger.owner, remembered_since(known.now)).await;
+    let mut edit = armed.edit(changed, known.now).under(&armed, known.now, &freezes.expect("the model answers"));
     if let Some(details) = edit.trigger.definition.schedule.as_ref().filter(|_| chance.once_in(6)) {
         // Arms what may have fired already, as a clock that was put back does.
         edit.arm = Arm::Set(details.next_after(known.now - SignedDuration::from_mins(20)));
@@ -358,6 +363,8 @@ pub(super) fn call(chance: &mut Chance, known: &Known) -> Call {
 }
 
 async fn commit(chance: &mut Chance, known: &mut Known, model: &Side) -> Operation {
+    let freezes = model.store().freezes(remembered_since(known.now)).await.expect("the model answers");
+    known.edition = freezes.edition;
     if chance.once_in(6) && !known.plans.is_empty() {
         return Operation::CommitPlans(vec![chance.pick(&known.plans)]);
     }
@@ -369,9 +376,13 @@ async fn commit(chance: &mut Chance, known: &mut Known, model: &Side) -> Operati
         .into_iter()
         .zip(before)
         .filter_map(|(armed, before)| {
-            let (next_at, plan) = (armed.next_at?, plan_behind(&armed, known.now, &known.absences, before)?);
+            let next_at = armed.next_at?;
+            let plan = match pass_over(&armed, known.now, &freezes.all) {
+                Some(plan) => plan,
+                None => plan_behind(&armed, known.now, &known.absences, before)?,
+            };
             let message_ids = plan.firings.iter().map(|_| known.message()).collect();
-            Some(Planned { trigger: armed.trigger, armed: next_at, plan, message_ids })
+            Some(Planned { trigger: armed.trigger, armed: next_at, plan, message_ids, edition: freezes.edition })
         })
         .collect();
     known.plans.extend(plans.iter().cloned());

@@ -15,8 +15,10 @@ use oncue_domain::destination::alert::Streak;
 use oncue_domain::destination::{Destination, Standing, Target, Wanted};
 use oncue_domain::event::Event;
 use oncue_domain::firing;
+use oncue_domain::freeze::{Freeze, remembered_since};
 use oncue_domain::id::{ApiKeyId, DestinationId, EventId, MessageId, TriggerId, UserId};
 use oncue_domain::node::{Identity, NodeView, Work};
+use oncue_domain::occurrence::Reason;
 use oncue_domain::overlap::Before;
 use oncue_domain::plan::Absence;
 use oncue_domain::receipt::Receipt;
@@ -74,6 +76,7 @@ pub(super) struct Seen {
     nodes: Vec<(Identity, bool, Option<Work>)>,
     due: Vec<Armed<Arc<Trigger>>>,
     absences: Vec<Absence>,
+    freezes: Vec<Freeze>,
     inspection: Inspection,
     /// Of what is inspected.
     before: Vec<Before>,
@@ -100,6 +103,7 @@ struct Owned {
     latest_runs: Vec<Vec<Run>>,
     counts: Vec<EventCount>,
     keys: Vec<ApiKey>,
+    freezes: Vec<Freeze>,
     summary: Option<Summary>,
     destinations: Vec<Destination>,
     streaks: Vec<(DestinationId, Streak)>,
@@ -220,7 +224,9 @@ impl Side {
                 store.note_work(work);
                 Outcome { did_something: true, ..Outcome::default() }
             }
-            Operation::CommitPlans(plans) => {
+            Operation::CommitPlans(mut plans) => {
+                let ahead = store.freezes(now).await.expect("a list").edition - known.edition;
+                plans.iter_mut().for_each(|planned| planned.edition += ahead);
                 told(store.commit_plans(plans, now).await, |committed| committed.events > 0 && committed.plans > 0)
             }
             Operation::Claim => self.claim(now).await,
@@ -285,6 +291,7 @@ impl Side {
             Operation::Reporting(reporting) => {
                 reporting.clone().run(store, &self.events(reporting.owner).await, now).await
             }
+            Operation::Freezing(freezing) => freezing.run(store, now).await,
             Operation::Again(again) => again.run(store, &self.events(again.owner).await, now).await,
             Operation::Expire(age, limit) => {
                 told(store.expire(now - age, now, limit).await.map(|expired| expired.events), |gone| *gone > 0)
@@ -336,6 +343,7 @@ impl Side {
             nodes: store.nodes().await.expect("a list").into_iter().map(without_times).collect(),
             due: store.due(now, 100_000).await.expect("a list"),
             absences: store.absences().await.expect("a list"),
+            freezes: store.freezes(remembered_since(now)).await.expect("a list").all,
             inspection: Inspection::default(),
             before: Vec::new(),
             accounted: Vec::new(),
@@ -382,6 +390,13 @@ impl Side {
         };
         let asked = seen.inspection.triggers.iter().map(asked).collect();
         seen.accounts = store.accounts(asked).await.expect("accounts");
+        if known.gone_until > jiff::Timestamp::MIN {
+            // As `without_beginning`, where no reason is told; what overlaps comes in another order then.
+            for account in &mut seen.accounts {
+                account.skipped.iter_mut().for_each(|(first, last)| *first = *last);
+                account.skipped.sort_unstable();
+            }
+        }
         seen.accounted = accounted.into_iter().map(|at| at.filter(|at| *at > known.gone_until)).collect();
     }
 
@@ -402,6 +417,7 @@ impl Side {
             latest_runs: Vec::new(),
             counts: store.event_counts(owner, gone_until).await.expect("counts"),
             keys: store.api_keys(owner).await.expect("a list"),
+            freezes: store.freezes_of(owner, known.now).await.expect("a list"),
             summary: match look {
                 Look::AtEverything => Some(Summary::of(store, owner, known).await),
                 Look::Glance => None,
@@ -455,8 +471,11 @@ impl Side {
             owned.latest_runs.push(latest.into_iter().map(|of| of.run).collect());
             let mut skipped = store.skipped(owner, id, 1000).await.expect("records");
             skipped.retain(|view| view.recorded_at > known.gone_until);
+            skipped.iter_mut().for_each(|view| without_beginning(view, known));
             owned.skipped.push(skipped);
-            owned.ledgers.push(ledger(store, owner, id, known.now, known.gone_until.max(gone_until)).await);
+            let mut ledger = ledger(store, owner, id, known.now, known.gone_until.max(gone_until)).await;
+            ledger.skipped.iter_mut().for_each(|view| without_beginning(view, known));
+            owned.ledgers.push(ledger);
             let revisions = store.revisions(owner, id, None, 1000).await.expect("revisions");
             for revision in &revisions {
                 let found = store.revision(owner, id, revision.trigger.revision).await.expect("an answer");
@@ -502,6 +521,8 @@ impl Seen {
             ("due", !self.due.is_empty()),
             ("absences", !self.absences.is_empty()),
             ("events_before", self.before.contains(&Before::UnderWay)),
+            ("freezes", self.freezes.len() > 3),
+            ("freezes_of", owned(|owned| !owned.freezes.is_empty())),
             ("due_counts", self.due_counts.overdue > 0 && self.due_counts.next_at.is_some()),
             ("nodes", self.nodes.iter().any(|(_, _, work)| work.is_some())),
             ("inspect", !self.inspection.triggers.is_empty()),
@@ -567,6 +588,14 @@ async fn ledger(
     let mut ledger = found.expect("an answer").expect("it is the owner's");
     ledger.firings.iter_mut().for_each(|firing| firing.event = EventId(0));
     ledger
+}
+
+/// Once anything was told to go, perhaps not at once, a record of a freeze goes on with one of before on one side, and begins anew on the
+/// other.
+fn without_beginning(view: &mut SkippedView, known: &Known) {
+    if view.skipped.reason == Reason::Frozen && known.gone_until > jiff::Timestamp::MIN {
+        (view.skipped.first, view.skipped.count) = (view.skipped.last, 0);
+    }
 }
 
 fn without_times(node: NodeView) -> (Identity, bool, Option<Work>) {

@@ -36,7 +36,13 @@ async fn who_is_let_wait_while_what_is_waited_for_ends_elsewhere_is_called_up_or
         let plan = plan_behind(&armed, t(120), &[], Before::UnderWay).expect("it waits for something");
         assert_eq!(plan.turn, Turn::Waits);
         let next_at = armed.next_at.expect("it waits for something");
-        waits.push(Planned { trigger: Arc::new(armed.trigger), armed: next_at, plan, message_ids: Vec::new() });
+        waits.push(Planned {
+            trigger: Arc::new(armed.trigger),
+            armed: next_at,
+            plan,
+            message_ids: Vec::new(),
+            edition: 0,
+        });
     }
     let mut tasks = Vec::new();
     for (claim, wait) in claims.into_iter().zip(waits) {
@@ -68,7 +74,8 @@ async fn of_a_schedule_and_a_backlog_that_do_not_overlap_one_fires_at_once() {
             let (first, absent_for) = (t(60), SignedDuration::from_mins(1));
             let put_off = PutOff { first, last: first, count: 1, is_held: false, absent_for };
             let plan = Plan { put_off: vec![put_off], next_at: Some(t(120)), ..Plan::default() };
-            let planned = Planned { trigger: Arc::clone(&trigger), armed: first, plan, message_ids: Vec::new() };
+            let planned =
+                Planned { trigger: Arc::clone(&trigger), armed: first, plan, message_ids: Vec::new(), edition: 0 };
             one.store.commit_plans(vec![planned], t(119)).await.expect("a commit");
             plans.push(one.planned(owner, trigger.id, t(120)).await);
         }
@@ -78,7 +85,7 @@ async fn of_a_schedule_and_a_backlog_that_do_not_overlap_one_fires_at_once() {
         for ((backlog, trigger), planned) in turns.into_iter().zip(plans) {
             assert_eq!(trigger.id, planned.trigger.id);
             let slice = backlog.slice(&trigger, 10);
-            let drained = Drained { backlog, trigger, slice, message_ids: vec![other.message()] };
+            let drained = Drained { backlog, trigger, slice, message_ids: vec![other.message()], edition: 0 };
             let (by_plan, by_drain) = (Arc::clone(&one.store), Arc::clone(&other.store));
             tasks.push(tokio::spawn(async move {
                 let now = t(120);
@@ -103,7 +110,8 @@ async fn who_waits_for_what_a_node_ended_that_could_not_say_so_is_called_up_by_t
     node.fire_due(owner, id, t(60)).await;
     let armed = node.get(owner, id).await;
     let plan = plan_behind(&armed, t(120), &[], Before::UnderWay).expect("it waits for something");
-    let planned = Planned { trigger: Arc::new(armed.trigger), armed: t(120), plan, message_ids: Vec::new() };
+    let planned =
+        Planned { trigger: Arc::new(armed.trigger), armed: t(120), plan, message_ids: Vec::new(), edition: 0 };
     node.store.commit_plans(vec![planned], t(120)).await.expect("a commit");
     assert!(node.store.due(t(200), 10).await.expect("an answer").is_empty());
     let heard = Arc::new(Mutex::new(Vec::new()));

@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 
 use super::{Told, parts};
 use crate::api::actor::ActorDocument;
+use crate::api::freeze::FreezeDocument;
 use crate::api::pause::PauseDocument;
 use crate::api::time;
 use crate::api::trigger::SkippedDocument;
@@ -25,7 +26,7 @@ use crate::api::trigger::SkippedDocument;
     "is_occurrence": false,
     "sentence": "\"0 9 * * MON-FRI\" does not name Sat 28 Nov 2026 09:00 Europe/Riga: the day of the week, Saturday, does not match MON-FRI; its neighbours are Fri 27 Nov 2026 09:00 and Mon 30 Nov 2026 09:00.",
     "clock": null, "advice": ["Let the day of the week (MON-FRI) take Saturday as well."], "event": null, "skipped": null,
-    "absence": null, "edit": null, "pause": null, "unmet": [{"field": "day_of_week", "wanted": "MON-FRI", "shown": "Saturday"}],
+    "absence": null, "edit": null, "pause": null, "freeze": null, "unmet": [{"field": "day_of_week", "wanted": "MON-FRI", "shown": "Saturday"}],
     "before": "2026-11-27T07:00:00Z", "after": "2026-11-30T07:00:00Z", "fires_before": null, "counts": null, "revision": 1,
     "standing_since": "2026-11-23T12:00:00Z", "timezone": "Europe/Riga", "tzdata": "2026e"
 }))]
@@ -46,7 +47,7 @@ pub(super) struct InstantDocument {
     asked_at: String,
     /// What is told about: the same, or the nearest occurrence within the same second or minute.
     at: String,
-    /// `fired`, `fired_late`, `caught_up`, `backfilled`; `waiting` or `held` in a backlog; `missed`, `discarded`, `paused`, `superseded`, `overlap`, `merged`, `expired`, `spent`; `due`, `to_come`; `forgotten`: older than what is
+    /// `fired`, `fired_late`, `caught_up`, `backfilled`; `waiting` or `held` in a backlog; `missed`, `discarded`, `paused`, `frozen`, `superseded`, `overlap`, `merged`, `expired`, `spent`; `due`, `to_come`; `forgotten`: older than what is
     /// kept; `before_creation`; `said_otherwise`: the trigger has been edited since, and named nothing there before; `no_occurrence`;
     /// `only_called`, `only_test`; `lost`, which must not happen.
     #[schema(example = "paused")]
@@ -70,6 +71,8 @@ pub(super) struct InstantDocument {
     edit: Option<EditInShort>,
     /// What was said of the pause, where one is to blame.
     pause: Option<PauseDocument>,
+    /// The freeze, where one is to blame and is remembered.
+    freeze: Option<FreezeDocument>,
     /// The fields of the cron line that the wall clock did not meet.
     unmet: Vec<UnmetDocument>,
     /// The occurrence before.
@@ -210,6 +213,7 @@ impl InstantDocument {
             absence: absence.map(TimeSpan::absent),
             edit: account.edit.as_ref().map(EditInShort::of),
             pause: account.pause.as_ref().map(PauseDocument::of),
+            freeze: account.freeze.as_ref().map(FreezeDocument::of),
             unmet: unmet.collect(),
             before: account.neighbours.0.map(time),
             after: account.neighbours.1.map(time),

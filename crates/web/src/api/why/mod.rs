@@ -10,13 +10,14 @@ use jiff::{SignedDuration, Timestamp};
 use oncue_domain::agenda::Span;
 use oncue_domain::count::{HourCount, hour_of};
 use oncue_domain::error::Invalid;
+use oncue_domain::freeze::Freeze;
 use oncue_domain::id::UserId;
 use oncue_domain::overlap::Before;
 use oncue_domain::plan::Absence;
 use oncue_domain::revision::Revision;
 use oncue_domain::schedule::zone::{Zone, parse_instant};
 use oncue_domain::store::{Ledger, LedgerFiring, SkippedView};
-use oncue_domain::trigger::{Armed, Definition, Trigger};
+use oncue_domain::trigger::{Armed, Definition, Trigger, just_before};
 use oncue_domain::why::span::SpanAccount;
 use oncue_domain::why::{Account, Asked, Facts, Former, Made, NEAR, Verdict};
 
@@ -41,6 +42,7 @@ struct Known {
     former: Vec<Former>,
     ledger: Ledger,
     absences: Vec<Absence>,
+    freezes: Vec<Freeze>,
     gone_until: Timestamp,
     is_under_way: bool,
     now: Timestamp,
@@ -66,6 +68,8 @@ impl Known {
             former,
             ledger: ledger.ok_or_else(|| Fault::not_found("Trigger"))?,
             absences: app.store.absences().await?,
+            // What fell due at the very end of one may have been passed over already.
+            freezes: app.store.freezes_of(owner, just_before(span.from.min(now))).await?,
             gone_until,
             is_under_way,
             now,
@@ -81,6 +85,7 @@ impl Known {
             former: &self.former,
             ledger: &self.ledger,
             absences: &self.absences,
+            freezes: &self.freezes,
             gone_until: self.gone_until,
             is_under_way: self.is_under_way,
             now: self.now,

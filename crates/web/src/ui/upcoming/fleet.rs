@@ -3,6 +3,7 @@
 
 use jiff::Timestamp;
 use oncue_domain::agenda::{Agenda, Firing, Place, Question, Waiting, earliest_from};
+use oncue_domain::freeze::{Freeze, seen_through};
 use oncue_domain::id::UserId;
 use oncue_domain::store::{self, Store};
 use oncue_domain::trigger::TriggerHead;
@@ -52,10 +53,14 @@ impl Fleet {
     }
 
     /// How many will not fire by themselves, and why.
-    pub(super) fn still(&self, now: Timestamp) -> Vec<Still> {
+    pub(super) fn still(&self, freezes: &[Freeze], now: Timestamp) -> Vec<Still> {
         let mut still: Vec<Still> = Vec::new();
+        let fires_yet = |head: &TriggerHead| seen_through(head.clone(), freezes, now).next_at.is_some();
         for head in &self.triggers {
-            let word = Condition::of(head, false, now).word();
+            let word = match Condition::of(head, false, freezes, now) {
+                Condition::Frozen if fires_yet(head) => continue,
+                condition => condition.word(),
+            };
             match still.iter_mut().find(|still| still.word == word) {
                 Some(still) => still.count += 1,
                 None => still.push(Still { word, count: 1 }),
@@ -161,7 +166,7 @@ mod tests {
         make(&store, ada, |definition| definition.expires_at = Some(now())).await;
         make(&store, ada, |_| ()).await;
         let fleet = Fleet::of(&store, ada).await.expect("the model always works");
-        let still: Vec<_> = fleet.still(now()).into_iter().map(|still| (still.words(), still.count)).collect();
+        let still: Vec<_> = fleet.still(&[], now()).into_iter().map(|still| (still.words(), still.count)).collect();
         assert_eq!(still, [("paused", 2), ("expired", 1), ("fired by calls", 1)]);
         let span = Span { from: now(), until: now() + SignedDuration::from_hours(24) };
         let question = Question { now: now(), span, after: None, firings_max: 20 };

@@ -12,6 +12,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use jiff::Timestamp;
 use oncue_domain::agenda::{Agenda, Burst, Question, Span};
+use oncue_domain::freeze::seen_through;
 use oncue_domain::schedule::zone::Zone;
 
 use super::chart::Density;
@@ -100,8 +101,10 @@ pub(super) async fn show(
     let frame = Frame::of(&app, &caller, Where::Upcoming);
     let notice = Notice::take(&mut query);
     let (when, wrong_date) = When::take(query, now, frame.zone())?;
-    let fleet = Fleet::of(app.store.as_ref(), caller.owner()).await?;
-    let (still, is_empty, has_more_triggers) = (fleet.still(now), fleet.triggers.is_empty(), fleet.has_more);
+    let mut fleet = Fleet::of(app.store.as_ref(), caller.owner()).await?;
+    let (still, is_empty, has_more_triggers) =
+        (fleet.still(&caller.frozen, now), fleet.triggers.is_empty(), fleet.has_more);
+    fleet.triggers = fleet.triggers.into_iter().map(|head| seen_through(head, &caller.frozen, now)).collect();
     let question = Question { now, span: when.span(now, frame.zone()), after: when.after, firings_max: LINES_MAX };
     // Some tens of milliseconds of a core, which the scheduler's runtime must not miss.
     let foretold = tokio::task::spawn_blocking(move || Foretold::of(fleet.triggers, question));

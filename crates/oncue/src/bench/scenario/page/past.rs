@@ -171,7 +171,7 @@ impl Stage {
             .filter_map(|armed| {
                 let (next_at, plan) = (armed.next_at?, plan_of(&armed, now, &[])?);
                 let message_ids = plan.firings.iter().map(|_| self.ids.message(now)).collect();
-                Some(Planned { trigger: armed.trigger, armed: next_at, plan, message_ids })
+                Some(Planned { trigger: armed.trigger, armed: next_at, plan, message_ids, edition: 0 })
             })
             .collect();
         self.events += plans.iter().map(|planned| planned.plan.firings.len()).sum::<usize>();
