@@ -84,7 +84,8 @@ fn what_lost_its_place_while_the_server_was_down_is_found_told_and_put_right() {
     let server = setup.serve();
     let round = round_that_found(&server, 2);
     assert_eq!((&round["triggers"], &round["repaired"]), (&json!(2), &json!(2)), "{round}");
-    assert!(server.log().contains(&format!("the auditor found that trigger {once} waits for nothing")));
+    let line = format!("the auditor found that trigger {once} waits for nothing");
+    until("the log says so", || Some(()).filter(|()| server.log().contains(&line)));
     let metrics = server.nobody().get("/metrics").is(200).text;
     assert!(metrics.contains("oncue_audit_findings_total{defect=\"disarmed\"} 2"), "{metrics}");
     assert!(metrics.contains("oncue_audit_repairs_total 2"), "{metrics}");
