@@ -59,6 +59,8 @@ pub struct Inspected {
     pub fired: u64,
     /// What it waits for, if anything.
     pub cursor: Option<Cursor>,
+    /// Whether that is not looked at until an event of its own has ended, although none is under way.
+    pub is_forgotten: bool,
 }
 
 /// What is wrong with what a trigger waits for, or with what is written down about it.
@@ -74,6 +76,8 @@ pub enum Defect {
     Moved,
     /// It waits for something although it is paused, has expired, or has no schedule.
     Needless,
+    /// It waits for an event of its own to end, and none is under way, so nobody would look at it again.
+    Forgotten,
     /// It cannot be read, and so does not fire.
     Unreadable,
     /// Nothing says what became of some of its occurrences.
@@ -86,12 +90,13 @@ pub enum Defect {
 
 impl Defect {
     /// Every sort of defect.
-    pub const ALL: [Defect; 9] = [
+    pub const ALL: [Defect; 10] = [
         Defect::Disarmed,
         Defect::Astray,
         Defect::Outdated,
         Defect::Moved,
         Defect::Needless,
+        Defect::Forgotten,
         Defect::Unreadable,
         Defect::Missing,
         Defect::Doubled,
@@ -111,6 +116,7 @@ impl Defect {
             Defect::Outdated => "outdated",
             Defect::Moved => "moved",
             Defect::Needless => "needless",
+            Defect::Forgotten => "forgotten",
             Defect::Unreadable => "unreadable",
             Defect::Missing => "missing",
             Defect::Doubled => "doubled",
@@ -126,6 +132,7 @@ impl Defect {
             Defect::Outdated => "was armed for another revision of itself, which would never fire",
             Defect::Moved => "waits for an instant that new zone data has moved",
             Defect::Needless => "waits for an occurrence that it is not to fire at",
+            Defect::Forgotten => "waits for an event of its own to end although none is under way",
             Defect::Unreadable => "cannot be read and does not fire",
             Defect::Missing => "has occurrences of which nothing says what became",
             Defect::Doubled => "has occurrences that are accounted for twice",
@@ -180,7 +187,7 @@ impl Inspected {
         let floor = self.told_from(gone_until);
         match self.cursor {
             None => self.next_after(floor).is_none(),
-            Some(cursor) if cursor.revision != self.trigger.revision => false,
+            Some(cursor) if cursor.revision != self.trigger.revision || self.is_forgotten => false,
             Some(Cursor { next_at, .. }) if self.waits_to_go(next_at) => true,
             Some(Cursor { next_at, .. }) if next_at > now => self.next_after(floor.max(now)) == Some(next_at),
             Some(Cursor { next_at, .. }) => self.is_named(next_at),
@@ -215,6 +222,7 @@ impl Inspected {
                 (if expected.is_some() { Defect::Astray } else { Defect::Needless }, expected)
             }
             Some(cursor) if cursor.revision != trigger.revision => (Defect::Outdated, Some(cursor.next_at)),
+            Some(cursor) if self.is_forgotten => (Defect::Forgotten, Some(cursor.next_at)),
             Some(_) => return None,
         };
         Some(self.to_repair(defect, next_at, now))
@@ -353,7 +361,7 @@ mod tests {
             created_at: at(0),
             standing_since: at(0),
         };
-        Inspected { trigger, fired: 0, cursor: None }
+        Inspected { trigger, fired: 0, cursor: None, is_forgotten: false }
     }
 
     fn every_ten() -> Inspected {
@@ -523,7 +531,19 @@ mod tests {
         for defect in [Defect::Disarmed, Defect::Disarmed, Defect::Moved, Defect::Unreadable] {
             tally.note(defect);
         }
-        assert_eq!(Defect::ALL.map(|defect| tally.of(defect)), [2, 0, 0, 1, 0, 1, 0, 0, 0]);
+        assert_eq!(Defect::ALL.map(|defect| tally.of(defect)), [2, 0, 0, 1, 0, 0, 1, 0, 0, 0]);
         assert_eq!((tally.sum(), tally.mistakes()), (4, 3), "what has moved is no mistake");
+    }
+
+    #[test]
+    fn one_that_waits_for_an_event_that_has_ended_is_called_up_as_it_stands() {
+        let mut inspected = every_ten();
+        inspected.cursor = Some(Cursor { next_at: at(10), revision: inspected.trigger.revision });
+        assert!(inspected.is_in_order(at(-1), at(100)), "it may wait for as long as it has to");
+        inspected.is_forgotten = true;
+        assert!(!inspected.is_in_order(at(-1), at(100)));
+        let finding = inspected.finding(Some(at(0)), at(-1), at(100)).expect("nobody would look at it again");
+        assert_eq!(finding.defect, Defect::Forgotten);
+        assert_eq!(finding.repair.and_then(|repair| repair.next_at), Some(at(10)));
     }
 }

@@ -152,38 +152,11 @@ fn plan_after(
         let absence = absences.iter().find(|absence| absence.from < due && due < absence.to);
         let settled = match absence {
             _ if met_until.is_some_and(|met_until| due <= met_until) => {
-                let expiry = definition.expires_at.unwrap_or(Timestamp::MAX);
-                let until = met_until.unwrap_or(due).min(just_before(expiry));
-                let latest = schedule.latest_in(just_before(due), until).unwrap_or(due);
-                let met = |until, reason| Skipped::range(schedule, just_before(due), until, reason);
-                plan.turn = Turn::Waited;
-                if overlap == Overlap::Queue && !is_too_late(latest, now) {
-                    plan.skipped.extend(met(just_before(latest), Reason::Merged));
-                    plan.firings.push(Firing { scheduled_at: latest, caught_up: false });
-                } else {
-                    plan.skipped.extend(met(latest, Reason::Overlap));
-                }
-                latest
+                plan.settle_met(definition, schedule, due, met_until.unwrap_or(due), now)
             }
             Some(absence) => {
-                let expiry = definition.expires_at.unwrap_or(Timestamp::MAX);
-                let until = just_before(absence.to.min(expiry)).min(now);
-                let latest = schedule.latest_in(just_before(due), until).unwrap_or(due);
-                let missed = |until| Skipped::range(schedule, just_before(due), until, Reason::Missed);
-                match schedule.misfire() {
-                    Misfire::Latest if !is_too_late(latest, now) => {
-                        plan.skipped.extend(missed(just_before(latest)));
-                        plan.firings.push(Firing { scheduled_at: latest, caught_up: true });
-                    }
-                    Misfire::Latest | Misfire::Skip => plan.skipped.extend(missed(latest)),
-                    Misfire::All(bounds) => {
-                        let most = left(definition, fired, &plan).unwrap_or(u64::MAX);
-                        let put_off = put_off(schedule, (due, latest), &bounds, most, absence, now);
-                        plan.skipped.extend(missed(put_off.map_or(latest, |put_off| just_before(put_off.first))));
-                        plan.put_off.extend(put_off);
-                    }
-                }
-                latest
+                let most = left(definition, fired, &plan).unwrap_or(u64::MAX);
+                plan.settle_missed(definition, schedule, due, absence, most, now)
             }
             None if is_too_late(due, now) => {
                 // Only a store that could not write for a day brings us here; the bound keeps the way back short.
@@ -210,6 +183,24 @@ fn plan_after(
         plan.next_at = Some(last.checked_add(SignedDuration::from_micros(1)).unwrap_or(last));
     }
     plan
+}
+
+/// The first occurrence from `next_at` on that will fire if nothing changes, where that is what a trigger waits for. Of what fell due up to `now`
+/// of one that `is_behind` an event of its own none does, or the latest.
+pub fn first_to_fire(
+    schedule: &ScheduleDetails,
+    overlap: Overlap,
+    next_at: Timestamp,
+    is_behind: bool,
+    now: Timestamp,
+) -> Option<Timestamp> {
+    match overlap {
+        Overlap::Skip if is_behind && next_at <= now => schedule.next_after(now),
+        Overlap::Queue if is_behind && next_at <= now => {
+            Some(schedule.latest_in(just_before(next_at), now).unwrap_or(next_at))
+        }
+        Overlap::Allow | Overlap::Skip | Overlap::Queue => Some(next_at),
+    }
 }
 
 /// Whether nothing is left from `armed` on, which is then no occurrence, but what a trigger waits for that is to be deleted.
@@ -242,6 +233,58 @@ fn put_off(
 }
 
 impl Plan {
+    /// What of the occurrences from `due` on met an event that was under way until then. Gives the last of them.
+    fn settle_met(
+        &mut self,
+        definition: &Definition,
+        schedule: &ScheduleDetails,
+        due: Timestamp,
+        met_until: Timestamp,
+        now: Timestamp,
+    ) -> Timestamp {
+        let expiry = definition.expires_at.unwrap_or(Timestamp::MAX);
+        let until = met_until.min(just_before(expiry));
+        let latest = schedule.latest_in(just_before(due), until).unwrap_or(due);
+        let met = |until, reason| Skipped::range(schedule, just_before(due), until, reason);
+        self.turn = Turn::Waited;
+        if definition.overlap == Overlap::Queue && !is_too_late(latest, now) {
+            self.skipped.extend(met(just_before(latest), Reason::Merged));
+            self.firings.push(Firing { scheduled_at: latest, caught_up: false });
+        } else {
+            self.skipped.extend(met(latest, Reason::Overlap));
+        }
+        latest
+    }
+
+    /// What of the occurrences from `due` on fell due in the absence, of which `most` may fire at most. Gives the last of them.
+    fn settle_missed(
+        &mut self,
+        definition: &Definition,
+        schedule: &ScheduleDetails,
+        due: Timestamp,
+        absence: &Absence,
+        most: u64,
+        now: Timestamp,
+    ) -> Timestamp {
+        let expiry = definition.expires_at.unwrap_or(Timestamp::MAX);
+        let until = just_before(absence.to.min(expiry)).min(now);
+        let latest = schedule.latest_in(just_before(due), until).unwrap_or(due);
+        let missed = |until| Skipped::range(schedule, just_before(due), until, Reason::Missed);
+        match schedule.misfire() {
+            Misfire::Latest if !is_too_late(latest, now) => {
+                self.skipped.extend(missed(just_before(latest)));
+                self.firings.push(Firing { scheduled_at: latest, caught_up: true });
+            }
+            Misfire::Latest | Misfire::Skip => self.skipped.extend(missed(latest)),
+            Misfire::All(bounds) => {
+                let put_off = put_off(schedule, (due, latest), &bounds, most, absence, now);
+                self.skipped.extend(missed(put_off.map_or(latest, |put_off| just_before(put_off.first))));
+                self.put_off.extend(put_off);
+            }
+        }
+        latest
+    }
+
     /// How many firings come of it, now or later.
     pub fn fires(&self) -> u64 {
         let later = self.put_off.iter().map(|put_off| put_off.count);

@@ -12,6 +12,7 @@ use crate::occurrence::{Reason, Skipped};
 use crate::overlap::Overlap;
 use crate::payload::Payload;
 use crate::payload_schema::PayloadSchema;
+use crate::plan;
 use crate::run::Expectation;
 use crate::schedule::Schedule;
 
@@ -82,6 +83,9 @@ pub struct TriggerHead {
     pub created_at: Timestamp,
     /// The occurrence that it waits for.
     pub next_at: Option<Timestamp>,
+    /// Whether that waits for an event of its own to end, or did so until just now. Where only the trigger is at hand, one that does not
+    /// overlap is taken to.
+    pub is_behind: bool,
     /// How often its schedule has fired it, where that is limited; else 0.
     pub fired: u64,
 }
@@ -97,10 +101,15 @@ impl TriggerHead {
         self.expires_at.is_none_or(|end| now < end)
     }
 
-    /// Whether what it waits for should have fired long before `now`. Of one that does not overlap nobody can tell from this: it may wait for an
-    /// event to end.
+    /// Whether what it waits for should have fired long before `now`; what waits for an event of its own to end should not.
     pub fn is_overdue(&self, now: Timestamp) -> bool {
-        self.overlap.is_allowed() && self.next_at.is_some_and(|next_at| now.duration_since(next_at) > OVERDUE_AFTER)
+        !self.is_behind && self.next_at.is_some_and(|next_at| now.duration_since(next_at) > OVERDUE_AFTER)
+    }
+
+    /// The first occurrence from the one that it waits for on that will fire if nothing changes. Of what met an event under way none does, or the
+    /// latest.
+    pub fn first_to_fire(&self, now: Timestamp) -> Option<Timestamp> {
+        plan::first_to_fire(self.schedule.as_ref()?, self.overlap, self.next_at?, self.is_behind, now)
     }
 
     /// When it will fire if nothing changes, the earliest first, each occurrence named by its nominal time. What is overdue
@@ -108,7 +117,7 @@ impl TriggerHead {
     pub fn firings_to_come(&self, now: Timestamp) -> impl Iterator<Item = Timestamp> {
         let following = move |due: &Timestamp| self.schedule.as_ref()?.next_after((*due).max(now));
         let left = self.left().map_or(usize::MAX, |left| usize::try_from(left).unwrap_or(usize::MAX));
-        std::iter::successors(self.next_at, following).take_while(|due| self.lives_at(*due)).take(left)
+        std::iter::successors(self.first_to_fire(now), following).take_while(|due| self.lives_at(*due)).take(left)
     }
 
     /// How often it may still fire by its schedule, where that is limited.
@@ -142,6 +151,7 @@ impl<T: AsRef<Trigger>> From<&Armed<T>> for TriggerHead {
             expires_at: definition.expires_at,
             created_at: trigger.created_at,
             next_at: armed.next_at,
+            is_behind: !definition.overlap.is_allowed(),
             fired: armed.fired,
         }
     }
@@ -377,6 +387,18 @@ pub struct Edit {
     pub ends_backlogs: Option<Reason>,
 }
 
+impl Edit {
+    /// Whether it leaves the trigger waiting for what it was `seen` to wait for: then one that waits for an event of its own to end waits on, and
+    /// one that has waited has not forgotten it.
+    pub fn waits_on(&self, seen: Option<Timestamp>) -> bool {
+        let stays = match self.arm {
+            Arm::Keep => true,
+            Arm::Set(next_at) => next_at == seen,
+        };
+        stays && !self.trigger.definition.overlap.is_allowed()
+    }
+}
+
 /// Why a trigger cannot be fired by a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FireRefusal {
@@ -418,19 +440,19 @@ impl Trigger {
             && old.is_test == definition.is_test;
         let mut trigger = self.clone();
         trigger.revision += 1;
-        if stands && old.overlap != definition.overlap && next_at.is_some() {
-            // What waited is looked at anew: it may be to fire now, or never.
+        // What waits because it met an event is not let go by another choice: that might be a day of occurrences at once.
+        let is_choice_new = old.overlap != definition.overlap;
+        let settles_wait = is_choice_new && !old.overlap.is_allowed() && next_at.is_some_and(|next_at| next_at <= now);
+        if stands && !settles_wait {
             trigger.definition = definition;
-            return Edit { trigger, arm: Arm::Set(next_at), skipped: Vec::new(), ends_backlogs: None };
-        }
-        if stands {
-            trigger.definition = definition;
-            return Edit { trigger, arm: Arm::Keep, skipped: Vec::new(), ends_backlogs: None };
+            // A plan that was made by the former choice changes nothing any more.
+            let arm = if is_choice_new && next_at.is_some() { Arm::Set(next_at) } else { Arm::Keep };
+            return Edit { trigger, arm, skipped: Vec::new(), ends_backlogs: None };
         }
         // Only the expiry moved: what is due already and still lives is not lost to an edit that never meant it.
         // Where it has passed already, what would have come after it must not fire with what is due.
         let waits_on = old.schedule == definition.schedule && old.next_stays(&definition) && old.lives_at(now);
-        if let Some(next) = next_at.filter(|next| waits_on && definition.lives_at(*next)) {
+        if let Some(next) = next_at.filter(|next| waits_on && !settles_wait && definition.lives_at(*next)) {
             trigger.definition = definition;
             return Edit { trigger, arm: Arm::Set(Some(next)), skipped: Vec::new(), ends_backlogs: None };
         }
@@ -608,6 +630,27 @@ mod tests {
         let resumed = paused.edit(Definition { enabled: true, ..paused.definition.clone() }, None, at(45));
         assert_eq!(resumed.arm, Arm::Set(Some(at(50))), "the grid is still the old one");
         assert_eq!(resumed.skipped, [Skipped { reason: Reason::Paused, first: at(10), last: at(40), count: 4 }]);
+    }
+
+    #[test]
+    fn another_choice_of_overlap_settles_what_met_an_event_and_lets_go_of_none() {
+        let mut trigger = trigger();
+        let met = Skipped { reason: Reason::Superseded, first: at(10), last: at(20), count: 2 };
+        let choose = |trigger: &Trigger, overlap, now| {
+            let expires_at = Some(at(500)).filter(|_| overlap == Overlap::Queue);
+            trigger.edit(Definition { overlap, expires_at, ..trigger.definition.clone() }, Some(at(10)), at(now))
+        };
+        trigger.definition.overlap = Overlap::Skip;
+        for overlap in [Overlap::Allow, Overlap::Queue] {
+            let edit = choose(&trigger, overlap, 21);
+            assert_eq!((edit.arm, edit.skipped), (Arm::Set(Some(at(30))), vec![met]), "{overlap:?}");
+            assert_eq!(edit.ends_backlogs, None, "{overlap:?}");
+            let early = choose(&trigger, overlap, 9);
+            assert_eq!((early.arm, early.skipped), (Arm::Set(Some(at(10))), vec![]), "nothing is due");
+        }
+        trigger.definition.overlap = Overlap::Allow;
+        let edit = choose(&trigger, Overlap::Skip, 21);
+        assert_eq!((edit.arm, edit.skipped), (Arm::Set(Some(at(10))), vec![]), "what is due met nothing");
     }
 
     #[test]

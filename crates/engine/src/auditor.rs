@@ -256,7 +256,8 @@ impl Auditor {
                 return false;
             };
             // One that goes on firing waits for something else each time.
-            before.trigger == now.trigger && (finding.about.is_some() || before.cursor == now.cursor)
+            before.trigger == now.trigger
+                && (finding.about.is_some() || (before.cursor, before.is_forgotten) == (now.cursor, now.is_forgotten))
         };
         Ok(found.into_iter().filter(stands).collect())
     }

@@ -1,7 +1,7 @@
 //! Every due occurrence becomes a row. One way through: take what is due, decide in `domain::plan`, commit in one
 //! transaction, look again. It never holds triggers in memory; the index of what is armed answers in microseconds.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use oncue_domain::clock::Clock;
 use oncue_domain::freeze::{Freezes, pass_over, remembered_since};
 use oncue_domain::id::{Ids, TriggerId, UserId};
-use oncue_domain::overlap::{Before, Turn};
+use oncue_domain::overlap::Before;
 use oncue_domain::plan::{Absence, plan_behind};
 use oncue_domain::store::{Planned, Result, Store};
 use oncue_domain::trigger::{Armed, Trigger};
@@ -24,6 +24,9 @@ const SILENCE_MAX: SignedDuration = SignedDuration::from_secs(30);
 
 /// How long to wait when nothing that is due could be carried out.
 const STUCK_PAUSE: SignedDuration = SignedDuration::from_secs(1);
+
+/// How long to wait when a second look in a row found plans stale and nothing else: somebody is at those triggers, and has not come to an end.
+const STALE_PAUSE: SignedDuration = SignedDuration::from_millis(20);
 
 /// When to look again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +49,8 @@ pub struct Scheduler {
     freezes: Freezes,
     seen_at: Timestamp,
     hold_after: Option<SignedDuration>,
+    /// Whether all plans of the last look were stale.
+    was_stale: bool,
 }
 
 impl Scheduler {
@@ -62,7 +67,7 @@ impl Scheduler {
         let now = clock.now();
         let absences = store.begin_presence(now).await?;
         let freezes = store.freezes(remembered_since(now)).await?;
-        Ok(Scheduler { store, clock, ids, tally, absences, freezes, seen_at: now, hold_after: None })
+        Ok(Scheduler { store, clock, ids, tally, absences, freezes, seen_at: now, hold_after: None, was_stale: false })
     }
 
     /// What a trigger puts off of an absence that was longer than this waits for a person.
@@ -146,18 +151,22 @@ impl Scheduler {
         for Planned { trigger, .. } in &done {
             self.store.delete_done(trigger.owner, trigger.id, trigger.revision, now).await?;
         }
-        let observed = observe(&plans, now);
+        let mut observed = Observed::of(&plans, now);
         let committed = self.store.commit_plans(plans, now).await?;
         if committed.is_outdated {
             // Somebody has frozen or thawed since: nothing was carried out, and is planned anew.
             self.freezes = self.store.freezes(remembered_since(now)).await?;
         }
+        observed.leave_out(&committed.stale);
         observed.report();
         self.tally.note_fired(now, observed.fired(), observed.latest());
-        Ok(if committed.plans > 0 || committed.stale > 0 || !done.is_empty() {
+        let has_moved = committed.plans > 0 || !done.is_empty();
+        let is_stale = !has_moved && !committed.stale.is_empty();
+        let was_stale = std::mem::replace(&mut self.was_stale, is_stale);
+        Ok(if has_moved || is_stale && !was_stale {
             Wake::Now
         } else {
-            Wake::At(now + STUCK_PAUSE)
+            Wake::At(now + if is_stale { STALE_PAUSE } else { STUCK_PAUSE })
         })
     }
 
@@ -178,45 +187,69 @@ impl Scheduler {
 
 /// What the metrics will say once the commit stands.
 struct Observed {
-    lateness: Vec<SignedDuration>,
-    /// Those that waited for an event before them to end: that they are late says nothing about how time is kept.
-    waited: u64,
-    caught_up: u64,
-    skipped: u64,
+    /// Of each firing whose trigger it is, how late, and how it came about.
+    firings: Vec<(TriggerId, SignedDuration, Cue)>,
+    skipped: Vec<(TriggerId, u64)>,
 }
 
-fn observe(plans: &[Planned], now: Timestamp) -> Observed {
-    let firings = || plans.iter().flat_map(|planned| &planned.plan.firings);
-    let (behind, free): (Vec<&Planned>, Vec<&Planned>) =
-        plans.iter().partition(|planned| planned.plan.turn == Turn::Waited);
-    let on_cue = free.iter().flat_map(|planned| &planned.plan.firings).filter(|firing| !firing.caught_up);
-    Observed {
-        waited: behind.iter().flat_map(|planned| &planned.plan.firings).filter(|firing| !firing.caught_up).count()
-            as u64,
-        caught_up: firings().filter(|firing| firing.caught_up).count() as u64,
-        lateness: on_cue.map(|firing| now.duration_since(firing.scheduled_at)).collect(),
-        skipped: plans.iter().flat_map(|planned| planned.plan.all_skipped()).map(|skipped| skipped.count).sum(),
-    }
+/// How a firing came about.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Cue {
+    /// Its time had come.
+    Due,
+    /// It waited for an event before it to end: that it is late says nothing about how time is kept.
+    Waited,
+    /// It makes up for an absence.
+    CaughtUp,
 }
 
 impl Observed {
+    fn of(plans: &[Planned], now: Timestamp) -> Observed {
+        let firings = plans.iter().flat_map(|planned| {
+            let cue = if planned.fires_what_waited() { Cue::Waited } else { Cue::Due };
+            planned.plan.firings.iter().map(move |firing| {
+                let late = now.duration_since(firing.scheduled_at);
+                (planned.trigger.id, late, if firing.caught_up { Cue::CaughtUp } else { cue })
+            })
+        });
+        let skipped = plans
+            .iter()
+            .flat_map(|planned| planned.plan.all_skipped().map(|skipped| (planned.trigger.id, skipped.count)));
+        Observed { firings: firings.collect(), skipped: skipped.collect() }
+    }
+
+    /// Plans of these came to nothing.
+    fn leave_out(&mut self, stale: &[TriggerId]) {
+        if !stale.is_empty() {
+            let stale: HashSet<TriggerId> = stale.iter().copied().collect();
+            self.firings.retain(|(trigger, ..)| !stale.contains(trigger));
+            self.skipped.retain(|(trigger, _)| !stale.contains(trigger));
+        }
+    }
+
     fn fired(&self) -> u64 {
-        self.lateness.len() as u64 + self.waited + self.caught_up
+        self.firings.len() as u64
+    }
+
+    /// How late those were whose time had come.
+    fn lateness(&self) -> impl Iterator<Item = SignedDuration> {
+        self.firings.iter().filter(|(.., cue)| *cue == Cue::Due).map(|(_, late, _)| *late)
     }
 
     fn latest(&self) -> Option<SignedDuration> {
-        self.lateness.iter().copied().max()
+        self.lateness().max()
     }
 
     fn report(&self) {
         let lateness = metrics::histogram!("oncue_firing_lateness_seconds");
-        for late in &self.lateness {
+        for late in self.lateness() {
             lateness.record(late.as_secs_f64());
         }
-        metrics::counter!("oncue_firings_total", "origin" => "schedule")
-            .increment(self.lateness.len() as u64 + self.waited);
-        metrics::counter!("oncue_firings_total", "origin" => "catch-up").increment(self.caught_up);
-        metrics::counter!("oncue_skipped_occurrences_total").increment(self.skipped);
+        let caught_up = self.firings.iter().filter(|(.., cue)| *cue == Cue::CaughtUp).count() as u64;
+        metrics::counter!("oncue_firings_total", "origin" => "schedule").increment(self.fired() - caught_up);
+        metrics::counter!("oncue_firings_total", "origin" => "catch-up").increment(caught_up);
+        let skipped = self.skipped.iter().map(|(_, count)| count).sum();
+        metrics::counter!("oncue_skipped_occurrences_total").increment(skipped);
     }
 }
 
@@ -234,6 +267,14 @@ mod tests {
         fn now(&self) -> Timestamp {
             *self.0.lock().expect("a test holds it for a moment")
         }
+    }
+
+    #[test]
+    fn what_a_stale_plan_was_to_fire_is_not_counted() {
+        let trigger = |id| (TriggerId(id), SignedDuration::ZERO, Cue::Due);
+        let mut observed = Observed { firings: vec![trigger(1), trigger(2)], skipped: vec![(TriggerId(1), 3)] };
+        observed.leave_out(&[TriggerId(1)]);
+        assert_eq!((observed.fired(), observed.skipped.len(), observed.latest()), (1, 0, Some(SignedDuration::ZERO)));
     }
 
     #[tokio::test]

@@ -66,7 +66,7 @@ pub(crate) async fn alive() -> Json<Value> {
     }],
     "audit": {
         "ended_at": "2026-11-21T10:00:03Z", "seconds": 2.1, "triggers": 2950,
-        "defects": {"disarmed": 1, "astray": 0, "outdated": 0, "needless": 0, "unreadable": 0, "missing": 0, "doubled": 0, "unnamed": 0},
+        "defects": {"disarmed": 1, "astray": 0, "outdated": 0, "needless": 0, "forgotten": 0, "unreadable": 0, "missing": 0, "doubled": 0, "unnamed": 0},
         "repaired": 1, "moved": 0
     }
 }))]
@@ -86,7 +86,7 @@ pub(crate) struct PunctualityDocument {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Audit, example = json!({
     "ended_at": "2026-11-21T10:00:03Z", "seconds": 2.1, "triggers": 2950,
-    "defects": {"disarmed": 1, "astray": 0, "outdated": 0, "needless": 0, "unreadable": 0, "missing": 0, "doubled": 0, "unnamed": 0},
+    "defects": {"disarmed": 1, "astray": 0, "outdated": 0, "needless": 0, "forgotten": 0, "unreadable": 0, "missing": 0, "doubled": 0, "unnamed": 0},
     "repaired": 1, "moved": 0
 }))]
 struct AuditDocument {

@@ -42,18 +42,18 @@ pub struct Waiting<'a> {
     pub id: TriggerId,
     /// What names its occurrences.
     pub schedule: &'a ScheduleDetails,
-    /// The occurrence it waits for.
+    /// The occurrence it waits for, or, where that waits for an event of its own to end, the first that will fire.
     pub next_at: Timestamp,
     /// From when on nothing fires.
     pub expires_at: Option<Timestamp>,
 }
 
 impl<'a> Waiting<'a> {
-    /// The trigger, if it will ever fire by itself.
-    pub fn of(head: &'a TriggerHead) -> Option<Waiting<'a>> {
+    /// The trigger, if it will ever fire by itself from `now` on.
+    pub fn of(head: &'a TriggerHead, now: Timestamp) -> Option<Waiting<'a>> {
         let schedule = head.schedule.as_ref()?;
         let fires_at = |next: &Timestamp| !head.is_paused_at(*next) && !head.is_test && head.lives_at(*next);
-        let next_at = head.next_at.filter(fires_at)?;
+        let next_at = head.first_to_fire(now).filter(fires_at)?;
         let expires_at = match head.left() {
             None => head.expires_at,
             Some(0) => return None,

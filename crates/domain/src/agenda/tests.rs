@@ -2,6 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::id::UserId;
+use crate::overlap::Overlap;
 use crate::plan::plan;
 use crate::schedule::cron::CronExpression;
 use crate::schedule::every::Period;
@@ -52,7 +53,7 @@ fn armed(id: i64, schedule: Schedule, since: Timestamp) -> Armed {
 /// The heads are never given back: an agenda borrows them, and a test ends soon.
 fn waiting(fleet: &[Armed]) -> Vec<Waiting<'static>> {
     let heads: Vec<TriggerHead> = fleet.iter().map(TriggerHead::from).collect();
-    heads.leak().iter().filter_map(Waiting::of).collect()
+    heads.leak().iter().filter_map(|head| Waiting::of(head, Timestamp::MIN)).collect()
 }
 
 /// What is asked about the day, or so, from `from` on.
@@ -149,7 +150,7 @@ fn a_paused_a_finished_a_test_an_expired_and_a_called_trigger_never_fire() {
     let now = at("2026-11-21T10:00:00Z");
     let wait = armed(1, cron("0 * * * *", "UTC"), now);
     let head = TriggerHead::from(&wait);
-    assert!(Waiting::of(&head).is_some());
+    assert!(Waiting::of(&head, Timestamp::MIN).is_some());
     for still in [
         TriggerHead { next_at: None, ..head.clone() },
         TriggerHead { enabled: false, ..head.clone() },
@@ -157,7 +158,7 @@ fn a_paused_a_finished_a_test_an_expired_and_a_called_trigger_never_fire() {
         TriggerHead { expires_at: head.next_at, ..head.clone() },
         TriggerHead { schedule: None, ..head },
     ] {
-        assert!(Waiting::of(&still).is_none(), "{still:?}");
+        assert!(Waiting::of(&still, Timestamp::MIN).is_none(), "{still:?}");
     }
 }
 
@@ -345,5 +346,28 @@ proptest! {
             }
         }
         prop_assert_eq!(&paged, &row, "a page after the other gives the whole row");
+    }
+}
+
+#[test]
+fn of_what_waits_for_an_event_to_end_none_is_to_come_or_the_latest() {
+    let (start, now) = (at("2026-11-21T10:00:00Z"), at("2026-11-21T11:00:30Z"));
+    let minute = |count: i64| start + seconds(60 * count);
+    let named = |overlap: Overlap, is_behind: bool| -> Vec<Timestamp> {
+        let head: TriggerHead = (&armed(1, every(60, start), start)).into();
+        let expires_at = Some(minute(62) + seconds(1));
+        let head = TriggerHead { next_at: Some(minute(1)), overlap, is_behind, expires_at, ..head };
+        let span = Span { from: now, until: now + seconds(3_600) };
+        let waiting: Vec<Waiting> = Waiting::of(&head, now).into_iter().collect();
+        let row = Row::of(&waiting, Question { now, span, after: None, firings_max: 10 });
+        let dues: Vec<Timestamp> = row.firings.iter().map(|firing| firing.due).collect();
+        assert_eq!(head.firings_to_come(now).collect::<Vec<_>>(), dues);
+        assert_eq!(head.is_overdue(now), !is_behind);
+        dues
+    };
+    assert_eq!(named(Overlap::Skip, true), [minute(61), minute(62)]);
+    assert_eq!(named(Overlap::Queue, true), [minute(60), minute(61), minute(62)]);
+    for overlap in Overlap::ALL {
+        assert_eq!(named(overlap, false), [minute(1), minute(61), minute(62)], "it is only late");
     }
 }

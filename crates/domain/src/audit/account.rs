@@ -218,7 +218,7 @@ mod tests {
             created_at: at(0),
             standing_since: at(0),
         };
-        Inspected { trigger, fired: 0, cursor: Some(Cursor { next_at: at(1000), revision: 1 }) }
+        Inspected { trigger, fired: 0, cursor: Some(Cursor { next_at: at(1000), revision: 1 }), is_forgotten: false }
     }
 
     /// What is found from second 0 to 60: the first and the number of the missing, the doubled and the unnamed.

@@ -108,7 +108,7 @@ impl Forecast {
         let fleet = Fleet { triggers: &as_they_fire, ..fleet };
         let (mut heads, mut waiting) = (Vec::new(), Vec::new());
         for (which, head) in fleet.triggers.iter().enumerate() {
-            if let Some(one) = Waiting::of(head) {
+            if let Some(one) = Waiting::of(head, now) {
                 heads.push(which);
                 waiting.push(one);
             }

@@ -34,6 +34,7 @@ fn every(period_s: u64) -> Schedule {
 /// A trigger that has waited since `since` and sends to these destinations.
 fn head(id: i64, schedule: Schedule, since: Timestamp, goes_to: &[i64]) -> TriggerHead {
     TriggerHead {
+        is_behind: false,
         id: TriggerId(id),
         name: None,
         next_at: schedule.next_after(since),

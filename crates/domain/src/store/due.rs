@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::id::MessageId;
-use crate::overlap::Turn;
+use crate::id::{MessageId, TriggerId};
+use crate::occurrence::Reason;
+use crate::overlap::{Overlap, Turn};
 use crate::plan::Plan;
 use crate::trigger::Trigger;
 
@@ -41,6 +42,12 @@ impl Planned {
         self.edition != edition && self.plan.turn != Turn::Waits
     }
 
+    /// Whether what it fires waited for an event before it to end, and is late for that.
+    pub fn fires_what_waited(&self) -> bool {
+        let was_too_late = || self.plan.skipped.iter().any(|skipped| skipped.reason == Reason::Overlap);
+        self.plan.turn == Turn::Waited && self.trigger.definition.overlap == Overlap::Queue && !was_too_late()
+    }
+
     /// Whether nothing is left of a trigger that is to be deleted then ([`crate::store::Store::delete_done`]).
     pub fn is_done(&self) -> bool {
         self.plan.next_at.is_none() && self.trigger.definition.deletes_when_done()
@@ -48,12 +55,12 @@ impl Planned {
 }
 
 /// How much a commit of plans did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Committed {
     /// Plans that were carried out.
     pub plans: usize,
-    /// Plans whose trigger or whose freezes had changed meanwhile; they changed nothing.
-    pub stale: usize,
+    /// The triggers of plans that changed nothing: they or the freezes had changed meanwhile, or somebody else is at them.
+    pub stale: Vec<TriggerId>,
     /// Events that were written.
     pub events: usize,
     /// Whether any plan was made with another edition of the freezes than there is, and is stale for that.
@@ -63,13 +70,13 @@ pub struct Committed {
 /// How far it is with what everybody's triggers wait for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DueCounts {
-    /// Triggers whose occurrence is due, counted up to [`DUE_COUNTED_MAX`].
+    /// Triggers whose occurrence is due, counted up to [`DUE_COUNTED_MAX`]. What waited for an event of its own to end is due since it did.
     pub due: u64,
     /// Those of them that are overdue by more than [`crate::trigger::OVERDUE_AFTER`], counted up to [`DUE_COUNTED_MAX`].
     pub overdue: u64,
     /// The earliest occurrence that is still to come.
     pub next_at: Option<Timestamp>,
-    /// The earliest that any trigger waits for, due or not.
+    /// The earliest that any trigger waits for, due or not; what waited for an event of its own, or still does, is left out.
     pub earliest: Option<Timestamp>,
 }
 

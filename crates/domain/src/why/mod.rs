@@ -29,7 +29,7 @@ use crate::freeze::{Freeze, frozen_until};
 use crate::misfire::Misfire;
 use crate::occurrence::Reason;
 use crate::overlap::Overlap;
-use crate::plan::Absence;
+use crate::plan::{self, Absence};
 use crate::schedule::Schedule;
 use crate::schedule::cron::CronExpression;
 use crate::schedule::mismatch::Mismatch;
@@ -280,8 +280,9 @@ fn verdict(facts: Facts<'_>, at: Timestamp, standing: Option<Standing<'_>>) -> V
             _ if definition.is_paused_at(at) => Verdict::WouldButPaused,
             _ if freeze_at(facts, at, now).is_some() => Verdict::WouldButFrozen,
             Some(next) if *next <= at => {
-                // All that is overdue fires before it, but for what a freeze takes.
-                let waits_for = frozen_until(facts.freezes, now).flatten().map_or(*next, |end| end.max(*next));
+                // All that is overdue fires before it, but for what a freeze takes and what waits for an event to end and will not.
+                let first = first_to_fire(facts).unwrap_or(*next);
+                let waits_for = frozen_until(facts.freezes, now).flatten().map_or(first, |end| end.max(first));
                 let others = count_in(details, just_before(waits_for), just_before(at));
                 match facts.armed.left() {
                     Some(left) if left <= others => Verdict::Spent,
@@ -304,6 +305,13 @@ fn verdict(facts: Facts<'_>, at: Timestamp, standing: Option<Standing<'_>>) -> V
         _ if is_spent => Verdict::Spent,
         _ => Verdict::Lost,
     }
+}
+
+/// The first occurrence that will fire if nothing changes.
+fn first_to_fire(facts: Facts<'_>) -> Option<Timestamp> {
+    let Facts { armed: Armed { trigger, next_at, .. }, is_under_way, now, .. } = facts;
+    let details = trigger.definition.schedule.as_ref()?;
+    plan::first_to_fire(details, trigger.definition.overlap, (*next_at)?, is_under_way, now)
 }
 
 /// What waits because somebody asked for it once more. It is named by what the trigger says now, and none of it fires once that has expired.

@@ -616,6 +616,28 @@ fn what_a_term_takes_away_names_the_term() {
 }
 
 #[test]
+fn what_will_not_fire_for_having_met_an_event_uses_up_no_limit() {
+    for (overlap, expected) in
+        [(Overlap::Skip, [("spent", 3), ("to_come", 3)]), (Overlap::Queue, [("spent", 4), ("to_come", 2)])]
+    {
+        let terms = Terms { max_fires: MaxFires::new(3), ..Terms::default() };
+        let schedule = every("1h", MADE);
+        let mut case = Case::of(Some(schedule.clone())).changed(|trigger| {
+            trigger.definition.schedule = Some(ScheduleDetails::new(schedule, None, terms, Zones::utc()));
+            trigger.definition.overlap = overlap;
+        });
+        case.armed.next_at = Some(at("2026-11-26T07:00:00Z"));
+        let facts = Facts { is_under_way: true, ..case.facts() };
+        let span = Span { from: at("2026-11-26T12:30:00Z"), until: at("2026-11-26T18:30:00Z") };
+        assert_eq!(SpanAccount::of(facts, span).tally().into_iter().collect::<Vec<_>>(), expected);
+        let account = Account::of(facts, Asked::instant(at("2026-11-26T14:00:00Z")), &zone("Europe/Riga"));
+        assert_eq!(account.verdict.word(), "to_come");
+        let free = SpanAccount::of(case.facts(), span).tally();
+        assert_eq!(free.into_iter().collect::<Vec<_>>(), [("spent", 6)], "nothing is under way");
+    }
+}
+
+#[test]
 fn what_a_limit_leaves_out_is_spent() {
     let limited = |number| {
         let terms = Terms { max_fires: MaxFires::new(number), ..Terms::default() };

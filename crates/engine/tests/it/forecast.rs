@@ -182,7 +182,7 @@ async fn check(wishes: &[Wish], now: Timestamp) -> u64 {
     let forecast = Forecast::of(Fleet { triggers: &heads, receivers: &receivers, freezes: &[] }, span, now);
     assert_eq!((forecast.uncounted, forecast.smoothed), ((0, 0), 0), "all of it is looked at");
     let waiting: Vec<(TriggerId, Waiting)> =
-        heads.iter().filter_map(|head| Some((head.id, Waiting::of(head)?))).collect();
+        heads.iter().filter_map(|head| Some((head.id, Waiting::of(head, now)?))).collect();
     let all: Vec<Waiting> = waiting.iter().map(|(_, waiting)| *waiting).collect();
     let question = Question { now, span, after: None, firings_max: usize::MAX };
     let row = Row::of(&all, question).firings.into_iter().map(|firing| (firing.due, waiting[firing.which].0));

@@ -143,7 +143,8 @@ impl Report {
             1 => format!("One defect among {triggers} scheduled triggers."),
             many => format!("{many} defects among {triggers} scheduled triggers."),
         };
-        let mendable = [Defect::Disarmed, Defect::Astray, Defect::Outdated, Defect::Moved, Defect::Needless];
+        let mendable =
+            [Defect::Disarmed, Defect::Astray, Defect::Outdated, Defect::Moved, Defect::Needless, Defect::Forgotten];
         if found.sum() > 0 {
             text += &match (self.is_repaired, mendable.iter().any(|defect| found.of(*defect) > 0)) {
                 (true, _) => format!(" Put right: {repaired}.\n"),

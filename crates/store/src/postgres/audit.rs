@@ -5,7 +5,7 @@
 use deadpool_postgres::Client;
 use jiff::Timestamp;
 use oncue_domain::act::Act;
-use oncue_domain::audit::{ACCOUNT_MAX, Account, Asked, Cursor, Inspected, Repair, ZoneData};
+use oncue_domain::audit::{ACCOUNT_MAX, Account, Asked, Cursor, Defect, Inspected, Repair, ZoneData};
 use oncue_domain::event::Origin;
 use oncue_domain::id::{TriggerId, UserId};
 use oncue_domain::store::{Inspection, Result};
@@ -15,7 +15,7 @@ use super::event::KEPT;
 use super::hint::Changes;
 use super::log::announce;
 use super::trigger::{TRIGGER, TRIGGER_COLUMNS, lock_trigger, note_armed, set_cursor, trigger};
-use super::{Shared, act, answered, column, execute, limit_of, query, query_first};
+use super::{Shared, act, answered, column, execute, limit_of, overlap, query, query_first};
 use crate::codec::{self, broken, instant, origin_to_number};
 
 pub(super) async fn inspect(
@@ -29,15 +29,17 @@ pub(super) async fn inspect(
     let columns = TRIGGER.replace("triggers.payload_schema", "NULL::text").replace("triggers.payload", "NULL::text");
     // A limit is never turned into a join, so the rows of each are looked up, however many there are of others.
     let sql = format!(
-        "SELECT {columns}, cursors.next_at, cursors.revision, limits.fired
+        "SELECT {columns}, cursors.next_at, cursors.revision, limits.fired, cursors.is_forgotten
          FROM triggers LEFT JOIN LATERAL (
-             SELECT next_at, revision FROM cursors WHERE cursors.trigger_id = triggers.id LIMIT 1
+             SELECT next_at, revision, {is_forgotten} AS is_forgotten
+             FROM cursors WHERE cursors.trigger_id = triggers.id LIMIT 1
          ) AS cursors ON TRUE LEFT JOIN LATERAL (
              SELECT fired FROM limits WHERE limits.trigger_id = triggers.id LIMIT 1
          ) AS limits ON TRUE
          WHERE triggers.id > $1
          ORDER BY triggers.id
-         LIMIT $2"
+         LIMIT $2",
+        is_forgotten = overlap::is_forgotten(),
     );
     let rows = query(client, &sql, &[&after.map_or(i64::MIN, |id| id.0), &limit_of(limit)]).await?;
     let mut inspection = Inspection::default();
@@ -61,7 +63,8 @@ pub(super) async fn inspect(
 
 fn inspected(row: &Row, shared: &Shared) -> Result<Inspected> {
     let fired = codec::fired(column(row, TRIGGER_COLUMNS + 2)?)?;
-    Ok(Inspected { trigger: trigger(row, shared)?, fired, cursor: cursor(row, TRIGGER_COLUMNS)? })
+    let is_forgotten = column::<Option<bool>>(row, TRIGGER_COLUMNS + 3)?.unwrap_or(false);
+    Ok(Inspected { trigger: trigger(row, shared)?, fired, cursor: cursor(row, TRIGGER_COLUMNS)?, is_forgotten })
 }
 
 /// What two columns that begin at `at` say that a trigger waits for.
@@ -143,7 +146,14 @@ pub(super) async fn rearm(shared: &Shared, repair: Repair) -> Result<bool> {
     if (revision, seen) != (Some(repair.revision), repair.seen) {
         return Ok(false);
     }
-    set_cursor(&transaction, repair.trigger, repair.revision, repair.next_at).await?;
+    if repair.defect == Defect::Forgotten {
+        // The end may have been committed already, by somebody who has yet to call it up.
+        if !overlap::remember(&transaction, repair.trigger, repair.found_at).await? {
+            return Ok(false);
+        }
+    } else {
+        set_cursor(&transaction, repair.trigger, repair.revision, repair.next_at).await?;
+    }
     let row = query_first(&transaction, "SELECT name FROM triggers WHERE id = $1", &[&repair.trigger.0]).await?;
     let name = row.map(|row| column(&row, 0)).transpose()?.flatten();
     act::write_own(&transaction, &Act::trigger_rearmed(&repair, name), repair.found_at).await?;

@@ -19,16 +19,27 @@ const HEAD: &str = "triggers.id, triggers.name, triggers.schedule, triggers.webh
                     triggers.is_test, triggers.enabled, triggers.expires_at, triggers.created_at, \
                     (SELECT next_at FROM cursors WHERE cursors.trigger_id = triggers.id), triggers.destinations, \
                     (SELECT fired FROM limits WHERE limits.trigger_id = triggers.id), \
-                    triggers.pause_reason, triggers.pause_until, triggers.overlap";
+                    triggers.pause_reason, triggers.pause_until, triggers.overlap, \
+                    (SELECT coalesce(waits OR next_at <= waited_until, FALSE) FROM cursors WHERE cursors.trigger_id = triggers.id)";
 
 /// How many columns that is.
-const HEAD_COLUMNS: usize = 15;
+const HEAD_COLUMNS: usize = 16;
 
 /// An owner of at most so many triggers is told what is next from those; for one of more, the soonest of all are looked through.
 const FEW: usize = 5_000;
 
 /// So many of the soonest of all are looked through.
 const LOOKED_THROUGH_MAX: usize = 10_000;
+
+/// Which cursors are looked at: those of which that is so, each sort by an index of its own.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Which(&'static str);
+
+/// Those that wait for their time.
+const IN_TIME: Which = Which("NOT cursors.waits");
+
+/// Those that wait for an event of their own to end.
+const BEHIND: Which = Which("cursors.waits");
 
 fn head(row: &Row, shared: &Shared) -> Result<TriggerHead> {
     let schedule: Option<&str> = column(row, 2)?;
@@ -49,6 +60,7 @@ fn head(row: &Row, shared: &Shared) -> Result<TriggerHead> {
         expires_at: expires_at.map(instant).transpose()?,
         created_at: instant(column(row, 8)?)?,
         next_at: next_at.map(instant).transpose()?,
+        is_behind: column::<Option<bool>>(row, 15)?.unwrap_or(false),
         fired: codec::fired(column(row, 11)?)?,
     })
 }
@@ -63,8 +75,8 @@ pub(super) async fn list(client: &Client, shared: &Shared, owner: UserId, limit:
 }
 
 pub(super) async fn soonest(client: &Client, shared: &Shared, owner: UserId, limit: usize) -> Result<Vec<TriggerHead>> {
-    let mut heads = behind_events(client, shared, owner, limit).await?;
-    heads.extend(waiting(client, shared, owner, Timestamp::MAX, limit).await?);
+    let mut heads = waiting(client, shared, owner, BEHIND, Timestamp::MAX, limit).await?;
+    heads.extend(waiting(client, shared, owner, IN_TIME, Timestamp::MAX, limit).await?);
     // One that was called up between the two looks is in both.
     heads.sort_by_key(|head| (head.next_at, head.id));
     heads.dedup_by_key(|head| head.id);
@@ -72,38 +84,21 @@ pub(super) async fn soonest(client: &Client, shared: &Shared, owner: UserId, lim
     Ok(heads)
 }
 
-/// The owner's triggers that wait for an event of their own to end, those that have waited the longest first.
-async fn behind_events(
-    client: &impl GenericClient,
-    shared: &Shared,
-    owner: UserId,
-    limit: usize,
-) -> Result<Vec<TriggerHead>> {
-    let sql = format!(
-        "SELECT {HEAD}
-         FROM (SELECT trigger_id, next_at FROM cursors WHERE waits ORDER BY next_at, trigger_id) AS behind
-              CROSS JOIN LATERAL (SELECT * FROM triggers WHERE id = behind.trigger_id OFFSET 0) AS triggers
-         WHERE triggers.owner = $1
-         ORDER BY behind.next_at, behind.trigger_id
-         LIMIT $2"
-    );
-    let rows = query(client, &sql, &[&owner.0, &limit_of(limit)]).await?;
-    rows.iter().filter_map(|row| listed(head(row, shared)).transpose()).collect()
-}
-
-/// The owner's triggers that wait for something up to `until`, the earliest first; none that waits for an event to end.
+/// The owner's triggers that wait for something up to `until`, those that have waited for the longest, or the earliest, first.
 async fn waiting(
     client: &impl GenericClient,
     shared: &Shared,
     owner: UserId,
+    which: Which,
     until: Timestamp,
     limit: usize,
 ) -> Result<Vec<TriggerHead>> {
-    let rows = match has_few(client, owner).await? {
-        true => waiting_of_few(client, owner, until, limit).await?,
-        false => match waiting_of_many(client, owner, until, limit).await? {
+    // Hardly any wait for an event: those are found the soonest among all who do.
+    let rows = match which == IN_TIME && has_few(client, owner).await? {
+        true => waiting_of_few(client, owner, which, until, limit).await?,
+        false => match waiting_of_many(client, owner, which, until, limit).await? {
             Some(rows) => rows,
-            None => waiting_of_few(client, owner, until, limit).await?,
+            None => waiting_of_few(client, owner, which, until, limit).await?,
         },
     };
     readable_heads(&rows, shared)
@@ -117,15 +112,17 @@ async fn has_few(client: &impl GenericClient, owner: UserId) -> Result<bool> {
 async fn waiting_of_few(
     client: &impl GenericClient,
     owner: UserId,
+    which: Which,
     until: Timestamp,
     limit: usize,
 ) -> Result<Vec<Row>> {
+    let Which(is) = which;
     let sql = format!(
         "WITH next AS MATERIALIZED (
              SELECT own.id, cursors.next_at
              FROM (SELECT id FROM triggers WHERE owner = $1 ORDER BY id) AS own
                   CROSS JOIN LATERAL (
-                      SELECT next_at FROM cursors WHERE trigger_id = own.id AND NOT waits AND next_at <= $2 OFFSET 0
+                      SELECT next_at FROM cursors WHERE trigger_id = own.id AND {is} AND next_at <= $2 OFFSET 0
                   ) AS cursors
              ORDER BY cursors.next_at, own.id
              LIMIT $3
@@ -141,14 +138,16 @@ async fn waiting_of_few(
 async fn waiting_of_many(
     client: &impl GenericClient,
     owner: UserId,
+    which: Which,
     until: Timestamp,
     limit: usize,
 ) -> Result<Option<Vec<Row>>> {
+    let Which(is) = which;
     let sql = format!(
         "SELECT {HEAD}
          FROM (SELECT trigger_id, next_at
                FROM cursors
-               WHERE NOT waits AND next_at <= $2
+               WHERE {is} AND next_at <= $2
                ORDER BY next_at, trigger_id
                LIMIT $4) AS soonest
               CROSS JOIN LATERAL (SELECT * FROM triggers WHERE id = soonest.trigger_id OFFSET 0) AS triggers
@@ -161,8 +160,8 @@ async fn waiting_of_many(
     if rows.len() >= limit {
         return Ok(Some(rows));
     }
-    let sql = "SELECT 1 FROM cursors WHERE NOT waits AND next_at <= $1 ORDER BY next_at LIMIT 1 OFFSET $2";
-    let beyond = query_first(client, sql, &[&until, &limit_of(LOOKED_THROUGH_MAX)]).await?;
+    let sql = format!("SELECT 1 FROM cursors WHERE {is} AND next_at <= $1 ORDER BY next_at LIMIT 1 OFFSET $2");
+    let beyond = query_first(client, &sql, &[&until, &limit_of(LOOKED_THROUGH_MAX)]).await?;
     Ok(beyond.is_none().then_some(rows))
 }
 
@@ -176,7 +175,7 @@ pub(super) async fn attention(
     let transaction = moment(client).await?;
     let due_until = now.checked_sub(OVERDUE_AFTER).unwrap_or(Timestamp::MIN);
     let (mut overdue, tally, failing) = tokio::try_join!(
-        waiting(&transaction, shared, owner, due_until, ATTENTION_MAX),
+        waiting(&transaction, shared, owner, IN_TIME, due_until, ATTENTION_MAX),
         tally(&transaction, owner, now),
         failing(&transaction, shared, owner, gone_until),
     )?;

@@ -159,6 +159,8 @@ struct Shared {
     /// Triggers that were read lately, by id, valid for their revision only.
     parsed: Mutex<HashMap<TriggerId, Arc<Trigger>>>,
     cron_lines: CronLines,
+    /// Where the next sweep over what waits for an event to end begins.
+    swept_to: Mutex<(i64, i64)>,
 }
 
 impl Shared {

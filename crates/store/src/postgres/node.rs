@@ -303,7 +303,7 @@ async fn sweep_once(shared: &Shared, looks_for_orphans: bool) -> Result<u64> {
         released += delivery::release_orphans(&client).await?;
         shared.node.compare(&list(&client, &shared.node).await?);
         released += order::call_up_all(&client).await?;
-        if overlap::call_up_all(&client, shared.clock.now()).await? > 0 {
+        if overlap::call_up_all(&client, shared, shared.clock.now()).await? > 0 {
             shared.hints.announce(&Changes { armed: true, ..Changes::default() });
         }
     }

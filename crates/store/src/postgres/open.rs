@@ -19,7 +19,7 @@ use super::node::{self, Node};
 use super::partition::{self, Partitions};
 use super::readers::LISTS_AT_ONCE;
 use super::task::{Task, Tasks, go_on};
-use super::{Postgres, Shared, clock, copy, migrate, silence};
+use super::{Postgres, Shared, clock, copy, migrate, overlap, silence};
 use crate::Settings;
 use crate::codec::CronLines;
 use crate::migrations::OLDER;
@@ -89,6 +89,7 @@ impl Postgres {
             outbox_looked_at: Mutex::default(),
             parsed: Mutex::default(),
             cron_lines: CronLines::default(),
+            swept_to: Mutex::new(overlap::FROM_THE_FIRST),
         });
         if let Role::Node(_) = role {
             partition::prepare(&shared, shared.clock.now()).await.map_err(in_words)?;

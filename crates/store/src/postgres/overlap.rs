@@ -3,27 +3,44 @@
 //! trigger waits in `cursors` without being looked at.
 //!
 //! Whoever is to let it wait locks its cursor first and looks then, in a statement of its own; whoever ends something that is marked calls it
-//! up after the commit, under the same lock. So either the end is seen, and it does not wait, or the call finds it waiting. What a
-//! node does not come to call up, because it ends in between, is called up by the sweep of all nodes (`call_up_all`).
+//! up after the commit, under the same lock, and looks a few times where somebody else has that. So either the end is seen, and it does not wait,
+//! or the call finds it waiting. What a node does not come to call up, because it ends in between or somebody else is frozen, is called up by
+//! the sweep of all nodes (`call_up_all`).
 //!
 //! What fires such a trigger by itself, its schedule or a backlog, does so alone (`alone`): it takes a lock that there is for each trigger, and looks
 //! under it, by the statement that fires, whether an event is under way. Calls take no lock; they fire in any case, as if after what fires then.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use deadpool_postgres::{Client, GenericClient};
 use jiff::Timestamp;
 use oncue_domain::event::Origin;
 use oncue_domain::id::{TriggerId, UserId};
 use oncue_domain::overlap::Before;
-use oncue_domain::store::{Planned, Result};
+use oncue_domain::store::{Error, Planned, Result};
 use oncue_domain::trigger::Trigger;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
 use super::hint::Changes;
-use super::{Shared, answered, column, execute, locks, query, query_first};
+use super::{Shared, answered, column, execute, limit_of, lock, locks, query, query_first};
 use crate::codec::instant;
+
+/// Whether a row of `cursors` is that of a trigger which waited, and has not been planned since: its lateness is its own.
+pub(super) const CALLED_UP: &str = "waited_until IS NOT NULL AND next_at <= waited_until";
+
+/// The earliest occurrence that would have been carried out if anybody had been here.
+pub(super) const EARLIEST_LEFT: &str = "SELECT next_at FROM cursors
+     WHERE NOT waits AND (waited_until IS NULL OR next_at > waited_until)
+     ORDER BY next_at LIMIT 1";
+
+/// How long whoever calls up waits for those who are at the same cursors, look by look.
+const LOOK_AGAIN_AFTER: [Duration; 3] =
+    [Duration::from_millis(5), Duration::from_millis(10), Duration::from_millis(20)];
+
+/// So many of those that wait are looked at by one statement of the sweep.
+const SWEPT_MAX: usize = 5_000;
 
 /// Whether an event of the trigger is under way whose number stands there. Asked one by one, so that neither table is ever read as a whole.
 fn is_under_way(trigger: &str) -> String {
@@ -41,6 +58,12 @@ pub(super) fn may_go() -> String {
                        WHERE its.id = backlogs.trigger_id AND its.overlap IS NOT NULL), FALSE)",
         is_under_way = is_under_way("its.id"),
     )
+}
+
+/// Whether the trigger of a row of `cursors` waits for an event to end of which none is under way.
+pub(super) fn is_forgotten() -> String {
+    let is_under_way = is_under_way("cursors.trigger_id");
+    format!("CASE WHEN cursors.waits THEN NOT {is_under_way} ELSE FALSE END")
 }
 
 /// Carries out a statement that fires these triggers where nothing of theirs is under way. Its last parameter, which is added here, are
@@ -97,10 +120,11 @@ pub(super) async fn events_before(client: &Client, triggers: &[(UserId, TriggerI
     Ok(before)
 }
 
-/// The triggers wait until nothing of theirs is under way, those of which anything still is. How many of these plans still held.
-pub(super) async fn wait(shared: &Shared, plans: &[Planned]) -> Result<usize> {
+/// The triggers wait until nothing of theirs is under way; where nothing is by now, what was due at `now` met it all the same. Those of
+/// which these plans still held.
+pub(super) async fn wait(shared: &Shared, plans: &[Planned], now: Timestamp) -> Result<Vec<i64>> {
     if plans.is_empty() {
-        return Ok(0);
+        return Ok(Vec::new());
     }
     let triggers: Vec<i64> = plans.iter().map(|planned| planned.trigger.id.0).collect();
     let armed: Vec<i64> = plans.iter().map(|planned| planned.armed.as_microsecond()).collect();
@@ -118,16 +142,19 @@ pub(super) async fn wait(shared: &Shared, plans: &[Planned]) -> Result<usize> {
     if locked.is_empty() {
         // Others were first, or nothing that this node writes counts: then it must not try again at once.
         super::node::is_there(&transaction, shared).await?;
-        return Ok(0);
+        return Ok(locked);
     }
     // A statement of its own: it sees all that has ended up to here.
     let sql = format!(
-        "UPDATE cursors SET waits = TRUE WHERE trigger_id = ANY ($1) AND {is_under_way}",
-        is_under_way = is_under_way("cursors.trigger_id"),
+        "UPDATE cursors SET waits = found.is_under_way,
+                            waited_until = CASE WHEN NOT found.is_under_way THEN coalesce(waited_until, $2) END
+         FROM (SELECT asked.id, {is_under_way} AS is_under_way FROM unnest($1::bigint[]) AS asked (id)) AS found
+         WHERE cursors.trigger_id = found.id",
+        is_under_way = is_under_way("asked.id"),
     );
-    execute(&transaction, &sql, &[&locked]).await?;
+    execute(&transaction, &sql, &[&locked, &now.as_microsecond()]).await?;
     answered(transaction.commit()).await?;
-    Ok(locked.len())
+    Ok(locked)
 }
 
 /// The triggers with which something was marked that ended, and when its last part did; from rows that say so in these columns.
@@ -154,33 +181,97 @@ pub(super) async fn call_up(shared: &Shared, ended: &BTreeMap<TriggerId, Timesta
     }
 }
 
+/// Nobody waits here for a cursor that somebody else is at: that may be a node that is frozen, and this is what every settlement of this one
+/// goes through. A few looks are long enough for whoever is not.
 async fn try_call_up(shared: &Shared, ended: &BTreeMap<TriggerId, Timestamp>) -> Result<bool> {
-    let (ids, ends): (Vec<i64>, Vec<i64>) = ended.iter().map(|(id, at)| (id.0, at.as_microsecond())).unzip();
     let mut client = shared.client().await?;
+    let (mut left, mut has_called) = (ended.clone(), false);
+    for pause in LOOK_AGAIN_AFTER.into_iter().map(Some).chain([None]) {
+        has_called |= call_up_free(&mut client, &mut left).await?;
+        let Some(pause) = pause.filter(|_| !left.is_empty()) else { break };
+        tokio::time::sleep(pause).await;
+    }
+    if !left.is_empty() {
+        tracing::debug!(triggers = left.len(), "the sweep calls up what somebody else is at");
+    }
+    let ids: Vec<i64> = ended.keys().map(|id| id.0).collect();
+    let sql = "SELECT 1 FROM backlogs WHERE trigger_id = ANY ($1) LIMIT 1";
+    Ok(has_called || query_first(&client, sql, &[&ids]).await?.is_some())
+}
+
+/// Calls up those that nobody else is at, and leaves the others in `ended`. Whether any was called up.
+async fn call_up_free(client: &mut Client, ended: &mut BTreeMap<TriggerId, Timestamp>) -> Result<bool> {
+    let (ids, ends): (Vec<i64>, Vec<i64>) = ended.iter().map(|(id, at)| (id.0, at.as_microsecond())).unzip();
     let transaction = answered(client.transaction()).await?;
-    let sql = "SELECT trigger_id FROM cursors WHERE trigger_id = ANY ($1) ORDER BY trigger_id FOR UPDATE";
-    execute(&transaction, sql, &[&ids]).await?;
+    let sql = "SELECT trigger_id FROM cursors WHERE trigger_id = ANY ($1) ORDER BY trigger_id FOR UPDATE SKIP LOCKED";
+    let free: Vec<i64> =
+        query(&transaction, sql, &[&ids]).await?.iter().map(|row| column(row, 0)).collect::<Result<_>>()?;
     let sql = format!(
         "UPDATE cursors SET waits = FALSE, waited_until = ended.at
          FROM unnest($1::bigint[], $2::bigint[]) AS ended (trigger_id, at)
-         WHERE cursors.trigger_id = ended.trigger_id AND cursors.waits AND NOT {is_under_way}",
+         WHERE cursors.trigger_id = ended.trigger_id AND cursors.trigger_id = ANY ($3)
+           AND (cursors.waits OR cursors.next_at <= ended.at) AND NOT {is_under_way}",
         is_under_way = is_under_way("cursors.trigger_id"),
     );
-    let called = execute(&transaction, &sql, &[&ids, &ends]).await?;
-    let sql = "SELECT 1 FROM backlogs WHERE trigger_id = ANY ($1) LIMIT 1";
-    let is_laid_up = query_first(&transaction, sql, &[&ids]).await?.is_some();
+    let called = execute(&transaction, &sql, &[&ids, &ends, &free]).await?;
+    ended.retain(|id, _| !free.contains(&id.0));
+    if !ended.is_empty() {
+        let left: Vec<i64> = ended.keys().map(|id| id.0).collect();
+        let sql = "SELECT trigger_id FROM cursors WHERE trigger_id = ANY ($1)";
+        let rows = query(&transaction, sql, &[&left]).await?;
+        let there: Vec<i64> = rows.iter().map(|row| column(row, 0)).collect::<Result<_>>()?;
+        ended.retain(|id, _| there.contains(&id.0));
+    }
     answered(transaction.commit()).await?;
-    Ok(called > 0 || is_laid_up)
+    Ok(called > 0)
 }
 
-/// The same for all triggers that wait, but for those that somebody else is at: what this misses, it finds the next time. How many were called up.
-pub(super) async fn call_up_all(client: &impl GenericClient, now: Timestamp) -> Result<u64> {
+/// The same for the triggers that wait, a slice of them at a time, but for those that somebody else is at: what this misses, it finds the next
+/// time. How many were called up.
+pub(super) async fn call_up_all(client: &impl GenericClient, shared: &Shared, now: Timestamp) -> Result<u64> {
+    let (next_at, trigger) = *lock(&shared.swept_to);
     let sql = format!(
-        "UPDATE cursors SET waits = FALSE, waited_until = $1
-         WHERE trigger_id IN (SELECT trigger_id FROM cursors AS waiting
-                              WHERE waits AND NOT {is_under_way}
-                              FOR UPDATE SKIP LOCKED)",
-        is_under_way = is_under_way("waiting.trigger_id"),
+        "WITH slice AS MATERIALIZED (
+             SELECT trigger_id, next_at
+             FROM cursors
+             WHERE waits AND next_at >= $2 AND (next_at > $2 OR trigger_id > $3)
+             ORDER BY next_at, trigger_id
+             LIMIT $4
+         ),
+         free AS MATERIALIZED (
+             SELECT cursors.trigger_id
+             FROM slice JOIN cursors ON cursors.trigger_id = slice.trigger_id
+             WHERE cursors.waits AND NOT {is_under_way}
+             FOR UPDATE OF cursors SKIP LOCKED
+         ),
+         called AS (
+             UPDATE cursors SET waits = FALSE, waited_until = $1
+             FROM free
+             WHERE cursors.trigger_id = free.trigger_id AND cursors.waits
+             RETURNING 1
+         )
+         SELECT (SELECT count(*) FROM called), (SELECT count(*) FROM slice),
+                (SELECT next_at FROM slice ORDER BY next_at DESC, trigger_id DESC LIMIT 1),
+                (SELECT trigger_id FROM slice ORDER BY next_at DESC, trigger_id DESC LIMIT 1)",
+        is_under_way = is_under_way("slice.trigger_id"),
     );
-    execute(client, &sql, &[&now.as_microsecond()]).await
+    let most = limit_of(SWEPT_MAX);
+    let row = query_first(client, &sql, &[&now.as_microsecond(), &next_at, &trigger, &most]).await?;
+    let row = row.ok_or_else(|| Error::Broken("a row that is always there is not".to_owned()))?;
+    let is_last = column::<i64>(&row, 1)? < most;
+    let to = column::<Option<i64>>(&row, 2)?.zip(column::<Option<i64>>(&row, 3)?).filter(|_| !is_last);
+    *lock(&shared.swept_to) = to.unwrap_or(FROM_THE_FIRST);
+    Ok(column::<i64>(&row, 0)?.unsigned_abs())
+}
+
+/// Where a sweep over what waits begins.
+pub(super) const FROM_THE_FIRST: (i64, i64) = (i64::MIN, i64::MIN);
+
+/// The auditor found that one waits for nothing, whose cursor it has locked: it is called up, if that still is so.
+pub(super) async fn remember(client: &impl GenericClient, id: TriggerId, now: Timestamp) -> Result<bool> {
+    let sql = format!(
+        "UPDATE cursors SET waits = FALSE, waited_until = $2 WHERE trigger_id = $1 AND {is_forgotten}",
+        is_forgotten = is_forgotten()
+    );
+    Ok(execute(client, &sql, &[&id.0, &now.as_microsecond()]).await? > 0)
 }

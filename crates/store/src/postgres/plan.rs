@@ -102,16 +102,17 @@ pub(super) async fn commit(shared: &Shared, plans: Vec<Planned>, now: Timestamp)
                 left.into_iter().partition(|planned| seen.insert(planned.trigger.id));
             let done = commit_once(shared, &first, is_alone, now).await?;
             committed.plans += done.plans;
-            committed.stale += done.stale;
+            committed.stale.extend(done.stale);
             committed.events += done.events;
             committed.is_outdated |= done.is_outdated;
             left = later;
         }
     }
     if !waiting.is_empty() {
-        let wait = overlap::wait(shared, &waiting).await?;
-        committed.plans += wait;
-        committed.stale += waiting.len() - wait;
+        let wait = overlap::wait(shared, &waiting, now).await?;
+        committed.plans += wait.len();
+        let triggers = waiting.iter().map(|planned| planned.trigger.id);
+        committed.stale.extend(triggers.filter(|id| !wait.contains(&id.0)));
         let edited = waiting.iter().map(|planned| planned.trigger.owner).collect();
         announce(shared, Vec::new(), &Changes { edited, ..Changes::default() });
     }
@@ -218,7 +219,8 @@ async fn commit_once(shared: &Shared, plans: &[Planned], is_alone: bool, now: Ti
         node::is_there(&client, shared).await?;
     }
     committed.plans = carried_out.len();
-    committed.stale = plans.len() - carried_out.len();
+    let stale = plans.iter().zip(1..).filter(|(_, number)| !carried_out.contains(number));
+    committed.stale = stale.map(|(planned, _)| planned.trigger.id).collect();
     committed.events = logged.len();
     let mut fired = HashSet::new();
     let (mut changes, mut claims) = (Changes::default(), Vec::new());

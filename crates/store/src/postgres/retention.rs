@@ -29,8 +29,8 @@ pub(super) async fn expire(shared: &Shared, gone_until: Timestamp, now: Timestam
     let mut changes = Changes::default();
     if events > 0 {
         order::call_up_all(&transaction).await?;
-        changes.armed = overlap::call_up_all(&transaction, now).await? > 0;
     }
+    changes.armed = overlap::call_up_all(&transaction, shared, now).await? > 0;
     let mut is_done = events < limit;
     let gone = gone_until.as_microsecond();
     let mut old = vec![

@@ -15,7 +15,7 @@ use tokio_postgres::Row;
 use super::event::{EVENT, EVENT_FROM, KEPT, event};
 use super::hint::Changes;
 use super::log::{NewEvent, Unkept, log_unkept};
-use super::{Params, Shared, answered, column, destination, execute, limit_of, overlap, partition, query, query_first};
+use super::{Params, Shared, answered, column, destination, limit_of, overlap, partition, query, query_first};
 use crate::codec::{instant, run_from_text, run_to_text};
 
 /// The runs of events that are to be logged, as columns; empty where nothing is expected of any.
@@ -87,8 +87,8 @@ pub(super) async fn report(
     };
     let mut changes = Changes::default();
     let news = News::between(&before, &run);
-    let told = keep(&transaction, shared, &event, &before, &run, news, now, &mut changes).await?;
-    let over = over(&transaction, &[(&event, &run)], now).await?;
+    let mut over = BTreeMap::new();
+    let told = keep(&transaction, shared, &event, &before, &run, news, now, &mut changes, &mut over).await?;
     answered(transaction.commit()).await.inspect_err(|_| partition::forget_all(shared))?;
     drop(client);
     overlap::call_up(shared, &over, &mut changes).await;
@@ -112,22 +112,23 @@ pub(super) async fn lapse(shared: &Shared, gone_until: Timestamp, now: Timestamp
                LIMIT $2
                FOR UPDATE OF runs SKIP LOCKED";
     let rows = query(&transaction, sql, &[&now.as_microsecond(), &limit_of(limit), &shared.node.id()]).await?;
-    let (mut changes, mut told, mut lapsed) = (Changes::default(), Vec::new(), Vec::new());
+    let (mut changes, mut told, mut over) = (Changes::default(), Vec::new(), BTreeMap::new());
     for row in &rows {
         let (id, fired_at) = (EventId(column(row, 0)?), instant(column(row, 1)?)?);
         let before = run_from_text(column(row, 2)?)?;
         match (event_of(&transaction, id, fired_at).await?, before.lapsed(now)) {
             (Some(event), Some(after)) => {
                 let news = News::between(&before, &after).filter(|_| event.fired_at > gone_until);
-                told.extend(keep(&transaction, shared, &event, &before, &after, news, now, &mut changes).await?);
-                lapsed.push((event, after));
+                let kept = keep(&transaction, shared, &event, &before, &after, news, now, &mut changes, &mut over);
+                told.extend(kept.await?);
             }
             // Its event is gone, and so will it be; nothing is to be heard of it any more.
-            _ => drop(execute(&transaction, "UPDATE runs SET due_at = NULL WHERE event_id = $1", &[&id.0]).await?),
+            _ => {
+                let sql = "UPDATE runs SET due_at = NULL WHERE event_id = $1 RETURNING overlap_of";
+                note_over(&query(&transaction, sql, &[&id.0]).await?, now, &mut over)?;
+            }
         }
     }
-    let lapsed: Vec<(&Event, &Run)> = lapsed.iter().map(|(event, run)| (event, run)).collect();
-    let over = over(&transaction, &lapsed, now).await?;
     answered(transaction.commit()).await.inspect_err(|_| partition::forget_all(shared))?;
     drop(client);
     overlap::call_up(shared, &over, &mut changes).await;
@@ -149,19 +150,12 @@ async fn event_of(client: &impl GenericClient, id: EventId, fired_at: Timestamp)
     query_first(client, &sql, &[&id.0, &fired_at.as_microsecond()]).await?.map(|row| event(&row)).transpose()
 }
 
-/// The triggers whose occurrences were not to overlap those of these runs of which nothing has to be heard any more.
-async fn over(
-    client: &impl GenericClient,
-    runs: &[(&Event, &Run)],
-    now: Timestamp,
-) -> Result<BTreeMap<TriggerId, Timestamp>> {
-    let ended: Vec<i64> = runs.iter().filter(|(_, run)| run.due_at().is_none()).map(|(event, _)| event.id.0).collect();
-    if ended.is_empty() {
-        return Ok(BTreeMap::new());
+/// Of these runs, which say whose occurrences were not to overlap them, nothing has to be heard any more.
+fn note_over(rows: &[Row], now: Timestamp, over: &mut BTreeMap<TriggerId, Timestamp>) -> Result<()> {
+    for row in rows {
+        over.extend(column::<Option<i64>>(row, 0)?.map(|trigger| (TriggerId(trigger), now)));
     }
-    let sql = "SELECT overlap_of FROM runs WHERE event_id = ANY ($1) AND overlap_of IS NOT NULL";
-    let rows = query(client, sql, &[&ended]).await?;
-    rows.iter().map(|row| Ok((TriggerId(column(row, 0)?), now))).collect()
+    Ok(())
 }
 
 /// The run is so from now on, and this is told to whom its trigger named, where that destination is there.
@@ -175,13 +169,17 @@ async fn keep(
     news: Option<News>,
     now: Timestamp,
     changes: &mut Changes,
+    over: &mut BTreeMap<TriggerId, Timestamp>,
 ) -> Result<Option<Unkept>> {
     if before == after {
         return Ok(None);
     }
     let due_at = after.due_at().map(Timestamp::as_microsecond);
-    let sql = "UPDATE runs SET due_at = $2, said = $3 WHERE event_id = $1";
-    execute(transaction, sql, &[&event.id.0, &due_at, &run_to_text(after)]).await?;
+    let sql = "UPDATE runs SET due_at = $2, said = $3 WHERE event_id = $1 RETURNING overlap_of";
+    let rows = query(transaction, sql, &[&event.id.0, &due_at, &run_to_text(after)]).await?;
+    if before.due_at().is_some() && due_at.is_none() {
+        note_over(&rows, now, over)?;
+    }
     changes.settled.insert(event.owner);
     let Some((news, to)) = news.zip(after.alert()) else { return Ok(None) };
     // It stays until what is owed to it is written down.

@@ -22,6 +22,7 @@ use tokio_postgres::types::ToSql;
 
 use super::hint::Changes;
 use super::log::{NewEvent, announce, log_within};
+use super::overlap::CALLED_UP;
 use super::{
     PARSED_MAX, PARSED_PAYLOAD_BYTES_MAX, Shared, act, answered, backlog, column, count, destination, execute,
     limit_of, lock, partition, query, query_first, revision, tally,
@@ -346,8 +347,10 @@ pub(super) async fn edit(
     execute(&transaction, sql, &params).await?;
     let mut changes = Changes { edited: [trigger.owner].into(), ..Changes::default() };
     match edit.arm {
-        Arm::Set(next_at) => set_cursor(&transaction, trigger.id, trigger.revision, next_at).await?,
-        Arm::Keep => {
+        Arm::Set(next_at) if next_at.is_none() || !edit.waits_on(seen) => {
+            set_cursor(&transaction, trigger.id, trigger.revision, next_at).await?;
+        }
+        Arm::Keep | Arm::Set(_) => {
             let sql = "UPDATE cursors SET revision = $2 WHERE trigger_id = $1";
             execute(&transaction, sql, &[&trigger.id.0, &trigger.revision]).await?;
         }
@@ -540,13 +543,15 @@ pub(super) async fn next_due(client: &mut Client, shared: &Shared) -> Result<Opt
 }
 
 pub(super) async fn due_counts(client: &Client, now: Timestamp) -> Result<DueCounts> {
-    let sql = "SELECT (SELECT count(*) FROM (SELECT 1 FROM cursors WHERE NOT waits AND next_at <= $1 LIMIT $3) AS due),
-                      (SELECT count(*) FROM (SELECT 1 FROM cursors WHERE NOT waits AND next_at < $2 LIMIT $3) AS overdue),
+    let sql = format!(
+        "SELECT (SELECT count(*) FROM (SELECT 1 FROM cursors WHERE NOT waits AND next_at <= $1 AND coalesce(waited_until <= $1, TRUE) LIMIT $3) AS due),
+                      (SELECT count(*) FROM (SELECT 1 FROM cursors WHERE NOT waits AND next_at < $2 AND coalesce(waited_until < $2, TRUE) LIMIT $3) AS overdue),
                       (SELECT next_at FROM cursors WHERE NOT waits AND next_at > $1 ORDER BY next_at LIMIT 1),
-                      (SELECT next_at FROM cursors WHERE NOT waits ORDER BY next_at LIMIT 1)";
+                      (SELECT next_at FROM cursors WHERE NOT waits AND NOT ({CALLED_UP}) ORDER BY next_at LIMIT 1)"
+    );
     let overdue_before = now.checked_sub(OVERDUE_AFTER).unwrap_or(Timestamp::MIN).as_microsecond();
     let counted_max = i64::try_from(DUE_COUNTED_MAX).unwrap_or(i64::MAX);
-    let row = query_first(client, sql, &[&now.as_microsecond(), &overdue_before, &counted_max]).await?;
+    let row = query_first(client, &sql, &[&now.as_microsecond(), &overdue_before, &counted_max]).await?;
     let row = row.ok_or_else(|| Error::Broken("a row that is always there is not".to_owned()))?;
     let (due, overdue): (i64, i64) = (column(&row, 0)?, column(&row, 1)?);
     let (next_at, earliest): (Option<i64>, Option<i64>) = (column(&row, 2)?, column(&row, 3)?);

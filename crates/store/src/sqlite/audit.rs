@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 use oncue_domain::act::Act;
-use oncue_domain::audit::{ACCOUNT_MAX, Account, Asked, Cursor, Inspected, Repair, ZoneData};
+use oncue_domain::audit::{ACCOUNT_MAX, Account, Asked, Cursor, Defect, Inspected, Repair, ZoneData};
 use oncue_domain::event::Origin;
 use oncue_domain::id::{TriggerId, UserId};
 use oncue_domain::store::{Inspection, Result};
@@ -11,7 +11,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::trigger::{TRIGGER, TRIGGER_COLUMNS, arm, trigger};
 use super::writer::Effects;
-use super::{Shared, act, failed};
+use super::{Shared, act, failed, overlap};
 use crate::codec::{self, instant, origin_to_number};
 
 pub(super) fn inspect(
@@ -23,12 +23,13 @@ pub(super) fn inspect(
     // A slice of what events carry may be hundreds of megabytes, and one of schemas some.
     let columns = TRIGGER.replace("triggers.payload_schema", "NULL").replace("triggers.payload", "NULL");
     let sql = format!(
-        "SELECT {columns}, cursors.next_at, cursors.revision, limits.fired
+        "SELECT {columns}, cursors.next_at, cursors.revision, limits.fired, coalesce({is_forgotten}, 0)
          FROM triggers LEFT JOIN cursors ON cursors.trigger_id = triggers.id
                        LEFT JOIN limits ON limits.trigger_id = triggers.id
          WHERE triggers.id > ?
          ORDER BY triggers.id
-         LIMIT ?"
+         LIMIT ?",
+        is_forgotten = overlap::is_forgotten(),
     );
     let mut statement = connection.prepare_cached(&sql).map_err(failed)?;
     let mut rows = statement.query((after.map_or(i64::MIN, |id| id.0), limit)).map_err(failed)?;
@@ -49,7 +50,8 @@ pub(super) fn inspect(
 
 fn inspected(row: &Row<'_>, shared: &Shared) -> Result<Inspected> {
     let fired = codec::fired(row.get(TRIGGER_COLUMNS + 2).map_err(failed)?)?;
-    Ok(Inspected { trigger: trigger(row, shared)?, fired, cursor: cursor(row, TRIGGER_COLUMNS)? })
+    let is_forgotten = row.get(TRIGGER_COLUMNS + 3).map_err(failed)?;
+    Ok(Inspected { trigger: trigger(row, shared)?, fired, cursor: cursor(row, TRIGGER_COLUMNS)?, is_forgotten })
 }
 
 /// What two columns that begin at `at` say that a trigger waits for.
@@ -143,9 +145,15 @@ pub(super) fn rearm(connection: &Connection, effects: &mut Effects, repair: Repa
     if (revision, seen) != (repair.revision, repair.seen) {
         return Ok(false);
     }
+    if repair.defect == Defect::Forgotten && !overlap::remember(connection, effects, repair.trigger, repair.found_at)? {
+        return Ok(false);
+    }
     act::write_own(connection, &Act::trigger_rearmed(&repair, name), repair.found_at)?;
-    arm(connection, effects, repair.trigger, repair.revision, repair.next_at)?;
     effects.edited.insert(repair.owner);
+    if repair.defect == Defect::Forgotten {
+        return Ok(true);
+    }
+    arm(connection, effects, repair.trigger, repair.revision, repair.next_at)?;
     Ok(true)
 }
 

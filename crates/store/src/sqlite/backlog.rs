@@ -13,7 +13,7 @@ use oncue_domain::trigger::Trigger;
 use rusqlite::{Connection, OptionalExtension, Row, ToSql};
 
 use super::event::{NewEvent, log};
-use super::overlap::MAY_GO;
+use super::overlap::may_go;
 use super::trigger::{TRIGGER, TRIGGER_COLUMNS, parsed, record};
 use super::writer::Effects;
 use super::{Shared, act, failed, freeze};
@@ -197,15 +197,16 @@ pub(super) fn turns(
     owners: usize,
     of_each: usize,
 ) -> Result<Vec<(Backlog, Arc<Trigger>)>> {
+    let may_go = may_go();
     let sql = format!(
         "SELECT {TRIGGER}, {BACKLOG}
          FROM backlogs JOIN triggers ON triggers.id = backlogs.trigger_id AND triggers.revision = backlogs.revision
-         WHERE backlogs.is_held = 0 AND backlogs.owner = ? AND {MAY_GO}
+         WHERE backlogs.is_held = 0 AND backlogs.owner = ? AND {may_go}
          ORDER BY backlogs.turn, backlogs.id
          LIMIT ?"
     );
     let next_owner =
-        format!("SELECT owner FROM backlogs WHERE is_held = 0 AND owner > ? AND {MAY_GO} ORDER BY owner LIMIT 1");
+        format!("SELECT owner FROM backlogs WHERE is_held = 0 AND owner > ? AND {may_go} ORDER BY owner LIMIT 1");
     let mut turns = Vec::new();
     let mut after = after.map_or(i64::MIN, |owner| owner.0);
     for _ in 0..owners {
@@ -241,9 +242,10 @@ pub(super) fn drain(
     if *edition != freeze::edition(connection)? {
         return Ok(None);
     }
+    let may_go = may_go();
     let sql = format!(
         "SELECT EXISTS (SELECT 1 FROM backlogs
-                        WHERE id = ? AND next_at = ? AND revision = ? AND is_held = 0 AND {MAY_GO})"
+                        WHERE id = ? AND next_at = ? AND revision = ? AND is_held = 0 AND {may_go})"
     );
     let stands: bool = connection
         .prepare_cached(&sql)
@@ -345,6 +347,14 @@ pub(super) fn discard_old(connection: &Connection, effects: &mut Effects, now: T
 /// The trigger of a backlog has expired by `?1`.
 const EXPIRED: &str =
     "EXISTS (SELECT 1 FROM triggers WHERE triggers.id = backlogs.trigger_id AND triggers.expires_at <= ?1)";
+
+/// Whether the trigger of any backlog has expired.
+pub(super) fn has_expired(connection: &Connection, now: Timestamp) -> Result<bool> {
+    connection
+        .prepare_cached(&format!("SELECT EXISTS (SELECT 1 FROM backlogs WHERE {EXPIRED})"))
+        .and_then(|mut statement| statement.query_row([now.as_microsecond()], |row| row.get(0)))
+        .map_err(failed)
+}
 
 pub(super) fn expire(
     connection: &Connection,

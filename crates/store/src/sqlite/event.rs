@@ -166,19 +166,19 @@ pub(super) fn commit_plans(
     let (alone, among_others): (Vec<&Planned>, Vec<&Planned>) = plans.iter().partition(|planned| planned.fires_alone());
     for planned in among_others.into_iter().chain(alone) {
         if planned.plan.turn == Turn::Waits {
-            match overlap::wait(connection, planned)? {
+            match overlap::wait(connection, planned, now)? {
                 true => {
                     committed.plans += 1;
                     effects.edited.insert(planned.trigger.owner);
                 }
-                false => committed.stale += 1,
+                false => committed.stale.push(planned.trigger.id),
             }
             continue;
         }
         committed.is_outdated |= planned.is_outdated(edition);
         let is_met = planned.fires_alone() && overlap::is_under_way(connection, planned.trigger.id)?;
         if planned.is_outdated(edition) || is_met || !move_cursor(connection, planned)? {
-            committed.stale += 1;
+            committed.stale.push(planned.trigger.id);
             continue;
         }
         committed.plans += 1;

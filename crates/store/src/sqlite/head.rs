@@ -14,7 +14,8 @@ use crate::codec::{self, destinations_from_text, instant, listed, overlap_from_t
 const HEAD: &str = "triggers.id, triggers.name, triggers.schedule, triggers.webhook_url, triggers.webhook_format, \
                     triggers.is_test, triggers.enabled, triggers.expires_at, triggers.created_at, cursors.next_at, \
                     triggers.destinations, (SELECT fired FROM limits WHERE limits.trigger_id = triggers.id), \
-                    triggers.pause_reason, triggers.pause_until, triggers.overlap";
+                    triggers.pause_reason, triggers.pause_until, triggers.overlap, \
+                    coalesce(cursors.waits OR cursors.next_at <= cursors.waited_until, 0)";
 
 const HEAD_FROM: &str = "triggers LEFT JOIN cursors ON cursors.trigger_id = triggers.id";
 
@@ -23,6 +24,21 @@ const FEW: usize = 5_000;
 
 /// So many of the soonest of all are looked through.
 const LOOKED_THROUGH_MAX: usize = 10_000;
+
+/// Which cursors are looked at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Which {
+    /// Those of which that is so,
+    is: &'static str,
+    /// which this index holds.
+    index: &'static str,
+}
+
+/// Those that wait for their time.
+const IN_TIME: Which = Which { is: "NOT cursors.waits", index: "cursors_due" };
+
+/// Those that wait for an event of their own to end.
+const BEHIND: Which = Which { is: "cursors.waits", index: "cursors_waiting" };
 
 fn head(row: &Row<'_>, shared: &Shared) -> Result<TriggerHead> {
     let schedule: Option<String> = row.get(2).map_err(failed)?;
@@ -45,6 +61,7 @@ fn head(row: &Row<'_>, shared: &Shared) -> Result<TriggerHead> {
         expires_at: expires_at.map(instant).transpose()?,
         created_at: instant(row.get(8).map_err(failed)?)?,
         next_at: next_at.map(instant).transpose()?,
+        is_behind: row.get(15).map_err(failed)?,
         fired: codec::fired(row.get(11).map_err(failed)?)?,
     })
 }
@@ -75,43 +92,29 @@ pub(super) fn soonest(
     limit: usize,
 ) -> Result<Vec<TriggerHead>> {
     in_one_moment(connection, || {
-        let mut heads = behind_events(connection, shared, owner, limit)?;
-        heads.extend(waiting(connection, shared, owner, Timestamp::MAX, limit)?);
+        let mut heads = waiting(connection, shared, owner, BEHIND, Timestamp::MAX, limit)?;
+        heads.extend(waiting(connection, shared, owner, IN_TIME, Timestamp::MAX, limit)?);
         heads.sort_by_key(|head| (head.next_at, head.id));
         heads.truncate(limit);
         Ok(heads)
     })
 }
 
-/// The owner's triggers that wait for an event of their own to end, those that have waited the longest first.
-fn behind_events(connection: &Connection, shared: &Shared, owner: UserId, limit: usize) -> Result<Vec<TriggerHead>> {
-    let mut statement = connection
-        .prepare_cached(
-            "SELECT cursors.trigger_id
-             FROM cursors INDEXED BY cursors_waiting CROSS JOIN triggers
-             WHERE cursors.waits AND cursors.next_at <= ? AND triggers.id = cursors.trigger_id AND triggers.owner = ?
-             ORDER BY cursors.next_at, cursors.trigger_id
-             LIMIT ?",
-        )
-        .map_err(failed)?;
-    let rows = statement.query_map((i64::MAX, owner.0, limit), |row| row.get(0).map(TriggerId)).map_err(failed)?;
-    let ids = rows.collect::<rusqlite::Result<Vec<_>>>().map_err(failed)?;
-    ids.into_iter().filter_map(|id| get(connection, shared, id).transpose()).collect()
-}
-
-/// The owner's triggers that wait for something up to `until`, the earliest first; none that waits for an event to end.
+/// The owner's triggers that wait for something up to `until`, those that have waited for the longest, or the earliest, first.
 fn waiting(
     connection: &Connection,
     shared: &Shared,
     owner: UserId,
+    which: Which,
     until: Timestamp,
     limit: usize,
 ) -> Result<Vec<TriggerHead>> {
-    let ids = match has_few(connection, owner)? {
-        true => waiting_of_few(connection, owner, until, limit)?,
-        false => match waiting_of_many(connection, owner, until, limit)? {
+    // Hardly any wait for an event: those are found the soonest among all who do.
+    let ids = match which == IN_TIME && has_few(connection, owner)? {
+        true => waiting_of_few(connection, owner, which, until, limit)?,
+        false => match waiting_of_many(connection, owner, which, until, limit)? {
             Some(ids) => ids,
-            None => waiting_of_few(connection, owner, until, limit)?,
+            None => waiting_of_few(connection, owner, which, until, limit)?,
         },
     };
     ids.into_iter().filter_map(|id| get(connection, shared, id).transpose()).collect()
@@ -127,16 +130,22 @@ fn has_few(connection: &Connection, owner: UserId) -> Result<bool> {
     Ok(triggers <= FEW)
 }
 
-fn waiting_of_few(connection: &Connection, owner: UserId, until: Timestamp, limit: usize) -> Result<Vec<TriggerId>> {
-    let mut statement = connection
-        .prepare_cached(
-            "SELECT cursors.trigger_id
-             FROM triggers INDEXED BY triggers_by_owner CROSS JOIN cursors
-             WHERE triggers.owner = ? AND cursors.trigger_id = triggers.id AND NOT cursors.waits AND cursors.next_at <= ?
-             ORDER BY cursors.next_at, cursors.trigger_id
-             LIMIT ?",
-        )
-        .map_err(failed)?;
+fn waiting_of_few(
+    connection: &Connection,
+    owner: UserId,
+    which: Which,
+    until: Timestamp,
+    limit: usize,
+) -> Result<Vec<TriggerId>> {
+    let Which { is, .. } = which;
+    let sql = format!(
+        "SELECT cursors.trigger_id
+         FROM triggers INDEXED BY triggers_by_owner CROSS JOIN cursors
+         WHERE triggers.owner = ? AND cursors.trigger_id = triggers.id AND {is} AND cursors.next_at <= ?
+         ORDER BY cursors.next_at, cursors.trigger_id
+         LIMIT ?"
+    );
+    let mut statement = connection.prepare_cached(&sql).map_err(failed)?;
     let rows = statement.query_map((owner.0, until.as_microsecond(), limit), |row| row.get(0).map(TriggerId));
     rows.and_then(Iterator::collect).map_err(failed)
 }
@@ -145,18 +154,19 @@ fn waiting_of_few(connection: &Connection, owner: UserId, until: Timestamp, limi
 fn waiting_of_many(
     connection: &Connection,
     owner: UserId,
+    which: Which,
     until: Timestamp,
     limit: usize,
 ) -> Result<Option<Vec<TriggerId>>> {
-    let mut statement = connection
-        .prepare_cached(
-            "SELECT cursors.trigger_id, triggers.owner
-             FROM cursors INDEXED BY cursors_due CROSS JOIN triggers
-             WHERE NOT cursors.waits AND cursors.next_at <= ? AND triggers.id = cursors.trigger_id
-             ORDER BY cursors.next_at, cursors.trigger_id
-             LIMIT ?",
-        )
-        .map_err(failed)?;
+    let Which { is, index } = which;
+    let sql = format!(
+        "SELECT cursors.trigger_id, triggers.owner
+         FROM cursors INDEXED BY {index} CROSS JOIN triggers
+         WHERE {is} AND cursors.next_at <= ? AND triggers.id = cursors.trigger_id
+         ORDER BY cursors.next_at, cursors.trigger_id
+         LIMIT ?"
+    );
+    let mut statement = connection.prepare_cached(&sql).map_err(failed)?;
     let mut rows = statement.query((until.as_microsecond(), LOOKED_THROUGH_MAX)).map_err(failed)?;
     let (mut ids, mut looked_at) = (Vec::new(), 0);
     while ids.len() < limit {
@@ -180,7 +190,7 @@ pub(super) fn attention(
 ) -> Result<Attention> {
     in_one_moment(connection, || {
         let due_until = now.checked_sub(OVERDUE_AFTER).unwrap_or(Timestamp::MIN);
-        let mut overdue = waiting(connection, shared, owner, due_until, ATTENTION_MAX)?;
+        let mut overdue = waiting(connection, shared, owner, IN_TIME, due_until, ATTENTION_MAX)?;
         overdue.retain(|head| head.is_overdue(now));
         Ok(Attention {
             tally: tally(connection, owner, now)?,

@@ -114,6 +114,8 @@ struct Shared {
     /// Triggers that were read lately, by id, valid for their revision only.
     parsed: Mutex<HashMap<TriggerId, Arc<Trigger>>>,
     cron_lines: CronLines,
+    /// Where the next sweep over what waits for an event to end begins.
+    swept_to: Mutex<overlap::Swept>,
     listeners: Mutex<Vec<Listener>>,
 }
 
@@ -594,7 +596,8 @@ impl Store for Sqlite {
 
     async fn begin_presence(&self, now: Timestamp) -> Result<Vec<Absence>> {
         let last = self.shared.presence.last_sign_of_life();
-        let absences = self.writer.submit(move |connection, _| presence::begin(connection, last, now)).await?;
+        let absences =
+            self.writer.submit(move |connection, effects| presence::begin(connection, effects, last, now)).await?;
         self.shared.presence.begin(now);
         Ok(absences)
     }
@@ -673,6 +676,10 @@ impl Store for Sqlite {
     }
 
     async fn expire_backlogs(&self, id: Option<BacklogId>, now: Timestamp) -> Result<Touched> {
+        // All of them are looked through beside the writer, which has something to do with hardly any.
+        if id.is_none() && !self.scan(move |connection, _| backlog::has_expired(connection, now)).await? {
+            return Ok(Touched::default());
+        }
         self.writer.submit(move |connection, effects| backlog::expire(connection, effects, id, now)).await
     }
 
@@ -995,8 +1002,9 @@ impl Store for Sqlite {
     }
 
     async fn expire(&self, gone_until: Timestamp, now: Timestamp, limit: usize) -> Result<Expired> {
+        let shared = Arc::clone(&self.shared);
         self.writer
-            .submit(move |connection, effects| retention::expire(connection, effects, gone_until, now, limit))
+            .submit(move |connection, effects| retention::expire(connection, effects, &shared, gone_until, now, limit))
             .await
     }
 }

@@ -10,7 +10,7 @@ use super::connect::{connect, in_words, prepare};
 use super::presence::Presence;
 use super::readers::Readers;
 use super::writer::Writer;
-use super::{Settings, Shared, Sqlite, copy, migrate};
+use super::{Settings, Shared, Sqlite, copy, migrate, overlap};
 use crate::codec::CronLines;
 
 /// Where the database lives.
@@ -62,6 +62,7 @@ impl Sqlite {
             fresh: Mutex::default(),
             parsed: Mutex::default(),
             cron_lines: CronLines::default(),
+            swept_to: Mutex::new(overlap::FROM_THE_FIRST),
             listeners: Mutex::default(),
         });
         let writer = Arc::new(Writer::start(connection, Arc::clone(&shared)));

@@ -14,17 +14,40 @@ use super::failed;
 use super::writer::Effects;
 use crate::codec::instant;
 
-/// Whether an event of the trigger `?1` is under way.
-const IS_UNDER_WAY: &str = "(EXISTS (SELECT 1 FROM outbox WHERE overlap_of = ?1)
-                             OR EXISTS (SELECT 1 FROM runs WHERE overlap_of = ?1 AND due_at IS NOT NULL))";
+/// Whether a row of `cursors` is that of a trigger which waited, and has not been planned since: its lateness is its own.
+pub(super) const CALLED_UP: &str = "waited_until IS NOT NULL AND next_at <= waited_until";
+
+/// The earliest occurrence that would have been carried out if anybody had been here.
+pub(super) fn earliest_left(connection: &Connection) -> Result<Option<Timestamp>> {
+    let sql = format!("SELECT next_at FROM cursors WHERE NOT waits AND NOT ({CALLED_UP}) ORDER BY next_at LIMIT 1");
+    let earliest: Option<i64> = connection
+        .prepare_cached(&sql)
+        .and_then(|mut statement| statement.query_row([], |row| row.get(0)).optional())
+        .map_err(failed)?;
+    earliest.map(instant).transpose()
+}
+
+/// Whether an event of the trigger is under way whose number stands there.
+fn under_way(trigger: &str) -> String {
+    format!(
+        "(EXISTS (SELECT 1 FROM outbox WHERE overlap_of = {trigger})
+          OR EXISTS (SELECT 1 FROM runs WHERE overlap_of = {trigger} AND due_at IS NOT NULL))"
+    )
+}
 
 /// Whether a row of `backlogs` may fire: not where an event is under way of a trigger that does not overlap.
-pub(super) const MAY_GO: &str = "NOT EXISTS (
-        SELECT 1 FROM triggers AS its
-        WHERE its.id = backlogs.trigger_id AND its.overlap IS NOT NULL
-          AND (EXISTS (SELECT 1 FROM outbox WHERE overlap_of = its.id)
-               OR EXISTS (SELECT 1 FROM runs WHERE overlap_of = its.id AND due_at IS NOT NULL))
-    )";
+pub(super) fn may_go() -> String {
+    format!(
+        "NOT EXISTS (SELECT 1 FROM triggers AS its
+                     WHERE its.id = backlogs.trigger_id AND its.overlap IS NOT NULL AND {under_way})",
+        under_way = under_way("its.id"),
+    )
+}
+
+/// Whether the trigger of a row of `cursors` waits for an event to end of which none is under way.
+pub(super) fn is_forgotten() -> String {
+    format!("(cursors.waits AND NOT {under_way})", under_way = under_way("cursors.trigger_id"))
+}
 
 /// How an event of that origin is marked. Tests are in nobody's way.
 pub(super) fn mark(trigger: &Trigger, origin: Origin) -> Option<i64> {
@@ -32,8 +55,9 @@ pub(super) fn mark(trigger: &Trigger, origin: Origin) -> Option<i64> {
 }
 
 pub(super) fn events_before(connection: &Connection, triggers: &[(UserId, TriggerId)]) -> Result<Vec<Before>> {
+    let under_way = under_way("?1");
     let sql = format!(
-        "SELECT {IS_UNDER_WAY}, (SELECT waited_until FROM cursors WHERE trigger_id = ?1)
+        "SELECT {under_way}, (SELECT waited_until FROM cursors WHERE trigger_id = ?1)
          FROM triggers
          WHERE id = ?1 AND owner = ?2"
     );
@@ -54,28 +78,32 @@ pub(super) fn events_before(connection: &Connection, triggers: &[(UserId, Trigge
 /// Whether an event of the trigger is under way, asked by whoever is about to fire it.
 pub(super) fn is_under_way(connection: &Connection, trigger: TriggerId) -> Result<bool> {
     connection
-        .prepare_cached(&format!("SELECT {IS_UNDER_WAY}"))
+        .prepare_cached(&format!("SELECT {}", under_way("?1")))
         .and_then(|mut statement| statement.query_row([trigger.0], |row| row.get(0)))
         .map_err(failed)
 }
 
-/// The trigger waits until nothing of it is under way, if anything still is. False where it was edited or has fired since the plan was made.
-pub(super) fn wait(connection: &Connection, planned: &Planned) -> Result<bool> {
+/// The trigger waits until nothing of it is under way; where nothing is by now, what was due at `now` met it all the same. False where it was
+/// edited or has fired since the plan was made.
+pub(super) fn wait(connection: &Connection, planned: &Planned, now: Timestamp) -> Result<bool> {
+    let under_way = under_way("?1");
     let sql = format!(
-        "UPDATE cursors SET waits = {IS_UNDER_WAY}
+        "UPDATE cursors SET waits = {under_way},
+                            waited_until = iif({under_way}, NULL, coalesce(waited_until, ?4))
          WHERE trigger_id = ?1 AND next_at = ?2 AND revision = ?3"
     );
     let changed = connection
         .prepare_cached(&sql)
         .and_then(|mut statement| {
-            statement.execute((planned.trigger.id.0, planned.armed.as_microsecond(), planned.trigger.revision))
+            let (armed, revision) = (planned.armed.as_microsecond(), planned.trigger.revision);
+            statement.execute((planned.trigger.id.0, armed, revision, now.as_microsecond()))
         })
         .map_err(failed)?;
     Ok(changed > 0)
 }
 
 /// Something ended at `ended_at` that was marked with the trigger: it waits no more, where nothing else is under way, and what was laid up of it
-/// has its turn again.
+/// has its turn again. What fell due up to then met it, whether anybody had looked at the trigger meanwhile or not.
 pub(super) fn call_up(
     connection: &Connection,
     effects: &mut Effects,
@@ -83,9 +111,10 @@ pub(super) fn call_up(
     ended_at: Timestamp,
 ) -> Result<()> {
     let Some(trigger) = marked else { return Ok(()) };
+    let under_way = under_way("?1");
     let sql = format!(
         "UPDATE cursors SET waits = 0, waited_until = ?2
-         WHERE trigger_id = ?1 AND waits AND NOT {IS_UNDER_WAY}"
+         WHERE trigger_id = ?1 AND (waits OR next_at <= ?2) AND NOT {under_way}"
     );
     let changed = connection
         .prepare_cached(&sql)
@@ -101,14 +130,53 @@ pub(super) fn call_up(
     Ok(())
 }
 
-/// The same for all triggers that wait, after what was under way has gone by itself.
-pub(super) fn call_up_all(connection: &Connection, effects: &mut Effects, now: Timestamp) -> Result<()> {
-    let waiting: Vec<i64> = connection
-        .prepare_cached("SELECT trigger_id FROM cursors INDEXED BY cursors_waiting WHERE waits AND next_at <= ?")
-        .and_then(|mut statement| statement.query_map([i64::MAX], |row| row.get(0))?.collect())
+/// So many of those that wait are looked at by one transaction.
+const SWEPT_MAX: usize = 5_000;
+
+/// Where a sweep over what waits begins, and goes on.
+pub(super) type Swept = (i64, i64);
+
+/// Before everything that waits.
+pub(super) const FROM_THE_FIRST: Swept = (i64::MIN, i64::MIN);
+
+/// Calls up those that wait although nothing of theirs is under way, a slice of all that wait. Whoever ends something calls up in the same
+/// transaction, so there are none, unless events went by their age or somebody wrote into the tables. Where the next slice begins; none after the
+/// last.
+pub(super) fn sweep(
+    connection: &Connection,
+    effects: &mut Effects,
+    (next_at, trigger): Swept,
+    now: Timestamp,
+) -> Result<Option<Swept>> {
+    let waiting: Vec<(i64, i64)> = connection
+        .prepare_cached(
+            "SELECT next_at, trigger_id
+             FROM cursors INDEXED BY cursors_waiting
+             WHERE waits AND (next_at, trigger_id) > (?, ?)
+             ORDER BY next_at, trigger_id
+             LIMIT ?",
+        )
+        .and_then(|mut statement| {
+            let rows = statement.query_map((next_at, trigger, SWEPT_MAX), |row| Ok((row.get(0)?, row.get(1)?)))?;
+            rows.collect()
+        })
         .map_err(failed)?;
-    for trigger in waiting {
-        call_up(connection, effects, Some(trigger), now)?;
+    for (_, trigger) in &waiting {
+        call_up(connection, effects, Some(*trigger), now)?;
     }
-    Ok(())
+    Ok(waiting.last().copied().filter(|_| waiting.len() == SWEPT_MAX))
+}
+
+/// The auditor found that one waits for nothing: it is called up, if that still is so.
+pub(super) fn remember(connection: &Connection, effects: &mut Effects, id: TriggerId, now: Timestamp) -> Result<bool> {
+    let sql = format!(
+        "UPDATE cursors SET waits = 0, waited_until = ?2 WHERE trigger_id = ?1 AND {is_forgotten}",
+        is_forgotten = is_forgotten()
+    );
+    let changed = connection
+        .prepare_cached(&sql)
+        .and_then(|mut statement| statement.execute((id.0, now.as_microsecond())))
+        .map_err(failed)?;
+    effects.armed |= changed > 0;
+    Ok(changed > 0)
 }

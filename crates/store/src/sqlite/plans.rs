@@ -136,6 +136,7 @@ impl Traced {
             fresh: Mutex::new(VecDeque::new()),
             parsed: Mutex::default(),
             cron_lines: CronLines::default(),
+            swept_to: Mutex::new(overlap::FROM_THE_FIRST),
             listeners: Mutex::default(),
         };
         Traced { connection, costs, shared }
@@ -294,7 +295,7 @@ fn reads(events: usize) -> Vec<(String, Read)> {
     );
     add(
         "call up all triggers that wait".to_owned(),
-        Box::new(move |c, _| overlap::call_up_all(c, &mut Effects::default(), now)),
+        Box::new(move |c, _| overlap::sweep(c, &mut Effects::default(), overlap::FROM_THE_FIRST, now).map(drop)),
     );
     add(
         "claim the first in line".to_owned(),
@@ -319,11 +320,13 @@ fn reads(events: usize) -> Vec<(String, Read)> {
     let early = minute(30);
     add(
         "expire".to_owned(),
-        Box::new(move |c, _| retention::expire(c, &mut Effects::default(), early, early, 20).map(drop)),
+        Box::new(move |c, shared| retention::expire(c, &mut Effects::default(), shared, early, early, 20).map(drop)),
     );
     add(
         "expire counts".to_owned(),
-        Box::new(move |c, _| retention::expire(c, &mut Effects::default(), early, early + COUNTS_KEPT, 20).map(drop)),
+        Box::new(move |c, shared| {
+            retention::expire(c, &mut Effects::default(), shared, early, early + COUNTS_KEPT, 20).map(drop)
+        }),
     );
     reads
 }

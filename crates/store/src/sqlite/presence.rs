@@ -15,7 +15,8 @@ use oncue_domain::plan::{Absence, absence};
 use oncue_domain::store::{ABSENCES_KEPT, Result};
 use rusqlite::Connection;
 
-use super::{act, failed, lock};
+use super::writer::Effects;
+use super::{act, failed, lock, overlap};
 use crate::codec::instant;
 
 /// The lock and the last sign of life.
@@ -116,11 +117,16 @@ fn noted(instant: &AtomicI64) -> Option<Timestamp> {
     if instant == NEVER { None } else { Timestamp::from_microsecond(instant).ok() }
 }
 
-/// Records the absence that ends now and gives every one that may still matter.
-pub(super) fn begin(connection: &Connection, last: Option<Timestamp>, now: Timestamp) -> Result<Vec<Absence>> {
+/// Records the absence that ends now and gives every one that may still matter. What waits for nothing is called up.
+pub(super) fn begin(
+    connection: &Connection,
+    effects: &mut Effects,
+    last: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<Vec<Absence>> {
     let forgotten = now.checked_sub(ABSENCES_KEPT).unwrap_or(Timestamp::MIN);
     connection.execute("DELETE FROM absences WHERE to_at <= ?", [forgotten.as_microsecond()]).map_err(failed)?;
-    let earliest = super::trigger::next_due(connection)?;
+    let earliest = overlap::earliest_left(connection)?;
     if let Some(absence) = absence(last, earliest, now) {
         connection
             .execute(
@@ -129,6 +135,10 @@ pub(super) fn begin(connection: &Connection, last: Option<Timestamp>, now: Times
             )
             .map_err(failed)?;
         act::write_own(connection, &Act::absence(&absence), now)?;
+    }
+    let mut from = Some(overlap::FROM_THE_FIRST);
+    while let Some(next) = from {
+        from = overlap::sweep(connection, effects, next, now)?;
     }
     absences(connection)
 }

@@ -9,12 +9,13 @@ use rusqlite::{Connection, OptionalExtension};
 
 use super::count::Subject;
 use super::writer::Effects;
-use super::{act, count, failed, firing, idempotency, order, overlap};
+use super::{Shared, act, count, failed, firing, idempotency, lock, order, overlap};
 use crate::codec::{COUNTED_AS_FAILED, NOT_COUNTED, instant, origin_from_number};
 
 pub(super) fn expire(
     connection: &Connection,
     effects: &mut Effects,
+    shared: &Shared,
     gone_until: Timestamp,
     now: Timestamp,
     limit: usize,
@@ -34,8 +35,10 @@ pub(super) fn expire(
     }
     if !ids.is_empty() {
         order::call_up_all(connection, Timestamp::UNIX_EPOCH)?;
-        overlap::call_up_all(connection, effects, now)?;
     }
+    let swept_to = *lock(&shared.swept_to);
+    let go_on_at = overlap::sweep(connection, effects, swept_to, now)?;
+    *lock(&shared.swept_to) = go_on_at.unwrap_or(overlap::FROM_THE_FIRST);
     let gone_until = gone_until.as_microsecond();
     let mut is_done = ids.len() < limit;
     let mut old = vec![

@@ -109,10 +109,11 @@ pub(super) fn lapse(
             keep(connection, effects, shared, &event, &before, &after, told, now)?;
         } else {
             // Its event is gone, and so will it be; nothing is to be heard of it any more.
-            connection
-                .prepare_cached("UPDATE runs SET due_at = NULL WHERE event_id = ?")
-                .and_then(|mut statement| statement.execute([id]))
+            let marked: Option<Option<i64>> = connection
+                .prepare_cached("UPDATE runs SET due_at = NULL WHERE event_id = ? RETURNING overlap_of")
+                .and_then(|mut statement| statement.query_row([id], |row| row.get(0)).optional())
                 .map_err(failed)?;
+            overlap::call_up(connection, effects, marked.flatten(), now)?;
         }
     }
     Ok(Lapsed { overdue: over.len(), next_at: next_due(connection)? })
@@ -140,7 +141,7 @@ fn keep(
             statement.query_row((event.id.0, due_at, run_to_text(after)), |row| row.get(0)).optional()
         })
         .map_err(failed)?;
-    if due_at.is_none() {
+    if before.due_at().is_some() && due_at.is_none() {
         overlap::call_up(connection, effects, marked.flatten(), now)?;
     }
     effects.settled.insert(event.owner);

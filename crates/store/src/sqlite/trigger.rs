@@ -18,6 +18,7 @@ use oncue_domain::trigger::{Arm, Armed, Definition, Edit, Kind, OVERDUE_AFTER, T
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::event::{NewEvent, log};
+use super::overlap::CALLED_UP;
 use super::writer::Effects;
 use super::{PARSED_MAX, PARSED_PAYLOAD_BYTES_MAX, Shared, act, backlog, count, destination, failed, lock, revision};
 use crate::codec::{
@@ -355,8 +356,11 @@ pub(super) fn edit(
         })
         .map_err(failed)?;
     match edit.arm {
-        Arm::Set(next_at) => arm(connection, effects, trigger.id, trigger.revision, next_at)?,
-        Arm::Keep => {
+        Arm::Set(next_at) if next_at.is_none() || !edit.waits_on(seen) => {
+            arm(connection, effects, trigger.id, trigger.revision, next_at)?;
+        }
+        Arm::Keep | Arm::Set(_) => {
+            effects.armed |= edit.arm != Arm::Keep;
             connection
                 .prepare_cached("UPDATE cursors SET revision = ?2 WHERE trigger_id = ?1")
                 .and_then(|mut statement| statement.execute((trigger.id.0, trigger.revision)))
@@ -571,11 +575,13 @@ pub(super) fn next_due(connection: &Connection) -> Result<Option<Timestamp>> {
 pub(super) fn due_counts(connection: &Connection, now: Timestamp) -> Result<DueCounts> {
     let due_until = now.as_microsecond();
     let overdue_before = now.checked_sub(OVERDUE_AFTER).unwrap_or(Timestamp::MIN).as_microsecond();
-    let sql = "SELECT (SELECT count(*) FROM (SELECT 1 FROM cursors WHERE NOT waits AND next_at <= ?1 LIMIT ?3)),
-                      (SELECT count(*) FROM (SELECT 1 FROM cursors WHERE NOT waits AND next_at < ?2 LIMIT ?3)),
+    let sql = format!(
+        "SELECT (SELECT count(*) FROM (SELECT 1 FROM cursors WHERE NOT waits AND next_at <= ?1 AND coalesce(waited_until <= ?1, 1) LIMIT ?3)),
+                      (SELECT count(*) FROM (SELECT 1 FROM cursors WHERE NOT waits AND next_at < ?2 AND coalesce(waited_until < ?2, 1) LIMIT ?3)),
                       (SELECT next_at FROM cursors WHERE NOT waits AND next_at > ?1 ORDER BY next_at LIMIT 1),
-                      (SELECT next_at FROM cursors WHERE NOT waits ORDER BY next_at LIMIT 1)";
-    let mut statement = connection.prepare_cached(sql).map_err(failed)?;
+                      (SELECT next_at FROM cursors WHERE NOT waits AND NOT ({CALLED_UP}) ORDER BY next_at LIMIT 1)"
+    );
+    let mut statement = connection.prepare_cached(&sql).map_err(failed)?;
     let (due, overdue, next, earliest): (u64, u64, Option<i64>, Option<i64>) = statement
         .query_row((due_until, overdue_before, DUE_COUNTED_MAX), |row| {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))

@@ -1,12 +1,19 @@
 //! What is SQLite's alone: one server for one file, visitors beside it, migrations, and jobs that are committed together.
 
+use std::sync::{Arc, Mutex};
+
 use oncue_domain::access::{Registration, Session};
+use oncue_domain::audit::Defect;
 use oncue_domain::destination::Wanted;
-use oncue_domain::store::{Deleted, Edited, Error, NewTrigger, NewUser, Store};
+use oncue_domain::id::UserId;
+use oncue_domain::overlap::{Before, Overlap};
+use oncue_domain::plan::plan_behind;
+use oncue_domain::store::{Change, Deleted, Edited, Error, NewTrigger, NewUser, Planned, Store};
+use oncue_domain::trigger::Definition;
 use oncue_store::sqlite::{self, Place, Role, Sqlite};
 use rusqlite::Connection;
 
-use crate::bench::{Bench, Kind, answered, api, every, given_up, settings, t};
+use crate::bench::{Bench, Kind, answered, api, every, given_up, settings, t, webhook};
 
 async fn bench() -> Bench {
     Bench::new(Kind::SqliteFile, true).await
@@ -333,4 +340,53 @@ async fn an_edited_step_is_refused_and_left_alone() {
     for words in [sqlite::steps(&copy).map(drop), sqlite::migrate(&copy).map(drop)] {
         assert!(words.expect_err("it took another road").contains("migration 2 (counts) is not the one"));
     }
+}
+
+/// A trigger that waits for an event of its own, of which nothing says any more that it is under way.
+async fn forgotten() -> (Bench, UserId) {
+    let bench = bench().await;
+    let owner = bench.user("a").await;
+    let slow = Definition { overlap: Overlap::Queue, webhook: Some(webhook("https://example.com/")), ..every("1m") };
+    let id = bench.trigger(owner, slow).await.id;
+    bench.fire_due(owner, id, t(60)).await;
+    let armed = bench.get(owner, id).await;
+    let plan = plan_behind(&armed, t(120), &[], Before::UnderWay).expect("it waits for something");
+    let planned =
+        Planned { trigger: Arc::new(armed.trigger), armed: t(120), plan, message_ids: Vec::new(), edition: 0 };
+    bench.store.commit_plans(vec![planned], t(120)).await.expect("a commit");
+    change(&bench, "DELETE FROM outbox");
+    assert!(bench.store.due(t(200), 10).await.expect("an answer").is_empty());
+    (bench, owner)
+}
+
+#[tokio::test]
+async fn who_waits_for_nothing_is_called_up_by_whoever_begins_and_whenever_events_go() {
+    let (bench, _) = forgotten().await;
+    bench.store.begin_presence(t(200)).await.expect("an answer");
+    assert_eq!(bench.store.due(t(200), 10).await.expect("an answer").len(), 1);
+    let (bench, owner) = forgotten().await;
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let ear = Arc::clone(&heard);
+    bench.store.subscribe(Arc::new(move |change| ear.lock().expect("no panic").push(change)));
+    bench.store.expire(t(-1), t(210), 10).await.expect("an answer");
+    let due = bench.store.due(t(210), 10).await.expect("an answer");
+    assert_eq!(due.len(), 1);
+    assert!(heard.lock().expect("no panic").contains(&Change::Armed), "the scheduler hears of it");
+    let before = bench.store.events_before(vec![(owner, due[0].trigger.id)]).await;
+    assert_eq!(before, Ok(vec![Before::OverSince(t(210))]));
+}
+
+#[tokio::test]
+async fn who_waits_for_nothing_is_a_finding_and_a_repair_calls_it_up_once() {
+    let (bench, owner) = forgotten().await;
+    let inspected = bench.store.inspect(None, 10).await.expect("a slice").triggers.remove(0);
+    assert!(inspected.is_forgotten);
+    let found = inspected.finding(Some(t(60)), t(-1), t(200)).expect("nobody would look at it again");
+    assert_eq!(found.defect, Defect::Forgotten);
+    let repair = found.repair.expect("it can be mended");
+    assert_eq!(bench.store.rearm(repair).await, Ok(true));
+    let id = inspected.trigger.id;
+    assert_eq!(bench.store.events_before(vec![(owner, id)]).await, Ok(vec![Before::OverSince(t(200))]));
+    assert_eq!(bench.store.due(t(200), 10).await.expect("an answer").len(), 1);
+    assert_eq!(bench.store.rearm(repair).await, Ok(false), "it waits for nothing any more");
 }

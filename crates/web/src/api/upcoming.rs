@@ -81,8 +81,8 @@ impl Coming {
         heads.truncate(TRIGGERS_MAX);
         let mut heads: Vec<TriggerHead> =
             heads.into_iter().map(|head| seen_through(head, freezes, question.now)).collect();
-        heads.retain(|head| Waiting::of(head).is_some());
-        let waiting: Vec<Waiting> = heads.iter().filter_map(Waiting::of).collect();
+        heads.retain(|head| Waiting::of(head, question.now).is_some());
+        let waiting: Vec<Waiting> = heads.iter().filter_map(|head| Waiting::of(head, question.now)).collect();
         let row = Row::of(&waiting, question);
         Coming { row, heads, stopped_at }
     }
@@ -171,6 +171,7 @@ mod tests {
 
     fn once(id: i64, seconds: i64) -> TriggerHead {
         TriggerHead {
+            is_behind: false,
             id: TriggerId(id),
             name: None,
             schedule: Some(ScheduleDetails::plain(Schedule::Once { at: at(seconds) }, None)),

@@ -88,6 +88,7 @@ pub(crate) mod tests {
     /// A trigger that fires once, an hour from the beginning of time in tests.
     pub(crate) fn head(id: i64, name: &str) -> TriggerHead {
         TriggerHead {
+            is_behind: false,
             id: TriggerId(id),
             name: (!name.is_empty()).then(|| name.to_owned()),
             schedule: Some(ScheduleDetails::plain(Schedule::Once { at: at(3600) }, None)),

@@ -179,6 +179,7 @@ mod tests {
         let zone = Zones::bundled().get("America/New_York").expect("a zone");
         let schedule = Schedule::Cron { expression: CronExpression::parse("30 2 * * *").expect("a line"), zone };
         TriggerHead {
+            is_behind: false,
             id: TriggerId(id),
             name: Some(name.to_owned()),
             next_at: schedule.next_after(now()),

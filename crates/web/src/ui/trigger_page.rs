@@ -131,7 +131,8 @@ pub(super) async fn show(
         Ok(armed) => armed,
         Err(fault) => return gone(&app, &caller, &id, now, fault).await,
     };
-    let head = TriggerHead::from(&armed);
+    let is_under_way = is_under_way(&app, &armed.trigger).await?;
+    let head = TriggerHead { is_behind: is_under_way, ..TriggerHead::from(&armed) };
     let own = viewer::trigger_zone(&app, head.schedule.as_ref()).clone();
     let zone = viewer::shown_zone(&app, &caller, Some(&own));
     let gone_until = app.settings.retention.gone_until(now);
@@ -157,7 +158,7 @@ pub(super) async fn show(
         }),
         overlap: match definition.overlap {
             overlap if overlap.is_allowed() || head.schedule.is_none() => None,
-            overlap => Some((overlap.rule(), is_under_way(&app, &armed.trigger).await?)),
+            overlap => Some((overlap.rule(), is_under_way)),
         },
         address: head.webhook.as_ref().map(|webhook| webhook.url.to_string()),
         last: firings.first().map(|firing| Last {

@@ -6,7 +6,7 @@ use super::Kept;
 use super::overlap::Wait;
 use crate::act::Act;
 use crate::actor::{Actor, Author};
-use crate::audit::{ACCOUNT_MAX, Account, Asked, Cursor, Inspected, Repair, ZoneData};
+use crate::audit::{ACCOUNT_MAX, Account, Asked, Cursor, Defect, Inspected, Repair, ZoneData};
 use crate::event::Origin;
 use crate::id::{TriggerId, UserId};
 use crate::store::{Change, Inspection};
@@ -21,7 +21,9 @@ impl Kept {
         let triggers = scheduled.map(|kept| {
             let definition = Definition { payload: None, payload_schema: None, ..kept.trigger.definition.clone() };
             let cursor = kept.next_at.map(|next_at| Cursor { next_at, revision: kept.trigger.revision });
-            Inspected { trigger: Trigger { definition, ..Trigger::clone(&kept.trigger) }, fired: kept.fired, cursor }
+            let is_forgotten = kept.wait == Wait::Waits && !self.is_under_way(kept.trigger.id);
+            let trigger = Trigger { definition, ..Trigger::clone(&kept.trigger) };
+            Inspected { trigger, fired: kept.fired, cursor, is_forgotten }
         });
         Inspection { triggers: triggers.collect(), unreadable: Vec::new(), go_on_after }
     }
@@ -66,6 +68,7 @@ impl Kept {
     }
 
     pub(super) fn rearm(&mut self, repair: Repair) -> bool {
+        let is_under_way = self.is_under_way(repair.trigger);
         let Some(kept) = self.triggers.get_mut(&repair.trigger).filter(|kept| kept.trigger.owner == repair.owner)
         else {
             return false;
@@ -74,7 +77,12 @@ impl Kept {
         if kept.trigger.revision != repair.revision || waits_for != repair.seen {
             return false;
         }
-        (kept.next_at, kept.wait) = (repair.next_at, Wait::Free);
+        kept.wait = match (repair.defect, kept.wait) {
+            (Defect::Forgotten, Wait::Waits) if !is_under_way => Wait::Until(repair.found_at),
+            (Defect::Forgotten, _) => return false,
+            _ => Wait::Free,
+        };
+        kept.next_at = repair.next_at;
         let act = Act::trigger_rearmed(&repair, kept.trigger.definition.name.clone());
         self.write_down(Some(&Author { by: Actor::SYSTEM, at: repair.found_at }), Some(act));
         self.changes.push(Change::Edited(repair.owner));

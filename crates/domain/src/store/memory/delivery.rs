@@ -208,8 +208,9 @@ impl Kept {
 
     fn end(&mut self, event: &Event, key: DeliveryKey, end: End, ended_at: Timestamp) {
         self.owed.remove(&key);
-        self.owed_in_the_way.remove(&key);
-        self.call_up_trigger(event, ended_at);
+        if self.owed_in_the_way.remove(&key) {
+            self.call_up_trigger(event, ended_at);
+        }
         if let Some(delivery) = self.deliveries.get_mut(&key) {
             delivery.end = Some(end);
         }
@@ -302,6 +303,8 @@ impl Kept {
         let owed: Vec<DeliveryKey> = self.owed.range(all_of(event.id)).map(|(key, _)| *key).collect();
         for key in owed {
             let has_arrived = self.deliveries.get(&key).is_some_and(|delivery| delivery.has_arrived);
+            // Whoever waits for it is called up with all the others, once the events are gone.
+            self.owed_in_the_way.remove(&key);
             self.end(event, key, if has_arrived { End::Delivered } else { End::Failed { at: now, why: None } }, now);
         }
     }

@@ -90,7 +90,7 @@ impl Kept {
             if self.commit_plan(planned, now, &mut committed.events) {
                 committed.plans += 1;
             } else {
-                committed.stale += 1;
+                committed.stale.push(planned.trigger.id);
             }
         }
         committed
@@ -107,7 +107,7 @@ impl Kept {
             return false;
         }
         if planned.plan.turn == Turn::Waits {
-            self.wait(planned.trigger.id);
+            self.wait(planned.trigger.id, now);
             return true;
         }
         kept.next_at = planned.plan.next_at;
@@ -346,12 +346,12 @@ impl Kept {
             self.events.remove(&event.id);
             self.runs.remove(&event.id);
             self.forget_deliveries(event.id);
-            self.call_up_trigger(event, now);
             self.in_the_way.remove(&event.id);
             if let Some(scheduled_at) = event.scheduled_at {
                 self.occurrences.remove(&(event.trigger, scheduled_at));
             }
         }
+        self.call_up_forgotten(now);
         let events = &self.events;
         self.former_names.retain(|id, _| events.values().any(|event| event.trigger == *id));
         self.expire_arrivals(gone_until, limit);

@@ -393,7 +393,7 @@ impl Store for Memory {
     }
 
     async fn trigger_heads(&self, owner: UserId, limit: usize) -> Result<Vec<TriggerHead>> {
-        Ok(self.kept().triggers_of(owner, None, limit).iter().map(TriggerHead::from).collect())
+        Ok(self.kept().heads_of(owner).take(limit).collect())
     }
 
     async fn soonest(&self, owner: UserId, limit: usize) -> Result<Vec<TriggerHead>> {

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::trigger::KeptTrigger;
 use super::{Kept, delivery};
 use crate::event::{Event, Origin};
 use crate::id::{EventId, TriggerId, UserId};
@@ -60,27 +61,46 @@ impl Kept {
         !overlaps && self.is_under_way(trigger)
     }
 
-    /// The trigger waits until nothing of it is under way, if anything still is.
-    pub(super) fn wait(&mut self, trigger: TriggerId) {
+    /// The trigger waits until nothing of it is under way; where nothing is by now, what was due at `now` met it all the same.
+    pub(super) fn wait(&mut self, trigger: TriggerId, now: Timestamp) {
         let is_under_way = self.is_under_way(trigger);
-        if let Some(kept) = self.triggers.get_mut(&trigger).filter(|_| is_under_way) {
-            kept.wait = Wait::Waits;
+        if let Some(kept) = self.triggers.get_mut(&trigger) {
+            kept.wait = match kept.wait {
+                _ if is_under_way => Wait::Waits,
+                Wait::Until(ended_at) => Wait::Until(ended_at),
+                Wait::Free | Wait::Waits => Wait::Until(now),
+            };
         }
     }
 
     /// Something of the event ended at `ended_at`: its trigger waits no more, where nothing else is under way, and what was laid up of it has its
-    /// turn again.
+    /// turn again. What fell due up to then met it, whether anybody had looked at the trigger meanwhile or not.
     pub(super) fn call_up_trigger(&mut self, event: &Event, ended_at: Timestamp) {
         if !self.in_the_way.contains_key(&event.id) || self.is_under_way(event.trigger) {
             return;
         }
         let is_laid_up = self.is_laid_up(event.trigger);
-        let waiting = self.triggers.get_mut(&event.trigger).filter(|kept| kept.wait == Wait::Waits);
+        let has_met = |kept: &&mut KeptTrigger| {
+            kept.wait == Wait::Waits || kept.next_at.is_some_and(|next_at| next_at <= ended_at)
+        };
+        let waiting = self.triggers.get_mut(&event.trigger).filter(has_met);
         if is_laid_up || waiting.is_some() {
             self.changes.push(Change::Armed);
         }
         if let Some(kept) = waiting {
             kept.wait = Wait::Until(ended_at);
+        }
+    }
+
+    /// Those that wait are called up of which nothing is under way any more.
+    pub(super) fn call_up_forgotten(&mut self, now: Timestamp) {
+        let waiting = self.triggers.iter().filter(|(_, kept)| kept.wait == Wait::Waits);
+        let forgotten: Vec<TriggerId> = waiting.map(|(id, _)| *id).filter(|id| !self.is_under_way(*id)).collect();
+        for id in forgotten {
+            if let Some(kept) = self.triggers.get_mut(&id) {
+                kept.wait = Wait::Until(now);
+                self.changes.push(Change::Armed);
+            }
         }
     }
 }

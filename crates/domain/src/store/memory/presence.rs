@@ -13,7 +13,7 @@ impl Kept {
     pub(super) fn begin_presence(&mut self, now: Timestamp) -> Vec<Absence> {
         let forgotten = now.checked_sub(ABSENCES_KEPT).unwrap_or(Timestamp::MIN);
         self.absences.retain(|_, to| *to > forgotten);
-        if let Some(absence) = absence(self.sign_of_life, self.next_due(), now) {
+        if let Some(absence) = absence(self.sign_of_life, self.earliest_left(), now) {
             self.absences.insert(absence.from, absence.to);
             self.write_down(Some(&Author { by: Actor::SYSTEM, at: now }), Some(Act::absence(&absence)));
         }

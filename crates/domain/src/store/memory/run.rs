@@ -64,8 +64,11 @@ impl Kept {
             self.log_unkept(event.owner, definition, Origin::Alert, message_id, now);
         }
         self.changes.push(Change::Settled(event.owner));
+        let has_ended = before.due_at().is_some() && after.due_at().is_none();
         self.runs.insert(event.id, after);
-        self.call_up_trigger(event, now);
+        if has_ended {
+            self.call_up_trigger(event, now);
+        }
     }
 
     pub(super) fn runs_of(&self, owner: UserId, events: &[EventId], gone_until: Timestamp) -> Vec<RunOf> {

@@ -42,6 +42,20 @@ impl KeptTrigger {
         self.next_at.filter(|_| self.wait != Wait::Waits)
     }
 
+    /// Since when that is so: what waited for an event to end could not be looked at before.
+    fn late_from(&self) -> Option<Timestamp> {
+        let ended_at = match self.wait {
+            Wait::Until(ended_at) => ended_at,
+            Wait::Free | Wait::Waits => Timestamp::MIN,
+        };
+        self.due_at().map(|next_at| next_at.max(ended_at))
+    }
+
+    /// The same, but for what waited for an event to end: that it is late says nothing about who was here.
+    pub(super) fn left_at(&self) -> Option<Timestamp> {
+        self.due_at().filter(|next_at| !matches!(self.wait, Wait::Until(ended_at) if *next_at <= ended_at))
+    }
+
     fn revision(&self) -> Revision {
         let (made_at, by) = self.made.clone();
         Revision { trigger: Trigger::clone(&self.trigger), made_at, made_by: Some(by), until: None }
@@ -117,12 +131,14 @@ impl Kept {
         if !edit.trigger.definition.is_limited() {
             kept.fired = 0;
         }
+        let waits_on = edit.waits_on(seen);
         kept.trigger = Arc::new(edit.trigger);
         kept.made = (now, by);
         self.changes.push(Change::Edited(owner));
         kept.skipped.extend(edit.skipped.iter().map(|skipped| SkippedView { skipped: *skipped, recorded_at: now }));
         if let Arm::Set(next_at) = edit.arm {
-            (kept.next_at, kept.wait) = (next_at, Wait::Free);
+            kept.wait = if waits_on { kept.wait } else { Wait::Free };
+            kept.next_at = next_at;
             self.changes.extend(next_at.map(|_| Change::Armed));
         }
         for skipped in &edit.skipped {
@@ -163,8 +179,11 @@ impl Kept {
         kept.skipped.iter().rev().take(limit).copied().collect()
     }
 
-    fn heads_of(&self, owner: UserId) -> impl Iterator<Item = TriggerHead> {
-        self.triggers.values().filter(move |kept| kept.trigger.owner == owner).map(|kept| (&kept.armed()).into())
+    pub(super) fn heads_of(&self, owner: UserId) -> impl Iterator<Item = TriggerHead> {
+        self.triggers.values().filter(move |kept| kept.trigger.owner == owner).map(|kept| TriggerHead {
+            is_behind: kept.left_at().is_none() && kept.next_at.is_some(),
+            ..(&kept.armed()).into()
+        })
     }
 
     pub(super) fn soonest(&self, owner: UserId, limit: usize) -> Vec<TriggerHead> {
@@ -202,14 +221,20 @@ impl Kept {
         self.triggers.values().filter_map(KeptTrigger::due_at).min()
     }
 
+    /// The earliest occurrence that would have been carried out if anybody had been here.
+    pub(super) fn earliest_left(&self) -> Option<Timestamp> {
+        self.triggers.values().filter_map(KeptTrigger::left_at).min()
+    }
+
     pub(super) fn due_counts(&self, now: Timestamp) -> DueCounts {
-        let armed = || self.triggers.values().filter_map(KeptTrigger::due_at);
-        let count = |is: &dyn Fn(&Timestamp) -> bool| (armed().filter(is).count() as u64).min(DUE_COUNTED_MAX);
+        let late = || self.triggers.values().filter_map(KeptTrigger::late_from);
+        let count = |is: &dyn Fn(&Timestamp) -> bool| (late().filter(is).count() as u64).min(DUE_COUNTED_MAX);
+        let armed = self.triggers.values().filter_map(KeptTrigger::due_at);
         DueCounts {
             due: count(&|next_at| *next_at <= now),
             overdue: count(&|next_at| now.duration_since(*next_at) > OVERDUE_AFTER),
-            next_at: armed().filter(|next_at| *next_at > now).min(),
-            earliest: armed().min(),
+            next_at: armed.filter(|next_at| *next_at > now).min(),
+            earliest: self.earliest_left(),
         }
     }
 

@@ -15,6 +15,7 @@ use oncue_domain::store::{ABSENCES_KEPT, Error, Result};
 use super::watch::{Seen, Watch};
 use super::{NEVER, Node};
 use crate::codec::instant;
+use crate::postgres::overlap::EARLIEST_LEFT;
 use crate::postgres::{Shared, act, answered, column, execute, locks, query, query_first};
 
 /// How often the others are looked at; a sign of theirs ends the wait.
@@ -72,12 +73,14 @@ struct Signs {
 
 impl Signs {
     async fn read(transaction: &Transaction<'_>, node: &Node) -> Result<Signs> {
-        let sql = "WITH others AS MATERIALIZED (
+        let sql = format!(
+            "WITH others AS MATERIALIZED (
                        SELECT id, alive_at FROM nodes WHERE id <> $1 AND alive_at IS NOT NULL ORDER BY id
                    )
                    SELECT ARRAY(SELECT id FROM others), ARRAY(SELECT alive_at FROM others),
-                          (SELECT max(alive_at) FROM last_sign), (SELECT next_at FROM cursors WHERE NOT waits ORDER BY next_at LIMIT 1)";
-        let row = query_first(transaction, sql, &[&node.id()]).await?;
+                          (SELECT max(alive_at) FROM last_sign), ({EARLIEST_LEFT})"
+        );
+        let row = query_first(transaction, &sql, &[&node.id()]).await?;
         let row = row.ok_or_else(|| Error::Broken("a row that is always there is not".to_owned()))?;
         let (ids, alive_at): (Vec<i64>, Vec<i64>) = (column(&row, 0)?, column(&row, 1)?);
         let gone = column::<Option<i64>>(&row, 2)?.filter(|at| *at != NEVER);

@@ -80,11 +80,11 @@ async fn a_plan_that_was_made_before_somebody_froze_or_thawed_is_stale() {
         let planned = bench.planned(owner, id, t(60)).await;
         bench.store.freeze(Some(owner), Said::default(), t(60)).await.expect("a freeze");
         let committed = bench.store.commit_plans(vec![planned.clone()], t(61)).await.expect("an answer");
-        assert_eq!(committed, Committed { plans: 0, stale: 1, events: 0, is_outdated: true });
+        assert_eq!(committed, Committed { plans: 0, stale: vec![id], events: 0, is_outdated: true });
         assert_eq!(bench.events(owner).await, []);
         bench.store.thaw(Some(owner), t(62)).await.expect("an answer");
         let committed = bench.store.commit_plans(vec![planned.clone()], t(62)).await.expect("an answer");
-        assert_eq!(committed.stale, 1);
+        assert_eq!(committed.stale, [id]);
         let edition = freezes(&bench).await.edition;
         let anew = vec![Planned { edition, ..planned }];
         assert_eq!(bench.store.commit_plans(anew, t(63)).await.expect("a commit").events, 1);

@@ -50,9 +50,9 @@ async fn firings_are_counted_with_them_and_end_where_the_limit_is() {
         let owner = bench.user("a").await;
         let id = bench.trigger(owner, at_most(3)).await.id;
         assert_eq!(stands(&bench, owner, id).await, (0, Some(t(60))));
-        assert_eq!(look(&bench, t(60)).await, Committed { plans: 1, stale: 0, events: 1, is_outdated: false });
+        assert_eq!(look(&bench, t(60)).await, Committed { plans: 1, stale: vec![], events: 1, is_outdated: false });
         assert_eq!(stands(&bench, owner, id).await, (1, Some(t(120))));
-        assert_eq!(look(&bench, t(500)).await, Committed { plans: 1, stale: 0, events: 2, is_outdated: false });
+        assert_eq!(look(&bench, t(500)).await, Committed { plans: 1, stale: vec![], events: 2, is_outdated: false });
         assert_eq!(stands(&bench, owner, id).await, (3, None));
         assert_eq!(look(&bench, t(900)).await, Committed::default());
         assert_eq!(bench.events(owner).await.len(), 3);
@@ -67,7 +67,7 @@ async fn of_two_that_plan_at_once_one_counts() {
         let id = bench.trigger(owner, at_most(2)).await.id;
         let (one, other) = (bench.planned(owner, id, t(60)).await, bench.planned(owner, id, t(60)).await);
         let committed = bench.store.commit_plans(vec![one, other], t(60)).await.expect("a commit");
-        assert_eq!(committed, Committed { plans: 1, stale: 1, events: 1, is_outdated: false });
+        assert_eq!(committed, Committed { plans: 1, stale: vec![id], events: 1, is_outdated: false });
         assert_eq!(stands(&bench, owner, id).await, (1, Some(t(120))));
     })
     .await;

@@ -113,7 +113,7 @@ impl Slow {
 }
 
 fn done(turn: Turn, events: usize) -> Option<(Turn, Committed)> {
-    Some((turn, Committed { plans: 1, stale: 0, events, is_outdated: false }))
+    Some((turn, Committed { plans: 1, stale: vec![], events, is_outdated: false }))
 }
 
 fn skipped(reason: Reason, first: i64, last: i64, count: u64) -> Skipped {
@@ -237,13 +237,14 @@ async fn who_is_to_wait_for_what_has_ended_meanwhile_stays_due() {
         assert_eq!(planned.plan.turn, Turn::Waits);
         bench.settle_all(t(151), |claim, at| answered(claim, 200, at)).await;
         let committed = bench.store.commit_plans(vec![planned.clone()], t(152)).await;
-        assert_eq!(committed, Ok(Committed { plans: 1, stale: 0, events: 0, is_outdated: false }));
+        assert_eq!(committed, Ok(Committed { plans: 1, stale: vec![], events: 0, is_outdated: false }));
         assert!(slow.is_due(&bench, 152).await, "nobody would call it up");
-        assert_eq!(slow.look(&bench, 152).await, done(Turn::Free, 1));
+        assert_eq!(slow.before(&bench).await, Before::OverSince(t(151)), "it met it all the same");
+        assert_eq!(slow.look(&bench, 152).await, done(Turn::Waited, 1));
         let committed = bench.store.commit_plans(vec![planned], t(153)).await;
         assert_eq!(
             committed,
-            Ok(Committed { plans: 0, stale: 1, events: 0, is_outdated: false }),
+            Ok(Committed { plans: 0, stale: vec![slow.id], events: 0, is_outdated: false }),
             "it waits for something else by now"
         );
     })
@@ -262,7 +263,7 @@ async fn whoever_fires_looks_once_more_whether_an_event_is_under_way() {
         let committed = bench.store.commit_plans(vec![planned, beside], t(60)).await;
         assert_eq!(
             committed,
-            Ok(Committed { plans: 1, stale: 1, events: 1, is_outdated: false }),
+            Ok(Committed { plans: 1, stale: vec![slow.id], events: 1, is_outdated: false }),
             "the other is not held back"
         );
         assert_eq!(slow.look(&bench, 61).await, done(Turn::Waits, 0));
@@ -316,15 +317,19 @@ async fn an_edit_looks_at_what_waits_anew_or_leaves_it_alone() {
         };
         assert_eq!(edit(|definition| definition.name = Some("new".to_owned()), 130).await, Edited::Done);
         assert!(!slow.is_due(&bench, 130).await, "it waits on");
+        assert_eq!(edit(|definition| definition.expires_at = Some(t(90_000)), 140).await, Edited::Done);
+        assert!(!slow.is_due(&bench, 140).await, "so it does where it lives on");
         assert_eq!(edit(|definition| definition.overlap = Overlap::Allow, 190).await, Edited::Done);
-        assert!(slow.is_due(&bench, 190).await);
-        assert_eq!(slow.look(&bench, 190).await, done(Turn::Free, 2), "both that are due fire");
-        assert_eq!(edit(|definition| definition.overlap = Overlap::Skip, 200).await, Edited::Done);
+        assert!(!slow.is_due(&bench, 190).await, "what met the event is not let go by that");
+        let met = skipped(Reason::Superseded, 120, 180, 2);
+        assert_eq!(slow.skipped(&bench).await, [met]);
+        assert_eq!(slow.look(&bench, 240).await, done(Turn::Free, 1), "what falls due since fires");
+        assert_eq!(edit(|definition| definition.overlap = Overlap::Skip, 250).await, Edited::Done);
         assert_eq!(slow.before(&bench).await, Before::UnderWay, "what held when it fired holds for it");
-        assert_eq!(slow.look(&bench, 240).await, done(Turn::Waits, 0));
-        assert_eq!(edit(|definition| definition.enabled = false, 310).await, Edited::Done);
-        assert_eq!(slow.skipped(&bench).await, [skipped(Reason::Superseded, 240, 300, 2)]);
-        bench.settle_all(t(320), |claim, at| answered(claim, 200, at)).await;
+        assert_eq!(slow.look(&bench, 300).await, done(Turn::Waits, 0));
+        assert_eq!(edit(|definition| definition.enabled = false, 370).await, Edited::Done);
+        assert_eq!(slow.skipped(&bench).await, [met, skipped(Reason::Superseded, 300, 360, 2)]);
+        bench.settle_all(t(380), |claim, at| answered(claim, 200, at)).await;
         assert!(!slow.is_due(&bench, 400).await);
         assert_eq!(edit(|definition| definition.enabled = true, 410).await, Edited::Done);
         assert_eq!(slow.before(&bench).await, Before::Over);
@@ -392,6 +397,72 @@ async fn what_a_freeze_passes_over_makes_no_use_of_what_was_waited_for() {
         assert_eq!(slow.before(&bench).await, Before::Over);
         let records = [skipped(Reason::Frozen, 120, 240, 3), skipped(Reason::Overlap, 300, 360, 2)];
         assert_eq!((slow.skipped(&bench).await, slow.fired(&bench).await), (records.to_vec(), vec![60]));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_edit_that_leaves_it_waiting_does_not_forget_what_it_met() {
+    everywhere(async |bench| {
+        let slow = Slow::new(&bench, minutely(Overlap::Skip)).await;
+        slow.look(&bench, 60).await;
+        slow.look(&bench, 120).await;
+        let expire_later = async |second| {
+            let armed = bench.get(slow.owner, slow.id).await;
+            let definition = Definition { expires_at: Some(t(90_000 + second)), ..armed.trigger.definition.clone() };
+            let edit = armed.edit(definition, t(second));
+            bench.store.edit_trigger(edit, armed.next_at, t(second)).await.expect("an answer")
+        };
+        assert_eq!(expire_later(300).await, Edited::Done);
+        bench.settle_all(t(310), |claim, at| answered(claim, 200, at)).await;
+        assert_eq!(expire_later(315).await, Edited::Done);
+        assert_eq!(slow.look(&bench, 320).await, done(Turn::Waited, 0));
+        assert_eq!(slow.skipped(&bench).await, [skipped(Reason::Overlap, 120, 300, 4)]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_waited_for_long_is_no_sign_that_nobody_ran_and_not_overdue() {
+    wherever_it_lasts(async |bench| {
+        let slow = Slow::new(&bench, minutely(Overlap::Queue)).await;
+        assert_eq!(bench.store.begin_presence(t(0)).await, Ok(Vec::new()));
+        slow.look(&bench, 60).await;
+        slow.look(&bench, 120).await;
+        let ended_s = 5 * 3_600;
+        bench.settle_all(t(ended_s), |claim, at| answered(claim, 200, at)).await;
+        assert!(slow.is_due(&bench, ended_s).await);
+        let counts = bench.store.due_counts(t(ended_s)).await.expect("an answer");
+        assert_eq!((counts.due, counts.overdue, counts.earliest), (1, 0, None), "it is late for what it waited for");
+        let counts = bench.store.due_counts(t(ended_s - 1)).await.expect("an answer");
+        assert_eq!(counts.due, 0, "a second ago nobody could have looked at it");
+        bench.store.sign_of_life(t(ended_s));
+        let bench = bench.reopen().await;
+        let absences = bench.store.begin_presence(t(ended_s + 10)).await.expect("an answer");
+        assert!(absences.iter().all(|absence| absence.from >= t(ended_s)), "{absences:?}");
+        assert_eq!(slow.look(&bench, ended_s + 11).await, done(Turn::Waited, 1));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_fell_due_before_an_event_ended_met_it_whoever_looked_first() {
+    everywhere(async |bench| {
+        let (lapsed_at, looked_at) = (2_000, 2_001);
+        for is_looked_at_first in [true, false] {
+            let name = if is_looked_at_first { "first" } else { "last" };
+            let owner = bench.user(name).await;
+            let slow = Slow { owner, id: bench.trigger(owner, expecting(Overlap::Skip)).await.id };
+            slow.look(&bench, 60).await;
+            bench.settle_all(t(61), |claim, at| answered(claim, 200, at)).await;
+            if is_looked_at_first {
+                assert_eq!(slow.look(&bench, lapsed_at).await, done(Turn::Waits, 0));
+            }
+            assert_eq!(bench.store.lapse_runs(t(-1), t(lapsed_at), 10).await.expect("an answer").overdue, 1);
+            assert_eq!(slow.before(&bench).await, Before::OverSince(t(lapsed_at)), "{name}");
+            assert_eq!(slow.look(&bench, looked_at).await, done(Turn::Waited, 0), "{name}");
+            assert_eq!(slow.skipped(&bench).await, [skipped(Reason::Overlap, 120, 1_980, 32)], "{name}");
+        }
     })
     .await;
 }

@@ -18,7 +18,7 @@ async fn a_plan_makes_its_events_and_moves_the_cursor() {
         let planned = bench.planned(owner, trigger.id, t(125)).await;
         let message_ids = planned.message_ids.clone();
         let committed = bench.store.commit_plans(vec![planned], t(126)).await.expect("a commit");
-        assert_eq!(committed, Committed { plans: 1, stale: 0, events: 2, is_outdated: false });
+        assert_eq!(committed, Committed { plans: 1, stale: vec![], events: 2, is_outdated: false });
         let events = bench.events(owner).await;
         let nominal: Vec<_> = events.iter().map(|event| event.scheduled_at).collect();
         assert_eq!(nominal, [Some(t(60)), Some(t(120))]);
@@ -53,7 +53,7 @@ async fn a_plan_records_what_it_skips_and_marks_what_it_catches_up() {
             edition: 0,
         };
         let committed = bench.store.commit_plans(vec![planned], t(310)).await.expect("a commit");
-        assert_eq!(committed, Committed { plans: 1, stale: 0, events: 1, is_outdated: false });
+        assert_eq!(committed, Committed { plans: 1, stale: vec![], events: 1, is_outdated: false });
         let [event] = bench.events(owner).await.try_into().expect("one event");
         assert_eq!((event.origin, event.scheduled_at), (Origin::CatchUp, Some(t(300))));
         let [view] = bench.store.skipped(owner, trigger.id, 10).await.expect("records").try_into().expect("one record");
@@ -94,7 +94,10 @@ async fn a_stale_plan_does_nothing_and_holds_up_nobody() {
         bench.store.edit_trigger(edit, Some(t(60)), t(60)).await.expect("an edit");
         bench.store.delete_trigger(owner, deleted.id, t(60)).await.expect("a deletion");
         let committed = bench.store.commit_plans(plans, t(61)).await.expect("a commit");
-        assert_eq!(committed, Committed { plans: 1, stale: 2, events: 1, is_outdated: false });
+        assert_eq!(
+            committed,
+            Committed { plans: 1, stale: vec![edited.id, deleted.id], events: 1, is_outdated: false }
+        );
         let [event] = bench.events(owner).await.try_into().expect("one event");
         assert_eq!(event.trigger, sound.id);
         assert_eq!(bench.get(owner, edited.id).await.next_at, Some(t(60)), "still due, under its new name");
@@ -110,7 +113,7 @@ async fn a_plan_that_was_carried_out_is_stale_the_second_time() {
         let planned = bench.planned(owner, trigger.id, t(60)).await;
         bench.store.commit_plans(vec![planned.clone()], t(60)).await.expect("a commit");
         let again = bench.store.commit_plans(vec![planned], t(60)).await.expect("a commit");
-        assert_eq!(again, Committed { plans: 0, stale: 1, events: 0, is_outdated: false });
+        assert_eq!(again, Committed { plans: 0, stale: vec![trigger.id], events: 0, is_outdated: false });
         assert_eq!(bench.events(owner).await.len(), 1);
     })
     .await;
@@ -132,7 +135,7 @@ async fn an_occurrence_that_comes_up_again_gets_no_second_event() {
         let planned = bench.planned(owner, trigger.id, t(185)).await;
         assert_eq!(planned.plan.firings.len(), 2);
         let committed = bench.store.commit_plans(vec![planned], t(185)).await.expect("a commit");
-        assert_eq!(committed, Committed { plans: 1, stale: 0, events: 1, is_outdated: false });
+        assert_eq!(committed, Committed { plans: 1, stale: vec![], events: 1, is_outdated: false });
         let nominal: Vec<_> = bench.events(owner).await.iter().map(|event| event.scheduled_at).collect();
         assert_eq!(nominal, [Some(t(60)), Some(t(120)), Some(t(180))]);
         assert_eq!(bench.get(owner, trigger.id).await.next_at, Some(t(240)), "the cursor goes on");
@@ -158,10 +161,10 @@ async fn of_many_commits_of_one_occurrence_one_wins() {
         for racer in racers {
             let committed = racer.await.expect("no panic");
             sum.plans += committed.plans;
-            sum.stale += committed.stale;
+            sum.stale.extend(committed.stale);
             sum.events += committed.events;
         }
-        assert_eq!(sum, Committed { plans: 1, stale: 7, events: 1, is_outdated: false });
+        assert_eq!(sum, Committed { plans: 1, stale: vec![trigger.id; 7], events: 1, is_outdated: false });
         assert_eq!(bench.events(owner).await.len(), 1);
     })
     .await;

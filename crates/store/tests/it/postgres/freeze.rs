@@ -38,7 +38,7 @@ async fn a_freeze_waits_for_what_is_being_committed_and_nothing_overtakes_it() {
 
     slow.batch_execute("COMMIT").await.expect("an end");
     freezing.await.expect("no panic");
-    let stale = Committed { plans: 0, stale: 1, events: 0, is_outdated: true };
+    let stale = Committed { plans: 0, stale: vec![id], events: 0, is_outdated: true };
     assert_eq!(late.await.expect("no panic"), stale, "it was made before the freeze");
     assert_eq!(nodes.nodes[0].events(owner).await, []);
 }

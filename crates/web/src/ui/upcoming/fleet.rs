@@ -81,8 +81,8 @@ pub(super) struct Foretold {
 
 impl Foretold {
     pub(super) fn of(mut triggers: Vec<TriggerHead>, question: Question) -> Foretold {
-        triggers.retain(|head| Waiting::of(head).is_some());
-        let all: Vec<Waiting> = triggers.iter().filter_map(Waiting::of).collect();
+        triggers.retain(|head| Waiting::of(head, question.now).is_some());
+        let all: Vec<Waiting> = triggers.iter().filter_map(|head| Waiting::of(head, question.now)).collect();
         let agenda = Agenda::of(&all, question);
         let is_empty = agenda.total == 0;
         let beyond = is_empty.then(|| earliest_from(&all, question.span.until, question.now)).flatten();

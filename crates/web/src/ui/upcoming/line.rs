@@ -166,6 +166,7 @@ mod tests {
         let expression = CronExpression::parse("0 * * * *").expect("a cron line");
         let schedule = Schedule::Cron { expression, zone: zone.clone() };
         TriggerHead {
+            is_behind: false,
             id: TriggerId(id),
             name: None,
             next_at: schedule.next_after(since),
@@ -189,7 +190,7 @@ mod tests {
     fn days_of_many(count: i64, since: &str, now: &str, hours: i64) -> Vec<Day> {
         let (zone, now) = (Zones::bundled().get("Europe/Riga").expect("it exists"), at(now));
         let triggers: Vec<TriggerHead> = (7..7 + count).map(|id| hourly(id, at(since), &zone)).collect();
-        let waiting: Vec<Waiting> = triggers.iter().filter_map(Waiting::of).collect();
+        let waiting: Vec<Waiting> = triggers.iter().filter_map(|head| Waiting::of(head, now)).collect();
         let span = Span { from: now, until: now + SignedDuration::from_hours(hours) };
         let agenda = Agenda::of(&waiting, Question { now, span, after: None, firings_max: 100 });
         days(&agenda, &triggers, now, &zone)

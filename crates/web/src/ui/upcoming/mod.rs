@@ -194,6 +194,7 @@ mod tests {
 
     fn armed(id: i64, name: &str, schedule: Schedule) -> TriggerHead {
         TriggerHead {
+            is_behind: false,
             id: TriggerId(id),
             name: Some(name.to_owned()),
             next_at: schedule.next_after(now()),
