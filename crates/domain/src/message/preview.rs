@@ -1,6 +1,6 @@
 //! What a destination would be sent, for its owner to look at before anything is: the same writing as of a delivery, with nothing in it
 //! that is secret. Signatures are examples, made with secrets that were drawn for this and are forgotten with it, so that nobody can
-//! have a text of their choice signed by asking to see it.
+//! have a text of their choice signed by asking to see it; so are the addresses for reports, which are the right to report.
 
 use jiff::Timestamp;
 use serde_json::value::RawValue;
@@ -14,6 +14,7 @@ use crate::id::{EventId, MessageId, TriggerId, UserId};
 use crate::outbound::mail::Mail;
 use crate::outbound::{Method, Request};
 use crate::payload::Payload;
+use crate::run::ReportKey;
 use crate::schedule::zone::Zones;
 use crate::signature::{Scheme, SigningSecret};
 use crate::trigger::{self, ScheduleDetails, Trigger};
@@ -109,7 +110,8 @@ impl Sample {
 }
 
 /// Writes down what a destination would be sent for an event, by an attempt that begins at `now`. What `random` gives is used for the
-/// secrets of the example signatures alone.
+/// secrets of examples alone: of signatures, and of the address for reports, which a template may have cut or spelt such that nobody could
+/// find it in what came of it.
 ///
 /// # Errors
 /// When the receiver could not take it, or a template does not fit the event: what, and where.
@@ -122,6 +124,7 @@ pub fn preview(
     random: [u8; 32],
 ) -> Result<Preview, Unfit> {
     for_show(&mut destination, random);
+    let source = &Source { reports: ReportKey::derive(&random), ..source.clone() };
     let event = &sample.event;
     let occurrence = occurrence(event, sample.schedule.as_ref());
     let parcel = Parcel { event, message_id: event.message_id, occurrence };

@@ -224,6 +224,15 @@ fn whoever_may_only_look_is_not_shown_how_to_report() {
     assert!(kept(&house.ann, &arrival).contains(code));
     let text = kept(&looks, &arrival);
     assert!(text.contains("********") && !text.contains(code), "{text}");
+    // What would be sent is shown with an address that nobody may report to.
+    let tried = json!({"name": "a", "kind": "webhook", "url": house.receiver.url(), "event_id": event});
+    let seen = looks.post("/api/v1/destinations/preview", &tried).is(200).json();
+    assert!(!seen.to_string().contains(code), "{seen}");
+    let headers = seen["request"]["headers"].as_array().expect("headers");
+    let shown = headers.iter().find(|header| header["name"] == "oncue-report").expect("it looks like the real one");
+    let path = shown["value"].as_str().expect("text").strip_prefix(house.server.base()).expect("an address here");
+    post(&house.server.nobody(), &format!("{path}/done")).problem(404);
+    assert_eq!(house.event(&event)["run"]["state"], "expected");
 }
 
 #[test]

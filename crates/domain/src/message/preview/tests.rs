@@ -62,6 +62,29 @@ fn nobody_gets_a_signature_by_asking_to_see_one() {
 }
 
 #[test]
+fn nobody_gets_the_right_to_report_by_asking_to_see_a_request() {
+    let mut sample = sample("{}");
+    sample.event.has_run = true;
+    let real = source().report_url(&sample.event).expect("a report is expected");
+    let (said, code) = real.rsplit_once('.').expect("a code");
+    let templated = own("{{ event.report_url | replace('.', ' ') }} {{ event.report_url | upper }}");
+    for destination in [
+        templated,
+        json!({"name": "a", "kind": "webhook", "url": "https://example.com/"}),
+        json!({"name": "a", "kind": "inbox"}),
+    ] {
+        let seen = seen(&sample, destination).expect("it fits");
+        let address = header(&seen, "oncue-report").flatten().expect("it looks like the real one");
+        assert!(address.starts_with(said) && address.len() == real.len(), "{address}");
+        let Preview::Request { body, .. } = &seen else { panic!("{seen:?}") };
+        let shown = format!("{address} {}", String::from_utf8_lossy(body));
+        for secret in [code, &code.to_uppercase()] {
+            assert!(!shown.contains(secret), "{shown}");
+        }
+    }
+}
+
+#[test]
 fn tokens_are_no_part_of_what_is_shown() {
     let kinds = [
         json!({"name": "a", "kind": "github", "github": {"owner": "ann", "repository": "site", "token": "hush", "event_type": "due"}}),
