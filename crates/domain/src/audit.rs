@@ -23,7 +23,7 @@ pub const ROUND_EVERY: SignedDuration = SignedDuration::from_secs(60);
 /// What a trigger waits for, as it is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cursor {
-    /// The occurrence.
+    /// When the occurrence falls due.
     pub next_at: Timestamp,
     /// The revision of the trigger that it was armed for; plans of another one change nothing.
     pub revision: i64,
@@ -189,7 +189,9 @@ impl Inspected {
             None => self.next_after(floor).is_none(),
             Some(cursor) if cursor.revision != self.trigger.revision || self.is_forgotten => false,
             Some(Cursor { next_at, .. }) if self.waits_to_go(next_at) => true,
-            Some(Cursor { next_at, .. }) if next_at > now => self.next_after(floor.max(now)) == Some(next_at),
+            Some(Cursor { next_at, .. }) if next_at > now => {
+                self.next_after(floor.max(self.due_by(now))) == Some(next_at)
+            }
             Some(Cursor { next_at, .. }) => self.is_named(next_at),
         }
     }
@@ -253,9 +255,10 @@ impl Inspected {
             return Some(finding);
         }
         let floor = self.told_from(gone_until).max(accounted_until.unwrap_or(Timestamp::MIN));
-        let to_come = self.next_after(floor.max(now));
-        let schedule = self.trigger.definition.schedule.as_ref();
-        let past = schedule.and_then(|schedule| schedule.latest_in(floor, now));
+        let fallen_due = self.due_by(now);
+        let to_come = self.next_after(floor.max(fallen_due));
+        let schedule = self.trigger.definition.schedule.as_ref().filter(|_| floor < fallen_due);
+        let past = schedule.and_then(|schedule| Some(schedule.due_at(schedule.latest_in(floor, fallen_due)?)));
         let way = |at: &Timestamp| at.duration_since(waited_for).abs();
         let past = past.filter(|past| self.is_named(*past));
         let in_its_place = past.filter(|past| to_come.is_none_or(|to_come| way(past) < way(&to_come)));
@@ -268,10 +271,15 @@ impl Inspected {
     }
 
     fn is_named(&self, instant: Timestamp) -> bool {
-        self.next_after(just_before(instant)) == Some(instant)
+        self.next_after(just_before(self.trigger.definition.named_for(instant))) == Some(instant)
     }
 
-    /// The first occurrence after `after` that is to be waited for.
+    /// Up to which nominal time everything has fallen due by `now`.
+    fn due_by(&self, now: Timestamp) -> Timestamp {
+        self.trigger.definition.schedule.as_ref().map_or(now, |schedule| schedule.due_by(now))
+    }
+
+    /// When the first occurrence falls due that is to be waited for and whose nominal time is after `after`.
     fn next_after(&self, after: Timestamp) -> Option<Timestamp> {
         let definition = &self.trigger.definition;
         definition.next_after(after).filter(|_| definition.left(self.fired) != Some(0))
@@ -281,7 +289,7 @@ impl Inspected {
     fn waits_to_go(&self, next_at: Timestamp) -> bool {
         let definition = &self.trigger.definition;
         let is_on = !definition.is_paused_at(next_at) && !definition.is_test;
-        is_on && definition.deletes_when_done() && self.next_after(just_before(next_at)).is_none()
+        is_on && definition.deletes_when_done() && self.next_after(just_before(definition.named_for(next_at))).is_none()
     }
 }
 
@@ -329,8 +337,10 @@ pub struct Round {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::agenda::Span;
     use crate::schedule::cron::CronExpression;
     use crate::schedule::every::Period;
+    use crate::schedule::jitter::{Jitter, Share};
     use crate::schedule::zone::Zones;
     use crate::schedule::{FirstFiring, Schedule};
     use crate::trigger::{Definition, MaxFires, ScheduleDetails, Terms};
@@ -523,6 +533,55 @@ mod tests {
         let every = every_ten().waits_for(33);
         let told = every.finding_by_new_rules(Some(at(20)), at(-1000), at(25)).map(|finding| finding.defect);
         assert_eq!(told, Some(Defect::Astray), "no rule of a zone moves a period");
+    }
+
+    #[test]
+    fn what_new_rules_have_moved_falls_due_as_much_later_as_it_did() {
+        let hour = 3_600;
+        let zone = Zones::bundled().get("Europe/Riga").expect("a zone");
+        let expression = CronExpression::parse("0 9 * * *").expect("a line");
+        let terms = Terms { jitter: Some(Jitter::parse("4h").expect("a window")), ..Terms::default() };
+        let mut daily = every_ten();
+        let details = ScheduleDetails::new(Schedule::Cron { expression, zone: zone.clone() }, None, terms, zone);
+        daily.trigger.definition.schedule = Some(details.with_share(Some(Share::new(1 << 31))));
+        daily.trigger.standing_since = Timestamp::UNIX_EPOCH;
+        let due = daily.next_after(at(0)).expect("it goes on").duration_since(at(0)).as_secs();
+        let named = due - 2 * hour;
+        let found = |waits_for: i64, now: i64| {
+            let moved = daily.clone().waits_for(waits_for);
+            let finding = moved.finding_by_new_rules(Some(at(named - 24 * hour)), at(now - 48 * hour), at(now))?;
+            let next_at = finding.repair.and_then(|repair| repair.next_at);
+            Some((finding.defect, next_at.map(|next| next.duration_since(at(0)).as_secs())))
+        };
+        assert_eq!((found(due, named - hour), found(due, named + hour)), (None, None), "nothing has moved");
+        let expected = Some((Defect::Moved, Some(due)));
+        assert_eq!(found(due + hour, named + hour), expected, "its time has come, and it is not due");
+        assert_eq!(found(due + hour, due + hour / 2), expected, "it fell due half an hour ago, and fires late");
+    }
+
+    #[test]
+    fn what_is_spread_waits_for_when_it_falls_due() {
+        let mut spread = every_ten();
+        let pattern = spread.trigger.definition.schedule.as_ref().expect("it has one").pattern().clone();
+        let terms = Terms { jitter: Some(Jitter::parse("10s").expect("a window")), ..Terms::default() };
+        let details = ScheduleDetails::new(pattern, None, terms, Zones::utc());
+        spread.trigger.definition.schedule = Some(details.with_share(Some(Share::new(1 << 31))));
+        for (waits_for, accounted, now, expected) in [
+            (35, 20, 27, None),
+            (35, 20, 32, None),
+            (35, 20, 90, None),
+            (30, 20, 27, Some((Defect::Astray, Some(35)))),
+            (45, 20, 27, Some((Defect::Astray, Some(35)))),
+        ] {
+            assert_eq!(
+                spread.clone().waits_for(waits_for).told(Some(accounted), now),
+                expected,
+                "{waits_for} at {now}"
+            );
+        }
+        assert_eq!(spread.told(Some(20), 32), Some((Defect::Disarmed, Some(35))));
+        let asked = spread.waits_for(35).comparable(Span { from: at(0), until: at(32) }, at(-9_000));
+        assert_eq!(asked.map(|asked| asked.span.until), Some(at(30)), "what it waits for is not due yet");
     }
 
     #[test]

@@ -86,6 +86,8 @@ pub struct Event {
     pub origin: Origin,
     /// The occurrence's nominal time; none where no schedule made it.
     pub scheduled_at: Option<Timestamp>,
+    /// When the occurrence fell due, where that was later than its nominal time.
+    pub due_at: Option<Timestamp>,
     /// When it was written down. Age counts from here.
     pub fired_at: Timestamp,
     /// What receivers know it by.
@@ -111,7 +113,7 @@ impl Event {
 
     /// Fired − due; none where no schedule made the event.
     pub fn lateness(&self) -> Option<SignedDuration> {
-        self.scheduled_at.map(|due| self.fired_at.duration_since(due))
+        self.due_at.or(self.scheduled_at).map(|due| self.fired_at.duration_since(due))
     }
 }
 

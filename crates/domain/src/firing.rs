@@ -67,6 +67,8 @@ pub struct Firing {
     pub origin: Origin,
     /// The occurrence's nominal time; none where no schedule made it.
     pub scheduled_at: Option<Timestamp>,
+    /// When the occurrence fell due, where that was later than its nominal time.
+    pub due_at: Option<Timestamp>,
     /// When it fired.
     pub fired_at: Timestamp,
     /// What became of it; one that is gone stays as it was last.
@@ -82,7 +84,7 @@ pub struct Firing {
 impl Firing {
     /// Fired minus due.
     pub fn lateness(&self) -> Option<SignedDuration> {
-        Some(self.fired_at.duration_since(self.scheduled_at?))
+        Some(self.fired_at.duration_since(self.due_at.or(self.scheduled_at)?))
     }
 }
 

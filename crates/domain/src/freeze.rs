@@ -42,14 +42,14 @@ pub struct Freeze {
     pub reason: Option<String>,
     /// Since when.
     pub from: Timestamp,
-    /// From then on it is over, or was: what occurs at this very instant fires.
+    /// From then on it is over, or was: what falls due at this very instant fires.
     pub until: Option<Timestamp>,
     /// Who froze.
     pub by: Actor,
 }
 
 impl Freeze {
-    /// Whether what occurs at `at` lies within it.
+    /// Whether what falls due at `at` lies within it.
     pub fn holds_at(&self, at: Timestamp) -> bool {
         self.from <= at && self.stands_at(at)
     }
@@ -114,8 +114,9 @@ fn latest_end<'a>(freezes: impl Iterator<Item = &'a Freeze>) -> Option<Option<Ti
 pub fn seen_through(head: TriggerHead, freezes: &[Freeze], now: Timestamp) -> TriggerHead {
     let Some(until) = frozen_until(freezes, now) else { return head };
     let first_after = |end: Timestamp| {
-        let next = head.schedule.as_ref()?.next_after(just_before(end))?;
-        head.lives_at(next).then_some(next)
+        let schedule = head.schedule.as_ref()?;
+        let next = schedule.next_after(schedule.due_by(just_before(end)))?;
+        head.lives_at(next).then(|| schedule.due_at(next))
     };
     let next_at = match (head.next_at, until) {
         (Some(next), Some(end)) if next < end => first_after(end),
@@ -141,22 +142,27 @@ pub fn pass_over<T: AsRef<Trigger>>(armed: &Armed<T>, now: Timestamp, freezes: &
     let due = armed.next_at.filter(|due| *due <= now)?;
     let trigger = armed.trigger.as_ref();
     let definition = &trigger.definition;
-    let schedule = definition.schedule.as_ref().filter(|_| armed.left() != Some(0) && definition.lives_at(due))?;
+    let named = definition.named_for(due);
+    let schedule = definition.schedule.as_ref().filter(|_| armed.left() != Some(0) && definition.lives_at(named))?;
     if schedule.deletes_when_done() && is_done(definition, schedule, armed.fired, due) {
         return None;
     }
     let taking = || freezes.iter().filter(|freeze| freeze.concerns(trigger.owner) && freeze.takes(due));
     let begun = taking().map(|freeze| freeze.from).min()?;
-    let ends = [latest_end(taking())?, definition.expires_at].into_iter().flatten().map(just_before);
-    let until = ends.fold(now, Timestamp::min).max(due);
+    // What it takes goes by when it falls due, and what comes before the expiry by nominal times.
+    let fallen_due = schedule.due_by(latest_end(taking())?.map_or(now, |end| just_before(end).min(now)));
+    let until = definition.expires_at.map_or(fallen_due, |end| just_before(end).min(fallen_due)).max(named);
     // There is nothing to be recorded of an instant that zone data of another release named, and it does not fire either.
-    let skipped = Skipped::range(schedule, just_before(due), until, Reason::Frozen);
+    let skipped = Skipped::range(schedule, just_before(named), until, Reason::Frozen);
     let last = skipped.map_or(until, |skipped| skipped.last);
-    let next = schedule.next_after(last).filter(|next| definition.lives_at(*next));
-    let marker = || last.checked_add(SignedDuration::from_micros(1)).unwrap_or(last);
-    let since = begun.max(trigger.standing_since);
+    let next = schedule.next_after(last).filter(|next| definition.lives_at(*next)).map(|next| schedule.due_at(next));
+    let marker = || schedule.due_at(last).checked_add(SignedDuration::from_micros(1)).unwrap_or(last);
+    // An edit that left open what was not due yet stands since before that was named, and nothing of what it says is written down before it is due.
+    let first_due = |named| just_before(schedule.due_at(named));
+    let told_since = schedule.jitter().and_then(|_| schedule.next_after(trigger.standing_since)).map(first_due);
+    let since = begun.max(told_since.unwrap_or(trigger.standing_since));
     Some(Plan {
-        skipped: trigger.paused_before(due).into_iter().collect(),
+        skipped: trigger.paused_before(named).into_iter().collect(),
         frozen: skipped.map(|skipped| Frozen { skipped, since }),
         next_at: next.or_else(|| schedule.deletes_when_done().then(marker)),
         ..Plan::default()
@@ -188,8 +194,10 @@ mod tests {
     use crate::overlap::Overlap;
     use crate::plan::{Absence, plan};
     use crate::schedule::every::Period;
+    use crate::schedule::jitter::{Jitter, Share};
+    use crate::schedule::zone::Zones;
     use crate::schedule::{FirstFiring, Schedule};
-    use crate::trigger::{Definition, ScheduleDetails};
+    use crate::trigger::{Definition, ScheduleDetails, Terms};
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_second(1_800_000_000 + seconds).expect("in range")
@@ -238,6 +246,35 @@ mod tests {
         let after = Armed { next_at: Some(at(40)), ..waiting() };
         assert_eq!(pass_over(&after, at(40), &freezes), None, "the end itself fires");
         assert_eq!(pass_over(&waiting(), at(9), &freezes), None, "nothing is due");
+    }
+
+    #[test]
+    fn what_is_spread_is_frozen_by_when_it_falls_due_under_its_nominal_times() {
+        let mut spread = waiting();
+        let pattern = spread.trigger.definition.schedule.as_ref().expect("it has one").pattern().clone();
+        let terms = Terms { jitter: Some(Jitter::parse("10s").expect("a window")), ..Terms::default() };
+        let details = ScheduleDetails::new(pattern, None, terms, Zones::utc());
+        // Five seconds later than named.
+        spread.trigger.definition.schedule = Some(details.with_share(Some(Share::new(1 << 31))));
+        spread.next_at = Some(at(15));
+        let short = frozen(Some(1), 12, Some(33));
+        assert_eq!(pass_over(&spread, at(14), &short), None, "its time has come, and it is not due");
+        let told = |now, freezes: &[Freeze]| {
+            let passed = pass_over(&spread, at(now), freezes).expect("it is frozen");
+            (passed.frozen.map(|frozen| frozen.skipped), passed.next_at)
+        };
+        assert_eq!(told(16, &short), (Some(run(10, 10, 1)), Some(at(25))));
+        assert_eq!(told(31, &short), (Some(run(10, 20, 2)), Some(at(35))));
+        assert_eq!(told(60, &short), (Some(run(10, 20, 2)), Some(at(35))), "that of second 30 fell due after the end");
+        let seen = |freezes: &[Freeze]| seen_through(TriggerHead::from(&spread), freezes, at(13)).next_at;
+        assert_eq!((seen(&short), seen(&frozen(None, 12, Some(35)))), (Some(at(35)), Some(at(35))));
+        spread.trigger.standing_since = just_before(at(20));
+        let edited = pass_over(&Armed { next_at: Some(at(25)), ..spread.clone() }, at(26), &frozen(None, 12, None));
+        let since = edited.and_then(|plan| plan.frozen).map(|frozen| frozen.since);
+        assert_eq!(since, Some(just_before(at(25))), "what the edit at second 22 wrote down does not grow");
+        spread.trigger.definition.expires_at = Some(at(25));
+        let passed = pass_over(&spread, at(60), &frozen(None, 12, None)).expect("it is frozen");
+        assert_eq!((passed.frozen.map(|frozen| frozen.skipped), passed.next_at), (Some(run(10, 20, 2)), None));
     }
 
     #[test]

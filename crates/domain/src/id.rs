@@ -9,6 +9,8 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use crate::schedule::jitter::Share;
+
 macro_rules! integer_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -110,6 +112,13 @@ impl Ids {
         Ids { seed, drawn: AtomicU64::new(0) }
     }
 
+    /// How much of its window a trigger is to be late by.
+    pub fn share(&self) -> Share {
+        let drawn = self.drawn.fetch_add(1, Ordering::Relaxed);
+        let digest = Sha256::new().chain_update(self.seed).chain_update(drawn.to_le_bytes()).finalize();
+        Share::new(digest.iter().take(4).fold(0, |number, byte| number << 8 | u32::from(*byte)))
+    }
+
     /// A new message id; ids of later milliseconds sort after those of earlier ones.
     pub fn message(&self, now: Timestamp) -> MessageId {
         let drawn = self.drawn.fetch_add(1, Ordering::Relaxed);
@@ -157,6 +166,17 @@ mod tests {
         assert_eq!(message.of_alert("a", 2, then), message.of_alert("a", 2, then));
         assert_ne!(message.of_alert("a", 1, first), message.of_alert("b", 1, first), "both may be told of one attempt");
         assert_ne!(message.of_alert("a", 1, first), message.of_slot(1).of_alert("a", 1, first));
+    }
+
+    #[test]
+    fn shares_are_drawn_evenly() {
+        let ids = Ids::from_seed([7; 32]);
+        let mut tenths = [0_u32; 10];
+        for _ in 0..10_000 {
+            let tenth = u64::from(ids.share().number()) * 10 / (1 << 32);
+            tenths[usize::try_from(tenth).expect("below ten")] += 1;
+        }
+        assert!(tenths.iter().all(|count| (900..1_100).contains(count)), "{tenths:?}");
     }
 
     #[test]

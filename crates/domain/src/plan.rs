@@ -55,8 +55,17 @@ pub fn absence(sign_of_life: Option<Timestamp>, earliest_armed: Option<Timestamp
 pub struct Firing {
     /// Its nominal time, its identity together with the trigger.
     pub scheduled_at: Timestamp,
+    /// When it fell due, where that is later than its nominal time.
+    pub due_at: Option<Timestamp>,
     /// Whether it makes up for an absence.
     pub caught_up: bool,
+}
+
+impl Firing {
+    /// How late it is when it fires at `now`.
+    pub fn lateness(&self, now: Timestamp) -> SignedDuration {
+        now.duration_since(self.due_at.unwrap_or(self.scheduled_at))
+    }
 }
 
 /// What is to happen to one trigger.
@@ -70,7 +79,7 @@ pub struct Plan {
     pub put_off: Vec<PutOff>,
     /// What a freeze passes over, which lies behind all of `skipped`.
     pub frozen: Option<Frozen>,
-    /// The occurrence to wait for afterwards; none when the trigger is finished. One that is to be deleted when it is done is not
+    /// When the occurrence to wait for afterwards falls due; none when the trigger is finished. One that is to be deleted when it is done is not
     /// finished with its last occurrence: it stays due, and only the plan after that has none.
     pub next_at: Option<Timestamp>,
     /// What it makes of an event before that is under way.
@@ -84,7 +93,7 @@ impl Plan {
     }
 }
 
-/// Plans what a trigger that waited for the occurrence `armed` does at `now`. `absences` are in order and do not overlap.
+/// Plans what a trigger does at `now` that waited for the occurrence that falls due at `armed`. `absences` are in order and do not overlap.
 ///
 /// This is for a trigger that its schedule has not fired under a limit; [`plan_of`] knows how often it has.
 pub fn plan(trigger: &Trigger, armed: Timestamp, now: Timestamp, absences: &[Absence]) -> Plan {
@@ -126,7 +135,8 @@ fn plan_after(
         return plan;
     }
     let overlap = definition.overlap;
-    let is_over = armed > now || !definition.lives_at(armed) || left(definition, fired, &plan) == Some(0);
+    let named = schedule.named_for(armed);
+    let is_over = armed > now || !definition.lives_at(named) || left(definition, fired, &plan) == Some(0);
     if !overlap.is_allowed() && before == Before::UnderWay && !is_over {
         plan.turn = Turn::Waits;
         return plan;
@@ -137,47 +147,50 @@ fn plan_after(
         Before::OverSince(ended_at) if !overlap.is_allowed() => Some(ended_at.min(now)),
         _ => None,
     };
+    // Whether something is due, missed or late goes by when it falls due; which occurrences these are, by their nominal times.
+    let expiry = definition.expires_at.unwrap_or(Timestamp::MAX);
+    let mut waits = Some(Waits { named, due: armed });
     let mut last = armed;
-    while let Some(due) = plan.next_at.filter(|due| *due <= now) {
-        if !definition.lives_at(due) || left(definition, fired, &plan) == Some(0) {
-            plan.next_at = None;
+    while let Some(first) = waits.filter(|waits| waits.due <= now) {
+        let Waits { named, due } = first;
+        if !definition.lives_at(named) || left(definition, fired, &plan) == Some(0) {
+            waits = None;
             break;
         }
         if plan.firings.len() >= firings_max {
             break;
         }
         if due == armed {
-            plan.skipped.extend(trigger.paused_before(due));
+            plan.skipped.extend(trigger.paused_before(named));
         }
         let absence = absences.iter().find(|absence| absence.from < due && due < absence.to);
         let settled = match absence {
             _ if met_until.is_some_and(|met_until| due <= met_until) => {
-                plan.settle_met(definition, schedule, due, met_until.unwrap_or(due), now)
+                plan.settle_met(definition, schedule, first, met_until.unwrap_or(due), now)
             }
             Some(absence) => {
                 let most = left(definition, fired, &plan).unwrap_or(u64::MAX);
-                plan.settle_missed(definition, schedule, due, absence, most, now)
+                plan.settle_missed(definition, schedule, first, absence, most, now)
             }
             None if is_too_late(due, now) => {
                 // Only a store that could not write for a day brings us here; the bound keeps the way back short.
-                let expiry = definition.expires_at.unwrap_or(Timestamp::MAX);
                 let absent =
                     absences.iter().map(|absence| absence.from).find(|from| *from >= due).unwrap_or(Timestamp::MAX);
-                let until = just_before(now - LATE_AT_MOST).min(absent).min(just_before(expiry));
-                let latest = schedule.latest_in(just_before(due), until).unwrap_or(due);
-                plan.skipped.extend(Skipped::range(schedule, just_before(due), latest, Reason::Missed));
+                let until = schedule.due_by(just_before(now - LATE_AT_MOST).min(absent)).min(just_before(expiry));
+                let latest = Waits::latest_in(schedule, just_before(named), until).unwrap_or(first);
+                plan.skipped.extend(Skipped::range(schedule, just_before(named), latest.named, Reason::Missed));
                 latest
             }
             None => {
-                plan.firings.push(Firing { scheduled_at: due, caught_up: false });
-                due
+                plan.firings.push(first.firing(false));
+                first
             }
         };
-        last = settled;
-        plan.next_at = schedule.next_after(settled);
+        last = settled.due;
+        waits = schedule.next_after(settled.named).map(|named| Waits { named, due: schedule.due_at(named) });
     }
     let may_fire = left(definition, fired, &plan) != Some(0);
-    plan.next_at = plan.next_at.filter(|next| may_fire && definition.lives_at(*next));
+    plan.next_at = waits.filter(|waits| may_fire && definition.lives_at(waits.named)).map(|waits| waits.due);
     if leaves && plan.next_at.is_none() {
         // It stays due, so that whoever looks next deletes it, even where this process ends before it could.
         plan.next_at = Some(last.checked_add(SignedDuration::from_micros(1)).unwrap_or(last));
@@ -185,8 +198,8 @@ fn plan_after(
     plan
 }
 
-/// The first occurrence from `next_at` on that will fire if nothing changes, where that is what a trigger waits for. Of what fell due up to `now`
-/// of one that `is_behind` an event of its own none does, or the latest.
+/// When the first occurrence falls due that will fire if nothing changes, where a trigger waits for the one of `next_at`. Of what fell due up to
+/// `now` of one that `is_behind` an event of its own none does, or the latest.
 pub fn first_to_fire(
     schedule: &ScheduleDetails,
     overlap: Overlap,
@@ -195,17 +208,41 @@ pub fn first_to_fire(
     now: Timestamp,
 ) -> Option<Timestamp> {
     match overlap {
-        Overlap::Skip if is_behind && next_at <= now => schedule.next_after(now),
+        Overlap::Skip if is_behind && next_at <= now => {
+            Some(schedule.due_at(schedule.next_after(schedule.due_by(now))?))
+        }
         Overlap::Queue if is_behind && next_at <= now => {
-            Some(schedule.latest_in(just_before(next_at), now).unwrap_or(next_at))
+            let named = schedule.named_for(next_at);
+            let latest = Waits::latest_in(schedule, just_before(named), schedule.due_by(now));
+            Some(latest.map_or(next_at, |latest| latest.due))
         }
         Overlap::Allow | Overlap::Skip | Overlap::Queue => Some(next_at),
     }
 }
 
+/// An occurrence that is waited for.
+#[derive(Clone, Copy)]
+struct Waits {
+    named: Timestamp,
+    due: Timestamp,
+}
+
+impl Waits {
+    /// The latest whose nominal time lies in `(after, until]`.
+    fn latest_in(schedule: &ScheduleDetails, after: Timestamp, until: Timestamp) -> Option<Waits> {
+        let named = schedule.latest_in(after, until)?;
+        Some(Waits { named, due: schedule.due_at(named) })
+    }
+
+    fn firing(self, caught_up: bool) -> Firing {
+        let due_at = (self.due != self.named).then_some(self.due);
+        Firing { scheduled_at: self.named, due_at, caught_up }
+    }
+}
+
 /// Whether nothing is left from `armed` on, which is then no occurrence, but what a trigger waits for that is to be deleted.
 pub(crate) fn is_done(definition: &Definition, schedule: &ScheduleDetails, fired: u64, armed: Timestamp) -> bool {
-    let next = schedule.next_after(just_before(armed)).filter(|next| definition.lives_at(*next));
+    let next = schedule.next_after(just_before(schedule.named_for(armed))).filter(|next| definition.lives_at(*next));
     next.is_none() || definition.left(fired) == Some(0)
 }
 
@@ -233,52 +270,52 @@ fn put_off(
 }
 
 impl Plan {
-    /// What of the occurrences from `due` on met an event that was under way until then. Gives the last of them.
+    /// What of the occurrences from `waits` on met an event that was under way until then. Gives the last of them.
     fn settle_met(
         &mut self,
         definition: &Definition,
         schedule: &ScheduleDetails,
-        due: Timestamp,
+        waits: Waits,
         met_until: Timestamp,
         now: Timestamp,
-    ) -> Timestamp {
+    ) -> Waits {
         let expiry = definition.expires_at.unwrap_or(Timestamp::MAX);
-        let until = met_until.min(just_before(expiry));
-        let latest = schedule.latest_in(just_before(due), until).unwrap_or(due);
-        let met = |until, reason| Skipped::range(schedule, just_before(due), until, reason);
+        let until = schedule.due_by(met_until).min(just_before(expiry));
+        let latest = Waits::latest_in(schedule, just_before(waits.named), until).unwrap_or(waits);
+        let met = |until, reason| Skipped::range(schedule, just_before(waits.named), until, reason);
         self.turn = Turn::Waited;
-        if definition.overlap == Overlap::Queue && !is_too_late(latest, now) {
-            self.skipped.extend(met(just_before(latest), Reason::Merged));
-            self.firings.push(Firing { scheduled_at: latest, caught_up: false });
+        if definition.overlap == Overlap::Queue && !is_too_late(latest.due, now) {
+            self.skipped.extend(met(just_before(latest.named), Reason::Merged));
+            self.firings.push(latest.firing(false));
         } else {
-            self.skipped.extend(met(latest, Reason::Overlap));
+            self.skipped.extend(met(latest.named, Reason::Overlap));
         }
         latest
     }
 
-    /// What of the occurrences from `due` on fell due in the absence, of which `most` may fire at most. Gives the last of them.
+    /// What of the occurrences from `waits` on fell due in the absence, of which `most` may fire at most. Gives the last of them.
     fn settle_missed(
         &mut self,
         definition: &Definition,
         schedule: &ScheduleDetails,
-        due: Timestamp,
+        waits: Waits,
         absence: &Absence,
         most: u64,
         now: Timestamp,
-    ) -> Timestamp {
+    ) -> Waits {
         let expiry = definition.expires_at.unwrap_or(Timestamp::MAX);
-        let until = just_before(absence.to.min(expiry)).min(now);
-        let latest = schedule.latest_in(just_before(due), until).unwrap_or(due);
-        let missed = |until| Skipped::range(schedule, just_before(due), until, Reason::Missed);
+        let until = schedule.due_by(just_before(absence.to).min(now)).min(just_before(expiry));
+        let latest = Waits::latest_in(schedule, just_before(waits.named), until).unwrap_or(waits);
+        let missed = |until| Skipped::range(schedule, just_before(waits.named), until, Reason::Missed);
         match schedule.misfire() {
-            Misfire::Latest if !is_too_late(latest, now) => {
-                self.skipped.extend(missed(just_before(latest)));
-                self.firings.push(Firing { scheduled_at: latest, caught_up: true });
+            Misfire::Latest if !is_too_late(latest.due, now) => {
+                self.skipped.extend(missed(just_before(latest.named)));
+                self.firings.push(latest.firing(true));
             }
-            Misfire::Latest | Misfire::Skip => self.skipped.extend(missed(latest)),
+            Misfire::Latest | Misfire::Skip => self.skipped.extend(missed(latest.named)),
             Misfire::All(bounds) => {
-                let put_off = put_off(schedule, (due, latest), &bounds, most, absence, now);
-                self.skipped.extend(missed(put_off.map_or(latest, |put_off| just_before(put_off.first))));
+                let put_off = put_off(schedule, (waits.named, latest.named), &bounds, most, absence, now);
+                self.skipped.extend(missed(put_off.map_or(latest.named, |put_off| just_before(put_off.first))));
                 self.put_off.extend(put_off);
             }
         }
@@ -313,6 +350,7 @@ mod tests {
     use crate::schedule::cron::CronExpression;
     use crate::schedule::every::Period;
     use crate::schedule::excluded::ExcludedDates;
+    use crate::schedule::jitter::{Jitter, Share};
     use crate::schedule::zone::Zones;
     use crate::schedule::{FirstFiring, Schedule};
     use crate::trigger::{MaxFires, Terms};
@@ -535,6 +573,45 @@ mod tests {
         assert_eq!(plan(&expiring, marker, at(100), &[]), nothing);
     }
 
+    /// Every ten seconds, each occurrence due five seconds after its nominal time.
+    fn spread() -> Trigger {
+        let terms = Terms { jitter: Some(Jitter::parse("1m").expect("a window")), ..Terms::default() };
+        let details = ScheduleDetails::new(every(10), None, terms, Zones::utc());
+        let mut trigger = trigger(every(10));
+        trigger.definition.schedule = Some(details.with_share(Some(Share::new(1 << 31))));
+        trigger
+    }
+
+    #[test]
+    fn what_is_spread_fires_when_it_falls_due_under_its_nominal_time() {
+        let waits = |armed, now| plan(&spread(), at(armed), at(now), &[]);
+        assert_eq!(waits(15, 14), Plan { next_at: Some(at(15)), ..Plan::default() });
+        let late = waits(15, 27);
+        assert_eq!((times(&late), late.next_at), (vec![at(10), at(20)], Some(at(35))));
+        assert_eq!(late.firings[1].due_at, Some(at(25)));
+        assert_eq!(late.firings[1].lateness(at(27)), SignedDuration::from_secs(2));
+        let absence = Absence { from: at(22), to: at(44) };
+        let back = plan(&spread(), at(15), at(46), &[absence]);
+        assert_eq!(times(&back), [at(10), at(30), at(40)], "that of second 40 fell due after the return");
+        assert_eq!(back.skipped, [Skipped { reason: Reason::Missed, first: at(20), last: at(20), count: 1 }]);
+        let mut ending = spread();
+        ending.definition.expires_at = Some(at(21));
+        let last = plan(&ending, at(25), at(60), &[]);
+        assert_eq!((times(&last), last.next_at), (vec![at(20)], None), "it was named before the expiry");
+        let terms = Terms { max_fires: MaxFires::new(1), delete_when_done: true, ..Terms::default() };
+        let terms = Terms {
+            jitter: ending.definition.schedule.as_ref().and_then(|details| details.jitter().cloned()),
+            ..terms
+        };
+        let details = ScheduleDetails::new(every(10), None, terms, Zones::utc());
+        ending.definition.schedule = Some(details.with_share(Some(Share::new(1 << 31))));
+        let marker = at(15) + SignedDuration::from_micros(1);
+        let leaving = plan(&ending, at(15), at(60), &[]);
+        assert_eq!((times(&leaving), leaving.next_at), (vec![at(10)], Some(marker)));
+        let gone = plan_of(&Armed { trigger: ending, next_at: Some(marker), fired: 1 }, at(60), &[]);
+        assert_eq!(gone, Some(Plan::default()));
+    }
+
     #[test]
     fn one_trigger_fires_so_many_at_once_and_the_rest_next_time() {
         let first = plan(&trigger(every(1)), at(1), at(1000), &[]);
@@ -567,10 +644,11 @@ mod tests {
             expires_s in proptest::option::of(0i64..300_000),
             policy in 0..3,
             (at_most, age_s) in (1u64..500, 1u64..300_000),
+            share in any::<u32>(),
+            spread_s in proptest::option::of(1u64..80_000),
         ) {
             let schedule = every(period_s);
-            let armed = at(armed_k * i64::try_from(period_s).expect("small"));
-            let now = armed + SignedDuration::from_secs(lag_s);
+            let named = at(armed_k * i64::try_from(period_s).expect("small"));
             let absences = [Absence { from: at(absent_from), to: at(absent_from + absent_for) }];
             let mut trigger = trigger(schedule.clone());
             let bounds = Bounds::new(Some(at_most), Some(Period::from_seconds(age_s).expect("a period")), false);
@@ -579,8 +657,12 @@ mod tests {
                 1 => Some(Misfire::Skip),
                 _ => Some(Misfire::All(Box::new(bounds.expect("few")))),
             };
-            let terms = Terms { misfire, ..Terms::default() };
-            trigger.definition.schedule = Some(ScheduleDetails::new(schedule.clone(), None, terms, Zones::utc()));
+            let jitter = spread_s.map(|seconds| Jitter::new(Period::from_seconds(seconds).expect("a period")).expect("a window"));
+            let terms = Terms { misfire, jitter, ..Terms::default() };
+            let details = ScheduleDetails::new(schedule.clone(), None, terms, Zones::utc()).with_share(Some(Share::new(share)));
+            let armed = details.due_at(named);
+            let now = armed + SignedDuration::from_secs(lag_s);
+            trigger.definition.schedule = Some(details.clone());
             trigger.definition.expires_at = expires_s.map(at);
             let (mut fired, mut skipped, mut next) = (0u64, 0u64, Some(armed));
             let mut last = Timestamp::MIN;
@@ -589,6 +671,8 @@ mod tests {
                 for firing in &plan.firings {
                     prop_assert!(firing.scheduled_at > last && firing.scheduled_at <= now);
                     prop_assert!(trigger.definition.lives_at(firing.scheduled_at));
+                    prop_assert_eq!(firing.due_at.unwrap_or(firing.scheduled_at), details.due_at(firing.scheduled_at));
+                    prop_assert!(firing.lateness(now) >= SignedDuration::ZERO, "it fired before it was due");
                     last = firing.scheduled_at;
                 }
                 for put_off in &plan.put_off {
@@ -601,9 +685,10 @@ mod tests {
                 prop_assert!(plan.next_at.is_none_or(|next| next > due), "a plan moves on");
                 next = plan.next_at;
             }
-            let expiry = trigger.definition.expires_at.map_or(now, |end| just_before(end).min(now));
-            let named = if expiry < armed { 0 } else { schedule.count_in(just_before(armed), expiry) };
-            prop_assert_eq!(fired + skipped, named);
+            let until = details.due_by(now);
+            let until = trigger.definition.expires_at.map_or(until, |end| just_before(end).min(until));
+            let expected = if until < named { 0 } else { schedule.count_in(just_before(named), until) };
+            prop_assert_eq!(fired + skipped, expected);
         }
 
         /// Looked at however often and whoever was away, a limit is never passed, and below it nothing is silent.

@@ -15,6 +15,7 @@ use crate::payload_schema::PayloadSchema;
 use crate::plan;
 use crate::run::Expectation;
 use crate::schedule::Schedule;
+use crate::schedule::jitter::Share;
 
 mod pause;
 mod timing;
@@ -81,7 +82,7 @@ pub struct TriggerHead {
     pub expires_at: Option<Timestamp>,
     /// When it was made.
     pub created_at: Timestamp,
-    /// The occurrence that it waits for.
+    /// When the occurrence that it waits for falls due.
     pub next_at: Option<Timestamp>,
     /// Whether that waits for an event of its own to end, or did so until just now. Where only the trigger is at hand, one that does not
     /// overlap is taken to.
@@ -101,6 +102,11 @@ impl TriggerHead {
         self.expires_at.is_none_or(|end| now < end)
     }
 
+    /// Whether its time is over at `now`: it has expired, and waits for nothing that was named before and is not due yet.
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        !self.lives_at(now) && self.next_at.is_none_or(|next| next <= now)
+    }
+
     /// Whether what it waits for should have fired long before `now`; what waits for an event of its own to end should not.
     pub fn is_overdue(&self, now: Timestamp) -> bool {
         !self.is_behind && self.next_at.is_some_and(|next_at| now.duration_since(next_at) > OVERDUE_AFTER)
@@ -112,12 +118,21 @@ impl TriggerHead {
         plan::first_to_fire(self.schedule.as_ref()?, self.overlap, self.next_at?, self.is_behind, now)
     }
 
-    /// When it will fire if nothing changes, the earliest first, each occurrence named by its nominal time. What is overdue
+    /// When it will fire if nothing changes, the earliest first, each occurrence by when it falls due. What is overdue
     /// fires once, together with whatever fell due since.
     pub fn firings_to_come(&self, now: Timestamp) -> impl Iterator<Item = Timestamp> {
-        let following = move |due: &Timestamp| self.schedule.as_ref()?.next_after((*due).max(now));
+        let following = move |due: &Timestamp| {
+            let schedule = self.schedule.as_ref()?;
+            Some(schedule.due_at(schedule.next_after(schedule.due_by((*due).max(now)))?))
+        };
         let left = self.left().map_or(usize::MAX, |left| usize::try_from(left).unwrap_or(usize::MAX));
-        std::iter::successors(self.first_to_fire(now), following).take_while(|due| self.lives_at(*due)).take(left)
+        let lives = |due: &Timestamp| self.lives_at(self.named_for(*due));
+        std::iter::successors(self.first_to_fire(now), following).take_while(lives).take(left)
+    }
+
+    /// The nominal time of the occurrence that falls due at this instant.
+    pub fn named_for(&self, due: Timestamp) -> Timestamp {
+        self.schedule.as_ref().map_or(due, |schedule| schedule.named_for(due))
     }
 
     /// How often it may still fire by its schedule, where that is limited.
@@ -129,7 +144,7 @@ impl TriggerHead {
     pub fn is_active(&self, now: Timestamp) -> bool {
         !self.is_paused_at(now)
             && !self.is_test
-            && self.lives_at(now)
+            && !self.is_over(now)
             && (self.kind() == Kind::Api || self.next_at.is_some())
     }
 }
@@ -213,13 +228,30 @@ impl Definition {
         if self.schedule.is_some() { Kind::Scheduled } else { Kind::Api }
     }
 
-    /// The first occurrence after `after` that is to be waited for: none where there is nothing to wait for.
+    /// When the first occurrence falls due whose nominal time is after `after`, if it is to be waited for: none where there is nothing to
+    /// wait for.
     pub fn next_after(&self, after: Timestamp) -> Option<Timestamp> {
         if self.is_test {
             return None;
         }
-        let next = self.schedule.as_ref()?.next_after(self.runs_after(after)?)?;
-        self.lives_at(next).then_some(next)
+        let schedule = self.schedule.as_ref()?;
+        let next = schedule.next_after(self.runs_after(after)?)?;
+        self.lives_at(next).then(|| schedule.due_at(next))
+    }
+
+    /// When the occurrence of that nominal time falls due, where that is later.
+    pub fn due_later(&self, named: Timestamp) -> Option<Timestamp> {
+        self.schedule.as_ref().map(|schedule| schedule.due_at(named)).filter(|due| *due != named)
+    }
+
+    /// The same with a share drawn by `draw`, where its schedule is spread and has none yet.
+    pub fn with_share(self, draw: impl FnOnce() -> Share) -> Definition {
+        match self.schedule {
+            Some(schedule) if schedule.lacks_share() => {
+                Definition { schedule: Some(schedule.with_share(Some(draw()))), ..self }
+            }
+            schedule => Definition { schedule, ..self },
+        }
     }
 
     /// How often its schedule may still fire it after so many firings, where that is limited.
@@ -264,11 +296,16 @@ impl Definition {
         self.schedule.as_ref().is_some_and(ScheduleDetails::deletes_when_done)
     }
 
+    /// The nominal time of the occurrence that falls due at this instant.
+    pub fn named_for(&self, due: Timestamp) -> Timestamp {
+        self.schedule.as_ref().map_or(due, |schedule| schedule.named_for(due))
+    }
+
     fn next_stays(&self, changed: &Definition) -> bool {
         self.enabled && changed.enabled && !self.is_test && !changed.is_test
     }
 
-    /// Whether an occurrence at `instant` comes before the expiry.
+    /// Whether an occurrence of the nominal time `instant` comes before the expiry.
     pub fn lives_at(&self, instant: Timestamp) -> bool {
         self.expires_at.is_none_or(|end| instant < end)
     }
@@ -337,7 +374,7 @@ pub struct Trigger {
 pub struct Armed<T = Trigger> {
     /// The trigger.
     pub trigger: T,
-    /// The occurrence it waits for; none where there is nothing to wait for.
+    /// When the occurrence that it waits for falls due; none where there is nothing to wait for.
     pub next_at: Option<Timestamp>,
     /// How often its schedule has fired it since that was limited; 0 where it is not.
     pub fired: u64,
@@ -452,15 +489,18 @@ impl Trigger {
         // Only the expiry moved: what is due already and still lives is not lost to an edit that never meant it.
         // Where it has passed already, what would have come after it must not fire with what is due.
         let waits_on = old.schedule == definition.schedule && old.next_stays(&definition) && old.lives_at(now);
-        if let Some(next) = next_at.filter(|next| waits_on && !settles_wait && definition.lives_at(*next)) {
+        if let Some(next) =
+            next_at.filter(|next| waits_on && !settles_wait && definition.lives_at(old.named_for(*next)))
+        {
             trigger.definition = definition;
             return Edit { trigger, arm: Arm::Set(Some(next)), skipped: Vec::new(), ends_backlogs: None };
         }
         let is_spent = old.left(fired) == Some(0);
-        let skipped = if is_spent { Vec::new() } else { self.unfired_until(next_at, now) };
+        let until = self.left_open(&definition, next_at, now).map_or(now, just_before);
+        let skipped = if is_spent { Vec::new() } else { self.unfired_until(next_at, until) };
         // What was fired counts on under a new number, and a limit that is set anew counts from there on.
         let fired = if old.is_limited() { fired } else { 0 };
-        let next = definition.next_after(now).filter(|_| definition.left(fired) != Some(0));
+        let next = definition.next_after(until).filter(|_| definition.left(fired) != Some(0));
         // What waits to fire late is named as before where only the expiry moved, and ends with that.
         let ends_backlogs = match old.lives_at(now) {
             true if waits_on && definition.lives_at(now) => None,
@@ -468,8 +508,22 @@ impl Trigger {
             false => Some(Reason::Expired),
         };
         trigger.definition = definition;
-        trigger.standing_since = now;
+        trigger.standing_since = until;
         Edit { trigger, arm: Arm::Set(next), skipped, ends_backlogs }
+    }
+
+    /// The occurrence whose time has come at `now` and that is not due yet, neither before nor after the edit, where nothing has become of it: what
+    /// becomes of it is left to what the trigger says from then on.
+    fn left_open(&self, changed: &Definition, next_at: Option<Timestamp>, now: Timestamp) -> Option<Timestamp> {
+        let pending = changed.schedule.as_ref()?.pending_at(now)?;
+        let schedule = self.definition.schedule.as_ref().filter(|_| !self.definition.is_test)?;
+        let was_not_due = schedule.pending_at(now) == Some(pending);
+        let nothing_became_of_it = if self.definition.is_paused_at(now) {
+            self.standing_since < pending
+        } else {
+            next_at.is_some_and(|due| schedule.named_for(due) <= pending)
+        };
+        (was_not_due && nothing_became_of_it).then_some(pending)
     }
 
     /// The occurrences up to `now` that nothing is written down about, and that this edit takes the chance to fire from.
@@ -481,7 +535,8 @@ impl Trigger {
         let waiting = if self.definition.is_paused_at(now) {
             Some((self.standing_since, Reason::Paused))
         } else {
-            next_at.filter(|due| *due <= now).map(|due| (just_before(due), Reason::Superseded))
+            let named = next_at.map(|due| schedule.named_for(due)).filter(|named| *named <= now);
+            named.map(|named| (just_before(named), Reason::Superseded))
         };
         let expiry = self.definition.expires_at.filter(|end| *end <= now);
         let until = expiry.map_or(now, just_before);
@@ -545,6 +600,7 @@ pub fn just_before(instant: Timestamp) -> Timestamp {
 mod tests {
     use super::*;
     use crate::schedule::every::Period;
+    use crate::schedule::jitter::Jitter;
     use crate::schedule::zone::Zones;
 
     fn at(seconds: i64) -> Timestamp {
@@ -630,6 +686,51 @@ mod tests {
         let resumed = paused.edit(Definition { enabled: true, ..paused.definition.clone() }, None, at(45));
         assert_eq!(resumed.arm, Arm::Set(Some(at(50))), "the grid is still the old one");
         assert_eq!(resumed.skipped, [Skipped { reason: Reason::Paused, first: at(10), last: at(40), count: 4 }]);
+    }
+
+    /// Every ten seconds, each occurrence due five seconds after its nominal time.
+    fn spread() -> Trigger {
+        let terms = Terms { jitter: Some(Jitter::parse("10s").expect("a window")), ..Terms::default() };
+        let wish = ScheduleWish::Every { period: Period::parse("10s").expect("a period"), start_at: Some(at(0)) };
+        let details = wish.place(None, terms, &Zones::utc(), None, at(0)).expect("it can be placed");
+        let schedule = Some(details.with_share(Some(Share::new(1 << 31))));
+        Trigger { definition: Definition { schedule, ..trigger().definition }, ..trigger() }
+    }
+
+    #[test]
+    fn an_occurrence_that_is_not_due_yet_is_left_open_by_an_edit() {
+        let trigger = spread();
+        assert_eq!(trigger.definition.next_after(at(0)), Some(at(15)));
+        let paused = Definition { enabled: false, ..trigger.definition.clone() };
+        let before = |seconds| Trigger { standing_since: just_before(at(seconds)), ..trigger.clone() };
+        let pause = trigger.edit(paused.clone(), Some(at(15)), at(12));
+        assert_eq!((pause.arm, pause.skipped), (Arm::Set(None), vec![]));
+        assert_eq!(pause.trigger.standing_since, before(10).standing_since);
+        let resumed = pause.trigger.edit(trigger.definition.clone(), None, at(14));
+        assert_eq!(
+            (resumed.arm, resumed.skipped),
+            (Arm::Set(Some(at(15))), vec![]),
+            "it did not fall due in the pause"
+        );
+        let late = pause.trigger.edit(trigger.definition.clone(), None, at(27));
+        assert_eq!(late.arm, Arm::Set(Some(at(35))));
+        assert_eq!(late.skipped, [Skipped { reason: Reason::Paused, first: at(10), last: at(20), count: 2 }]);
+        let fired = trigger.edit(paused, Some(at(25)), at(17));
+        assert_eq!((fired.trigger.standing_since, fired.skipped), (at(17), vec![]), "that of second 10 has fired");
+        let again = fired.trigger.edit(trigger.definition.clone(), None, at(18));
+        assert_eq!(again.arm, Arm::Set(Some(at(25))));
+        let bare = ScheduleWish::Every { period: Period::parse("10s").expect("a period"), start_at: Some(at(0)) };
+        let bare = bare.place(None, Terms::default(), &Zones::utc(), None, at(0)).expect("it can be placed");
+        let fell_due = Trigger {
+            definition: Definition { schedule: Some(bare), enabled: false, ..trigger.definition.clone() },
+            ..trigger.clone()
+        };
+        let spread = fell_due.edit(trigger.definition.clone(), None, at(12));
+        assert_eq!(spread.arm, Arm::Set(Some(at(25))), "what fell due in the pause does not fire later");
+        assert_eq!(spread.skipped, [Skipped { reason: Reason::Paused, first: at(10), last: at(10), count: 1 }]);
+        let otherwise = Definition { schedule: Some(every("7s", at(12), None)), ..trigger.definition.clone() };
+        let superseded = trigger.edit(otherwise, Some(at(15)), at(12));
+        assert_eq!(superseded.skipped, [Skipped { reason: Reason::Superseded, first: at(10), last: at(10), count: 1 }]);
     }
 
     #[test]

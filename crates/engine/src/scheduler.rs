@@ -208,7 +208,7 @@ impl Observed {
         let firings = plans.iter().flat_map(|planned| {
             let cue = if planned.fires_what_waited() { Cue::Waited } else { Cue::Due };
             planned.plan.firings.iter().map(move |firing| {
-                let late = now.duration_since(firing.scheduled_at);
+                let late = firing.lateness(now);
                 (planned.trigger.id, late, if firing.caught_up { Cue::CaughtUp } else { cue })
             })
         });

@@ -22,6 +22,7 @@ use oncue_domain::schedule::bounds::Bounds;
 use oncue_domain::schedule::cron::CronExpression;
 use oncue_domain::schedule::every::Period;
 use oncue_domain::schedule::excluded::ExcludedDates;
+use oncue_domain::schedule::jitter::{Jitter, Share};
 use oncue_domain::schedule::rule::{Fold, Gap};
 use oncue_domain::schedule::zone::{Zone, Zones};
 use oncue_domain::schedule::{FirstFiring, Schedule};
@@ -78,6 +79,10 @@ struct StoredTerms<'a> {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     excluded: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    jitter: Option<std::borrow::Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    share: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     gap: Option<std::borrow::Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     fold: Option<std::borrow::Cow<'a, str>>,
@@ -132,6 +137,8 @@ fn stored_terms(details: &ScheduleDetails) -> StoredTerms<'_> {
         starts_at: terms.bounds.starts_at().map(Timestamp::as_microsecond),
         ends_at: terms.bounds.ends_at().map(Timestamp::as_microsecond),
         excluded: terms.excluded.dates().iter().map(ToString::to_string).collect(),
+        jitter: terms.jitter.map(|jitter| jitter.as_str().to_owned().into()),
+        share: details.share().map(Share::number),
         gap: terms.gap.map(|gap| gap.word().into()),
         fold: terms.fold.map(|fold| fold.word().into()),
         max_fires: details.max_fires(),
@@ -155,6 +162,7 @@ fn terms(stored: StoredTerms<'_>, zones: &Zones) -> Result<(Terms, Zone), Error>
     let terms = Terms {
         bounds: Bounds::new(starts_at, ends_at).map_err(|error| unreadable(&error))?,
         excluded: dates.and_then(ExcludedDates::new).map_err(|error| unreadable(&error))?,
+        jitter: stored.jitter.map(|text| Jitter::parse(&text)).transpose().map_err(|error| unreadable(&error))?,
         gap: stored.gap.map(|text| Gap::from_word(&text).ok_or_else(|| word(&text))).transpose()?,
         fold: stored.fold.map(|text| Fold::from_word(&text).ok_or_else(|| word(&text))).transpose()?,
         max_fires: stored
@@ -196,8 +204,9 @@ pub(crate) fn schedule_from_text(text: &str, zones: &Zones, cron_lines: &CronLin
     match stored.terms {
         None => Ok(ScheduleDetails::plain(schedule, timezone)),
         Some(stored) => {
+            let share = stored.share.map(Share::new);
             let (terms, zone) = terms(stored, zones)?;
-            Ok(ScheduleDetails::new(schedule, timezone, terms, zone))
+            Ok(ScheduleDetails::new(schedule, timezone, terms, zone).with_share(share))
         }
     }
 }

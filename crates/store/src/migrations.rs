@@ -100,6 +100,7 @@ pub(crate) const POSTGRES: &[Migration] = &[
     Migration { version: 15, name: "zone data", sql: include_str!("../migrations/postgres/0015_zone_data.sql") },
     Migration { version: 16, name: "overlap", sql: include_str!("../migrations/postgres/0016_overlap.sql") },
     Migration { version: 17, name: "freezes", sql: include_str!("../migrations/postgres/0017_freezes.sql") },
+    Migration { version: 18, name: "due at", sql: include_str!("../migrations/postgres/0018_due_at.sql") },
 ];
 
 /// All steps for SQLite.
@@ -135,6 +136,7 @@ pub(crate) const SQLITE: &[Migration] = &[
     Migration { version: 17, name: "zone data", sql: include_str!("../migrations/sqlite/0017_zone_data.sql") },
     Migration { version: 18, name: "overlap", sql: include_str!("../migrations/sqlite/0018_overlap.sql") },
     Migration { version: 19, name: "freezes", sql: include_str!("../migrations/sqlite/0019_freezes.sql") },
+    Migration { version: 20, name: "due at", sql: include_str!("../migrations/sqlite/0020_due_at.sql") },
 ];
 
 #[cfg(test)]

@@ -35,6 +35,7 @@ pub(crate) fn event(payload: &str) -> Event {
         kind: Kind::Scheduled,
         origin: Origin::Schedule,
         scheduled_at: Some(scheduled_at),
+        due_at: None,
         fired_at: at("2027-02-15T08:30:00.0021Z"),
         message_id: Ids::from_seed([1; 32]).message(scheduled_at),
         payload: Payload::parse(payload).expect("a bench writes its JSON well"),

@@ -42,9 +42,9 @@ pub struct Waiting<'a> {
     pub id: TriggerId,
     /// What names its occurrences.
     pub schedule: &'a ScheduleDetails,
-    /// The occurrence it waits for, or, where that waits for an event of its own to end, the first that will fire.
+    /// When the occurrence that it waits for falls due, or, where that waits for an event of its own to end, the first that will fire.
     pub next_at: Timestamp,
-    /// From when on nothing fires.
+    /// From when on nothing falls due that fires.
     pub expires_at: Option<Timestamp>,
 }
 
@@ -52,16 +52,26 @@ impl<'a> Waiting<'a> {
     /// The trigger, if it will ever fire by itself from `now` on.
     pub fn of(head: &'a TriggerHead, now: Timestamp) -> Option<Waiting<'a>> {
         let schedule = head.schedule.as_ref()?;
-        let fires_at = |next: &Timestamp| !head.is_paused_at(*next) && !head.is_test && head.lives_at(*next);
+        let fires_at = |next: &Timestamp| {
+            let named = schedule.named_for(*next);
+            !head.is_paused_at(named) && !head.is_test && head.lives_at(named)
+        };
         let next_at = head.first_to_fire(now).filter(fires_at)?;
+        let just_after = |instant: Timestamp| instant.checked_add(SignedDuration::from_micros(1)).unwrap_or(instant);
+        // An occurrence that is named before the expiry fires, even where it falls due after it.
+        let last_named = |end: Timestamp| match schedule.pending_at(just_before(end)) {
+            Some(named) => end.max(just_after(schedule.due_at(named))),
+            None => end,
+        };
+        let expiry = head.expires_at.map(last_named);
         let expires_at = match head.left() {
-            None => head.expires_at,
+            None => expiry,
             Some(0) => return None,
             Some(left) => {
                 // As many as are left from here on: nothing comes after the last of them.
-                let last = schedule.nth_after(just_before(next_at), left);
-                let end = last.map(|last| last.checked_add(SignedDuration::from_micros(1)).unwrap_or(last));
-                [head.expires_at, end].into_iter().flatten().min()
+                let last = schedule.nth_after(just_before(schedule.named_for(next_at)), left);
+                let end = last.map(|last| just_after(schedule.due_at(last)));
+                [expiry, end].into_iter().flatten().min()
             }
         };
         Some(Waiting { id: head.id, schedule, next_at, expires_at })
@@ -75,22 +85,28 @@ impl<'a> Waiting<'a> {
     pub(crate) fn first_from(&self, from: Timestamp, now: Timestamp) -> Option<Timestamp> {
         let oldest = now.checked_sub(LATE_AT_MOST).unwrap_or(Timestamp::MIN);
         let oldest = if from <= now { oldest } else { from };
-        let first = if self.next_at < oldest { self.schedule.next_after(just_before(oldest))? } else { self.next_at };
+        let first = if self.next_at < oldest { self.next_due_after(just_before(oldest))? } else { self.next_at };
         self.lives_at(first).then_some(first)
     }
 
     /// The first occurrence after `due` that does not fire together with it.
     fn following(&self, due: Timestamp, now: Timestamp) -> Option<Timestamp> {
-        self.schedule.next_after(due.max(now)).filter(|next| self.lives_at(*next))
+        self.next_due_after(due.max(now)).filter(|next| self.lives_at(*next))
+    }
+
+    /// When the first occurrence falls due after `instant`.
+    pub(crate) fn next_due_after(&self, instant: Timestamp) -> Option<Timestamp> {
+        let named = self.schedule.next_after(self.schedule.due_by(instant))?;
+        Some(self.schedule.due_at(named))
     }
 
     /// How many of the occurrences from `first` on lie in `[from, until)`, where none before `first` counts.
     pub(crate) fn count(&self, first: Timestamp, from: Timestamp, until: Timestamp) -> u64 {
         let last = just_before(self.expires_at.map_or(until, |end| end.min(until)));
         if from > first {
-            self.schedule.count_in(just_before(from), last)
+            self.schedule.count_due_in(just_before(from), last)
         } else if first <= last {
-            1 + self.schedule.count_in(first, last)
+            1 + self.schedule.count_due_in(first, last)
         } else {
             0
         }
@@ -143,7 +159,7 @@ impl Question {
 pub struct Firing {
     /// Which of the triggers that were asked about, counted from nought.
     pub which: usize,
-    /// The occurrence.
+    /// When the occurrence falls due.
     pub due: Timestamp,
     /// When it fires: now, where it is overdue.
     pub at: Timestamp,

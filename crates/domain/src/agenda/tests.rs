@@ -6,6 +6,7 @@ use crate::overlap::Overlap;
 use crate::plan::plan;
 use crate::schedule::cron::CronExpression;
 use crate::schedule::every::Period;
+use crate::schedule::jitter::{Jitter, Share};
 use crate::schedule::zone::Zones;
 use crate::schedule::{FirstFiring, Schedule};
 use crate::trigger::{Armed, Definition, MaxFires, ScheduleDetails, Terms, Trigger};
@@ -176,6 +177,27 @@ fn what_is_left_of_a_limit_is_all_that_comes() {
         (agenda.total, TriggerHead::from(&limited(fired)).firings_to_come(now).count())
     };
     assert_eq!([told(0), told(49), told(50)], [(50, 50), (1, 1), (0, 0)]);
+}
+
+#[test]
+fn what_is_spread_comes_when_it_falls_due() {
+    let now = at("2026-11-21T10:00:00Z");
+    let mut nine = armed(1, cron("0 9 * * *", "UTC"), now);
+    let jitter = Some(Jitter::parse("40m").expect("a window"));
+    let details =
+        ScheduleDetails::new(cron("0 9 * * *", "UTC"), None, Terms { jitter, ..Terms::default() }, Zones::utc());
+    nine.trigger.definition.schedule = Some(details.with_share(Some(Share::new(1 << 31))));
+    nine.next_at = nine.trigger.definition.next_after(now);
+    let due = at("2026-11-22T09:20:00Z");
+    assert_eq!(nine.next_at, Some(due));
+    let agenda = Agenda::of(&waiting(std::slice::from_ref(&nine)), ask(now, now, DAY));
+    assert_eq!(agenda.firings.iter().map(|firing| firing.due).collect::<Vec<_>>(), [due]);
+    let full: Vec<_> = agenda.slots.iter().filter(|slot| slot.count > 0).map(|slot| slot.from).collect();
+    assert_eq!(full, [at("2026-11-22T09:15:00Z")]);
+    let later = TriggerHead::from(&nine).firings_to_come(now).nth(1);
+    assert_eq!(later, Some(at("2026-11-23T09:20:00Z")));
+    nine.trigger.definition.expires_at = Some(at("2026-11-22T09:05:00Z"));
+    assert_eq!(Agenda::of(&waiting(&[nine]), ask(now, now, DAY)).total, 1, "it is named before the expiry");
 }
 
 #[test]
@@ -370,4 +392,15 @@ fn of_what_waits_for_an_event_to_end_none_is_to_come_or_the_latest() {
     for overlap in Overlap::ALL {
         assert_eq!(named(overlap, false), [minute(1), minute(61), minute(62)], "it is only late");
     }
+
+    let mut spread = armed(1, every(60, start), start);
+    let terms = Terms { jitter: Some(Jitter::parse("1m").expect("a window")), ..Terms::default() };
+    let details = ScheduleDetails::new(every(60, start), None, terms, Zones::utc());
+    spread.trigger.definition.schedule = Some(details.with_share(Some(Share::new(1 << 31))));
+    let first = |overlap: Overlap| {
+        let head = TriggerHead { next_at: Some(minute(1) + seconds(30)), overlap, ..(&spread).into() };
+        TriggerHead { is_behind: true, ..head }.first_to_fire(minute(60) + seconds(10))
+    };
+    assert_eq!(first(Overlap::Skip), Some(minute(60) + seconds(30)), "its time has come, and it is not due");
+    assert_eq!(first(Overlap::Queue), Some(minute(59) + seconds(30)));
 }

@@ -109,7 +109,8 @@ impl Inspected {
         let told_from = self.told_from(gone_until.checked_add(GOING).unwrap_or(Timestamp::MAX));
         let told_from = definition.runs_after(told_from)?;
         let from = span.from.max(told_from.checked_add(SignedDuration::from_micros(1)).unwrap_or(Timestamp::MAX));
-        let ends = [Some(span.until), self.cursor.map(|cursor| cursor.next_at), definition.expires_at];
+        let waits_for = self.cursor.map(|cursor| definition.named_for(cursor.next_at));
+        let ends = [Some(span.until), waits_for, definition.expires_at];
         let until = ends.into_iter().flatten().min()?;
         let span = Span { from, until };
         (from < until).then_some(Asked { owner: trigger.owner, trigger: trigger.id, span })

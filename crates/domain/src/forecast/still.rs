@@ -38,7 +38,8 @@ impl Still {
         if head.is_test {
             return Some(Still::Test);
         }
-        if !head.lives_at(now) {
+        let waits_for = head.next_at.filter(|next_at| head.lives_at(head.named_for(*next_at)));
+        if !head.lives_at(now) && waits_for.is_none_or(|next_at| next_at <= now) {
             return Some(Still::Expired);
         }
         let from = match head.pause_ends_at() {
@@ -46,7 +47,7 @@ impl Still {
             end => end.map_or(now, |end| now.max(just_before(end))),
         };
         match head.next_at {
-            Some(next_at) if head.lives_at(next_at) => None,
+            Some(_) if waits_for.is_some() => None,
             Some(_) => Some(Still::ExpiresBefore),
             None => {
                 let schedule = head.schedule.as_ref()?;

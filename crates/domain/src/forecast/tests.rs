@@ -7,6 +7,7 @@ use crate::id::TriggerId;
 use crate::schedule::bounds::Bounds;
 use crate::schedule::cron::CronExpression;
 use crate::schedule::every::Period;
+use crate::schedule::jitter::{Jitter, Share};
 use crate::schedule::zone::Zones;
 use crate::schedule::{FirstFiring, Schedule};
 use crate::trigger::{MaxFires, ScheduleDetails, Terms};
@@ -117,6 +118,13 @@ fn terms_that_leave_nothing_are_told_apart() {
 #[test]
 fn triggers_that_never_fire_are_told_with_why_and_those_that_did_or_are_called_are_not() {
     let hourly = || cron("0 * * * *", "UTC");
+    let named = now() - SignedDuration::from_mins(10);
+    let terms = Terms { jitter: Some(Jitter::parse("1h").expect("a window")), ..Terms::default() };
+    let spread = ScheduleDetails::new(Schedule::Once { at: named }, None, terms, Zones::utc());
+    let spread = spread.with_share(Some(Share::new(1 << 31)));
+    // Named before the expiry, and due twenty minutes from now.
+    let pending = TriggerHead { next_at: Some(spread.due_at(named)), ..head(9, hourly(), now(), &[]) };
+    let pending = TriggerHead { schedule: Some(spread), ..pending };
     let fleet = [
         head(1, hourly(), now(), &[]),
         TriggerHead { is_test: true, next_at: None, ..head(2, hourly(), now(), &[]) },
@@ -126,6 +134,7 @@ fn triggers_that_never_fire_are_told_with_why_and_those_that_did_or_are_called_a
         head(6, cron("0 0 1 1 *", "UTC"), at("2199-12-31T00:00:00Z"), &[]),
         TriggerHead { next_at: None, ..head(7, Schedule::Once { at: at("2026-11-21T09:00:00Z") }, now(), &[]) },
         TriggerHead { schedule: None, next_at: None, ..head(8, hourly(), now(), &[]) },
+        TriggerHead { expires_at: Some(now()), ..pending },
     ];
     let still: Vec<(usize, &str)> =
         forecast(&fleet, &[], 1).still.iter().map(|(which, why)| (*which, why.word())).collect();

@@ -69,6 +69,8 @@ struct TriggerPart<'a> {
 struct Firing {
     origin: &'static str,
     scheduled_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    due_at: Option<Timestamp>,
     fired_at: Timestamp,
     lateness_ms: Option<i64>,
     is_test: bool,
@@ -147,6 +149,7 @@ impl Firing {
         Firing {
             origin: event.origin.word(),
             scheduled_at: event.scheduled_at,
+            due_at: event.due_at,
             fired_at: event.fired_at,
             lateness_ms: event.lateness().map(in_ms),
             is_test: event.is_test(),

@@ -214,6 +214,7 @@ pub(crate) mod tests {
             kind: Kind::Scheduled,
             origin: Origin::Schedule,
             scheduled_at: Some(scheduled_at),
+            due_at: None,
             fired_at: at("2027-02-15T08:30:02.5Z"),
             message_id: Ids::from_seed([1; 32]).message(scheduled_at),
             payload: Payload::parse(payload).expect("a payload"),
@@ -290,6 +291,14 @@ pub(crate) mod tests {
             r#""is_test":false},"payload":{"key": 1e400, "b": [1, 2]}}}"#,
         );
         assert_eq!(String::from_utf8(request(&event, Format::Json).body.to_vec()).expect("UTF-8"), expected);
+    }
+
+    #[test]
+    fn what_is_spread_says_when_it_was_due() {
+        let event = Event { due_at: Some(at("2027-02-15T08:30:02Z")), ..event("nightly", "{}") };
+        let firing = &body(&event, Format::Json)["data"]["firing"];
+        let expected = [json!("2027-02-15T08:30:00Z"), json!("2027-02-15T08:30:02Z"), json!(500)];
+        assert_eq!(["scheduled_at", "due_at", "lateness_ms"].map(|field| firing[field].clone()), expected);
     }
 
     #[test]

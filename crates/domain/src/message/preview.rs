@@ -72,6 +72,7 @@ impl Sample {
             kind: trigger::Kind::Scheduled,
             origin: Origin::Schedule,
             scheduled_at: Some(now),
+            due_at: None,
             fired_at: now,
             message_id,
             payload: Payload::empty(),
@@ -90,6 +91,7 @@ impl Sample {
             (trigger::Kind::Scheduled, Some(_)) => Origin::Schedule,
             (trigger::Kind::Scheduled, None) => Origin::Test,
         };
+        let due = next.zip(definition.schedule.as_ref()).map(|(next, details)| details.due_at(next));
         let event = Event {
             id: EventId(NO_ID),
             owner: trigger.owner,
@@ -99,7 +101,8 @@ impl Sample {
             kind: definition.kind(),
             origin,
             scheduled_at: next,
-            fired_at: next.unwrap_or(now),
+            due_at: due.filter(|due| Some(*due) != next),
+            fired_at: due.unwrap_or(now),
             message_id,
             payload: definition.payload.clone().unwrap_or_else(Payload::empty),
             parent: None,

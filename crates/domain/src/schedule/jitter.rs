@@ -1,58 +1,82 @@
 //! Firing a little later than named, so that what everybody has at nine o'clock does not all go out at nine o'clock. How much later
-//! follows from who fires and when, not from chance: it is the same after a restart, on every node and in the preview. The nominal
-//! time stays the identity of an occurrence; no schedule may enter.
+//! follows from what was drawn for the trigger once, not from chance at the time: it is the same after a restart, on every node and in
+//! every forecast. The nominal time stays the identity of an occurrence; no schedule may enter.
 
 use jiff::{SignedDuration, Timestamp};
-use sha2::{Digest, Sha256};
 
-use crate::id::TriggerId;
 use crate::schedule::Invalid;
+use crate::schedule::every::Period;
 
-/// The widest window.
-const WINDOW_MAX: SignedDuration = SignedDuration::from_hours(24);
+/// The widest window, in microseconds.
+const WINDOW_MAX_MICROS: u64 = 24 * 3_600 * 1_000_000;
 
-/// How far the firings of a schedule are spread.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Over which window the firings of triggers are spread.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Jitter {
-    window_us: u64,
+    window: Period,
 }
 
 impl Jitter {
-    /// Over a window of up to 24 hours; a fraction below a microsecond is cut.
+    /// Over a window from a second to 24 hours.
     ///
     /// # Errors
     ///
-    /// A window below a microsecond or above 24 hours.
-    pub fn new(window: SignedDuration) -> Result<Jitter, Invalid> {
-        match u64::try_from(window.as_micros()) {
-            Ok(window_us) if window_us > 0 && window <= WINDOW_MAX => Ok(Jitter { window_us }),
-            _ => Err(Invalid("the window of a jitter is longer than nothing and at most 24 hours".to_owned())),
+    /// A longer window.
+    pub fn new(window: Period) -> Result<Jitter, Invalid> {
+        if window.micros() > WINDOW_MAX_MICROS {
+            return Err(Invalid("firings are spread over at most 24 hours".to_owned()));
         }
+        Ok(Jitter { window })
     }
 
-    /// When the occurrence that is due at `due` fires: at or after it, less than the window later, and before `next`, the occurrence
-    /// after it, so that occurrences never change places.
+    /// Reads the window as a period: "5m".
     ///
-    /// Distinct triggers and distinct occurrences are spread evenly and independently of each other.
-    pub fn fires_at(&self, trigger: TriggerId, due: Timestamp, next: Option<Timestamp>) -> Timestamp {
-        let room_us = next.map_or(self.window_us, |next| {
-            let until_next = u64::try_from(next.duration_since(due).as_micros()).unwrap_or(0);
-            self.window_us.min(until_next)
-        });
-        let late_us = share(trigger, due, room_us);
-        due.checked_add(SignedDuration::from_micros(late_us)).unwrap_or(due)
+    /// # Errors
+    ///
+    /// What is not a period, or one of more than 24 hours.
+    pub fn parse(text: &str) -> Result<Jitter, Invalid> {
+        Jitter::new(Period::parse(text)?)
+    }
+
+    /// The window as it was given.
+    pub fn as_str(&self) -> &str {
+        self.window.as_str()
+    }
+
+    /// How wide the window is.
+    pub fn window(&self) -> SignedDuration {
+        SignedDuration::from_micros(i64::try_from(self.window.micros()).unwrap_or(i64::MAX))
+    }
+
+    /// When the occurrence of the nominal time `named` falls due: at or after it, less than the window later, and before `next`, the
+    /// nominal time after it, so that occurrences never change places.
+    pub fn due_at(&self, share: Share, named: Timestamp, next: Option<Timestamp>) -> Timestamp {
+        let until_next = next.map(|next| u64::try_from(next.duration_since(named).as_micros()).unwrap_or(0));
+        let room = until_next.map_or(self.window.micros(), |until_next| until_next.min(self.window.micros()));
+        named.checked_add(share.of(room)).unwrap_or(named)
     }
 }
 
-/// A number from 0 to below `room`, and 0 where there is no room, drawn from a hash whose definition is kept for good: another one
-/// would move what is armed already.
-fn share(trigger: TriggerId, due: Timestamp, room: u64) -> i64 {
-    let due_us = due.as_microsecond();
-    let digest = Sha256::new().chain_update(trigger.0.to_le_bytes()).chain_update(due_us.to_le_bytes()).finalize();
-    let drawn = digest.iter().take(8).fold(0_u64, |drawn, byte| drawn << 8 | u64::from(*byte));
-    // The upper half of the product is below the room, and hardly uneven.
-    let share = (u128::from(drawn) * u128::from(room)) >> 64;
-    i64::try_from(share).unwrap_or(0)
+/// How much of its window a trigger is late by: drawn once, and kept with its schedule, because another share would move what is armed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Share(u32);
+
+impl Share {
+    /// The share of that number, of which there are as many as a `u32` has.
+    pub fn new(number: u32) -> Share {
+        Share(number)
+    }
+
+    /// Its number.
+    pub fn number(self) -> u32 {
+        self.0
+    }
+
+    /// So much of `room` microseconds: less than all of it.
+    fn of(self, room: u64) -> SignedDuration {
+        let micros = (u128::from(room) * u128::from(self.0)) >> u32::BITS;
+        SignedDuration::from_micros(i64::try_from(micros).unwrap_or(0))
+    }
 }
 
 #[cfg(test)]
@@ -65,67 +89,52 @@ mod tests {
         text.parse().expect("a test writes its instants well")
     }
 
-    fn minutes(minutes: i64) -> Jitter {
-        Jitter::new(SignedDuration::from_mins(minutes)).expect("a window")
+    fn jitter(text: &str) -> Jitter {
+        Jitter::parse(text).expect("a window")
     }
 
     #[test]
-    fn a_firing_keeps_its_place_through_restarts_and_releases() {
-        let due = at("2027-01-01T09:00:00Z");
-        let fires_at = |trigger, due| minutes(10).fires_at(TriggerId(trigger), due, None).to_string();
-        assert_eq!(fires_at(1, due), "2027-01-01T09:06:25.641243Z");
-        assert_eq!(fires_at(2, due), "2027-01-01T09:01:44.260314Z");
-        assert_eq!(fires_at(1, due + SignedDuration::from_hours(24)), "2027-01-02T09:04:16.479323Z");
+    fn a_share_of_the_window_is_how_late_it_is() {
+        let named = at("2027-01-01T09:00:00Z");
+        let due_at = |share, next| jitter("10m").due_at(Share::new(share), named, next).to_string();
+        assert_eq!(due_at(0, None), "2027-01-01T09:00:00Z");
+        assert_eq!(due_at(1 << 31, None), "2027-01-01T09:05:00Z");
+        assert_eq!(due_at(u32::MAX, None), "2027-01-01T09:09:59.999999Z");
+        let next = Some(at("2027-01-01T09:01:00Z"));
+        assert_eq!(due_at(1 << 31, next), "2027-01-01T09:00:30Z", "the next one is nearer than the window is wide");
+        assert_eq!(due_at(u32::MAX, next), "2027-01-01T09:00:59.999999Z");
     }
 
     #[test]
-    fn ten_thousand_triggers_are_spread_evenly_over_the_window() {
-        let due = at("2027-01-01T09:00:00Z");
-        let mut tenths = [0_u32; 10];
-        for trigger in 0..10_000 {
-            let late = minutes(10).fires_at(TriggerId(trigger), due, None).duration_since(due);
-            tenths[usize::try_from(late.as_secs() / 60).expect("below ten minutes")] += 1;
+    fn windows_are_periods_of_at_most_a_day() {
+        assert_eq!((jitter("24h").as_str(), jitter("90s").window()), ("24h", SignedDuration::from_secs(90)));
+        for (text, said) in [("25h", "at most 24 hours"), ("0s", "at least 1 second"), ("soon", "not a period")] {
+            let error = Jitter::parse(text).expect_err("no window").to_string();
+            assert!(error.contains(said), "{error}");
         }
-        assert!(tenths.iter().all(|count| (900..1_100).contains(count)), "{tenths:?}");
-    }
-
-    #[test]
-    fn windows_are_longer_than_nothing_and_no_longer_than_a_day() {
-        for micros in [1, 1_000_000, 86_400_000_000] {
-            assert!(Jitter::new(SignedDuration::from_micros(micros)).is_ok(), "{micros}");
-        }
-        for window in
-            [SignedDuration::ZERO, SignedDuration::from_nanos(999), -SignedDuration::from_secs(1), SignedDuration::MAX]
-        {
-            let error = Jitter::new(window).expect_err("no window").to_string();
-            assert!(error.contains("at most 24 hours"), "{error}");
-        }
-        assert!(Jitter::new(WINDOW_MAX + SignedDuration::from_micros(1)).is_err());
     }
 
     #[test]
     fn where_time_ends_nothing_is_late() {
-        assert_eq!(minutes(10).fires_at(TriggerId(1), Timestamp::MAX, None), Timestamp::MAX);
-        let due = at("2027-01-01T09:00:00Z");
-        assert_eq!(minutes(10).fires_at(TriggerId(1), due, Some(due)), due);
+        assert_eq!(jitter("10m").due_at(Share::new(u32::MAX), Timestamp::MAX, None), Timestamp::MAX);
+        let named = at("2027-01-01T09:00:00Z");
+        assert_eq!(jitter("10m").due_at(Share::new(u32::MAX), named, Some(named)), named);
     }
 
     proptest! {
         #[test]
         fn a_firing_is_never_early_never_beyond_the_window_and_never_past_the_next(
-            trigger in any::<i64>(),
-            due_us in 0_i64..7_258_118_400_000_000,
-            window_us in 1_i64..=86_400_000_000,
+            share in any::<u32>(),
+            named_us in 0_i64..7_258_118_400_000_000,
+            window_us in 1_000_000_i64..=86_400_000_000,
             until_next_us in proptest::option::of(1_i64..200_000_000_000),
         ) {
-            let due = Timestamp::from_microsecond(due_us).expect("in range");
-            let next = until_next_us.map(|micros| due + SignedDuration::from_micros(micros));
-            let window = SignedDuration::from_micros(window_us);
-            let jitter = Jitter::new(window).expect("a window");
-            let fires_at = jitter.fires_at(TriggerId(trigger), due, next);
-            prop_assert!(due <= fires_at && fires_at < due + window);
-            prop_assert!(next.is_none_or(|next| fires_at < next));
-            prop_assert_eq!(fires_at, jitter.fires_at(TriggerId(trigger), due, next));
+            let named = Timestamp::from_microsecond(named_us).expect("in range");
+            let next = until_next_us.map(|micros| named + SignedDuration::from_micros(micros));
+            let jitter = jitter(&format!("{window_us}us"));
+            let due = jitter.due_at(Share::new(share), named, next);
+            prop_assert!(named <= due && due < named + jitter.window());
+            prop_assert!(next.is_none_or(|next| due < next));
         }
     }
 }

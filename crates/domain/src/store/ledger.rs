@@ -1,7 +1,7 @@
 //! The ledger of a trigger as it is kept: which of its occurrences became events, and which are on record as not having fired. What
 //! follows from it, also for occurrences that nothing is written down about, is decided in `crate::why`.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::event::Origin;
 use crate::firing::Firing;
@@ -16,6 +16,8 @@ pub const LEDGER_MAX: usize = 1_000;
 pub struct LedgerFiring {
     /// Its nominal time.
     pub scheduled_at: Timestamp,
+    /// When it fell due, where that was later than its nominal time.
+    pub due_at: Option<Timestamp>,
     /// When it fired.
     pub fired_at: Timestamp,
     /// The event's number.
@@ -29,10 +31,16 @@ pub struct LedgerFiring {
 }
 
 impl LedgerFiring {
+    /// Fired minus due.
+    pub fn lateness(&self) -> SignedDuration {
+        self.fired_at.duration_since(self.due_at.unwrap_or(self.scheduled_at))
+    }
+
     /// What is left of a firing whose event is gone; none where no schedule made it.
     pub fn gone(firing: &Firing) -> Option<LedgerFiring> {
         Some(LedgerFiring {
             scheduled_at: firing.scheduled_at?,
+            due_at: firing.due_at,
             fired_at: firing.fired_at,
             event: firing.event,
             revision: None,
@@ -87,6 +95,7 @@ mod tests {
         let (scheduled_at, origin) = (at(seconds), Origin::Schedule);
         LedgerFiring {
             scheduled_at,
+            due_at: None,
             fired_at: scheduled_at,
             event: EventId(1),
             revision: Some(1),

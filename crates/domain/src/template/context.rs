@@ -19,7 +19,10 @@ use crate::trigger::Kind;
 /// Every name with its fields. Those without are values themselves; of the payload nobody knows what it holds.
 pub(super) const NAMES: [(&str, &[&str]); 6] = [
     ("trigger", &["id", "name", "type"]),
-    ("event", &["id", "message_id", "origin", "fired_at", "scheduled_at", "lateness_ms", "is_test", "report_url"]),
+    (
+        "event",
+        &["id", "message_id", "origin", "fired_at", "scheduled_at", "due_at", "lateness_ms", "is_test", "report_url"],
+    ),
     ("occurrence", &["at", "previous_at", "next_at", "timezone"]),
     ("payload", &[]),
     ("delivery", &["message_id", "destination"]),
@@ -32,7 +35,7 @@ pub(super) const NAMES: [(&str, &[&str]); 6] = [
 /// | --- | --- |
 /// | `trigger.id`, `.name`, `.type` | number, text (empty where it has none), `scheduled` or `api` |
 /// | `event.id`, `.message_id`, `.origin` | number, text, `schedule`, `catch-up`, `api`, `test`, `repeat`, `backfill` or `run` |
-/// | `event.fired_at`, `.scheduled_at` | times in RFC 3339, UTC; `scheduled_at` null where no schedule made the event |
+/// | `event.fired_at`, `.scheduled_at`, `.due_at` | times in RFC 3339, UTC; the last two null where no schedule made the event |
 /// | `event.lateness_ms`, `.is_test` | fired − due in milliseconds or null; whether somebody only tried the trigger out |
 /// | `event.report_url` | where its receiver reports what becomes of it, or null where nothing is expected |
 /// | `occurrence.at`, `.previous_at`, `.next_at`, `.timezone` | nominal times and the zone of the schedule; null where there is none |
@@ -102,6 +105,8 @@ impl Context<'_> {
                 "origin" => Value::text(event.origin.word()),
                 "fired_at" => Value::text(event.fired_at.to_string()),
                 "scheduled_at" => time(event.scheduled_at),
+                // The same where nothing is spread, so that a template can go by it for every trigger.
+                "due_at" => time(event.due_at.or(event.scheduled_at)),
                 "lateness_ms" => {
                     event.lateness().map_or(Value::Null, |lateness| Value::Number(Number::Whole(lateness.as_millis())))
                 }
@@ -154,6 +159,7 @@ pub(super) fn samples<E>(try_with: impl Fn(&Context<'_>) -> Result<(), E>) -> Re
         kind: Kind::Scheduled,
         origin: Origin::Schedule,
         scheduled_at: Some(due),
+        due_at: None,
         fired_at: due,
         message_id: MessageId(uuid::Uuid::nil()),
         payload: Payload::empty(),

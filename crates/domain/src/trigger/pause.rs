@@ -96,11 +96,12 @@ impl Definition {
 }
 
 impl Trigger {
-    /// The record of what fell due during a pause that is over, which is written down with the first occurrence after it: where `due` is that.
-    pub(crate) fn paused_before(&self, due: Timestamp) -> Option<Skipped> {
+    /// The record of what fell due during a pause that is over, which is written down with the first occurrence after it: where `named` is the nominal
+    /// time of that.
+    pub(crate) fn paused_before(&self, named: Timestamp) -> Option<Skipped> {
         let last = just_before(self.definition.pause_ends_at()?);
         let schedule = self.definition.schedule.as_ref()?;
-        let is_first = last < due && schedule.next_after(last) == Some(due);
+        let is_first = last < named && schedule.next_after(last) == Some(named);
         if is_first { Skipped::range(schedule, self.standing_since, last, Reason::Paused) } else { None }
     }
 

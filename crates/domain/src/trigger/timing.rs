@@ -2,7 +2,7 @@
 //! than fires, so it is shown to whoever puts it into words, and everybody who asks when something occurs asks here. What a
 //! pattern names stands in `schedule`; which trigger fires is decided in `plan`.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::error::Invalid;
 use crate::misfire::Misfire;
@@ -11,12 +11,14 @@ use crate::schedule::clock_change::{self, ClockChange};
 use crate::schedule::cron::CronExpression;
 use crate::schedule::every::Period;
 use crate::schedule::excluded::ExcludedDates;
+use crate::schedule::jitter::{Jitter, Share};
 use crate::schedule::nth;
 use crate::schedule::rule::{Fold, Gap, Rule};
 use crate::schedule::scope::{Scope, TakenAway};
 use crate::schedule::sentence;
 use crate::schedule::zone::{Zone, Zones};
 use crate::schedule::{FirstFiring, Schedule};
+use crate::trigger::just_before;
 
 /// What a user says about a schedule beside the pattern; what is left out is as it always was.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,6 +27,8 @@ pub struct Terms {
     pub bounds: Bounds,
     /// On which dates nothing occurs.
     pub excluded: ExcludedDates,
+    /// Over which window it is spread when occurrences fall due; none where they do at their nominal times.
+    pub jitter: Option<Jitter>,
     /// What a cron line does with times that the clocks leave out; none is Vixie's rule.
     pub gap: Option<Gap>,
     /// What a cron line does with times that the clocks show twice; none is Vixie's rule.
@@ -61,9 +65,12 @@ impl Terms {
     pub fn fitting(self, pattern: &ScheduleWish) -> Terms {
         let is_cron = matches!(pattern, ScheduleWish::Cron(_));
         let fitting = match pattern {
-            ScheduleWish::RunAt(_) => {
-                Terms { delete_when_done: self.delete_when_done, misfire: self.misfire, ..Terms::default() }
-            }
+            ScheduleWish::RunAt(_) => Terms {
+                jitter: self.jitter,
+                delete_when_done: self.delete_when_done,
+                misfire: self.misfire,
+                ..Terms::default()
+            },
             ScheduleWish::Every { .. } | ScheduleWish::Cron(_) => self,
         };
         Terms { gap: fitting.gap.filter(|_| is_cron), fold: fitting.fold.filter(|_| is_cron), ..fitting }
@@ -110,6 +117,9 @@ pub struct ScheduleDetails {
     timezone: Option<Zone>,
     /// What of the pattern counts; none is all of it, as for nearly every trigger.
     scope: Option<Box<Scope>>,
+    jitter: Option<Jitter>,
+    /// How much of the window it is late by; none where nobody has drawn it yet, because there is no trigger so far.
+    share: Option<Share>,
     gap: Option<Gap>,
     fold: Option<Fold>,
     max_fires: Option<MaxFires>,
@@ -124,6 +134,8 @@ impl ScheduleDetails {
             pattern,
             timezone,
             scope: None,
+            jitter: None,
+            share: None,
             gap: None,
             fold: None,
             max_fires: None,
@@ -134,7 +146,7 @@ impl ScheduleDetails {
 
     /// A pattern under terms. `dates_zone` is the one whose calendar the excluded dates are of.
     pub fn new(pattern: Schedule, timezone: Option<Zone>, terms: Terms, dates_zone: Zone) -> ScheduleDetails {
-        let Terms { bounds, excluded, gap, fold, max_fires, delete_when_done, misfire } = terms;
+        let Terms { bounds, excluded, jitter, gap, fold, max_fires, delete_when_done, misfire } = terms;
         let pattern = match pattern {
             Schedule::Cron { expression, zone } => {
                 let by_itself = expression.rule();
@@ -145,7 +157,45 @@ impl ScheduleDetails {
         };
         let is_all = bounds == Bounds::default() && excluded.dates().is_empty();
         let scope = (!is_all).then(|| Box::new(Scope { bounds, excluded, zone: dates_zone }));
-        ScheduleDetails { pattern, timezone, scope, gap, fold, max_fires, delete_when_done, misfire }
+        ScheduleDetails {
+            pattern,
+            timezone,
+            scope,
+            jitter,
+            share: None,
+            gap,
+            fold,
+            max_fires,
+            delete_when_done,
+            misfire,
+        }
+    }
+
+    /// The same with the share of its window that was drawn for it, where it is spread.
+    pub fn with_share(self, share: Option<Share>) -> ScheduleDetails {
+        ScheduleDetails { share: share.filter(|_| self.jitter.is_some()), ..self }
+    }
+
+    /// Over which window it is spread when occurrences fall due, where it is.
+    pub fn jitter(&self) -> Option<&Jitter> {
+        self.jitter.as_ref()
+    }
+
+    /// How much later than its nominal time an occurrence falls due, where the next one is not nearer than the window is wide; none where it
+    /// is not spread, or nobody has drawn it yet.
+    pub fn offset(&self) -> Option<SignedDuration> {
+        let (jitter, share) = (self.jitter.as_ref()?, self.share?);
+        Some(jitter.due_at(share, Timestamp::UNIX_EPOCH, None).duration_since(Timestamp::UNIX_EPOCH))
+    }
+
+    /// The share of its window that was drawn for it.
+    pub fn share(&self) -> Option<Share> {
+        self.share
+    }
+
+    /// Whether it is spread, and nobody has drawn yet by how much.
+    pub fn lacks_share(&self) -> bool {
+        self.jitter.is_some() && self.share.is_none()
     }
 
     /// The pattern, for whoever puts it into words or into a column. It names more than occurs: that is asked of the details.
@@ -193,6 +243,7 @@ impl ScheduleDetails {
         Terms {
             bounds,
             excluded,
+            jitter: self.jitter.clone(),
             gap: self.gap,
             fold: self.fold,
             max_fires: self.max_fires,
@@ -204,6 +255,7 @@ impl ScheduleDetails {
     /// Whether all that the pattern names by itself counts.
     pub fn is_plain(&self) -> bool {
         self.scope.is_none()
+            && self.jitter.is_none()
             && self.gap.is_none()
             && self.fold.is_none()
             && self.max_fires.is_none()
@@ -211,7 +263,7 @@ impl ScheduleDetails {
             && self.misfire.is_none()
     }
 
-    /// The first occurrence strictly after `after`; `None` when there is none.
+    /// The first occurrence strictly after `after`, by its nominal time; `None` when there is none.
     pub fn next_after(&self, after: Timestamp) -> Option<Timestamp> {
         match &self.scope {
             None => self.pattern.next_after(after),
@@ -233,6 +285,41 @@ impl ScheduleDetails {
             None => self.pattern.count_in(after, until),
             Some(scope) => scope.count_in(&self.pattern, after, until),
         }
+    }
+
+    /// When the occurrence of that nominal time falls due: then, or later by its jitter, and before the next nominal time.
+    pub fn due_at(&self, named: Timestamp) -> Timestamp {
+        match (&self.jitter, self.share) {
+            (Some(jitter), Some(share)) => jitter.due_at(share, named, self.next_after(named)),
+            _ => named,
+        }
+    }
+
+    /// The nominal time of the occurrence that falls due at this very instant; the instant itself where none does.
+    pub fn named_for(&self, due: Timestamp) -> Timestamp {
+        self.latest_before_due(due).filter(|named| self.due_at(*named) == due).unwrap_or(due)
+    }
+
+    /// The occurrence whose nominal time has come by `instant`, and which falls due only later. There is one at most.
+    pub fn pending_at(&self, instant: Timestamp) -> Option<Timestamp> {
+        self.latest_before_due(instant).filter(|named| self.due_at(*named) > instant)
+    }
+
+    /// Up to which nominal time everything has fallen due by `instant`, while nothing after it has.
+    pub fn due_by(&self, instant: Timestamp) -> Timestamp {
+        self.pending_at(instant).map_or(instant, just_before)
+    }
+
+    /// How many occurrences fall due in `(after, until]`.
+    pub fn count_due_in(&self, after: Timestamp, until: Timestamp) -> u64 {
+        let (after, until) = (self.due_by(after), self.due_by(until));
+        if until <= after { 0 } else { self.count_in(after, until) }
+    }
+
+    /// The latest nominal time up to `instant` at which an occurrence may be that falls due no earlier; none where none is spread.
+    fn latest_before_due(&self, instant: Timestamp) -> Option<Timestamp> {
+        let window = self.jitter.as_ref().filter(|_| self.share.is_some())?.window();
+        self.latest_in(instant.checked_sub(window).unwrap_or(Timestamp::MIN), instant)
     }
 
     /// The n-th occurrence strictly after `after`, the next one being the first; `None` when there are fewer, and for 0.
@@ -290,6 +377,13 @@ impl ScheduleDetails {
     /// The part of the sentence about the terms, to be put behind the one about the pattern; empty where there are none.
     pub fn terms_in_words(&self) -> String {
         let scope = self.scope.as_ref().map(|scope| sentence::of_scope(scope)).unwrap_or_default();
+        let spread = self.jitter.as_ref().map(|jitter| {
+            // A trigger knows how much later it is, to the second.
+            let own =
+                self.offset().map(|offset| format!(" ({:#} after each)", SignedDuration::from_secs(offset.as_secs())));
+            format!(", spread over {}{}", jitter.as_str(), own.unwrap_or_default())
+        });
+        let spread = spread.unwrap_or_default();
         let most = match self.max_fires() {
             None => String::new(),
             Some(1) => ", at most once".to_owned(),
@@ -297,7 +391,7 @@ impl ScheduleDetails {
         };
         let missed = self.misfire().in_words();
         let end = if self.delete_when_done { "; then it is deleted" } else { "" };
-        format!("{scope}{most}{missed}{end}")
+        format!("{scope}{spread}{most}{missed}{end}")
     }
 }
 
@@ -356,7 +450,9 @@ impl ScheduleWish {
                 Schedule::Every { period, anchor: now, first: FirstFiring::OnePeriodLater }
             }
         };
-        Ok(ScheduleDetails::new(pattern, timezone, terms, zone))
+        // Where a trigger has a share it stays there, whatever else is changed.
+        let share = current.and_then(ScheduleDetails::share);
+        Ok(ScheduleDetails::new(pattern, timezone, terms, zone).with_share(share))
     }
 
     fn is(&self, schedule: &Schedule) -> bool {
@@ -378,7 +474,6 @@ impl ScheduleWish {
 
 #[cfg(test)]
 mod tests {
-    use jiff::SignedDuration;
     use jiff::civil::date;
 
     use super::*;
@@ -500,6 +595,42 @@ mod tests {
             let error = wish.place(None, terms, &Zones::utc(), None, at(NOW)).expect_err("it does not fit");
             assert_eq!(error.field, format!("schedule_details.{field}"), "{error}");
         }
+    }
+
+    fn spread(wish: ScheduleWish, window: &str, share: u32) -> ScheduleDetails {
+        let terms = Terms { jitter: Some(Jitter::parse(window).expect("a window")), ..Terms::default() };
+        place(wish, terms, None, NOW).with_share(Some(Share::new(share)))
+    }
+
+    #[test]
+    fn what_is_spread_falls_due_later_and_keeps_its_nominal_time() {
+        let nine = at("2026-12-01T07:00:00Z");
+        let due = at("2026-12-01T07:05:00Z");
+        let daily = spread(cron("0 9 * * *"), "10m", 1 << 31);
+        assert_eq!((daily.next_after(at(NOW)), daily.due_at(nine)), (Some(nine), due));
+        assert_eq!((daily.named_for(due), daily.named_for(nine)), (nine, nine), "nothing falls due at nine itself");
+        assert_eq!(daily.pending_at(just_before(nine)), None);
+        assert_eq!((daily.pending_at(nine), daily.pending_at(just_before(due))), (Some(nine), Some(nine)));
+        assert_eq!((daily.pending_at(due), daily.due_by(due), daily.due_by(nine)), (None, due, just_before(nine)));
+        assert_eq!((daily.count_due_in(nine, due), daily.count_due_in(at(NOW), just_before(due))), (1, 0));
+        assert_eq!(daily.summary(), "At 09:00, every day, spread over 10m (5m after each)");
+        let undrawn = daily.clone().with_share(None);
+        assert_eq!((undrawn.summary().as_str(), undrawn.offset()), ("At 09:00, every day, spread over 10m", None));
+        assert!(undrawn.lacks_share() && !daily.lacks_share());
+        assert_eq!((undrawn.due_at(nine), undrawn.pending_at(nine), undrawn.named_for(due)), (nine, None, due));
+        let once = spread(ScheduleWish::RunAt(nine), "10m", 1 << 31);
+        assert_eq!((once.due_at(nine), once.named_for(due)), (due, nine));
+    }
+
+    #[test]
+    fn a_trigger_keeps_its_share_for_as_long_as_it_is_spread() {
+        let first = spread(hourly(), "10m", 7);
+        let terms = |window: &str| Terms { jitter: Some(Jitter::parse(window).expect("a window")), ..Terms::default() };
+        assert_eq!(place(hourly(), terms("10m"), Some(&first), NOW), first, "what was read can be put back");
+        assert_eq!(place(cron("0 9 * * *"), terms("1h"), Some(&first), NOW).share(), Some(Share::new(7)));
+        let without = place(hourly(), Terms::default(), Some(&first), NOW);
+        assert_eq!((without.share(), without.is_plain()), (None, true));
+        assert!(place(hourly(), terms("10m"), Some(&without), NOW).lacks_share());
     }
 
     #[test]

@@ -24,6 +24,7 @@ mod verdict;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::actor::Actor;
+use crate::agenda::Span;
 use crate::event::Origin;
 use crate::freeze::{Freeze, frozen_until};
 use crate::misfire::Misfire;
@@ -44,8 +45,8 @@ pub use verdict::{NotNamed, Timing, Verdict, WORDS};
 /// An occurrence that fires later than this is called late.
 pub const LATE_FROM: SignedDuration = SignedDuration::from_secs(1);
 
-/// How far around an instant the ledger must be known for it to be told about.
-pub const NEAR: SignedDuration = SignedDuration::from_mins(1);
+/// How far around an instant another may be meant.
+const NEAR: SignedDuration = SignedDuration::from_mins(1);
 
 /// What a trigger said for a time that is over.
 #[derive(Clone, Debug)]
@@ -92,6 +93,8 @@ pub struct Account {
     pub asked: Asked,
     /// What is told about: the same, or the nearest occurrence within the same second or minute.
     pub at: Timestamp,
+    /// When it falls or fell due: then, or later by its jitter.
+    pub due_at: Timestamp,
     /// What became of it.
     pub verdict: Verdict,
     /// The edit that is behind it: the one that paused, or came before what was due.
@@ -147,7 +150,13 @@ impl Account {
             Verdict::Fired(firing, ..) => firing.revision,
             _ => None,
         };
+        let due_at = match &verdict {
+            Verdict::Fired(firing, ..) => firing.due_at.unwrap_or(at),
+            Verdict::NoOccurrence(_) => at,
+            _ => details.map_or(at, |details| details.due_at(at)),
+        };
         Account {
+            due_at,
             clock: details.and_then(|details| ClockNote::of(details, &asked, at, zone)),
             at,
             neighbours: neighbours(facts, at, standing),
@@ -160,7 +169,7 @@ impl Account {
             overlap: definition.overlap,
             now: facts.now,
             edit: made::edit_behind(facts, at, &verdict),
-            freeze: freeze_behind(facts, at, &verdict),
+            freeze: freeze_behind(facts, (at, due_at), &verdict),
             pause: definition.pause_at(at).filter(|_| verdict.is_pause()).cloned(),
             verdict,
             asked,
@@ -198,7 +207,38 @@ fn meant(facts: Facts<'_>, asked: Timestamp) -> Timestamp {
             return nearest;
         }
     }
-    asked
+    fell_due_near(facts, asked).unwrap_or(asked)
+}
+
+/// The occurrence that falls due within the same second or minute, where it is spread: who saw it fire asks about that time.
+fn fell_due_near(facts: Facts<'_>, asked: Timestamp) -> Option<Timestamp> {
+    let fired = facts.ledger.firings.iter().filter_map(|firing| Some((firing.due_at?, firing.scheduled_at)));
+    let details = facts.armed.trigger.definition.schedule.as_ref();
+    let named = details.and_then(|details| Some((details, named_before(details, asked)?)));
+    let stands = named.filter(|(_, named)| facts.armed.trigger.standing_since < *named);
+    let mut near: Vec<(Timestamp, Timestamp)> =
+        fired.chain(stands.map(|(details, named)| (details.due_at(named), named))).collect();
+    near.retain(|(due, _)| due.as_second().div_euclid(60) == asked.as_second().div_euclid(60));
+    near.into_iter().min_by_key(|(due, _)| (due.duration_since(asked).abs(), *due)).map(|(_, named)| named)
+}
+
+/// The latest nominal time up to the end of the minute of `asked`, where it is spread.
+fn named_before(details: &ScheduleDetails, asked: Timestamp) -> Option<Timestamp> {
+    let window = details.jitter()?.window();
+    let until = asked.checked_add(NEAR).unwrap_or(Timestamp::MAX);
+    let from = asked.checked_sub(window).unwrap_or(Timestamp::MIN);
+    let named = latest_in(details, from, until)?;
+    // Where the next one comes within the minute, the one before may be meant.
+    if details.due_at(named) > until { latest_in(details, from, just_before(named)) } else { Some(named) }
+}
+
+/// The span of which the ledger has to be known to tell about an instant: the nearest occurrence may lie in the same minute, on either
+/// side, and where occurrences are spread the one that fell due then was named before.
+pub fn near(definition: &Definition, asked: Timestamp) -> Span {
+    let from = asked.checked_sub(NEAR).unwrap_or(Timestamp::MIN);
+    let until = asked.checked_add(NEAR).unwrap_or(Timestamp::MAX);
+    let named = definition.schedule.as_ref().and_then(|details| named_before(details, asked));
+    Span { from: named.map_or(from, |named| from.min(just_before(named))), until }
 }
 
 /// The occurrences on either side of an instant, by what decided about it, as far as that stood and before its expiry.
@@ -223,18 +263,19 @@ fn neighbours(
 /// What the trigger said that decided about an instant; none where that is not known, or where there was no trigger.
 fn standing_at(facts: Facts<'_>, at: Timestamp) -> Option<Standing<'_>> {
     let trigger = &facts.armed.trigger;
-    let former = facts.former.iter().find(|former| former.from < at && at <= former.until);
+    let former_at = |at| facts.former.iter().find(|former| former.from < at && at <= former.until);
     if at > trigger.standing_since {
-        // The numbers of those that changed other things may have gone up since.
-        let revision = match former {
+        // The numbers of those that changed other things may have gone up since, until it was due.
+        let due = trigger.definition.schedule.as_ref().map_or(at, |details| details.due_at(at));
+        let revision = match former_at(due) {
             Some(former) => Some(former.revision),
-            None if at > facts.now || facts.made.is_some_and(|made| made.at < at) => Some(trigger.revision),
+            None if due > facts.now || facts.made.is_some_and(|made| made.at < due) => Some(trigger.revision),
             None => (trigger.revision == 1).then_some(1),
         };
         let (definition, from) = (&trigger.definition, trigger.standing_since);
         return Some(Standing { definition, revision, is_present: true, from, until: Timestamp::MAX });
     }
-    former.filter(|_| at > trigger.created_at).map(|former| Standing {
+    former_at(at).filter(|_| at > trigger.created_at).map(|former| Standing {
         definition: &former.definition,
         revision: Some(former.revision),
         is_present: false,
@@ -249,14 +290,17 @@ fn verdict(facts: Facts<'_>, at: Timestamp, standing: Option<Standing<'_>>) -> V
         return Verdict::OnlyCalled;
     }
     if let Some(firing) = ledger.firings.iter().find(|firing| firing.scheduled_at == at) {
-        let absence = absence_around(absences, at).filter(|_| firing.origin == Origin::CatchUp);
+        let due = firing.due_at.unwrap_or(at);
+        let absence = absence_around(absences, due).filter(|_| firing.origin == Origin::CatchUp);
         return Verdict::Fired(*firing, timing(firing), absence);
     }
     if let Some(view) = asked_for(facts).filter(|view| covers(view, at, None, &trigger.definition)) {
         return Verdict::AskedFor(*view);
     }
     if let Some(view) = ledger.skipped.iter().find(|view| covers(view, at, standing, &trigger.definition)) {
-        return recorded(facts, view, absence_around(absences, at));
+        let details = standing.and_then(|standing| standing.definition.schedule.as_ref());
+        let due = details.map_or(at, |details| details.due_at(at));
+        return recorded(facts, view, absence_around(absences, due));
     }
     let Some(Standing { definition, is_present, .. }) = standing else {
         return match at {
@@ -275,15 +319,19 @@ fn verdict(facts: Facts<'_>, at: Timestamp, standing: Option<Standing<'_>>) -> V
     if let Some(expires_at) = definition.expires_at.filter(|end| *end <= at) {
         return Verdict::Expired(expires_at);
     }
-    if at > now {
+    let due = details.due_at(at);
+    if due > now && is_present {
         return match next_at {
             _ if definition.is_paused_at(at) => Verdict::WouldButPaused,
-            _ if freeze_at(facts, at, now).is_some() => Verdict::WouldButFrozen,
-            Some(next) if *next <= at => {
+            _ if freeze_at(facts, due, now).is_some() => Verdict::WouldButFrozen,
+            Some(next) if *next <= due => {
                 // All that is overdue fires before it, but for what a freeze takes and what waits for an event to end and will not.
                 let first = first_to_fire(facts).unwrap_or(*next);
-                let waits_for = frozen_until(facts.freezes, now).flatten().map_or(first, |end| end.max(first));
-                let others = count_in(details, just_before(waits_for), just_before(at));
+                let waits_for = match frozen_until(facts.freezes, now).flatten().filter(|end| first < *end) {
+                    Some(end) => details.due_by(just_before(end)),
+                    None => just_before(details.named_for(first)),
+                };
+                let others = count_in(details, waits_for, just_before(at));
                 match facts.armed.left() {
                     Some(left) if left <= others => Verdict::Spent,
                     _ => Verdict::Coming(others),
@@ -297,7 +345,7 @@ fn verdict(facts: Facts<'_>, at: Timestamp, standing: Option<Standing<'_>>) -> V
     let is_spent = if is_present { facts.armed.left() == Some(0) } else { definition.is_limited() };
     match next_at {
         _ if definition.is_paused_at(at) && (is_present || at > gone_until) => Verdict::Paused,
-        Some(next) if is_present && *next <= at => match definition.overlap {
+        Some(next) if is_present && *next <= due => match definition.overlap {
             overlap if facts.is_under_way && !overlap.is_allowed() => Verdict::Behind(overlap),
             _ => Verdict::Due,
         },
@@ -334,15 +382,19 @@ fn freeze_at(facts: Facts<'_>, at: Timestamp, known_at: Timestamp) -> Option<&Fr
     facts.freezes.iter().find(|freeze| freeze.from <= known_at && freeze.holds_at(at))
 }
 
-/// The freeze that is to blame for what became of an instant.
-fn freeze_behind(facts: Facts<'_>, at: Timestamp, verdict: &Verdict) -> Option<Freeze> {
+/// The freeze that is to blame for what became of an occurrence.
+fn freeze_behind(facts: Facts<'_>, (at, due): (Timestamp, Timestamp), verdict: &Verdict) -> Option<Freeze> {
     match verdict {
-        Verdict::WouldButFrozen => freeze_at(facts, at, facts.now).cloned(),
+        Verdict::WouldButFrozen => freeze_at(facts, due, facts.now).cloned(),
         Verdict::Skipped(view, _) if view.skipped.reason == Reason::Frozen => {
             // What was due when it began is held back as well, and what fell due at the very end may have been already.
-            let was_there =
-                |freeze: &&Freeze| freeze.from <= view.recorded_at && freeze.until.is_none_or(|end| at <= end);
-            freeze_at(facts, at, view.recorded_at).or_else(|| facts.freezes.iter().find(was_there)).cloned()
+            let was_there = |at: Timestamp| {
+                let was_there =
+                    |freeze: &&Freeze| freeze.from <= view.recorded_at && freeze.until.is_none_or(|end| at <= end);
+                facts.freezes.iter().find(was_there)
+            };
+            // An edit between the nominal time and when it was due may have made that another.
+            freeze_at(facts, due, view.recorded_at).or_else(|| was_there(due)).or_else(|| was_there(at)).cloned()
         }
         _ => None,
     }
@@ -364,7 +416,7 @@ fn timing(firing: &LedgerFiring) -> Timing {
     match firing.origin {
         Origin::CatchUp => Timing::CaughtUp,
         Origin::Backfill => Timing::Backfilled,
-        _ if firing.fired_at.duration_since(firing.scheduled_at) > LATE_FROM => Timing::Late,
+        _ if firing.lateness() > LATE_FROM => Timing::Late,
         _ => Timing::OnTime,
     }
 }

@@ -48,8 +48,17 @@ impl Account {
         }
     }
 
-    fn told(&self) -> String {
+    /// When it is, and by how much it is spread.
+    fn occurrence(&self) -> String {
         let at = self.full(self.at);
+        match self.due_at.duration_since(self.at) {
+            SignedDuration::ZERO => at,
+            later => format!("{at} (due {} later by its jitter)", spoken(later)),
+        }
+    }
+
+    fn told(&self) -> String {
+        let at = self.occurrence();
         match &self.verdict {
             Verdict::Fired(firing, _, absence) => self.fired(firing, *absence),
             Verdict::Skipped(view, absence) => self.skipped(view, *absence),
@@ -85,14 +94,14 @@ impl Account {
             Verdict::Expired(end) => {
                 format!("The occurrence of {at} did not fire because the trigger expired at {}.", self.moment(*end))
             }
-            Verdict::Spent if self.at > self.now => {
+            Verdict::Spent if self.due_at > self.now => {
                 format!("The trigger will not fire at {at} because it will have fired as often as it may by then.")
             }
             Verdict::Spent => {
                 format!("The occurrence of {at} did not fire because the trigger had fired as often as it may.")
             }
             Verdict::Due => {
-                let since = self.now.duration_since(self.at);
+                let since = self.now.duration_since(self.due_at);
                 if since > OVERDUE_AFTER {
                     return format!(
                         "The occurrence of {at} has been due for {} and has not fired: oncue is behind.",
@@ -140,8 +149,8 @@ impl Account {
     }
 
     fn fired(&self, firing: &LedgerFiring, absence: Option<Absence>) -> String {
-        let at = self.full(self.at);
-        let late = firing.fired_at.duration_since(firing.scheduled_at);
+        let at = self.occurrence();
+        let late = firing.lateness();
         let gone = if firing.is_kept { "" } else { ", which is deleted by now" };
         let event = format!("as event {}{gone}", firing.event);
         match super::timing(firing) {
@@ -167,7 +176,7 @@ impl Account {
     }
 
     fn skipped(&self, view: &SkippedView, absence: Option<Absence>) -> String {
-        let at = self.full(self.at);
+        let at = self.occurrence();
         let recorded = self.moment(view.recorded_at);
         let rule = self.misfire.rule();
         match (view.skipped.reason, absence) {

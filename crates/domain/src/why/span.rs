@@ -130,7 +130,8 @@ impl Telling<'_> {
                 self.tell_record(view);
             }
             self.tell_between(just_before(at));
-            let absence = absence_around(self.facts.absences, at).filter(|_| firing.origin == Origin::CatchUp);
+            let due = firing.due_at.unwrap_or(at);
+            let absence = absence_around(self.facts.absences, due).filter(|_| firing.origin == Origin::CatchUp);
             let verdict = Verdict::Fired(*firing, timing(firing), absence);
             let is_told = self.lines.iter().rev().take(2).any(|line| line.first == at && line.verdict == verdict);
             if !is_told {
@@ -166,7 +167,8 @@ impl Telling<'_> {
         let fired = self.facts.ledger.firings.iter().filter(|of| first <= of.scheduled_at && of.scheduled_at <= last);
         let count = count.saturating_sub(fired.count() as u64);
         if count > 0 {
-            let verdict = recorded(self.facts, view, absence_around(self.facts.absences, first));
+            let due = details.map_or(first, |details| details.due_at(first));
+            let verdict = recorded(self.facts, view, absence_around(self.facts.absences, due));
             let edit = edit_behind(self.facts, first, &verdict);
             self.lines.push(Line { first, last, count, verdict, edit });
         }
@@ -243,17 +245,26 @@ impl Telling<'_> {
             let ends = [former.definition.expires_at, former.definition.pause_ends_at()];
             [former.from, former.until].into_iter().chain(ends.into_iter().flatten().map(just_before))
         });
+        let definition = &trigger.definition;
+        let fallen_due = definition.schedule.as_ref().map(|details| details.due_by(now));
         [trigger.created_at, trigger.standing_since, gone_until, now]
             .into_iter()
             .chain(expiry)
             .chain(pause_end)
+            .chain(fallen_due)
             .chain(
                 self.facts
                     .freezes
                     .iter()
-                    .flat_map(|freeze| [Some(freeze.from), freeze.until].into_iter().flatten().map(just_before)),
+                    .flat_map(|freeze| [Some(freeze.from), freeze.until].into_iter().flatten())
+                    .map(|end| {
+                        definition
+                            .schedule
+                            .as_ref()
+                            .map_or(just_before(end), |details| details.due_by(just_before(end)))
+                    }),
             )
-            .chain(armed.next_at.map(just_before))
+            .chain(armed.next_at.map(|next_at| just_before(definition.named_for(next_at))))
             .chain(self.last_within_limit())
             .chain(of_former)
     }
@@ -262,7 +273,7 @@ impl Telling<'_> {
     fn last_within_limit(&self) -> Option<Timestamp> {
         let armed = self.facts.armed;
         let details = armed.trigger.definition.schedule.as_ref()?;
-        details.nth_after(just_before(first_to_fire(self.facts)?), armed.left()?)
+        details.nth_after(just_before(details.named_for(first_to_fire(self.facts)?)), armed.left()?)
     }
 
     fn tell_piece(&mut self, standing: Standing<'_>, after: Timestamp, until: Timestamp) {

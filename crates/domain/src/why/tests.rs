@@ -13,6 +13,7 @@ use crate::schedule::FirstFiring;
 use crate::schedule::bounds::Bounds;
 use crate::schedule::every::Period;
 use crate::schedule::excluded::ExcludedDates;
+use crate::schedule::jitter::{Jitter, Share};
 use crate::schedule::zone::Zones;
 use crate::trigger::{MaxFires, Pause, Terms, Trigger};
 
@@ -102,6 +103,7 @@ impl Case {
     fn fired(mut self, scheduled_at: &str, fired_at: &str, origin: Origin) -> Case {
         self.ledger.firings.push(LedgerFiring {
             scheduled_at: at(scheduled_at),
+            due_at: None,
             fired_at: at(fired_at),
             event: EventId(12),
             revision: Some(2),
@@ -825,6 +827,39 @@ fn of_a_time_that_no_known_revision_explains_only_what_is_on_record_is_told() {
     let told = SpanAccount::of(case.facts(), span);
     assert_eq!(told.tally().into_iter().collect::<Vec<_>>(), [("fired", 1)]);
     assert_eq!(told.unknown, Some(Span { from: at(MADE), until: edited }));
+}
+
+/// At nine in Riga, each occurrence due ten minutes later.
+fn spread(next_at: &str, now: &str) -> Case {
+    let terms = Terms { jitter: Some(Jitter::parse("20m").expect("a window")), ..Terms::default() };
+    let details = ScheduleDetails::new(cron("0 9 * * *", "Europe/Riga"), None, terms, zone("Europe/Riga"));
+    let mut case = Case::of(Some(cron("0 9 * * *", "Europe/Riga")));
+    case.armed.trigger.definition.schedule = Some(details.with_share(Some(Share::new(1 << 31))));
+    (case.armed.next_at, case.now) = (Some(at(next_at)), at(now));
+    case
+}
+
+#[test]
+fn an_occurrence_that_is_spread_is_told_by_its_nominal_time_and_when_it_was_due() {
+    let mut case =
+        spread("2026-11-27T07:10:00Z", NOW).fired("2026-11-26T07:00:00Z", "2026-11-26T07:10:00.002Z", Origin::Schedule);
+    case.ledger.firings[0].due_at = Some(at("2026-11-26T07:10:00Z"));
+    let fired = "The occurrence of Thu 26 Nov 2026 09:00 Europe/Riga (due 10 min later by its jitter) fired on time, as event 12.";
+    assert_eq!(case.told("2026-11-26 09:00"), ("fired", fired.to_owned()));
+    let (word, sentence) = case.told("2026-11-26 09:10");
+    assert_eq!((word, sentence.starts_with("Not at Thu 26 Nov 2026 09:10")), ("fired", true), "{sentence}");
+    assert_eq!(case.told("2026-11-26 09:09").0, "no_occurrence");
+    let (word, sentence) = case.told("2026-11-27 09:00");
+    assert_eq!(word, "to_come");
+    assert!(sentence.contains("09:00 Europe/Riga (due 10 min later by its jitter)"), "{sentence}");
+    let near = near(&case.armed.trigger.definition, at("2026-11-26T07:10:00Z"));
+    assert!(near.from < at("2026-11-26T07:00:00Z") && at("2026-11-26T07:10:00Z") < near.until);
+    let pending = spread("2026-11-26T07:10:00Z", "2026-11-26T07:05:00Z");
+    assert_eq!(pending.told("2026-11-26 09:00").0, "to_come", "its time has come, and it is not due");
+    let overdue = spread("2026-11-26T07:10:00Z", "2026-11-26T07:10:30Z");
+    let behind = "has been due for 30 s and has not fired: oncue is behind.";
+    let (word, sentence) = overdue.told("2026-11-26 09:00");
+    assert_eq!((word, sentence.ends_with(behind)), ("due", true), "{sentence}");
 }
 
 #[test]

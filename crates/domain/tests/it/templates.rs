@@ -38,6 +38,7 @@ fn the_examples_of_the_document_come_to_what_it_says() {
         kind: Kind::Scheduled,
         origin: Origin::Schedule,
         scheduled_at: Some(due),
+        due_at: None,
         fired_at,
         message_id: Ids::from_seed([1; 32]).message(fired_at),
         payload: Payload::parse(payload).expect("JSON"),

@@ -15,11 +15,12 @@ use oncue_domain::forecast::{Fleet, Forecast, Receiver};
 use oncue_domain::id::{DestinationId, Ids, TriggerId, UserId};
 use oncue_domain::schedule::cron::CronExpression;
 use oncue_domain::schedule::every::Period;
+use oncue_domain::schedule::jitter::{Jitter, Share};
 use oncue_domain::schedule::zone::Zones;
 use oncue_domain::schedule::{FirstFiring, Schedule};
 use oncue_domain::store::memory::Memory;
 use oncue_domain::store::{EventFilter, EventPage, NewTrigger, NewUser, Registered, Store};
-use oncue_domain::trigger::{Definition, Pause, ScheduleDetails, TriggerHead};
+use oncue_domain::trigger::{Definition, Pause, ScheduleDetails, Terms, TriggerHead};
 use oncue_engine::scheduler::{Scheduler, Wake};
 use oncue_engine::work::Tally;
 use proptest::prelude::*;
@@ -48,6 +49,9 @@ struct Wish {
     is_every: bool,
     period_s: u64,
     starts_after_s: i64,
+    /// Over how many seconds it is spread, and how much of that it is late by.
+    spread_s: Option<u64>,
+    share: u32,
     expires_after_s: Option<i64>,
     is_enabled: bool,
     paused_for_s: Option<i64>,
@@ -59,12 +63,24 @@ fn wish() -> impl Strategy<Value = Wish> {
     let goes_to = prop::sample::subsequence(vec![0, 1, 2], 0..=3);
     let pause = prop::option::weighted(0.7, 1_i64..50_000);
     let state = (prop::bool::weighted(0.8), pause);
-    (0..LINES.len(), any::<bool>(), 20_u64..30_000, 1_i64..40_000, expiry, state, goes_to).prop_map(
-        |(line, is_every, period_s, starts_after_s, expires_after_s, (is_enabled, paused_for_s), goes_to)| Wish {
+    let spread = (prop::option::weighted(0.5, 1_u64..7_200), any::<u32>());
+    (0..LINES.len(), any::<bool>(), 20_u64..30_000, 1_i64..40_000, spread, expiry, state, goes_to).prop_map(
+        |(
             line,
             is_every,
             period_s,
             starts_after_s,
+            (spread_s, share),
+            expires_after_s,
+            (is_enabled, paused_for_s),
+            goes_to,
+        )| Wish {
+            line,
+            is_every,
+            period_s,
+            starts_after_s,
+            spread_s,
+            share,
             expires_after_s,
             is_enabled,
             paused_for_s,
@@ -100,9 +116,12 @@ fn definition(wish: &Wish, destinations: &[DestinationId], now: Timestamp) -> De
     } else {
         Schedule::Cron { expression: CronExpression::parse(LINES[wish.line]).expect("a line"), zone }
     };
+    let jitter =
+        wish.spread_s.map(|seconds| Jitter::new(Period::from_seconds(seconds).expect("a period")).expect("a window"));
+    let details = ScheduleDetails::new(schedule, None, Terms { jitter, ..Terms::default() }, Zones::utc());
     Definition {
         name: None,
-        schedule: Some(ScheduleDetails::plain(schedule, None)),
+        schedule: Some(details.with_share(Some(Share::new(wish.share)))),
         payload: None,
         payload_schema: None,
         webhook: None,
@@ -192,7 +211,7 @@ async fn check(wishes: &[Wish], now: Timestamp) -> u64 {
     let goes_to: BTreeMap<TriggerId, &TriggerHead> = heads.iter().map(|head| (head.id, head)).collect();
     let (mut quarters, mut owed, mut fired) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
     for event in &events {
-        let due = event.scheduled_at.expect("a schedule made it");
+        let due = event.due_at.or(event.scheduled_at).expect("a schedule made it");
         fired.push((due, event.trigger));
         *quarters.entry(quarter_of(event.fired_at)).or_insert(0_u64) += 1;
         for id in &goes_to[&event.trigger].destinations {
@@ -233,6 +252,8 @@ fn a_fleet_that_is_written_down_fires_as_it_is_forecast() {
         is_every: false,
         period_s: 20,
         starts_after_s: 1,
+        spread_s: line.is_multiple_of(2).then_some(600),
+        share: u32::MAX / 3,
         expires_after_s: None,
         is_enabled: true,
         paused_for_s: None,

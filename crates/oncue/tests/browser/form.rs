@@ -334,3 +334,27 @@ fn terms_are_kept_shown_and_unfolded_where_something_is_wrong_with_them() {
         "{page}"
     );
 }
+
+#[test]
+fn a_window_to_spread_over_is_kept_shown_and_refused_at_its_field() {
+    let server = Setup::new().flag("--open").serve();
+    let local = Person::nobody(&server);
+    let cron = [("kind", "cron"), ("cron", "0 9 * * 1-5"), ("timezone", "Europe/Riga")];
+    for (window, said) in [("soon", "not a period"), ("2d", "at most 24 hours")] {
+        let wrong = local.post("/ui/triggers", &[&cron[..], &[("jitter", window)]].concat());
+        assert_eq!(wrong.status, 422);
+        for part in ["id=\"jitter-error\"", "id=\"more-about-when\" open>", said] {
+            assert!(wrong.body.contains(part), "{part} is missing: {}", wrong.body);
+        }
+    }
+    let made = local.post("/ui/triggers", &[&cron[..], &[("jitter", "10m")]].concat());
+    assert_eq!((made.status, made.location.as_str()), (303, "/ui/triggers/1?done=created"));
+    let page = local.get("/ui/triggers/1").body;
+    assert!(page.contains("At 09:00, Monday to Friday, spread over 10m ("), "{page}");
+    let form = local.get("/ui/triggers/1/edit").body;
+    assert_eq!(value_of(&form, "jitter"), "10m");
+    let changed = local.post("/ui/triggers/1/edit", &[&cron[..], &[("id", "1")]].concat());
+    assert_eq!(changed.status, 303, "{}", changed.body);
+    let page = local.get("/ui/triggers/1").body;
+    assert!(page.contains("At 09:00, Monday to Friday") && !page.contains("spread over"), "{page}");
+}

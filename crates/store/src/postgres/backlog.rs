@@ -208,6 +208,7 @@ pub(super) async fn drain(shared: &Shared, drained: &Drained, now: Timestamp) ->
             trigger: Arc::clone(trigger),
             origin: backlog.source.origin(),
             scheduled_at: Some(*at),
+            due_at: trigger.definition.due_later(*at).filter(|due| *due <= now),
             payload: None,
             message_id: *message_id,
             parent: None,

@@ -29,10 +29,11 @@ pub(super) const EVENT: &str = "events.id, events.owner, events.trigger_id, even
      coalesce(triggers.webhook_url, revisions.webhook_url), \
      coalesce(triggers.webhook_format, revisions.webhook_format), \
      events.parent, \
-     (SELECT TRUE FROM runs WHERE runs.event_id = events.id) IS NOT NULL";
+     (SELECT TRUE FROM runs WHERE runs.event_id = events.id) IS NOT NULL, \
+     events.due_at";
 
 /// How many columns that are.
-pub(super) const EVENT_COLUMNS: usize = 15;
+pub(super) const EVENT_COLUMNS: usize = 16;
 
 /// The tables behind [`EVENT`]. It begins with the name `events`, so that it can stand behind a choice of them that is called so.
 pub(super) const EVENT_FROM: &str = "events \
@@ -52,6 +53,7 @@ pub(super) fn event(row: &Row) -> Result<Event> {
         revision: column(row, 3)?,
         origin: origin_from_number(column(row, 4)?)?,
         scheduled_at: scheduled_at.map(instant).transpose()?,
+        due_at: column::<Option<i64>>(row, 15)?.map(instant).transpose()?,
         fired_at: instant(column(row, 6)?)?,
         message_id: MessageId(message_id),
         payload: payload.map_or_else(Payload::empty, Payload::from_stored),

@@ -17,13 +17,13 @@ use super::{column, count, execute, limit_of, query, query_first};
 use crate::codec::{broken, instant, origin_from_number, origin_to_number};
 
 /// The columns of `events` that a firing is made from.
-pub(super) const FIRED: &str = "events.id, events.origin, events.scheduled_at, events.fired_at";
+pub(super) const FIRED: &str = "events.id, events.origin, events.scheduled_at, events.fired_at, events.due_at";
 
 /// The columns of [`FATE_OF_EVENTS`] that a firing is made from; they follow [`FIRED`].
 pub(super) const FATE: &str = "fate.outcome, fate.attempts, fate.took_us";
 
 /// How many columns a firing is made from.
-pub(super) const FIRING_COLUMNS: usize = 7;
+pub(super) const FIRING_COLUMNS: usize = 8;
 
 /// What became of each of the `events` before it, to be joined to them. Aggregates and subqueries that give a value are never
 /// turned into joins, so it looks at each event's own rows, however many there are of others.
@@ -42,15 +42,17 @@ pub(super) const FATE_OF_EVENTS: &str = "CROSS JOIN LATERAL (
 /// The firing of a kept event from columns that are [`FIRED`] and [`FATE`] and begin at `at`.
 pub(super) fn firing(row: &Row, at: usize) -> Result<Firing> {
     let scheduled_at: Option<i64> = column(row, at + 2)?;
-    let outcome: &str = column(row, at + 4)?;
-    let took_us: Option<i64> = column(row, at + 6)?;
+    let due_at: Option<i64> = column(row, at + 4)?;
+    let outcome: &str = column(row, at + 5)?;
+    let took_us: Option<i64> = column(row, at + 7)?;
     Ok(Firing {
         event: EventId(column(row, at)?),
         origin: origin_from_number(column(row, at + 1)?)?,
         scheduled_at: scheduled_at.map(instant).transpose()?,
+        due_at: due_at.map(instant).transpose()?,
         fired_at: instant(column(row, at + 3)?)?,
         outcome: Outcome::from_word(outcome).ok_or_else(|| broken("outcome", outcome))?,
-        attempts: whole(row, at + 5)?,
+        attempts: whole(row, at + 6)?,
         took: took_us.map(SignedDuration::from_micros),
         is_kept: true,
     })
@@ -90,8 +92,8 @@ pub(super) async fn known(
          SELECT {FIRED}, {FATE}, events.trigger_id, TRUE
          FROM kept AS events {FATE_OF_EVENTS}
          UNION ALL
-         SELECT gone.event_id, gone.origin, gone.scheduled_at, gone.fired_at, gone.outcome, gone.attempts, gone.took_us,
-                asked.trigger_id, FALSE
+         SELECT gone.event_id, gone.origin, gone.scheduled_at, gone.fired_at, gone.due_at, gone.outcome,
+                gone.attempts, gone.took_us, asked.trigger_id, FALSE
          FROM asked LEFT JOIN enough ON enough.trigger_id = asked.trigger_id
               CROSS JOIN LATERAL (
                   SELECT *
@@ -184,7 +186,7 @@ pub(super) async fn leave_in_short(client: &impl GenericClient, leaving: &[Leavi
         "WITH present AS MATERIALIZED (
              SELECT id, owner FROM triggers WHERE id = ANY ($5) ORDER BY id FOR KEY SHARE
          )
-         INSERT INTO firings (event_id, origin, scheduled_at, fired_at, outcome, attempts, took_us, trigger_id)
+         INSERT INTO firings (event_id, origin, scheduled_at, fired_at, due_at, outcome, attempts, took_us, trigger_id)
          SELECT {FIRED}, {FATE}, present.id
          FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[]) AS asked (owner, trigger_id, fired_at, id)
               JOIN present ON present.id = asked.trigger_id AND present.owner = asked.owner

@@ -289,6 +289,7 @@ async fn log_together(
             trigger: Arc::clone(trigger),
             origin: call.origin,
             scheduled_at: None,
+            due_at: None,
             payload: call.payload.clone(),
             message_id: call.message_id,
             parent: calls[*at].parent,

@@ -185,7 +185,9 @@ pub(super) async fn attention(
 
 async fn tally(client: &impl GenericClient, owner: UserId, now: Timestamp) -> Result<TriggerTally> {
     let sql = "SELECT count(*),
-                      count(*) FILTER (WHERE (enabled OR pause_until <= $2) AND NOT is_test AND (expires_at IS NULL OR expires_at > $2)
+                      count(*) FILTER (WHERE (enabled OR pause_until <= $2) AND NOT is_test
+                                         AND (expires_at IS NULL OR expires_at > $2
+                                              OR (SELECT next_at > $2 FROM cursors WHERE trigger_id = triggers.id))
                                          AND (is_api
                                               OR (SELECT TRUE FROM cursors WHERE trigger_id = triggers.id))),
                       count(*) FILTER (WHERE NOT enabled AND (pause_until IS NULL OR pause_until > $2))

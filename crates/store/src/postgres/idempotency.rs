@@ -262,7 +262,16 @@ fn new_event(
     message_id: MessageId,
     parent: Option<EventId>,
 ) -> NewEvent {
-    NewEvent { trigger: Arc::clone(trigger), origin, scheduled_at: None, payload, message_id, parent, held: 0 }
+    NewEvent {
+        trigger: Arc::clone(trigger),
+        origin,
+        scheduled_at: None,
+        due_at: None,
+        payload,
+        message_id,
+        parent,
+        held: 0,
+    }
 }
 
 pub(super) async fn recall(client: &Client, owner: UserId, key: &Key, now: Timestamp) -> Result<Vec<Remembered>> {

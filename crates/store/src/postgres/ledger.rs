@@ -30,7 +30,7 @@ pub(super) async fn read(
     let gone_until_us = gone_until.as_microsecond();
     // Each partition has the occurrences of a trigger in order.
     let sql = format!(
-        "SELECT id, revision, origin, scheduled_at, fired_at
+        "SELECT id, revision, origin, scheduled_at, fired_at, due_at
          FROM events
          WHERE trigger_id = $1 AND scheduled_at >= $2 AND scheduled_at < $3 AND fired_at > $4 AND owner = $5 AND {KEPT}
          ORDER BY scheduled_at
@@ -68,6 +68,7 @@ pub(super) async fn read(
 fn readable(row: &Row) -> Result<LedgerFiring> {
     Ok(LedgerFiring {
         scheduled_at: instant(column(row, 3)?)?,
+        due_at: column::<Option<i64>>(row, 5)?.map(instant).transpose()?,
         fired_at: instant(column(row, 4)?)?,
         event: EventId(column(row, 0)?),
         revision: Some(column(row, 1)?),

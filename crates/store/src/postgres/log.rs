@@ -46,6 +46,8 @@ pub(super) struct NewEvent {
     pub(super) trigger: Arc<Trigger>,
     pub(super) origin: Origin,
     pub(super) scheduled_at: Option<Timestamp>,
+    /// Where that was later than its nominal time.
+    pub(super) due_at: Option<Timestamp>,
     /// None means the trigger's own.
     pub(super) payload: Option<Payload>,
     pub(super) message_id: MessageId,
@@ -77,6 +79,7 @@ impl NewEvent {
             kind: trigger.definition.kind(),
             origin: self.origin,
             scheduled_at: self.scheduled_at,
+            due_at: self.due_at,
             fired_at: now,
             message_id: self.message_id,
             payload,
@@ -111,6 +114,7 @@ pub(super) struct Asked {
     revisions: Vec<i64>,
     origins: Vec<i64>,
     scheduled: Vec<Option<i64>>,
+    due: Vec<Option<i64>>,
     messages: Vec<Uuid>,
     payloads: Vec<Option<String>>,
     parents: Vec<Option<i64>>,
@@ -144,7 +148,7 @@ const FIRST_ASKED: usize = 6;
 const OWING_DESTINATIONS: usize = AFTER_ASKED - 2;
 
 /// The number of the first parameter after [`Asked::params`].
-pub(super) const AFTER_ASKED: usize = FIRST_ASKED + 16;
+pub(super) const AFTER_ASKED: usize = FIRST_ASKED + 17;
 
 /// Arrays of these types from the parameter `$from` on.
 pub(super) fn arrays(types: &[&str], from: usize) -> String {
@@ -156,12 +160,12 @@ impl Asked {
     /// The events, as a table.
     pub(super) fn table() -> String {
         let types = [
-            "bigint", "bigint", "bigint", "bigint", "bigint", "uuid", "text", "bigint", "bigint", "bigint", "bigint",
-            "bigint",
+            "bigint", "bigint", "bigint", "bigint", "bigint", "bigint", "uuid", "text", "bigint", "bigint", "bigint",
+            "bigint", "bigint",
         ];
         format!(
-            "unnest({}) WITH ORDINALITY AS asked (owner, trigger_id, revision, origin, scheduled_at, message_id, payload, parent,
-                                                  deliveries, late, overlap_of, key, place)",
+            "unnest({}) WITH ORDINALITY AS asked (owner, trigger_id, revision, origin, scheduled_at, due_at, message_id, payload,
+                                                  parent, deliveries, late, overlap_of, key, place)",
             arrays(&types, FIRST_ASKED)
         )
     }
@@ -179,6 +183,7 @@ impl Asked {
             &self.revisions,
             &self.origins,
             &self.scheduled,
+            &self.due,
             &self.messages,
             &self.payloads,
             &self.parents,
@@ -214,13 +219,13 @@ impl Asked {
         self.revisions.push(trigger.revision);
         self.origins.push(origin_to_number(new.origin));
         self.scheduled.push(new.scheduled_at.map(Timestamp::as_microsecond));
+        self.due.push(new.due_at.map(Timestamp::as_microsecond));
         self.messages.push(new.message_id.0);
         self.payloads.push(own_payload.map(|payload| payload.as_str().to_owned()));
         self.parents.push(new.parent.map(|parent| parent.0));
         self.deliveries.push(i64::try_from(targets.len()).unwrap_or(i64::MAX));
-        self.late.push(
-            new.scheduled_at.map_or(-1, |due| i64::try_from(lateness_class(now.duration_since(due))).unwrap_or(-1)),
-        );
+        let due = new.due_at.or(new.scheduled_at);
+        self.late.push(due.map_or(-1, |due| i64::try_from(lateness_class(now.duration_since(due))).unwrap_or(-1)));
         self.overlaps.push(overlap::mark(trigger, new.origin));
         self.keys.push(key);
     }
@@ -257,8 +262,9 @@ pub(super) fn logging(from_asked: &str, condition: &str, also_counted: &str) -> 
              ORDER BY asked.place
          ),
          logged AS (
-             INSERT INTO events (id, owner, trigger_id, revision, origin, scheduled_at, fired_at, message_id, payload, parent)
-             SELECT id, owner, trigger_id, revision, origin, scheduled_at, $1, message_id, payload, parent FROM fired
+             INSERT INTO events (id, owner, trigger_id, revision, origin, scheduled_at, fired_at, message_id, payload, parent,
+                                 due_at)
+             SELECT id, owner, trigger_id, revision, origin, scheduled_at, $1, message_id, payload, parent, due_at FROM fired
          ),
          in_order AS MATERIALIZED (
              SELECT id FROM destinations WHERE destinations.in_order AND id = ANY (${destinations})
@@ -427,7 +433,16 @@ pub(super) async fn log_unkept(
     let trigger =
         Trigger { id, owner, revision: 1, definition: definition.clone(), created_at: now, standing_since: now };
     let trigger = Arc::new(trigger);
-    let mut new = NewEvent { trigger, origin, scheduled_at: None, payload: None, message_id, parent: None, held: 0 };
+    let mut new = NewEvent {
+        trigger,
+        origin,
+        scheduled_at: None,
+        due_at: None,
+        payload: None,
+        message_id,
+        parent: None,
+        held: 0,
+    };
     let logged = log_within(transaction, shared, &mut new, now).await?;
     Ok(Unkept { logged, new })
 }

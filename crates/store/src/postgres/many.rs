@@ -235,6 +235,7 @@ fn test_event(new: &NewTrigger, id: TriggerId, now: Timestamp) -> Option<NewEven
         trigger,
         origin: Origin::Test,
         scheduled_at: None,
+        due_at: None,
         payload: None,
         message_id,
         parent: None,

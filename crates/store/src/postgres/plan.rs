@@ -135,6 +135,7 @@ async fn commit_once(shared: &Shared, plans: &[Planned], is_alone: bool, now: Ti
                 trigger: planned.trigger.clone(),
                 origin: if firing.caught_up { Origin::CatchUp } else { Origin::Schedule },
                 scheduled_at: Some(firing.scheduled_at),
+                due_at: firing.due_at,
                 payload: None,
                 message_id: *message_id,
                 parent: None,

@@ -192,6 +192,7 @@ pub(super) async fn create(
             trigger: Arc::new(armed.trigger.clone()),
             origin: Origin::Test,
             scheduled_at: None,
+            due_at: None,
             payload: None,
             message_id,
             parent: None,

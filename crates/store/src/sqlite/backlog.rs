@@ -263,6 +263,7 @@ pub(super) fn drain(
         let event = NewEvent {
             origin: backlog.source.origin(),
             scheduled_at: Some(*at),
+            due_at: trigger.definition.due_later(*at).filter(|due| *due <= now),
             payload: None,
             message_id: *message_id,
             parent: None,

@@ -32,6 +32,8 @@ const FRESH_PAYLOAD_BYTES_MAX: usize = 16 * 1024;
 pub(super) struct NewEvent {
     pub(super) origin: Origin,
     pub(super) scheduled_at: Option<Timestamp>,
+    /// Where that was later than its nominal time.
+    pub(super) due_at: Option<Timestamp>,
     /// None means the trigger's own.
     pub(super) payload: Option<Payload>,
     pub(super) message_id: MessageId,
@@ -52,8 +54,9 @@ pub(super) fn log(
     let own_payload = new.payload.as_ref().filter(|payload| definition.payload.as_ref() != Some(payload));
     let written = connection
         .prepare_cached(
-            "INSERT INTO events (owner, trigger_id, revision, origin, scheduled_at, fired_at, message_id, payload, parent)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+            "INSERT INTO events (owner, trigger_id, revision, origin, scheduled_at, fired_at, message_id, payload, parent,
+                                 due_at)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
              ON CONFLICT (trigger_id, scheduled_at) WHERE scheduled_at IS NOT NULL DO NOTHING",
         )
         .and_then(|mut statement| {
@@ -67,6 +70,7 @@ pub(super) fn log(
                 new.message_id.0.as_bytes(),
                 own_payload.map(Payload::as_str),
                 new.parent.map(|parent| parent.0),
+                new.due_at.map(Timestamp::as_microsecond),
             ))
         })
         .map_err(failed)?;
@@ -76,7 +80,7 @@ pub(super) fn log(
     let id = EventId(connection.last_insert_rowid());
     effects.logged.insert(trigger.owner);
     let subject = Subject { owner: trigger.owner, trigger: trigger.id, origin: new.origin, fired_at: now };
-    effects.counts.fired(&subject, new.scheduled_at.map(|due| now.duration_since(due)));
+    effects.counts.fired(&subject, new.due_at.or(new.scheduled_at).map(|due| now.duration_since(due)));
     if let Some(expectation) = &trigger.definition.expects {
         run::expect(connection, trigger, id, expectation, new.origin, now)?;
     }
@@ -133,6 +137,7 @@ fn owe(
         kind: definition.kind(),
         origin: new.origin,
         scheduled_at: new.scheduled_at,
+        due_at: new.due_at,
         fired_at: now,
         message_id: new.message_id,
         payload,
@@ -192,6 +197,7 @@ pub(super) fn commit_plans(
             let event = NewEvent {
                 origin,
                 scheduled_at: Some(firing.scheduled_at),
+                due_at: firing.due_at,
                 payload: None,
                 message_id: *message_id,
                 parent: None,
@@ -290,6 +296,7 @@ fn call_upon(
     let event = NewEvent {
         origin: call.origin,
         scheduled_at: None,
+        due_at: None,
         payload: call.payload.clone(),
         message_id: call.message_id,
         parent: None,
@@ -319,6 +326,7 @@ pub(super) fn fire_again(
     let event = NewEvent {
         origin: parent.origin_again(),
         scheduled_at: None,
+        due_at: None,
         payload: Some(parent.payload),
         message_id,
         parent: Some(parent.id),
@@ -379,7 +387,7 @@ pub(super) fn log_unkept(
         .map_err(failed)?;
     let trigger =
         Trigger { id, owner, revision: 1, definition: definition.clone(), created_at: now, standing_since: now };
-    let event = NewEvent { origin, scheduled_at: None, payload: None, message_id, parent: None };
+    let event = NewEvent { origin, scheduled_at: None, due_at: None, payload: None, message_id, parent: None };
     log(connection, effects, shared, &trigger, &event, now)?;
     Ok(id)
 }
@@ -393,10 +401,11 @@ pub(super) const EVENT: &str = "events.id, events.owner, events.trigger_id, even
      coalesce(triggers.webhook_url, revisions.webhook_url), \
      coalesce(triggers.webhook_format, revisions.webhook_format), \
      events.parent, \
-     EXISTS (SELECT 1 FROM runs WHERE runs.event_id = events.id)";
+     EXISTS (SELECT 1 FROM runs WHERE runs.event_id = events.id), \
+     events.due_at";
 
 /// How many columns that are.
-pub(super) const EVENT_COLUMNS: usize = 15;
+pub(super) const EVENT_COLUMNS: usize = 16;
 
 /// The tables behind [`EVENT`].
 pub(super) const EVENT_FROM: &str = "events \
@@ -411,6 +420,7 @@ pub(super) fn event(row: &Row<'_>) -> Result<Event> {
     let name: Option<String> = row.get(9).map_err(failed)?;
     let kind: Option<String> = row.get(10).map_err(failed)?;
     let parent: Option<i64> = row.get(13).map_err(failed)?;
+    let due_at: Option<i64> = row.get(15).map_err(failed)?;
     Ok(Event {
         id: EventId(row.get(0).map_err(failed)?),
         owner: UserId(row.get(1).map_err(failed)?),
@@ -418,6 +428,7 @@ pub(super) fn event(row: &Row<'_>) -> Result<Event> {
         revision: row.get(3).map_err(failed)?,
         origin: origin_from_number(row.get(4).map_err(failed)?)?,
         scheduled_at: scheduled_at.map(instant).transpose()?,
+        due_at: due_at.map(instant).transpose()?,
         fired_at: instant(row.get(6).map_err(failed)?)?,
         message_id: MessageId(Uuid::from_bytes(message_id)),
         payload: payload.map_or_else(Payload::empty, |text| Payload::from_stored(&text)),

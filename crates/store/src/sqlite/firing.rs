@@ -11,7 +11,7 @@ use super::{count, failed};
 use crate::codec::{broken, instant, origin_from_number, origin_to_number};
 
 /// The columns of `events` that a firing is made from.
-pub(super) const FIRED: &str = "events.id, events.origin, events.scheduled_at, events.fired_at";
+pub(super) const FIRED: &str = "events.id, events.origin, events.scheduled_at, events.fired_at, events.due_at";
 
 /// Tells what became of events.
 pub(super) struct Fates<'c>(CachedStatement<'c>);
@@ -35,6 +35,7 @@ impl<'c> Fates<'c> {
         let id: i64 = row.get(0).map_err(failed)?;
         let scheduled_at: Option<i64> = row.get(2).map_err(failed)?;
         let fired_at: i64 = row.get(3).map_err(failed)?;
+        let due_at: Option<i64> = row.get(4).map_err(failed)?;
         let (is_owed, has_failed, attempts, ended_at): (bool, bool, u32, Option<i64>) =
             self.0.query_row([id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))).map_err(failed)?;
         let outcome = match (is_owed, has_failed, attempts) {
@@ -47,6 +48,7 @@ impl<'c> Fates<'c> {
             event: EventId(id),
             origin: origin_from_number(row.get(1).map_err(failed)?)?,
             scheduled_at: scheduled_at.map(instant).transpose()?,
+            due_at: due_at.map(instant).transpose()?,
             fired_at: instant(fired_at)?,
             outcome,
             attempts,
@@ -58,15 +60,17 @@ impl<'c> Fates<'c> {
 
 fn gone(row: &Row<'_>) -> Result<Firing> {
     let scheduled_at: Option<i64> = row.get(2).map_err(failed)?;
-    let outcome: String = row.get(4).map_err(failed)?;
-    let took_us: Option<i64> = row.get(6).map_err(failed)?;
+    let due_at: Option<i64> = row.get(4).map_err(failed)?;
+    let outcome: String = row.get(5).map_err(failed)?;
+    let took_us: Option<i64> = row.get(7).map_err(failed)?;
     Ok(Firing {
         event: EventId(row.get(0).map_err(failed)?),
         origin: origin_from_number(row.get(1).map_err(failed)?)?,
         scheduled_at: scheduled_at.map(instant).transpose()?,
+        due_at: due_at.map(instant).transpose()?,
         fired_at: instant(row.get(3).map_err(failed)?)?,
         outcome: Outcome::from_word(&outcome).ok_or_else(|| broken("outcome", &outcome))?,
-        attempts: row.get(5).map_err(failed)?,
+        attempts: row.get(6).map_err(failed)?,
         took: took_us.map(SignedDuration::from_micros),
         is_kept: false,
     })
@@ -110,7 +114,7 @@ pub(super) fn known(
     };
     let mut statement = connection
         .prepare_cached(
-            "SELECT event_id, origin, scheduled_at, fired_at, outcome, attempts, took_us
+            "SELECT event_id, origin, scheduled_at, fired_at, due_at, outcome, attempts, took_us
              FROM firings
              WHERE trigger_id = ? AND fired_at >= ?
              ORDER BY fired_at DESC, event_id DESC
@@ -209,8 +213,9 @@ pub(super) fn leave_in_short(
 fn keep(connection: &Connection, trigger: TriggerId, firing: &Firing) -> Result<()> {
     connection
         .prepare_cached(
-            "INSERT INTO firings (trigger_id, fired_at, event_id, origin, scheduled_at, outcome, attempts, took_us)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO firings (trigger_id, fired_at, event_id, origin, scheduled_at, due_at, outcome, attempts,
+                                  took_us)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .and_then(|mut statement| {
             statement.execute((
@@ -219,6 +224,7 @@ fn keep(connection: &Connection, trigger: TriggerId, firing: &Firing) -> Result<
                 firing.event.0,
                 origin_to_number(firing.origin),
                 firing.scheduled_at.map(Timestamp::as_microsecond),
+                firing.due_at.map(Timestamp::as_microsecond),
                 firing.outcome.word(),
                 firing.attempts,
                 firing.took.map(|took| i64::try_from(took.as_micros()).unwrap_or(i64::MAX)),

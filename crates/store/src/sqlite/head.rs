@@ -204,7 +204,9 @@ fn tally(connection: &Connection, owner: UserId, now: Timestamp) -> Result<Trigg
     connection
         .prepare_cached(
             "SELECT count(*),
-                    count(*) FILTER (WHERE (enabled OR pause_until <= ?2) AND NOT is_test AND (expires_at IS NULL OR expires_at > ?2)
+                    count(*) FILTER (WHERE (enabled OR pause_until <= ?2) AND NOT is_test
+                                       AND (expires_at IS NULL OR expires_at > ?2
+                                            OR EXISTS (SELECT 1 FROM cursors WHERE trigger_id = triggers.id AND next_at > ?2))
                                        AND ((schedule IS NULL) OR EXISTS (SELECT 1 FROM cursors WHERE trigger_id = triggers.id))),
                     count(*) FILTER (WHERE NOT enabled AND (pause_until IS NULL OR pause_until > ?2))
              FROM triggers INDEXED BY triggers_by_state

@@ -59,7 +59,7 @@ fn readable(
 ) -> Result<Vec<LedgerFiring>> {
     let mut statement = connection
         .prepare_cached(
-            "SELECT id, revision, origin, scheduled_at, fired_at
+            "SELECT id, revision, origin, scheduled_at, fired_at, due_at
              FROM events INDEXED BY events_occurrence
              WHERE trigger_id = ? AND scheduled_at >= ? AND scheduled_at < ? AND fired_at > ? AND owner = ?
              ORDER BY scheduled_at
@@ -70,9 +70,11 @@ fn readable(
     let mut rows = statement.query((id.0, bounds.0, bounds.1, bounds.2, owner.0, limit)).map_err(failed)?;
     let mut firings = Vec::new();
     while let Some(row) = rows.next().map_err(failed)? {
+        let due_at: Option<i64> = row.get(5).map_err(failed)?;
         let origin: Origin = origin_from_number(row.get(2).map_err(failed)?)?;
         firings.push(LedgerFiring {
             scheduled_at: instant(row.get(3).map_err(failed)?)?,
+            due_at: due_at.map(instant).transpose()?,
             fired_at: instant(row.get(4).map_err(failed)?)?,
             event: EventId(row.get(0).map_err(failed)?),
             revision: Some(row.get(1).map_err(failed)?),

@@ -101,7 +101,7 @@ impl Traced {
              INSERT INTO counts
              SELECT fired_at / 3600000000, owner, trigger_id, count(*), count(*), 0, 0, 0, 0, 0, 0, 0, max(fired_at), max(id)
              FROM events GROUP BY 1, 2, 3;
-             INSERT INTO firings
+             INSERT INTO firings (trigger_id, fired_at, event_id, origin, scheduled_at, outcome, attempts, took_us)
              SELECT trigger_id, fired_at - 86400000000, -id, origin, NULL, 'delivered', 1, 10 FROM events WHERE id <= 400;
              INSERT INTO runs
              SELECT id, owner, trigger_id, fired_at, iif(id % 2 = 0, fired_at + 3600000000, NULL), '{said}', trigger_id FROM events;

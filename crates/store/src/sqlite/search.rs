@@ -83,19 +83,19 @@ impl<'c> Lines<'c> {
     fn read(&mut self, id: i64) -> Result<EventLine> {
         let mut rows = self.statement.query([id]).map_err(failed)?;
         let row = rows.next().map_err(failed)?.ok_or_else(|| broken("events", "an event went while it was read"))?;
-        let message_id: [u8; 16] = row.get(5).map_err(failed)?;
-        let kind: Option<String> = row.get(7).map_err(failed)?;
+        let message_id: [u8; 16] = row.get(6).map_err(failed)?;
+        let kind: Option<String> = row.get(8).map_err(failed)?;
         Ok(EventLine {
             id: EventId(id),
-            trigger: TriggerId(row.get(4).map_err(failed)?),
-            name: row.get(6).map_err(failed)?,
+            trigger: TriggerId(row.get(5).map_err(failed)?),
+            name: row.get(7).map_err(failed)?,
             kind: kind
                 .as_deref()
                 .and_then(Kind::from_word)
                 .ok_or_else(|| broken("kind", "the event's revision is gone"))?,
             firing: self.fates.firing(row)?,
             message_id: MessageId(Uuid::from_bytes(message_id)),
-            excerpt: row.get(8).map_err(failed)?,
+            excerpt: row.get(9).map_err(failed)?,
         })
     }
 }

@@ -189,7 +189,14 @@ fn make(
     effects.edited.insert(new.owner);
     arm(connection, effects, id, 1, new.next_at)?;
     if let Some(message_id) = new.test_event {
-        let event = NewEvent { origin: Origin::Test, scheduled_at: None, payload: None, message_id, parent: None };
+        let event = NewEvent {
+            origin: Origin::Test,
+            scheduled_at: None,
+            due_at: None,
+            payload: None,
+            message_id,
+            parent: None,
+        };
         log(connection, effects, shared, &new.as_made(id, now).trigger, &event, now)?;
     }
     Ok(Ok(id))

@@ -379,10 +379,18 @@ struct Meant {
 
 impl Meant {
     async fn of(app: &Shared, armed: &Armed, details: &ScheduleDetails, span: Span) -> Result<Meant, Fault> {
-        let (after, until) = (just_before(span.from), just_before(span.until));
-        let occurrences = details.count_in(after, until);
+        // What is not due yet fires by itself.
+        let fallen_due = details.due_by(app.now());
+        let (after, until) = (just_before(span.from), just_before(span.until).min(fallen_due));
+        let occurrences = if until <= after { 0 } else { details.count_in(after, until) };
         let first = details.next_after(after).filter(|first| *first <= until);
-        let mut meant = Meant { span, occurrences, first, last: details.latest_in(after, until), fired: Vec::new() };
+        let mut meant = Meant {
+            span,
+            occurrences,
+            first,
+            last: first.and_then(|_| details.latest_in(after, until)),
+            fired: Vec::new(),
+        };
         if occurrences <= BACKLOG_MAX && first.is_some() {
             meant.fired = meant.find_fired(app, armed).await?;
         }
@@ -414,7 +422,7 @@ impl Meant {
 
     fn first(&self, details: &ScheduleDetails) -> Vec<Timestamp> {
         let next = |at: &Timestamp| details.next_after(*at);
-        let all = std::iter::successors(self.first, next).take_while(|at| *at < self.span.until);
+        let all = std::iter::successors(self.first, next).take_while(|at| Some(*at) <= self.last);
         all.filter(|at| self.fired.binary_search(at).is_err()).take(SHOWN).collect()
     }
 

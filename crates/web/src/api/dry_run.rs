@@ -18,7 +18,7 @@ use oncue_domain::freeze::remembered_since;
 use oncue_domain::id::{DestinationId, TriggerId, UserId};
 use oncue_domain::revision::changes;
 use oncue_domain::schedule::zone::{Zone, parse_instant};
-use oncue_domain::store::MissingDestination;
+use oncue_domain::store::{MissingDestination, NewTrigger};
 use oncue_domain::trigger::{Armed, Definition, ScheduleDetails};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -27,7 +27,7 @@ use utoipa::openapi::{OpenApi, RefOr};
 
 use super::revision::{ChangeDocument, fields};
 use super::time;
-use super::trigger::{SkippedDocument, TriggerDocument, to_make, zone_of};
+use super::trigger::{SkippedDocument, TriggerDocument, zone_of};
 use super::trigger_destination;
 use crate::app::{App, Shared};
 use crate::auth::Caller;
@@ -190,7 +190,7 @@ struct NextDocument {
         "api_payload": null, "payload_schema": null, "is_test": false, "enabled": true, "pause": null,
     "created_at": "2026-11-21T10:00:00Z",
         "expires_at": null, "webhook_url": null, "format": null, "destinations": [], "expects": null, "revision": 2, "next_at": "2026-11-23T09:30:00Z",
-        "fired": null, "summary": "At 11:30", "timezone": "Europe/Riga"
+        "fired": null, "jitter_offset_ms": null, "summary": "At 11:30", "timezone": "Europe/Riga"
     },
     "changes": [{"field": "schedule_details", "before": {"cron": "0 9 * * *", "timezone": "Europe/Riga"},
         "after": {"cron": "30 11 * * *", "timezone": "Europe/Riga"}}],
@@ -225,7 +225,7 @@ pub(crate) struct DryRunDocument {
     "api_payload": {"key": "value"}, "payload_schema": null, "is_test": false, "enabled": true, "pause": null,
     "created_at": "2026-11-21T10:00:00Z",
     "expires_at": "2027-12-31T00:00:00Z", "webhook_url": "https://example.com/hook", "format": "json", "destinations": [7], "expects": null, "revision": 1,
-    "next_at": "2026-11-23T07:00:00Z", "fired": null, "summary": "At 09:00, Monday to Friday", "timezone": "Europe/Riga"
+    "next_at": "2026-11-23T07:00:00Z", "fired": null, "jitter_offset_ms": null, "summary": "At 09:00, Monday to Friday", "timezone": "Europe/Riga"
 }))]
 #[serde(untagged)]
 #[expect(dead_code, reason = "the document of two answers, each of which is written by itself")]
@@ -294,7 +294,9 @@ pub(crate) async fn of_making(
 ) -> Result<Response, Fault> {
     Looked::default().look(app, caller.owner(), &definition).await?;
     let asked = Asked { app, now, until };
-    let made = to_make(app, caller.owner(), definition, now).as_made(TriggerId(0), now);
+    // How late a jitter makes it is drawn when it is made, so nobody can say it here: everything is told by its nominal time.
+    let (owner, next_at) = (caller.owner(), definition.next_after(now));
+    let made = NewTrigger { owner, definition, next_at, test_event: None }.as_made(TriggerId(0), now);
     let zone = asked.zone(made.trigger.definition.schedule.as_ref());
     let freezes = app.store.freezes_of(caller.owner(), now).await?;
     let effect = Effect::of(None, Some(&made), Vec::new(), asked.span(&zone), &zone, &freezes);

@@ -34,7 +34,7 @@ use crate::openapi::Errors;
     "id": 29, "trigger_id": 7, "trigger_type": "scheduled", "name": "nightly", "revision": 1,
     "payload": {"key": "value"},
     "is_manual_test": false, "origin": "schedule", "status": "active", "created_at": "2026-11-23T07:00:00.002Z",
-    "scheduled_at": "2026-11-23T07:00:00Z", "parent_id": null, "message_id": "evt_019aa5c0f0007d5e8a3b1c2d3e4f5061",
+    "scheduled_at": "2026-11-23T07:00:00Z", "due_at": null, "parent_id": null, "message_id": "evt_019aa5c0f0007d5e8a3b1c2d3e4f5061",
     "archived_at": "2026-11-23T09:00:00.002Z", "deleted_at": "2026-11-25T07:00:00.002Z"
 }))]
 pub(crate) struct EventDocument {
@@ -56,6 +56,8 @@ pub(crate) struct EventDocument {
     created_at: String,
     /// The occurrence's nominal time; null where no schedule made the event.
     scheduled_at: Option<String>,
+    /// When the occurrence fell due, where the schedule's `jitter` made that later than its nominal time; else null.
+    due_at: Option<String>,
     /// The event whose payload it carries again; null where it was not fired again.
     parent_id: Option<i64>,
     /// The `webhook-id` of its first delivery; each has its own.
@@ -81,6 +83,7 @@ impl EventDocument {
             status: retention.status(event.fired_at, now).unwrap_or(Status::Archived).word(),
             created_at: time(event.fired_at),
             scheduled_at: event.scheduled_at.map(time),
+            due_at: event.due_at.map(time),
             parent_id: event.parent.map(|parent| parent.0),
             message_id: event.message_id.to_string(),
             archived_at: time(event.fired_at + retention.active_for),

@@ -12,6 +12,7 @@ use oncue_domain::schedule::bounds;
 use oncue_domain::schedule::cron::CronExpression;
 use oncue_domain::schedule::every::Period;
 use oncue_domain::schedule::excluded::ExcludedDates;
+use oncue_domain::schedule::jitter::Jitter;
 use oncue_domain::schedule::rule::{Fold, Gap};
 use oncue_domain::schedule::zone::Zone;
 use oncue_domain::schedule::{FirstFiring, Schedule};
@@ -66,6 +67,11 @@ pub(crate) struct ScheduleDocument {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = json!(["2027-12-24", "2027-12-25"]))]
     excluded_dates: Option<Vec<String>>,
+    /// Each occurrence falls due later than its nominal time, less than this period and before the next: by how much is drawn once for each
+    /// trigger and stays. From 1 second to 24 hours.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "5m")]
+    jitter: Option<String>,
     /// What `cron` does with times that the clocks leave out: `at_its_end` fires once as the gap ends, `left_out` not at all. Without it the line
     /// decides (docs/cron.md).
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -146,6 +152,7 @@ impl ScheduleDocument {
             starts_at: terms.bounds.starts_at().map(time),
             ends_at: terms.bounds.ends_at().map(time),
             excluded_dates: (!dates.is_empty()).then(|| dates.iter().map(ToString::to_string).collect()),
+            jitter: terms.jitter.map(|jitter| jitter.as_str().to_owned()),
             gap: terms.gap.map(|gap| gap.word().to_owned()),
             fold: terms.fold.map(|fold| fold.word().to_owned()),
             max_fires: details.max_fires(),
@@ -216,6 +223,7 @@ fn read_terms(inner: &mut Fields, zone: &Zone) -> Terms {
     Terms {
         bounds,
         excluded: read_dates(inner),
+        jitter: inner.take_with("jitter", Jitter::parse),
         gap: inner.take_with("gap", gap),
         fold: inner.take_with("fold", fold),
         max_fires: read_max_fires(inner),
@@ -293,7 +301,11 @@ pub(crate) struct Preview {
     /// The schedule in words; none for a trigger that has no schedule.
     summary: Option<String>,
     timezone: String,
+    /// Their nominal times.
     occurrences: Vec<String>,
+    /// Of a trigger whose schedule has a `jitter`: when each of them falls due.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fires_at: Option<Vec<String>>,
 }
 
 impl Preview {
@@ -301,20 +313,25 @@ impl Preview {
         let next = |last: &Timestamp| details.next_after(*last);
         let count = at_most(count, details.max_fires());
         let occurrences = std::iter::successors(details.next_after(after), next).take(count).map(time).collect();
-        Preview { summary: Some(details.summary()), timezone: zone_of(app, details).name().to_owned(), occurrences }
+        let timezone = zone_of(app, details).name().to_owned();
+        Preview { summary: Some(details.summary()), timezone, occurrences, fires_at: None }
     }
 
     /// What a trigger will do: nothing while it is paused, nothing after its expiry.
     pub(crate) fn upcoming(app: &Shared, armed: &Armed, count: usize, after: Option<Timestamp>) -> Preview {
         let definition = &armed.trigger.definition;
         let Some(details) = &definition.schedule else {
-            return Preview { summary: None, timezone: app.settings.zone.name().to_owned(), occurrences: Vec::new() };
+            let timezone = app.settings.zone.name().to_owned();
+            return Preview { summary: None, timezone, occurrences: Vec::new(), fires_at: None };
         };
-        let next = |last: &Timestamp| definition.next_after(*last);
+        let next = |last: &Timestamp| definition.next_after(details.named_for(*last));
         let count = at_most(count, armed.left());
-        let first = after.and_then(|after| definition.next_after(after));
-        let occurrences = std::iter::successors(first, next).take(count).map(time).collect();
-        Preview { occurrences, ..Preview::of(app, details, app.now(), 0) }
+        let since = after.map(|after| details.due_by(after).max(armed.trigger.standing_since));
+        let first = since.and_then(|since| definition.next_after(since));
+        let dues: Vec<Timestamp> = std::iter::successors(first, next).take(count).collect();
+        let occurrences = dues.iter().map(|due| time(details.named_for(*due))).collect();
+        let fires_at = details.jitter().map(|_| dues.into_iter().map(time).collect());
+        Preview { occurrences, fires_at, ..Preview::of(app, details, app.now(), 0) }
     }
 }
 

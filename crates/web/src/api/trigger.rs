@@ -42,7 +42,7 @@ use crate::payload_schema::check_own;
     "api_payload": {"key": "value"}, "payload_schema": null, "is_test": false, "enabled": true, "pause": null,
     "created_at": "2026-11-21T10:00:00Z",
     "expires_at": "2027-12-31T00:00:00Z", "webhook_url": "https://example.com/hook", "format": "json", "destinations": [7], "expects": null, "overlap": "allow", "revision": 1,
-    "next_at": "2026-11-23T07:00:00Z", "fired": null, "summary": "At 09:00, Monday to Friday", "timezone": "Europe/Riga"
+    "next_at": "2026-11-23T07:00:00Z", "fired": null, "jitter_offset_ms": null, "summary": "At 09:00, Monday to Friday", "timezone": "Europe/Riga"
 }))]
 pub(crate) struct TriggerDocument {
     id: i64,
@@ -73,10 +73,13 @@ pub(crate) struct TriggerDocument {
     overlap: &'static str,
     /// Counts its edits.
     revision: i64,
-    /// The occurrence it waits for.
+    /// When the occurrence that it waits for falls due.
     next_at: Option<String>,
     /// How often its schedule has fired it since `max_fires` was first said; null where there is no such limit.
     fired: Option<u64>,
+    /// How much later than its nominal time an occurrence falls due, by the `jitter`, where the next one is not nearer than that is wide; null
+    /// where there is none.
+    jitter_offset_ms: Option<i64>,
     /// Its schedule in words.
     summary: Option<String>,
     /// The zone its schedule is read in.
@@ -84,7 +87,8 @@ pub(crate) struct TriggerDocument {
 }
 
 /// The fields of a trigger that are shown and cannot be set.
-const READ_ONLY: [&str; 7] = ["id", "created_at", "revision", "next_at", "fired", "summary", "timezone"];
+const READ_ONLY: [&str; 8] =
+    ["id", "created_at", "revision", "next_at", "fired", "jitter_offset_ms", "summary", "timezone"];
 
 impl TriggerDocument {
     /// The trigger as it stands now.
@@ -120,6 +124,10 @@ impl TriggerDocument {
             revision: trigger.revision,
             next_at: next_at.map(time),
             fired: definition.is_limited().then_some(*fired),
+            jitter_offset_ms: definition
+                .schedule
+                .as_ref()
+                .and_then(|details| i64::try_from(details.offset()?.as_millis()).ok()),
             summary: definition.schedule.as_ref().map(|details| details.summary()),
             timezone: definition.schedule.as_ref().map(|details| zone_of(app, details).name().to_owned()),
         }
@@ -415,7 +423,11 @@ pub(crate) async fn make_once(
     let Done::Before { number, at } = done else { return Err(other(done)) };
     let id = TriggerId(number);
     let armed = match read(at) {
-        Ok(definition) => to_make(app, owner, definition, at).as_made(id, at),
+        Ok(definition) => {
+            let definition = with_share_of(app, owner, id, definition).await?;
+            let next_at = definition.next_after(at);
+            NewTrigger { owner, definition, next_at, test_event: None }.as_made(id, at)
+        }
         // The server was told other rules since; what there is of it is shown as it stands.
         Err(_) => app.store.trigger(owner, id).await?.ok_or_else(|| {
             let detail = format!("This call made trigger {id} at {}; it is gone since.", time(at));
@@ -425,8 +437,27 @@ pub(crate) async fn make_once(
     Ok((armed, Replayed::Yes))
 }
 
+/// The definition with the share that was drawn for the trigger when it was made of it, where the trigger still has it.
+async fn with_share_of(
+    app: &Shared,
+    owner: UserId,
+    id: TriggerId,
+    definition: Definition,
+) -> Result<Definition, Fault> {
+    if !definition.schedule.as_ref().is_some_and(ScheduleDetails::lacks_share) {
+        return Ok(definition);
+    }
+    let kept = app.store.trigger(owner, id).await?;
+    let drawn = kept.and_then(|armed| armed.trigger.definition.schedule?.share());
+    Ok(match drawn {
+        Some(share) => definition.with_share(|| share),
+        None => definition,
+    })
+}
+
 /// What a checked definition asks the store for.
 pub(super) fn to_make(app: &Shared, owner: UserId, definition: Definition, now: Timestamp) -> NewTrigger {
+    let definition = definition.with_share(|| app.ids.share());
     let next_at = definition.next_after(now);
     let test_event = definition.is_test.then(|| app.ids.message(now));
     NewTrigger { owner, definition, next_at, test_event }
@@ -469,7 +500,7 @@ async fn change_from(
             Base::Remains => app.store.trigger_to_replace(owner, id).await?,
         };
         let armed = found.ok_or_else(|| Fault::not_found("Trigger"))?;
-        let definition = decide(&armed, now)?;
+        let definition = decide(&armed, now)?.with_share(|| app.ids.share());
         let named = definition.destinations.clone();
         let mut edit = armed.edit(definition, now);
         if !edit.skipped.is_empty() {

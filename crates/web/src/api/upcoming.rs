@@ -97,7 +97,7 @@ impl Coming {
             OccurrenceDocument {
                 trigger_id: head.id.0,
                 name: head.name.clone(),
-                scheduled_at: time(firing.due),
+                scheduled_at: time(head.named_for(firing.due)),
                 fires_at: time(firing.at),
             }
         };

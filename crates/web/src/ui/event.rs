@@ -85,6 +85,7 @@ mod tests {
             kind: Kind::Scheduled,
             origin: Origin::Schedule,
             scheduled_at: Some(fired_at - SignedDuration::from_millis(3)),
+            due_at: None,
             fired_at,
             message_id: Ids::from_seed([1; 32]).message(fired_at),
             payload: Payload::empty(),

@@ -46,6 +46,7 @@ struct Record<'a> {
     id: i64,
     fired_at: String,
     scheduled_at: Option<String>,
+    due_at: Option<String>,
     lateness_ms: Option<i64>,
     trigger_id: i64,
     name: &'a str,
@@ -62,7 +63,8 @@ impl<'a> Record<'a> {
         Record {
             id: line.id.0,
             fired_at: firing.fired_at.to_string(),
-            scheduled_at: firing.scheduled_at.map(|due| due.to_string()),
+            scheduled_at: firing.scheduled_at.map(|named| named.to_string()),
+            due_at: firing.due_at.map(|due| due.to_string()),
             lateness_ms: firing.lateness().and_then(|late| i64::try_from(late.as_millis()).ok()),
             trigger_id: line.trigger.0,
             name: &line.name,
@@ -88,6 +90,7 @@ impl<'a> Record<'a> {
                     self.id.to_string(),
                     self.fired_at.clone(),
                     self.scheduled_at.clone().unwrap_or_default(),
+                    self.due_at.clone().unwrap_or_default(),
                     number(self.lateness_ms),
                     self.trigger_id.to_string(),
                     cell(self.name),
@@ -105,7 +108,7 @@ impl<'a> Record<'a> {
 }
 
 const CSV_HEAD: &str =
-    "id,fired_at,scheduled_at,lateness_ms,trigger_id,name,source,outcome,attempts,message_id,payload\r\n";
+    "id,fired_at,scheduled_at,due_at,lateness_ms,trigger_id,name,source,outcome,attempts,message_id,payload\r\n";
 
 /// A text that somebody wrote, as a cell (RFC 4180). Spreadsheets take what begins like a formula for one; behind an apostrophe
 /// it stays text.
@@ -232,7 +235,8 @@ mod tests {
     #[test]
     fn a_record_is_one_line_of_json_and_its_payload_stays_as_it_is() {
         let now = "2026-11-21T10:00:00.5Z".parse().expect("an instant");
-        let line = line(29, "=cmd", "", Outcome::Failed, now);
+        let mut line = line(29, "=cmd", "", Outcome::Failed, now);
+        line.firing.due_at = Some("2026-11-21T10:00:00.498Z".parse().expect("an instant"));
         let payload = || RawValue::from_string("{\"key\": 1e400}".to_owned()).expect("JSON");
         let (mut json, mut csv) = (String::new(), String::new());
         Record::of(&line, payload()).write(Export::Jsonl, &mut json);
@@ -240,13 +244,18 @@ mod tests {
         let id = line.message_id;
         let expected = format!(
             "{{\"id\":29,\"fired_at\":\"2026-11-21T10:00:00.5Z\",\"scheduled_at\":\"2026-11-21T10:00:00.497Z\",\
-             \"lateness_ms\":3,\"trigger_id\":7,\"name\":\"=cmd\",\"source\":\"schedule\",\"outcome\":\"failed\",\
+             \"due_at\":\"2026-11-21T10:00:00.498Z\",\"lateness_ms\":2,\"trigger_id\":7,\"name\":\"=cmd\",\"source\":\"schedule\",\"outcome\":\"failed\",\
              \"attempts\":1,\"message_id\":\"{id}\",\"payload\":{{\"key\": 1e400}}}}\n"
         );
         assert_eq!(json, expected);
         let expected = format!(
-            "29,2026-11-21T10:00:00.5Z,2026-11-21T10:00:00.497Z,3,7,\"'=cmd\",schedule,failed,1,{id},\"{{\"\"key\"\": 1e400}}\"\r\n"
+            "29,2026-11-21T10:00:00.5Z,2026-11-21T10:00:00.497Z,2026-11-21T10:00:00.498Z,2,7,\"'=cmd\",schedule,failed,1,{id},\"{{\"\"key\"\": 1e400}}\"\r\n"
         );
         assert_eq!(csv, expected);
+        line.firing.due_at = None;
+        let (mut json, mut csv) = (String::new(), String::new());
+        Record::of(&line, payload()).write(Export::Jsonl, &mut json);
+        Record::of(&line, payload()).write(Export::Csv, &mut csv);
+        assert!(json.contains("\"due_at\":null,\"lateness_ms\":3") && csv.contains(".497Z,,3,7,"), "{json}{csv}");
     }
 }

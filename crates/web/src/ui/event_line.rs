@@ -124,6 +124,7 @@ pub(crate) mod tests {
             event: EventId(id),
             origin: Origin::Schedule,
             scheduled_at: Some(now - jiff::SignedDuration::from_millis(3)),
+            due_at: None,
             fired_at: now,
             outcome,
             attempts: 1,

@@ -206,7 +206,8 @@ fn whens(app: &Shared, caller: &Caller, event: &Event, definition: Option<&Defin
         elsewhere: zones.iter().map(|(whose, zone)| (*whose, absolute(instant, zone))).collect(),
     };
     let scheduled = event.scheduled_at.map(|due| when("Scheduled for", due));
-    scheduled.into_iter().chain([when("Fired and recorded", event.fired_at)]).collect()
+    let due = event.due_at.map(|due| when("Due, by its jitter", due));
+    scheduled.into_iter().chain(due).chain([when("Fired and recorded", event.fired_at)]).collect()
 }
 
 /// The event as it is sent where a destination asks for nothing else.
@@ -319,6 +320,7 @@ mod tests {
             kind: Kind::Scheduled,
             origin: Origin::Test,
             scheduled_at: None,
+            due_at: None,
             fired_at: now,
             message_id: Ids::from_seed([1; 32]).message(now),
             payload: Payload::parse(&format!("{{\"k\": {}}}", serde_json::Value::from(NASTY))).expect("JSON"),

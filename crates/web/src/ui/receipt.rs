@@ -206,6 +206,7 @@ mod tests {
             kind: Kind::Api,
             origin: Origin::Api,
             scheduled_at: None,
+            due_at: None,
             fired_at: now,
             message_id,
             payload: Payload::empty(),

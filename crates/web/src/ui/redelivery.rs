@@ -224,6 +224,7 @@ mod tests {
             kind: Kind::Api,
             origin: Origin::Api,
             scheduled_at: None,
+            due_at: None,
             fired_at: now,
             message_id: Ids::from_seed([1; 32]).message(now),
             payload: Payload::empty(),

@@ -220,6 +220,7 @@ mod tests {
             event: EventId(1),
             origin: Origin::Schedule,
             scheduled_at: None,
+            due_at: None,
             fired_at: at(0),
             outcome,
             attempts: 1,

@@ -151,6 +151,7 @@ impl Kept {
             let new = NewEvent {
                 origin: seen.source.origin(),
                 scheduled_at: Some(*at),
+                due_at: drained.trigger.definition.due_later(*at).filter(|due| *due <= now),
                 payload: None,
                 message_id: *message_id,
                 parent: None,

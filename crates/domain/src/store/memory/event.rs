@@ -26,6 +26,7 @@ use crate::trigger::{Definition, Trigger};
 pub(super) struct NewEvent {
     pub(super) origin: Origin,
     pub(super) scheduled_at: Option<Timestamp>,
+    pub(super) due_at: Option<Timestamp>,
     /// None means the trigger's own.
     pub(super) payload: Option<Payload>,
     pub(super) message_id: MessageId,
@@ -63,6 +64,7 @@ impl Kept {
             kind: definition.kind(),
             origin: new.origin,
             scheduled_at: new.scheduled_at,
+            due_at: new.due_at,
             fired_at: now,
             message_id: new.message_id,
             payload: new.payload.or_else(|| definition.payload.clone()).unwrap_or_else(Payload::empty),
@@ -130,8 +132,8 @@ impl Kept {
         let before = *events;
         for (firing, message_id) in planned.plan.firings.iter().zip(&planned.message_ids) {
             let origin = if firing.caught_up { Origin::CatchUp } else { Origin::Schedule };
-            let scheduled_at = Some(firing.scheduled_at);
-            let new = NewEvent { origin, scheduled_at, payload: None, message_id: *message_id, parent: None };
+            let (scheduled_at, due_at) = (Some(firing.scheduled_at), firing.due_at);
+            let new = NewEvent { origin, scheduled_at, due_at, payload: None, message_id: *message_id, parent: None };
             *events += usize::from(self.log(&planned.trigger, new, now).is_some());
         }
         if *events == before {
@@ -151,7 +153,7 @@ impl Kept {
             return Fired::Unchecked;
         }
         let (origin, payload, message_id) = (call.origin, call.payload.clone(), call.message_id);
-        let new = NewEvent { origin, scheduled_at: None, payload, message_id, parent: None };
+        let new = NewEvent { origin, scheduled_at: None, due_at: None, payload, message_id, parent: None };
         Fired::Event(self.log(&trigger, new, now).expect(NO_OCCURRENCE))
     }
 
@@ -173,6 +175,7 @@ impl Kept {
         let new = NewEvent {
             origin: parent.origin_again(),
             scheduled_at: None,
+            due_at: None,
             payload: Some(parent.payload),
             message_id,
             parent: Some(id),
@@ -202,7 +205,11 @@ impl Kept {
     ) -> TriggerId {
         let id = TriggerId(-draw(&mut self.last_ids.tried_out));
         let trigger = Trigger { id, owner, revision: 1, definition, created_at: now, standing_since: now };
-        self.log(&trigger, NewEvent { origin, scheduled_at: None, payload: None, message_id, parent: None }, now);
+        self.log(
+            &trigger,
+            NewEvent { origin, scheduled_at: None, due_at: None, payload: None, message_id, parent: None },
+            now,
+        );
         self.former_names.insert(id, trigger.definition.name.unwrap_or_default());
         id
     }

@@ -19,6 +19,7 @@ impl Kept {
             event: event.id,
             origin: event.origin,
             scheduled_at: event.scheduled_at,
+            due_at: event.due_at,
             fired_at: event.fired_at,
             outcome,
             attempts: u32::try_from(attempts.len()).unwrap_or(u32::MAX),

@@ -23,6 +23,7 @@ impl Kept {
         let readable = readable.filter_map(|event| {
             Some(LedgerFiring {
                 scheduled_at: event.scheduled_at?,
+                due_at: event.due_at,
                 fired_at: event.fired_at,
                 event: event.id,
                 revision: Some(event.revision),

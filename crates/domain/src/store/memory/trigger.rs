@@ -99,7 +99,14 @@ impl Kept {
         if let Some(message_id) = new.test_event {
             self.log(
                 &trigger,
-                NewEvent { origin: Origin::Test, scheduled_at: None, payload: None, message_id, parent: None },
+                NewEvent {
+                    origin: Origin::Test,
+                    scheduled_at: None,
+                    due_at: None,
+                    payload: None,
+                    message_id,
+                    parent: None,
+                },
                 now,
             );
         }

@@ -27,6 +27,7 @@ fn event(payload: &str) -> Event {
         kind: Kind::Scheduled,
         origin: Origin::Schedule,
         scheduled_at: Some(at("2027-01-31T08:00:00Z")),
+        due_at: None,
         fired_at: at("2027-01-31T08:00:01.5Z"),
         message_id: MessageId(uuid::Uuid::nil()),
         payload: Payload::parse(payload).expect("JSON"),
@@ -37,7 +38,11 @@ fn event(payload: &str) -> Event {
 
 /// Renders with the event of that payload, which a schedule made.
 fn with<T>(payload: &str, render: impl FnOnce(&Context<'_>) -> T) -> T {
-    let (event, zones) = (event(payload), Zones::bundled());
+    with_event(event(payload), render)
+}
+
+fn with_event<T>(event: Event, render: impl FnOnce(&Context<'_>) -> T) -> T {
+    let zones = Zones::bundled();
     let occurrence = Occurrence {
         at: event.scheduled_at,
         previous_at: None,
@@ -68,16 +73,26 @@ fn refused(text: &str, place: Place) -> String {
 #[test]
 fn every_name_that_is_promised_can_be_written() {
     let text = "{{ trigger.id }}|{{ trigger.name }}|{{ trigger.type }}|{{ event.id }}|{{ event.message_id }}|{{ event.origin }}|\
-                {{ event.fired_at }}|{{ event.scheduled_at }}|{{ event.lateness_ms }}|{{ event.is_test }}|{{ occurrence.at }}|\
+                {{ event.fired_at }}|{{ event.scheduled_at }}|{{ event.due_at }}|{{ event.lateness_ms }}|{{ event.is_test }}|{{ occurrence.at }}|\
                 {{ occurrence.previous_at }}|{{ occurrence.next_at }}|{{ occurrence.timezone }}|{{ payload }}|\
                 {{ delivery.message_id }}|{{ delivery.destination }}|{{ source }}";
     assert_eq!(
         rendered(text, r#"{"a": 1.50}"#).expect("rendered"),
         "5|Nightly \"backup\"|scheduled|77|evt_00000000000000000000000000000000|schedule|\
-         2027-01-31T08:00:01.5Z|2027-01-31T08:00:00Z|1500|false|2027-01-31T08:00:00Z|\
+         2027-01-31T08:00:01.5Z|2027-01-31T08:00:00Z|2027-01-31T08:00:00Z|1500|false|2027-01-31T08:00:00Z|\
          null|2027-02-01T08:00:00Z|Europe/Riga|{\"a\": 1.50}|\
          evt_00000000000000000000000000000000|Pager|https://oncue.example"
     );
+}
+
+#[test]
+fn what_is_spread_names_when_it_was_due() {
+    let text = "{{ event.scheduled_at }} {{ event.due_at }} {{ event.lateness_ms }}";
+    let template = Template::parse(text, Place::Body).expect("a template");
+    let told = |event| with_event(event, |context| template.render(context)).expect("rendered");
+    let spread = Event { due_at: Some(at("2027-01-31T08:00:01.25Z")), ..event("{}") };
+    assert_eq!(told(spread), "2027-01-31T08:00:00Z 2027-01-31T08:00:01.25Z 250");
+    assert_eq!(told(Event { scheduled_at: None, ..event("{}") }), "null null null");
 }
 
 #[test]

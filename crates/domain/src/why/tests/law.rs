@@ -12,6 +12,7 @@ use crate::plan::{Plan, plan_behind};
 
 /// A trigger that lives through edits and absences, with the ledger that comes of it.
 struct World {
+    share: Option<u32>,
     armed: Armed,
     former: Vec<Former>,
     made_at: Timestamp,
@@ -55,16 +56,25 @@ fn schedule(number: usize, now: Timestamp) -> Schedule {
     }
 }
 
+/// The same, spread over three hours where there is a share.
+fn spread(pattern: Schedule, share: Option<u32>, misfire: Option<Misfire>) -> ScheduleDetails {
+    let jitter = share.map(|_| Jitter::parse("3h").expect("a window"));
+    let terms = Terms { jitter, misfire, ..Terms::default() };
+    ScheduleDetails::new(pattern, None, terms, Zones::utc()).with_share(share.map(Share::new))
+}
+
 impl World {
-    fn new(number: usize) -> World {
+    fn new(number: usize, share: Option<u32>) -> World {
         // The clocks go back on the second day.
         let now = at("2026-10-24T10:00:00Z");
         let case = Case::of(Some(schedule(number, now)));
         let mut trigger = case.armed.trigger;
+        trigger.definition.schedule = Some(spread(schedule(number, now), share, None));
         (trigger.revision, trigger.created_at, trigger.standing_since) = (1, now, now);
         let next_at = trigger.definition.next_after(now);
         let armed = Armed { trigger, next_at, fired: 0 };
         World {
+            share,
             armed,
             former: Vec::new(),
             made_at: now,
@@ -97,11 +107,12 @@ impl World {
             Step::Expire(minutes) => {
                 definition.expires_at = minutes.map(|minutes| self.now + SignedDuration::from_mins(minutes));
             }
-            Step::Reschedule(number) => definition.schedule = details(schedule(*number, self.now)),
+            Step::Reschedule(number) => {
+                definition.schedule = Some(spread(schedule(*number, self.now), self.share, None));
+            }
             Step::Misfire(misfire) => {
-                let terms = Terms { misfire: misfire.clone(), ..Terms::default() };
                 let pattern = definition.schedule.as_ref().map(|details| details.pattern().clone());
-                definition.schedule = pattern.map(|pattern| ScheduleDetails::new(pattern, None, terms, Zones::utc()));
+                definition.schedule = pattern.map(|pattern| spread(pattern, self.share, misfire.clone()));
             }
             Step::Drain(most) => return self.drain(*most),
             Step::Overlap(overlap) => definition.overlap = *overlap,
@@ -147,6 +158,7 @@ impl World {
             for firing in plan.firings {
                 self.ledger.firings.push(LedgerFiring {
                     scheduled_at: firing.scheduled_at,
+                    due_at: firing.due_at,
                     fired_at: until,
                     event: EventId(1),
                     revision: Some(self.armed.trigger.revision),
@@ -204,6 +216,7 @@ impl World {
         for _ in 0..most.min(waiting.count) {
             self.ledger.firings.push(LedgerFiring {
                 scheduled_at: waiting.first,
+                due_at: Some(details.due_at(waiting.first)).filter(|due| *due != waiting.first),
                 fired_at: self.now,
                 event: EventId(1),
                 revision: Some(self.armed.trigger.revision),
@@ -303,10 +316,11 @@ proptest! {
     #[test]
     fn every_occurrence_has_exactly_one_disposition(
         number in 0_usize..5,
+        share in proptest::option::of(any::<u32>()),
         steps in proptest::collection::vec(step(), 1..30),
         kept_h in proptest::option::of(1_i64..60),
     ) {
-        let mut world = World::new(number);
+        let mut world = World::new(number, share);
         for step in &steps {
             world.take(step);
         }
@@ -345,7 +359,7 @@ proptest! {
             if let Some(edit) = account.edit.as_ref().filter(|_| word == "paused") {
                 let number = usize::try_from(edit.revision).expect("they count from 1");
                 let said = |number: usize| world.former.get(number - 1).map_or(&trigger.definition, |one| &one.definition);
-                prop_assert!(edit.at < at && !said(number).enabled && (number == 1 || !said(number - 1).is_paused_at(edit.at)));
+                prop_assert!(edit.at < account.due_at && !said(number).enabled && (number == 1 || !said(number - 1).is_paused_at(edit.at)));
             }
             prop_assert_eq!(account.freeze.is_some(), word == "frozen", "{}", account.sentence());
             if kept_h.is_none() {

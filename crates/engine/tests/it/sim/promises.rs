@@ -74,7 +74,8 @@ pub(super) fn no_occurrence_has_two_events(world: &World, ledger: &mut Ledger) -
             let known = Known { id: event.id, message_id: event.message_id, fired_at: event.fired_at };
             let first = ledger.occurrences.entry((event.trigger, scheduled_at)).or_insert(known);
             assert_eq!(*first, known, "promise 1: the occurrence at {scheduled_at} has two events");
-            assert!(scheduled_at <= event.fired_at, "promise 1: {event:?} fired before it was due");
+            let due = event.due_at.unwrap_or(scheduled_at);
+            assert!(scheduled_at <= due && due <= event.fired_at, "promise 1: {event:?} fired before it was due");
         }
         if ledger.events.insert(event.id, event.clone()).is_none() {
             ledger.message_ids.extend(message_ids(&event).map(|id| id.to_string()));
@@ -96,8 +97,9 @@ pub(super) fn what_fell_due_while_somebody_ran_has_fired(world: &World, ledger: 
         if is_spent(world, *id, definition) || !definition.overlap.is_allowed() {
             continue;
         }
-        if *from < now && definition.next_after(just_before(now)) == Some(now) {
-            assert!(ledger.occurrences.contains_key(&(*id, now)), "promise 1: nothing fired for {id} at {now}");
+        let named = definition.named_for(now);
+        if *from < named && definition.next_after(just_before(named)) == Some(now) {
+            assert!(ledger.occurrences.contains_key(&(*id, named)), "promise 1: nothing fired for {id} at {now}");
         }
     }
 }
@@ -156,12 +158,13 @@ pub(super) fn nothing_due_is_silent(world: &World, ledger: &mut Ledger) {
         for span in spans.iter_mut() {
             let definition = &span.definition;
             let Some(schedule) = definition.schedule.as_ref().filter(|_| !definition.is_test) else { continue };
-            // What falls due during a pause is recorded when it ends, or with what fires after it.
+            // What falls due during a pause is recorded when it ends, or with what comes after it, which may wait for an event to end.
             let first = definition.pause_ends_at().and_then(|end| definition.next_after(just_before(end)));
-            if !definition.enabled && span.to.is_none() && first.is_none_or(|first| first > now) {
+            if !definition.enabled && span.to.is_none() && first.is_none_or(|first| first > told_until) {
                 continue;
             }
-            let until = span.to.unwrap_or(now).min(told_until);
+            // What was not due yet when the span ended is left to what stood after it.
+            let until = schedule.due_by(span.to.unwrap_or(now).min(told_until));
             // What comes behind the last that may fire is no occurrence.
             if span.was_spent || (span.to.is_none() && is_spent(world, *id, definition)) {
                 span.checked_until = span.checked_until.max(until);
@@ -252,10 +255,10 @@ pub(super) fn what_is_not_finished_is_armed(world: &World, ledger: &Ledger) {
                     "promise 2: {} waits at {now} for {next_at}, which is past",
                     trigger.id
                 );
-                let occurs = definition.next_after(just_before(next_at)) == Some(next_at);
+                let named = definition.named_for(next_at);
+                let occurs = definition.next_after(just_before(named)) == Some(next_at);
                 // One that is to go waits behind its last occurrence for being deleted.
-                let is_done =
-                    definition.left(fired) == Some(0) || definition.next_after(just_before(next_at)).is_none();
+                let is_done = definition.left(fired) == Some(0) || definition.next_after(just_before(named)).is_none();
                 assert!(
                     occurs || (definition.deletes_when_done() && is_done),
                     "promise 2: {} waits for {next_at}, which is none of its occurrences",
@@ -469,10 +472,11 @@ pub(super) fn a_call_moves_no_cursor(before: &[Armed], after: &[Armed]) {
 /// 6: what fires is an occurrence of a definition that stood when it fell due: no edit and no resumption fires the past.
 pub(super) fn nothing_fires_retroactively(ledger: &Ledger, new: &[Event]) {
     for event in new {
-        let (Some(due), Some(spans)) = (event.scheduled_at, ledger.triggers.get(&event.trigger)) else { continue };
+        let (Some(at), Some(spans)) = (event.scheduled_at, ledger.triggers.get(&event.trigger)) else { continue };
+        let due = event.due_at.unwrap_or(at);
         let named = |span: &Span| {
             let stood = span.from < due && span.to.is_none_or(|to| due <= to);
-            stood && span.definition.next_after(just_before(due)) == Some(due)
+            stood && span.definition.next_after(just_before(at)) == Some(due)
         };
         assert!(
             spans.iter().any(named),

@@ -15,6 +15,7 @@ use oncue_domain::schedule::bounds;
 use oncue_domain::schedule::cron::CronExpression;
 use oncue_domain::schedule::every::Period;
 use oncue_domain::schedule::excluded::ExcludedDates;
+use oncue_domain::schedule::jitter::Jitter;
 use oncue_domain::schedule::rule::{Fold, Gap};
 use oncue_domain::schedule::zone::Zones;
 use oncue_domain::schedule::{FirstFiring, Schedule};
@@ -548,7 +549,8 @@ impl Workload {
         } else {
             self.terms(now)
         };
-        ScheduleDetails::new(schedule, None, terms, self.zones.get("Europe/Riga").expect("a zone"))
+        let details = ScheduleDetails::new(schedule, None, terms, self.zones.get("Europe/Riga").expect("a zone"));
+        details.with_share(Some(self.world.ids.share()))
     }
 
     fn terms(&mut self, now: Timestamp) -> Terms {
@@ -562,6 +564,10 @@ impl Workload {
             bounds: bounds::Bounds::new(starts_at, ends_at).expect("the end is later"),
             excluded: ExcludedDates::new(dates).expect("few dates"),
             gap: self.chance.pick(&[None, Some(Gap::LeftOut)]),
+            jitter: self
+                .chance
+                .pick(&[None, Some("90s"), Some("1h")])
+                .map(|text| Jitter::parse(text).expect("a window")),
             fold: self.chance.pick(&[None, Some(Fold::BothPasses)]),
             max_fires: self.chance.pick(&[None, None, Some(2), Some(5)]).and_then(MaxFires::new),
             delete_when_done,

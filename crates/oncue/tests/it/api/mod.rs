@@ -12,6 +12,7 @@ mod fire;
 mod forecast;
 mod freeze;
 mod idempotency;
+mod jitter;
 mod lists;
 mod nodes;
 mod pauses;

@@ -50,14 +50,19 @@ async fn triggers_are_tallied_by_whether_they_will_fire() {
         }
         let finished = NewTrigger { owner, definition: every("1m"), next_at: None, test_event: None };
         bench.make(finished, t(0)).await;
+        let expiring = Definition { expires_at: Some(t(500)), ..every("1m") };
+        let pending = NewTrigger { owner, definition: expiring, next_at: Some(t(505)), test_event: None };
+        bench.make(pending, t(0)).await;
         let tally = async |now| attention(&bench, owner, t(0), now).await.tally;
-        assert_eq!(tally(t(1)).await, TriggerTally { all: 10, active: 4, paused: 4 });
+        assert_eq!(tally(t(1)).await, TriggerTally { all: 11, active: 5, paused: 4 });
         assert_eq!(tally(t(400) - SignedDuration::from_micros(1)).await.paused, 4);
-        assert_eq!(tally(t(400)).await, TriggerTally { all: 10, active: 6, paused: 2 }, "a pause is over at its end");
-        assert_eq!(tally(t(500) - SignedDuration::from_micros(1)).await.active, 6);
-        assert_eq!(tally(t(500)).await, TriggerTally { all: 10, active: 4, paused: 2 });
+        assert_eq!(tally(t(400)).await, TriggerTally { all: 11, active: 7, paused: 2 }, "a pause is over at its end");
+        assert_eq!(tally(t(500) - SignedDuration::from_micros(1)).await.active, 7);
+        let expired = TriggerTally { all: 11, active: 5, paused: 2 };
+        assert_eq!(tally(t(500)).await, expired, "what was named before the expiry and is not due yet fires");
+        assert_eq!(tally(t(505)).await, TriggerTally { active: 4, ..expired });
         bench.trigger(bench.user("b").await, api("anothers")).await;
-        assert_eq!(tally(t(1)).await.all, 10);
+        assert_eq!(tally(t(1)).await.all, 11);
     })
     .await;
 }

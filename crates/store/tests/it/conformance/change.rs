@@ -50,7 +50,7 @@ async fn listeners_hear_of_every_sort_of_change_and_whose_it_is_once_after_it_st
                 ..Plan::default()
             },
         };
-        let firing = |seconds| Firing { scheduled_at: t(seconds), caught_up: false };
+        let firing = |seconds| Firing { scheduled_at: t(seconds), due_at: None, caught_up: false };
         let both = vec![plan(t(60), Vec::new(), vec![firing(60), firing(61)])];
         bench.store.commit_plans(both, t(60)).await.expect("a commit");
         assert_eq!(took(), [Change::Logged(other), Change::Owed], "once, however many there are");

@@ -33,6 +33,7 @@ async fn a_firing_says_what_became_of_it_and_how_long_that_took() {
             event,
             origin: Origin::Schedule,
             scheduled_at: Some(t(60)),
+            due_at: None,
             fired_at: t(61),
             outcome: Outcome::Pending,
             attempts: 0,

@@ -48,6 +48,7 @@ async fn it_holds_what_fired_in_the_span_and_nothing_else() {
         let of = |minute: i64| events.iter().find(|e| e.trigger == one && e.scheduled_at == Some(t(minute * 60)));
         let expected = [2, 3].map(|minute| LedgerFiring {
             scheduled_at: t(minute * 60),
+            due_at: None,
             fired_at: t(minute * 60 + 1),
             event: of(minute).expect("it fired").id,
             revision: Some(1),
@@ -89,7 +90,7 @@ async fn a_record_is_found_by_any_part_of_it() {
         let first = Skipped { reason: Reason::Missed, first: t(60), last: t(240), count: 4 };
         let second = Skipped { reason: Reason::Missed, first: t(360), last: t(360), count: 1 };
         let plan = Plan {
-            firings: vec![Firing { scheduled_at: t(300), caught_up: true }],
+            firings: vec![Firing { scheduled_at: t(300), due_at: Some(t(301)), caught_up: true }],
             skipped: vec![first, second],
             put_off: Vec::new(),
             next_at: Some(t(420)),
@@ -119,6 +120,7 @@ async fn a_record_is_found_by_any_part_of_it() {
         }
         let found = ledger(&bench, owner, id, ALL, 0, 10).await;
         assert_eq!((nominal(&found), found.firings[0].origin), (vec![t(300)], Origin::CatchUp));
+        assert_eq!(found.firings[0].due_at, Some(t(301)));
         assert_eq!(ledger(&bench, owner, id, ALL, 369, 10).await.skipped.len(), 2);
         assert_eq!(ledger(&bench, owner, id, ALL, 370, 10).await.skipped, [], "as old as that, it is gone");
     })
@@ -177,7 +179,9 @@ async fn one_reading_gives_so_much_at_most() {
         let trigger = Arc::new(bench.trigger(owner, every("1m")).await);
         let minute = |number: usize| t(60 * i64::try_from(number).expect("few"));
         let plan = Plan {
-            firings: (1..=LEDGER_MAX + 1).map(|n| Firing { scheduled_at: minute(n), caught_up: false }).collect(),
+            firings: (1..=LEDGER_MAX + 1)
+                .map(|n| Firing { scheduled_at: minute(n), due_at: None, caught_up: false })
+                .collect(),
             skipped: Vec::new(),
             put_off: Vec::new(),
             next_at: Some(minute(LEDGER_MAX + 2)),

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use jiff::SignedDuration;
+use oncue_domain::count::lateness_class;
 use oncue_domain::event::Origin;
 use oncue_domain::occurrence::{Reason, Skipped};
 use oncue_domain::plan::{Firing, Plan};
@@ -39,7 +41,7 @@ async fn a_plan_records_what_it_skips_and_marks_what_it_catches_up() {
         let trigger = Arc::new(bench.trigger(owner, every("1m")).await);
         let skipped = Skipped { reason: Reason::Missed, first: t(60), last: t(240), count: 4 };
         let plan = Plan {
-            firings: vec![Firing { scheduled_at: t(300), caught_up: true }],
+            firings: vec![Firing { scheduled_at: t(300), due_at: Some(t(308)), caught_up: true }],
             skipped: vec![skipped],
             put_off: Vec::new(),
             next_at: Some(t(360)),
@@ -55,7 +57,18 @@ async fn a_plan_records_what_it_skips_and_marks_what_it_catches_up() {
         let committed = bench.store.commit_plans(vec![planned], t(310)).await.expect("a commit");
         assert_eq!(committed, Committed { plans: 1, stale: vec![], events: 1, is_outdated: false });
         let [event] = bench.events(owner).await.try_into().expect("one event");
-        assert_eq!((event.origin, event.scheduled_at), (Origin::CatchUp, Some(t(300))));
+        assert_eq!((event.origin, event.scheduled_at, event.due_at), (Origin::CatchUp, Some(t(300)), Some(t(308))));
+        let firings = bench.store.recent_firings(owner, vec![trigger.id], t(0), 10).await.expect("firings");
+        let late = firings[0].firings[0].lateness();
+        assert_eq!(
+            (late, event.lateness()),
+            (Some(SignedDuration::from_secs(2)), late),
+            "it counts from when it was due"
+        );
+        let hours = bench.store.hour_counts(owner, None, t(-7200), t(7200)).await.expect("counts");
+        assert_eq!(hours.iter().map(|hour| hour.late[lateness_class(SignedDuration::from_secs(2))]).sum::<u64>(), 1);
+        let claims = bench.claim_all(t(310)).await;
+        assert!(claims.iter().all(|claim| claim.event.due_at == event.due_at));
         let [view] = bench.store.skipped(owner, trigger.id, 10).await.expect("records").try_into().expect("one record");
         assert_eq!((view.skipped, view.recorded_at), (skipped, t(310)));
     })

@@ -12,6 +12,7 @@ use oncue_domain::schedule::bounds::Bounds;
 use oncue_domain::schedule::cron::CronExpression;
 use oncue_domain::schedule::every::Period;
 use oncue_domain::schedule::excluded::ExcludedDates;
+use oncue_domain::schedule::jitter::{Jitter, Share};
 use oncue_domain::schedule::rule::{Fold, Gap};
 use oncue_domain::schedule::zone::Zones;
 use oncue_domain::schedule::{FirstFiring, Schedule};
@@ -63,6 +64,7 @@ async fn a_trigger_comes_back_as_it_was_made() {
             bounds: Bounds::new(Some(t(100)), Some(t(900_000))).expect("a span"),
             excluded: excluded(),
             gap: Some(Gap::LeftOut),
+            jitter: Some(Jitter::parse("5m").expect("a window")),
             fold: Some(Fold::BothPasses),
             max_fires: MaxFires::new(7),
             delete_when_done: true,
@@ -70,7 +72,8 @@ async fn a_trigger_comes_back_as_it_was_made() {
         },
     ];
     for terms in all_terms {
-        let schedule = Some(ScheduleDetails::new(cron.clone(), None, terms, riga.clone()));
+        let details = ScheduleDetails::new(cron.clone(), None, terms, riga.clone());
+        let schedule = Some(details.with_share(Some(Share::new(u32::MAX))));
         definitions.push(Definition { schedule, ..api("under terms") });
     }
     for schedule in schedules {

@@ -6,9 +6,10 @@ use oncue_domain::payload::Payload;
 use oncue_domain::payload_schema::PayloadSchema;
 use oncue_domain::schedule::cron::CronExpression;
 use oncue_domain::schedule::every::Period;
+use oncue_domain::schedule::jitter::{Jitter, Share};
 use oncue_domain::schedule::zone::Zones;
 use oncue_domain::schedule::{FirstFiring, Schedule};
-use oncue_domain::trigger::{Definition, Pause, ScheduleDetails};
+use oncue_domain::trigger::{Definition, Pause, ScheduleDetails, Terms};
 
 use super::{Chance, Known, destination};
 use crate::bench::webhook;
@@ -61,5 +62,14 @@ fn schedule(chance: &mut Chance, now: Timestamp) -> ScheduleDetails {
             Schedule::Cron { expression: CronExpression::parse(line).expect("a line"), zone: zone.clone() }
         }
     };
-    ScheduleDetails::plain(schedule, if chance.once_in(2) { Some(zone) } else { None })
+    let timezone = chance.once_in(2).then_some(zone);
+    // By when it is said, so that nothing else is drawn otherwise for it.
+    let jitter = match now.as_microsecond() / 11 % 4 {
+        0 => Some("30s"),
+        1 => Some("10m"),
+        _ => None,
+    };
+    let jitter = jitter.map(|text| Jitter::parse(text).expect("a window"));
+    let details = ScheduleDetails::new(schedule, timezone, Terms { jitter, ..Terms::default() }, Zones::utc());
+    details.with_share(Some(Share::new(1_900_000_000)))
 }

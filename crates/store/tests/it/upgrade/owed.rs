@@ -35,7 +35,8 @@ const BACK: &str = "
     CREATE INDEX triggers_by_owner ON triggers (owner, id) INCLUDE (enabled, is_test, expires_at, is_api);
     ALTER TABLE outbox DROP COLUMN ladder_from, DROP COLUMN has_arrived, DROP COLUMN counted, DROP COLUMN in_order,
         DROP COLUMN overlap_of;
-    ALTER TABLE events DROP COLUMN parent;
+    ALTER TABLE events DROP COLUMN parent, DROP COLUMN due_at;
+    ALTER TABLE firings DROP COLUMN due_at;
     DROP SEQUENCE redeliveries;
     DROP TABLE limits;
     DROP INDEX skipped_by_last;

@@ -22,7 +22,8 @@ use crate::api::trigger::SkippedDocument;
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
 #[schema(as = Why, example = json!({
-    "trigger_id": 7, "asked_at": "2026-11-28T07:00:00Z", "at": "2026-11-28T07:00:00Z", "disposition": "no_occurrence",
+    "trigger_id": 7, "asked_at": "2026-11-28T07:00:00Z", "at": "2026-11-28T07:00:00Z",
+    "due_at": "2026-11-28T07:00:00Z", "disposition": "no_occurrence",
     "is_occurrence": false,
     "sentence": "\"0 9 * * MON-FRI\" does not name Sat 28 Nov 2026 09:00 Europe/Riga: the day of the week, Saturday, does not match MON-FRI; its neighbours are Fri 27 Nov 2026 09:00 and Mon 30 Nov 2026 09:00.",
     "clock": null, "advice": ["Let the day of the week (MON-FRI) take Saturday as well."], "event": null, "skipped": null,
@@ -47,6 +48,8 @@ pub(super) struct InstantDocument {
     asked_at: String,
     /// What is told about: the same, or the nearest occurrence within the same second or minute.
     at: String,
+    /// When that fell or falls due: then, or later by the schedule's `jitter`.
+    due_at: String,
     /// `fired`, `fired_late`, `caught_up`, `backfilled`; `waiting` or `held` in a backlog; `missed`, `discarded`, `paused`, `frozen`, `superseded`, `overlap`, `merged`, `expired`, `spent`; `due`, `to_come`; `forgotten`: older than what is
     /// kept; `before_creation`; `said_otherwise`: the trigger has been edited since, and named nothing there before; `no_occurrence`;
     /// `only_called`, `only_test`; `lost`, which must not happen.
@@ -111,7 +114,7 @@ struct EventInShort {
 
 impl EventInShort {
     fn of(firing: &LedgerFiring) -> EventInShort {
-        let late = firing.fired_at.duration_since(firing.scheduled_at);
+        let late = firing.lateness();
         EventInShort {
             id: firing.event.0,
             fired_at: time(firing.fired_at),
@@ -203,6 +206,7 @@ impl InstantDocument {
             trigger_id: id,
             asked_at: time(account.asked.at),
             at: time(account.at),
+            due_at: time(account.due_at),
             disposition: account.verdict.word(),
             is_occurrence: account.verdict.is_occurrence(),
             sentence: account.sentence(),

@@ -19,7 +19,7 @@ use oncue_domain::schedule::zone::{Zone, parse_instant};
 use oncue_domain::store::{Ledger, LedgerFiring, SkippedView};
 use oncue_domain::trigger::{Armed, Definition, Trigger, just_before};
 use oncue_domain::why::span::SpanAccount;
-use oncue_domain::why::{Account, Asked, Facts, Former, Made, NEAR, Verdict};
+use oncue_domain::why::{Account, Asked, Facts, Former, Made, Verdict, near};
 
 use document::{InstantDocument, SpanDocument, WhyDocument};
 
@@ -157,10 +157,8 @@ impl Told {
         now: Timestamp,
     ) -> Result<Told, Fault> {
         let id = armed.trigger.id;
-        // The nearest may lie in the same minute, on either side.
-        let from = asked.at.checked_sub(NEAR).unwrap_or(Timestamp::MIN);
-        let until = asked.at.checked_add(NEAR).unwrap_or(Timestamp::MAX);
-        let known = Known::gather(app, owner, armed, Span { from, until }, usize::MAX, now).await?;
+        let span = near(&armed.trigger.definition, asked.at);
+        let known = Known::gather(app, owner, armed, span, usize::MAX, now).await?;
         let account = Account::of(known.facts(), asked, &known.zone);
         let hour = match account.verdict {
             Verdict::Forgotten => {

@@ -226,6 +226,7 @@ mod tests {
             event: EventId(number),
             origin: Origin::Schedule,
             scheduled_at: None,
+            due_at: None,
             fired_at: now() - SignedDuration::from_mins(100 - number),
             outcome,
             attempts: 1,

@@ -33,6 +33,7 @@ fn some_firings(count: i64) -> Vec<Firing> {
             event: EventId(1000 + place),
             origin: Origin::Schedule,
             scheduled_at: Some(fired_at - late),
+            due_at: None,
             fired_at,
             outcome,
             attempts: if outcome == Outcome::Failed { 6 } else { 1 },

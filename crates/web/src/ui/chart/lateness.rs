@@ -58,10 +58,8 @@ impl askama::filters::HtmlSafe for Lateness {}
 impl Lateness {
     /// From firings in their order, the newest last; those that no schedule made have no lateness.
     pub(crate) fn new(firings: &[Firing], zone: &Zone) -> Lateness {
-        let measured: Vec<(&Firing, SignedDuration)> = firings
-            .iter()
-            .filter_map(|firing| Some((firing, firing.fired_at.duration_since(firing.scheduled_at?))))
-            .collect();
+        let measured: Vec<(&Firing, SignedDuration)> =
+            firings.iter().filter_map(|firing| Some((firing, firing.lateness()?))).collect();
         let mut sorted: Vec<SignedDuration> = measured.iter().map(|(_, late)| *late).collect();
         sorted.sort_unstable();
         let line = |word, percent| {
@@ -158,6 +156,7 @@ mod tests {
             event: EventId(1),
             origin: Origin::Schedule,
             scheduled_at: late.map(|late| fired_at - late),
+            due_at: None,
             fired_at,
             outcome: Outcome::Delivered,
             attempts: 1,

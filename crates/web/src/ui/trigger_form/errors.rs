@@ -18,7 +18,7 @@ pub(crate) struct FieldError {
 pub(crate) struct FormErrors(pub(crate) Vec<FieldError>);
 
 /// Surface two's path of a field, the form's name for it and its label, in the order of the form.
-const FIELDS: [(&str, &str, &str); 33] = [
+const FIELDS: [(&str, &str, &str); 34] = [
     ("name", "name", "Name"),
     ("api_payload", "payload", "Payload"),
     ("payload_schema", "payload_schema", "Schema of payloads"),
@@ -33,6 +33,7 @@ const FIELDS: [(&str, &str, &str); 33] = [
     ("schedule_details.starts_at", "starts_at", "Counts from"),
     ("schedule_details.ends_at", "ends_at", "Counts until"),
     ("schedule_details.excluded_dates", "excluded_dates", "Not on"),
+    ("schedule_details.jitter", "jitter", "Spread over"),
     ("schedule_details.gap", "gap", "Skipped times"),
     ("schedule_details.fold", "fold", "Repeated times"),
     ("schedule_details.max_fires", "max_fires", "At most so often"),
@@ -55,7 +56,7 @@ const FIELDS: [(&str, &str, &str); 33] = [
 ];
 
 /// The fields that are folded away until somebody needs them.
-const FOLDED: [&str; 11] = super::TermsForm::NAMES;
+const FOLDED: [&str; 12] = super::TermsForm::NAMES;
 
 /// The path of the field; one destination of several has no field of its own.
 fn field_of(error: &Invalid) -> &str {

@@ -95,7 +95,11 @@ impl Preview {
             Err(_) => return Preview { pasted, ..Preview::default() },
         };
         let zone = trigger_zone(app, definition.schedule.as_ref());
-        Preview { pasted, ..Preview::of_definition(form, &definition, zone, viewer, now) }
+        // What its schedule, left alone, has named already and is not due yet is still to come.
+        let stays = before.and_then(|before| before.schedule.as_ref());
+        let stays = stays.filter(|schedule| definition.schedule.as_ref() == Some(*schedule));
+        let since = stays.map_or(now, |schedule| schedule.due_by(now));
+        Preview { pasted, ..Preview::of_definition(form, &definition, zone, viewer, (since, now)) }
     }
 
     fn of_definition(
@@ -103,7 +107,7 @@ impl Preview {
         definition: &Definition,
         zone: &Zone,
         viewer: &Zone,
-        now: Timestamp,
+        (since, now): (Timestamp, Timestamp),
     ) -> Preview {
         if definition.kind() == Kind::Api {
             return Preview { is_api: true, ..Preview::default() };
@@ -114,7 +118,7 @@ impl Preview {
         let following = |last: &Timestamp| running.next_after(*last);
         let most = details.max_fires().and_then(|most| usize::try_from(most).ok()).unwrap_or(usize::MAX);
         let firings: Vec<Timestamp> =
-            std::iter::successors(running.next_after(now), following).take(FIRINGS_SHOWN.min(most)).collect();
+            std::iter::successors(running.next_after(since), following).take(FIRINGS_SHOWN.min(most)).collect();
         let zones = columns(zone, viewer);
         let rows = firings.iter().map(|firing| Row {
             moment: Moment::new(*firing, now, zone),
@@ -190,6 +194,10 @@ fn notes(form: &TriggerForm, definition: &Definition, zone: &Zone, firings: &[Ti
         )),
         Schedule::Once { at } => notes.extend(moved(&form.run_at, *at, zone)),
         _ => {}
+    }
+    if details.lacks_share() {
+        let text = "Each comes later than shown, always by the same: how much of the window that is will be drawn when it is saved.";
+        notes.push(Note::hint(text));
     }
     notes.extend(end_of(definition, details, firings.len(), now));
     let change = details.next_clock_change(zone, now).filter(|change| definition.lives_at(change.at));

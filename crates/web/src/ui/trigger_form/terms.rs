@@ -1,5 +1,5 @@
-//! The part of a trigger's form that few need: from when on and until when a schedule counts, on which dates it does not, and what it
-//! does where the clocks change. It is texts both ways, like all of the form; what is right is decided where the JSON is read.
+//! The part of a trigger's form that few need: from when on and until when a schedule counts, on which dates it does not, how far
+//! it is spread, and what it does where the clocks change. It is texts both ways, like all of the form; what is right is decided where the JSON is read.
 
 use jiff::Timestamp;
 use oncue_domain::misfire::Misfire;
@@ -16,6 +16,7 @@ pub(crate) struct TermsForm {
     pub(crate) ends_at: String,
     /// Dates with spaces, commas or lines between them.
     pub(crate) excluded_dates: String,
+    pub(crate) jitter: String,
     pub(crate) gap: String,
     pub(crate) fold: String,
     pub(crate) max_fires: String,
@@ -35,10 +36,11 @@ const ALL: &str = "all";
 
 impl TermsForm {
     /// The names of the fields.
-    pub(super) const NAMES: [&str; 11] = [
+    pub(super) const NAMES: [&str; 12] = [
         "starts_at",
         "ends_at",
         "excluded_dates",
+        "jitter",
         "gap",
         "fold",
         "max_fires",
@@ -59,6 +61,7 @@ impl TermsForm {
             starts_at: shown(terms.bounds.starts_at()),
             ends_at: shown(terms.bounds.ends_at()),
             excluded_dates: dates.join("\n"),
+            jitter: terms.jitter.map(|jitter| jitter.as_str().to_owned()).unwrap_or_default(),
             gap: terms.gap.map(|gap| gap.word().to_owned()).unwrap_or_default(),
             fold: terms.fold.map(|fold| fold.word().to_owned()).unwrap_or_default(),
             max_fires: details.max_fires().map(|most| most.to_string()).unwrap_or_default(),
@@ -79,6 +82,7 @@ impl TermsForm {
             starts_at: take("starts_at"),
             ends_at: take("ends_at"),
             excluded_dates: take("excluded_dates").replace("\r\n", "\n"),
+            jitter: take("jitter"),
             gap: take("gap"),
             fold: take("fold"),
             max_fires: take("max_fires"),
@@ -101,6 +105,7 @@ impl TermsForm {
             "cron" => self.clone(),
             "every" => TermsForm { gap: String::new(), fold: String::new(), ..self.clone() },
             "once" => TermsForm {
+                jitter: self.jitter.clone(),
                 delete_when_done: self.delete_when_done,
                 misfire: self.misfire.clone(),
                 misfire_at_most: self.misfire_at_most.clone(),
@@ -157,8 +162,8 @@ impl TermsForm {
             && is_same_wall(&one.ends_at, &other.ends_at)
             && one.dates() == other.dates()
             && one.misfire() == other.misfire()
-            && (one.gap, one.fold, one.max_fires, one.delete_when_done)
-                == (other.gap, other.fold, other.max_fires, other.delete_when_done)
+            && (one.jitter, one.gap, one.fold, one.max_fires, one.delete_when_done)
+                == (other.jitter, other.gap, other.fold, other.max_fires, other.delete_when_done)
     }
 
     /// Says them in the JSON of a schedule of this kind. Where a bound still stands as `shown` showed it, what `kept` has is said instead:
@@ -182,6 +187,7 @@ impl TermsForm {
         let (start, end) = (bounds.and_then(|bounds| bounds.starts_at()), bounds.and_then(|bounds| bounds.ends_at()));
         say("starts_at", &said.starts_at, shown.map(|shown| shown.starts_at.as_str()), start);
         say("ends_at", &said.ends_at, shown.map(|shown| shown.ends_at.as_str()), end);
+        say("jitter", &said.jitter, None, None);
         say("gap", &said.gap, None, None);
         say("fold", &said.fold, None, None);
         if let Some(misfire) = said.misfire() {
@@ -209,6 +215,7 @@ impl TermsForm {
             ("from", said.starts_at.replace('T', " ")),
             ("until", said.ends_at.replace('T', " ")),
             ("not on", dates),
+            ("spread over", said.jitter),
             ("skipped times", said.gap.replace('_', " ")),
             ("repeated times", said.fold.replace('_', " ")),
             ("at most so often:", said.max_fires),

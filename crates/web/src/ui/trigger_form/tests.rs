@@ -208,15 +208,17 @@ fn terms_are_said_with_the_kinds_that_have_them() {
         ("starts_at", "2027-01-01T00:00"),
         ("excluded_dates", "2026-12-24, 2026-12-25\r\n2026-12-26"),
         ("gap", "left_out"),
+        ("jitter", "5m"),
     ];
     let of_kind = |kind| said(&form(&[&typed[..], &[("kind", kind)]].concat()))["schedule_details"].clone();
     let dates = json!(["2026-12-24", "2026-12-25", "2026-12-26"]);
     let start = "2027-01-01T00:00";
-    assert_eq!(of_kind("once"), json!({"run_at": "2027-02-15T14:00"}));
-    assert_eq!(of_kind("every"), json!({"every": "1h", "starts_at": start, "excluded_dates": dates}));
+    assert_eq!(of_kind("once"), json!({"run_at": "2027-02-15T14:00", "jitter": "5m"}));
+    let spread = json!({"every": "1h", "starts_at": start, "excluded_dates": dates, "jitter": "5m"});
+    assert_eq!(of_kind("every"), spread);
     assert_eq!(
         of_kind("cron"),
-        json!({"cron": "@daily", "starts_at": start, "excluded_dates": dates, "gap": "left_out"})
+        json!({"cron": "@daily", "starts_at": start, "excluded_dates": dates, "gap": "left_out", "jitter": "5m"})
     );
 }
 

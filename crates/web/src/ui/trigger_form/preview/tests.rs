@@ -5,6 +5,7 @@ use oncue_domain::schedule::bounds::Bounds;
 use oncue_domain::schedule::cron::CronExpression;
 use oncue_domain::schedule::every::Period;
 use oncue_domain::schedule::excluded::ExcludedDates;
+use oncue_domain::schedule::jitter::{Jitter, Share};
 use oncue_domain::schedule::zone::Zones;
 use oncue_domain::schedule::{FirstFiring, Schedule};
 use oncue_domain::trigger::{ScheduleDetails, Terms};
@@ -42,7 +43,7 @@ fn cron(text: &str, zone: &Zone) -> Definition {
 }
 
 fn preview(definition: &Definition, zone: &Zone, viewer: &Zone, now: &str) -> Preview {
-    Preview::of_definition(&TriggerForm::of(definition, zone), definition, zone, viewer, at(now))
+    Preview::of_definition(&TriggerForm::of(definition, zone), definition, zone, viewer, (at(now), at(now)))
 }
 
 fn texts(preview: &Preview) -> Vec<&str> {
@@ -87,6 +88,24 @@ fn the_next_change_of_the_clocks_is_told_until_the_trigger_has_expired() {
 }
 
 #[test]
+fn what_is_spread_is_shown_when_it_falls_due_as_soon_as_that_is_drawn() {
+    let utc = Zones::utc();
+    let mut daily = cron("0 9 * * *", &utc);
+    let pattern = daily.schedule.as_ref().expect("it has one").pattern().clone();
+    let terms = Terms { jitter: Some(Jitter::parse("40m").expect("a window")), ..Terms::default() };
+    let details = ScheduleDetails::new(pattern, Some(utc.clone()), terms, utc.clone());
+    daily.schedule = Some(details.clone());
+    let undrawn = preview(&daily, &utc, &utc, "2026-11-20T10:00:00Z");
+    assert_eq!(walls(&undrawn.rows[0]), ["Sat 2026-11-21 09:00:00"]);
+    assert!(texts(&undrawn)[0].starts_with("Each comes later than shown"), "{:?}", texts(&undrawn));
+    daily.schedule = Some(details.with_share(Some(Share::new(1 << 31))));
+    let drawn = preview(&daily, &utc, &utc, "2026-11-20T10:00:00Z");
+    let first_two = drawn.rows[..2].iter().map(|row| walls(row).concat()).collect::<Vec<_>>();
+    assert_eq!(first_two, ["Sat 2026-11-21 09:20:00", "Sun 2026-11-22 09:20:00"]);
+    assert_eq!(texts(&drawn), Vec::<&str>::new());
+}
+
+#[test]
 fn days_of_month_and_week_together_are_warned_about() {
     let utc = Zones::utc();
     let fridays = preview(&cron("0 0 13 * 5", &utc), &utc, &utc, "2027-01-10T00:00:00Z");
@@ -110,7 +129,13 @@ fn a_single_time_that_its_day_does_not_have_or_has_twice_is_told() {
     let once = |typed: &str, at_text: &str| {
         let definition = definition(Schedule::Once { at: at(at_text) }, &berlin);
         let form = TriggerForm { run_at: typed.to_owned(), ..TriggerForm::of(&definition, &berlin) };
-        let seen = Preview::of_definition(&form, &definition, &berlin, &berlin, at("2026-01-01T00:00:00Z"));
+        let seen = Preview::of_definition(
+            &form,
+            &definition,
+            &berlin,
+            &berlin,
+            (at("2026-01-01T00:00:00Z"), at("2026-01-01T00:00:00Z")),
+        );
         texts(&seen).join(" ")
     };
     assert_eq!(
