@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::str::FromStr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 use oncue_domain::actor::{Actor, Who};
@@ -23,6 +23,7 @@ use oncue_domain::schedule::cron::CronExpression;
 use oncue_domain::schedule::every::Period;
 use oncue_domain::schedule::excluded::ExcludedDates;
 use oncue_domain::schedule::jitter::{Jitter, Share};
+use oncue_domain::schedule::recurrence::{Recurrence, RecurrenceText, Start};
 use oncue_domain::schedule::rule::{Fold, Gap};
 use oncue_domain::schedule::zone::{Zone, Zones};
 use oncue_domain::schedule::{FirstFiring, Schedule};
@@ -33,16 +34,30 @@ use url::Url;
 
 /// How many cron lines are kept read.
 const CRON_LINES_MAX: usize = 16_384;
+/// How many recurrence rules are; each takes a few kilobytes,
+const RULES_MAX: usize = 2_048;
+/// and where it excepts many dates some hundred, so the texts are bounded as well.
+const RULES_BYTES_MAX: usize = 1 << 20;
 
 /// Cron lines that were read lately. Reading one costs as much as reading a hundred rows, and lists show the same ones again
 /// and again.
 #[derive(Default)]
-pub(crate) struct CronLines(Mutex<HashMap<String, CronExpression>>);
+pub(crate) struct CronLines {
+    lines: Mutex<HashMap<String, CronExpression>>,
+    /// Recurrence rules as they stand in the column, which are dearer still: one that counts looks for its end.
+    rules: Mutex<Rules>,
+}
+
+#[derive(Default)]
+struct Rules {
+    known: HashMap<StoredRecurrence<'static>, Arc<Recurrence>>,
+    bytes: usize,
+}
 
 impl CronLines {
     fn get(&self, text: &str) -> Result<CronExpression, Error> {
         // A poisoned lock means that a thread panicked while it held plain data; the data is still whole.
-        let lines = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let lines = || self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = lines().get(text) {
             return Ok(known.clone());
         }
@@ -52,6 +67,27 @@ impl CronLines {
             lines.clear();
         }
         lines.insert(text.to_owned(), read.clone());
+        Ok(read)
+    }
+
+    fn rule(&self, stored: StoredRecurrence<'_>, zones: &Zones) -> Result<Arc<Recurrence>, Error> {
+        let rules = || self.rules.lock().unwrap_or_else(PoisonError::into_inner);
+        let stored = stored.into_owned();
+        if let Some(known) = rules().known.get(&stored) {
+            return Ok(Arc::clone(known));
+        }
+        let unreadable = |error: &dyn std::fmt::Display| broken("schedule", error);
+        let text = RecurrenceText::read(&stored.text, zones).map_err(|error| unreadable(&error))?;
+        let wall = stored.start.parse().map_err(|error| unreadable(&error))?;
+        let zone = zones.get(&stored.zone).map_err(|error| unreadable(&error))?;
+        let read = Arc::new(Recurrence::new(text, Start { wall, is_told: stored.is_told }, zone));
+        let mut rules = rules();
+        let bytes = stored.text.len();
+        if rules.known.len() >= RULES_MAX || rules.bytes + bytes > RULES_BYTES_MAX {
+            *rules = Rules::default();
+        }
+        rules.bytes += bytes;
+        rules.known.insert(stored, Arc::clone(&read));
         Ok(read)
     }
 }
@@ -110,6 +146,28 @@ enum StoredKind<'a> {
     Once { at: i64 },
     Every { period: std::borrow::Cow<'a, str>, anchor: i64, at_anchor: bool },
     Cron { expression: std::borrow::Cow<'a, str>, zone: std::borrow::Cow<'a, str> },
+    Recurrence(StoredRecurrence<'a>),
+}
+
+/// A recurrence rule; the start is a time on the wall, so that newer zone data does not move it.
+#[derive(Serialize, Deserialize, PartialEq, Eq, Hash)]
+struct StoredRecurrence<'a> {
+    text: std::borrow::Cow<'a, str>,
+    start: std::borrow::Cow<'a, str>,
+    is_told: bool,
+    zone: std::borrow::Cow<'a, str>,
+}
+
+impl StoredRecurrence<'_> {
+    fn into_owned(self) -> StoredRecurrence<'static> {
+        let owned = |text: std::borrow::Cow<'_, str>| std::borrow::Cow::Owned(text.into_owned());
+        StoredRecurrence {
+            text: owned(self.text),
+            start: owned(self.start),
+            is_told: self.is_told,
+            zone: owned(self.zone),
+        }
+    }
 }
 
 /// Writes a schedule as JSON.
@@ -124,6 +182,12 @@ pub(crate) fn schedule_to_text(details: &ScheduleDetails) -> String {
         Schedule::Cron { expression, zone } => {
             StoredKind::Cron { expression: expression.as_str().into(), zone: zone.name().into() }
         }
+        Schedule::Recurrence(recurrence) => StoredKind::Recurrence(StoredRecurrence {
+            text: recurrence.text().as_str().into(),
+            start: recurrence.start().wall.to_string().into(),
+            is_told: recurrence.start().is_told,
+            zone: recurrence.zone().name().into(),
+        }),
     };
     let timezone = details.timezone().map(|zone| zone.name().into());
     let stored = Stored { kind, timezone, terms: (!details.is_plain()).then(|| stored_terms(details)) };
@@ -198,6 +262,7 @@ pub(crate) fn schedule_from_text(text: &str, zones: &Zones, cron_lines: &CronLin
             expression: cron_lines.get(&expression)?,
             zone: zones.get(&zone).map_err(|error| broken("schedule", error))?,
         },
+        StoredKind::Recurrence(stored) => Schedule::Recurrence(cron_lines.rule(stored, zones)?),
     };
     let timezone =
         stored.timezone.map(|name| zones.get(&name)).transpose().map_err(|error| broken("schedule", error))?;

@@ -1,11 +1,14 @@
 //! When a trigger is due: what the scheduler asks after each firing, and the ledger after each absence.
 
 use std::hint::black_box;
+use std::sync::Arc;
 
 use criterion::Criterion;
 use jiff::Timestamp;
+use jiff::civil::date;
 use oncue_domain::schedule::cron::CronExpression;
 use oncue_domain::schedule::every::Period;
+use oncue_domain::schedule::recurrence::{Recurrence, RecurrenceText, Start};
 use oncue_domain::schedule::zone::Zones;
 use oncue_domain::schedule::{FirstFiring, Schedule};
 
@@ -14,6 +17,13 @@ use crate::sample::at;
 fn cron(line: &str, zone: &str) -> Schedule {
     let expression = CronExpression::parse(line).expect("a bench writes its cron lines well");
     Schedule::Cron { expression, zone: Zones::bundled().get(zone).expect("a zone of the bundled copy") }
+}
+
+fn rule(text: &str, zone: &str) -> Schedule {
+    let zones = Zones::bundled();
+    let text = RecurrenceText::read(text, &zones).expect("a bench writes its rules well");
+    let start = Start { wall: date(2026, 1, 5).at(9, 0, 0, 0), is_told: true };
+    Schedule::Recurrence(Arc::new(Recurrence::new(text, start, zones.get(zone).expect("a zone of the bundled copy"))))
 }
 
 fn every(period: &str) -> Schedule {
@@ -43,6 +53,17 @@ fn cases() -> Vec<(&'static str, Schedule, Timestamp)> {
             cron("*/15 * * * *", "Australia/Lord_Howe"),
             at("2027-04-03T14:50:00Z"),
         ),
+        (
+            "rule every second Monday and Wednesday, Riga",
+            rule("FREQ=WEEKLY;INTERVAL=2;BYDAY=MO,WE", "Europe/Riga"),
+            ordinary,
+        ),
+        (
+            "rule last working day of the month, New York",
+            rule("FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1", "America/New_York"),
+            ordinary,
+        ),
+        ("rule every 7 minutes in some hours, UTC", rule("FREQ=MINUTELY;INTERVAL=7;BYHOUR=9,13", "UTC"), ordinary),
         // 2100 is no leap year.
         ("cron 29 February, eight years away", cron("0 0 29 2 *", "UTC"), at("2096-03-01T00:00:00Z")),
         (
@@ -68,12 +89,23 @@ pub(crate) fn benches(criterion: &mut Criterion) {
         ("every 90 s", every("90s")),
         ("cron every minute, UTC", cron("* * * * *", "UTC")),
         ("cron every minute, New York", cron("* * * * *", "America/New_York")),
+        ("rule every minute, New York", rule("FREQ=MINUTELY", "America/New_York")),
+        ("rule every 7 minutes, New York", rule("FREQ=MINUTELY;INTERVAL=7", "America/New_York")),
+        (
+            "rule every 7 seconds in some hours, New York",
+            rule("FREQ=SECONDLY;INTERVAL=7;BYHOUR=9,13", "America/New_York"),
+        ),
     ] {
         let counted = |schedule: &Schedule| (schedule.latest_in(from, until), schedule.count_in(from, until));
         absence.bench_function(name, |bencher| bencher.iter(|| counted(black_box(&schedule))));
     }
     absence.finish();
 
+    let rule_text = "FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1";
+    criterion.bench_function("read/rule", |bencher| bencher.iter(|| rule(black_box(rule_text), "Europe/Riga")));
+    let counting = "FREQ=DAILY;COUNT=100";
+    criterion
+        .bench_function("read/rule that counts", |bencher| bencher.iter(|| rule(black_box(counting), "Europe/Riga")));
     criterion.bench_function("read/cron line", |bencher| {
         bencher.iter(|| CronExpression::parse(black_box("15,45 */7 8-18 * JAN-JUN *")));
     });

@@ -3,11 +3,11 @@
 //! whoever searched. It costs a step for every minute, so what is longer than that is worth is left to others.
 
 use jiff::Timestamp;
+use jiff::civil::DateTime;
 use jiff::tz::Offset;
 
 use crate::agenda::Span;
-use crate::schedule::cron::CronExpression;
-use crate::schedule::rule::{Fold, Gap};
+use crate::schedule::rule::{Fold, Gap, Rule};
 use crate::schedule::stretch::GAP_MAX;
 use crate::schedule::zone::Zone;
 use crate::schedule::{FirstFiring, Schedule};
@@ -32,18 +32,34 @@ pub(super) fn named(schedule: &ScheduleDetails, span: Span) -> Option<Vec<Timest
             let each = std::iter::successors(Some(begin), |at| at.checked_add(period)).take_while(|at| *at < until);
             each.map(|at| Timestamp::from_microsecond(at).ok()).collect::<Option<Vec<_>>>()?
         }
-        Schedule::Cron { expression, zone } => on_the_wall(expression, zone, span)?,
+        Schedule::Cron { expression, zone } => {
+            let line = Line { names: &|wall| expression.names(wall), is_by_the_minute: expression.is_by_the_minute() };
+            on_the_wall(&line, expression.rule(), zone, span)?
+        }
+        Schedule::Recurrence(recurrence) => {
+            let names = recurrence.naming();
+            let line = Line { names: &names, is_by_the_minute: recurrence.is_by_the_minute() };
+            let mut named = on_the_wall(&line, recurrence.rule(), recurrence.zone(), span)?;
+            named.retain(|at| !recurrence.is_over_at(*at));
+            named
+        }
     };
     named.retain(|at| span.from <= *at && *at < span.until && schedule.counts_at(*at));
     Some(named)
 }
 
-fn on_the_wall(expression: &CronExpression, zone: &Zone, span: Span) -> Option<Vec<Timestamp>> {
+/// What says of a reading of the clock whether it is named.
+struct Line<'a> {
+    names: &'a dyn Fn(DateTime) -> bool,
+    is_by_the_minute: bool,
+}
+
+fn on_the_wall(line: &Line<'_>, rule: Rule, zone: &Zone, span: Span) -> Option<Vec<Timestamp>> {
     let instant = |second: i64| Timestamp::from_second(second).unwrap_or(Timestamp::MAX);
     let offset = |second: i64| i64::from(zone.time_zone().to_offset(instant(second)).seconds());
-    let names = |wall: i64| expression.names(Offset::UTC.to_datetime(instant(wall)));
+    let names = |wall: i64| (line.names)(Offset::UTC.to_datetime(instant(wall)));
     let (from, until) = (span.from.as_second(), span.until.as_second() + 1);
-    let is_by_the_minute = expression.is_by_the_minute() && offset(from) % 60 == 0 && offset(until) % 60 == 0;
+    let is_by_the_minute = line.is_by_the_minute && offset(from) % 60 == 0 && offset(until) % 60 == 0;
     let step = if is_by_the_minute { 60 } else { 1 };
     let from = from - from.rem_euclid(step);
     if (until - from) / step > STEPS_MAX {
@@ -54,7 +70,6 @@ fn on_the_wall(expression: &CronExpression, zone: &Zone, span: Span) -> Option<V
         let first = zone.time_zone().to_ambiguous_timestamp(shown).compatible();
         first.is_ok_and(|first| first.as_second() == at)
     };
-    let rule = expression.rule();
     let (mut named, mut before, mut at) = (Vec::new(), offset(from - step), from);
     while at < until {
         let now = offset(at);
@@ -76,8 +91,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::schedule::cron::CronExpression;
     use crate::schedule::every::Period;
     use crate::schedule::excluded::ExcludedDates;
+    use crate::schedule::recurrence::{Recurrence, RecurrenceText, Start};
     use crate::schedule::zone::Zones;
     use crate::trigger::Terms;
 
@@ -113,6 +130,17 @@ mod tests {
         "0 0 2 * * *",
     ];
 
+    const RULES: [&str; 8] = [
+        "FREQ=DAILY",
+        "FREQ=DAILY;INTERVAL=2;BYHOUR=0,1,2,3,23;BYMINUTE=0,15,45",
+        "FREQ=HOURLY;INTERVAL=5",
+        "FREQ=MINUTELY;INTERVAL=7",
+        "FREQ=DAILY;COUNT=13",
+        "FREQ=HOURLY;COUNT=290",
+        "FREQ=WEEKLY;INTERVAL=2;BYDAY=SA,SU,MO;BYHOUR=0,2",
+        "FREQ=DAILY;BYHOUR=0,1,2,3;BYSETPOS=-1",
+    ];
+
     proptest! {
         #[test]
         fn walking_finds_what_searching_finds(
@@ -135,6 +163,30 @@ mod tests {
             let excluded = ExcludedDates::new(excludes.then_some(date)).expect("few dates");
             let pattern = Schedule::Cron { expression, zone: zone.clone() };
             let terms = Terms { excluded, gap, fold, ..Terms::default() };
+            let schedule = ScheduleDetails::new(pattern, Some(zone.clone()), terms, zone);
+            prop_assert_eq!(named(&schedule, span), Some(searched(&schedule, span)));
+        }
+
+        #[test]
+        fn walking_finds_what_searching_finds_of_rules(
+            zone in proptest::sample::select(&ZONES),
+            text in proptest::sample::select(&RULES),
+            near_s in 300_000_000_i64..2_000_000_000,
+            hours in 1_i64..48,
+            back_h in 0_i64..40,
+            gap in proptest::option::of(proptest::sample::select(&[Gap::AtItsEnd, Gap::LeftOut])),
+            fold in proptest::option::of(proptest::sample::select(&[Fold::FirstPass, Fold::BothPasses])),
+        ) {
+            let zone = Zones::bundled().get(zone).expect("a zone");
+            let near = Timestamp::from_second(near_s).expect("in range");
+            let edge = zone.time_zone().following(near).next().map_or(near, |transition| transition.timestamp());
+            let from = edge.checked_sub(SignedDuration::from_hours(back_h)).expect("in range");
+            let span = Span { from, until: from + SignedDuration::from_hours(hours) };
+            let text = RecurrenceText::read(text, &Zones::bundled()).expect("a rule");
+            let day = zone.time_zone().to_datetime(edge).date().saturating_sub(jiff::Span::new().days(12));
+            let start = Start { wall: day.at(2, 30, 0, 0), is_told: true };
+            let pattern = Schedule::Recurrence(std::sync::Arc::new(Recurrence::new(text, start, zone.clone())));
+            let terms = Terms { gap, fold, ..Terms::default() };
             let schedule = ScheduleDetails::new(pattern, Some(zone.clone()), terms, zone);
             prop_assert_eq!(named(&schedule, span), Some(searched(&schedule, span)));
         }

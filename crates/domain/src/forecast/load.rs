@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::civil::DateTime;
 use jiff::{SignedDuration, Timestamp};
 
 use super::Receiver;
@@ -60,6 +61,7 @@ enum Clockwork<'a> {
     Once(Timestamp),
     Every(u64, Timestamp),
     Cron(&'a str, &'a str),
+    Recurrence(&'a str, DateTime, &'a str),
 }
 
 fn clockwork(schedule: &Schedule) -> Clockwork<'_> {
@@ -67,6 +69,9 @@ fn clockwork(schedule: &Schedule) -> Clockwork<'_> {
         Schedule::Once { at } => Clockwork::Once(*at),
         Schedule::Every { period, anchor, .. } => Clockwork::Every(period.micros(), *anchor),
         Schedule::Cron { expression, zone } => Clockwork::Cron(expression.as_str(), zone.name()),
+        Schedule::Recurrence(recurrence) => {
+            Clockwork::Recurrence(recurrence.text().as_str(), recurrence.start().wall, recurrence.zone().name())
+        }
     }
 }
 

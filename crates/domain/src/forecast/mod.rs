@@ -163,7 +163,11 @@ fn is_odd(change: &ClockChange) -> bool {
 fn changes(fleet: Fleet, waiting: &[usize], span: Span) -> Vec<Change> {
     let of = |which: &usize| {
         let schedule = fleet.triggers[*which].schedule.as_ref()?;
-        let Schedule::Cron { zone, .. } = schedule.pattern() else { return None };
+        let zone = match schedule.pattern() {
+            Schedule::Cron { zone, .. } => zone,
+            Schedule::Recurrence(recurrence) => recurrence.zone(),
+            Schedule::Once { .. } | Schedule::Every { .. } => return None,
+        };
         let change = schedule.next_clock_change(zone, span.from)?;
         (is_odd(&change) && change.at < span.until).then_some(Change { which: *which, change })
     };

@@ -26,6 +26,7 @@ pub fn occurrence<'a>(event: &Event, schedule: Option<&'a ScheduleDetails>) -> O
 fn zone_name(details: &ScheduleDetails) -> Option<&str> {
     match details.pattern() {
         Schedule::Cron { zone, .. } => Some(zone.name()),
+        Schedule::Recurrence(recurrence) => Some(recurrence.zone().name()),
         Schedule::Once { .. } | Schedule::Every { .. } => details.timezone().map(|zone| zone.name()),
     }
 }

@@ -30,6 +30,23 @@ pub(super) struct WallTimes {
     days: Box<[u32; 28]>,
 }
 
+/// Wall times that something names: what a zone makes of them is asked about these alone.
+pub(super) trait NamedWalls {
+    /// The first in the range.
+    fn first_in(&self, range: Range<Wall>) -> Option<Wall>;
+
+    /// The last in the range.
+    fn last_in(&self, range: Range<Wall>) -> Option<Wall>;
+
+    /// How many there are in the range, at a cost that does not grow with their number.
+    fn count_in(&self, range: Range<Wall>) -> u64;
+
+    /// Whether this one is named.
+    fn contains(&self, wall: Wall) -> bool {
+        self.first_in(wall..wall + 1).is_some()
+    }
+}
+
 /// Which parts of an expression a reading of a wall clock meets.
 pub(super) struct Met {
     pub(super) second: bool,
@@ -75,52 +92,6 @@ impl WallTimes {
             months: u16::try_from(months).expect("thirteen bits"),
             days: day_table(cron),
         }
-    }
-
-    /// The first wall time in the range.
-    pub(super) fn first_in(&self, range: Range<Wall>) -> Option<Wall> {
-        if range.is_empty() {
-            return None;
-        }
-        let (today, time) = split(range.start);
-        let today_s = self.day_matches(today).then(|| self.time_from(time)).flatten();
-        let found = match today_s {
-            Some(time) => join(today, time),
-            None => join(self.day_from(today + 1, split(range.end).0 + 1)?, self.time_from(0)?),
-        };
-        (found < range.end).then_some(found)
-    }
-
-    /// The last wall time in the range.
-    pub(super) fn last_in(&self, range: Range<Wall>) -> Option<Wall> {
-        if range.is_empty() {
-            return None;
-        }
-        let (today, time) = split(range.end - 1);
-        let today_s = self.day_matches(today).then(|| self.time_until(time)).flatten();
-        let found = match today_s {
-            Some(time) => join(today, time),
-            None => join(self.day_until(today - 1, split(range.start).0)?, self.time_until(DAY - 1)?),
-        };
-        (found >= range.start).then_some(found)
-    }
-
-    /// How many wall times the range holds. The cost grows with its months, not with the number found.
-    pub(super) fn count_in(&self, range: Range<Wall>) -> u64 {
-        if range.is_empty() {
-            return 0;
-        }
-        let ((first_day, first_time), (last_day, last_time)) = (split(range.start), split(range.end));
-        let before = |day, time| {
-            if self.day_matches(day) { self.times_before(time) } else { 0 }
-        };
-        let whole_days = self.days_in(first_day..last_day) * self.times_before(DAY);
-        whole_days + before(last_day, last_time) - before(first_day, first_time)
-    }
-
-    /// Whether the expression names this wall time.
-    pub(super) fn contains(&self, wall: Wall) -> bool {
-        self.first_in(wall..wall + 1).is_some()
     }
 
     fn day_matches(&self, day: i64) -> bool {
@@ -211,6 +182,47 @@ impl WallTimes {
         let seconds = ones(self.seconds & below(second));
         let minutes = ones(self.minutes & below(minute)) * ones(self.seconds) + at(self.minutes, minute) * seconds;
         ones(self.hours & below(hour)) * ones(self.minutes) * ones(self.seconds) + at(self.hours, hour) * minutes
+    }
+}
+
+impl NamedWalls for WallTimes {
+    fn first_in(&self, range: Range<Wall>) -> Option<Wall> {
+        if range.is_empty() {
+            return None;
+        }
+        let (today, time) = split(range.start);
+        let today_s = self.day_matches(today).then(|| self.time_from(time)).flatten();
+        let found = match today_s {
+            Some(time) => join(today, time),
+            None => join(self.day_from(today + 1, split(range.end).0 + 1)?, self.time_from(0)?),
+        };
+        (found < range.end).then_some(found)
+    }
+
+    fn last_in(&self, range: Range<Wall>) -> Option<Wall> {
+        if range.is_empty() {
+            return None;
+        }
+        let (today, time) = split(range.end - 1);
+        let today_s = self.day_matches(today).then(|| self.time_until(time)).flatten();
+        let found = match today_s {
+            Some(time) => join(today, time),
+            None => join(self.day_until(today - 1, split(range.start).0)?, self.time_until(DAY - 1)?),
+        };
+        (found >= range.start).then_some(found)
+    }
+
+    // The cost grows with the months of the range, not with the number found.
+    fn count_in(&self, range: Range<Wall>) -> u64 {
+        if range.is_empty() {
+            return 0;
+        }
+        let ((first_day, first_time), (last_day, last_time)) = (split(range.start), split(range.end));
+        let before = |day, time| {
+            if self.day_matches(day) { self.times_before(time) } else { 0 }
+        };
+        let whole_days = self.days_in(first_day..last_day) * self.times_before(DAY);
+        whole_days + before(last_day, last_time) - before(first_day, first_time)
     }
 }
 

@@ -81,6 +81,7 @@ impl ClockChange {
         let effect = effect(schedule, at, before, now);
         let follows_elapsed_time = match schedule {
             Schedule::Cron { expression, .. } => expression.rule() == Rule::WILD,
+            Schedule::Recurrence(recurrence) => recurrence.rule() == Rule::WILD,
             Schedule::Once { .. } | Schedule::Every { .. } => true,
         };
         Some(ClockChange { at, old_wall, new_wall, effect, follows_elapsed_time })
@@ -150,22 +151,23 @@ fn next_change(time_zone: &TimeZone, after: Timestamp) -> Option<(Timestamp, Off
 
 fn effect(schedule: &Schedule, at: Timestamp, before: Offset, now: Offset) -> Effect {
     let jump_s = i64::from(now.seconds() - before.seconds());
-    let expression = match schedule {
-        Schedule::Cron { expression, .. } => expression,
+    let (shown, reached) = (at.as_second() + i64::from(before.seconds()), at.as_second() + i64::from(now.seconds()));
+    // Forward, the clocks leave out what lies between; back, they show it a second time.
+    let between = shown.min(reached)..shown.max(reached);
+    let (rule, (first, count)) = match schedule {
+        Schedule::Cron { expression, .. } => (expression.rule(), expression.walls_between(between)),
+        Schedule::Recurrence(recurrence) => (recurrence.rule(), recurrence.walls_between(between)),
         Schedule::Once { .. } => return Effect::KeepsWallTime,
         Schedule::Every { period, .. } => {
             let divides = (i128::from(jump_s) * 1_000_000) % i128::from(period.micros()) == 0;
             return if divides { Effect::Elapsed } else { Effect::Shifted };
         }
     };
-    let (shown, reached) = (at.as_second() + i64::from(before.seconds()), at.as_second() + i64::from(now.seconds()));
-    // Forward, the clocks leave out what lies between; back, they show it a second time.
-    let (first, count) = expression.walls_between(shown.min(reached)..shown.max(reached));
     let Some(wall) = first.and_then(date_time) else {
-        return if expression.rule() == Rule::WILD { Effect::Elapsed } else { Effect::KeepsWallTime };
+        return if rule == Rule::WILD { Effect::Elapsed } else { Effect::KeepsWallTime };
     };
     let just_before = at - SignedDuration::from_micros(1);
-    match (jump_s > 0, expression.rule()) {
+    match (jump_s > 0, rule) {
         (true, Rule { gap: Gap::AtItsEnd, .. }) if schedule.next_after(just_before) == Some(at) => {
             Effect::AfterGap { wall, count }
         }

@@ -4,7 +4,7 @@
 //! lists at a transition wrong and ends at a missing day. No clock may enter.
 
 use crate::schedule::Invalid;
-use crate::schedule::calendar::{Met, Wall, WallTimes};
+use crate::schedule::calendar::{Met, NamedWalls, Wall, WallTimes};
 use crate::schedule::dialect::{self, Fields, Item};
 use crate::schedule::rule::Rule;
 use crate::schedule::stretch::Occurrences;
@@ -137,13 +137,13 @@ impl CronExpression {
         dialect::read(&self.text).expect("an expression keeps only text that was read before")
     }
 
-    fn in_zone<'a>(&'a self, zone: &'a Zone) -> Occurrences<'a> {
+    fn in_zone<'a>(&'a self, zone: &'a Zone) -> Occurrences<'a, WallTimes> {
         Occurrences { walls: &self.walls, rule: self.rule, time_zone: zone.time_zone() }
     }
 }
 
 /// The whole seconds in `(after, until]`, as far as occurrences go.
-fn seconds(after: Timestamp, until: Timestamp) -> Range<i64> {
+pub(super) fn seconds(after: Timestamp, until: Timestamp) -> Range<i64> {
     let past = |instant: Timestamp| floor(instant).saturating_add(1).clamp(FIRST_SECOND, LAST_SECOND);
     past(after)..past(until)
 }
@@ -152,7 +152,8 @@ fn floor(instant: Timestamp) -> i64 {
     instant.as_second() - i64::from(instant.subsec_nanosecond() < 0)
 }
 
-fn instant(second: i64) -> Timestamp {
+/// A second as an instant.
+pub(super) fn instant(second: i64) -> Timestamp {
     Timestamp::from_second(second).expect("occurrences lie from 1970 to 2199")
 }
 

@@ -1,4 +1,4 @@
-//! Why an instant is no occurrence of a cron line: which of its fields the wall clock does not meet then. It explains what `calendar`
+//! Why an instant is no occurrence of a cron line or of a recurrence rule: which of its fields the wall clock does not meet then. It explains what `calendar`
 //! and `stretch` decide, and decides nothing itself; whether the instant occurs is asked elsewhere. No clock may enter.
 
 use jiff::Timestamp;
@@ -6,6 +6,8 @@ use jiff::civil::DateTime;
 
 use crate::schedule::calendar::Met;
 use crate::schedule::cron::CronExpression;
+use crate::schedule::recurrence::reading::Part;
+use crate::schedule::recurrence::{Outside, Recurrence};
 use crate::schedule::sentence::{month_name, weekday_name};
 use crate::schedule::zone::Zone;
 
@@ -24,6 +26,22 @@ pub enum Field {
     Month,
     /// The day of the week.
     DayOfWeek,
+    /// Every how many days, weeks or the like a rule comes back.
+    Interval,
+    /// The week of the year.
+    WeekOfYear,
+    /// The day of the year.
+    DayOfYear,
+    /// The place among all that a rule names in a week, month or the like.
+    Position,
+    /// The start of a rule.
+    Start,
+    /// The last time of a rule.
+    Until,
+    /// How often a rule comes at all.
+    Count,
+    /// What a rule leaves out.
+    Exception,
 }
 
 impl Field {
@@ -36,6 +54,14 @@ impl Field {
             Field::DayOfMonth => "day_of_month",
             Field::Month => "month",
             Field::DayOfWeek => "day_of_week",
+            Field::Interval => "interval",
+            Field::WeekOfYear => "week_of_year",
+            Field::DayOfYear => "day_of_year",
+            Field::Position => "position",
+            Field::Start => "start",
+            Field::Until => "until",
+            Field::Count => "count",
+            Field::Exception => "exception",
         }
     }
 
@@ -44,6 +70,8 @@ impl Field {
         match self {
             Field::DayOfMonth => "day of the month",
             Field::DayOfWeek => "day of the week",
+            Field::WeekOfYear => "week of the year",
+            Field::DayOfYear => "day of the year",
             other => other.word(),
         }
     }
@@ -54,7 +82,7 @@ impl Field {
 pub struct Unmet {
     /// Which.
     pub field: Field,
-    /// What the line says there, as it is written.
+    /// What the line or the rule says there, as it is written.
     pub wanted: String,
     /// What the clock shows: "10", "Saturday", "March".
     pub shown: String,
@@ -96,6 +124,47 @@ impl Mismatch {
             takes_either_day: restricts_day && restricts_weekday,
         }
     }
+
+    /// Compares the clock at `at` with a recurrence rule.
+    pub fn of_recurrence(recurrence: &Recurrence, at: Timestamp) -> Mismatch {
+        let wall = recurrence.zone().time_zone().to_datetime(at);
+        let parts = recurrence.unmet(wall).into_iter().map(|part| Unmet {
+            field: field_of(part),
+            wanted: recurrence.part_in_words(part),
+            shown: recurrence.shown_for(part, wall),
+        });
+        let outside = recurrence.outside_at(wall, at).map(|outside| {
+            let (field, wanted) = match outside {
+                Outside::BeforeStart => (Field::Start, time(recurrence.start().wall)),
+                Outside::AfterUntil => (Field::Until, recurrence.end_in_words()),
+                Outside::Counted(count) => (Field::Count, count.to_string()),
+                Outside::Excepted => (Field::Exception, time(wall)),
+            };
+            Unmet { field, wanted, shown: time(wall) }
+        });
+        Mismatch { wall, unmet: parts.chain(outside).collect(), takes_either_day: false }
+    }
+}
+
+fn field_of(part: Part) -> Field {
+    match part {
+        Part::Interval => Field::Interval,
+        Part::Months => Field::Month,
+        Part::WeekNumbers => Field::WeekOfYear,
+        Part::YearDays => Field::DayOfYear,
+        Part::MonthDays => Field::DayOfMonth,
+        Part::Weekdays => Field::DayOfWeek,
+        Part::Hours => Field::Hour,
+        Part::Minutes => Field::Minute,
+        Part::Seconds => Field::Second,
+        Part::Positions => Field::Position,
+    }
+}
+
+/// "4 January 2027 at 09:00"
+fn time(wall: DateTime) -> String {
+    let format = if wall.second() == 0 { "%-d %B %Y at %H:%M" } else { "%-d %B %Y at %H:%M:%S" };
+    wall.strftime(format).to_string()
 }
 
 #[cfg(test)]

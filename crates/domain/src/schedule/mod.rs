@@ -8,6 +8,7 @@
 //! - `clock_change` tells what the next change of the clocks does to a schedule, `mismatch` why an instant is no occurrence.
 //! - `bounds` and `excluded` take occurrences away, and `scope` asks a schedule about what is left, `nth` where so
 //!   many of it are reached; `jitter` spreads firings.
+//! - `recurrence` holds the rules that calendars write (`RRULE`), which name wall-clock times as cron lines do.
 //! - `every` reads periods, `zone` names zones and reads instants, `sentence` says a schedule in English.
 
 pub mod bounds;
@@ -20,11 +21,14 @@ pub mod excluded;
 pub mod jitter;
 pub mod mismatch;
 pub(crate) mod nth;
+pub mod recurrence;
 pub mod rule;
 pub mod scope;
 pub mod sentence;
 pub(crate) mod stretch;
 pub mod zone;
+
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -54,6 +58,8 @@ pub enum Schedule {
         /// Whose wall clock.
         zone: zone::Zone,
     },
+    /// At the wall-clock times that a recurrence rule names, in its zone.
+    Recurrence(Arc<recurrence::Recurrence>),
 }
 
 /// Whether the anchor of a grid is its first occurrence.
@@ -82,7 +88,7 @@ pub struct Invalid(pub String);
 impl Schedule {
     /// The first occurrence strictly after `after`; `None` when there is none.
     ///
-    /// Cron occurrences lie from 1970 to the end of 2199 (UTC); grids and one-shots wherever a `Timestamp` can.
+    /// Occurrences of cron lines and of recurrence rules lie from 1970 to the end of 2199 (UTC); grids and one-shots wherever a `Timestamp` can.
     pub fn next_after(&self, after: Timestamp) -> Option<Timestamp> {
         match self {
             Schedule::Once { at } => (*at > after).then_some(*at),
@@ -91,6 +97,7 @@ impl Schedule {
                 period.at(*anchor, k.max(first.lowest_k()))
             }
             Schedule::Cron { expression, zone } => expression.next_after(zone, after),
+            Schedule::Recurrence(recurrence) => recurrence.next_after(after),
         }
     }
 
@@ -104,6 +111,7 @@ impl Schedule {
                 latest.filter(|at| *at > after)
             }
             Schedule::Cron { expression, zone } => expression.latest_in(zone, after, until),
+            Schedule::Recurrence(recurrence) => recurrence.latest_in(after, until),
         }
     }
 
@@ -119,6 +127,7 @@ impl Schedule {
                 u64::try_from(passed(until) - passed(after)).unwrap_or(0)
             }
             Schedule::Cron { expression, zone } => expression.count_in(zone, after, until),
+            Schedule::Recurrence(recurrence) => recurrence.count_in(after, until),
         }
     }
 

@@ -15,38 +15,55 @@ impl Scope {
     ///
     /// Occurrences count here whether they fire or are skipped, so the answer depends on the arguments alone.
     pub fn nth_after(&self, schedule: &Schedule, after: Timestamp, number: u64) -> Option<Timestamp> {
-        let count = |until| self.count_in(schedule, after, until);
+        let count = |after, until| self.count_in(schedule, after, until);
         self::after(after, number, |after| self.next_after(schedule, after), count)
     }
 }
 
-/// The n-th after `after` of what `next_after` names and `count_until` counts from there on.
+/// The n-th after `after` of what `next_after` names and `count_in` counts in `(after, until]`.
+///
+/// No stretch is counted again once it is known to hold too few: counting several schedules costs a step for each of their occurrences.
 pub(crate) fn after(
     after: Timestamp,
     number: u64,
     next_after: impl Fn(Timestamp) -> Option<Timestamp>,
-    count_until: impl Fn(Timestamp) -> u64,
+    count_in: impl Fn(Timestamp, Timestamp) -> u64,
 ) -> Option<Timestamp> {
     if number == 0 {
         return None;
     }
-    let are_enough = |until| count_until(until) >= number;
+    // Until `few` lie as many as `counted`, which are too few.
+    let (mut few, mut counted) = (after, 0);
     let mut enough = next_after(after)?;
     let mut span = FIRST_SPAN;
-    while !are_enough(enough) {
+    loop {
+        let more = count_in(few, enough);
+        if counted + more >= number {
+            break;
+        }
         if enough == Timestamp::MAX {
             return None;
         }
-        enough = enough.checked_add(span).unwrap_or(Timestamp::MAX);
+        (few, counted) = (enough, counted + more);
+        enough = few.checked_add(span).unwrap_or(Timestamp::MAX);
         span = span.checked_mul(2).unwrap_or(SignedDuration::MAX);
     }
-    // From here on there are too few until `few`, and enough until `enough`.
-    let (mut few, mut enough) = (after.as_nanosecond(), enough.as_nanosecond());
-    while few + 1 < enough {
-        let middle = few + (enough - few) / 2;
-        if Timestamp::from_nanosecond(middle).is_ok_and(are_enough) { enough = middle } else { few = middle }
+    let between = |few: Timestamp, enough: Timestamp| {
+        let (few, enough) = (few.as_nanosecond(), enough.as_nanosecond());
+        Timestamp::from_nanosecond(few + (enough - few) / 2).ok().filter(|middle| middle.as_nanosecond() > few)
+    };
+    while let Some(middle) = between(few, enough) {
+        if counted + 1 == number {
+            return next_after(few);
+        }
+        let more = count_in(few, middle);
+        if counted + more >= number {
+            enough = middle;
+        } else {
+            (few, counted) = (middle, counted + more);
+        }
     }
-    Timestamp::from_nanosecond(enough).ok()
+    Some(enough)
 }
 
 #[cfg(test)]

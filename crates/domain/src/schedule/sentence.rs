@@ -38,6 +38,7 @@ pub fn of(schedule: &Schedule) -> String {
         Schedule::Once { at } => once(*at),
         Schedule::Every { period, .. } => every(period),
         Schedule::Cron { expression, .. } => cron(expression),
+        Schedule::Recurrence(recurrence) => recurrence.summary(),
     }
 }
 
@@ -75,7 +76,8 @@ fn moment(at: Timestamp, scope: &Scope) -> String {
     format!("{} at {time}", day(wall.date()))
 }
 
-fn day(date: Date) -> String {
+/// "24 December 2026"
+pub(super) fn day(date: Date) -> String {
     let month = usize::try_from(date.month() - 1).ok().and_then(|month| MONTHS.get(month)).unwrap_or(&"");
     format!("{} {month} {}", date.day(), date.year())
 }
@@ -362,7 +364,9 @@ fn counted(count: u64, unit: &str) -> String {
     if count == 1 { unit.to_owned() } else { format!("{count} {unit}s") }
 }
 
-fn ordinal(number: u8) -> String {
+/// "1st", "22nd"
+pub(super) fn ordinal(number: impl Into<u32>) -> String {
+    let number = number.into();
     let ending = match (number % 10, number % 100) {
         (_, 11..=13) => "th",
         (1, _) => "st",
@@ -374,7 +378,7 @@ fn ordinal(number: u8) -> String {
 }
 
 /// "a", "a and b", "a, b and c"
-fn list<T: ToString>(items: &[T]) -> String {
+pub(super) fn list<T: ToString>(items: &[T]) -> String {
     let words: Vec<String> = items.iter().map(ToString::to_string).collect();
     match words.as_slice() {
         [] => String::new(),

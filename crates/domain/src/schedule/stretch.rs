@@ -7,7 +7,7 @@
 //! such a time. So a fixed time in a gap fires at the first instant after it, one that exists twice on the first pass.
 //! A `Rule` chooses between the two for gaps and for folds, each by itself.
 
-use crate::schedule::calendar::{Wall, WallTimes};
+use crate::schedule::calendar::{NamedWalls, Wall};
 use crate::schedule::rule::{Fold, Gap, Rule};
 use crate::schedule::zone::LAST_SECOND;
 use jiff::Timestamp;
@@ -20,8 +20,8 @@ const MARGIN: i64 = 2 * 86_400;
 pub(crate) const GAP_MAX: i64 = 3 * 3_600;
 
 /// Named wall times on the clock of a zone: the occurrences, as Unix seconds.
-pub(super) struct Occurrences<'a> {
-    pub(super) walls: &'a WallTimes,
+pub(super) struct Occurrences<'a, W> {
+    pub(super) walls: &'a W,
     pub(super) rule: Rule,
     pub(super) time_zone: &'a TimeZone,
 }
@@ -40,7 +40,7 @@ struct Passage {
     fresh_from: Wall,
 }
 
-impl Occurrences<'_> {
+impl<W: NamedWalls> Occurrences<'_, W> {
     /// The first occurrence in the span.
     pub(super) fn first_in(&self, span: Range<i64>) -> Option<i64> {
         let mut start = span.start;
@@ -173,6 +173,7 @@ mod tests {
     use croner::parser::CronParser;
 
     use super::*;
+    use crate::schedule::calendar::WallTimes;
     use crate::schedule::rule::Rule;
 
     fn second(text: &str) -> i64 {

@@ -2,6 +2,10 @@
 //! than fires, so it is shown to whoever puts it into words, and everybody who asks when something occurs asks here. What a
 //! pattern names stands in `schedule`; which trigger fires is decided in `plan`.
 
+use std::sync::Arc;
+
+use jiff::civil::DateTime;
+use jiff::tz::AmbiguousOffset;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::error::Invalid;
@@ -13,6 +17,7 @@ use crate::schedule::every::Period;
 use crate::schedule::excluded::ExcludedDates;
 use crate::schedule::jitter::{Jitter, Share};
 use crate::schedule::nth;
+use crate::schedule::recurrence::{Recurrence, RecurrenceText, Start};
 use crate::schedule::rule::{Fold, Gap, Rule};
 use crate::schedule::scope::{Scope, TakenAway};
 use crate::schedule::sentence;
@@ -63,7 +68,7 @@ impl MaxFires {
 impl Terms {
     /// Those of them that can be said about a pattern like this one.
     pub fn fitting(self, pattern: &ScheduleWish) -> Terms {
-        let is_cron = matches!(pattern, ScheduleWish::Cron(_));
+        let is_on_the_wall = matches!(pattern, ScheduleWish::Cron(_) | ScheduleWish::Recurrence { .. });
         let fitting = match pattern {
             ScheduleWish::RunAt(_) => Terms {
                 jitter: self.jitter,
@@ -71,9 +76,10 @@ impl Terms {
                 misfire: self.misfire,
                 ..Terms::default()
             },
-            ScheduleWish::Every { .. } | ScheduleWish::Cron(_) => self,
+            ScheduleWish::Every { .. } | ScheduleWish::Cron(_) | ScheduleWish::Recurrence { .. } => self,
         };
-        Terms { gap: fitting.gap.filter(|_| is_cron), fold: fitting.fold.filter(|_| is_cron), ..fitting }
+        let (gap, fold) = (fitting.gap.filter(|_| is_on_the_wall), fitting.fold.filter(|_| is_on_the_wall));
+        Terms { gap, fold, ..fitting }
     }
 
     fn refuse_what_does_not_fit(&self, pattern: &ScheduleWish) -> Result<(), Invalid> {
@@ -98,8 +104,7 @@ impl Terms {
         if fitting.max_fires != self.max_fires {
             return refuse("max_fires", "A single time fires once; leave this out.");
         }
-        let wall =
-            "Only cron names times on the wall clock, which its changes can leave out or show twice; leave this out.";
+        let wall = "Only cron and rrule name times on the wall clock, which its changes can leave out or show twice; leave this out.";
         if fitting.gap != self.gap {
             return refuse("gap", wall);
         }
@@ -152,6 +157,12 @@ impl ScheduleDetails {
                 let by_itself = expression.rule();
                 let rule = Rule { gap: gap.unwrap_or(by_itself.gap), fold: fold.unwrap_or(by_itself.fold) };
                 Schedule::Cron { expression: expression.with_rule(rule), zone }
+            }
+            Schedule::Recurrence(recurrence) => {
+                let by_itself = recurrence.rule();
+                let rule = Rule { gap: gap.unwrap_or(by_itself.gap), fold: fold.unwrap_or(by_itself.fold) };
+                let is_same = rule == by_itself;
+                Schedule::Recurrence(if is_same { recurrence } else { Arc::new(recurrence.with_rule(rule)) })
             }
             pattern => pattern,
         };
@@ -212,6 +223,7 @@ impl ScheduleDetails {
     pub fn zone(&self) -> Option<&Zone> {
         match &self.pattern {
             Schedule::Cron { zone, .. } => Some(zone),
+            Schedule::Recurrence(recurrence) => Some(recurrence.zone()),
             Schedule::Once { .. } | Schedule::Every { .. } => self.timezone().or(self.dates_zone()),
         }
     }
@@ -220,6 +232,7 @@ impl ScheduleDetails {
     pub fn told_zone(&self) -> Option<&Zone> {
         match &self.pattern {
             Schedule::Cron { zone, .. } => Some(zone),
+            Schedule::Recurrence(recurrence) => Some(recurrence.zone()),
             Schedule::Once { .. } | Schedule::Every { .. } => self.dates_zone(),
         }
     }
@@ -324,7 +337,7 @@ impl ScheduleDetails {
 
     /// The n-th occurrence strictly after `after`, the next one being the first; `None` when there are fewer, and for 0.
     pub fn nth_after(&self, after: Timestamp, number: u64) -> Option<Timestamp> {
-        nth::after(after, number, |after| self.next_after(after), |until| self.count_in(after, until))
+        nth::after(after, number, |after| self.next_after(after), |after, until| self.count_in(after, until))
     }
 
     /// How often it may fire at most. Occurrences that do not fire do not count, so what is left of them hangs on what has
@@ -409,6 +422,13 @@ pub enum ScheduleWish {
     },
     /// On a cron line.
     Cron(CronExpression),
+    /// On a recurrence rule; from `start_at` on the clock of the schedule's zone, where neither says so from the beginning of the day.
+    Recurrence {
+        /// The rule.
+        text: Box<RecurrenceText>,
+        /// Where it starts to count.
+        start_at: Option<DateTime>,
+    },
 }
 
 impl ScheduleWish {
@@ -435,9 +455,21 @@ impl ScheduleWish {
         if end.is_some_and(|end| end <= now) && current.is_none_or(|current| current.ends_at() != end) {
             return Err(Invalid::new("schedule_details.ends_at", "The end must be in the future."));
         }
-        let zone = timezone.as_ref().or(same.and_then(ScheduleDetails::zone)).unwrap_or(server_zone).clone();
+        let own_zone = self.own_zone(timezone.as_ref())?;
+        let zone = timezone
+            .as_ref()
+            .or(own_zone.as_ref())
+            .or(same.and_then(ScheduleDetails::zone))
+            .unwrap_or(server_zone)
+            .clone();
         let pattern = match (self, same.map(|same| &same.pattern)) {
             (ScheduleWish::Cron(expression), _) => Schedule::Cron { expression, zone: zone.clone() },
+            (ScheduleWish::Recurrence { text, .. }, Some(Schedule::Recurrence(same))) => {
+                Schedule::Recurrence(Arc::new(Recurrence::new(*text, same.start(), zone.clone())))
+            }
+            (ScheduleWish::Recurrence { text, start_at }, _) => {
+                Schedule::Recurrence(Arc::new(recurrence(*text, start_at, zone.clone(), now)?))
+            }
             (_, Some(pattern)) => pattern.clone(),
             (ScheduleWish::RunAt(at), None) if at <= now => {
                 return Err(Invalid::new("schedule_details.run_at", "The time to run at must be in the future."));
@@ -455,6 +487,20 @@ impl ScheduleWish {
         Ok(ScheduleDetails::new(pattern, timezone, terms, zone).with_share(share))
     }
 
+    /// The zone that the wish says by itself.
+    fn own_zone(&self, timezone: Option<&Zone>) -> Result<Option<Zone>, Invalid> {
+        let ScheduleWish::Recurrence { text, .. } = self else { return Ok(None) };
+        let own = text.zone();
+        match (&own, timezone) {
+            (Some(own), Some(timezone)) if own != timezone => {
+                let (own, timezone) = (own.name(), timezone.name());
+                let message = format!("DTSTART is a time in {own}, and this is {timezone}; leave out one of the two.");
+                Err(Invalid::new("schedule_details.timezone", message))
+            }
+            _ => Ok(own),
+        }
+    }
+
     fn is(&self, schedule: &Schedule) -> bool {
         match (self, schedule) {
             (ScheduleWish::RunAt(wished), Schedule::Once { at }) => wished == at,
@@ -467,9 +513,53 @@ impl ScheduleWish {
                 wished.micros() == period.micros() && same_start
             }
             (ScheduleWish::Cron(wished), Schedule::Cron { expression, .. }) => wished.as_str() == expression.as_str(),
+            (ScheduleWish::Recurrence { text, start_at }, Schedule::Recurrence(recurrence)) => {
+                let start = recurrence.start();
+                let same_start = match start_at {
+                    Some(start_at) => start.is_told && *start_at == start.wall,
+                    None => !start.is_told,
+                };
+                text.as_str() == recurrence.text().as_str() && same_start
+            }
             _ => false,
         }
     }
+}
+
+/// A rule that is asked for now.
+fn recurrence(
+    text: RecurrenceText,
+    start_at: Option<DateTime>,
+    zone: Zone,
+    now: Timestamp,
+) -> Result<Recurrence, Invalid> {
+    let refuse = |field: &str, message: String| Err(Invalid::new(format!("schedule_details.{field}"), message));
+    if start_at.is_some() && text.has_start() {
+        return refuse("start_at", "The rule has a DTSTART already; leave out one of the two.".to_owned());
+    }
+    if start_at.is_none() && !text.has_start() && text.counts() {
+        let message = "COUNT counts from a start: give start_at, or a DTSTART line before the rule.";
+        return refuse("start_at", message.to_owned());
+    }
+    let today = zone.time_zone().to_datetime(now).date().at(0, 0, 0, 0);
+    let start = Start { wall: start_at.unwrap_or(today), is_told: start_at.is_some() };
+    let recurrence = Recurrence::new(text, start, zone);
+    let (wall, is_told) = (recurrence.start().wall, start_at.is_some() || recurrence.text().has_start());
+    let field = if start_at.is_some() { "start_at" } else { "rrule" };
+    let offset = recurrence.zone().time_zone().to_ambiguous_timestamp(wall).offset();
+    if is_told && matches!(offset, AmbiguousOffset::Gap { .. }) {
+        let (time, zone) = (wall.strftime("%Y-%m-%d %H:%M"), recurrence.zone().name());
+        return refuse(field, format!("The rule cannot start at {time}: the clocks in {zone} leave that time out."));
+    }
+    if recurrence.next_after(Timestamp::MIN).is_none() {
+        let message = "The rule never occurs before 2200: no day and time are all that it asks for.";
+        return refuse("rrule", message.to_owned());
+    }
+    if recurrence.next_after(now).is_none() {
+        let last = recurrence.latest_in(Timestamp::MIN, now).map(|last| format!(": its last time was {last}"));
+        return refuse("rrule", format!("The rule has ended{}.", last.unwrap_or_default()));
+    }
+    Ok(recurrence)
 }
 
 #[cfg(test)]
@@ -631,6 +721,66 @@ mod tests {
         let without = place(hourly(), Terms::default(), Some(&first), NOW);
         assert_eq!((without.share(), without.is_plain()), (None, true));
         assert!(place(hourly(), terms("10m"), Some(&without), NOW).lacks_share());
+    }
+
+    fn rule(text: &str, start_at: Option<&str>) -> ScheduleWish {
+        let text = Box::new(RecurrenceText::read(text, &Zones::bundled()).expect("a rule"));
+        ScheduleWish::Recurrence { text, start_at: start_at.map(|text| text.parse().expect("a time")) }
+    }
+
+    #[test]
+    fn a_rule_counts_from_its_start_else_from_the_beginning_of_the_day() {
+        let by_itself = place(rule("FREQ=WEEKLY;BYDAY=WE;BYHOUR=9", None), Terms::default(), None, NOW);
+        let next = by_itself.next_after(at(NOW)).expect("it goes on");
+        assert_eq!(next, at("2026-12-02T07:00:00Z"), "Riga's nine o'clock, on the full hour");
+        let later = "2026-12-09T12:34:56Z";
+        assert_eq!(
+            place(rule("FREQ=WEEKLY;BYDAY=WE;BYHOUR=9", None), Terms::default(), Some(&by_itself), later),
+            by_itself
+        );
+        let told = place(rule("FREQ=DAILY;INTERVAL=3", Some("2026-12-02T08:15:00")), Terms::default(), None, NOW);
+        assert_eq!(told.next_after(at("2026-12-02T06:15:00Z")), Some(at("2026-12-05T06:15:00Z")));
+        let dates = place(
+            rule("FREQ=DAILY;INTERVAL=3", Some("2026-12-02T08:15:00")),
+            without(&[date(2026, 12, 5)]),
+            Some(&told),
+            later,
+        );
+        assert_eq!(dates.next_after(at("2026-12-02T06:15:00Z")), Some(at("2026-12-08T06:15:00Z")));
+        let text = "DTSTART;TZID=America/New_York:20261202T090000\nRRULE:FREQ=DAILY";
+        let own = rule(text, None).place(None, Terms::default(), &Zones::utc(), None, at(NOW)).expect("a rule");
+        assert_eq!((own.zone().map(Zone::name), own.timezone()), (Some("America/New_York"), None));
+        assert_eq!(own.next_after(at(NOW)), Some(at("2026-12-02T14:00:00Z")));
+    }
+
+    #[test]
+    fn a_rule_that_cannot_be_placed_is_refused_by_its_field() {
+        let own = "DTSTART;TZID=America/New_York:20261202T090000\nRRULE:FREQ=DAILY";
+        let rows = [
+            (rule(own, None), "timezone", "DTSTART is a time in America/New_York"),
+            (
+                rule("DTSTART:20261202T090000\nRRULE:FREQ=DAILY", Some("2026-12-02T08:15:00")),
+                "start_at",
+                "leave out one",
+            ),
+            (rule("FREQ=DAILY;COUNT=3", None), "start_at", "COUNT counts from a start"),
+            (
+                rule("FREQ=DAILY", Some("2027-03-28T03:30:00")),
+                "start_at",
+                "the clocks in Europe/Riga leave that time out",
+            ),
+            (rule("FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30", None), "rrule", "never occurs before 2200"),
+            (
+                rule("FREQ=DAILY;COUNT=3", Some("2026-11-02T09:00:00")),
+                "rrule",
+                "its last time was 2026-11-04T07:00:00Z",
+            ),
+        ];
+        for (wish, field, expected) in rows {
+            let error = wish.place(Some(riga()), Terms::default(), &Zones::utc(), None, at(NOW)).expect_err(expected);
+            assert_eq!(error.field, format!("schedule_details.{field}"), "{error}");
+            assert!(error.message.contains(expected), "{error}");
+        }
     }
 
     #[test]

@@ -6,7 +6,6 @@ use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::schedule::Invalid;
-use crate::schedule::mismatch::Mismatch;
 use crate::schedule::zone::{Zone, parse_instant, wall_of};
 use crate::trigger::ScheduleDetails;
 
@@ -80,13 +79,13 @@ fn left_out(time_zone: &TimeZone, wall: DateTime, is_asked: bool) -> Option<Cloc
 
 /// The time on the wall that an occurrence at the end of a gap stands for.
 fn stands_for(details: &ScheduleDetails, at: Timestamp) -> Option<ClockNote> {
-    let (expression, zone) = super::line(details)?;
-    if !super::names(details, at) || Mismatch::of(expression, zone, at).unmet.is_empty() {
+    let zone = super::wall_zone(details)?;
+    if !super::names(details, at) || super::mismatch(details, at)?.unmet.is_empty() {
         return None;
     }
     let (before, now) = offsets_around(zone.time_zone(), at);
     let (from, to) = (before.to_datetime(at), now.to_datetime(at));
-    let wall = expression.first_wall_between(from, to)?;
+    let wall = super::first_wall_between(details, from, to)?;
     Some(ClockNote::LeftOut { wall, at, from, to, is_asked: false })
 }
 

@@ -21,6 +21,7 @@ pub mod span;
 mod tests;
 mod verdict;
 
+use jiff::civil::DateTime;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::actor::Actor;
@@ -32,7 +33,6 @@ use crate::occurrence::Reason;
 use crate::overlap::Overlap;
 use crate::plan::{self, Absence};
 use crate::schedule::Schedule;
-use crate::schedule::cron::CronExpression;
 use crate::schedule::mismatch::Mismatch;
 use crate::schedule::zone::Zone;
 use crate::store::{Ledger, LedgerFiring, SkippedView};
@@ -433,11 +433,10 @@ fn not_named(details: &ScheduleDetails, at: Timestamp) -> NotNamed {
         Schedule::Once { at } => NotNamed::AnotherTime(*at),
         Schedule::Every { .. } if pattern(details).latest_in(Timestamp::MIN, at).is_none() => NotNamed::BeforeGrid,
         Schedule::Every { .. } => NotNamed::OffGrid,
-        Schedule::Cron { expression, zone } => {
-            let mismatch = Mismatch::of(expression, zone, at);
-            let is_whole = at.subsec_nanosecond() == 0;
-            if mismatch.unmet.is_empty() && is_whole { NotNamed::SecondPass } else { NotNamed::Cron(mismatch) }
-        }
+        Schedule::Cron { .. } | Schedule::Recurrence(_) => match mismatch(details, at) {
+            Some(mismatch) if !mismatch.unmet.is_empty() || at.subsec_nanosecond() != 0 => NotNamed::Cron(mismatch),
+            _ => NotNamed::SecondPass,
+        },
     }
 }
 
@@ -447,6 +446,7 @@ fn rule(details: &ScheduleDetails) -> String {
         Schedule::Once { .. } => "once".to_owned(),
         Schedule::Every { period, .. } => format!("every {}", period.as_str()),
         Schedule::Cron { expression, .. } => expression.as_str().to_owned(),
+        Schedule::Recurrence(recurrence) => recurrence.summary(),
     }
 }
 
@@ -472,10 +472,29 @@ fn names(details: &ScheduleDetails, at: Timestamp) -> bool {
     next_after(details, just_before(at)) == Some(at)
 }
 
-/// The cron line of a schedule and its zone.
-fn line(details: &ScheduleDetails) -> Option<(&CronExpression, &Zone)> {
+/// The zone of a schedule that names times on the wall.
+fn wall_zone(details: &ScheduleDetails) -> Option<&Zone> {
     match pattern(details) {
-        Schedule::Cron { expression, zone } => Some((expression, zone)),
+        Schedule::Cron { zone, .. } => Some(zone),
+        Schedule::Recurrence(recurrence) => Some(recurrence.zone()),
+        Schedule::Once { .. } | Schedule::Every { .. } => None,
+    }
+}
+
+/// What stands between an instant and what a schedule names on the wall.
+fn mismatch(details: &ScheduleDetails, at: Timestamp) -> Option<Mismatch> {
+    match pattern(details) {
+        Schedule::Cron { expression, zone } => Some(Mismatch::of(expression, zone, at)),
+        Schedule::Recurrence(recurrence) => Some(Mismatch::of_recurrence(recurrence, at)),
+        Schedule::Once { .. } | Schedule::Every { .. } => None,
+    }
+}
+
+/// The first time on the wall that a schedule names from `from` on and before `to`.
+fn first_wall_between(details: &ScheduleDetails, from: DateTime, to: DateTime) -> Option<DateTime> {
+    match pattern(details) {
+        Schedule::Cron { expression, .. } => expression.first_wall_between(from, to),
+        Schedule::Recurrence(recurrence) => recurrence.first_wall_between(from, to),
         Schedule::Once { .. } | Schedule::Every { .. } => None,
     }
 }

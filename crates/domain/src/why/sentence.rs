@@ -471,7 +471,17 @@ impl Account {
                     false => mismatch.unmet.iter().collect(),
                 };
                 let words = unmet.iter().map(|unmet| {
-                    format!("Let the {} ({}) take {} as well.", unmet.field.name(), unmet.wanted, unmet.shown)
+                    let Unmet { field, wanted, shown } = unmet;
+                    match field {
+                        Field::Start => "Let the rule start earlier, with start_at or DTSTART.".to_owned(),
+                        Field::Until => "Move UNTIL to a later time, or leave it out.".to_owned(),
+                        Field::Count => "Raise COUNT, or leave it out.".to_owned(),
+                        Field::Exception => format!("Take {wanted} out of the EXDATE lines."),
+                        Field::Interval => {
+                            "Let the rule start in another of them, or make INTERVAL smaller.".to_owned()
+                        }
+                        field => format!("Let the {} ({wanted}) take {shown} as well.", field.name()),
+                    }
                 });
                 words.collect()
             }
@@ -518,7 +528,13 @@ fn unmet(mismatch: &Mismatch) -> String {
     let days = |unmet: &&Unmet| matches!(unmet.field, Field::DayOfMonth | Field::DayOfWeek);
     let mut clauses: Vec<String> = Vec::new();
     for unmet in mismatch.unmet.iter().filter(|unmet| !(mismatch.takes_either_day && days(unmet))) {
-        clauses.push(format!("the {}, {}, does not match {}", unmet.field.name(), unmet.shown, unmet.wanted));
+        clauses.push(match unmet.field {
+            Field::Start => format!("it starts only with {}", unmet.wanted),
+            Field::Until => format!("its last time is {} at the latest", unmet.wanted),
+            Field::Count => format!("it has come {} times before, which is all", unmet.wanted),
+            Field::Exception => format!("{} is one of its exceptions", unmet.wanted),
+            field => format!("the {}, {}, does not match {}", field.name(), unmet.shown, unmet.wanted),
+        });
     }
     if mismatch.takes_either_day
         && let [.., day, weekday] = &mismatch.unmet.iter().filter(days).collect::<Vec<_>>()[..]

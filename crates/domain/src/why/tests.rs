@@ -11,9 +11,11 @@ use crate::id::{EventId, TriggerId, UserId};
 use crate::occurrence::Skipped;
 use crate::schedule::FirstFiring;
 use crate::schedule::bounds::Bounds;
+use crate::schedule::cron::CronExpression;
 use crate::schedule::every::Period;
 use crate::schedule::excluded::ExcludedDates;
 use crate::schedule::jitter::{Jitter, Share};
+use crate::schedule::recurrence::{Recurrence, RecurrenceText, Start};
 use crate::schedule::zone::Zones;
 use crate::trigger::{MaxFires, Pause, Terms, Trigger};
 
@@ -63,6 +65,7 @@ impl Case {
     fn of(schedule: Option<Schedule>) -> Case {
         let zone = match &schedule {
             Some(Schedule::Cron { zone, .. }) => zone.clone(),
+            Some(Schedule::Recurrence(recurrence)) => recurrence.zone().clone(),
             _ => Zones::utc(),
         };
         let definition = Definition {
@@ -584,6 +587,54 @@ fn a_cron_line_says_which_of_its_fields_is_not_met_and_what_to_change() {
         "no_occurrence",
         "\"0 9 * * MON-FRI\" does not name Mon 23 Nov 2026 15:00 Europe/Riga: the hour, 15, does not match 9; the first that counts is Tue 24 Nov 2026 09:00.",
     );
+}
+
+#[test]
+fn a_rule_says_which_of_its_parts_is_not_met_and_what_to_change() {
+    let rule = |text: &str| {
+        let text = RecurrenceText::read(text, &Zones::bundled()).expect("a rule");
+        let start = Start { wall: jiff::civil::date(2026, 11, 23).at(9, 0, 0, 0), is_told: true };
+        Case::of(Some(Schedule::Recurrence(std::sync::Arc::new(Recurrence::new(text, start, zone("Europe/Riga"))))))
+    };
+    let told = |text: &str, at: &str| {
+        let account = rule(text).account(at);
+        assert_eq!(account.verdict.word(), "no_occurrence", "{text} at {at}");
+        (account.sentence(), account.advice())
+    };
+    let (sentence, advice) = told("FREQ=WEEKLY;INTERVAL=2;BYDAY=MO,WE", "2026-11-30 09:00");
+    assert_eq!(
+        sentence,
+        "\"Every second week on Monday and Wednesday at 09:00, counted from 23 November 2026\" does not name Mon 30 Nov 2026 09:00 Europe/Riga: the interval, 1 week after the start, does not match every second week from 23 November 2026; its neighbours are Wed 25 Nov 2026 09:00 and Mon 7 Dec 2026 09:00."
+    );
+    assert_eq!(advice, ["Let the rule start in another of them, or make INTERVAL smaller."]);
+    let rows = [
+        ("FREQ=DAILY;BYDAY=MO", "2026-11-28 09:00", "the day of the week, Saturday, does not match Monday"),
+        (
+            "FREQ=MONTHLY;BYDAY=1FR",
+            "2026-11-27 09:00",
+            "the day of the week, the 4th Friday, does not match the first Friday",
+        ),
+        ("FREQ=YEARLY;BYWEEKNO=20;BYDAY=SA", "2026-11-28 09:00", "the week of the year, 48, does not match 20"),
+        ("FREQ=YEARLY;BYYEARDAY=1", "2026-11-28 09:00", "the day of the year, 332, does not match 1"),
+        ("FREQ=MONTHLY;BYMONTHDAY=-1", "2026-11-28 09:00", "the day of the month, 28, does not match -1"),
+        ("FREQ=DAILY;BYMONTH=1", "2026-11-28 09:00", "the month, November, does not match January"),
+        ("FREQ=DAILY", "2026-11-28 10:30", "the hour, 10, does not match 9, and the minute, 30, does not match 0"),
+        ("FREQ=MONTHLY;BYDAY=MO,FR;BYSETPOS=-1", "2026-11-27 09:00", "the position, 8, does not match -1"),
+        ("FREQ=DAILY;COUNT=2", "2026-11-28 09:00", "it has come 2 times before, which is all"),
+        ("FREQ=DAILY;UNTIL=20261125", "2026-11-28 09:00", "its last time is 25 November 2026 at the latest"),
+        (
+            "RRULE:FREQ=DAILY\nEXDATE:20261128T090000",
+            "2026-11-28 09:00",
+            "28 November 2026 at 09:00 is one of its exceptions",
+        ),
+    ];
+    for (text, at, clause) in rows {
+        let (sentence, advice) = told(text, at);
+        assert!(sentence.contains(&format!(": {clause};")), "{sentence}");
+        assert!(!advice.is_empty(), "{text}");
+    }
+    let later = rule("DTSTART:20261201T090000\nRRULE:FREQ=DAILY").account("2026-11-28 09:00");
+    assert!(later.sentence().contains("it starts only with 1 December 2026 at 09:00"), "{}", later.sentence());
 }
 
 #[test]

@@ -25,7 +25,7 @@ pub enum Timing {
 /// Why an instant is not named by a schedule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NotNamed {
-    /// The wall clock does not show what the cron line says.
+    /// The wall clock does not show what the cron line or the rule says.
     Cron(Mismatch),
     /// It does, but has shown it before, and the line fires at the first time only.
     SecondPass,

@@ -358,3 +358,36 @@ fn a_window_to_spread_over_is_kept_shown_and_refused_at_its_field() {
     let page = local.get("/ui/triggers/1").body;
     assert!(page.contains("At 09:00, Monday to Friday") && !page.contains("spread over"), "{page}");
 }
+
+#[test]
+fn a_calendar_rule_is_previewed_made_shown_and_changed() {
+    let server = Setup::new().flag("--open").serve();
+    let local = Person::nobody(&server);
+    let rule = "FREQ=WEEKLY;INTERVAL=2;BYDAY=MO,WE";
+    let typed = [("kind", "rrule"), ("rrule", rule), ("rrule_start", "2031-01-06T09:00"), ("timezone", "Europe/Riga")];
+    let told = "Every second week on Monday and Wednesday at 09:00, counted from 6 January 2031";
+    let checked = local.post("/ui/triggers/check", &typed).body;
+    assert!(checked.contains(told) && checked.contains("Mon 2031-01-20"), "{checked}");
+    let made = local.post("/ui/triggers", &typed);
+    assert_eq!((made.status, made.location.as_str()), (303, "/ui/triggers/1?done=created"), "{}", made.body);
+    assert!(local.get("/ui/triggers/1").body.contains(told));
+    assert!(local.get("/ui/triggers?kind=rrule").body.contains("/ui/triggers/1"));
+    assert!(!local.get("/ui/triggers?kind=cron").body.contains("/ui/triggers/1\""));
+    let form = local.get("/ui/triggers/1/edit").body;
+    assert_eq!(value_of(&form, "rrule_start"), "2031-01-06T09:00:00");
+    assert!(form.contains(&format!("\n{rule}</textarea>")), "{form}");
+    let pasted = "DTSTART;TZID=America/New_York:20310105T090000\r\nRRULE:FREQ=DAILY;COUNT=3";
+    let changed = local.post("/ui/triggers/1/edit", &[("kind", "rrule"), ("rrule", pasted), ("id", "1")]);
+    assert_eq!(changed.status, 303, "{}", changed.body);
+    let page = local.get("/ui/triggers/1").body;
+    assert!(page.contains("Every day at 09:00, 3 times") && page.contains("America/New_York"), "{page}");
+
+    for (wrong, field) in
+        [(("rrule", "FREQ=WEEKLY;BYDAY=MONDAY"), "rrule"), (("rrule_start", "2031-03-30T03:30"), "rrule_start")]
+    {
+        let typed = typed.iter().filter(|(name, _)| *name != wrong.0).copied().chain([wrong]).collect::<Vec<_>>();
+        let refused = local.post("/ui/triggers", &typed);
+        assert_eq!(refused.status, 422, "{}", refused.body);
+        assert!(refused.body.contains(&format!("id=\"{field}-error\"")), "{}", refused.body);
+    }
+}

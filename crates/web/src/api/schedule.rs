@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
-use jiff::civil::Date;
+use jiff::civil::{Date, DateTime};
 use oncue_domain::backlog::BACKLOG_MAX;
 use oncue_domain::error::Invalid;
 use oncue_domain::misfire::{Bounds, Misfire};
@@ -13,8 +13,9 @@ use oncue_domain::schedule::cron::CronExpression;
 use oncue_domain::schedule::every::Period;
 use oncue_domain::schedule::excluded::ExcludedDates;
 use oncue_domain::schedule::jitter::Jitter;
+use oncue_domain::schedule::recurrence::RecurrenceText;
 use oncue_domain::schedule::rule::{Fold, Gap};
-use oncue_domain::schedule::zone::Zone;
+use oncue_domain::schedule::zone::{Zone, parse_instant, wall_of};
 use oncue_domain::schedule::{FirstFiring, Schedule};
 use oncue_domain::trigger::{Armed, MaxFires, ScheduleDetails, ScheduleWish, Terms};
 use serde::{Deserialize, Serialize};
@@ -28,10 +29,12 @@ use crate::extract::{Fields, JsonBody};
 use crate::fault::{Fault, Problem};
 use crate::openapi::MakingErrors;
 
+/// What a schedule has exactly one of.
+const PATTERNS: [&str; 4] = ["run_at", "every", "cron", "rrule"];
 /// How many occurrences are shown when nobody says.
 const COUNT_UNASKED: usize = 5;
 
-/// When a scheduled trigger fires: exactly one of `run_at`, `every` and `cron`.
+/// When a scheduled trigger fires: exactly one of `run_at`, `every`, `cron` and `rrule`.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[schema(as = ScheduleDetails, example = json!({"cron": "0 9 * * 1-5", "timezone": "Europe/Riga"}))]
 pub(crate) struct ScheduleDocument {
@@ -51,19 +54,24 @@ pub(crate) struct ScheduleDocument {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "0 9 * * 1-5")]
     cron: Option<String>,
+    /// A recurrence rule as calendars write it (RFC 5545), alone or with lines `DTSTART` and `EXDATE` (docs/rrule.md). Without a `DTSTART`
+    /// it counts from `start_at`, and without that from the beginning of the day on which it is made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "FREQ=WEEKLY;INTERVAL=2;BYDAY=MO,WE;BYHOUR=9;BYMINUTE=0")]
+    rrule: Option<String>,
     /// An IANA time zone; without it the server's.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "Europe/Riga")]
     timezone: Option<String>,
-    /// From then on `every` and `cron` count; an occurrence before does not exist. It moves no grid: that is `start_at`.
+    /// From then on `every`, `cron` and `rrule` count; an occurrence before does not exist. It moves no grid: that is `start_at`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "2027-01-01T00:00:00Z")]
     starts_at: Option<String>,
-    /// Until then `every` and `cron` count; an occurrence at this time or after it does not exist.
+    /// Until then `every`, `cron` and `rrule` count; an occurrence at this time or after it does not exist.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "2028-01-01T00:00:00Z")]
     ends_at: Option<String>,
-    /// Dates on which `every` and `cron` do not occur, by the calendar of the schedule's zone: `YYYY-MM-DD`, at most 1 000.
+    /// Dates on which `every`, `cron` and `rrule` do not occur, by the calendar of the schedule's zone: `YYYY-MM-DD`, at most 1 000.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = json!(["2027-12-24", "2027-12-25"]))]
     excluded_dates: Option<Vec<String>>,
@@ -72,17 +80,17 @@ pub(crate) struct ScheduleDocument {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "5m")]
     jitter: Option<String>,
-    /// What `cron` does with times that the clocks leave out: `at_its_end` fires once as the gap ends, `left_out` not at all. Without it the line
-    /// decides (docs/cron.md).
+    /// What `cron` and `rrule` do with times that the clocks leave out: `at_its_end` fires once as the gap ends, `left_out` not at all. Without it
+    /// the line decides (docs/cron.md, docs/rrule.md).
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "left_out")]
     gap: Option<String>,
-    /// What `cron` does with times that the clocks show twice: `first_pass` fires once, `both_passes` both times. Without it the line
-    /// decides (docs/cron.md).
+    /// What `cron` and `rrule` do with times that the clocks show twice: `first_pass` fires once, `both_passes` both times. Without it the
+    /// line decides (docs/cron.md, docs/rrule.md).
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "first_pass")]
     fold: Option<String>,
-    /// How often `every` or `cron` fires at most, counted from when it is first said: 1 to 1 000 000 000. What is missed or skipped does
+    /// How often `every`, `cron` or `rrule` fires at most, counted from when it is first said: 1 to 1 000 000 000. What is missed or skipped does
     /// not count, nor do tests.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = 10, minimum = 1, maximum = 1_000_000_000)]
@@ -148,6 +156,7 @@ impl ScheduleDocument {
             every: None,
             start_at: None,
             cron: None,
+            rrule: None,
             timezone: details.timezone().map(|zone| zone.name().to_owned()),
             starts_at: terms.bounds.starts_at().map(time),
             ends_at: terms.bounds.ends_at().map(time),
@@ -166,6 +175,10 @@ impl ScheduleDocument {
                 document.start_at = (*first == FirstFiring::AtAnchor).then(|| time(*anchor));
             }
             Schedule::Cron { expression, .. } => document.cron = Some(expression.as_str().to_owned()),
+            Schedule::Recurrence(recurrence) => {
+                document.rrule = Some(recurrence.text().as_str().to_owned());
+                document.start_at = recurrence.told_start().map(time);
+            }
         }
         document
     }
@@ -182,33 +195,51 @@ pub(crate) struct ReadWish {
 pub(crate) fn read_wish(app: &Shared, inner: &mut Fields) -> ReadWish {
     let timezone = inner.take_with("timezone", |name| app.zones.get(name));
     let zone = timezone.clone().unwrap_or_else(|| app.settings.zone.clone());
-    let named: Vec<&str> = ["run_at", "every", "cron"].into_iter().filter(|name| inner.has(name)).collect();
+    let named: Vec<&str> = PATTERNS.into_iter().filter(|name| inner.has(name)).collect();
     let wish = match named.as_slice() {
         ["run_at"] => inner.take_instant("run_at", &zone).map(ScheduleWish::RunAt),
         ["every"] => inner
             .take_with("every", Period::parse)
             .map(|period| ScheduleWish::Every { period, start_at: inner.take_instant("start_at", &zone) }),
         ["cron"] => inner.take_with("cron", CronExpression::parse).map(ScheduleWish::Cron),
+        ["rrule"] => inner.take_with("rrule", |text| RecurrenceText::read(text, &app.zones)).map(|text| {
+            let start_at = inner.take_with("start_at", |text| wall_start(text, &zone));
+            ScheduleWish::Recurrence { text: Box::new(text), start_at }
+        }),
         [] => {
-            inner.fail("", "A schedule has exactly one of run_at, every and cron.");
+            inner.fail("", "A schedule has exactly one of run_at, every, cron and rrule.");
             None
         }
         several => {
             let several = several.join(" and ");
-            inner.ignore(&["run_at", "every", "cron"]);
-            inner.fail("", format!("A schedule has exactly one of run_at, every and cron; this one has {several}."));
+            inner.ignore(&PATTERNS);
+            inner.fail(
+                "",
+                format!("A schedule has exactly one of run_at, every, cron and rrule; this one has {several}."),
+            );
             None
         }
     };
     if wish.is_none() && inner.errors.is_empty() {
-        inner.fail("", "A schedule has exactly one of run_at, every and cron; null is none of them.");
+        inner.fail("", "A schedule has exactly one of run_at, every, cron and rrule; null is none of them.");
     }
-    if inner.has("start_at") && !matches!(wish, Some(ScheduleWish::Every { .. })) && inner.errors.is_empty() {
-        inner.fail("start_at", "Only every has a start_at.");
+    let starts = matches!(wish, Some(ScheduleWish::Every { .. } | ScheduleWish::Recurrence { .. }));
+    if inner.has("start_at") && !starts && inner.errors.is_empty() {
+        inner.fail("start_at", "Only every and rrule have a start_at.");
     }
     inner.ignore(&["start_at"]);
     let terms = read_terms(inner, &zone);
     ReadWish { wish, timezone, terms }
+}
+
+/// Reads where a rule starts: on the clock of its zone, and to the second.
+fn wall_start(text: &str, zone: &Zone) -> Result<DateTime, String> {
+    let instant = parse_instant(text, zone).map_err(|error| error.to_string())?;
+    let wall = wall_of(text).unwrap_or_else(|| zone.time_zone().to_datetime(instant));
+    if wall.subsec_nanosecond() != 0 {
+        return Err("A rule starts at a whole second; leave out the fraction.".to_owned());
+    }
+    Ok(wall)
 }
 
 /// Reads what is said beside the pattern; null is nothing, like what is left out.
@@ -376,7 +407,7 @@ pub(crate) async fn preview(State(app): State<App>, _: Reader, body: JsonBody) -
             Some(read)
         }
         None => {
-            fields.fail("schedule_details", "This is needed: exactly one of run_at, every and cron.");
+            fields.fail("schedule_details", "This is needed: exactly one of run_at, every, cron and rrule.");
             None
         }
     };

@@ -229,7 +229,10 @@ pub(super) fn define(
     }
     match kind {
         Some(Kind::Scheduled) if definition.schedule.is_none() && fields.errors.is_empty() => {
-            fields.fail("schedule_details", "A scheduled trigger needs exactly one of run_at, every and cron here.");
+            fields.fail(
+                "schedule_details",
+                "A scheduled trigger needs exactly one of run_at, every, cron and rrule here.",
+            );
         }
         Some(Kind::Api) if definition.schedule.is_some() => {
             fields.fail("schedule_details", "An api trigger has no schedule; leave this out.");

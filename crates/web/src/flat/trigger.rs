@@ -90,7 +90,7 @@ impl View {
                 Some(Schedule::Every { period, anchor, first }) => {
                     ((*first == FirstFiring::AtAnchor).then_some(*anchor), true, period.whole_seconds())
                 }
-                Some(Schedule::Cron { .. }) => (next_at, true, 0),
+                Some(Schedule::Cron { .. } | Schedule::Recurrence(_)) => (next_at, true, 0),
             };
         View {
             name: definition.name.clone().unwrap_or_default(),
@@ -216,7 +216,7 @@ fn apply(
     // What was read can be put back. A cron line cannot be said here, and what is shown as its `schedule` moves on by
     // itself; it stands as long as nothing else about the schedule is changed.
     let stands = before.is_some_and(|view| {
-        let shown = if is_cron(&definition) { after.schedule } else { view.schedule };
+        let shown = if shows_next(&definition) { after.schedule } else { view.schedule };
         View { name: String::new(), schedule: shown, ..view.clone() } == after
     });
     if !stands && kind == Kind::Scheduled {
@@ -257,8 +257,10 @@ fn apply(
     Ok(definition)
 }
 
-fn is_cron(definition: &Definition) -> bool {
-    matches!(definition.schedule.as_ref().map(ScheduleDetails::pattern), Some(Schedule::Cron { .. }))
+/// Whether what is shown as its schedule is its next occurrence, because this surface cannot say the pattern.
+fn shows_next(definition: &Definition) -> bool {
+    let pattern = definition.schedule.as_ref().map(ScheduleDetails::pattern);
+    matches!(pattern, Some(Schedule::Cron { .. } | Schedule::Recurrence(_)))
 }
 
 fn place(app: &App, view: &View, definition: &Definition, now: Timestamp) -> Result<Option<ScheduleDetails>, Fault> {

@@ -225,6 +225,11 @@ impl Writer<'_> {
             Schedule::Cron { expression, .. } => {
                 format!("{summary} ({}), {}", expression.as_str(), zone_of(self.app, details).name())
             }
+            Schedule::Recurrence(recurrence) => {
+                let start = recurrence.start().wall.strftime("%-d %B %Y at %H:%M:%S");
+                let zone = zone_of(self.app, details).name();
+                format!("{summary} ({}), from {start}, {zone}", recurrence.text().as_str())
+            }
             Schedule::Once { at } => format!("Once at {}", absolute(*at, self.zone)),
         }
     }

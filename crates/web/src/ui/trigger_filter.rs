@@ -29,8 +29,13 @@ const fn choice(word: &'static str, title: &'static str) -> Choice {
 }
 
 /// What makes a trigger fire.
-pub(crate) const KINDS: [Choice; 4] =
-    [choice("once", "Once"), choice("every", "Every"), choice("cron", "Cron"), choice("api", "API call")];
+pub(crate) const KINDS: [Choice; 5] = [
+    choice("once", "Once"),
+    choice("every", "Every"),
+    choice("cron", "Cron"),
+    choice("rrule", "Calendar rule"),
+    choice("api", "API call"),
+];
 
 /// Where a trigger stands. `active` are all that will fire by themselves or when called, whatever went wrong with them.
 pub(crate) const STATES: [Choice; 10] = [
@@ -184,6 +189,7 @@ fn kind_of(head: &TriggerHead) -> &'static str {
         Some(Schedule::Once { .. }) => "once",
         Some(Schedule::Every { .. }) => "every",
         Some(Schedule::Cron { .. }) => "cron",
+        Some(Schedule::Recurrence(_)) => "rrule",
         None => "api",
     }
 }
@@ -199,8 +205,10 @@ fn is_about(head: &TriggerHead, words: &[String]) -> bool {
     };
     if let Some(details) = &head.schedule {
         add(&details.summary());
-        if let Schedule::Cron { expression, .. } = details.pattern() {
-            add(expression.as_str());
+        match details.pattern() {
+            Schedule::Cron { expression, .. } => add(expression.as_str()),
+            Schedule::Recurrence(recurrence) => add(recurrence.text().as_str()),
+            Schedule::Once { .. } | Schedule::Every { .. } => {}
         }
         if let Some(zone) = details.told_zone() {
             add(zone.name());

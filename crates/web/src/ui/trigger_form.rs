@@ -57,6 +57,9 @@ pub(crate) struct TriggerForm {
     pub(crate) every: String,
     pub(crate) start_at: String,
     pub(crate) cron: String,
+    pub(crate) rrule: String,
+    /// Where the rule starts, on the clock of the trigger's zone; empty where it says so itself, or from today on.
+    pub(crate) rrule_start: String,
     pub(crate) timezone: String,
     pub(crate) terms: TermsForm,
     pub(crate) payload: String,
@@ -87,7 +90,7 @@ impl TriggerForm {
     /// A form filled from an address. Only what says when it fires: a link shall not put an address to send to, or words,
     /// into somebody's form.
     pub(crate) fn from_query(query: &mut Query) -> TriggerForm {
-        const TAKEN: [&str; 6] = ["kind", "run_at", "every", "start_at", "cron", "timezone"];
+        const TAKEN: [&str; 8] = ["kind", "run_at", "every", "start_at", "cron", "rrule", "rrule_start", "timezone"];
         let fields = TAKEN
             .into_iter()
             .chain(TermsForm::NAMES)
@@ -142,6 +145,14 @@ impl TriggerForm {
                 form.kind = "cron".to_owned();
                 form.cron = expression.as_str().to_owned();
             }
+            Schedule::Recurrence(recurrence) => {
+                form.kind = "rrule".to_owned();
+                form.rrule = recurrence.text().as_str().to_owned();
+                let start = recurrence.start();
+                if start.is_told {
+                    form.rrule_start = start.wall.strftime("%Y-%m-%dT%H:%M:%S").to_string();
+                }
+            }
         }
         form
     }
@@ -168,6 +179,8 @@ impl TriggerForm {
             every: take("every"),
             start_at: take("start_at"),
             cron: take("cron"),
+            rrule: take("rrule").replace("\r\n", "\n"),
+            rrule_start: take("rrule_start"),
             timezone: take("timezone"),
             terms: TermsForm::read(&mut take),
             // Browsers end the lines of a text field their own way.
@@ -210,6 +223,7 @@ impl TriggerForm {
             "once" => self.run_at.is_empty(),
             "every" => self.every.is_empty(),
             "cron" => self.cron.is_empty(),
+            "rrule" => self.rrule.is_empty(),
             _ => false,
         }
     }
@@ -225,12 +239,19 @@ impl TriggerForm {
             (TriggerForm::of(definition, trigger_zone(app, definition.schedule.as_ref())), definition)
         });
         let (json, wrong) = self.to_json(shown.as_ref().map(|(form, definition)| (form, *definition)));
+        // Rules and periods start in fields of their own.
+        let own_field = |mut error: Invalid| {
+            if self.kind == "rrule" && error.field == "schedule_details.start_at" {
+                error.field = "schedule_details.rrule_start".to_owned();
+            }
+            error
+        };
         match read_definition(app, json.as_bytes(), before, before, now) {
             Ok(definition) if wrong.is_empty() => Ok(definition),
             Ok(_) => Err(Fault::Invalid(wrong)),
             Err(Fault::Invalid(mut errors)) => {
                 errors.extend(wrong);
-                Err(Fault::Invalid(errors))
+                Err(Fault::Invalid(errors.into_iter().map(own_field).collect()))
             }
             Err(fault) => Err(fault),
         }
@@ -293,7 +314,7 @@ impl TriggerForm {
 
     fn kind_word(&self) -> Value {
         match self.kind.as_str() {
-            "once" | "every" | "cron" => "scheduled".into(),
+            "once" | "every" | "cron" | "rrule" => "scheduled".into(),
             other => some(other),
         }
     }
@@ -305,6 +326,8 @@ impl TriggerForm {
             "every" if self.start_at.is_empty() => &[("every", &self.every)],
             "every" => &[("every", &self.every), ("start_at", &self.start_at)],
             "cron" => &[("cron", &self.cron)],
+            "rrule" if self.rrule_start.is_empty() => &[("rrule", &self.rrule)],
+            "rrule" => &[("rrule", &self.rrule), ("start_at", &self.rrule_start)],
             _ => return None,
         };
         if before.is_some_and(|(shown, _)| self.shows_same_schedule(shown)) {
@@ -335,6 +358,7 @@ impl TriggerForm {
         let fits = match self.kind.as_str() {
             "once" => is_same_wall(&self.run_at, &shown.run_at),
             "every" => self.every == shown.every && is_same_wall(&self.start_at, &shown.start_at),
+            "rrule" => self.rrule == shown.rrule && is_same_wall(&self.rrule_start, &shown.rrule_start),
             _ => self.cron == shown.cron,
         };
         let same_terms = self.terms.says_same(&shown.terms, &self.kind);

@@ -1,13 +1,16 @@
 //! What is asked at a transition: times around what the clocks leave out or show twice, daily, on weekdays, on days of the month
-//! and at its end; lines that follow elapsed time; a grid; and a time written without an offset.
+//! and at its end; lines that follow elapsed time; rules as calendars write them; a grid; and a time written without an offset.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::{Span, Timestamp};
 use oncue_domain::schedule::cron::CronExpression;
 use oncue_domain::schedule::every::Period;
+use oncue_domain::schedule::recurrence::{Recurrence, RecurrenceText, Start};
 use oncue_domain::schedule::rule::{Fold, Gap, Rule};
-use oncue_domain::schedule::zone::{Zone, parse_instant};
+use oncue_domain::schedule::zone::{Zone, Zones, parse_instant};
 use oncue_domain::schedule::{FirstFiring, Schedule};
 
 use super::oracle::{Face, Walk};
@@ -67,6 +70,14 @@ pub(super) fn check(zone: &Zone, window: &[Transition], expressions: &mut Expres
         let expected = walk.firings(rule, &*names);
         let schedule = Schedule::Cron { expression: expressions.read(&text).with_rule(rule), zone: zone.clone() };
         compare(&schedule, &walk, &expected, &edges, &format!("{} by {rule:?}", context(&text)));
+    }
+    let start = Face::of(first.at + first.before - reach).date.saturating_sub(Span::new().days(3));
+    for (Line { text, rule, names }, choice) in window.iter().flat_map(|transition| rules_at(*transition)) {
+        let expected = walk.firings(choice.unwrap_or(rule), &*names);
+        let recurrence = recurrence(&text, start.at(0, 0, 0, 0), zone);
+        assert_eq!(recurrence.rule(), rule, "{text}");
+        let recurrence = choice.map_or(recurrence.clone(), |choice| recurrence.with_rule(choice));
+        compare(&Schedule::Recurrence(Arc::new(recurrence)), &walk, &expected, &edges, &context(&text));
     }
     grid(&walk, &edges);
     for wall in walls {
@@ -140,6 +151,41 @@ fn lines_by_choice(transition: Transition) -> Vec<(Line, Rule)> {
         }
     }
     lines
+}
+
+/// Rules that name such times, with what they do by themselves and what is chosen instead: by their standard what is left out does not occur.
+fn rules_at(transition: Transition) -> Vec<(Line, Option<Rule>)> {
+    let walls = walls_at(transition);
+    let Face { minute, hour, weekday, .. } = Face::of(walls[walls.len() / 2]);
+    let by_the_day = Rule { gap: Gap::LeftOut, fold: Fold::FirstPass };
+    let day = ["SU", "MO", "TU", "WE", "TH", "FR", "SA"][usize::from(weekday.to_sunday_zero_offset().unsigned_abs())];
+    let at = format!("BYHOUR={hour};BYMINUTE={minute}");
+    let is_then = move |face: &Face| face.minute == minute && face.hour == hour;
+    let every_day = || line(format!("FREQ=DAILY;{at}"), by_the_day, is_then);
+    vec![
+        (every_day(), None),
+        (every_day(), Some(Rule::FIXED)),
+        (every_day(), Some(Rule::WILD)),
+        (
+            line(format!("FREQ=WEEKLY;BYDAY={day};{at}"), by_the_day, move |face| {
+                is_then(face) && face.weekday == weekday
+            }),
+            None,
+        ),
+        (
+            line(format!("FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1;{at}"), by_the_day, move |face| {
+                is_then(face) && face.is_last_workday()
+            }),
+            None,
+        ),
+        (line(format!("FREQ=HOURLY;BYMINUTE={minute}"), Rule::WILD, move |face| face.minute == minute), None),
+        (line("FREQ=MINUTELY;INTERVAL=20", Rule::WILD, |face| face.minute % 20 == 0), None),
+    ]
+}
+
+fn recurrence(text: &str, start: DateTime, zone: &Zone) -> Recurrence {
+    let read = RecurrenceText::read(text, &Zones::bundled()).unwrap_or_else(|error| panic!("{text}: {error}"));
+    Recurrence::new(read, Start { wall: start, is_told: true }, zone.clone())
 }
 
 fn daily(minute: i64, hour: i64, days: String, on: impl Fn(&Face) -> bool + 'static) -> Line {

@@ -96,11 +96,11 @@ fn begin(browser: &Browser, name: &str, kind: &str, fields: &[(&str, &str)]) {
         browser.press(text);
     }
     browser.tab_to("[name=kind]:checked");
-    // The choice stands at "every"; once lies before it, cron and api behind.
+    // The choice stands at "every"; once lies before it, cron behind, and api last.
     match kind {
         "once" => browser.press(LEFT),
         "cron" => browser.press(RIGHT),
-        "api" => browser.press(&RIGHT.repeat(2)),
+        "api" => browser.press(&RIGHT.repeat(3)),
         _ => {}
     }
     browser.until_at(&format!("#kind-{kind}:checked"));

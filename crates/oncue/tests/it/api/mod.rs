@@ -19,6 +19,7 @@ mod pauses;
 mod payload_schema;
 mod preview;
 mod revisions;
+mod rrule;
 mod schedules;
 mod terms;
 mod triggers;

@@ -13,8 +13,9 @@ use oncue_domain::schedule::cron::CronExpression;
 use oncue_domain::schedule::every::Period;
 use oncue_domain::schedule::excluded::ExcludedDates;
 use oncue_domain::schedule::jitter::{Jitter, Share};
+use oncue_domain::schedule::recurrence::{Recurrence, RecurrenceText, Start};
 use oncue_domain::schedule::rule::{Fold, Gap};
-use oncue_domain::schedule::zone::Zones;
+use oncue_domain::schedule::zone::{Zone, Zones};
 use oncue_domain::schedule::{FirstFiring, Schedule};
 use oncue_domain::store::{Edited, NewTrigger};
 use oncue_domain::trigger::{Arm, Definition, Edit, MaxFires, Pause, ScheduleDetails, Terms, Trigger};
@@ -41,6 +42,12 @@ fn paused(definition: &Definition) -> Definition {
     Definition { enabled: false, ..definition.clone() }
 }
 
+fn rule(text: &str, is_told: bool, zone: &Zone) -> Schedule {
+    let text = RecurrenceText::read(text, &Zones::bundled()).expect("a rule");
+    let start = Start { wall: date(2027, 1, 4).at(9, 30, 15, 0), is_told };
+    Schedule::Recurrence(std::sync::Arc::new(Recurrence::new(text, start, zone.clone())))
+}
+
 #[tokio::test]
 async fn a_trigger_comes_back_as_it_was_made() {
     let riga = Zones::bundled().get("Europe/Riga").expect("a zone");
@@ -50,6 +57,9 @@ async fn a_trigger_comes_back_as_it_was_made() {
         Schedule::Every { period: period.clone(), anchor: t(7), first: FirstFiring::AtAnchor },
         Schedule::Every { period, anchor: t(7), first: FirstFiring::OnePeriodLater },
         Schedule::Cron { expression: CronExpression::parse("0 9 * * MON-FRI").expect("a line"), zone: riga.clone() },
+        rule("FREQ=WEEKLY;INTERVAL=2;BYDAY=MO,WE", true, &riga),
+        rule("FREQ=MONTHLY;BYDAY=MO,TU;BYSETPOS=-1", false, &riga),
+        rule("DTSTART:20270104T093000\nRRULE:FREQ=DAILY;COUNT=6\nEXDATE:20270105T093000", false, &riga),
     ];
     let mut definitions = vec![api("plain"), Definition { name: None, ..api("") }];
     let line = CronExpression::parse("0 9 * * MON-FRI").expect("a line");
@@ -71,6 +81,9 @@ async fn a_trigger_comes_back_as_it_was_made() {
             misfire: Some(Misfire::Skip),
         },
     ];
+    let spring = Terms { gap: Some(Gap::AtItsEnd), fold: Some(Fold::BothPasses), ..Terms::default() };
+    let nightly = ScheduleDetails::new(rule("FREQ=DAILY;COUNT=90", true, &riga), None, spring, riga.clone());
+    definitions.push(Definition { schedule: Some(nightly), ..api("a rule under terms") });
     for terms in all_terms {
         let details = ScheduleDetails::new(cron.clone(), None, terms, riga.clone());
         let schedule = Some(details.with_share(Some(Share::new(u32::MAX))));

@@ -7,7 +7,8 @@ use oncue_domain::payload_schema::PayloadSchema;
 use oncue_domain::schedule::cron::CronExpression;
 use oncue_domain::schedule::every::Period;
 use oncue_domain::schedule::jitter::{Jitter, Share};
-use oncue_domain::schedule::zone::Zones;
+use oncue_domain::schedule::recurrence::{Recurrence, RecurrenceText, Start};
+use oncue_domain::schedule::zone::{Zone, Zones};
 use oncue_domain::schedule::{FirstFiring, Schedule};
 use oncue_domain::trigger::{Definition, Pause, ScheduleDetails, Terms};
 
@@ -45,6 +46,12 @@ fn schema() -> PayloadSchema {
     PayloadSchema::parse("{\"type\": \"object\"}").expect("a schema")
 }
 
+fn rule(text: &str, now: Timestamp, zone: &Zone) -> Schedule {
+    let text = RecurrenceText::read(text, &Zones::bundled()).expect("a rule");
+    let start = Start { wall: zone.time_zone().to_datetime(now).date().at(0, 0, 0, 0), is_told: true };
+    Schedule::Recurrence(std::sync::Arc::new(Recurrence::new(text, start, zone.clone())))
+}
+
 fn schedule(chance: &mut Chance, now: Timestamp) -> ScheduleDetails {
     let zones = Zones::bundled();
     let zone = zones.get(chance.pick(&["UTC", "Europe/Riga", "America/New_York"])).expect("a zone");
@@ -59,7 +66,13 @@ fn schedule(chance: &mut Chance, now: Timestamp) -> ScheduleDetails {
         }
         _ => {
             let line = chance.pick(&["*/6 * * * *", "0 * * * *", "15,45 9-17 * * MON-FRI", "30 */10 * * * *"]);
-            Schedule::Cron { expression: CronExpression::parse(line).expect("a line"), zone: zone.clone() }
+            let cron = Schedule::Cron { expression: CronExpression::parse(line).expect("a line"), zone: zone.clone() };
+            // By when it is said, so that nothing else is drawn otherwise for it.
+            match now.as_microsecond() / 13 % 6 {
+                0 => rule("FREQ=MINUTELY;INTERVAL=6", now, &zone),
+                1 => rule("FREQ=HOURLY;INTERVAL=2;COUNT=40", now, &zone),
+                _ => cron,
+            }
         }
     };
     let timezone = chance.once_in(2).then_some(zone);

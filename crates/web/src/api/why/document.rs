@@ -76,7 +76,7 @@ pub(super) struct InstantDocument {
     pause: Option<PauseDocument>,
     /// The freeze, where one is to blame and is remembered.
     freeze: Option<FreezeDocument>,
-    /// The fields of the cron line that the wall clock did not meet.
+    /// The fields of the cron line, or the parts of the rule, that the wall clock did not meet.
     unmet: Vec<UnmetDocument>,
     /// The occurrence before.
     before: Option<String>,
@@ -165,11 +165,12 @@ impl EditInShort {
     }
 }
 
-/// A field of a cron line that the wall clock did not meet.
+/// A field of a cron line, or a part of a calendar's rule, that the wall clock did not meet.
 #[derive(Serialize, ToSchema)]
 #[schema(as = UnmetField)]
 struct UnmetDocument {
-    /// `second`, `minute`, `hour`, `day_of_month`, `month`, `day_of_week`.
+    /// `second`, `minute`, `hour`, `day_of_month`, `month`, `day_of_week`; of a rule also `interval`, `week_of_year`, `day_of_year`, `position`,
+    /// `start`, `until`, `count` and `exception`.
     #[schema(example = "day_of_week")]
     field: &'static str,
     /// What the line says, as it is written.

@@ -45,6 +45,8 @@ fn timing(form: &TriggerForm) -> String {
         "every" if form.start_at.is_empty() => format!("Every {}", form.every),
         "every" => format!("Every {} from {}", form.every, wall(&form.start_at)),
         "cron" => format!("Cron {}", form.cron),
+        "rrule" if form.rrule_start.is_empty() => format!("Calendar rule {}", form.rrule),
+        "rrule" => format!("Calendar rule {} from {}", form.rrule, wall(&form.rrule_start)),
         _ => "When it is called".to_owned(),
     }
 }

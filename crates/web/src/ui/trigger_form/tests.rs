@@ -49,6 +49,8 @@ fn each_kind_says_its_own_fields_and_no_others() {
         ("every", "90s"),
         ("start_at", "2027-01-01T00:00"),
         ("cron", "0 9 * * 1-5"),
+        ("rrule", "RRULE:FREQ=DAILY\r\nEXDATE:20270104T090000"),
+        ("rrule_start", "2027-01-01T09:00"),
         ("timezone", "Europe/Riga"),
     ];
     let of_kind = |kind| said(&form(&[&typed[..], &[("kind", kind)]].concat()));
@@ -58,9 +60,14 @@ fn each_kind_says_its_own_fields_and_no_others() {
         json!({"every": "90s", "start_at": "2027-01-01T00:00", "timezone": "Europe/Riga"})
     );
     assert_eq!(of_kind("cron")["schedule_details"], json!({"cron": "0 9 * * 1-5", "timezone": "Europe/Riga"}));
+    let rule = "RRULE:FREQ=DAILY\nEXDATE:20270104T090000";
+    assert_eq!(
+        of_kind("rrule")["schedule_details"],
+        json!({"rrule": rule, "start_at": "2027-01-01T09:00", "timezone": "Europe/Riga"})
+    );
     let api = of_kind("api");
     assert_eq!((api.get("schedule_details"), &api["type"]), (None, &json!("api")));
-    for kind in ["once", "every", "cron"] {
+    for kind in ["once", "every", "cron", "rrule"] {
         assert_eq!(of_kind(kind)["type"], "scheduled", "{kind}");
     }
 }

@@ -1,0 +1,285 @@
+//! A recurrence rule of RFC 5545 (`RRULE`), as calendars write it: every second Monday, the last working day of a month, week 20. The room
+//! exists so that such a rule names wall times just as a cron line does, and goes with them through the same search and the same
+//! daylight-saving decisions. No clock may enter.
+//!
+//! - `lines` reads what was written or pasted, `parts` the rule in it, `moment` its times; what is not carried out is refused there.
+//! - `year` says which days a rule names, `times` which times of a day, `walls` puts them together; all by arithmetic.
+//! - `reading` says of one reading of a clock which part does not match, without any of that; `words` says a rule in English.
+
+pub(in crate::schedule) mod lines;
+mod moment;
+mod parts;
+pub(in crate::schedule) mod reading;
+mod times;
+mod walls;
+mod words;
+mod year;
+
+#[cfg(test)]
+mod tests;
+
+use std::ops::Range;
+
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::Offset;
+
+pub use self::lines::RecurrenceText;
+use self::moment::Moment;
+use self::parts::{End, Parts};
+use self::reading::{Part, Reader};
+use self::times::{DAY, wall_of};
+use self::walls::{Generated, Named};
+use crate::schedule::calendar::{NamedWalls, Wall};
+use crate::schedule::cron::{instant, seconds};
+use crate::schedule::nth;
+use crate::schedule::rule::{Fold, Gap, Rule};
+use crate::schedule::stretch::Occurrences;
+use crate::schedule::zone::{FIRST_SECOND, LAST_SECOND, Zone};
+
+/// Where a rule starts to count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Start {
+    /// On the clock of its zone; whole seconds.
+    pub wall: DateTime,
+    /// Whether somebody said so beside the rule, and it is not the day on which it was made.
+    pub is_told: bool,
+}
+
+/// A rule placed in time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recurrence {
+    text: RecurrenceText,
+    start: Start,
+    zone: Zone,
+    rule: Rule,
+    /// With what the start says where the rule is silent.
+    parts: Parts,
+    named: Named,
+    /// The first second after the last that counts, by `COUNT` or an `UNTIL` in UTC.
+    end: i64,
+}
+
+/// Why an instant is no occurrence of a rule, beside the parts that its clock does not meet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::schedule) enum Outside {
+    /// It lies before the start.
+    BeforeStart,
+    /// It lies after the end that `UNTIL` says.
+    AfterUntil,
+    /// All that `COUNT` allows have come before.
+    Counted(u64),
+    /// `EXDATE` takes it away.
+    Excepted,
+}
+
+impl Recurrence {
+    /// A rule in a zone. Where its text says where it starts, `start` is not looked at.
+    pub fn new(text: RecurrenceText, start: Start, zone: Zone) -> Recurrence {
+        let start = match text.start() {
+            Some(wall) => Start { wall, is_told: false },
+            None => start,
+        };
+        let parts = text.parts.completed(start.wall);
+        // Days beyond the last second, for zones that are behind.
+        let far = LAST_SECOND + 2 * DAY;
+        let last_wall = match parts.end {
+            End::Date(date) => wall_of(date.at(0, 0, 0, 0)) + DAY,
+            End::Wall(wall) => wall_of(wall) + 1,
+            End::Never | End::Count(_) | End::Instant(_) => far,
+        };
+        let generated = Generated::of(&parts, wall_of(start.wall), last_wall.min(far));
+        let exceptions = exceptions(&text, &zone);
+        // RFC 5545 §3.3.10: what the clocks leave out does not occur. Rules by the hour and less go on through a doubled hour.
+        let fold = if parts.frequency < parts::Frequency::Daily { Fold::BothPasses } else { Fold::FirstPass };
+        let rule = Rule { gap: Gap::LeftOut, fold };
+        let recurrence =
+            Recurrence { text, start, zone, rule, parts, named: Named { generated, exceptions }, end: LAST_SECOND };
+        Recurrence { end: recurrence.end_by_rule(), ..recurrence }
+    }
+
+    /// The same with a rule of somebody's choice for where the clocks change.
+    pub fn with_rule(&self, rule: Rule) -> Recurrence {
+        let recurrence = Recurrence { rule, ..self.clone() };
+        // What the clocks leave out does not count, so the last of so many may be another.
+        Recurrence { end: recurrence.end_by_rule(), ..recurrence }
+    }
+
+    /// What it does where the clocks change.
+    pub fn rule(&self) -> Rule {
+        self.rule
+    }
+
+    /// What was written.
+    pub fn text(&self) -> &RecurrenceText {
+        &self.text
+    }
+
+    /// Where it starts to count.
+    pub fn start(&self) -> Start {
+        self.start
+    }
+
+    /// The start as an instant, where somebody said it beside the rule.
+    pub fn told_start(&self) -> Option<Timestamp> {
+        let instant = || self.zone.time_zone().to_ambiguous_timestamp(self.start.wall).compatible().ok();
+        self.start.is_told.then(instant).flatten()
+    }
+
+    /// Whose wall clock.
+    pub fn zone(&self) -> &Zone {
+        &self.zone
+    }
+
+    /// The first occurrence strictly after `after`, before 2200.
+    pub fn next_after(&self, after: Timestamp) -> Option<Timestamp> {
+        self.occurrences().first_in(self.narrow(seconds(after, Timestamp::MAX))).map(instant)
+    }
+
+    /// The last occurrence in `(after, until]`.
+    pub fn latest_in(&self, after: Timestamp, until: Timestamp) -> Option<Timestamp> {
+        self.occurrences().last_in(self.narrow(seconds(after, until))).map(instant)
+    }
+
+    /// How many occurrences lie in `(after, until]`. The cost grows with the years in the span, and where a rule counts hours or less, or
+    /// picks positions, with the days; not with the count.
+    pub fn count_in(&self, after: Timestamp, until: Timestamp) -> u64 {
+        self.occurrences().count_in(self.narrow(seconds(after, until)))
+    }
+
+    /// Whether it names what a clock on the wall shows, whatever that clock did before; its end is that of an instant, and is asked about
+    /// by [`Recurrence::is_over_at`].
+    pub fn names(&self, wall: DateTime) -> bool {
+        self.naming()(wall)
+    }
+
+    /// [`Recurrence::names`], for whoever asks about many readings in a row.
+    pub fn naming(&self) -> impl Fn(DateTime) -> bool + '_ {
+        let reader = Reader::of(&self.parts, self.start.wall);
+        move |wall| reader.unmet(wall).is_empty() && self.outside(wall).is_none()
+    }
+
+    /// Whether its end has passed by then, by `COUNT` or `UNTIL`.
+    pub fn is_over_at(&self, at: Timestamp) -> bool {
+        at.as_second() >= self.end
+    }
+
+    /// Whether it names whole minutes alone.
+    pub fn is_by_the_minute(&self) -> bool {
+        self.named.generated.are_whole_minutes()
+    }
+
+    /// The first time on a wall clock that it names from `from` on and before `to`.
+    pub fn first_wall_between(&self, from: DateTime, to: DateTime) -> Option<DateTime> {
+        let first = self.named.first_in(wall_of(from)..wall_of(to))?;
+        Some(Offset::UTC.to_datetime(Timestamp::from_second(first).ok()?))
+    }
+
+    /// The rule in English: "Every second week on Monday and Wednesday at 09:00".
+    pub fn summary(&self) -> String {
+        words::of(&self.parts, self.start.wall, self.text.exceptions.len())
+    }
+
+    /// Which parts a reading of the clock does not meet.
+    pub(in crate::schedule) fn unmet(&self, wall: DateTime) -> Vec<Part> {
+        Reader::of(&self.parts, self.start.wall).unmet(wall)
+    }
+
+    /// A part as it stands in the rule, or as the start says it.
+    pub(in crate::schedule) fn part_in_words(&self, part: Part) -> String {
+        words::part(&self.parts, self.start.wall, part)
+    }
+
+    /// What a reading of the clock shows where a part asks for something else.
+    pub(in crate::schedule) fn shown_for(&self, part: Part, wall: DateTime) -> String {
+        let reader = Reader::of(&self.parts, self.start.wall);
+        words::shown(&reader, part, wall)
+    }
+
+    /// The end that `UNTIL` says.
+    pub(in crate::schedule) fn end_in_words(&self) -> String {
+        words::end(&self.parts)
+    }
+
+    /// What keeps a reading of the clock, at an instant, from being an occurrence although all parts are met.
+    pub(in crate::schedule) fn outside_at(&self, wall: DateTime, at: Timestamp) -> Option<Outside> {
+        let is_late = || match self.parts.end {
+            _ if !self.is_over_at(at) => None,
+            End::Count(count) => Some(Outside::Counted(count)),
+            _ => Some(Outside::AfterUntil),
+        };
+        self.outside(wall).or_else(is_late)
+    }
+
+    /// The first wall time named in the range, and how many there are.
+    pub(in crate::schedule) fn walls_between(&self, range: Range<Wall>) -> (Option<Wall>, u64) {
+        (self.named.first_in(range.clone()), self.named.count_in(range))
+    }
+
+    fn outside(&self, wall: DateTime) -> Option<Outside> {
+        let is_after = match self.parts.end {
+            End::Date(date) => wall.date() > date,
+            End::Wall(until) => wall > until,
+            End::Never | End::Count(_) | End::Instant(_) => false,
+        };
+        match wall {
+            _ if wall < self.start.wall => Some(Outside::BeforeStart),
+            _ if is_after => Some(Outside::AfterUntil),
+            _ => self.named.exception_at(wall_of(wall)).map(|_| Outside::Excepted),
+        }
+    }
+
+    fn occurrences(&self) -> Occurrences<'_, Named> {
+        Occurrences { walls: &self.named, rule: self.rule, time_zone: self.zone.time_zone() }
+    }
+
+    fn narrow(&self, seconds: Range<i64>) -> Range<i64> {
+        seconds.start..seconds.end.min(self.end)
+    }
+
+    fn end_by_rule(&self) -> i64 {
+        match self.parts.end {
+            End::Instant(until) => (until.as_second() + 1).clamp(FIRST_SECOND, LAST_SECOND),
+            End::Count(count) => self.end_by_count(count),
+            End::Never | End::Date(_) | End::Wall(_) => LAST_SECOND,
+        }
+    }
+
+    /// The first second after so many occurrences, excepted ones among them.
+    fn end_by_count(&self, count: u64) -> i64 {
+        let generated = Occurrences { walls: &self.named.generated, rule: self.rule, time_zone: self.zone.time_zone() };
+        // No zone is two days away from UTC.
+        let before = Timestamp::from_second(wall_of(self.start.wall) - 2 * DAY).unwrap_or(Timestamp::MIN);
+        let next_after = |after| generated.first_in(seconds(after, Timestamp::MAX)).map(instant);
+        let count_in = |after, until| generated.count_in(seconds(after, until));
+        nth::after(before, count, next_after, count_in).map_or(LAST_SECOND, |last| last.as_second() + 1)
+    }
+}
+
+/// The excepted wall times and days, in order and apart.
+fn exceptions(text: &RecurrenceText, zone: &Zone) -> Vec<Range<Wall>> {
+    let in_zone = |instant: Timestamp| wall_of(zone.time_zone().to_datetime(instant));
+    let range = |(moment, own): &(Moment, Option<Zone>)| match (moment, own) {
+        (Moment::Date(date), _) => {
+            let start = wall_of(date.at(0, 0, 0, 0));
+            start..start + DAY
+        }
+        (Moment::Wall(wall), Some(own)) if own != zone => {
+            let instant = own.time_zone().to_ambiguous_timestamp(*wall).compatible();
+            let wall = instant.map_or(wall_of(*wall), in_zone);
+            wall..wall + 1
+        }
+        (Moment::Wall(wall), _) => wall_of(*wall)..wall_of(*wall) + 1,
+        (Moment::Instant(instant), _) => in_zone(*instant)..in_zone(*instant) + 1,
+    };
+    let mut ranges: Vec<Range<Wall>> = text.exceptions.iter().map(range).collect();
+    ranges.sort_unstable_by_key(|range| (range.start, range.end));
+    let mut apart: Vec<Range<Wall>> = Vec::new();
+    for range in ranges {
+        match apart.last_mut() {
+            Some(last) if range.start < last.end => last.end = last.end.max(range.end),
+            _ => apart.push(range),
+        }
+    }
+    apart
+}
