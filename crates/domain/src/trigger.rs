@@ -21,7 +21,7 @@ mod pause;
 mod timing;
 
 pub use pause::{Pause, REASON_CHARS_MAX, parse_reason};
-pub use timing::{MaxFires, ScheduleDetails, ScheduleWish, Terms};
+pub use timing::{MaxFires, MemberWish, ScheduleDetails, ScheduleWish, Terms};
 
 /// The longest name, in characters.
 pub const NAME_CHARS_MAX: usize = 200;

@@ -18,6 +18,7 @@ use oncue_domain::idempotency::{Answer, Outcome, Print};
 use oncue_domain::misfire::{self, Misfire};
 use oncue_domain::overlap::Overlap;
 use oncue_domain::run::{Expectation, Run};
+use oncue_domain::schedule::any_of::{AnyOf, Member};
 use oncue_domain::schedule::bounds::Bounds;
 use oncue_domain::schedule::cron::CronExpression;
 use oncue_domain::schedule::every::Period;
@@ -147,6 +148,16 @@ enum StoredKind<'a> {
     Every { period: std::borrow::Cow<'a, str>, anchor: i64, at_anchor: bool },
     Cron { expression: std::borrow::Cow<'a, str>, zone: std::borrow::Cow<'a, str> },
     Recurrence(StoredRecurrence<'a>),
+    AnyOf(Vec<StoredMember<'a>>),
+}
+
+/// One of several schedules.
+#[derive(Serialize, Deserialize)]
+struct StoredMember<'a> {
+    #[serde(flatten)]
+    kind: StoredKind<'a>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    timezone: Option<std::borrow::Cow<'a, str>>,
 }
 
 /// A recurrence rule; the start is a time on the wall, so that newer zone data does not move it.
@@ -172,7 +183,14 @@ impl StoredRecurrence<'_> {
 
 /// Writes a schedule as JSON.
 pub(crate) fn schedule_to_text(details: &ScheduleDetails) -> String {
-    let kind = match details.pattern() {
+    let kind = kind(details.pattern());
+    let timezone = details.timezone().map(|zone| zone.name().into());
+    let stored = Stored { kind, timezone, terms: (!details.is_plain()).then(|| stored_terms(details)) };
+    serde_json::to_string(&stored).expect("a schedule of strings and numbers is always JSON")
+}
+
+fn kind(schedule: &Schedule) -> StoredKind<'_> {
+    match schedule {
         Schedule::Once { at } => StoredKind::Once { at: at.as_microsecond() },
         Schedule::Every { period, anchor, first } => StoredKind::Every {
             period: period.as_str().into(),
@@ -188,10 +206,14 @@ pub(crate) fn schedule_to_text(details: &ScheduleDetails) -> String {
             is_told: recurrence.start().is_told,
             zone: recurrence.zone().name().into(),
         }),
-    };
-    let timezone = details.timezone().map(|zone| zone.name().into());
-    let stored = Stored { kind, timezone, terms: (!details.is_plain()).then(|| stored_terms(details)) };
-    serde_json::to_string(&stored).expect("a schedule of strings and numbers is always JSON")
+        Schedule::AnyOf(several) => {
+            let each = several.members().iter().map(|member| StoredMember {
+                kind: kind(&member.schedule),
+                timezone: member.timezone.as_ref().map(|zone| zone.name().into()),
+            });
+            StoredKind::AnyOf(each.collect())
+        }
+    }
 }
 
 fn stored_terms(details: &ScheduleDetails) -> StoredTerms<'_> {
@@ -248,10 +270,8 @@ fn all_within(stored: &StoredBounds<'_>) -> Result<Misfire, Error> {
     bounds.map(|bounds| Misfire::All(Box::new(bounds))).ok_or_else(|| broken("schedule", stored.at_most))
 }
 
-/// Reads a schedule back.
-pub(crate) fn schedule_from_text(text: &str, zones: &Zones, cron_lines: &CronLines) -> Result<ScheduleDetails, Error> {
-    let stored: Stored<'_> = serde_json::from_str(text).map_err(|error| broken("schedule", error))?;
-    let schedule = match stored.kind {
+fn pattern(stored: StoredKind<'_>, zones: &Zones, cron_lines: &CronLines) -> Result<Schedule, Error> {
+    Ok(match stored {
         StoredKind::Once { at } => Schedule::Once { at: instant(at)? },
         StoredKind::Every { period, anchor, at_anchor } => Schedule::Every {
             period: Period::parse(&period).map_err(|error| broken("schedule", error))?,
@@ -263,7 +283,21 @@ pub(crate) fn schedule_from_text(text: &str, zones: &Zones, cron_lines: &CronLin
             zone: zones.get(&zone).map_err(|error| broken("schedule", error))?,
         },
         StoredKind::Recurrence(stored) => Schedule::Recurrence(cron_lines.rule(stored, zones)?),
-    };
+        StoredKind::AnyOf(stored) => {
+            let member = |stored: StoredMember<'_>| {
+                let timezone = stored.timezone.map(|name| zones.get(&name)).transpose();
+                let timezone = timezone.map_err(|error| broken("schedule", error))?;
+                Ok(Member { schedule: pattern(stored.kind, zones, cron_lines)?, timezone })
+            };
+            Schedule::AnyOf(AnyOf::kept(stored.into_iter().map(member).collect::<Result<_, Error>>()?))
+        }
+    })
+}
+
+/// Reads a schedule back.
+pub(crate) fn schedule_from_text(text: &str, zones: &Zones, cron_lines: &CronLines) -> Result<ScheduleDetails, Error> {
+    let stored: Stored<'_> = serde_json::from_str(text).map_err(|error| broken("schedule", error))?;
+    let schedule = pattern(stored.kind, zones, cron_lines)?;
     let timezone =
         stored.timezone.map(|name| zones.get(&name)).transpose().map_err(|error| broken("schedule", error))?;
     match stored.terms {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use criterion::Criterion;
 use jiff::Timestamp;
 use jiff::civil::date;
+use oncue_domain::schedule::any_of::{AnyOf, Member};
 use oncue_domain::schedule::cron::CronExpression;
 use oncue_domain::schedule::every::Period;
 use oncue_domain::schedule::recurrence::{Recurrence, RecurrenceText, Start};
@@ -24,6 +25,11 @@ fn rule(text: &str, zone: &str) -> Schedule {
     let text = RecurrenceText::read(text, &zones).expect("a bench writes its rules well");
     let start = Start { wall: date(2026, 1, 5).at(9, 0, 0, 0), is_told: true };
     Schedule::Recurrence(Arc::new(Recurrence::new(text, start, zones.get(zone).expect("a zone of the bundled copy"))))
+}
+
+fn any_of(schedules: impl IntoIterator<Item = Schedule>) -> Schedule {
+    let members = schedules.into_iter().map(|schedule| Member { schedule, timezone: None });
+    Schedule::AnyOf(AnyOf::kept(members.collect()))
 }
 
 fn every(period: &str) -> Schedule {
@@ -64,6 +70,11 @@ fn cases() -> Vec<(&'static str, Schedule, Timestamp)> {
             ordinary,
         ),
         ("rule every 7 minutes in some hours, UTC", rule("FREQ=MINUTELY;INTERVAL=7;BYHOUR=9,13", "UTC"), ordinary),
+        (
+            "any of two cron lines and every 90 s",
+            any_of([cron("0 9 * * 1-5", "Europe/Riga"), cron("0 12 * * 6", "Asia/Tokyo"), every("90s")]),
+            ordinary,
+        ),
         // 2100 is no leap year.
         ("cron 29 February, eight years away", cron("0 0 29 2 *", "UTC"), at("2096-03-01T00:00:00Z")),
         (
@@ -94,6 +105,10 @@ pub(crate) fn benches(criterion: &mut Criterion) {
         (
             "rule every 7 seconds in some hours, New York",
             rule("FREQ=SECONDLY;INTERVAL=7;BYHOUR=9,13", "America/New_York"),
+        ),
+        (
+            "any of every second and a line every 15 minutes",
+            any_of([every("1s"), cron("*/15 * * * *", "America/New_York")]),
         ),
     ] {
         let counted = |schedule: &Schedule| (schedule.latest_in(from, until), schedule.count_in(from, until));

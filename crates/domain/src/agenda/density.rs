@@ -32,8 +32,10 @@ struct Course {
 pub(super) fn of(waiting: &[Waiting], question: Question, steps_max: usize) -> Agenda {
     let Question { now, span, .. } = question;
     let mut agenda = Agenda { slots: slots(span), ..Agenda::default() };
+    let mut to_count = u64::try_from(steps_max).unwrap_or(u64::MAX);
+    let each = waiting.iter().enumerate();
     let mut courses: Vec<Course> =
-        waiting.iter().enumerate().filter_map(|(which, trigger)| course(which, trigger, span, now)).collect();
+        each.filter_map(|(which, trigger)| course(which, trigger, span, now, &mut to_count)).collect();
     courses.sort_by_key(|course| (course.is_constant, course.steps));
     let (mut steps, mut seconds) = (0, Vec::new());
     for course in &courses {
@@ -43,7 +45,7 @@ pub(super) fn of(waiting: &[Waiting], question: Question, steps_max: usize) -> A
             let first = Firing { which: course.which, due: course.first, at: course.first.max(now) };
             agenda.constant.push(Constant { first, count: course.count });
         }
-        if steps + course.steps > steps_max {
+        if course.steps.saturating_add(steps) > steps_max {
             agenda.uncounted.push(Uncounted { which: course.which, count: course.count });
             continue;
         }
@@ -61,19 +63,29 @@ pub(super) fn of(waiting: &[Waiting], question: Question, steps_max: usize) -> A
     agenda
 }
 
-fn course(which: usize, trigger: &Waiting, span: Span, now: Timestamp) -> Option<Course> {
+/// `to_count` is how many occurrences may still be looked at only to count them.
+fn course(which: usize, trigger: &Waiting, span: Span, now: Timestamp, to_count: &mut u64) -> Option<Course> {
     if span.until <= span.from {
         return None;
     }
     let first = trigger.first_from(span.from, now).filter(|first| *first < span.until)?;
+    let Some(left) = to_count.checked_sub(trigger.steps_to_count(first, span.until)) else {
+        let count = trigger.count_at_most(first, span.until);
+        return Some(Course { which, first, count, is_constant: false, steps: usize::MAX });
+    };
+    *to_count = left;
     let count = trigger.count(first, first, span.until);
     let end = trigger.expires_at.map_or(span.until, |end| end.min(span.until));
     // Measured over all the span, not from the first firing on, so that a quiet night before a busy hour counts too.
     let slots = slots_between(span.from, end);
     let is_constant = count >= CONSTANT_FROM && count > slots;
     let steps = if is_constant { slots + 1 } else { count };
-    let steps =
-        if matches!(trigger.schedule.pattern(), Schedule::Every { .. }) { steps.div_ceil(GRID_STEPS) } else { steps };
+    let steps = match trigger.schedule.pattern() {
+        Schedule::Every { .. } => steps.div_ceil(GRID_STEPS),
+        // Each of them is asked at each step.
+        Schedule::AnyOf(several) => steps.saturating_mul(several.members().len() as u64),
+        Schedule::Once { .. } | Schedule::Cron { .. } | Schedule::Recurrence(_) => steps,
+    };
     let steps = usize::try_from(steps).unwrap_or(usize::MAX);
     Some(Course { which, first, count, is_constant, steps })
 }

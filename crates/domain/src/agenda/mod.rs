@@ -100,9 +100,24 @@ impl<'a> Waiting<'a> {
         Some(self.schedule.due_at(named))
     }
 
+    /// How many occurrences are looked at to count those from `first` on that lie before `until`.
+    pub(crate) fn steps_to_count(&self, first: Timestamp, until: Timestamp) -> u64 {
+        self.schedule.steps_to_count(first, self.last_before(until))
+    }
+
+    /// No fewer than lie from `first` on and before `until`, at a cost that does not grow with the count.
+    pub(crate) fn count_at_most(&self, first: Timestamp, until: Timestamp) -> u64 {
+        let last = self.last_before(until);
+        if first <= last { self.schedule.count_at_most(first, last).saturating_add(1) } else { 0 }
+    }
+
+    fn last_before(&self, until: Timestamp) -> Timestamp {
+        just_before(self.expires_at.map_or(until, |end| end.min(until)))
+    }
+
     /// How many of the occurrences from `first` on lie in `[from, until)`, where none before `first` counts.
     pub(crate) fn count(&self, first: Timestamp, from: Timestamp, until: Timestamp) -> u64 {
-        let last = just_before(self.expires_at.map_or(until, |end| end.min(until)));
+        let last = self.last_before(until);
         if from > first {
             self.schedule.count_due_in(just_before(from), last)
         } else if first <= last {
@@ -197,7 +212,7 @@ pub struct Burst {
 pub struct Uncounted {
     /// Which of the triggers that were asked about.
     pub which: usize,
-    /// How often it fires in the span.
+    /// How often it fires in the span; at most, where its schedules would have to be looked at to count what two of them name.
     pub count: u64,
 }
 

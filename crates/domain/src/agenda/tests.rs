@@ -4,6 +4,7 @@ use super::*;
 use crate::id::UserId;
 use crate::overlap::Overlap;
 use crate::plan::plan;
+use crate::schedule::any_of::{AnyOf, Member};
 use crate::schedule::cron::CronExpression;
 use crate::schedule::every::Period;
 use crate::schedule::jitter::{Jitter, Share};
@@ -27,6 +28,10 @@ fn every(period_s: u64, anchor: Timestamp) -> Schedule {
 fn cron(line: &str, zone: &str) -> Schedule {
     let expression = CronExpression::parse(line).expect("a cron line");
     Schedule::Cron { expression, zone: Zones::bundled().get(zone).expect("a zone") }
+}
+
+fn any_of(schedules: impl IntoIterator<Item = Schedule>) -> Schedule {
+    Schedule::AnyOf(AnyOf::kept(schedules.into_iter().map(|schedule| Member { schedule, timezone: None }).collect()))
 }
 
 /// A trigger that waits for what comes after `since`.
@@ -254,6 +259,19 @@ fn what_the_bound_leaves_out_is_named_and_stays_in_the_total() {
 }
 
 #[test]
+fn several_schedules_that_take_too_long_to_count_are_in_the_total_as_if_they_never_met() {
+    let now = at("2026-11-21T10:00:00Z");
+    let several = || any_of([cron("0 * * * *", "UTC"), cron("*/20 * * * *", "UTC")]);
+    let fleet = [armed(1, several(), now), armed(2, several(), now), armed(3, several(), now)];
+    let all = Agenda::of(&waiting(&fleet), ask(now, now, DAY));
+    assert_eq!((all.total, all.uncounted.len()), (3 * 71, 0));
+    // To count one of them 23 are looked at, for two schedules each.
+    let agenda = Agenda::within(&waiting(&fleet), ask(now, now, DAY), 100);
+    let counts: Vec<(usize, u64)> = agenda.uncounted.iter().map(|one| (one.which, one.count)).collect();
+    assert_eq!((counts, agenda.total), (vec![(0, 71), (1, 71), (2, 71 + 23)], 71 + 71 + 94));
+}
+
+#[test]
 fn a_span_has_an_end_and_a_past_one_is_empty() {
     let now = at("2026-11-21T10:00:00Z");
     let fleet = [armed(1, cron("0 9 * * *", "UTC"), now)];
@@ -282,6 +300,8 @@ fn schedules(now: Timestamp) -> impl Strategy<Value = Schedule> {
         (60u64..100_000, -90_000i64..200_000).prop_map(move |(period, away)| every(period, now + seconds(away))),
         (proptest::sample::select(lines.to_vec()), proptest::sample::select(zones.to_vec()))
             .prop_map(|(line, zone)| cron(line, zone)),
+        (proptest::sample::select(lines.to_vec()), proptest::sample::select(zones.to_vec()))
+            .prop_map(move |(line, zone)| any_of([cron(line, "UTC"), cron("15 */3 * * *", zone), every(5_400, now)])),
     ]
 }
 

@@ -18,7 +18,14 @@ const STEPS_MAX: i64 = 4_000;
 
 /// The occurrences in the span, ascending; none where it would take too many steps.
 pub(super) fn named(schedule: &ScheduleDetails, span: Span) -> Option<Vec<Timestamp>> {
-    let mut named = match schedule.pattern() {
+    let mut named = walked(schedule.pattern(), span)?;
+    named.retain(|at| span.from <= *at && *at < span.until && schedule.counts_at(*at));
+    Some(named)
+}
+
+/// What a pattern names in the span, and perhaps a little beside it.
+fn walked(schedule: &Schedule, span: Span) -> Option<Vec<Timestamp>> {
+    Some(match schedule {
         Schedule::Once { at } => vec![*at],
         Schedule::Every { period, anchor, first } => {
             let (period, anchor) = (i64::try_from(period.micros()).ok()?, anchor.as_microsecond());
@@ -43,9 +50,15 @@ pub(super) fn named(schedule: &ScheduleDetails, span: Span) -> Option<Vec<Timest
             named.retain(|at| !recurrence.is_over_at(*at));
             named
         }
-    };
-    named.retain(|at| span.from <= *at && *at < span.until && schedule.counts_at(*at));
-    Some(named)
+        Schedule::AnyOf(several) => {
+            let each = several.members().iter().map(|member| walked(&member.schedule, span));
+            let mut named = each.collect::<Option<Vec<_>>>()?.concat();
+            named.retain(|at| span.from <= *at && *at < span.until);
+            named.sort_unstable();
+            named.dedup();
+            named
+        }
+    })
 }
 
 /// What says of a reading of the clock whether it is named.
@@ -91,6 +104,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::schedule::any_of::{AnyOf, Member};
     use crate::schedule::cron::CronExpression;
     use crate::schedule::every::Period;
     use crate::schedule::excluded::ExcludedDates;
@@ -188,6 +202,20 @@ mod tests {
             let pattern = Schedule::Recurrence(std::sync::Arc::new(Recurrence::new(text, start, zone.clone())));
             let terms = Terms { gap, fold, ..Terms::default() };
             let schedule = ScheduleDetails::new(pattern, Some(zone.clone()), terms, zone);
+            prop_assert_eq!(named(&schedule, span), Some(searched(&schedule, span)));
+        }
+
+        #[test]
+        fn walking_finds_what_searching_finds_of_several(from_s in 1_700_000_000_i64..1_900_000_000, hours in 1_i64..30) {
+            let from = Timestamp::from_second(from_s).expect("in range");
+            let cron = |line: &str, zone: &str| {
+                let zone = Zones::bundled().get(zone).expect("a zone");
+                let schedule = Schedule::Cron { expression: CronExpression::parse(line).expect("a line"), zone };
+                Member { schedule, timezone: None }
+            };
+            let members = vec![cron("*/30 * * * *", "UTC"), cron("0 2 * * *", "Europe/Riga"), cron("*/45 * * * *", "Asia/Tokyo")];
+            let schedule = ScheduleDetails::plain(Schedule::AnyOf(AnyOf::kept(members)), None);
+            let span = Span { from, until: from + SignedDuration::from_hours(hours) };
             prop_assert_eq!(named(&schedule, span), Some(searched(&schedule, span)));
         }
 

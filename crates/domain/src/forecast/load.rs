@@ -49,6 +49,8 @@ struct Group<'a> {
     first: Timestamp,
     /// How often each of them fires.
     count: u64,
+    /// Whether that was counted, and is not only known to be no more.
+    is_counted: bool,
 }
 
 /// What makes triggers fire at the same instants: their schedule, the occurrence they wait for, when they end; and where they go to. Who
@@ -62,6 +64,7 @@ enum Clockwork<'a> {
     Every(u64, Timestamp),
     Cron(&'a str, &'a str),
     Recurrence(&'a str, DateTime, &'a str),
+    AnyOf(Vec<Clockwork<'a>>),
 }
 
 fn clockwork(schedule: &Schedule) -> Clockwork<'_> {
@@ -71,6 +74,9 @@ fn clockwork(schedule: &Schedule) -> Clockwork<'_> {
         Schedule::Cron { expression, zone } => Clockwork::Cron(expression.as_str(), zone.name()),
         Schedule::Recurrence(recurrence) => {
             Clockwork::Recurrence(recurrence.text().as_str(), recurrence.start().wall, recurrence.zone().name())
+        }
+        Schedule::AnyOf(several) => {
+            Clockwork::AnyOf(several.members().iter().map(|member| clockwork(&member.schedule)).collect())
         }
     }
 }
@@ -83,7 +89,7 @@ pub(super) fn of(
     question: Question,
     steps_max: usize,
 ) -> (Vec<Load>, usize) {
-    let mut groups = groups(waiting, goes_to, question);
+    let mut groups = groups(waiting, goes_to, question, steps_max);
     groups.sort_by_key(|group| group.count);
     let mut ledger = Ledger::new(receivers, question);
     let quarters = ledger.quarters();
@@ -94,7 +100,9 @@ pub(super) fn of(
         if places.is_empty() {
             continue;
         }
-        if walked + steps <= steps_max {
+        if !group.is_counted {
+            ledger.count(group, &places);
+        } else if steps.saturating_add(walked) <= steps_max {
             walked += steps;
             ledger.walk(group, &places);
         } else if spread + quarters <= steps_max {
@@ -108,8 +116,14 @@ pub(super) fn of(
     (ledger.loads(), smoothed)
 }
 
-fn groups<'a>(waiting: &[Waiting<'a>], goes_to: &[&'a [DestinationId]], question: Question) -> Vec<Group<'a>> {
+fn groups<'a>(
+    waiting: &[Waiting<'a>],
+    goes_to: &[&'a [DestinationId]],
+    question: Question,
+    steps_max: usize,
+) -> Vec<Group<'a>> {
     let Question { now, span, .. } = question;
+    let mut to_count = u64::try_from(steps_max).unwrap_or(u64::MAX);
     let mut alike: BTreeMap<Alike<'a>, Group<'a>> = BTreeMap::new();
     for (trigger, goes_to) in waiting.iter().zip(goes_to).filter(|(_, goes_to)| !goes_to.is_empty()) {
         let alone = (!trigger.schedule.is_plain()).then_some(trigger.id);
@@ -117,8 +131,13 @@ fn groups<'a>(waiting: &[Waiting<'a>], goes_to: &[&'a [DestinationId]], question
         if let Some(group) = alike.get_mut(&key) {
             group.triggers += 1;
         } else if let Some(first) = trigger.first_from(span.from, now).filter(|first| *first < span.until) {
-            let count = trigger.count(first, first, span.until);
-            alike.insert(key, Group { trigger: *trigger, goes_to, triggers: 1, first, count });
+            let left = to_count.checked_sub(trigger.steps_to_count(first, span.until));
+            to_count = left.unwrap_or(to_count);
+            let (count, is_counted) = match left {
+                Some(_) => (trigger.count(first, first, span.until), true),
+                None => (trigger.count_at_most(first, span.until), false),
+            };
+            alike.insert(key, Group { trigger: *trigger, goes_to, triggers: 1, first, count, is_counted });
         }
     }
     alike.into_values().collect()

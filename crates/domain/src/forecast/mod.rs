@@ -19,7 +19,6 @@ use crate::agenda::{Agenda, Question, Slot, Span, Waiting};
 use crate::destination::definition::Rate;
 use crate::freeze::{Freeze, seen_through};
 use crate::id::DestinationId;
-use crate::schedule::Schedule;
 use crate::schedule::clock_change::{ClockChange, Effect};
 use crate::trigger::TriggerHead;
 
@@ -163,13 +162,10 @@ fn is_odd(change: &ClockChange) -> bool {
 fn changes(fleet: Fleet, waiting: &[usize], span: Span) -> Vec<Change> {
     let of = |which: &usize| {
         let schedule = fleet.triggers[*which].schedule.as_ref()?;
-        let zone = match schedule.pattern() {
-            Schedule::Cron { zone, .. } => zone,
-            Schedule::Recurrence(recurrence) => recurrence.zone(),
-            Schedule::Once { .. } | Schedule::Every { .. } => return None,
-        };
-        let change = schedule.next_clock_change(zone, span.from)?;
-        (is_odd(&change) && change.at < span.until).then_some(Change { which: *which, change })
+        let zones = schedule.pattern().wall_zones();
+        let changes = zones.into_iter().filter_map(|zone| schedule.next_clock_change(zone, span.from));
+        let change = changes.filter(is_odd).min_by_key(|change| change.at)?;
+        (change.at < span.until).then_some(Change { which: *which, change })
     };
     let mut changes: Vec<Change> = waiting.iter().filter_map(of).collect();
     changes.sort_by_key(|change| (change.change.at, change.which));

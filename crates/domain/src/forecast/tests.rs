@@ -4,6 +4,7 @@ use super::*;
 use crate::actor::Actor;
 use crate::agenda::SLOT;
 use crate::id::TriggerId;
+use crate::schedule::any_of::{AnyOf, Member};
 use crate::schedule::bounds::Bounds;
 use crate::schedule::cron::CronExpression;
 use crate::schedule::every::Period;
@@ -95,6 +96,15 @@ fn what_is_taken_as_even_has_the_same_numbers_and_what_is_beyond_that_its_number
     assert_eq!((load(&none).total, load(&none).uncounted), (86_400, 86_399));
     assert_eq!(load(&even).busiest.map(|(_, count)| count), load(&exact).busiest.map(|(_, count)| count));
     assert_eq!(load(&exact).late, 0, "two a second are more than one, and at midnight two come");
+    let member = |schedule| Member { schedule, timezone: None };
+    let several = AnyOf::kept(vec![member(cron("0 * * * *", "UTC")), member(cron("*/20 * * * *", "UTC"))]);
+    let fleet = [head(1, Schedule::AnyOf(several), now(), &[1])];
+    let within = |steps_max| {
+        let fleet = Fleet { triggers: &fleet, receivers: &receivers, freezes: &[] };
+        let told = Forecast::within(fleet, span, now(), steps_max);
+        (told.loads[0].total, told.loads[0].uncounted)
+    };
+    assert_eq!((within(200), within(20)), ((71, 0), (71 + 23, 71 + 23)), "what is not counted is told at most");
 }
 
 #[test]

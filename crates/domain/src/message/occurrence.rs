@@ -27,6 +27,7 @@ fn zone_name(details: &ScheduleDetails) -> Option<&str> {
     match details.pattern() {
         Schedule::Cron { zone, .. } => Some(zone.name()),
         Schedule::Recurrence(recurrence) => Some(recurrence.zone().name()),
+        Schedule::AnyOf(several) => several.zone().or(details.timezone()).map(|zone| zone.name()),
         Schedule::Once { .. } | Schedule::Every { .. } => details.timezone().map(|zone| zone.name()),
     }
 }

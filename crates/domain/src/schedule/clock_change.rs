@@ -7,6 +7,7 @@ use jiff::tz::{Offset, TimeZone};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::schedule::Schedule;
+use crate::schedule::any_of::AnyOf;
 use crate::schedule::calendar::Wall;
 use crate::schedule::rule::{Fold, Gap, Rule};
 use crate::schedule::zone::Zone;
@@ -75,6 +76,9 @@ impl ClockChange {
         if matches!(schedule, Schedule::Once { .. }) {
             return None;
         }
+        if let Schedule::AnyOf(several) = schedule {
+            return ClockChange::next_of_any(several, zone, after);
+        }
         let (at, before, now) = next_change(zone.time_zone(), after)?;
         schedule.next_after(at)?;
         let (old_wall, new_wall) = (before.to_datetime(at), now.to_datetime(at));
@@ -82,9 +86,18 @@ impl ClockChange {
         let follows_elapsed_time = match schedule {
             Schedule::Cron { expression, .. } => expression.rule() == Rule::WILD,
             Schedule::Recurrence(recurrence) => recurrence.rule() == Rule::WILD,
-            Schedule::Once { .. } | Schedule::Every { .. } => true,
+            Schedule::Once { .. } | Schedule::Every { .. } | Schedule::AnyOf(_) => true,
         };
         Some(ClockChange { at, old_wall, new_wall, effect, follows_elapsed_time })
+    }
+
+    /// Of several schedules the one is told to which the most happens: one that loses or doubles firings, else one that is not moved.
+    fn next_of_any(several: &AnyOf, zone: &Zone, after: Timestamp) -> Option<ClockChange> {
+        let in_zone = |schedule: &Schedule| schedule.wall_zone().is_none_or(|own| own == zone);
+        let members = several.members().iter().map(|member| &member.schedule).filter(|schedule| in_zone(schedule));
+        let quiet = |effect: &Effect| matches!(effect, Effect::KeepsWallTime | Effect::Elapsed | Effect::Shifted);
+        let changes = members.filter_map(|schedule| ClockChange::next(schedule, zone, after));
+        changes.min_by_key(|change| (change.at, quiet(&change.effect), change.follows_elapsed_time))
     }
 
     /// Whether what it does comes of the schedule's following elapsed time.
@@ -157,7 +170,7 @@ fn effect(schedule: &Schedule, at: Timestamp, before: Offset, now: Offset) -> Ef
     let (rule, (first, count)) = match schedule {
         Schedule::Cron { expression, .. } => (expression.rule(), expression.walls_between(between)),
         Schedule::Recurrence(recurrence) => (recurrence.rule(), recurrence.walls_between(between)),
-        Schedule::Once { .. } => return Effect::KeepsWallTime,
+        Schedule::Once { .. } | Schedule::AnyOf(_) => return Effect::KeepsWallTime,
         Schedule::Every { period, .. } => {
             let divides = (i128::from(jump_s) * 1_000_000) % i128::from(period.micros()) == 0;
             return if divides { Effect::Elapsed } else { Effect::Shifted };

@@ -9,8 +9,10 @@
 //! - `bounds` and `excluded` take occurrences away, and `scope` asks a schedule about what is left, `nth` where so
 //!   many of it are reached; `jitter` spreads firings.
 //! - `recurrence` holds the rules that calendars write (`RRULE`), which name wall-clock times as cron lines do.
+//! - `any_of` puts several schedules together.
 //! - `every` reads periods, `zone` names zones and reads instants, `sentence` says a schedule in English.
 
+pub mod any_of;
 pub mod bounds;
 mod calendar;
 pub mod clock_change;
@@ -60,6 +62,8 @@ pub enum Schedule {
     },
     /// At the wall-clock times that a recurrence rule names, in its zone.
     Recurrence(Arc<recurrence::Recurrence>),
+    /// When any of several does.
+    AnyOf(any_of::AnyOf),
 }
 
 /// Whether the anchor of a grid is its first occurrence.
@@ -98,6 +102,7 @@ impl Schedule {
             }
             Schedule::Cron { expression, zone } => expression.next_after(zone, after),
             Schedule::Recurrence(recurrence) => recurrence.next_after(after),
+            Schedule::AnyOf(several) => several.next_after(after),
         }
     }
 
@@ -112,6 +117,7 @@ impl Schedule {
             }
             Schedule::Cron { expression, zone } => expression.latest_in(zone, after, until),
             Schedule::Recurrence(recurrence) => recurrence.latest_in(after, until),
+            Schedule::AnyOf(several) => several.latest_in(after, until),
         }
     }
 
@@ -128,6 +134,67 @@ impl Schedule {
             }
             Schedule::Cron { expression, zone } => expression.count_in(zone, after, until),
             Schedule::Recurrence(recurrence) => recurrence.count_in(after, until),
+            Schedule::AnyOf(several) => several.count_in(after, until),
+        }
+    }
+
+    /// Whether it names this very instant.
+    pub fn names(&self, at: Timestamp) -> bool {
+        self.latest_in(bounds::just_before(at), at) == Some(at)
+    }
+
+    /// The zone on whose wall clock it names times; none for what counts elapsed time, and for several in different zones.
+    pub fn wall_zone(&self) -> Option<&zone::Zone> {
+        match self {
+            Schedule::Once { .. } | Schedule::Every { .. } => None,
+            Schedule::Cron { zone, .. } => Some(zone),
+            Schedule::Recurrence(recurrence) => Some(recurrence.zone()),
+            Schedule::AnyOf(several) => several.zone(),
+        }
+    }
+
+    /// The zones on whose wall clocks it names times, each once.
+    pub fn wall_zones(&self) -> Vec<&zone::Zone> {
+        let mut zones: Vec<&zone::Zone> = Vec::new();
+        let each: Vec<&zone::Zone> = match self {
+            Schedule::AnyOf(several) => {
+                several.members().iter().filter_map(|member| member.schedule.wall_zone()).collect()
+            }
+            one => one.wall_zone().into_iter().collect(),
+        };
+        for zone in each {
+            if !zones.contains(&zone) {
+                zones.push(zone);
+            }
+        }
+        zones
+    }
+
+    /// Whether when it occurs hangs on the rules of a zone.
+    pub fn hangs_on_a_zone(&self) -> bool {
+        let hangs = |zone: Option<&zone::Zone>| zone.is_some_and(|zone| *zone != zone::Zones::utc());
+        match self {
+            Schedule::AnyOf(several) => several.members().iter().any(|member| member.schedule.hangs_on_a_zone()),
+            one => hangs(one.wall_zone()),
+        }
+    }
+
+    /// The same with a choice of somebody's for where the clocks change; what is not chosen follows from the schedule itself.
+    pub(crate) fn with_choice(&self, gap: Option<rule::Gap>, fold: Option<rule::Fold>) -> Schedule {
+        let chosen = |by_itself: rule::Rule| rule::Rule {
+            gap: gap.unwrap_or(by_itself.gap),
+            fold: fold.unwrap_or(by_itself.fold),
+        };
+        match self {
+            Schedule::Cron { expression, zone } => {
+                let rule = chosen(expression.rule());
+                Schedule::Cron { expression: expression.clone().with_rule(rule), zone: zone.clone() }
+            }
+            Schedule::Recurrence(recurrence) if chosen(recurrence.rule()) != recurrence.rule() => {
+                Schedule::Recurrence(Arc::new(recurrence.with_rule(chosen(recurrence.rule()))))
+            }
+            Schedule::AnyOf(several) => Schedule::AnyOf(several.with_choice(gap, fold)),
+            other => other.clone(),
         }
     }
 

@@ -4,6 +4,7 @@
 //! The common shapes are phrased here; for the rest the croner crate's description is readable enough.
 
 use crate::schedule::Schedule;
+use crate::schedule::any_of::AnyOf;
 use crate::schedule::cron::CronExpression;
 use crate::schedule::dialect::{Fields, Item, plural};
 use crate::schedule::every::Period;
@@ -39,7 +40,23 @@ pub fn of(schedule: &Schedule) -> String {
         Schedule::Every { period, .. } => every(period),
         Schedule::Cron { expression, .. } => cron(expression),
         Schedule::Recurrence(recurrence) => recurrence.summary(),
+        Schedule::AnyOf(several) => any_of(several),
     }
+}
+
+/// Each of several, with its zone where they are not of the same.
+fn any_of(several: &AnyOf) -> String {
+    let is_shared = several.zone().is_some();
+    let each = several.members().iter().enumerate().map(|(place, member)| {
+        let zone = member.schedule.wall_zone().filter(|_| !is_shared);
+        let zone = zone.map(|zone| format!(" ({})", zone.name())).unwrap_or_default();
+        let mut sentence = of(&member.schedule);
+        if let Some(first) = sentence.get_mut(..1).filter(|_| place > 0) {
+            first.make_ascii_lowercase();
+        }
+        format!("{sentence}{zone}")
+    });
+    each.collect::<Vec<_>>().join("; and ")
 }
 
 /// What stands behind the sentence of a schedule of which this much counts: ", from 1 March 2027 until 31 May 2027 at 12:30, not on

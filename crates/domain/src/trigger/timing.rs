@@ -10,6 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::error::Invalid;
 use crate::misfire::Misfire;
+use crate::schedule::any_of::{AnyOf, Member};
 use crate::schedule::bounds::Bounds;
 use crate::schedule::clock_change::{self, ClockChange};
 use crate::schedule::cron::CronExpression;
@@ -18,7 +19,7 @@ use crate::schedule::excluded::ExcludedDates;
 use crate::schedule::jitter::{Jitter, Share};
 use crate::schedule::nth;
 use crate::schedule::recurrence::{Recurrence, RecurrenceText, Start};
-use crate::schedule::rule::{Fold, Gap, Rule};
+use crate::schedule::rule::{Fold, Gap};
 use crate::schedule::scope::{Scope, TakenAway};
 use crate::schedule::sentence;
 use crate::schedule::zone::{Zone, Zones};
@@ -46,6 +47,9 @@ pub struct Terms {
     pub misfire: Option<Misfire>,
 }
 
+/// How often several schedules together may fire at most, where somebody says so: their n-th occurrence is found by going along them.
+const COUNTED_MAX: u64 = 10_000;
+
 /// How often a schedule may fire a trigger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MaxFires(u64);
@@ -68,7 +72,7 @@ impl MaxFires {
 impl Terms {
     /// Those of them that can be said about a pattern like this one.
     pub fn fitting(self, pattern: &ScheduleWish) -> Terms {
-        let is_on_the_wall = matches!(pattern, ScheduleWish::Cron(_) | ScheduleWish::Recurrence { .. });
+        let is_on_the_wall = pattern.names_wall_times();
         let fitting = match pattern {
             ScheduleWish::RunAt(_) => Terms {
                 jitter: self.jitter,
@@ -76,7 +80,10 @@ impl Terms {
                 misfire: self.misfire,
                 ..Terms::default()
             },
-            ScheduleWish::Every { .. } | ScheduleWish::Cron(_) | ScheduleWish::Recurrence { .. } => self,
+            ScheduleWish::Every { .. }
+            | ScheduleWish::Cron(_)
+            | ScheduleWish::Recurrence { .. }
+            | ScheduleWish::AnyOf(_) => self,
         };
         let (gap, fold) = (fitting.gap.filter(|_| is_on_the_wall), fitting.fold.filter(|_| is_on_the_wall));
         Terms { gap, fold, ..fitting }
@@ -100,6 +107,11 @@ impl Terms {
         }
         if fitting.excluded != self.excluded {
             return refuse("excluded_dates", alone);
+        }
+        if matches!(pattern, ScheduleWish::AnyOf(_)) && self.max_fires.is_some_and(|most| most.get() > COUNTED_MAX) {
+            let message =
+                format!("Several schedules together fire at most {COUNTED_MAX} times; for more, leave this out.");
+            return Err(Invalid::new("schedule_details.max_fires", message));
         }
         if fitting.max_fires != self.max_fires {
             return refuse("max_fires", "A single time fires once; leave this out.");
@@ -152,20 +164,7 @@ impl ScheduleDetails {
     /// A pattern under terms. `dates_zone` is the one whose calendar the excluded dates are of.
     pub fn new(pattern: Schedule, timezone: Option<Zone>, terms: Terms, dates_zone: Zone) -> ScheduleDetails {
         let Terms { bounds, excluded, jitter, gap, fold, max_fires, delete_when_done, misfire } = terms;
-        let pattern = match pattern {
-            Schedule::Cron { expression, zone } => {
-                let by_itself = expression.rule();
-                let rule = Rule { gap: gap.unwrap_or(by_itself.gap), fold: fold.unwrap_or(by_itself.fold) };
-                Schedule::Cron { expression: expression.with_rule(rule), zone }
-            }
-            Schedule::Recurrence(recurrence) => {
-                let by_itself = recurrence.rule();
-                let rule = Rule { gap: gap.unwrap_or(by_itself.gap), fold: fold.unwrap_or(by_itself.fold) };
-                let is_same = rule == by_itself;
-                Schedule::Recurrence(if is_same { recurrence } else { Arc::new(recurrence.with_rule(rule)) })
-            }
-            pattern => pattern,
-        };
+        let pattern = pattern.with_choice(gap, fold);
         let is_all = bounds == Bounds::default() && excluded.dates().is_empty();
         let scope = (!is_all).then(|| Box::new(Scope { bounds, excluded, zone: dates_zone }));
         ScheduleDetails {
@@ -224,6 +223,7 @@ impl ScheduleDetails {
         match &self.pattern {
             Schedule::Cron { zone, .. } => Some(zone),
             Schedule::Recurrence(recurrence) => Some(recurrence.zone()),
+            Schedule::AnyOf(several) => several.zone().or(self.timezone()).or(self.dates_zone()),
             Schedule::Once { .. } | Schedule::Every { .. } => self.timezone().or(self.dates_zone()),
         }
     }
@@ -233,13 +233,14 @@ impl ScheduleDetails {
         match &self.pattern {
             Schedule::Cron { zone, .. } => Some(zone),
             Schedule::Recurrence(recurrence) => Some(recurrence.zone()),
+            Schedule::AnyOf(several) => several.zone().or(self.dates_zone()),
             Schedule::Once { .. } | Schedule::Every { .. } => self.dates_zone(),
         }
     }
 
     /// Whether when it occurs hangs on the rules of a zone, which new zone data may change.
     pub fn hangs_on_a_zone(&self) -> bool {
-        self.told_zone().is_some_and(|zone| *zone != Zones::utc())
+        self.pattern.hangs_on_a_zone() || self.dates_zone().is_some_and(|zone| *zone != Zones::utc())
     }
 
     /// Whose dates are excluded, where anything is left out.
@@ -333,6 +334,22 @@ impl ScheduleDetails {
     fn latest_before_due(&self, instant: Timestamp) -> Option<Timestamp> {
         let window = self.jitter.as_ref().filter(|_| self.share.is_some())?.window();
         self.latest_in(instant.checked_sub(window).unwrap_or(Timestamp::MIN), instant)
+    }
+
+    /// How many occurrences are looked at to count those that fall due in `(after, until]`: none but where several schedules meet.
+    pub fn steps_to_count(&self, after: Timestamp, until: Timestamp) -> u64 {
+        match &self.pattern {
+            Schedule::AnyOf(several) => several.steps_to_count(after, until),
+            _ => 0,
+        }
+    }
+
+    /// No fewer than fall due in `(after, until]`, at a cost that does not grow with the count.
+    pub fn count_at_most(&self, after: Timestamp, until: Timestamp) -> u64 {
+        match &self.pattern {
+            Schedule::AnyOf(several) => several.count_at_most(self.due_by(after), until),
+            _ => self.count_due_in(after, until),
+        }
     }
 
     /// The n-th occurrence strictly after `after`, the next one being the first; `None` when there are fewer, and for 0.
@@ -429,6 +446,17 @@ pub enum ScheduleWish {
         /// Where it starts to count.
         start_at: Option<DateTime>,
     },
+    /// When any of several says so.
+    AnyOf(Vec<MemberWish>),
+}
+
+/// One of several schedules that are asked for together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemberWish {
+    /// The schedule; never itself several.
+    pub wish: ScheduleWish,
+    /// The zone that is named for it alone.
+    pub timezone: Option<Zone>,
 }
 
 impl ScheduleWish {
@@ -455,14 +483,27 @@ impl ScheduleWish {
         if end.is_some_and(|end| end <= now) && current.is_none_or(|current| current.ends_at() != end) {
             return Err(Invalid::new("schedule_details.ends_at", "The end must be in the future."));
         }
+        let same_zone = same.and_then(ScheduleDetails::zone);
         let own_zone = self.own_zone(timezone.as_ref())?;
-        let zone = timezone
-            .as_ref()
-            .or(own_zone.as_ref())
-            .or(same.and_then(ScheduleDetails::zone))
-            .unwrap_or(server_zone)
-            .clone();
-        let pattern = match (self, same.map(|same| &same.pattern)) {
+        let zone = timezone.as_ref().or(own_zone.as_ref()).or(same_zone).unwrap_or(server_zone).clone();
+        let before = current.filter(|current| current.timezone == timezone).map(|current| &current.pattern);
+        let pattern = self.pattern(&zone, before, now)?;
+        // Where a trigger has a share it stays there, whatever else is changed.
+        let share = current.and_then(ScheduleDetails::share);
+        Ok(ScheduleDetails::new(pattern, timezone, terms, zone).with_share(share))
+    }
+
+    /// Places the wish in time; what is asked for as it stood before stays on its grid.
+    fn pattern(self, zone: &Zone, before: Option<&Schedule>, now: Timestamp) -> Result<Schedule, Invalid> {
+        let same = before.filter(|before| self.is(before));
+        Ok(match (self, same) {
+            (ScheduleWish::AnyOf(wishes), _) => {
+                let before = match before {
+                    Some(Schedule::AnyOf(before)) => before.members(),
+                    _ => &[],
+                };
+                Schedule::AnyOf(any_of(wishes, before, zone, now)?)
+            }
             (ScheduleWish::Cron(expression), _) => Schedule::Cron { expression, zone: zone.clone() },
             (ScheduleWish::Recurrence { text, .. }, Some(Schedule::Recurrence(same))) => {
                 Schedule::Recurrence(Arc::new(Recurrence::new(*text, same.start(), zone.clone())))
@@ -481,10 +522,15 @@ impl ScheduleWish {
             (ScheduleWish::Every { period, start_at: None }, None) => {
                 Schedule::Every { period, anchor: now, first: FirstFiring::OnePeriodLater }
             }
-        };
-        // Where a trigger has a share it stays there, whatever else is changed.
-        let share = current.and_then(ScheduleDetails::share);
-        Ok(ScheduleDetails::new(pattern, timezone, terms, zone).with_share(share))
+        })
+    }
+
+    fn names_wall_times(&self) -> bool {
+        match self {
+            ScheduleWish::Cron(_) | ScheduleWish::Recurrence { .. } => true,
+            ScheduleWish::RunAt(_) | ScheduleWish::Every { .. } => false,
+            ScheduleWish::AnyOf(wishes) => wishes.iter().any(|member| member.wish.names_wall_times()),
+        }
     }
 
     /// The zone that the wish says by itself.
@@ -521,9 +567,39 @@ impl ScheduleWish {
                 };
                 text.as_str() == recurrence.text().as_str() && same_start
             }
+            (ScheduleWish::AnyOf(wishes), Schedule::AnyOf(several)) => {
+                let is_same = |(wished, member): (&MemberWish, &Member)| {
+                    wished.timezone == member.timezone && wished.wish.is(&member.schedule)
+                };
+                wishes.len() == several.members().len() && wishes.iter().zip(several.members()).all(is_same)
+            }
             _ => false,
         }
     }
+}
+
+/// Several schedules that are asked for now. `zone` is that of those that name none; those of `before` that are asked for again stay on
+/// their grids.
+fn any_of(wishes: Vec<MemberWish>, before: &[Member], zone: &Zone, now: Timestamp) -> Result<AnyOf, Invalid> {
+    let mut members = Vec::with_capacity(wishes.len());
+    for (place, MemberWish { wish, timezone }) in wishes.into_iter().enumerate() {
+        let within = |error: Invalid| {
+            let field = error.field.trim_start_matches("schedule_details.");
+            Invalid::new(format!("schedule_details.any_of.{place}.{field}"), error.message)
+        };
+        let own = wish.own_zone(timezone.as_ref()).map_err(within)?;
+        let zone = timezone.as_ref().or(own.as_ref()).unwrap_or(zone);
+        let same = before.iter().find(|member| member.timezone == timezone && wish.is(&member.schedule));
+        let schedule = wish.pattern(zone, same.map(|member| &member.schedule), now).map_err(within)?;
+        members.push(Member { schedule, timezone });
+    }
+    AnyOf::new(members, now)
+        .map_err(|error| Invalid::new("schedule_details.any_of", format!("{}.", capital(&error.to_string()))))
+}
+
+fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
 /// A rule that is asked for now.
@@ -712,6 +788,48 @@ mod tests {
         assert_eq!((once.due_at(nine), once.named_for(due)), (due, nine));
     }
 
+    /// Whatever names the next time bounds the window: another of its schedules, the other pass of a doubled hour, the day after an
+    /// excluded one.
+    #[test]
+    fn what_is_spread_falls_due_before_the_next_time_of_whichever_schedule() {
+        let member = |wish, timezone| MemberWish { wish, timezone };
+        let tokyo = Zones::bundled().get("Asia/Tokyo").expect("a zone");
+        let several = ScheduleWish::AnyOf(vec![
+            member(cron("*/40 2-4 * * *"), None),
+            member(cron("15 9 * * *"), Some(tokyo)),
+            member(rule("FREQ=HOURLY;INTERVAL=5", Some("2027-03-20T00:30:00")), None),
+        ]);
+        let every_third = rule("FREQ=MINUTELY;INTERVAL=170", Some("2027-03-20T00:30:00"));
+        for (wish, window, share) in [
+            (several.clone(), "1h", u32::MAX),
+            (several.clone(), "24h", 1 << 31),
+            (several, "10m", 0),
+            (every_third.clone(), "3h", u32::MAX),
+            (every_third, "24h", 3 << 30),
+            (rule("FREQ=DAILY;BYHOUR=3;BYMINUTE=30", Some("2027-03-20T00:30:00")), "24h", u32::MAX),
+        ] {
+            let terms =
+                Terms { jitter: Some(Jitter::parse(window).expect("a window")), ..without(&[date(2027, 3, 24)]) };
+            let details = place(wish, terms, None, "2027-03-20T00:00:00Z").with_share(Some(Share::new(share)));
+            let window = details.jitter().expect("a window").window();
+            let start = at("2027-03-21T00:00:00Z");
+            let mut fallen = details.due_by(start);
+            for number in 1..=60 {
+                let named = details.next_after(fallen).expect("it goes on");
+                let (due, next) = (details.due_at(named), details.next_after(named).expect("it goes on"));
+                assert!(
+                    named <= due && due < next && due < named + window,
+                    "{named} falls due at {due}, before {next}"
+                );
+                assert_eq!(details.named_for(due), named);
+                assert_eq!(details.pending_at(just_before(due)), (named < due).then_some(named));
+                assert_eq!((details.due_by(due), details.due_by(just_before(next))), (due, just_before(next)));
+                assert_eq!(details.count_due_in(start, due), number);
+                fallen = named;
+            }
+        }
+    }
+
     #[test]
     fn a_trigger_keeps_its_share_for_as_long_as_it_is_spread() {
         let first = spread(hourly(), "10m", 7);
@@ -721,6 +839,46 @@ mod tests {
         let without = place(hourly(), Terms::default(), Some(&first), NOW);
         assert_eq!((without.share(), without.is_plain()), (None, true));
         assert!(place(hourly(), terms("10m"), Some(&without), NOW).lacks_share());
+    }
+
+    #[test]
+    fn several_schedules_keep_the_grids_of_those_that_stay() {
+        let member = |wish, timezone| MemberWish { wish, timezone };
+        let tokyo = Zones::bundled().get("Asia/Tokyo").expect("a zone");
+        let wish = |line: &str| {
+            ScheduleWish::AnyOf(vec![
+                member(hourly(), None),
+                member(cron(line), Some(tokyo.clone())),
+                member(cron(line), None),
+            ])
+        };
+        let first = place(wish("0 9 * * *"), Terms::default(), None, "2026-12-01T00:10:00Z");
+        let next =
+            |details: &ScheduleDetails, after: &str| details.next_after(at(after)).expect("it goes on").to_string();
+        assert_eq!(next(&first, "2026-12-01T00:00:00Z"), "2026-12-01T01:10:00Z");
+        assert_eq!(next(&first, "2026-12-01T06:30:00Z"), "2026-12-01T07:00:00Z", "nine in Riga");
+        assert_eq!(next(&first, "2026-12-01T23:30:00Z"), "2026-12-02T00:00:00Z", "nine in Tokyo");
+        let later = place(wish("30 9 * * *"), Terms::default(), Some(&first), "2026-12-02T00:40:00Z");
+        assert_eq!(next(&later, "2026-12-02T00:40:00Z"), "2026-12-02T01:10:00Z", "the grid stays");
+        assert_eq!(place(wish("0 9 * * *"), Terms::default(), Some(&first), "2026-12-05T00:20:00Z"), first);
+        assert_eq!(first.told_zone(), None, "they are of two zones");
+        assert!(first.hangs_on_a_zone());
+        assert_eq!(
+            first.summary(),
+            "Every hour; and at 09:00, every day (Asia/Tokyo); and at 09:00, every day (Europe/Riga)"
+        );
+        let limited = Terms { max_fires: MaxFires::new(10_001), ..Terms::default() };
+        let error = wish("0 9 * * *").place(None, limited, &Zones::utc(), None, at(NOW)).expect_err("too many");
+        assert_eq!(error.field, "schedule_details.max_fires");
+        let past = ScheduleWish::AnyOf(vec![member(hourly(), None), member(ScheduleWish::RunAt(at(NOW)), None)]);
+        let error = past.place(None, Terms::default(), &Zones::utc(), None, at(NOW)).expect_err("it has passed");
+        assert_eq!(error.field, "schedule_details.any_of.1.run_at");
+        let alone = ScheduleWish::AnyOf(vec![member(hourly(), None)]);
+        let error = alone.place(None, Terms::default(), &Zones::utc(), None, at(NOW)).expect_err("one alone");
+        assert_eq!(
+            (error.field.as_str(), error.message.as_str()),
+            ("schedule_details.any_of", "Several schedules are 2 to 10.")
+        );
     }
 
     fn rule(text: &str, start_at: Option<&str>) -> ScheduleWish {

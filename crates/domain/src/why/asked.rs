@@ -79,13 +79,14 @@ fn left_out(time_zone: &TimeZone, wall: DateTime, is_asked: bool) -> Option<Cloc
 
 /// The time on the wall that an occurrence at the end of a gap stands for.
 fn stands_for(details: &ScheduleDetails, at: Timestamp) -> Option<ClockNote> {
-    let zone = super::wall_zone(details)?;
-    if !super::names(details, at) || super::mismatch(details, at)?.unmet.is_empty() {
+    let schedule = super::naming(details, at);
+    let zone = schedule.wall_zone()?;
+    if !super::names(details, at) || super::mismatch(schedule, at)?.unmet.is_empty() {
         return None;
     }
     let (before, now) = offsets_around(zone.time_zone(), at);
     let (from, to) = (before.to_datetime(at), now.to_datetime(at));
-    let wall = super::first_wall_between(details, from, to)?;
+    let wall = super::first_wall_between(schedule, from, to)?;
     Some(ClockNote::LeftOut { wall, at, from, to, is_asked: false })
 }
 

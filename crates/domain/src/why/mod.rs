@@ -429,24 +429,37 @@ fn not_named(details: &ScheduleDetails, at: Timestamp) -> NotNamed {
     if let Some(taken_away) = details.absent_at(at) {
         return NotNamed::TakenAway(taken_away);
     }
-    match pattern(details) {
+    unnamed(pattern(details), at)
+}
+
+fn unnamed(schedule: &Schedule, at: Timestamp) -> NotNamed {
+    match schedule {
         Schedule::Once { at } => NotNamed::AnotherTime(*at),
-        Schedule::Every { .. } if pattern(details).latest_in(Timestamp::MIN, at).is_none() => NotNamed::BeforeGrid,
+        Schedule::Every { .. } if schedule.latest_in(Timestamp::MIN, at).is_none() => NotNamed::BeforeGrid,
         Schedule::Every { .. } => NotNamed::OffGrid,
-        Schedule::Cron { .. } | Schedule::Recurrence(_) => match mismatch(details, at) {
+        Schedule::Cron { .. } | Schedule::Recurrence(_) => match mismatch(schedule, at) {
             Some(mismatch) if !mismatch.unmet.is_empty() || at.subsec_nanosecond() != 0 => NotNamed::Cron(mismatch),
             _ => NotNamed::SecondPass,
         },
+        Schedule::AnyOf(several) => {
+            let each = several.members().iter().map(|member| &member.schedule);
+            NotNamed::AnyOf(each.map(|schedule| (rule_of(schedule), unnamed(schedule, at))).collect())
+        }
     }
 }
 
 /// What a schedule is called in a sentence.
 fn rule(details: &ScheduleDetails) -> String {
-    match pattern(details) {
+    rule_of(pattern(details))
+}
+
+fn rule_of(schedule: &Schedule) -> String {
+    match schedule {
         Schedule::Once { .. } => "once".to_owned(),
         Schedule::Every { period, .. } => format!("every {}", period.as_str()),
         Schedule::Cron { expression, .. } => expression.as_str().to_owned(),
         Schedule::Recurrence(recurrence) => recurrence.summary(),
+        Schedule::AnyOf(_) => schedule.summary(),
     }
 }
 
@@ -472,29 +485,27 @@ fn names(details: &ScheduleDetails, at: Timestamp) -> bool {
     next_after(details, just_before(at)) == Some(at)
 }
 
-/// The zone of a schedule that names times on the wall.
-fn wall_zone(details: &ScheduleDetails) -> Option<&Zone> {
-    match pattern(details) {
-        Schedule::Cron { zone, .. } => Some(zone),
-        Schedule::Recurrence(recurrence) => Some(recurrence.zone()),
-        Schedule::Once { .. } | Schedule::Every { .. } => None,
-    }
+/// The schedule that names an instant: the first that does, where there are several.
+fn naming(details: &ScheduleDetails, at: Timestamp) -> &Schedule {
+    let pattern = pattern(details);
+    let Schedule::AnyOf(several) = pattern else { return pattern };
+    several.members().iter().map(|member| &member.schedule).find(|schedule| schedule.names(at)).unwrap_or(pattern)
 }
 
 /// What stands between an instant and what a schedule names on the wall.
-fn mismatch(details: &ScheduleDetails, at: Timestamp) -> Option<Mismatch> {
-    match pattern(details) {
+fn mismatch(schedule: &Schedule, at: Timestamp) -> Option<Mismatch> {
+    match schedule {
         Schedule::Cron { expression, zone } => Some(Mismatch::of(expression, zone, at)),
         Schedule::Recurrence(recurrence) => Some(Mismatch::of_recurrence(recurrence, at)),
-        Schedule::Once { .. } | Schedule::Every { .. } => None,
+        Schedule::Once { .. } | Schedule::Every { .. } | Schedule::AnyOf(_) => None,
     }
 }
 
 /// The first time on the wall that a schedule names from `from` on and before `to`.
-fn first_wall_between(details: &ScheduleDetails, from: DateTime, to: DateTime) -> Option<DateTime> {
-    match pattern(details) {
+fn first_wall_between(schedule: &Schedule, from: DateTime, to: DateTime) -> Option<DateTime> {
+    match schedule {
         Schedule::Cron { expression, .. } => expression.first_wall_between(from, to),
         Schedule::Recurrence(recurrence) => recurrence.first_wall_between(from, to),
-        Schedule::Once { .. } | Schedule::Every { .. } => None,
+        Schedule::Once { .. } | Schedule::Every { .. } | Schedule::AnyOf(_) => None,
     }
 }

@@ -327,6 +327,22 @@ impl Account {
                 )
             }
             NotNamed::Cron(mismatch) => format!("\"{rule}\" does not name {at}: {}{near}.", unmet(mismatch)),
+            NotNamed::AnyOf(each) => {
+                let clauses = each.iter().map(|(rule, why)| format!("\"{rule}\" does not, {}", self.because(why)));
+                format!("None of its schedules names {at}: {}{near}.", clauses.collect::<Vec<_>>().join("; "))
+            }
+        }
+    }
+
+    /// Why one of several schedules does not name the instant.
+    fn because(&self, why: &NotNamed) -> String {
+        match why {
+            NotNamed::AnotherTime(once) => format!("as it fires once, at {}", self.short(*once)),
+            NotNamed::BeforeGrid => "as it had not begun then".to_owned(),
+            NotNamed::OffGrid => "as this lies beside its grid".to_owned(),
+            NotNamed::SecondPass => "as the clocks had shown the time before".to_owned(),
+            NotNamed::Cron(mismatch) => format!("as {}", unmet(mismatch)),
+            NotNamed::TakenAway(_) | NotNamed::AnyOf(_) => "as it is taken away".to_owned(),
         }
     }
 
@@ -448,6 +464,13 @@ impl Account {
                 vec!["Move ends_at to a later time, or leave it out.".to_owned()]
             }
             NotNamed::TakenAway(TakenAway::Excluded(day)) => vec![format!("Take {day} out of excluded_dates.")],
+            // Any of them would do, so that a word about each would be a heap of contradictions.
+            NotNamed::AnyOf(_) => {
+                vec![
+                    "Add a schedule to any_of that names the time, or change the one of them that is nearest to it."
+                        .to_owned(),
+                ]
+            }
             NotNamed::BeforeGrid => vec!["Set start_at to the first time that is wanted.".to_owned()],
             NotNamed::OffGrid => vec![
                 "Set start_at to a time that the grid is to meet; for the same time on the wall every day use cron."

@@ -35,6 +35,8 @@ pub enum NotNamed {
     BeforeGrid,
     /// The trigger fires once, at another time.
     AnotherTime(Timestamp),
+    /// None of several schedules names it: each in words, and why.
+    AnyOf(Vec<(String, NotNamed)>),
     /// The pattern names it, and a term of the schedule takes it away.
     TakenAway(TakenAway),
 }

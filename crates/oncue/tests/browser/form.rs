@@ -391,3 +391,22 @@ fn a_calendar_rule_is_previewed_made_shown_and_changed() {
         assert!(refused.body.contains(&format!("id=\"{field}-error\"")), "{}", refused.body);
     }
 }
+
+#[test]
+fn several_schedules_stand_in_lines() {
+    let server = Setup::new().flag("--open").serve();
+    let local = Person::nobody(&server);
+    let lines = "0 9 * * 1-5\r\nTZ=Asia/Tokyo 0 12 * * 6\r\nevery 6h from 2031-01-01T00:00:00Z";
+    let typed = [("kind", "any_of"), ("any_of", lines), ("timezone", "Europe/Riga")];
+    let made = local.post("/ui/triggers", &typed);
+    assert_eq!((made.status, made.location.as_str()), (303, "/ui/triggers/1?done=created"), "{}", made.body);
+    let told = "At 09:00, Monday to Friday (Europe/Riga); and at 12:00, every Saturday (Asia/Tokyo); and every 6 hours";
+    assert!(local.get("/ui/triggers/1").body.contains(told), "{}", local.get("/ui/triggers/1").body);
+    let form = local.get("/ui/triggers/1/edit").body;
+    assert!(form.contains(&format!("\n{}</textarea>", lines.replace("\r\n", "\n"))), "{form}");
+    assert!(local.get("/ui/triggers?kind=any_of").body.contains("/ui/triggers/1"));
+    let wrong = [("kind", "any_of"), ("any_of", "0 9 * * 1-5\nevery now and then")];
+    let refused = local.post("/ui/triggers", &wrong);
+    assert_eq!(refused.status, 422);
+    assert!(refused.body.contains("id=\"any_of-error\"") && refused.body.contains("Schedule 2:"), "{}", refused.body);
+}

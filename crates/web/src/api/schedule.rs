@@ -8,6 +8,7 @@ use jiff::civil::{Date, DateTime};
 use oncue_domain::backlog::BACKLOG_MAX;
 use oncue_domain::error::Invalid;
 use oncue_domain::misfire::{Bounds, Misfire};
+use oncue_domain::schedule::any_of::{MEMBERS_MAX, Member};
 use oncue_domain::schedule::bounds;
 use oncue_domain::schedule::cron::CronExpression;
 use oncue_domain::schedule::every::Period;
@@ -17,8 +18,9 @@ use oncue_domain::schedule::recurrence::RecurrenceText;
 use oncue_domain::schedule::rule::{Fold, Gap};
 use oncue_domain::schedule::zone::{Zone, parse_instant, wall_of};
 use oncue_domain::schedule::{FirstFiring, Schedule};
-use oncue_domain::trigger::{Armed, MaxFires, ScheduleDetails, ScheduleWish, Terms};
+use oncue_domain::trigger::{Armed, MaxFires, MemberWish, ScheduleDetails, ScheduleWish, Terms};
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::time;
@@ -34,7 +36,7 @@ const PATTERNS: [&str; 4] = ["run_at", "every", "cron", "rrule"];
 /// How many occurrences are shown when nobody says.
 const COUNT_UNASKED: usize = 5;
 
-/// When a scheduled trigger fires: exactly one of `run_at`, `every`, `cron` and `rrule`.
+/// When a scheduled trigger fires: exactly one of `run_at`, `every`, `cron`, `rrule` and `any_of`.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[schema(as = ScheduleDetails, example = json!({"cron": "0 9 * * 1-5", "timezone": "Europe/Riga"}))]
 pub(crate) struct ScheduleDocument {
@@ -59,6 +61,11 @@ pub(crate) struct ScheduleDocument {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "FREQ=WEEKLY;INTERVAL=2;BYDAY=MO,WE;BYHOUR=9;BYMINUTE=0")]
     rrule: Option<String>,
+    /// When any of 2 to 10 schedules does: each a pattern of the other kinds, perhaps with a `timezone` of its own. An instant that two of them
+    /// name is one occurrence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = json!([{"cron": "0 9 * * 1-5"}, {"cron": "0 12 * * 6"}]))]
+    any_of: Option<Vec<MemberDocument>>,
     /// An IANA time zone; without it the server's.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "Europe/Riga")]
@@ -157,6 +164,7 @@ impl ScheduleDocument {
             start_at: None,
             cron: None,
             rrule: None,
+            any_of: None,
             timezone: details.timezone().map(|zone| zone.name().to_owned()),
             starts_at: terms.bounds.starts_at().map(time),
             ends_at: terms.bounds.ends_at().map(time),
@@ -168,20 +176,70 @@ impl ScheduleDocument {
             delete_when_done: details.deletes_when_done(),
             misfire: terms.misfire.as_ref().map(MisfireDocument::of),
         };
-        match details.pattern() {
-            Schedule::Once { at } => document.run_at = Some(time(*at)),
-            Schedule::Every { period, anchor, first } => {
-                document.every = Some(period.as_str().to_owned());
-                document.start_at = (*first == FirstFiring::AtAnchor).then(|| time(*anchor));
-            }
-            Schedule::Cron { expression, .. } => document.cron = Some(expression.as_str().to_owned()),
-            Schedule::Recurrence(recurrence) => {
-                document.rrule = Some(recurrence.text().as_str().to_owned());
-                document.start_at = recurrence.told_start().map(time);
-            }
+        if let Schedule::AnyOf(several) = details.pattern() {
+            document.any_of = Some(several.members().iter().map(MemberDocument::of).collect());
+        } else {
+            let MemberDocument { run_at, every, start_at, cron, rrule, timezone: _ } = pattern(details.pattern());
+            document = ScheduleDocument { run_at, every, start_at, cron, rrule, ..document };
         }
         document
     }
+}
+
+/// One of several schedules: exactly one of `run_at`, `every`, `cron` and `rrule`.
+#[derive(Default, Serialize, Deserialize, ToSchema)]
+#[schema(as = ScheduleMember, example = json!({"cron": "0 9 * * 1-5", "timezone": "Europe/Riga"}))]
+struct MemberDocument {
+    /// Once, at this time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "2027-02-15T14:00:00+05:30")]
+    run_at: Option<String>,
+    /// On a grid of elapsed time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "90s")]
+    every: Option<String>,
+    /// Where `every` or `rrule` counts from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "2027-01-01T00:00:00Z")]
+    start_at: Option<String>,
+    /// A cron line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "0 9 * * 1-5")]
+    cron: Option<String>,
+    /// A calendar's rule.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "FREQ=MONTHLY;BYDAY=-1FR;BYHOUR=17")]
+    rrule: Option<String>,
+    /// An IANA time zone; without it that of all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "Europe/Riga")]
+    timezone: Option<String>,
+}
+
+impl MemberDocument {
+    fn of(member: &Member) -> MemberDocument {
+        let timezone = member.timezone.as_ref().map(|zone| zone.name().to_owned());
+        MemberDocument { timezone, ..pattern(&member.schedule) }
+    }
+}
+
+/// A pattern that is not several.
+fn pattern(schedule: &Schedule) -> MemberDocument {
+    let mut document = MemberDocument::default();
+    match schedule {
+        Schedule::Once { at } => document.run_at = Some(time(*at)),
+        Schedule::Every { period, anchor, first } => {
+            document.every = Some(period.as_str().to_owned());
+            document.start_at = (*first == FirstFiring::AtAnchor).then(|| time(*anchor));
+        }
+        Schedule::Cron { expression, .. } => document.cron = Some(expression.as_str().to_owned()),
+        Schedule::Recurrence(recurrence) => {
+            document.rrule = Some(recurrence.text().as_str().to_owned());
+            document.start_at = recurrence.told_start().map(time);
+        }
+        Schedule::AnyOf(_) => {}
+    }
+    document
 }
 
 /// A schedule as it was asked for.
@@ -195,41 +253,85 @@ pub(crate) struct ReadWish {
 pub(crate) fn read_wish(app: &Shared, inner: &mut Fields) -> ReadWish {
     let timezone = inner.take_with("timezone", |name| app.zones.get(name));
     let zone = timezone.clone().unwrap_or_else(|| app.settings.zone.clone());
+    let wish = match inner.has("any_of") {
+        true => read_any_of(app, inner, &zone),
+        false => read_pattern(app, inner, &zone, "run_at, every, cron, rrule and any_of"),
+    };
+    let terms = read_terms(inner, &zone);
+    ReadWish { wish, timezone, terms }
+}
+
+/// Reads several schedules, each with a zone of its own or that of all.
+fn read_any_of(app: &Shared, inner: &mut Fields, zone: &Zone) -> Option<ScheduleWish> {
+    let others: Vec<&str> = PATTERNS.into_iter().filter(|name| inner.has(name)).collect();
+    if !others.is_empty() {
+        inner.ignore(&PATTERNS);
+        inner.ignore(&["any_of", "start_at"]);
+        let others = others.join(" and ");
+        inner.fail(
+            "",
+            format!(
+                "A schedule has exactly one of run_at, every, cron, rrule and any_of; this one has any_of and {others}."
+            ),
+        );
+        return None;
+    }
+    let list: Vec<Box<RawValue>> = inner.take("any_of", "This must be a list of 2 to 10 schedules.")?;
+    if !(2..=MEMBERS_MAX).contains(&list.len()) {
+        inner.fail("any_of", format!("Several schedules are 2 to {MEMBERS_MAX}."));
+        return None;
+    }
+    let mut wishes = Vec::with_capacity(list.len());
+    for (place, raw) in list.iter().enumerate() {
+        let mut member = match Fields::of(raw.get(), format!("schedule_details.any_of.{place}")) {
+            Ok(member) => member,
+            Err(error) => {
+                inner.errors.push(error);
+                continue;
+            }
+        };
+        let timezone = member.take_with("timezone", |name| app.zones.get(name));
+        let zone = timezone.as_ref().unwrap_or(zone);
+        let wish = read_pattern(app, &mut member, zone, "run_at, every, cron and rrule");
+        wishes.extend(wish.map(|wish| MemberWish { wish, timezone }));
+        inner.absorb(member);
+    }
+    (wishes.len() == list.len()).then_some(ScheduleWish::AnyOf(wishes))
+}
+
+/// Reads one pattern; `all` are those there can be.
+fn read_pattern(app: &Shared, inner: &mut Fields, zone: &Zone, all: &str) -> Option<ScheduleWish> {
     let named: Vec<&str> = PATTERNS.into_iter().filter(|name| inner.has(name)).collect();
     let wish = match named.as_slice() {
-        ["run_at"] => inner.take_instant("run_at", &zone).map(ScheduleWish::RunAt),
+        ["run_at"] => inner.take_instant("run_at", zone).map(ScheduleWish::RunAt),
         ["every"] => inner
             .take_with("every", Period::parse)
-            .map(|period| ScheduleWish::Every { period, start_at: inner.take_instant("start_at", &zone) }),
+            .map(|period| ScheduleWish::Every { period, start_at: inner.take_instant("start_at", zone) }),
         ["cron"] => inner.take_with("cron", CronExpression::parse).map(ScheduleWish::Cron),
         ["rrule"] => inner.take_with("rrule", |text| RecurrenceText::read(text, &app.zones)).map(|text| {
-            let start_at = inner.take_with("start_at", |text| wall_start(text, &zone));
+            let start_at = inner.take_with("start_at", |text| wall_start(text, zone));
             ScheduleWish::Recurrence { text: Box::new(text), start_at }
         }),
         [] => {
-            inner.fail("", "A schedule has exactly one of run_at, every, cron and rrule.");
+            inner.fail("", format!("A schedule has exactly one of {all}."));
             None
         }
         several => {
             let several = several.join(" and ");
             inner.ignore(&PATTERNS);
-            inner.fail(
-                "",
-                format!("A schedule has exactly one of run_at, every, cron and rrule; this one has {several}."),
-            );
+            inner.fail("", format!("A schedule has exactly one of {all}; this one has {several}."));
             None
         }
     };
     if wish.is_none() && inner.errors.is_empty() {
-        inner.fail("", "A schedule has exactly one of run_at, every, cron and rrule; null is none of them.");
+        inner.fail("", format!("A schedule has exactly one of {all}; null is none of them."));
     }
     let starts = matches!(wish, Some(ScheduleWish::Every { .. } | ScheduleWish::Recurrence { .. }));
     if inner.has("start_at") && !starts && inner.errors.is_empty() {
         inner.fail("start_at", "Only every and rrule have a start_at.");
     }
     inner.ignore(&["start_at"]);
-    let terms = read_terms(inner, &zone);
-    ReadWish { wish, timezone, terms }
+    wish
 }
 
 /// Reads where a rule starts: on the clock of its zone, and to the second.
@@ -407,7 +509,7 @@ pub(crate) async fn preview(State(app): State<App>, _: Reader, body: JsonBody) -
             Some(read)
         }
         None => {
-            fields.fail("schedule_details", "This is needed: exactly one of run_at, every, cron and rrule.");
+            fields.fail("schedule_details", "This is needed: exactly one of run_at, every, cron, rrule and any_of.");
             None
         }
     };

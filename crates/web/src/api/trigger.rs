@@ -231,7 +231,7 @@ pub(super) fn define(
         Some(Kind::Scheduled) if definition.schedule.is_none() && fields.errors.is_empty() => {
             fields.fail(
                 "schedule_details",
-                "A scheduled trigger needs exactly one of run_at, every, cron and rrule here.",
+                "A scheduled trigger needs exactly one of run_at, every, cron, rrule and any_of here.",
             );
         }
         Some(Kind::Api) if definition.schedule.is_some() => {

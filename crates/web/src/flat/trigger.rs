@@ -90,7 +90,7 @@ impl View {
                 Some(Schedule::Every { period, anchor, first }) => {
                     ((*first == FirstFiring::AtAnchor).then_some(*anchor), true, period.whole_seconds())
                 }
-                Some(Schedule::Cron { .. } | Schedule::Recurrence(_)) => (next_at, true, 0),
+                Some(Schedule::Cron { .. } | Schedule::Recurrence(_) | Schedule::AnyOf(_)) => (next_at, true, 0),
             };
         View {
             name: definition.name.clone().unwrap_or_default(),
@@ -260,7 +260,7 @@ fn apply(
 /// Whether what is shown as its schedule is its next occurrence, because this surface cannot say the pattern.
 fn shows_next(definition: &Definition) -> bool {
     let pattern = definition.schedule.as_ref().map(ScheduleDetails::pattern);
-    matches!(pattern, Some(Schedule::Cron { .. } | Schedule::Recurrence(_)))
+    matches!(pattern, Some(Schedule::Cron { .. } | Schedule::Recurrence(_) | Schedule::AnyOf(_)))
 }
 
 fn place(app: &App, view: &View, definition: &Definition, now: Timestamp) -> Result<Option<ScheduleDetails>, Fault> {

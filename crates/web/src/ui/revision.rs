@@ -230,6 +230,7 @@ impl Writer<'_> {
                 let zone = zone_of(self.app, details).name();
                 format!("{summary} ({}), from {start}, {zone}", recurrence.text().as_str())
             }
+            Schedule::AnyOf(_) => format!("{summary}, {}", zone_of(self.app, details).name()),
             Schedule::Once { at } => format!("Once at {}", absolute(*at, self.zone)),
         }
     }

@@ -29,11 +29,12 @@ const fn choice(word: &'static str, title: &'static str) -> Choice {
 }
 
 /// What makes a trigger fire.
-pub(crate) const KINDS: [Choice; 5] = [
+pub(crate) const KINDS: [Choice; 6] = [
     choice("once", "Once"),
     choice("every", "Every"),
     choice("cron", "Cron"),
     choice("rrule", "Calendar rule"),
+    choice("any_of", "Several"),
     choice("api", "API call"),
 ];
 
@@ -190,6 +191,7 @@ fn kind_of(head: &TriggerHead) -> &'static str {
         Some(Schedule::Every { .. }) => "every",
         Some(Schedule::Cron { .. }) => "cron",
         Some(Schedule::Recurrence(_)) => "rrule",
+        Some(Schedule::AnyOf(_)) => "any_of",
         None => "api",
     }
 }
@@ -208,7 +210,7 @@ fn is_about(head: &TriggerHead, words: &[String]) -> bool {
         match details.pattern() {
             Schedule::Cron { expression, .. } => add(expression.as_str()),
             Schedule::Recurrence(recurrence) => add(recurrence.text().as_str()),
-            Schedule::Once { .. } | Schedule::Every { .. } => {}
+            Schedule::Once { .. } | Schedule::Every { .. } | Schedule::AnyOf(_) => {}
         }
         if let Some(zone) = details.told_zone() {
             add(zone.name());

@@ -10,6 +10,7 @@ mod expects;
 mod page;
 mod preset;
 mod preview;
+mod several;
 mod terms;
 mod would;
 
@@ -60,6 +61,8 @@ pub(crate) struct TriggerForm {
     pub(crate) rrule: String,
     /// Where the rule starts, on the clock of the trigger's zone; empty where it says so itself, or from today on.
     pub(crate) rrule_start: String,
+    /// Several schedules, a line each.
+    pub(crate) any_of: String,
     pub(crate) timezone: String,
     pub(crate) terms: TermsForm,
     pub(crate) payload: String,
@@ -90,7 +93,8 @@ impl TriggerForm {
     /// A form filled from an address. Only what says when it fires: a link shall not put an address to send to, or words,
     /// into somebody's form.
     pub(crate) fn from_query(query: &mut Query) -> TriggerForm {
-        const TAKEN: [&str; 8] = ["kind", "run_at", "every", "start_at", "cron", "rrule", "rrule_start", "timezone"];
+        const TAKEN: [&str; 9] =
+            ["kind", "run_at", "every", "start_at", "cron", "rrule", "rrule_start", "any_of", "timezone"];
         let fields = TAKEN
             .into_iter()
             .chain(TermsForm::NAMES)
@@ -153,6 +157,10 @@ impl TriggerForm {
                     form.rrule_start = start.wall.strftime("%Y-%m-%dT%H:%M:%S").to_string();
                 }
             }
+            Schedule::AnyOf(several) => {
+                form.kind = "any_of".to_owned();
+                form.any_of = several::shown(several);
+            }
         }
         form
     }
@@ -181,6 +189,7 @@ impl TriggerForm {
             cron: take("cron"),
             rrule: take("rrule").replace("\r\n", "\n"),
             rrule_start: take("rrule_start"),
+            any_of: take("any_of").replace("\r\n", "\n"),
             timezone: take("timezone"),
             terms: TermsForm::read(&mut take),
             // Browsers end the lines of a text field their own way.
@@ -224,6 +233,7 @@ impl TriggerForm {
             "every" => self.every.is_empty(),
             "cron" => self.cron.is_empty(),
             "rrule" => self.rrule.is_empty(),
+            "any_of" => self.any_of.is_empty(),
             _ => false,
         }
     }
@@ -239,8 +249,13 @@ impl TriggerForm {
             (TriggerForm::of(definition, trigger_zone(app, definition.schedule.as_ref())), definition)
         });
         let (json, wrong) = self.to_json(shown.as_ref().map(|(form, definition)| (form, *definition)));
-        // Rules and periods start in fields of their own.
+        // Rules and periods start in fields of their own, and several schedules stand in one.
         let own_field = |mut error: Invalid| {
+            let place = error.field.strip_prefix("schedule_details.any_of.").and_then(|rest| rest.split('.').next());
+            if let Some(place) = place.and_then(|place| place.parse::<usize>().ok()) {
+                error.message = format!("Schedule {}: {}", place + 1, error.message);
+                error.field = "schedule_details.any_of".to_owned();
+            }
             if self.kind == "rrule" && error.field == "schedule_details.start_at" {
                 error.field = "schedule_details.rrule_start".to_owned();
             }
@@ -314,7 +329,7 @@ impl TriggerForm {
 
     fn kind_word(&self) -> Value {
         match self.kind.as_str() {
-            "once" | "every" | "cron" | "rrule" => "scheduled".into(),
+            "once" | "every" | "cron" | "rrule" | "any_of" => "scheduled".into(),
             other => some(other),
         }
     }
@@ -328,6 +343,7 @@ impl TriggerForm {
             "cron" => &[("cron", &self.cron)],
             "rrule" if self.rrule_start.is_empty() => &[("rrule", &self.rrule)],
             "rrule" => &[("rrule", &self.rrule), ("start_at", &self.rrule_start)],
+            "any_of" => &[],
             _ => return None,
         };
         if before.is_some_and(|(shown, _)| self.shows_same_schedule(shown)) {
@@ -335,6 +351,9 @@ impl TriggerForm {
         }
         let mut schedule: Map<String, Value> =
             fields.iter().map(|(name, text)| ((*name).to_owned(), Value::from(*text))).collect();
+        if self.kind == "any_of" {
+            schedule.insert("any_of".to_owned(), several::said(&self.any_of));
+        }
         if !self.timezone.is_empty() {
             schedule.insert("timezone".to_owned(), self.timezone.clone().into());
         }
@@ -358,6 +377,7 @@ impl TriggerForm {
         let fits = match self.kind.as_str() {
             "once" => is_same_wall(&self.run_at, &shown.run_at),
             "every" => self.every == shown.every && is_same_wall(&self.start_at, &shown.start_at),
+            "any_of" => self.any_of == shown.any_of,
             "rrule" => self.rrule == shown.rrule && is_same_wall(&self.rrule_start, &shown.rrule_start),
             _ => self.cron == shown.cron,
         };

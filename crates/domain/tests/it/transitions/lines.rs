@@ -1,11 +1,12 @@
 //! What is asked at a transition: times around what the clocks leave out or show twice, daily, on weekdays, on days of the month
 //! and at its end; lines that follow elapsed time; rules as calendars write them; a grid; and a time written without an offset.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use jiff::civil::DateTime;
 use jiff::{Span, Timestamp};
+use oncue_domain::schedule::any_of::{AnyOf, Member};
 use oncue_domain::schedule::cron::CronExpression;
 use oncue_domain::schedule::every::Period;
 use oncue_domain::schedule::recurrence::{Recurrence, RecurrenceText, Start};
@@ -79,6 +80,7 @@ pub(super) fn check(zone: &Zone, window: &[Transition], expressions: &mut Expres
         let recurrence = choice.map_or(recurrence.clone(), |choice| recurrence.with_rule(choice));
         compare(&Schedule::Recurrence(Arc::new(recurrence)), &walk, &expected, &edges, &context(&text));
     }
+    several(&walk, zone, window, &edges, expressions);
     grid(&walk, &edges);
     for wall in walls {
         let text = Face::of(wall).date.to_string() + &format!(" {}", clock(&Face::of(wall)));
@@ -206,6 +208,20 @@ fn lines_anywhere() -> Vec<Line> {
         daily(0, 0, "* * *".to_owned(), |_| true),
         line("30 0-23 * * *", Rule::FIXED, |face| face.minute == 30),
     ]
+}
+
+/// Several lines together, of which one goes by the wall and one by elapsed time: what two of them name comes once.
+fn several(walk: &Walk, zone: &Zone, window: &[Transition], edges: &[i64], expressions: &mut Expressions) {
+    let lines: Vec<Line> = lines_at(window[0]).into_iter().chain(lines_anywhere()).step_by(5).collect();
+    let expected: BTreeSet<i64> = lines.iter().flat_map(|line| walk.firings(line.rule, &*line.names)).collect();
+    let expected: Vec<i64> = expected.into_iter().collect();
+    let member = |line: &Line| {
+        let schedule = Schedule::Cron { expression: expressions.read(&line.text), zone: zone.clone() };
+        Member { schedule, timezone: None }
+    };
+    let schedule = Schedule::AnyOf(AnyOf::kept(lines.iter().map(member).collect()));
+    let texts: Vec<&str> = lines.iter().map(|line| line.text.as_str()).collect();
+    compare(&schedule, walk, &expected, edges, &format!("any of {texts:?} in {}", zone.name()));
 }
 
 /// A grid follows elapsed time and knows no zone: it comes alike before and after, whatever the clocks do.

@@ -11,13 +11,15 @@ use oncue_domain::id::{DestinationId, TriggerId};
 use oncue_domain::misfire::{Bounds, Misfire};
 use oncue_domain::overlap::Overlap;
 use oncue_domain::payload::Payload;
+use oncue_domain::schedule::any_of::{AnyOf, Member};
 use oncue_domain::schedule::bounds;
 use oncue_domain::schedule::cron::CronExpression;
 use oncue_domain::schedule::every::Period;
 use oncue_domain::schedule::excluded::ExcludedDates;
 use oncue_domain::schedule::jitter::Jitter;
+use oncue_domain::schedule::recurrence::{Recurrence, RecurrenceText, Start};
 use oncue_domain::schedule::rule::{Fold, Gap};
-use oncue_domain::schedule::zone::Zones;
+use oncue_domain::schedule::zone::{Zone, Zones};
 use oncue_domain::schedule::{FirstFiring, Schedule};
 use oncue_domain::store::{Call, Deleted, Edited, Fired, NewTrigger, Store};
 use oncue_domain::trigger::{Armed, Definition, Kind, MaxFires, Pause, ScheduleDetails, Terms};
@@ -34,6 +36,9 @@ mod rush;
 
 /// How many triggers there are at most.
 const TRIGGERS_MAX: usize = 10;
+
+/// What stands for a schedule of several among the lines that are drawn.
+const TWO_LINES: &str = "two lines";
 
 /// Days with a daylight change in one of the zones, and one without.
 const STARTS: [&str; 5] = [
@@ -536,8 +541,19 @@ impl Workload {
                 Schedule::Every { period, anchor, first }
             }
             _ => {
-                let lines = ["30 2 * * *", "0 9 * * MON-FRI", "15 * * * *", "*/40 * * * *", "5 1-3 * * *", "@daily"];
-                Schedule::Cron { expression: CronExpression::parse(self.chance.pick(&lines)).expect("a line"), zone }
+                let lines = [
+                    "30 2 * * *",
+                    "0 9 * * MON-FRI",
+                    "15 * * * *",
+                    "*/40 * * * *",
+                    "5 1-3 * * *",
+                    "@daily",
+                    "FREQ=DAILY;BYHOUR=1,2,3",
+                    "FREQ=HOURLY;INTERVAL=5;COUNT=9",
+                    TWO_LINES,
+                ];
+                let line = self.chance.pick(&lines);
+                self.on_the_wall(line, zone, now)
             }
         };
         if self.chance.below(3) > 0 {
@@ -551,6 +567,22 @@ impl Workload {
         };
         let details = ScheduleDetails::new(schedule, None, terms, self.zones.get("Europe/Riga").expect("a zone"));
         details.with_share(Some(self.world.ids.share()))
+    }
+
+    fn on_the_wall(&self, line: &str, zone: Zone, now: Timestamp) -> Schedule {
+        let cron = |line: &str, zone| Schedule::Cron { expression: CronExpression::parse(line).expect("a line"), zone };
+        if line == TWO_LINES {
+            let night = Member { schedule: cron("30 2 * * *", zone), timezone: None };
+            let half_hours = Member { schedule: cron("*/30 * * * *", Zones::utc()), timezone: Some(Zones::utc()) };
+            return Schedule::AnyOf(AnyOf::kept(vec![night, half_hours]));
+        }
+        if !line.starts_with("FREQ") {
+            return cron(line, zone);
+        }
+        let text = RecurrenceText::read(line, &self.zones).expect("a rule");
+        let today = zone.time_zone().to_datetime(now).date();
+        let start = Start { wall: today.at(1, 30, 0, 0), is_told: true };
+        Schedule::Recurrence(Arc::new(Recurrence::new(text, start, zone)))
     }
 
     fn terms(&mut self, now: Timestamp) -> Terms {

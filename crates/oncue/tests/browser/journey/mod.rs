@@ -100,7 +100,7 @@ fn begin(browser: &Browser, name: &str, kind: &str, fields: &[(&str, &str)]) {
     match kind {
         "once" => browser.press(LEFT),
         "cron" => browser.press(RIGHT),
-        "api" => browser.press(&RIGHT.repeat(3)),
+        "api" => browser.press(&RIGHT.repeat(4)),
         _ => {}
     }
     browser.until_at(&format!("#kind-{kind}:checked"));

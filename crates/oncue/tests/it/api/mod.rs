@@ -1,5 +1,6 @@
 //! Surface two, the account API (contract, section 3), a file for each noun of its routes.
 
+mod any_of;
 mod api_keys;
 mod backlog;
 mod bulk;

@@ -8,6 +8,7 @@ use oncue_domain::id::{TriggerId, UserId};
 use oncue_domain::misfire::Misfire;
 use oncue_domain::occurrence::{Reason, Skipped};
 use oncue_domain::payload::Payload;
+use oncue_domain::schedule::any_of::{AnyOf, Member};
 use oncue_domain::schedule::bounds::Bounds;
 use oncue_domain::schedule::cron::CronExpression;
 use oncue_domain::schedule::every::Period;
@@ -81,6 +82,18 @@ async fn a_trigger_comes_back_as_it_was_made() {
             misfire: Some(Misfire::Skip),
         },
     ];
+    let one = |schedule: Schedule, timezone| Member { schedule, timezone };
+    let several = AnyOf::kept(vec![
+        one(schedules[0].clone(), None),
+        one(schedules[1].clone(), None),
+        one(schedules[3].clone(), Some(riga.clone())),
+        one(rule("FREQ=MONTHLY;BYDAY=MO", true, &riga), None),
+    ]);
+    for terms in [Terms::default(), Terms { gap: Some(Gap::LeftOut), max_fires: MaxFires::new(9), ..Terms::default() }]
+    {
+        let details = ScheduleDetails::new(Schedule::AnyOf(several.clone()), Some(riga.clone()), terms, riga.clone());
+        definitions.push(Definition { schedule: Some(details), ..api("several") });
+    }
     let spring = Terms { gap: Some(Gap::AtItsEnd), fold: Some(Fold::BothPasses), ..Terms::default() };
     let nightly = ScheduleDetails::new(rule("FREQ=DAILY;COUNT=90", true, &riga), None, spring, riga.clone());
     definitions.push(Definition { schedule: Some(nightly), ..api("a rule under terms") });

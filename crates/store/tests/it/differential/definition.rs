@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use oncue_domain::id::UserId;
 use oncue_domain::payload::Payload;
 use oncue_domain::payload_schema::PayloadSchema;
+use oncue_domain::schedule::any_of::{AnyOf, Member};
 use oncue_domain::schedule::cron::CronExpression;
 use oncue_domain::schedule::every::Period;
 use oncue_domain::schedule::jitter::{Jitter, Share};
@@ -52,6 +53,10 @@ fn rule(text: &str, now: Timestamp, zone: &Zone) -> Schedule {
     Schedule::Recurrence(std::sync::Arc::new(Recurrence::new(text, start, zone.clone())))
 }
 
+fn any_of(schedules: impl IntoIterator<Item = Schedule>) -> Schedule {
+    Schedule::AnyOf(AnyOf::kept(schedules.into_iter().map(|schedule| Member { schedule, timezone: None }).collect()))
+}
+
 fn schedule(chance: &mut Chance, now: Timestamp) -> ScheduleDetails {
     let zones = Zones::bundled();
     let zone = zones.get(chance.pick(&["UTC", "Europe/Riga", "America/New_York"])).expect("a zone");
@@ -71,6 +76,7 @@ fn schedule(chance: &mut Chance, now: Timestamp) -> ScheduleDetails {
             match now.as_microsecond() / 13 % 6 {
                 0 => rule("FREQ=MINUTELY;INTERVAL=6", now, &zone),
                 1 => rule("FREQ=HOURLY;INTERVAL=2;COUNT=40", now, &zone),
+                2 => any_of([cron, rule("FREQ=HOURLY;BYMINUTE=0,15", now, &zone)]),
                 _ => cron,
             }
         }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use oncue_domain::agenda::Span;
 use oncue_domain::plan::Absence;
+use oncue_domain::schedule::mismatch::Mismatch;
 use oncue_domain::store::LedgerFiring;
 use oncue_domain::why::span::{Line, SpanAccount};
 use oncue_domain::why::{Made, NotNamed, Verdict};
@@ -169,6 +170,9 @@ impl EditInShort {
 #[derive(Serialize, ToSchema)]
 #[schema(as = UnmetField)]
 struct UnmetDocument {
+    /// Which of several schedules it belongs to, the first being 0; left out where there is but one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    any_of: Option<usize>,
     /// `second`, `minute`, `hour`, `day_of_month`, `month`, `day_of_week`; of a rule also `interval`, `week_of_year`, `day_of_year`, `position`,
     /// `start`, `until`, `count` and `exception`.
     #[schema(example = "day_of_week")]
@@ -177,6 +181,18 @@ struct UnmetDocument {
     wanted: String,
     /// What the clock showed.
     shown: String,
+}
+
+impl UnmetDocument {
+    fn of(mismatch: &Mismatch, any_of: Option<usize>) -> Vec<UnmetDocument> {
+        let unmet = mismatch.unmet.iter().map(|unmet| UnmetDocument {
+            any_of,
+            field: unmet.field.word(),
+            wanted: unmet.wanted.clone(),
+            shown: unmet.shown.clone(),
+        });
+        unmet.collect()
+    }
 }
 
 /// What is counted in an hour.
@@ -195,14 +211,16 @@ impl InstantDocument {
         let account = &told.account;
         let (firing, skipped, absence) = parts(&account.verdict);
         let unmet = match &account.verdict {
-            Verdict::NoOccurrence(NotNamed::Cron(mismatch)) => mismatch.unmet.as_slice(),
-            _ => &[],
+            Verdict::NoOccurrence(NotNamed::Cron(mismatch)) => UnmetDocument::of(mismatch, None),
+            Verdict::NoOccurrence(NotNamed::AnyOf(each)) => {
+                let each = each.iter().enumerate().filter_map(|(place, (_, why))| match why {
+                    NotNamed::Cron(mismatch) => Some(UnmetDocument::of(mismatch, Some(place))),
+                    _ => None,
+                });
+                each.flatten().collect()
+            }
+            _ => Vec::new(),
         };
-        let unmet = unmet.iter().map(|unmet| UnmetDocument {
-            field: unmet.field.word(),
-            wanted: unmet.wanted.clone(),
-            shown: unmet.shown.clone(),
-        });
         InstantDocument {
             trigger_id: id,
             asked_at: time(account.asked.at),
@@ -219,7 +237,7 @@ impl InstantDocument {
             edit: account.edit.as_ref().map(EditInShort::of),
             pause: account.pause.as_ref().map(PauseDocument::of),
             freeze: account.freeze.as_ref().map(FreezeDocument::of),
-            unmet: unmet.collect(),
+            unmet,
             before: account.neighbours.0.map(time),
             after: account.neighbours.1.map(time),
             fires_before: match account.verdict {

@@ -47,6 +47,7 @@ fn timing(form: &TriggerForm) -> String {
         "cron" => format!("Cron {}", form.cron),
         "rrule" if form.rrule_start.is_empty() => format!("Calendar rule {}", form.rrule),
         "rrule" => format!("Calendar rule {} from {}", form.rrule, wall(&form.rrule_start)),
+        "any_of" => format!("Any of {}", form.any_of.replace('\n', "; ")),
         _ => "When it is called".to_owned(),
     }
 }

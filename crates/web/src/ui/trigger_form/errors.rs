@@ -18,7 +18,7 @@ pub(crate) struct FieldError {
 pub(crate) struct FormErrors(pub(crate) Vec<FieldError>);
 
 /// Surface two's path of a field, the form's name for it and its label, in the order of the form.
-const FIELDS: [(&str, &str, &str); 36] = [
+const FIELDS: [(&str, &str, &str); 37] = [
     ("name", "name", "Name"),
     ("api_payload", "payload", "Payload"),
     ("payload_schema", "payload_schema", "Schema of payloads"),
@@ -31,6 +31,7 @@ const FIELDS: [(&str, &str, &str); 36] = [
     ("schedule_details.cron", "cron", "Cron line"),
     ("schedule_details.rrule", "rrule", "Calendar rule"),
     ("schedule_details.rrule_start", "rrule_start", "Starts"),
+    ("schedule_details.any_of", "any_of", "Schedules"),
     ("schedule_details.timezone", "timezone", "Time zone"),
     ("schedule_details.starts_at", "starts_at", "Counts from"),
     ("schedule_details.ends_at", "ends_at", "Counts until"),

@@ -102,7 +102,7 @@ impl TermsForm {
     /// Those that the form of this kind shows; the others are hidden, and nobody means them.
     fn of_kind(&self, kind: &str) -> TermsForm {
         match kind {
-            "cron" | "rrule" => self.clone(),
+            "cron" | "rrule" | "any_of" => self.clone(),
             "every" => TermsForm { gap: String::new(), fold: String::new(), ..self.clone() },
             "once" => TermsForm {
                 jitter: self.jitter.clone(),
