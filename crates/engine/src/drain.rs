@@ -56,6 +56,8 @@ pub struct Drainer {
     slices: HashMap<BacklogId, usize>,
     /// The owner who had a turn last.
     after: Option<UserId>,
+    /// Whether all who had a turn since the first are frozen: then nothing moves, however many they are.
+    is_circle_frozen: bool,
     /// When it was looked for old ones last, and for those of expired triggers.
     looked_at: (Option<Timestamp>, Option<Timestamp>),
 }
@@ -63,7 +65,8 @@ pub struct Drainer {
 impl Drainer {
     /// One that has done nothing yet.
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, ids: Arc<Ids>, tally: Arc<Tally>) -> Drainer {
-        Drainer { store, clock, ids, tally, slices: HashMap::new(), after: None, looked_at: (None, None) }
+        let (slices, looked_at) = (HashMap::new(), (None, None));
+        Drainer { store, clock, ids, tally, slices, after: None, is_circle_frozen: true, looked_at }
     }
 
     /// Carries out one round and says when to look again.
@@ -73,16 +76,20 @@ impl Drainer {
     pub async fn tick(&mut self) -> Result<Found> {
         let now = self.clock.now();
         self.end_what_is_over(now).await?;
-        let turns = self.turns().await?;
+        let mut turns = self.store.backlog_turns(self.after, OWNERS_MAX, ROWS_MAX).await?;
+        if turns.is_empty() && self.after.take().is_some() {
+            // All have had their turns, and the first is next again.
+            if std::mem::replace(&mut self.is_circle_frozen, true) {
+                return Ok(Found::Frozen);
+            }
+            turns = self.store.backlog_turns(None, OWNERS_MAX, ROWS_MAX).await?;
+        }
         if turns.is_empty() {
             self.slices.clear();
             return Ok(Found::Nothing);
         }
-        let is_from_the_first = self.after.is_none();
         let (due, freezes) = (self.store.next_due().await?, self.store.freezes(now).await?);
         let owners = by_owner(turns);
-        // Before and behind the owners of a look there may be others who are not.
-        let mut is_frozen = is_from_the_first && owners.len() < OWNERS_MAX;
         let share = (ROUND_MAX / owners.len().max(1)).max(1);
         for rows in owners {
             if due.is_some_and(|due| due <= self.clock.now()) {
@@ -93,10 +100,10 @@ impl Drainer {
             if self.after.is_some_and(|owner| freezes.hold_back(owner, now)) {
                 continue;
             }
-            is_frozen = false;
+            self.is_circle_frozen = false;
             self.give_turn(rows, share, freezes.edition).await?;
         }
-        Ok(if is_frozen { Found::Frozen } else { Found::More })
+        Ok(Found::More)
     }
 
     /// Ends what has waited for too long, and what is held while its trigger has expired.
@@ -113,16 +120,6 @@ impl Drainer {
         }
         metrics::counter!("oncue_skipped_occurrences_total").increment(ended);
         Ok(())
-    }
-
-    /// Whose turn it is, in a circle.
-    async fn turns(&mut self) -> Result<Vec<(Backlog, Arc<Trigger>)>> {
-        let turns = self.store.backlog_turns(self.after, OWNERS_MAX, ROWS_MAX).await?;
-        if !turns.is_empty() || self.after.is_none() {
-            return Ok(turns);
-        }
-        self.after = None;
-        self.store.backlog_turns(None, OWNERS_MAX, ROWS_MAX).await
     }
 
     /// Takes a slice of the first of an owner's backlogs whose receivers are ready, or ends one whose trigger has expired.
@@ -167,4 +164,89 @@ fn by_owner(turns: Vec<(Backlog, Arc<Trigger>)>) -> Vec<Vec<(Backlog, Arc<Trigge
         }
     }
     owners
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use oncue_domain::access::Registration;
+    use oncue_domain::backlog::PutOff;
+    use oncue_domain::freeze::Said;
+    use oncue_domain::plan::Plan;
+    use oncue_domain::schedule::every::Period;
+    use oncue_domain::schedule::{FirstFiring, Schedule};
+    use oncue_domain::store::memory::Memory;
+    use oncue_domain::store::{NewTrigger, NewUser, Planned, Registered};
+    use oncue_domain::trigger::{Definition, Kind, ScheduleDetails};
+
+    use super::*;
+
+    struct Hands(Mutex<Timestamp>);
+
+    impl Clock for Hands {
+        fn now(&self) -> Timestamp {
+            *self.0.lock().expect("a test holds it for a moment")
+        }
+    }
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(seconds).expect("in range")
+    }
+
+    /// Somebody of whose trigger one occurrence is late.
+    async fn with_backlog(store: &Memory, number: usize) -> UserId {
+        let user = NewUser { email: format!("{number}@example.com"), password_hash: "hash".to_owned() };
+        let Registered::Done(user) = store.register(user, Registration::Open, at(0)).await.expect("an answer") else {
+            panic!("nobody stands against it")
+        };
+        let period = Period::parse("1h").expect("a period");
+        let schedule = Schedule::Every { period, anchor: at(0), first: FirstFiring::OnePeriodLater };
+        let definition = Definition {
+            schedule: Some(ScheduleDetails::plain(schedule, None)),
+            enabled: true,
+            ..Definition::in_place_of_unreadable(None, Kind::Scheduled)
+        };
+        let next_at = Some(at(3_600));
+        let new = NewTrigger { owner: user.id, definition, next_at, test_event: None };
+        let armed = store.create_trigger(new, at(0)).await.expect("an answer").expect("it names no destination");
+        let absent_for = SignedDuration::from_mins(10);
+        let put_off = PutOff { first: at(3_600), last: at(3_600), count: 1, is_held: false, absent_for };
+        let plan = Plan { put_off: vec![put_off], next_at: Some(at(7_200)), ..Plan::default() };
+        let trigger = Arc::new(armed.trigger);
+        let planned = Planned { trigger, armed: at(3_600), plan, message_ids: Vec::new(), edition: 0 };
+        assert_eq!(store.commit_plans(vec![planned], at(4_200)).await.expect("a commit").plans, 1);
+        user.id
+    }
+
+    #[tokio::test]
+    async fn however_many_are_frozen_it_rests_once_all_of_them_were_looked_at_and_goes_on_with_the_first_that_is_not() {
+        for owners in [1, OWNERS_MAX - 1, OWNERS_MAX, 2 * OWNERS_MAX, 2 * OWNERS_MAX + 1] {
+            let store = Arc::new(Memory::new(false));
+            let mut all = Vec::new();
+            for number in 0..owners {
+                all.push(with_backlog(&store, number).await);
+            }
+            for owner in &all {
+                store.freeze(Some(*owner), Said::default(), at(4_200)).await.expect("a freeze");
+            }
+            let last = *all.last().expect("somebody");
+            let clock = Arc::new(Hands(Mutex::new(at(4_300))));
+            let (ids, tally) = (Arc::new(Ids::from_seed([1; 32])), Arc::new(Tally::default()));
+            let mut drainer = Drainer::new(Arc::clone(&store) as Arc<dyn Store>, clock, ids, tally);
+            for round in 0..3 {
+                let mut looks = 1;
+                while drainer.tick().await.expect("an answer") != Found::Frozen {
+                    looks += 1;
+                    assert!(looks <= owners.div_ceil(OWNERS_MAX) + 1, "round {round} of {owners} has no end");
+                }
+            }
+            store.thaw(Some(last), at(4_300)).await.expect("an answer").expect("it was frozen");
+            for _ in 0..=owners / OWNERS_MAX {
+                drainer.tick().await.expect("an answer");
+            }
+            let left = store.backlog_sums(last, None).await.expect("an answer");
+            assert_eq!(left.occurrences, 0, "of {owners}");
+        }
+    }
 }

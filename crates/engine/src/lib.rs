@@ -156,7 +156,7 @@ impl Engine {
                 }
             }
             Change::Logged(_) => on_logged.notify_one(),
-            Change::Settled(_) | Change::Edited(_) => {}
+            Change::Settled(_) | Change::Edited(_) | Change::Frozen => {}
         }));
         let (stop, stopped) = watch::channel(false);
         let tally = Arc::new(Tally::default());

@@ -54,6 +54,11 @@ impl Watchers {
             Change::Settled(owner) => (owner, |heard| &mut heard.settled),
             // Which destinations there are is told with the triggers that send to them.
             Change::Edited(owner) | Change::Destination(owner) => (owner, |heard| &mut heard.edited),
+            Change::Frozen => {
+                let rooms = lock(&self.rooms);
+                rooms.values().for_each(|room| room.heard.send_modify(|heard| heard.edited += 1));
+                return;
+            }
             Change::Armed | Change::Owed => return,
         };
         if let Some(room) = lock(&self.rooms).get(&owner) {
@@ -112,6 +117,16 @@ mod tests {
         hear(Change::Settled(UserId(1)));
         hear(Change::Settled(UserId(1)));
         assert_eq!(*ann.heard.borrow_and_update(), Heard { settled: 2, ..Heard::default() });
+    }
+
+    #[test]
+    fn everybody_hears_of_a_freeze_of_all() {
+        let watchers = Arc::new(Watchers::default());
+        let seats = [1, 2].map(|user| Watchers::sit(&watchers, UserId(user)).expect("there is room"));
+        Watchers::listener(&watchers)(Change::Frozen);
+        for seat in seats {
+            assert_eq!(*seat.heard.borrow(), Heard { edited: 1, ..Heard::default() });
+        }
     }
 
     #[test]

@@ -16,6 +16,8 @@ const button = document.getElementById("live");
 const lost = document.getElementById("lost");
 const tail = () => document.querySelector("[data-tail]");
 const parts = (what) => [...document.querySelectorAll("[data-live]")].filter((part) => part.id && (!what || part.dataset.live.split(" ").includes(what)));
+// Parts of every page, which are kept up to date where the page is, and alone are no reason to be.
+const beside = (what) => [...document.querySelectorAll("[data-beside]")].filter((part) => part.id && (!what || part.dataset.beside === what));
 const isLivePage = () => Boolean(tail()) || parts().length > 0;
 
 let source = null;
@@ -155,7 +157,7 @@ let timer = 0;
 let isFetching = false;
 
 // A page that shows nothing of what happened is not fetched for it: what is coming is dear to work out, and firing changes none of it.
-const isShown = (what) => what === "all" || Boolean(tail()) || parts(what).length > 0;
+const isShown = (what) => what === "all" || Boolean(tail()) || parts(what).length > 0 || beside(what).length > 0;
 
 function want(...what) {
   for (const one of what.filter(isShown)) wanted.add(one);
@@ -196,9 +198,9 @@ async function refresh() {
 
 function take(page, what) {
   const isAll = what.has("all");
-  for (const part of parts()) {
+  for (const part of [...parts(), ...beside()]) {
     const newer = page.getElementById(part.id);
-    const isMeant = isAll || part.dataset.live.split(" ").some((one) => what.has(one));
+    const isMeant = isAll || (part.dataset.live ?? part.dataset.beside).split(" ").some((one) => what.has(one));
     if (newer && isMeant && !part.hasAttribute("data-tail")) swap(part, newer);
   }
   document.dispatchEvent(new CustomEvent("oncue:page", { detail: { page } }));

@@ -21,6 +21,8 @@ pub enum Change {
     Edited(UserId),
     /// A destination of this user was made, changed or deleted, or takes deliveries or takes them no more.
     Destination(UserId),
+    /// Everybody's triggers were frozen, or are no more.
+    Frozen,
 }
 
 /// Called after commits, from any thread; must not block.

@@ -67,7 +67,8 @@ async fn turn(client: &impl GenericClient) -> Result<()> {
 }
 
 fn announce(shared: &Shared, scope: Option<UserId>) {
-    shared.hints.announce(&Changes { edited: scope.into_iter().collect(), ..Changes::default() });
+    let (edited, frozen) = (scope.into_iter().collect(), scope.is_none());
+    shared.hints.announce(&Changes { edited, frozen, ..Changes::default() });
 }
 
 pub(super) async fn freeze(

@@ -42,12 +42,14 @@ pub(super) struct Changes {
     pub(super) edited: BTreeSet<UserId>,
     /// Whose destinations were made, changed or deleted.
     pub(super) destinations: BTreeSet<UserId>,
+    /// Everybody's triggers were frozen, or are no more.
+    pub(super) frozen: bool,
 }
 
 impl Changes {
     fn is_empty(&self) -> bool {
         let owners = [&self.logged, &self.settled, &self.edited, &self.destinations];
-        !self.armed && !self.owed && owners.iter().all(|owners| owners.is_empty())
+        !self.armed && !self.owed && !self.frozen && owners.iter().all(|owners| owners.is_empty())
     }
 
     fn each(&self, mut tell: impl FnMut(Change)) {
@@ -56,6 +58,9 @@ impl Changes {
         }
         if self.owed {
             tell(Change::Owed);
+        }
+        if self.frozen {
+            tell(Change::Frozen);
         }
         // Before what pages alone are told: where not everything fits, this is not what is left out.
         self.destinations.iter().for_each(|owner| tell(Change::Destination(*owner)));
@@ -67,6 +72,7 @@ impl Changes {
     fn add(&mut self, other: &Changes) {
         self.armed |= other.armed;
         self.owed |= other.owed;
+        self.frozen |= other.frozen;
         for (mine, others) in [
             (&mut self.logged, &other.logged),
             (&mut self.settled, &other.settled),
@@ -85,6 +91,7 @@ impl Changes {
             let word = match change {
                 Change::Armed => " A".to_owned(),
                 Change::Owed => " O".to_owned(),
+                Change::Frozen => " F".to_owned(),
                 Change::Logged(owner) => format!(" L{owner}"),
                 Change::Settled(owner) => format!(" S{owner}"),
                 Change::Edited(owner) => format!(" E{owner}"),
@@ -107,6 +114,7 @@ fn from_text(text: &str) -> Option<(i64, Vec<Change>)> {
         match word.get(..1)? {
             "A" => Some(Change::Armed),
             "O" => Some(Change::Owed),
+            "F" => Some(Change::Frozen),
             "L" => owner().map(Change::Logged),
             "S" => owner().map(Change::Settled),
             "E" => owner().map(Change::Edited),
@@ -223,6 +231,7 @@ mod tests {
             settled: [UserId(3)].into(),
             edited: [UserId(4)].into(),
             destinations: [UserId(5)].into(),
+            frozen: true,
         };
         let (node, heard) = from_text(&said.to_text(7)).expect("it can be read");
         let mut expected = Vec::new();
@@ -237,7 +246,7 @@ mod tests {
         let mut untold = Changes::default();
         let all: BTreeSet<UserId> = (0..5000).map(|owner| UserId(i64::MAX - owner)).collect();
         let (logged, settled, edited) = (all.clone(), all.clone(), all.clone());
-        untold.add(&Changes { armed: true, owed: true, logged, settled, edited, destinations: all });
+        untold.add(&Changes { armed: true, owed: true, logged, settled, edited, destinations: all, frozen: true });
         let text = untold.to_text(i64::MAX);
         assert!(text.len() < 8000 && text.contains(" A"), "{}", text.len());
     }

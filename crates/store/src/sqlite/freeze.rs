@@ -46,6 +46,7 @@ fn holding(connection: &Connection, scope: Option<UserId>, now: Timestamp) -> Re
 /// From now on it is another edition.
 fn turn(connection: &Connection, effects: &mut Effects, scope: Option<UserId>) -> Result<()> {
     effects.edited.extend(scope);
+    effects.frozen |= scope.is_none();
     connection.execute("UPDATE freezing SET edition = edition + 1", []).map(drop).map_err(failed)
 }
 

@@ -41,6 +41,8 @@ pub(super) struct Effects {
     pub(super) edited: BTreeSet<UserId>,
     /// Whose destinations were made, changed or deleted.
     pub(super) destinations: BTreeSet<UserId>,
+    /// Everybody's triggers were frozen, or are no more.
+    pub(super) frozen: bool,
     /// What is to be counted.
     pub(super) counts: Counts,
     /// Deliveries that were written as claimed for this process.
@@ -232,6 +234,7 @@ fn announce(effects: Effects, shared: &Shared) {
     changes.extend(effects.settled.into_iter().map(Change::Settled));
     changes.extend(effects.edited.into_iter().map(Change::Edited));
     changes.extend(effects.destinations.into_iter().map(Change::Destination));
+    changes.extend(effects.frozen.then_some(Change::Frozen));
     if changes.is_empty() {
         return;
     }

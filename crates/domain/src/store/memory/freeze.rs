@@ -16,7 +16,7 @@ impl Kept {
 
     pub(super) fn freeze(&mut self, scope: Option<UserId>, said: Said, by: Actor, now: Timestamp) -> Freeze {
         self.freezes.edition += 1;
-        self.changes.extend(scope.map(Change::Edited));
+        self.changes.push(scope.map_or(Change::Frozen, Change::Edited));
         let Said { reason, until } = said;
         if let Some(freeze) = self.frozen(scope, now) {
             (freeze.reason, freeze.until, freeze.by) = (reason, until, by);
@@ -43,7 +43,7 @@ impl Kept {
             freeze.until = Some(now);
         }
         self.freezes.edition += 1;
-        self.changes.extend(scope.map(Change::Edited));
+        self.changes.push(scope.map_or(Change::Frozen, Change::Edited));
         Some(freeze)
     }
 

@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 use serde_json::json;
 
-use super::moves::{make, texts, until_said};
+use super::moves::{make, texts, until_live, until_said};
 use crate::driver::{ENTER, Visitor};
 use crate::inspection::inspect;
 use crate::stage::Stage;
@@ -58,6 +58,27 @@ fn freeze_and_thaw(visitor: Visitor) {
     browser.open(&stage.at(&format!("/ui/triggers/{import}")));
     until_said(&browser, "#events tbody", "delivered");
     assert_eq!(texts(&browser, "#skipped tbody th"), ["1 frozen"]);
+}
+
+#[test]
+fn a_page_that_is_open_learns_of_a_freeze_and_of_its_end() {
+    let stage = Stage::open();
+    let wish = json!({"name": "import", "type": "scheduled", "schedule_details": {"every": "1h"}});
+    let import = make(&stage.nobody(), &wish);
+    let browser = stage.visit(Visitor::PLAIN);
+    for (page, scope) in [
+        ("/ui/triggers".to_owned(), "mine"),
+        ("/ui/triggers".to_owned(), "server"),
+        (format!("/ui/triggers/{import}"), "server"),
+    ] {
+        browser.open(&stage.at(&page));
+        until_live(&browser);
+        assert_eq!(browser.count("[data-freeze]"), 0);
+        stage.nobody().post("/api/v1/freeze", &json!({"scope": scope, "reason": "The warehouse moves"})).is(200);
+        until_said(&browser, "#freezes", "The warehouse moves");
+        stage.nobody().delete(&format!("/api/v1/freeze?scope={scope}")).is(204);
+        browser.until("the banner is gone", |browser| browser.count("[data-freeze]") == 0);
+    }
 }
 
 #[test]

@@ -1,13 +1,13 @@
 //! Freezes: what holds for whom, and that no plan is carried out that was made before.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
 use oncue_domain::actor::Actor;
 use oncue_domain::freeze::{FREEZES_MAX, Freeze, Freezes, Frozen, Said, pass_over};
 use oncue_domain::id::{TriggerId, UserId};
 use oncue_domain::occurrence::{Reason, Skipped};
-use oncue_domain::store::{Committed, Planned, SkippedView};
+use oncue_domain::store::{Change, Committed, Planned, SkippedView};
 
 use crate::bench::{Bench, every, everywhere, t, wherever_it_lasts};
 
@@ -68,6 +68,26 @@ async fn a_freeze_lasts_until_its_end_or_until_somebody_ends_it() {
         assert_eq!(bench.store.thaw(Some(ann), t(40)).await.expect("an answer"), None);
         assert_eq!(bench.store.thaw(Some(ben), t(40)).await.expect("an answer"), None);
         assert_eq!(bench.store.freezes(t(40)).await.expect("a list").all, [all]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn whoever_listens_hears_whose_triggers_were_frozen_or_thawed() {
+    everywhere(async |bench| {
+        let owner = bench.user("a").await;
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let ear = Arc::clone(&heard);
+        bench.store.subscribe(Arc::new(move |change| ear.lock().expect("no panic").push(change)));
+        let took = || std::mem::take(&mut *heard.lock().expect("no panic"));
+        for (scope, told) in [(Some(owner), Change::Edited(owner)), (None, Change::Frozen)] {
+            bench.store.freeze(scope, Said::default(), t(60)).await.expect("a freeze");
+            assert_eq!(took(), [told]);
+            bench.store.thaw(scope, t(61)).await.expect("an answer");
+            assert_eq!(took(), [told]);
+            assert_eq!(bench.store.thaw(scope, t(62)).await, Ok(None));
+            assert_eq!(took(), []);
+        }
     })
     .await;
 }
