@@ -42,7 +42,8 @@ impl Payload {
         }
     }
 
-    /// Takes back what a store has kept; it was checked when it came in.
+    /// Takes back what a store has kept; it was checked when it came in. What somebody has written over it since need be no JSON: that is shown and
+    /// sent as the text that it is.
     pub fn from_stored(text: &str) -> Payload {
         Payload(Arc::from(text))
     }
@@ -57,9 +58,11 @@ impl Payload {
         &self.0
     }
 
-    /// The JSON text as a value that serialises to itself.
+    /// The JSON text as a value that serialises to itself; a string of JSON where what was kept is none any more.
     pub fn to_raw(&self) -> Box<RawValue> {
-        RawValue::from_string(self.0.to_string()).expect("the text was checked when the payload was made")
+        RawValue::from_string(self.0.to_string()).unwrap_or_else(|_| {
+            serde_json::value::to_raw_value(&*self.0).expect("a string can always be written as JSON")
+        })
     }
 }
 
@@ -85,6 +88,14 @@ fn depth(json: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_somebody_wrote_over_a_payload_is_shown_as_text() {
+        let shown = |text: &str| Payload::from_stored(text).to_raw().get().to_owned();
+        assert_eq!(shown(r#"{"a": 1e400}"#), r#"{"a": 1e400}"#);
+        assert_eq!(shown(r#"{"a": "#), r#""{\"a\": ""#);
+        assert_eq!(shown(""), r#""""#);
+    }
 
     #[test]
     fn only_json_of_a_bounded_size_is_a_payload() {

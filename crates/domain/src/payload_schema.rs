@@ -57,9 +57,15 @@ impl PayloadSchema {
         Ok(schema)
     }
 
-    /// Takes back what a store has kept; it was checked when it came in.
-    pub fn from_stored(text: &str) -> PayloadSchema {
-        PayloadSchema(Arc::from(text))
+    /// Takes back what a store has kept; it was checked when it came in, and so only that it is JSON is looked at once more.
+    ///
+    /// # Errors
+    /// When somebody has written over it what is no JSON.
+    pub fn from_stored(text: &str) -> Result<PayloadSchema, Invalid> {
+        match serde_json::from_str::<&RawValue>(text) {
+            Ok(_) => Ok(PayloadSchema(Arc::from(text))),
+            Err(error) => Err(Invalid::new("", format!("The schema is not valid JSON: {error}."))),
+        }
     }
 
     /// The JSON text.

@@ -17,6 +17,8 @@ use oncue_domain::id::{ApiKeyId, DestinationId, UserId};
 use oncue_domain::idempotency::{Answer, Outcome, Print};
 use oncue_domain::misfire::{self, Misfire};
 use oncue_domain::overlap::Overlap;
+use oncue_domain::payload::Payload;
+use oncue_domain::payload_schema::PayloadSchema;
 use oncue_domain::run::{Expectation, Run};
 use oncue_domain::schedule::any_of::{AnyOf, Member};
 use oncue_domain::schedule::bounds::Bounds;
@@ -654,9 +656,27 @@ pub(crate) fn actor(text: &str) -> Result<Actor, Error> {
 /// finds it, and the scheduler says in full what is wrong with it.
 pub(crate) fn listed<T>(read: Result<T, Error>) -> Result<Option<T>, Error> {
     match read {
-        Err(Error::Broken(_)) => Ok(None),
+        Err(error) if error.may_be_about_one() => Ok(None),
         read => read.map(Some),
     }
+}
+
+/// What was read of a trigger's row: whoever owns it can put right what cannot be read in it.
+pub(crate) fn of_trigger<T>(read: Result<T, Error>) -> Result<T, Error> {
+    read.map_err(|error| match error {
+        Error::Broken(words) => Error::Unreadable(words),
+        other => other,
+    })
+}
+
+/// Reads back what a trigger's events carry that are given nothing else.
+pub(crate) fn payload(text: &str) -> Result<Payload, Error> {
+    Payload::parse(text).map_err(|error| broken("payload", error.message))
+}
+
+/// Reads back what that has to be like.
+pub(crate) fn payload_schema(text: &str) -> Result<PayloadSchema, Error> {
+    PayloadSchema::from_stored(text).map_err(|error| broken("payload_schema", error.message))
 }
 
 pub(crate) fn broken(column: &str, cause: impl std::fmt::Display) -> Error {

@@ -9,6 +9,7 @@ pub mod migrations;
 pub mod postgres;
 pub mod sqlite;
 mod together;
+mod told;
 
 use std::sync::Arc;
 

@@ -18,7 +18,7 @@ where
     let items: Arc<[I]> = items.into();
     match run(Arc::clone(&items)).await {
         Ok(outcomes) => outcomes.into_iter().map(Ok).collect(),
-        Err(Error::Broken(_)) if items.len() > 1 => {
+        Err(error) if error.may_be_about_one() && items.len() > 1 => {
             let mut outcomes = Vec::with_capacity(items.len());
             for item in items.iter() {
                 let alone = run(Arc::from([item.clone()])).await;

@@ -46,6 +46,7 @@ impl Fault {
             Fault::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
             Fault::Store(store::Error::Unavailable(_)) => StatusCode::SERVICE_UNAVAILABLE,
             Fault::Store(store::Error::Broken(_)) => StatusCode::INTERNAL_SERVER_ERROR,
+            Fault::Store(store::Error::Unreadable(_)) => StatusCode::CONFLICT,
         }
     }
 
@@ -62,6 +63,10 @@ impl Fault {
                 "The database does not answer right now; try again soon.".to_owned()
             }
             Fault::Store(store::Error::Broken(_)) => "Something went wrong inside oncue; its log says what.".to_owned(),
+            Fault::Store(store::Error::Unreadable(_)) => {
+                "This trigger cannot be read any more and does not fire: replace it as a whole (PUT), or delete it."
+                    .to_owned()
+            }
         }
     }
 

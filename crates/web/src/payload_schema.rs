@@ -127,7 +127,8 @@ pub(crate) async fn look(
     let known = match app.schemas.get(owner, id).filter(|known| known.revision == trigger.revision) {
         Some(known) => known,
         None => {
-            let checker = schema.compile().map_err(|error| Error::Broken(format!("column payload_schema: {error}")))?;
+            let unreadable = |error| Error::Unreadable(format!("column payload_schema: {error}"));
+            let checker = schema.compile().map_err(unreadable)?;
             let own = trigger.definition.payload.clone().unwrap_or_else(Payload::empty);
             let own = check(&checker, &own);
             let known = Arc::new(Known { revision: trigger.revision, checker, own });

@@ -83,6 +83,16 @@ pub enum Error {
     /// What is stored or asked makes no sense; trying again will not help.
     #[error("the database gave an answer that cannot be: {0}")]
     Broken(String),
+    /// A trigger is stored such that nothing can be made of it: whoever owns it can replace it as a whole or delete it.
+    #[error("a trigger cannot be read: {0}")]
+    Unreadable(String),
+}
+
+impl Error {
+    /// Whether it may be about one of the things that were asked for together, so that the others can be had alone.
+    pub fn may_be_about_one(&self) -> bool {
+        matches!(self, Error::Broken(_) | Error::Unreadable(_))
+    }
 }
 
 /// What a store method gives.

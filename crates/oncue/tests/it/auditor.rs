@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::support::client::Client;
 use crate::support::database::Database;
+use crate::support::receiver::Receiver;
 use crate::support::server::{Server, Setup};
 use crate::support::wait::{until, until_within};
 
@@ -166,6 +167,80 @@ fn a_trigger_that_nobody_can_read_is_named_and_left_alone() {
     assert_eq!(ann.get("/api/v1/triggers").is(200).list().len(), 2);
     assert_eq!(ann.get(&format!("{at}/revisions")).is(200).list().len(), 1);
     ann.delete(&at).is(204);
+}
+
+/// Writes this over triggers, and asks all that can be asked of them; gives the server's log.
+fn spoil(what: &str, text: &str) -> String {
+    let server = Setup::sqlite().serve();
+    let ann = server.user();
+    let garbage = make(&ann, &json!({"every": "1s"}));
+    let at = format!("/api/v1/triggers/{garbage}");
+    ann.patch(&at, &json!({"api_payload": {"a": 1}})).is(200);
+    let beside = ann.post("/api/v1/triggers", &json!({"type": "api", "payload_schema": {"type": "object"}})).is(201);
+    let called = ann.post("/api/v1/triggers", &json!({"type": "api"})).is(201).json()["id"].clone();
+    let ticking = make(&ann, &json!({"every": "1s"}));
+    let (beside, fire) = (beside.json()["id"].clone(), format!("/api/v1/triggers/{called}/fire"));
+    let setup = server.stop();
+    sql(&setup, &format!("UPDATE triggers SET {what} = '{text}' WHERE id IN ({garbage}, {called})"));
+    let server = setup.serve();
+    let ann = ann.at(server.base());
+    fires_on(&ann, ticking);
+    for path in [fire.as_str(), &format!("{at}/run"), &format!("{at}/test"), &format!("{at}/revisions/1/restore")] {
+        let told = ann.post_nothing(path).problem(409);
+        assert!(told["detail"].as_str().is_some_and(|words| words.contains("PUT")), "{path}: {told}");
+    }
+    ann.get(&at).problem(409);
+    ann.put(&format!("{at}?dry_run=true"), &json!({"schedule_details": {"every": "2h"}})).problem(409);
+    ann.patch(&format!("{at}?dry_run=true"), &json!({"name": "n"})).problem(409);
+    ann.delete(&format!("{at}?dry_run=true")).problem(409);
+    let calls = json!([{"trigger_id": called, "payload": {}}, {"trigger_id": beside, "payload": {}}]);
+    let told = ann.post("/api/v1/fire/bulk", &calls).is(200).json();
+    let statuses: Vec<&Value> = told["results"].as_array().expect("a list").iter().map(|one| &one["status"]).collect();
+    assert_eq!(statuses, [&json!(409), &json!(200)], "{told}");
+    for page in ["/", "/ui/triggers", "/upcoming", "/events", &format!("/ui/triggers/{ticking}")] {
+        ann.get(page).is(200);
+    }
+    ann.get("/api/v1/event_logs").is(200);
+    if what != "schedule" {
+        ann.put(&format!("/api/v1/triggers/{called}"), &json!({"name": "sound"})).is(200);
+        ann.post_nothing(&fire).is(200);
+    }
+    fires_on(&ann, ticking);
+    server.log()
+}
+
+#[test]
+fn what_is_asked_of_a_trigger_that_nobody_can_read_is_refused_and_the_log_says_so_once() {
+    for (what, text) in [("schedule", "x"), ("payload", "{spoiled"), ("payload_schema", "{spoiled")] {
+        let log = spoil(what, text);
+        let says_so = |line: &&str| line.contains("cannot be read and does not fire") && !line.contains("auditor");
+        assert_eq!(log.lines().filter(says_so).count(), 1, "{what}: {log}");
+        assert!(!log.contains("panicked"), "{what}: {log}");
+    }
+}
+
+#[test]
+fn an_event_whose_payload_somebody_spoiled_is_shown_and_delivered_as_the_text_that_it_is() {
+    let server = Setup::sqlite().flag("--allow-private-destinations").serve();
+    let (ann, receiver) = (server.user(), Receiver::start());
+    let said = json!({"name": "Held", "kind": "webhook", "url": receiver.url()});
+    let held = ann.post("/api/v1/destinations", &said).is(201).json()["id"].clone();
+    ann.post_nothing(&format!("/api/v1/destinations/{held}/pause")).is(200);
+    let made = ann.post("/api/v1/triggers", &json!({"type": "api", "destinations": [held]})).is(201).json();
+    let fired = ann.post_nothing(&format!("/api/v1/triggers/{}/fire", made["id"])).is(200).json();
+    let setup = server.stop();
+    sql(&setup, "UPDATE events SET payload = '{spoiled'");
+    let server = setup.serve();
+    let ann = ann.at(server.base());
+    let listed = ann.get("/api/v1/event_logs").is(200).list();
+    assert_eq!(listed[0]["payload"], "{spoiled");
+    for page in ["/events", &format!("/events/{}", fired["event_id"])] {
+        ann.get(page).is(200);
+    }
+    ann.post_nothing(&format!("/api/v1/destinations/{held}/resume")).is(200);
+    let delivery = receiver.wait_for(1).remove(0);
+    assert_eq!(delivery.json()["data"]["payload"], "{spoiled");
+    assert!(!server.log().contains("panicked"));
 }
 
 #[test]

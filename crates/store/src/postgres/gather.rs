@@ -186,7 +186,7 @@ async fn gather(shared: Arc<Shared>, mut waiting: mpsc::UnboundedReceiver<Waitin
         let mut outcomes = fire_together(&shared, &calls).await;
         // One that the database will not take must not take the others with it.
         for (call, outcome) in calls.iter().zip(&mut outcomes) {
-            if calls.len() > 1 && matches!(outcome, Err(Error::Broken(_))) {
+            if calls.len() > 1 && outcome.as_ref().is_err_and(Error::may_be_about_one) {
                 *outcome = only(fire_together(&shared, &[call]).await);
             }
         }

@@ -105,6 +105,7 @@ use tokio::sync::{Notify, Semaphore, watch};
 use crate::Settings;
 use crate::codec::CronLines;
 use crate::together::together_or_alone;
+use crate::told::Told;
 use clock::DatabaseClock;
 use connect::Connections;
 use doorkeeper::Doorkeeper;
@@ -158,6 +159,7 @@ struct Shared {
     outbox_looked_at: Mutex<Option<Instant>>,
     /// Triggers that were read lately, by id, valid for their revision only.
     parsed: Mutex<HashMap<TriggerId, Arc<Trigger>>>,
+    told: Told,
     cron_lines: CronLines,
     /// Where the next sweep over what waits for an event to end begins.
     swept_to: Mutex<(i64, i64)>,

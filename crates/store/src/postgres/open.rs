@@ -23,6 +23,7 @@ use super::{Postgres, Shared, clock, copy, migrate, overlap, silence};
 use crate::Settings;
 use crate::codec::CronLines;
 use crate::migrations::OLDER;
+use crate::told::Told;
 
 /// How many connections a node has at most, besides the one on which it listens.
 const CONNECTIONS_MAX: usize = 16;
@@ -51,7 +52,7 @@ impl Postgres {
     pub async fn open(address: &Address, role: Role, settings: Settings) -> std::result::Result<Postgres, String> {
         let connections = Connections::new(address, CONNECTIONS_MAX)?;
         let in_words = |error: Error| {
-            let (Error::Unavailable(why) | Error::Broken(why)) = error;
+            let (Error::Unavailable(why) | Error::Broken(why) | Error::Unreadable(why)) = error;
             format!("The database {address} cannot be used: {why}")
         };
         let mut client = reach(&connections).await.map_err(in_words)?;
@@ -88,6 +89,7 @@ impl Postgres {
             broken: watch::Sender::new(None),
             outbox_looked_at: Mutex::default(),
             parsed: Mutex::default(),
+            told: Told::default(),
             cron_lines: CronLines::default(),
             swept_to: Mutex::new(overlap::FROM_THE_FIRST),
         });

@@ -29,7 +29,8 @@ use super::{
 };
 use crate::codec::{
     self, actor_to_text, broken, destinations_from_text, destinations_to_text, expects_from_text, expects_to_text,
-    instant, listed, overlap_from_text, overlap_to_text, schedule_from_text, schedule_to_text, texts_of, webhook,
+    instant, listed, of_trigger, overlap_from_text, overlap_to_text, schedule_from_text, schedule_to_text, texts_of,
+    webhook,
 };
 
 /// What another node leaves lying so long after its time, anybody takes.
@@ -46,6 +47,10 @@ pub(super) const TRIGGER: &str = "triggers.id, triggers.owner, triggers.revision
 pub(super) const TRIGGER_COLUMNS: usize = 19;
 
 pub(super) fn trigger(row: &Row, shared: &Shared) -> Result<Trigger> {
+    of_trigger(read_trigger(row, shared))
+}
+
+fn read_trigger(row: &Row, shared: &Shared) -> Result<Trigger> {
     let schedule: Option<&str> = column(row, 4)?;
     let payload: Option<&str> = column(row, 5)?;
     let expires_at: Option<i64> = column(row, 10)?;
@@ -58,8 +63,8 @@ pub(super) fn trigger(row: &Row, shared: &Shared) -> Result<Trigger> {
             schedule: schedule
                 .map(|text| schedule_from_text(text, &shared.settings.zones, &shared.cron_lines))
                 .transpose()?,
-            payload: payload.map(Payload::from_stored),
-            payload_schema: column::<Option<&str>>(row, 14)?.map(PayloadSchema::from_stored),
+            payload: payload.map(codec::payload).transpose()?,
+            payload_schema: column::<Option<&str>>(row, 14)?.map(codec::payload_schema).transpose()?,
             webhook: webhook(column(row, 6)?, column(row, 7)?)?,
             destinations: destinations_from_text(column(row, 13)?)?,
             expects: expects_from_text(column(row, 17)?)?,
@@ -96,8 +101,7 @@ pub(super) async fn read(shared: &Shared, ids: &[TriggerId]) -> Result<Vec<Arc<T
         match trigger(&row, shared) {
             Ok(trigger) => found.push(Arc::new(trigger)),
             Err(error) => {
-                let id: i64 = column(&row, 0)?;
-                tracing::error!(trigger.id = id, %error, "trigger {id} cannot be read and does not fire");
+                shared.told.unreadable(column(&row, 0)?, column(&row, 2)?, &error, "does not fire");
             }
         }
     }
@@ -241,7 +245,7 @@ pub(super) async fn get_to_replace(
     id: TriggerId,
 ) -> Result<Option<Armed>> {
     match get(client, shared, owner, id).await {
-        Err(Error::Broken(_)) => {}
+        Err(Error::Unreadable(_)) => {}
         found => return found,
     }
     let sql = "SELECT triggers.revision, triggers.name, triggers.schedule IS NOT NULL, triggers.created_at, triggers.standing_since,

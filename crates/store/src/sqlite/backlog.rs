@@ -221,8 +221,8 @@ pub(super) fn turns(
             match parsed(row, shared) {
                 Ok(trigger) => turns.push((backlog(row, TRIGGER_COLUMNS)?, trigger)),
                 Err(error) => {
-                    let id: i64 = row.get(0).map_err(failed)?;
-                    tracing::error!(trigger.id = id, %error, "trigger {id} cannot be read and catches up with nothing");
+                    let (id, revision) = (row.get(0).map_err(failed)?, row.get(2).map_err(failed)?);
+                    shared.told.unreadable(id, revision, &error, "catches up with nothing");
                 }
             }
         }

@@ -82,6 +82,7 @@ use rusqlite::Connection;
 pub use crate::Settings;
 use crate::codec::CronLines;
 use crate::together::together_or_alone;
+use crate::told::Told;
 use failure::failed;
 pub use migrate::{migrate, steps};
 pub use open::{Place, Role};
@@ -113,6 +114,7 @@ struct Shared {
     fresh: Mutex<VecDeque<Claim>>,
     /// Triggers that were read lately, by id, valid for their revision only.
     parsed: Mutex<HashMap<TriggerId, Arc<Trigger>>>,
+    told: Told,
     cron_lines: CronLines,
     /// Where the next sweep over what waits for an event to end begins.
     swept_to: Mutex<overlap::Swept>,

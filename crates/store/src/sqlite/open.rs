@@ -12,6 +12,7 @@ use super::readers::Readers;
 use super::writer::Writer;
 use super::{Settings, Shared, Sqlite, copy, migrate, overlap};
 use crate::codec::CronLines;
+use crate::told::Told;
 
 /// Where the database lives.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,6 +62,7 @@ impl Sqlite {
             presence,
             fresh: Mutex::default(),
             parsed: Mutex::default(),
+            told: Told::default(),
             cron_lines: CronLines::default(),
             swept_to: Mutex::new(overlap::FROM_THE_FIRST),
             listeners: Mutex::default(),

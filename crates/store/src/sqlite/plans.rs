@@ -26,6 +26,7 @@ use super::presence::Presence;
 use super::writer::Effects;
 use super::*;
 use crate::codec::run_to_text;
+use crate::told::Told;
 
 /// Half of the triggers are this one's.
 const OWNER: UserId = UserId(1);
@@ -135,6 +136,7 @@ impl Traced {
             presence: Presence::in_memory(),
             fresh: Mutex::new(VecDeque::new()),
             parsed: Mutex::default(),
+            told: Told::default(),
             cron_lines: CronLines::default(),
             swept_to: Mutex::new(overlap::FROM_THE_FIRST),
             listeners: Mutex::default(),

@@ -23,7 +23,8 @@ use super::writer::Effects;
 use super::{PARSED_MAX, PARSED_PAYLOAD_BYTES_MAX, Shared, act, backlog, count, destination, failed, lock, revision};
 use crate::codec::{
     self, actor_to_text, broken, destinations_from_text, destinations_to_text, expects_from_text, expects_to_text,
-    instant, listed, overlap_from_text, overlap_to_text, schedule_from_text, schedule_to_text, texts_of, webhook,
+    instant, listed, of_trigger, overlap_from_text, overlap_to_text, schedule_from_text, schedule_to_text, texts_of,
+    webhook,
 };
 
 /// The columns of a trigger.
@@ -37,6 +38,10 @@ pub(super) const TRIGGER: &str = "triggers.id, triggers.owner, triggers.revision
 pub(super) const TRIGGER_COLUMNS: usize = 19;
 
 pub(super) fn trigger(row: &Row<'_>, shared: &Shared) -> Result<Trigger> {
+    of_trigger(read_trigger(row, shared))
+}
+
+fn read_trigger(row: &Row<'_>, shared: &Shared) -> Result<Trigger> {
     let schedule: Option<String> = row.get(4).map_err(failed)?;
     let payload: Option<String> = row.get(5).map_err(failed)?;
     let expires_at: Option<i64> = row.get(10).map_err(failed)?;
@@ -52,11 +57,13 @@ pub(super) fn trigger(row: &Row<'_>, shared: &Shared) -> Result<Trigger> {
             schedule: schedule
                 .map(|text| schedule_from_text(&text, &shared.settings.zones, &shared.cron_lines))
                 .transpose()?,
-            payload: payload.map(|text| Payload::from_stored(&text)),
+            payload: payload.as_deref().map(codec::payload).transpose()?,
             payload_schema: row
                 .get::<_, Option<String>>(14)
                 .map_err(failed)?
-                .map(|text| PayloadSchema::from_stored(&text)),
+                .as_deref()
+                .map(codec::payload_schema)
+                .transpose()?,
             webhook: webhook(row.get(6).map_err(failed)?, row.get(7).map_err(failed)?)?,
             destinations: destinations_from_text(destinations.as_deref())?,
             expects: expects_from_text(expects.as_deref())?,
@@ -249,7 +256,7 @@ pub(super) fn get_to_replace(
     id: TriggerId,
 ) -> Result<Option<Armed>> {
     match get(connection, shared, owner, id) {
-        Err(Error::Broken(_)) => {}
+        Err(Error::Unreadable(_)) => {}
         found => return found,
     }
     let sql = "SELECT triggers.revision, triggers.name, triggers.schedule IS NOT NULL, triggers.created_at, triggers.standing_since,
@@ -623,8 +630,8 @@ pub(super) fn due(
             }
             // One row that cannot be read must not hold up the others.
             Err(error) => {
-                let id: i64 = row.get(0).map_err(failed)?;
-                tracing::error!(trigger.id = id, %error, "trigger {id} cannot be read and does not fire");
+                let (id, revision) = (row.get(0).map_err(failed)?, row.get(2).map_err(failed)?);
+                shared.told.unreadable(id, revision, &error, "does not fire");
             }
         }
     }

