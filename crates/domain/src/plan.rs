@@ -199,22 +199,22 @@ fn plan_after(
 }
 
 /// When the first occurrence falls due that will fire if nothing changes, where a trigger waits for the one of `next_at`. Of what fell due up to
-/// `now` of one that `is_behind` an event of its own none does, or the latest.
+/// `now` of one that `is_behind` an event of its own none does, or the latest that was named before the expiry.
 pub fn first_to_fire(
     schedule: &ScheduleDetails,
-    overlap: Overlap,
+    (overlap, expires_at): (Overlap, Option<Timestamp>),
     next_at: Timestamp,
     is_behind: bool,
     now: Timestamp,
 ) -> Option<Timestamp> {
+    let after_now = || Some(schedule.due_at(schedule.next_after(schedule.due_by(now))?));
     match overlap {
-        Overlap::Skip if is_behind && next_at <= now => {
-            Some(schedule.due_at(schedule.next_after(schedule.due_by(now))?))
-        }
+        Overlap::Skip if is_behind && next_at <= now => after_now(),
         Overlap::Queue if is_behind && next_at <= now => {
             let named = schedule.named_for(next_at);
-            let latest = Waits::latest_in(schedule, just_before(named), schedule.due_by(now));
-            Some(latest.map_or(next_at, |latest| latest.due))
+            let until = schedule.due_by(now).min(just_before(expires_at.unwrap_or(Timestamp::MAX)));
+            let latest = Waits::latest_in(schedule, just_before(named), until).map_or(next_at, |latest| latest.due);
+            if is_too_late(latest, now) { after_now() } else { Some(latest) }
         }
         Overlap::Allow | Overlap::Skip | Overlap::Queue => Some(next_at),
     }

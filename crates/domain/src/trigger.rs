@@ -115,7 +115,15 @@ impl TriggerHead {
     /// The first occurrence from the one that it waits for on that will fire if nothing changes. Of what met an event under way none does, or the
     /// latest.
     pub fn first_to_fire(&self, now: Timestamp) -> Option<Timestamp> {
-        plan::first_to_fire(self.schedule.as_ref()?, self.overlap, self.next_at?, self.is_behind, now)
+        let terms = (self.overlap, self.expires_at);
+        plan::first_to_fire(self.schedule.as_ref()?, terms, self.next_at?, self.is_behind, now)
+    }
+
+    /// Whether one that waited for an event of its own will still fire although it has expired by `now`: that occurrence came before.
+    pub fn outlives_expiry(&self, now: Timestamp) -> bool {
+        let named = |due: Timestamp| self.schedule.as_ref().map(|schedule| schedule.named_for(due));
+        let waited = self.first_to_fire(now).filter(|first| self.is_behind && *first <= now);
+        waited.and_then(named).is_some_and(|named| self.lives_at(named))
     }
 
     /// When it will fire if nothing changes, the earliest first, each occurrence by when it falls due. What is overdue

@@ -257,7 +257,12 @@ impl Observed {
 mod tests {
     use std::sync::Mutex;
 
+    use oncue_domain::overlap::Overlap;
+    use oncue_domain::schedule::every::Period;
+    use oncue_domain::schedule::{FirstFiring, Schedule};
+    use oncue_domain::store::NewTrigger;
     use oncue_domain::store::memory::Memory;
+    use oncue_domain::trigger::{Definition, Kind, ScheduleDetails};
 
     use super::*;
 
@@ -267,6 +272,32 @@ mod tests {
         fn now(&self) -> Timestamp {
             *self.0.lock().expect("a test holds it for a moment")
         }
+    }
+
+    #[test]
+    fn what_waited_for_an_event_says_nothing_of_how_time_is_kept_and_what_falls_due_after_it_does() {
+        let at = |seconds| Timestamp::UNIX_EPOCH + SignedDuration::from_secs(seconds);
+        let observed = |overlap: Overlap, ended_s: i64, now_s: i64| {
+            let period = Period::parse("1m").expect("a period");
+            let schedule = Schedule::Every { period, anchor: at(0), first: FirstFiring::OnePeriodLater };
+            let definition = Definition {
+                schedule: Some(ScheduleDetails::plain(schedule, None)),
+                overlap,
+                enabled: true,
+                ..Definition::in_place_of_unreadable(None, Kind::Scheduled)
+            };
+            let new = NewTrigger { owner: UserId(1), definition, next_at: Some(at(120)), test_event: None };
+            let armed = new.as_made(TriggerId(1), at(0));
+            let plan = plan_behind(&armed, at(now_s), &[], Before::OverSince(at(ended_s))).expect("something is due");
+            let trigger = Arc::new(armed.trigger);
+            let planned = Planned { trigger, armed: at(120), plan, message_ids: Vec::new(), edition: 0 };
+            let observed = Observed::of(&[planned], at(now_s));
+            (observed.fired(), observed.latest())
+        };
+        assert_eq!(observed(Overlap::Queue, 3_610, 3_611), (1, None), "it is late for what it waited for");
+        assert_eq!(observed(Overlap::Skip, 3_610, 3_611), (0, None));
+        let a_second = Some(SignedDuration::from_secs(1));
+        assert_eq!(observed(Overlap::Skip, 3_610, 3_661), (1, a_second), "it fell due when nothing was under way");
     }
 
     #[test]

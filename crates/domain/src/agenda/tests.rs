@@ -409,6 +409,15 @@ fn of_what_waits_for_an_event_to_end_none_is_to_come_or_the_latest() {
     };
     assert_eq!(named(Overlap::Skip, true), [minute(61), minute(62)]);
     assert_eq!(named(Overlap::Queue, true), [minute(60), minute(61), minute(62)]);
+    let head: TriggerHead = (&armed(1, every(60, start), start)).into();
+    let expired = TriggerHead {
+        next_at: Some(minute(1)),
+        overlap: Overlap::Queue,
+        is_behind: true,
+        expires_at: Some(minute(7)),
+        ..head
+    };
+    assert_eq!(expired.firings_to_come(now).collect::<Vec<_>>(), [minute(6)], "the latest before it expired");
     for overlap in Overlap::ALL {
         assert_eq!(named(overlap, false), [minute(1), minute(61), minute(62)], "it is only late");
     }

@@ -359,7 +359,8 @@ fn verdict(facts: Facts<'_>, at: Timestamp, standing: Option<Standing<'_>>) -> V
 fn first_to_fire(facts: Facts<'_>) -> Option<Timestamp> {
     let Facts { armed: Armed { trigger, next_at, .. }, is_under_way, now, .. } = facts;
     let details = trigger.definition.schedule.as_ref()?;
-    plan::first_to_fire(details, trigger.definition.overlap, (*next_at)?, is_under_way, now)
+    let terms = (trigger.definition.overlap, trigger.definition.expires_at);
+    plan::first_to_fire(details, terms, (*next_at)?, is_under_way, now)
 }
 
 /// What waits because somebody asked for it once more. It is named by what the trigger says now, and none of it fires once that has expired.

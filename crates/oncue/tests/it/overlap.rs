@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::sleep;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::support::client::Client;
@@ -166,6 +167,86 @@ fn what_waits_for_an_event_waits_on_after_kill_9() {
         records.iter().all(|(word, _)| word != "missed"),
         "what met the event did so whether anybody ran or not: {records:?}"
     );
+    assert_is_whole(&ann, id);
+}
+
+#[test]
+fn a_freeze_passes_over_what_waits_for_an_event_whether_that_ends_meanwhile_or_later() {
+    const FREEZE: &str = "/api/v1/freeze";
+    let server = Server::start_delivering();
+    let (ann, nobody, receiver) = (server.user(), server.nobody(), Receiver::start());
+    let trigger = make(&ann, "queue", &receiver, &json!({"expects": {"report_within": "10m"}}));
+    let id = &trigger["id"];
+    let report = |number: usize| {
+        let delivery = receiver.wait_for(number).remove(number - 1);
+        let url = delivery.headers.get("oncue-report").expect("it says where to report").clone();
+        let path = url.strip_prefix(server.base()).expect("an address of this server").to_owned();
+        nobody.call("POST", &format!("{path}/done")).send().is(200);
+    };
+    let waits = || {
+        let next = ann.get(&format!("/api/v1/triggers/{id}")).is(200).json()["next_at"].clone();
+        (why(&ann, id, &next)["disposition"] == "waiting").then_some(())
+    };
+    let frozen = || skipped(&ann, id).iter().filter(|(word, _)| word == "frozen").count();
+    receiver.wait_for(1);
+    until("the next one waits", waits);
+
+    ann.post(FREEZE, &json!({"reason": "The warehouse moves"})).is(200);
+    report(1);
+    until("it is passed over", || (frozen() == 1).then_some(()));
+    sleep(Duration::from_millis(1_500));
+    assert_eq!(events(&ann, id).len(), 1, "what it waited for has ended, and nothing fires");
+    let thawed_at = Timestamp::now();
+    ann.delete(FREEZE).is(204);
+    receiver.wait_for(2);
+    let newest = events(&ann, id).remove(0);
+    assert!(instant(&newest["scheduled_at"]) >= thawed_at, "nothing of what was frozen fires: {newest}");
+
+    until("the next one waits", waits);
+    ann.post(FREEZE, &json!({})).is(200);
+    sleep(Duration::from_millis(2_500));
+    let thawed_at = Timestamp::now();
+    ann.delete(FREEZE).is(204);
+    sleep(Duration::from_millis(2_500));
+    assert_eq!(events(&ann, id).len(), 2, "it waits on");
+    ann.get("/healthz/schedule").is(200);
+    report(2);
+    receiver.wait_for(3);
+    let newest = events(&ann, id).remove(0);
+    assert!(instant(&newest["scheduled_at"]) >= thawed_at, "what met the event after the freeze: {newest}");
+    until("both freezes are on record", || (frozen() == 2).then_some(()));
+    ann.patch(&format!("/api/v1/triggers/{id}"), &json!({"enabled": false})).is(200);
+    let records = skipped(&ann, id);
+    assert!(records.iter().any(|(word, _)| word == "merged"), "{records:?}");
+    assert!(records.iter().all(|(word, _)| word != "missed" && word != "overlap"), "{records:?}");
+    assert_is_whole(&ann, id);
+}
+
+#[test]
+fn an_edit_lets_go_nothing_of_what_met_an_event_and_its_dry_run_says_so() {
+    let server = Server::start_delivering();
+    let (ann, receiver) = (server.user(), Receiver::start());
+    let trigger = make(&ann, "skip", &receiver, &json!({"expects": {"report_within": "10m"}}));
+    let id = &trigger["id"];
+    receiver.wait_for(1);
+    let at = format!("/api/v1/triggers/{id}");
+    sleep(Duration::from_millis(3_500));
+    let choice = json!({"overlap": "allow", "expects": null});
+    let told = ann.patch(&format!("{at}?dry_run=true"), &choice).is(200).json();
+    let skipped_by = |told: &Value| told["skipped"].as_array().expect("a list").clone();
+    let would = skipped_by(&told);
+    assert_eq!((would.len(), &would[0]["reason"]), (1, &json!("superseded")), "{told}");
+    assert!(count(&would[0]) >= 2, "{told}");
+    let edited_at = Timestamp::now();
+    ann.patch(&at, &choice).is(200);
+    receiver.wait_for(3);
+    let scheduled = |event: &Value| instant(&event["scheduled_at"]);
+    let late = events(&ann, id).iter().filter(|event| scheduled(event) < edited_at).count();
+    assert_eq!(late, 1, "nothing that waited fires: {:?}", events(&ann, id));
+    let records = ann.get(&format!("{at}/skipped")).is(200).list();
+    assert_eq!((records.len(), &records[0]["first"]), (1, &would[0]["first"]), "{records:?}");
+    ann.get("/healthz/schedule").is(200);
+    ann.patch(&at, &json!({"enabled": false})).is(200);
     assert_is_whole(&ann, id);
 }
 

@@ -371,7 +371,8 @@ pub(super) async fn edit(
         backlog::end(&transaction, shared, trigger.id, reason, now).await?;
     } else {
         let sql = "UPDATE backlogs SET revision = $2 WHERE trigger_id = $1";
-        execute(&transaction, sql, &[&trigger.id.0, &trigger.revision]).await?;
+        // It may let them go where the former revision did not.
+        changes.armed |= execute(&transaction, sql, &[&trigger.id.0, &trigger.revision]).await? > 0;
     }
     act::note(&transaction, author, Some(Act::trigger_edited(trigger))).await?;
     answered(transaction.commit()).await?;

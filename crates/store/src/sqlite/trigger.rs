@@ -390,10 +390,12 @@ pub(super) fn edit(
     if let Some(reason) = edit.ends_backlogs {
         backlog::end(connection, effects, trigger.id, reason, now)?;
     } else {
-        connection
+        let carried = connection
             .prepare_cached("UPDATE backlogs SET revision = ?2 WHERE trigger_id = ?1")
             .and_then(|mut statement| statement.execute((trigger.id.0, trigger.revision)))
             .map_err(failed)?;
+        // It may let them go where the former revision did not.
+        effects.armed |= carried > 0;
     }
     effects.edited.insert(trigger.owner);
     Ok(Edited::Done)

@@ -29,7 +29,7 @@ use crate::openapi::Errors;
 
 /// What was done with a delivery.
 #[derive(Serialize, ToSchema)]
-#[schema(as = DeliveryChange, example = json!({"message": "The delivery is due now.", "event_id": 29, "slot": 1}))]
+#[schema(as = DeliveryChange, example = json!({"message": "The delivery is due as soon as its destination takes any.", "event_id": 29, "slot": 1}))]
 pub(crate) struct ChangeDocument {
     message: &'static str,
     event_id: i64,
@@ -55,7 +55,7 @@ fn not_found() -> Fault {
 /// One that waits for its next attempt is tried at once as well, and goes on on its ladder.
 #[utoipa::path(post, path = "/api/v1/event_logs/{id}/deliveries/{slot}/redeliver", tag = "Deliveries", operation_id = "redeliver",
     params(("id" = i64, Path, description = "The event."), ("slot" = u32, Path, description = "Which of its deliveries, counted from 0.")),
-    responses((status = 200, body = ChangeDocument), (status = 409, description = "It is due or under way already, its destination takes none, or there is no way or no time left"), Errors))]
+    responses((status = 200, body = ChangeDocument), (status = 409, description = "It is due or under way already, it waits for its destination to be resumed, or there is no way or no time left"), Errors))]
 pub(crate) async fn redeliver(
     State(app): State<App>,
     caller: Caller,
@@ -63,7 +63,7 @@ pub(crate) async fn redeliver(
 ) -> Result<Response, Problem> {
     let id = id.ok_or_else(not_found)?;
     redeliver_one(&app, &caller, id).await?;
-    let message = "The delivery is due now.";
+    let message = "The delivery is due as soon as its destination takes any.";
     Ok(Json(ChangeDocument { message, event_id: id.event.0, slot: id.slot }).into_response())
 }
 

@@ -33,7 +33,7 @@ impl Condition {
     pub(crate) fn of(head: &TriggerHead, is_failing: bool, freezes: &[Freeze], now: Timestamp) -> Condition {
         if head.is_test {
             Condition::Test
-        } else if head.is_over(now) {
+        } else if head.is_over(now) && !head.outlives_expiry(now) {
             Condition::Expired
         } else if head.is_paused_at(now) {
             Condition::Paused
@@ -78,6 +78,7 @@ pub(crate) mod tests {
     use super::*;
     use oncue_domain::actor::Actor;
     use oncue_domain::id::TriggerId;
+    use oncue_domain::overlap::Overlap;
     use oncue_domain::schedule::Schedule;
     use oncue_domain::trigger::ScheduleDetails;
 
@@ -94,7 +95,7 @@ pub(crate) mod tests {
             schedule: Some(ScheduleDetails::plain(Schedule::Once { at: at(3600) }, None)),
             webhook: None,
             destinations: Vec::new(),
-            overlap: oncue_domain::overlap::Overlap::Allow,
+            overlap: Overlap::Allow,
             is_test: false,
             enabled: true,
             pause: None,
@@ -103,6 +104,17 @@ pub(crate) mod tests {
             next_at: Some(at(3600)),
             fired: 0,
         }
+    }
+
+    #[test]
+    fn what_waited_for_an_event_outlives_the_expiry_where_it_will_fire() {
+        let waits =
+            TriggerHead { overlap: Overlap::Queue, is_behind: true, expires_at: Some(at(3_700)), ..head(1, "") };
+        let word = |head: &TriggerHead, now| Condition::of(head, false, &[], at(now)).word();
+        assert_eq!(word(&waits, 4_000), "waiting", "it came before the expiry");
+        assert_eq!(word(&waits, 3_601 + 24 * 3_600), "expired", "nothing fires as late as that");
+        assert_eq!(word(&TriggerHead { overlap: Overlap::Skip, ..waits.clone() }, 4_000), "expired");
+        assert_eq!(word(&TriggerHead { is_behind: false, ..waits }, 4_000), "expired");
     }
 
     #[test]

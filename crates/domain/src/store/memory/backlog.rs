@@ -253,8 +253,11 @@ impl Kept {
         given
     }
 
-    /// The backlogs go on under another revision, which names the same occurrences.
+    /// The backlogs go on under another revision, which names the same occurrences, and may let them go where the former did not.
     pub(super) fn carry_backlogs(&mut self, trigger: TriggerId, revision: i64) {
+        if self.is_laid_up(trigger) {
+            self.changes.push(Change::Armed);
+        }
         for kept in self.backlogs.values_mut().filter(|kept| kept.backlog.trigger == trigger) {
             kept.backlog.revision = revision;
         }

@@ -1,7 +1,7 @@
 //! Backlogs: what plans put off and what people ask for once more waits, is told of, and fires slice by slice, each occurrence once; and
 //! whoever edits, deletes, releases or discards has the last word.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use jiff::{SignedDuration, Timestamp};
 use oncue_domain::act::{ActFilter, Action};
@@ -14,8 +14,8 @@ use oncue_domain::freeze::Said;
 use oncue_domain::id::{TriggerId, UserId};
 use oncue_domain::occurrence::{Reason, Skipped};
 use oncue_domain::plan::Plan;
-use oncue_domain::store::{BacklogSums, Edited, Planned, Touched};
-use oncue_domain::trigger::{Definition, Trigger};
+use oncue_domain::store::{BacklogSums, Change, Edited, Planned, Touched};
+use oncue_domain::trigger::{Arm, Definition, Trigger};
 
 use crate::bench::{Bench, answered, every, everywhere, t, webhook};
 
@@ -65,6 +65,24 @@ async fn nominal(bench: &Bench, owner: UserId) -> Vec<(Origin, Option<Timestamp>
 
 async fn recorded(bench: &Bench, owner: UserId, id: TriggerId) -> Vec<Skipped> {
     bench.store.skipped(owner, id, 10).await.expect("records").iter().map(|view| view.skipped).collect()
+}
+
+#[tokio::test]
+async fn whoever_drains_hears_of_an_edit_that_may_let_go_what_is_laid_up() {
+    everywhere(async |bench| {
+        let owner = bench.user("a").await;
+        let trigger = with_backlog(&bench, owner, 5, false, t(1000)).await;
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let ear = Arc::clone(&heard);
+        bench.store.subscribe(Arc::new(move |change| ear.lock().expect("no panic").push(change)));
+        let armed = bench.get(owner, trigger.id).await;
+        let edit =
+            armed.edit(Definition { name: Some("renamed".to_owned()), ..armed.trigger.definition.clone() }, t(1001));
+        assert_eq!(edit.arm, Arm::Keep, "what it waits for stays");
+        assert_eq!(bench.store.edit_trigger(edit, armed.next_at, t(1001)).await, Ok(Edited::Done));
+        assert!(heard.lock().expect("no panic").contains(&Change::Armed));
+    })
+    .await;
 }
 
 #[tokio::test]

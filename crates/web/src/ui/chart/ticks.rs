@@ -45,7 +45,7 @@ impl Ticks {
         }
         let last = occurrences.last().map_or(0.0, |last| share(*last, now, until).max(0.0));
         Ticks {
-            summary: summary(&shown, is_cut, zone),
+            summary: summary(&shown, is_cut, occurrences.first().is_some_and(|first| *first < now), zone),
             zone: zone.name().to_owned(),
             ticks,
             unknown: is_cut.then_some((Num(last), Num(100.0 - last))),
@@ -55,9 +55,10 @@ impl Ticks {
     }
 }
 
-fn summary(shown: &[Timestamp], is_cut: bool, zone: &Zone) -> String {
+fn summary(shown: &[Timestamp], is_cut: bool, is_one_late: bool, zone: &Zone) -> String {
     let Some(next) = shown.first() else {
-        return "Does not fire within the next 7 days.".to_owned();
+        let summary = if is_one_late { "Fires as soon as it can; then not" } else { "Does not fire" };
+        return format!("{summary} within the next 7 days.");
     };
     let more = if is_cut { "At least " } else { "" };
     format!("{more}{} in the next 7 days; the next {}.", firings(shown.len() as u64), instant(*next, zone.time_zone()))
@@ -96,6 +97,11 @@ mod tests {
         assert_eq!(chart.summary, "6 firings in the next 7 days; the next Tue 24 Nov 10:00:00.");
         assert_eq!(chart.labels.len(), 7);
         assert_eq!(Ticks::new(&[], false, now(), &Zones::utc()).summary, "Does not fire within the next 7 days.");
+        let late = now() - SignedDuration::from_mins(5);
+        assert_eq!(
+            Ticks::new(&[late], false, now(), &Zones::utc()).summary,
+            "Fires as soon as it can; then not within the next 7 days."
+        );
     }
 
     #[test]
