@@ -131,8 +131,10 @@ pub fn seen_through(head: TriggerHead, freezes: &[Freeze], now: Timestamp) -> Tr
 pub struct Frozen {
     /// What is passed over now.
     pub skipped: Skipped,
-    /// It goes on with the trigger's latest record, where that is of this reason, tells of what was before, and was written down after this: an
-    /// edit writes down another schedule's at the very instant of `standing_since`.
+    /// The occurrence before that, where the trigger says what it said then: this goes on with its latest record if that is of this reason and
+    /// ends there. Of instants alone nobody could tell, where a clock was put back.
+    pub follows: Option<Timestamp>,
+    /// That record was written down after this: another freeze is another record.
     pub since: Timestamp,
 }
 
@@ -148,7 +150,7 @@ pub fn pass_over<T: AsRef<Trigger>>(armed: &Armed<T>, now: Timestamp, freezes: &
         return None;
     }
     let taking = || freezes.iter().filter(|freeze| freeze.concerns(trigger.owner) && freeze.takes(due));
-    let begun = taking().map(|freeze| freeze.from).min()?;
+    let since = taking().map(|freeze| freeze.from).min()?;
     // What it takes goes by when it falls due, and what comes before the expiry by nominal times.
     let fallen_due = schedule.due_by(latest_end(taking())?.map_or(now, |end| just_before(end).min(now)));
     let until = definition.expires_at.map_or(fallen_due, |end| just_before(end).min(fallen_due)).max(named);
@@ -157,13 +159,11 @@ pub fn pass_over<T: AsRef<Trigger>>(armed: &Armed<T>, now: Timestamp, freezes: &
     let last = skipped.map_or(until, |skipped| skipped.last);
     let next = schedule.next_after(last).filter(|next| definition.lives_at(*next)).map(|next| schedule.due_at(next));
     let marker = || schedule.due_at(last).checked_add(SignedDuration::from_micros(1)).unwrap_or(last);
-    // An edit that left open what was not due yet stands since before that was named, and nothing of what it says is written down before it is due.
-    let first_due = |named| just_before(schedule.due_at(named));
-    let told_since = schedule.jitter().and_then(|_| schedule.next_after(trigger.standing_since)).map(first_due);
-    let since = begun.max(told_since.unwrap_or(trigger.standing_since));
+    let before = |skipped: &Skipped| schedule.latest_in(trigger.standing_since, just_before(skipped.first));
+    let frozen = skipped.map(|skipped| Frozen { skipped, follows: before(&skipped), since });
     Some(Plan {
         skipped: trigger.paused_before(named).into_iter().collect(),
-        frozen: skipped.map(|skipped| Frozen { skipped, since }),
+        frozen,
         next_at: next.or_else(|| schedule.deletes_when_done().then(marker)),
         ..Plan::default()
     })
@@ -240,7 +240,9 @@ mod tests {
         let freezes = frozen(Some(1), 5, Some(40));
         let passed = pass_over(&waiting(), at(12), &freezes).expect("it is frozen");
         assert_eq!((passed.firings.len(), passed.next_at), (0, Some(at(20))));
-        assert_eq!(passed.frozen, Some(Frozen { skipped: run(10, 10, 1), since: at(5) }));
+        assert_eq!(passed.frozen, Some(Frozen { skipped: run(10, 10, 1), follows: None, since: at(5) }));
+        let next = pass_over(&Armed { next_at: Some(at(20)), ..waiting() }, at(20), &freezes).expect("it is frozen");
+        assert_eq!(next.frozen, Some(Frozen { skipped: run(20, 20, 1), follows: Some(at(10)), since: at(5) }));
         let late = pass_over(&waiting(), at(33), &freezes).expect("it is frozen");
         assert_eq!((late.frozen.map(|frozen| frozen.skipped), late.next_at), (Some(run(10, 30, 3)), Some(at(40))));
         let after = Armed { next_at: Some(at(40)), ..waiting() };
@@ -270,8 +272,8 @@ mod tests {
         assert_eq!((seen(&short), seen(&frozen(None, 12, Some(35)))), (Some(at(35)), Some(at(35))));
         spread.trigger.standing_since = just_before(at(20));
         let edited = pass_over(&Armed { next_at: Some(at(25)), ..spread.clone() }, at(26), &frozen(None, 12, None));
-        let since = edited.and_then(|plan| plan.frozen).map(|frozen| frozen.since);
-        assert_eq!(since, Some(just_before(at(25))), "what the edit at second 22 wrote down does not grow");
+        let follows = edited.and_then(|plan| plan.frozen).map(|frozen| (frozen.skipped.first, frozen.follows));
+        assert_eq!(follows, Some((at(20), None)), "what the edit at second 22 wrote down does not grow");
         spread.trigger.definition.expires_at = Some(at(25));
         let passed = pass_over(&spread, at(60), &frozen(None, 12, None)).expect("it is frozen");
         assert_eq!((passed.frozen.map(|frozen| frozen.skipped), passed.next_at), (Some(run(10, 20, 2)), None));
@@ -309,7 +311,7 @@ mod tests {
         let own = || frozen(Some(1), 5, Some(25));
         let both = [own(), frozen(None, 15, Some(45))].concat();
         let passed = pass_over(&waiting(), at(60), &both).expect("it is frozen");
-        let all = Frozen { skipped: run(10, 40, 4), since: at(5) };
+        let all = Frozen { skipped: run(10, 40, 4), follows: None, since: at(5) };
         assert_eq!((passed.frozen, passed.next_at), (Some(all), Some(at(50))));
         let endless = [own(), frozen(None, 15, None)].concat();
         let passed = pass_over(&waiting(), at(60), &endless).expect("it is frozen");
@@ -350,9 +352,11 @@ mod tests {
         let passed = pass_over(&expiring, at(50), &frozen(None, 5, None)).expect("it is frozen");
         assert_eq!((passed.frozen.map(|frozen| frozen.skipped), passed.next_at), (Some(run(10, 20, 2)), None));
         let mut edited = waiting();
-        edited.trigger.standing_since = at(8);
-        let passed = pass_over(&edited, at(12), &frozen(None, 5, None)).expect("it is frozen");
-        assert_eq!(passed.frozen.map(|frozen| frozen.since), Some(at(8)));
+        edited.trigger.standing_since = at(18);
+        let next = Armed { next_at: Some(at(20)), ..edited };
+        let passed = pass_over(&next, at(22), &frozen(None, 5, None)).expect("it is frozen");
+        let frozen = passed.frozen.map(|frozen| (frozen.skipped, frozen.follows));
+        assert_eq!(frozen, Some((run(20, 20, 1), None)), "that of second 10 is another definition's");
     }
 
     #[test]

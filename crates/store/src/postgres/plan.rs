@@ -10,6 +10,7 @@ use oncue_domain::actor::Actor;
 use oncue_domain::backlog::{PutOff, Source};
 use oncue_domain::delivery::CLAIM_FOR;
 use oncue_domain::event::Origin;
+use oncue_domain::freeze::Frozen;
 use oncue_domain::id::TriggerId;
 use oncue_domain::occurrence::Skipped;
 use oncue_domain::overlap::Turn;
@@ -37,12 +38,13 @@ struct SkippedColumns {
     counts: Vec<i64>,
     hours: Vec<i64>,
     plans: Vec<i64>,
-    /// Of what a freeze holds back: with what record it goes on.
+    /// Of what a freeze holds back: where the record ends that it goes on with, and since when that must have been written down.
+    follows: Vec<Option<i64>>,
     sinces: Vec<Option<i64>>,
 }
 
 impl SkippedColumns {
-    fn push(&mut self, planned: &Planned, number: i64, skipped: &Skipped, since: Option<Timestamp>) {
+    fn push(&mut self, planned: &Planned, number: i64, skipped: &Skipped, frozen: Option<&Frozen>) {
         self.owners.push(planned.trigger.owner.0);
         self.triggers.push(planned.trigger.id.0);
         self.reasons.push(skipped.reason.word());
@@ -51,7 +53,8 @@ impl SkippedColumns {
         self.counts.push(i64::try_from(skipped.count).unwrap_or(i64::MAX));
         self.hours.push(count::number_of(skipped.last));
         self.plans.push(number);
-        self.sinces.push(since.map(Timestamp::as_microsecond));
+        self.follows.push(frozen.and_then(|frozen| frozen.follows).map(Timestamp::as_microsecond));
+        self.sinces.push(frozen.map(|frozen| frozen.since.as_microsecond()));
     }
 }
 
@@ -59,7 +62,7 @@ impl SkippedColumns {
 const OUTDATED: i64 = 0;
 
 /// The first parameter behind the plans, what they skip and what they count.
-const AFTER_PLANS: usize = AFTER_ASKED + 17;
+const AFTER_PLANS: usize = AFTER_ASKED + 18;
 
 /// Occurrences that are put off, as columns.
 #[derive(Default)]
@@ -151,7 +154,7 @@ async fn commit_once(shared: &Shared, plans: &[Planned], is_alone: bool, now: Ti
             skips.push(planned, number, skipped, None);
         }
         if let Some(frozen) = &planned.plan.frozen {
-            skips.push(planned, number, &frozen.skipped, Some(frozen.since));
+            skips.push(planned, number, &frozen.skipped, Some(frozen));
         }
     }
     let mut limited: (Vec<i64>, Vec<i64>) = Default::default();
@@ -177,6 +180,7 @@ async fn commit_once(shared: &Shared, plans: &[Planned], is_alone: bool, now: Ti
         &skips.counts,
         &skips.hours,
         &skips.plans,
+        &skips.follows,
         &skips.sinces,
         &limited.0,
         &limited.1,
@@ -266,9 +270,9 @@ fn statement(is_put_off: bool, expected: &Expected, alone: Option<usize>) -> Str
     let alone = alone.map_or_else(|| "TRUE".to_owned(), |place| overlap::is_alone("cursors.trigger_id", place));
     let asked = Asked::table();
     let plans = arrays(&["bigint"; 5], AFTER_ASKED);
-    let skipped = ["bigint", "bigint", "text", "bigint", "bigint", "bigint", "bigint", "bigint", "bigint"];
+    let skipped = ["bigint", "bigint", "text", "bigint", "bigint", "bigint", "bigint", "bigint", "bigint", "bigint"];
     let skips = arrays(&skipped, AFTER_ASKED + 5);
-    let limited = arrays(&["bigint"; 2], AFTER_ASKED + 14);
+    let limited = arrays(&["bigint"; 2], AFTER_ASKED + 15);
     let put_offs = if is_put_off { putting_off(AFTER_PLANS) } else { String::new() };
     format!(
         "WITH {floor},
@@ -306,20 +310,21 @@ fn statement(is_put_off: bool, expected: &Expected, alone: Option<usize>) -> Str
          skips AS MATERIALIZED (
              SELECT skips.*
              FROM unnest({skips})
-                  WITH ORDINALITY AS skips (owner, trigger_id, reason, first_at, last_at, count, hour, number, since, place)
+                  WITH ORDINALITY AS skips (owner, trigger_id, reason, first_at, last_at, count, hour, number, follows, since,
+                                                 place)
              JOIN standing ON standing.number = skips.number
          ),
          growing AS MATERIALIZED (
              SELECT skips.*, (SELECT id FROM skipped WHERE skipped.trigger_id = skips.trigger_id ORDER BY id DESC LIMIT 1) AS record
              FROM skips
-             WHERE since IS NOT NULL
+             WHERE follows IS NOT NULL
          ),
          lengthened AS (
              UPDATE skipped
              SET last_at = growing.last_at, count = skipped.count + growing.count, recorded_at = $1
              FROM growing
              WHERE skipped.id = growing.record AND skipped.reason = growing.reason AND skipped.recorded_at > growing.since
-               AND skipped.last_at < growing.first_at
+               AND skipped.last_at = growing.follows
              RETURNING growing.place
          ),
          recorded AS (

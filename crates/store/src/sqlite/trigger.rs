@@ -559,7 +559,7 @@ pub(super) fn record_frozen(
         .prepare_cached(
             "UPDATE skipped SET last_at = ?2, count = count + ?3, recorded_at = ?4
              WHERE id = (SELECT id FROM skipped WHERE trigger_id = ?1 ORDER BY id DESC LIMIT 1)
-               AND reason = ?5 AND recorded_at > ?6 AND last_at < ?7",
+               AND reason = ?5 AND recorded_at > ?6 AND last_at = ?7",
         )
         .and_then(|mut statement| {
             statement.execute((
@@ -569,7 +569,7 @@ pub(super) fn record_frozen(
                 now.as_microsecond(),
                 skipped.reason.word(),
                 frozen.since.as_microsecond(),
-                skipped.first.as_microsecond(),
+                frozen.follows.map(Timestamp::as_microsecond),
             ))
         })
         .map_err(failed)?;

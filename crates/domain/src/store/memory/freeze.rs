@@ -57,7 +57,7 @@ impl Kept {
     pub(super) fn record_frozen(&mut self, id: TriggerId, frozen: &Frozen, now: Timestamp) {
         let Some(kept) = self.triggers.get_mut(&id) else { return };
         let goes_on = |view: &&mut SkippedView| {
-            let is_before = view.skipped.last < frozen.skipped.first;
+            let is_before = Some(view.skipped.last) == frozen.follows;
             view.skipped.reason == Reason::Frozen && is_before && view.recorded_at > frozen.since
         };
         match kept.skipped.last_mut().filter(goes_on) {

@@ -195,9 +195,10 @@ impl World {
 
     /// A record of a freeze grows while that lasts.
     fn record_frozen(&mut self, frozen: Option<Frozen>) {
-        let Some(Frozen { skipped, since }) = frozen else { return };
+        let Some(Frozen { skipped, follows, since }) = frozen else { return };
         let latest = self.ledger.skipped.iter_mut().rfind(|view| view.skipped.reason != Reason::Waiting);
-        match latest.filter(|view| view.skipped.reason == Reason::Frozen && view.recorded_at > since) {
+        let goes_on = |view: &&mut SkippedView| view.recorded_at > since && Some(view.skipped.last) == follows;
+        match latest.filter(|view| view.skipped.reason == Reason::Frozen).filter(goes_on) {
             Some(view) => {
                 (view.skipped.last, view.recorded_at) = (skipped.last, self.now);
                 view.skipped.count += skipped.count;

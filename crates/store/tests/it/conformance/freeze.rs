@@ -135,11 +135,21 @@ async fn what_is_held_back_is_one_record_that_grows() {
         assert_eq!(records(&bench, owner, id).await[0].skipped, run(60, 300, 5));
         bench.store.freeze(None, Said::default(), t(340)).await.expect("a freeze");
         let again = passed_over(&bench, owner, id, t(360)).await;
-        let since = again.plan.frozen;
-        assert_eq!(since, Some(Frozen { skipped: run(360, 360, 1), since: t(340) }));
+        let frozen = Frozen { skipped: run(360, 360, 1), follows: Some(t(300)), since: t(340) };
+        assert_eq!(again.plan.frozen, Some(frozen));
         bench.store.commit_plans(vec![again], t(360)).await.expect("a commit");
         let all: Vec<Skipped> = records(&bench, owner, id).await.into_iter().map(|view| view.skipped).collect();
         assert_eq!(all, [run(360, 360, 1), run(60, 300, 5)], "another freeze, another record");
+        for (now, follows, latest) in [(420, t(360), run(360, 420, 2)), (480, t(360), run(480, 480, 1))] {
+            let mut next = passed_over(&bench, owner, id, t(now)).await;
+            next.plan.frozen = next.plan.frozen.map(|frozen| Frozen { follows: Some(follows), ..frozen });
+            bench.store.commit_plans(vec![next], t(now)).await.expect("a commit");
+            assert_eq!(
+                records(&bench, owner, id).await[0].skipped,
+                latest,
+                "it goes on with what ends before it alone"
+            );
+        }
     })
     .await;
 }
