@@ -91,6 +91,12 @@ pub struct Freezes {
 }
 
 impl Freezes {
+    /// Those that may take something that falls due at `earliest` or later: few, where everybody's of the last 400 days are remembered.
+    pub fn since(&self, earliest: Timestamp) -> Vec<Freeze> {
+        let may_take = |freeze: &&Freeze| freeze.until.is_none_or(|end| end > earliest);
+        self.all.iter().filter(may_take).cloned().collect()
+    }
+
     /// Whether nothing of this one's fires at `now` that schedules name.
     pub fn hold_back(&self, owner: UserId, now: Timestamp) -> bool {
         self.all.iter().any(|freeze| freeze.concerns(owner) && freeze.stands_at(now))
@@ -158,15 +164,9 @@ pub fn pass_over<T: AsRef<Trigger>>(armed: &Armed<T>, now: Timestamp, freezes: &
     let skipped = Skipped::range(schedule, just_before(named), until, Reason::Frozen);
     let last = skipped.map_or(until, |skipped| skipped.last);
     let next = schedule.next_after(last).filter(|next| definition.lives_at(*next)).map(|next| schedule.due_at(next));
-    let marker = || schedule.due_at(last).checked_add(SignedDuration::from_micros(1)).unwrap_or(last);
     let before = |skipped: &Skipped| schedule.latest_in(trigger.standing_since, just_before(skipped.first));
     let frozen = skipped.map(|skipped| Frozen { skipped, follows: before(&skipped), since });
-    Some(Plan {
-        skipped: trigger.paused_before(named).into_iter().collect(),
-        frozen,
-        next_at: next.or_else(|| schedule.deletes_when_done().then(marker)),
-        ..Plan::default()
-    })
+    Some(Plan { skipped: trigger.paused_before(named).into_iter().collect(), frozen, next_at: next, ..Plan::default() })
 }
 
 impl Edit {
@@ -189,6 +189,8 @@ impl Edit {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::id::TriggerId;
     use crate::overlap::Overlap;
@@ -197,6 +199,7 @@ mod tests {
     use crate::schedule::jitter::{Jitter, Share};
     use crate::schedule::zone::Zones;
     use crate::schedule::{FirstFiring, Schedule};
+    use crate::store::Planned;
     use crate::trigger::{Definition, ScheduleDetails, Terms};
 
     fn at(seconds: i64) -> Timestamp {
@@ -277,6 +280,27 @@ mod tests {
         spread.trigger.definition.expires_at = Some(at(25));
         let passed = pass_over(&spread, at(60), &frozen(None, 12, None)).expect("it is frozen");
         assert_eq!((passed.frozen.map(|frozen| frozen.skipped), passed.next_at), (Some(run(10, 20, 2)), None));
+    }
+
+    #[test]
+    fn what_is_to_be_deleted_when_it_is_done_stays_with_its_record_where_its_last_was_frozen() {
+        let mut once = waiting();
+        let terms = Terms { delete_when_done: true, ..Terms::default() };
+        once.trigger.definition.schedule =
+            Some(ScheduleDetails::new(Schedule::Once { at: at(10) }, None, terms, Zones::utc()));
+        let plan = pass_over(&once, at(12), &frozen(None, 5, None)).expect("it is frozen");
+        assert_eq!((plan.frozen.map(|frozen| frozen.skipped), plan.next_at), (Some(run(10, 10, 1)), None));
+        let Armed { trigger, next_at, .. } = once;
+        let (trigger, armed) = (Arc::new(trigger), next_at.expect("it waits"));
+        let planned = Planned { trigger, armed, plan, message_ids: Vec::new(), edition: 0 };
+        assert!(!planned.is_done());
+    }
+
+    #[test]
+    fn few_are_looked_at_for_what_is_due() {
+        let all = [frozen(Some(1), 0, Some(10)), frozen(Some(2), 0, Some(20)), frozen(None, 5, None)].concat();
+        let freezes = Freezes { edition: 1, all: all.clone() };
+        assert_eq!((freezes.since(at(9)), freezes.since(at(10))), (all.clone(), all[1..].to_vec()));
     }
 
     #[test]

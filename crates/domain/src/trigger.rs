@@ -523,7 +523,7 @@ impl Trigger {
     /// The occurrence whose time has come at `now` and that is not due yet, neither before nor after the edit, where nothing has become of it: what
     /// becomes of it is left to what the trigger says from then on.
     fn left_open(&self, changed: &Definition, next_at: Option<Timestamp>, now: Timestamp) -> Option<Timestamp> {
-        let pending = changed.schedule.as_ref()?.pending_at(now)?;
+        let pending = changed.schedule.as_ref().filter(|_| !changed.is_test)?.pending_at(now)?;
         let schedule = self.definition.schedule.as_ref().filter(|_| !self.definition.is_test)?;
         let was_not_due = schedule.pending_at(now) == Some(pending);
         let nothing_became_of_it = if self.definition.is_paused_at(now) {
@@ -738,7 +738,11 @@ mod tests {
         assert_eq!(spread.skipped, [Skipped { reason: Reason::Paused, first: at(10), last: at(10), count: 1 }]);
         let otherwise = Definition { schedule: Some(every("7s", at(12), None)), ..trigger.definition.clone() };
         let superseded = trigger.edit(otherwise, Some(at(15)), at(12));
-        assert_eq!(superseded.skipped, [Skipped { reason: Reason::Superseded, first: at(10), last: at(10), count: 1 }]);
+        let gone = [Skipped { reason: Reason::Superseded, first: at(10), last: at(10), count: 1 }];
+        assert_eq!(superseded.skipped, gone);
+        let only_a_test =
+            trigger.edit(Definition { is_test: true, ..trigger.definition.clone() }, Some(at(15)), at(12));
+        assert_eq!((only_a_test.skipped.as_slice(), only_a_test.trigger.standing_since), (gone.as_slice(), at(12)));
     }
 
     #[test]

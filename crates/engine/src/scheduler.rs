@@ -130,12 +130,14 @@ impl Scheduler {
             );
         }
         let before = self.events_before(&due).await?;
+        let earliest = due.iter().filter_map(|armed| armed.next_at).min().unwrap_or(now);
+        let freezes = self.freezes.since(earliest);
         let plans: Vec<Planned> = due
             .into_iter()
             .filter_map(|armed| {
                 let before = before.get(&armed.trigger.id).copied().unwrap_or_default();
                 let next_at = armed.next_at?;
-                let mut plan = match pass_over(&armed, now, &self.freezes.all) {
+                let mut plan = match pass_over(&armed, now, &freezes) {
                     Some(plan) => plan,
                     None => plan_behind(&armed, now, &self.absences, before)?,
                 };

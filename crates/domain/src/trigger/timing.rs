@@ -195,7 +195,16 @@ impl ScheduleDetails {
     /// is not spread, or nobody has drawn it yet.
     pub fn offset(&self) -> Option<SignedDuration> {
         let (jitter, share) = (self.jitter.as_ref()?, self.share?);
-        Some(jitter.due_at(share, Timestamp::UNIX_EPOCH, None).duration_since(Timestamp::UNIX_EPOCH))
+        let named = Timestamp::UNIX_EPOCH;
+        // A period that is shorter than the window is so each time.
+        let next = match &self.pattern {
+            Schedule::Every { period, .. } => {
+                let micros = i64::try_from(period.micros()).unwrap_or(i64::MAX);
+                named.checked_add(SignedDuration::from_micros(micros)).ok()
+            }
+            _ => None,
+        };
+        Some(jitter.due_at(share, named, next).duration_since(named))
     }
 
     /// The share of its window that was drawn for it.
@@ -780,6 +789,16 @@ mod tests {
         assert_eq!((daily.pending_at(due), daily.due_by(due), daily.due_by(nine)), (None, due, just_before(nine)));
         assert_eq!((daily.count_due_in(nine, due), daily.count_due_in(at(NOW), just_before(due))), (1, 0));
         assert_eq!(daily.summary(), "At 09:00, every day, spread over 10m (5m after each)");
+        let often = spread(
+            ScheduleWish::Every { period: Period::parse("2s").expect("a period"), start_at: None },
+            "1h",
+            1 << 31,
+        );
+        assert_eq!(
+            often.offset(),
+            Some(SignedDuration::from_secs(1)),
+            "the next one is nearer than the window is wide"
+        );
         let undrawn = daily.clone().with_share(None);
         assert_eq!((undrawn.summary().as_str(), undrawn.offset()), ("At 09:00, every day, spread over 10m", None));
         assert!(undrawn.lacks_share() && !daily.lacks_share());
