@@ -11,11 +11,11 @@ use crate::actor::Actor;
 use crate::audit::Repair;
 use crate::destination::Standing;
 use crate::freeze::Freeze;
-use crate::id::{ApiKeyId, DestinationId, TriggerId, UserId};
+use crate::id::{ApiKeyId, CalendarId, DestinationId, TriggerId, UserId};
 use crate::occurrence::Reason;
 use crate::plan::Absence;
 use crate::redelivery::DeliveryId;
-use crate::store::{BacklogView, Made, NewTrigger, Touched};
+use crate::store::{BacklogView, Follower, Made, NewTrigger, Touched};
 use crate::trigger::Trigger;
 
 /// For how long acts are kept.
@@ -31,6 +31,9 @@ const LOOKS_APART: i64 = 256;
 pub fn makes_room(id: i64) -> bool {
     id % LOOKS_APART == 0
 }
+
+/// So many of the triggers that an edit of a calendar makes wait for another time are named.
+const MOVED_NAMED_MAX: usize = 10;
 
 /// What was done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,6 +160,8 @@ pub enum Thing {
     Trigger,
     /// A destination.
     Destination,
+    /// A calendar.
+    Calendar,
     /// An API key.
     ApiKey,
     /// A user: their account, password, preferences, logins.
@@ -169,14 +174,22 @@ pub enum Thing {
 
 impl Thing {
     /// Every sort.
-    pub const ALL: [Thing; 6] =
-        [Thing::Trigger, Thing::Destination, Thing::ApiKey, Thing::User, Thing::Delivery, Thing::Server];
+    pub const ALL: [Thing; 7] = [
+        Thing::Trigger,
+        Thing::Destination,
+        Thing::Calendar,
+        Thing::ApiKey,
+        Thing::User,
+        Thing::Delivery,
+        Thing::Server,
+    ];
 
     /// The word in the API and in the stores.
     pub fn word(self) -> &'static str {
         match self {
             Thing::Trigger => "trigger",
             Thing::Destination => "destination",
+            Thing::Calendar => "calendar",
             Thing::ApiKey => "api_key",
             Thing::User => "user",
             Thing::Delivery => "delivery",
@@ -323,6 +336,32 @@ impl Act {
     /// Something was done to a destination.
     pub fn destination(owner: UserId, action: Action, id: DestinationId, name: String) -> Act {
         Act { name: Some(name), ..Act::new(owner, action, Thing::Destination, Some(id.0)) }
+    }
+
+    /// Something was done to a calendar.
+    pub fn calendar(owner: UserId, action: Action, id: CalendarId, name: String) -> Act {
+        Act { name: Some(name), ..Act::new(owner, action, Thing::Calendar, Some(id.0)) }
+    }
+
+    /// A calendar was changed, and these triggers with it.
+    pub fn calendar_edited(owner: UserId, id: CalendarId, name: String, followers: &[Follower]) -> Act {
+        let moved: Vec<String> =
+            followers.iter().filter(|one| one.has_moved()).map(|one| one.trigger.to_string()).collect();
+        let named = moved.iter().take(MOVED_NAMED_MAX).map(String::as_str).collect::<Vec<_>>().join(", ");
+        let more = match moved.len().saturating_sub(MOVED_NAMED_MAX) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let follow = match followers.len() {
+            1 => "1 trigger follows".to_owned(),
+            count => format!("{count} triggers follow"),
+        };
+        let details = match moved.len() {
+            0 => follow,
+            1 => format!("{follow}; trigger {named} waits for another time"),
+            _ => format!("{follow}; triggers {named}{more} wait for another time"),
+        };
+        Act { details: Some(details), ..Act::calendar(owner, Action::Edited, id, name) }
     }
 
     /// It was said whether a destination takes deliveries.
@@ -486,7 +525,7 @@ mod tests {
     #[test]
     fn many_triggers_are_one_deed_of_each_owner_and_one_is_told_by_its_name() {
         let wanted = [new(1, "a"), new(2, "b"), new(1, "c"), new(3, "d")];
-        let missing = crate::store::MissingDestination(DestinationId(9));
+        let missing = crate::store::Missing::Destination(DestinationId(9));
         let made = [Ok(TriggerId(5)), Ok(TriggerId(6)), Ok(TriggerId(7)), Err(missing)];
         let acts = Act::triggers_made(&wanted, &made);
         let told: Vec<_> =

@@ -3,6 +3,7 @@
 //! carries it out: the change is decided where every edit is (`Armed::edit`), and the firings are those that every preview
 //! tells (`firings_to_come`). It decides nothing itself, and no clock may enter.
 
+pub mod dates;
 mod difference;
 
 use jiff::{Span as Days, Timestamp};

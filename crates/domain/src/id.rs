@@ -47,6 +47,10 @@ integer_id!(
     ArrivalId
 );
 integer_id!(
+    /// A calendar.
+    CalendarId
+);
+integer_id!(
     /// A backlog.
     BacklogId
 );

@@ -16,6 +16,7 @@ pub mod agenda;
 pub mod arrival;
 pub mod audit;
 pub mod backlog;
+pub mod calendar;
 pub mod count;
 pub mod delivery;
 pub mod destination;

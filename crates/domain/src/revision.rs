@@ -42,6 +42,8 @@ pub enum Change {
     Name,
     /// When it fires, or the zone named for that.
     Schedule,
+    /// What the calendars hold that its schedule names.
+    Calendars,
     /// What its events carry.
     Payload,
     /// What the payloads of calls have to be like.
@@ -72,6 +74,7 @@ impl Change {
         match self {
             Change::Name => "name",
             Change::Schedule => "schedule_details",
+            Change::Calendars => "calendars",
             Change::Payload => "api_payload",
             Change::PayloadSchema => "payload_schema",
             Change::WebhookUrl => "webhook_url",
@@ -106,9 +109,14 @@ pub fn changes(before: &Definition, after: &Definition) -> Vec<Change> {
     } = before;
     let (url, format) = webhook.as_ref().map(|webhook| (&webhook.url, webhook.format)).unzip();
     let (url_after, format_after) = after.webhook.as_ref().map(|webhook| (&webhook.url, webhook.format)).unzip();
+    let said_alike = match (schedule, &after.schedule) {
+        (Some(before), Some(after)) => before.is_said_like(after),
+        (before, after) => before == after,
+    };
     let compared = [
         (Change::Name, *name == after.name),
-        (Change::Schedule, *schedule == after.schedule),
+        (Change::Schedule, said_alike),
+        (Change::Calendars, before.calendars() == after.calendars()),
         (Change::Payload, *payload == after.payload),
         (Change::PayloadSchema, *payload_schema == after.payload_schema),
         (Change::WebhookUrl, url == url_after),

@@ -2,8 +2,11 @@
 //! inside the house nobody checks again. What an edit does to what is armed is decided here too; what fires when the time
 //! has come is `plan`'s business.
 
+use std::sync::Arc;
+
 use jiff::{SignedDuration, Timestamp};
 
+use crate::calendar::Calendar;
 use crate::destination::{DESTINATIONS_PER_TRIGGER_MAX, Webhook};
 use crate::error::Invalid;
 use crate::event::Origin;
@@ -16,12 +19,13 @@ use crate::plan;
 use crate::run::Expectation;
 use crate::schedule::Schedule;
 use crate::schedule::jitter::Share;
+use crate::schedule::observed::Observed;
 
 mod pause;
 mod timing;
 
 pub use pause::{Pause, REASON_CHARS_MAX, parse_reason};
-pub use timing::{MaxFires, MemberWish, ScheduleDetails, ScheduleWish, Terms};
+pub use timing::{Apart, MaxFires, MemberWish, ScheduleDetails, ScheduleWish, Terms};
 
 /// The longest name, in characters.
 pub const NAME_CHARS_MAX: usize = 200;
@@ -247,6 +251,11 @@ impl Definition {
         self.lives_at(next).then(|| schedule.due_at(next))
     }
 
+    /// When the occurrence of that nominal time falls due.
+    fn due_at(&self, named: Timestamp) -> Timestamp {
+        self.schedule.as_ref().map_or(named, |schedule| schedule.due_at(named))
+    }
+
     /// When the occurrence of that nominal time falls due, where that is later.
     pub fn due_later(&self, named: Timestamp) -> Option<Timestamp> {
         self.schedule.as_ref().map(|schedule| schedule.due_at(named)).filter(|due| *due != named)
@@ -294,6 +303,20 @@ impl Definition {
         }
     }
 
+    /// What its schedule has taken over of calendars.
+    pub fn calendars(&self) -> &[Arc<Observed>] {
+        self.schedule.as_ref().map_or(&[], ScheduleDetails::calendars)
+    }
+
+    /// Where its schedule occurs otherwise than the other's.
+    fn apart(&self, other: &Definition) -> Apart {
+        match (&self.schedule, &other.schedule) {
+            (Some(one), Some(other)) => one.apart(other),
+            (None, None) => Apart::Nowhere,
+            _ => Apart::Elsewhere,
+        }
+    }
+
     /// Whether the firings of its schedule are limited, and so are counted.
     pub fn is_limited(&self) -> bool {
         self.left(0).is_some()
@@ -324,7 +347,7 @@ impl Definition {
 const TURNS_DIRECTION: [std::ops::RangeInclusive<char>; 2] = ['\u{202a}'..='\u{202e}', '\u{2066}'..='\u{2069}'];
 
 /// Whether a line of somebody's holds what would make it look like something else, or like several lines.
-fn has_forbidden_chars(line: &str) -> bool {
+pub(crate) fn has_forbidden_chars(line: &str) -> bool {
     line.chars().any(|c| c.is_control() || TURNS_DIRECTION.iter().any(|turning| turning.contains(&c)))
 }
 
@@ -394,6 +417,15 @@ impl<T: AsRef<Trigger>> Armed<T> {
         self.trigger.as_ref().edit_after(self.fired, definition, self.next_at, now)
     }
 
+    /// Decides what it means at `now` that a calendar says what it says; none where its schedule does not name that calendar, or
+    /// has taken it over.
+    pub fn follow(&self, calendar: &Calendar, now: Timestamp) -> Option<Edit> {
+        let definition = &self.trigger.as_ref().definition;
+        let schedule = definition.schedule.as_ref()?.following(calendar)?;
+        let is_new = definition.schedule.as_ref() != Some(&schedule);
+        is_new.then(|| self.edit(Definition { schedule: Some(schedule), ..definition.clone() }, now))
+    }
+
     /// How often it may still fire by its schedule, where that is limited.
     pub fn left(&self) -> Option<u64> {
         self.trigger.as_ref().definition.left(self.fired)
@@ -455,6 +487,16 @@ pub enum FireRefusal {
     Expired,
 }
 
+/// What a trigger waits for, seen from some instant.
+enum Waits {
+    /// For an occurrence before it: when that falls due, and its nominal time.
+    ForOneBefore(Timestamp, Timestamp),
+    /// For one from then on, or for none.
+    ForOneBehind,
+    /// To be deleted, because nothing is left.
+    ToGo,
+}
+
 impl Trigger {
     /// Decides what changing the definition to `definition` at `now` means, where `next_at` is the occurrence waited for so far.
     ///
@@ -478,7 +520,8 @@ impl Trigger {
             return edit;
         }
         let old = &self.definition;
-        let stands = old.schedule == definition.schedule
+        let apart = old.apart(&definition);
+        let stands_but_for_dates = apart != Apart::Elsewhere
             && old.expires_at == definition.expires_at
             && old.enabled == definition.enabled
             && old.pause_ends_at() == definition.pause_ends_at()
@@ -488,15 +531,35 @@ impl Trigger {
         // What waits because it met an event is not let go by another choice: that might be a day of occurrences at once.
         let is_choice_new = old.overlap != definition.overlap;
         let settles_wait = is_choice_new && !old.overlap.is_allowed() && next_at.is_some_and(|next_at| next_at <= now);
-        if stands && !settles_wait {
+        // A plan that was made by the former choice changes nothing any more.
+        let kept = if is_choice_new && next_at.is_some() { Arm::Set(next_at) } else { Arm::Keep };
+        let stands_but_for_dates = stands_but_for_dates && !settles_wait;
+        if stands_but_for_dates && apart == Apart::Nowhere {
             trigger.definition = definition;
-            // A plan that was made by the former choice changes nothing any more.
-            let arm = if is_choice_new && next_at.is_some() { Arm::Set(next_at) } else { Arm::Keep };
+            return Edit { trigger, arm: kept, skipped: Vec::new(), ends_backlogs: None };
+        }
+        // What calendars say of days to come is no matter of what is due, nor of what was accounted for.
+        if let Apart::From(first) = apart
+            && stands_but_for_dates
+            && first > now
+        {
+            let arm = match self.waits_before(first, fired, next_at) {
+                Waits::ForOneBefore(next, named) => match definition.due_at(named) {
+                    due if due == next => kept,
+                    // The last one before those days falls due by when the next is named, and that is another one now.
+                    due => Arm::Set(Some(due)),
+                },
+                Waits::ToGo if definition.next_after(just_before(first)).is_none() => kept,
+                Waits::ForOneBehind | Waits::ToGo => {
+                    Arm::Set(definition.next_after(just_before(first)).filter(|_| definition.left(fired) != Some(0)))
+                }
+            };
+            trigger.definition = definition;
             return Edit { trigger, arm, skipped: Vec::new(), ends_backlogs: None };
         }
         // Only the expiry moved: what is due already and still lives is not lost to an edit that never meant it.
         // Where it has passed already, what would have come after it must not fire with what is due.
-        let waits_on = old.schedule == definition.schedule && old.next_stays(&definition) && old.lives_at(now);
+        let waits_on = apart == Apart::Nowhere && old.next_stays(&definition) && old.lives_at(now);
         if let Some(next) =
             next_at.filter(|next| waits_on && !settles_wait && definition.lives_at(old.named_for(*next)))
         {
@@ -518,6 +581,16 @@ impl Trigger {
         trigger.definition = definition;
         trigger.standing_since = until;
         Edit { trigger, arm: Arm::Set(next), skipped, ends_backlogs }
+    }
+
+    /// What it waits for, seen from the instant `first`.
+    fn waits_before(&self, first: Timestamp, fired: u64, next_at: Option<Timestamp>) -> Waits {
+        let (Some(next), Some(schedule)) = (next_at, &self.definition.schedule) else { return Waits::ForOneBehind };
+        if schedule.deletes_when_done() && plan::is_done(&self.definition, schedule, fired, next) {
+            return Waits::ToGo;
+        }
+        let named = schedule.named_for(next);
+        if named < first { Waits::ForOneBefore(next, named) } else { Waits::ForOneBehind }
     }
 
     /// The occurrence whose time has come at `now` and that is not due yet, neither before nor after the edit, where nothing has become of it: what
@@ -824,6 +897,127 @@ mod tests {
             Arm::Set(Some(at(50))),
             "what it fired before does not count"
         );
+    }
+
+    /// The trigger of every ten seconds, with a calendar of that revision that holds these dates.
+    fn except(revision: i64, dates: &[&str]) -> (Definition, Calendar) {
+        let dates = crate::calendar::read_dates(dates.iter().copied()).expect("dates");
+        let definition = crate::calendar::Definition { name: "holidays".to_owned(), description: None, dates };
+        let (id, owner, made) = (crate::id::CalendarId(3), UserId(1), at(0));
+        let calendar = Calendar { id, owner, revision, definition, created_at: made, edited_at: made };
+        let terms = Terms { calendars: vec![Arc::new(calendar.observed())], ..Terms::default() };
+        let plain = trigger().definition;
+        let pattern = plain.schedule.as_ref().expect("it has one").pattern().clone();
+        (Definition { schedule: Some(ScheduleDetails::new(pattern, None, terms, Zones::utc())), ..plain }, calendar)
+    }
+
+    #[test]
+    fn a_calendar_that_says_something_of_days_to_come_leaves_what_is_due_alone() {
+        // It is 15 January 2027, 08:00 in UTC.
+        let (before, _) = except(1, &["2027-03-01"]);
+        let stood = Trigger { definition: before, ..trigger() };
+        let late = Armed { trigger: stood, next_at: Some(at(10)), fired: 0 };
+        let (after, calendar) = except(2, &["2027-01-16"]);
+        let edit = late.follow(&calendar, at(25)).expect("it follows");
+        assert_eq!((edit.arm, &edit.skipped, edit.ends_backlogs), (Arm::Keep, &vec![], None));
+        assert_eq!((edit.trigger.definition, edit.trigger.standing_since), (after, at(0)));
+        assert_eq!(
+            Armed { trigger: Trigger { definition: except(2, &["2027-01-16"]).0, ..trigger() }, ..late }
+                .follow(&calendar, at(25)),
+            None
+        );
+
+        // What waits on a day that is taken away waits for the day after it, and comes back with the day.
+        let waiting = Armed { next_at: Some(at(86_400)), ..late };
+        let edit = waiting.follow(&calendar, at(25)).expect("it follows");
+        let midnight = at(0) + SignedDuration::from_hours(40);
+        assert_eq!((edit.arm, edit.skipped), (Arm::Set(Some(midnight)), vec![]));
+        let gone = Armed { trigger: edit.trigger, next_at: Some(midnight), fired: 0 };
+        let (_, none) = except(3, &[]);
+        let back = gone.follow(&none, at(25)).expect("it follows");
+        assert_eq!(back.arm, Arm::Set(Some(midnight - SignedDuration::from_hours(24))));
+    }
+
+    /// What [`except`] gives, under these terms beside the calendar.
+    fn except_under(revision: i64, dates: &[&str], terms: Terms) -> (Definition, Calendar) {
+        let (plain, calendar) = except(revision, dates);
+        let pattern = plain.schedule.as_ref().expect("it has one").pattern().clone();
+        let terms = Terms { calendars: vec![Arc::new(calendar.observed())], ..terms };
+        let details = ScheduleDetails::new(pattern, None, terms, Zones::utc()).with_share(Some(Share::new(1 << 31)));
+        (Definition { schedule: Some(details), ..plain }, calendar)
+    }
+
+    #[test]
+    fn the_last_firing_before_days_that_a_calendar_takes_falls_due_by_what_comes_next() {
+        // Half of its window later than named, and half of the way to the next where that is nearer.
+        let spread = |revision, dates: &[&str]| {
+            let jitter = Some(Jitter::parse("24h").expect("a window"));
+            except_under(revision, dates, Terms { jitter, ..Terms::default() })
+        };
+        let ((plain, none), (except, taken)) = (spread(3, &[]), spread(2, &["2027-01-16"]));
+        let armed = |definition: &Definition, next: i64| Armed {
+            trigger: Trigger { definition: definition.clone(), ..trigger() },
+            next_at: Some(at(next)),
+            fired: 0,
+        };
+        let arm = |armed: Armed, calendar, now| {
+            let edit = armed.follow(calendar, at(now)).expect("it follows");
+            assert_eq!((edit.skipped, edit.ends_backlogs), (vec![], None));
+            edit.arm
+        };
+        let (last, midnight, half_a_day) = (57_590, 57_600, 43_200);
+        let later = Arm::Set(Some(at(last + half_a_day)));
+        assert_eq!(arm(armed(&plain, last + 5), &taken, last + 1), later, "its time has come, and it is not due");
+        assert_eq!(arm(armed(&plain, last + 5), &taken, last + 7), later, "it is due, and nobody has looked");
+        assert_eq!(arm(armed(&plain, last - 5), &taken, last - 7), Arm::Keep, "after it comes what came before");
+        let sooner = Arm::Set(Some(at(last + 5)));
+        assert_eq!(arm(armed(&except, last + half_a_day), &none, last + 9), sooner, "it fires at once");
+        let behind = Arm::Set(Some(at(midnight + 86_400 + 5)));
+        assert_eq!(arm(armed(&plain, midnight + 5), &taken, last + 7), behind, "the last one has fired");
+    }
+
+    #[test]
+    fn what_is_to_be_deleted_stays_so_unless_a_calendar_gives_it_days_back() {
+        let ended = |revision, dates: &[&str]| {
+            let bounds = crate::schedule::bounds::Bounds::new(None, Some(at(57_610))).expect("an end");
+            except_under(revision, dates, Terms { bounds, delete_when_done: true, ..Terms::default() })
+        };
+        let (definition, _) = ended(1, &["2027-01-16"]);
+        let mark = at(57_590) + SignedDuration::from_micros(1);
+        let done = Armed { trigger: Trigger { definition, ..trigger() }, next_at: Some(mark), fired: 0 };
+        let arm = |calendar: &Calendar| done.follow(calendar, at(57_592)).expect("it follows").arm;
+        assert_eq!(arm(&ended(2, &["2027-01-16", "2027-01-20"]).1), Arm::Keep);
+        assert_eq!(arm(&ended(2, &[]).1), Arm::Set(Some(at(57_600))));
+    }
+
+    #[test]
+    fn what_waits_is_looked_at_anew_where_days_to_come_and_overlapping_are_edited_together() {
+        let (before, _) = except(1, &[]);
+        let late = Armed { trigger: Trigger { definition: before, ..trigger() }, next_at: Some(at(10)), fired: 0 };
+        let (after, _) = except(2, &["2027-01-16"]);
+        let edit = late.edit(Definition { overlap: Overlap::Skip, ..after }, at(25));
+        assert_eq!((edit.arm, edit.skipped), (Arm::Set(Some(at(10))), vec![]));
+    }
+
+    #[test]
+    fn a_calendar_that_says_something_of_today_is_an_edit_like_any_other() {
+        let (before, _) = except(1, &[]);
+        let late = Armed { trigger: Trigger { definition: before, ..trigger() }, next_at: Some(at(10)), fired: 0 };
+        let edit = late.follow(&except(2, &["2027-01-15"]).1, at(25)).expect("it follows");
+        assert_eq!(edit.skipped, [Skipped { reason: Reason::Superseded, first: at(10), last: at(20), count: 2 }]);
+        assert_eq!((edit.arm, edit.trigger.standing_since), (Arm::Set(Some(at(16 * 3_600))), at(25)));
+    }
+
+    #[test]
+    fn what_a_calendar_is_called_moves_nothing() {
+        let (before, mut calendar) = except(1, &["2027-01-15"]);
+        let armed = Armed { trigger: Trigger { definition: before, ..trigger() }, next_at: Some(at(90_000)), fired: 0 };
+        calendar.definition.name = "feasts".to_owned();
+        calendar.revision = 2;
+        let edit = armed.follow(&calendar, at(25)).expect("it follows");
+        assert_eq!((edit.arm, edit.skipped), (Arm::Keep, vec![]));
+        let schedule = edit.trigger.definition.schedule.expect("it has one");
+        assert_eq!(schedule.summary(), "Every 10 seconds, not on the dates of \"feasts\"");
     }
 
     #[test]

@@ -9,11 +9,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use jiff::{SignedDuration, Timestamp};
 use oncue_domain::actor::{Actor, Who};
 use oncue_domain::arrival::Check;
+use oncue_domain::calendar::{read_dates, write_dates};
 use oncue_domain::delivery::State;
 use oncue_domain::destination::alert::{Streak, Told};
 use oncue_domain::destination::{self, Destination, Format, Standing, Target, Webhook};
 use oncue_domain::event::Origin;
-use oncue_domain::id::{ApiKeyId, DestinationId, UserId};
+use oncue_domain::id::{ApiKeyId, CalendarId, DestinationId, UserId};
 use oncue_domain::idempotency::{Answer, Outcome, Print};
 use oncue_domain::misfire::{self, Misfire};
 use oncue_domain::overlap::Overlap;
@@ -26,6 +27,7 @@ use oncue_domain::schedule::cron::CronExpression;
 use oncue_domain::schedule::every::Period;
 use oncue_domain::schedule::excluded::ExcludedDates;
 use oncue_domain::schedule::jitter::{Jitter, Share};
+use oncue_domain::schedule::observed::Observed;
 use oncue_domain::schedule::recurrence::{Recurrence, RecurrenceText, Start};
 use oncue_domain::schedule::rule::{Fold, Gap};
 use oncue_domain::schedule::zone::{Zone, Zones};
@@ -117,6 +119,8 @@ struct StoredTerms<'a> {
     ends_at: Option<i64>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     excluded: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    calendars: Vec<StoredCalendar>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     jitter: Option<std::borrow::Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -133,6 +137,15 @@ struct StoredTerms<'a> {
     misfire: Option<std::borrow::Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     all: Option<StoredBounds<'a>>,
+}
+
+/// What is taken over of a calendar.
+#[derive(Serialize, Deserialize)]
+struct StoredCalendar {
+    id: i64,
+    revision: i64,
+    name: String,
+    dates: Vec<String>,
 }
 
 /// Which of the missed occurrences fire where all do.
@@ -227,6 +240,7 @@ fn stored_terms(details: &ScheduleDetails) -> StoredTerms<'_> {
         excluded: terms.excluded.dates().iter().map(ToString::to_string).collect(),
         jitter: terms.jitter.map(|jitter| jitter.as_str().to_owned().into()),
         share: details.share().map(Share::number),
+        calendars: terms.calendars.iter().map(|observed| stored_calendar(observed)).collect(),
         gap: terms.gap.map(|gap| gap.word().into()),
         fold: terms.fold.map(|fold| fold.word().into()),
         max_fires: details.max_fires(),
@@ -240,6 +254,31 @@ fn stored_terms(details: &ScheduleDetails) -> StoredTerms<'_> {
     }
 }
 
+fn stored_calendar(observed: &Observed) -> StoredCalendar {
+    let (id, name) = (observed.calendar.0, observed.name.clone());
+    StoredCalendar { id, revision: observed.revision, name, dates: write_dates(&observed.dates) }
+}
+
+fn observed(stored: StoredCalendar) -> Result<Arc<Observed>, Error> {
+    let dates = calendar_dates(stored.dates.iter().map(String::as_str), "schedule")?;
+    let (calendar, revision) = (CalendarId(stored.id), stored.revision);
+    Ok(Arc::new(Observed { calendar, revision, name: stored.name, dates }))
+}
+
+fn calendar_dates<'a>(texts: impl IntoIterator<Item = &'a str>, column: &str) -> Result<ExcludedDates, Error> {
+    read_dates(texts).map_err(|error| broken(column, error))
+}
+
+/// Writes the dates of a calendar down.
+pub(crate) fn dates_to_text(dates: &ExcludedDates) -> String {
+    write_dates(dates).join(" ")
+}
+
+/// Reads them back.
+pub(crate) fn dates_from_text(text: &str) -> Result<ExcludedDates, Error> {
+    calendar_dates(text.split_whitespace(), "dates")
+}
+
 /// Reads the terms back, and the zone that they are said in.
 fn terms(stored: StoredTerms<'_>, zones: &Zones) -> Result<(Terms, Zone), Error> {
     let unreadable = |error: &dyn std::fmt::Display| broken("schedule", error);
@@ -251,6 +290,7 @@ fn terms(stored: StoredTerms<'_>, zones: &Zones) -> Result<(Terms, Zone), Error>
         bounds: Bounds::new(starts_at, ends_at).map_err(|error| unreadable(&error))?,
         excluded: dates.and_then(ExcludedDates::new).map_err(|error| unreadable(&error))?,
         jitter: stored.jitter.map(|text| Jitter::parse(&text)).transpose().map_err(|error| unreadable(&error))?,
+        calendars: stored.calendars.into_iter().map(observed).collect::<Result<_, _>>()?,
         gap: stored.gap.map(|text| Gap::from_word(&text).ok_or_else(|| word(&text))).transpose()?,
         fold: stored.fold.map(|text| Fold::from_word(&text).ok_or_else(|| word(&text))).transpose()?,
         max_fires: stored
@@ -507,9 +547,11 @@ pub(crate) fn fired(number: Option<i64>) -> Result<u64, Error> {
     u64::try_from(number.unwrap_or(0)).map_err(|error| broken("fired", error))
 }
 
-/// How many bytes of text somebody wrote into a definition that may be long.
+/// How many bytes of a definition somebody wrote that may be long; a date takes four, wherever it stands.
 pub(crate) fn texts_of(definition: &Definition) -> usize {
-    definition.payload.as_ref().map_or(0, |payload| payload.as_str().len())
+    let dates: usize = definition.calendars().iter().map(|observed| observed.dates.dates().len()).sum();
+    dates * 8
+        + definition.payload.as_ref().map_or(0, |payload| payload.as_str().len())
         + definition.payload_schema.as_ref().map_or(0, |schema| schema.as_str().len())
 }
 

@@ -101,6 +101,7 @@ pub(crate) const POSTGRES: &[Migration] = &[
     Migration { version: 16, name: "overlap", sql: include_str!("../migrations/postgres/0016_overlap.sql") },
     Migration { version: 17, name: "freezes", sql: include_str!("../migrations/postgres/0017_freezes.sql") },
     Migration { version: 18, name: "due at", sql: include_str!("../migrations/postgres/0018_due_at.sql") },
+    Migration { version: 19, name: "calendars", sql: include_str!("../migrations/postgres/0019_calendars.sql") },
 ];
 
 /// All steps for SQLite.
@@ -137,6 +138,7 @@ pub(crate) const SQLITE: &[Migration] = &[
     Migration { version: 18, name: "overlap", sql: include_str!("../migrations/sqlite/0018_overlap.sql") },
     Migration { version: 19, name: "freezes", sql: include_str!("../migrations/sqlite/0019_freezes.sql") },
     Migration { version: 20, name: "due at", sql: include_str!("../migrations/sqlite/0020_due_at.sql") },
+    Migration { version: 21, name: "calendars", sql: include_str!("../migrations/sqlite/0021_calendars.sql") },
 ];
 
 #[cfg(test)]

@@ -106,6 +106,8 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(api::event::aggregated))
         .routes(routes!(api::event::get))
         .routes(routes!(api::receipt::get))
+        .routes(routes!(api::calendar::list, api::calendar::create))
+        .routes(routes!(api::calendar::get, api::calendar::replace, api::calendar::delete))
         .routes(routes!(api::destination::list, api::destination::create))
         .routes(routes!(
             api::destination::get,

@@ -31,14 +31,23 @@ impl ExcludedDates {
     ///
     /// More than [`DATES_MAX`] different dates, or one that is not between 1970 and 2199.
     pub fn new(dates: impl IntoIterator<Item = Date>) -> Result<ExcludedDates, Invalid> {
+        ExcludedDates::at_most(DATES_MAX, dates)
+    }
+
+    /// Takes dates in any order, as many as there is room for.
+    ///
+    /// # Errors
+    ///
+    /// More than `most` different dates, or one that is not between 1970 and 2199.
+    pub fn at_most(most: usize, dates: impl IntoIterator<Item = Date>) -> Result<ExcludedDates, Invalid> {
         let mut kept = BTreeSet::new();
         for date in dates {
             if !YEARS.contains(&date.year()) {
                 return Err(Invalid(format!("the excluded date {date} is not between 1970 and 2199")));
             }
             kept.insert(date);
-            if kept.len() > DATES_MAX {
-                return Err(Invalid(format!("more than {DATES_MAX} dates are excluded")));
+            if kept.len() > most {
+                return Err(Invalid(format!("more than {most} dates are excluded")));
             }
         }
         Ok(ExcludedDates(kept.into_iter().collect()))
@@ -63,6 +72,36 @@ impl ExcludedDates {
         &self.0
     }
 
+    /// All of these together, however many they are.
+    pub(super) fn union<'a>(all: impl Iterator<Item = &'a ExcludedDates>) -> ExcludedDates {
+        let mut kept: Vec<Date> = all.flat_map(|one| one.0.iter().copied()).collect();
+        // Mostly they come of one calendar, and are in order.
+        kept.sort();
+        kept.dedup();
+        ExcludedDates(kept)
+    }
+
+    /// The first date that is in one of the two alone.
+    pub(crate) fn first_apart(&self, other: &ExcludedDates) -> Option<Date> {
+        let same = self.0.iter().zip(&other.0).take_while(|(one, other)| one == other).count();
+        self.0.get(same).into_iter().chain(other.0.get(same)).min().copied()
+    }
+
+    /// What is in this one alone, and what is in the other alone.
+    pub(crate) fn apart(&self, other: &ExcludedDates) -> (ExcludedDates, ExcludedDates) {
+        let alone = |one: &ExcludedDates, other: &ExcludedDates| {
+            ExcludedDates(one.0.iter().copied().filter(|date| other.0.binary_search(date).is_err()).collect())
+        };
+        (alone(self, other), alone(other, self))
+    }
+
+    /// A moment before which the clock of the zone has never shown the date.
+    pub(crate) fn begins(zone: &Zone, date: Date) -> Timestamp {
+        let utc = jiff::tz::Offset::UTC.to_timestamp(date.at(0, 0, 0, 0)).unwrap_or(Timestamp::MIN);
+        let earliest = utc.checked_sub(OFFSET_MAX).unwrap_or(Timestamp::MIN);
+        shown(zone, date).first().map_or(earliest, |span| span.start)
+    }
+
     /// Whether the clock of the zone shows an excluded date at this instant.
     pub fn contain(&self, zone: &Zone, instant: Timestamp) -> bool {
         !self.0.is_empty() && self.0.binary_search(&zone.time_zone().to_datetime(instant).date()).is_ok()
@@ -78,7 +117,7 @@ impl ExcludedDates {
     }
 
     /// All instants at which the clock shows an excluded date, as far as they may lie in `(after, until]`; in order, and apart.
-    pub(super) fn spans(&self, zone: &Zone, after: Timestamp, until: Timestamp) -> Vec<Range<Timestamp>> {
+    pub(crate) fn spans(&self, zone: &Zone, after: Timestamp, until: Timestamp) -> Vec<Range<Timestamp>> {
         let day = |instant| zone.time_zone().to_datetime(instant).date();
         // A clock that is put back over midnight shows a date again; a day more at either end sees it.
         let first = day(after).yesterday().unwrap_or(Date::MIN);

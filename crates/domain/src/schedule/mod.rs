@@ -7,7 +7,7 @@
 //!   of those at its transitions, by the `rule` that was chosen; `cron` puts them together.
 //! - `clock_change` tells what the next change of the clocks does to a schedule, `mismatch` why an instant is no occurrence.
 //! - `bounds` and `excluded` take occurrences away, and `scope` asks a schedule about what is left, `nth` where so
-//!   many of it are reached; `jitter` spreads firings.
+//!   many of it are reached; `observed` is what a calendar has to say in it; `jitter` spreads firings.
 //! - `recurrence` holds the rules that calendars write (`RRULE`), which name wall-clock times as cron lines do.
 //! - `any_of` puts several schedules together.
 //! - `every` reads periods, `zone` names zones and reads instants, `sentence` says a schedule in English.
@@ -23,6 +23,7 @@ pub mod excluded;
 pub mod jitter;
 pub mod mismatch;
 pub(crate) mod nth;
+pub mod observed;
 pub mod recurrence;
 pub mod rule;
 pub mod scope;

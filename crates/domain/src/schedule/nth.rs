@@ -93,7 +93,7 @@ mod tests {
     }
 
     fn all() -> Scope {
-        Scope { bounds: Bounds::default(), excluded: ExcludedDates::default(), zone: new_york() }
+        Scope::new(Bounds::default(), ExcludedDates::default(), Vec::new(), new_york())
     }
 
     #[test]
@@ -124,7 +124,7 @@ mod tests {
     fn what_does_not_count_is_not_counted() {
         let excluded = ExcludedDates::new([date(2026, 12, 25)]).expect("a date");
         let bounds = Bounds::new(Some(at("2026-12-24T00:00:00Z")), None).expect("a start");
-        let scope = Scope { bounds, excluded, zone: new_york() };
+        let scope = Scope::new(bounds, excluded, Vec::new(), new_york());
         let daily = cron("0 9 * * *");
         assert_eq!(scope.nth_after(&daily, Timestamp::MIN, 2), Some(at("2026-12-26T14:00:00Z")));
     }

@@ -1,12 +1,15 @@
 //! What of a schedule counts: its occurrences within bounds and not on an excluded date. The three questions of a schedule again,
 //! answered by asking it about less. It decides nothing about when a schedule occurs.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use jiff::civil::Date;
 
 use crate::schedule::Schedule;
 use crate::schedule::bounds::{Bounds, just_before};
 use crate::schedule::excluded::ExcludedDates;
+use crate::schedule::observed::Observed;
 use crate::schedule::zone::Zone;
 
 /// The part of a schedule that counts.
@@ -14,14 +17,18 @@ use crate::schedule::zone::Zone;
 pub struct Scope {
     /// From when on and until when.
     pub bounds: Bounds,
-    /// On which dates not.
+    /// On which dates of its own not.
     pub excluded: ExcludedDates,
+    /// The calendars on whose dates not either.
+    pub calendars: Vec<Arc<Observed>>,
     /// Whose dates they are.
     pub zone: Zone,
+    /// Its own dates and those of the calendars; none where there are no calendars.
+    all: Option<ExcludedDates>,
 }
 
 /// What keeps an instant that a schedule names from being an occurrence.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TakenAway {
     /// It lies before the start.
     BeforeStart(Timestamp),
@@ -29,9 +36,23 @@ pub enum TakenAway {
     AfterEnd(Timestamp),
     /// Its date is excluded.
     Excluded(Date),
+    /// Its date stands in these calendars.
+    InCalendars(Date, Vec<Arc<Observed>>),
 }
 
 impl Scope {
+    /// What is left of a schedule within bounds, and neither on these dates of the zone nor on those of the calendars.
+    pub fn new(bounds: Bounds, excluded: ExcludedDates, calendars: Vec<Arc<Observed>>, zone: Zone) -> Scope {
+        let dates = calendars.iter().map(|calendar| &calendar.dates);
+        let all = (!calendars.is_empty()).then(|| ExcludedDates::union(dates.chain([&excluded])));
+        Scope { bounds, excluded, calendars, zone, all }
+    }
+
+    /// Every date on which nothing occurs.
+    pub fn dates(&self) -> &ExcludedDates {
+        self.all.as_ref().unwrap_or(&self.excluded)
+    }
+
     /// What takes this instant away from the schedule; none where the schedule does not name it, and where it counts.
     pub fn absent_at(&self, schedule: &Schedule, instant: Timestamp) -> Option<TakenAway> {
         let is_named = schedule.latest_in(just_before(instant), instant) == Some(instant);
@@ -42,9 +63,17 @@ impl Scope {
     pub fn takes_away(&self, instant: Timestamp) -> Option<TakenAway> {
         let early = self.bounds.starts_at().filter(|start| instant < *start).map(TakenAway::BeforeStart);
         let late = self.bounds.ends_at().filter(|end| *end <= instant).map(TakenAway::AfterEnd);
-        let date = || self.zone.time_zone().to_datetime(instant).date();
-        let excluded = || self.excluded.contain(&self.zone, instant).then(|| TakenAway::Excluded(date()));
-        early.or(late).or_else(excluded)
+        early.or(late).or_else(|| self.dates().contain(&self.zone, instant).then(|| self.on_a_date(instant)))
+    }
+
+    /// What excludes the date that the clock shows then.
+    fn on_a_date(&self, instant: Timestamp) -> TakenAway {
+        let date = self.zone.time_zone().to_datetime(instant).date();
+        if self.excluded.contain(&self.zone, instant) {
+            return TakenAway::Excluded(date);
+        }
+        let holding = self.calendars.iter().filter(|calendar| calendar.dates.contain(&self.zone, instant));
+        TakenAway::InCalendars(date, holding.cloned().collect())
     }
 
     /// The first occurrence that counts strictly after `after`.
@@ -54,7 +83,7 @@ impl Scope {
         let (mut after, until) = self.bounds.narrow(after, Timestamp::MAX);
         loop {
             let next = schedule.next_after(after).filter(|next| *next <= until)?;
-            match self.excluded.around(&self.zone, next) {
+            match self.dates().around(&self.zone, next) {
                 Some(span) => after = just_before(span.end),
                 None => return Some(next),
             }
@@ -66,7 +95,7 @@ impl Scope {
         let (after, mut until) = self.bounds.narrow(after, until);
         loop {
             let latest = schedule.latest_in(after, until)?;
-            match self.excluded.around(&self.zone, latest) {
+            match self.dates().around(&self.zone, latest) {
                 Some(span) => until = just_before(span.start),
                 None => return Some(latest),
             }
@@ -79,7 +108,7 @@ impl Scope {
         let count_on = |span: std::ops::Range<Timestamp>| {
             schedule.count_in(after.max(just_before(span.start)), until.min(just_before(span.end)))
         };
-        let excluded: u64 = self.excluded.spans(&self.zone, after, until).into_iter().map(count_on).sum();
+        let excluded: u64 = self.dates().spans(&self.zone, after, until).into_iter().map(count_on).sum();
         schedule.count_in(after, until).saturating_sub(excluded)
     }
 }
@@ -91,6 +120,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::id::CalendarId;
     use crate::schedule::FirstFiring;
     use crate::schedule::cron::CronExpression;
     use crate::schedule::every::Period;
@@ -111,7 +141,7 @@ mod tests {
 
     fn without(dates: &[Date], zone: Zone) -> Scope {
         let excluded = ExcludedDates::new(dates.iter().copied()).expect("few dates");
-        Scope { bounds: Bounds::default(), excluded, zone }
+        Scope::new(Bounds::default(), excluded, Vec::new(), zone)
     }
 
     #[test]
@@ -153,10 +183,35 @@ mod tests {
     }
 
     #[test]
+    fn the_dates_of_calendars_are_left_out_with_its_own_and_say_where_they_stand() {
+        let riga = zone("Europe/Riga");
+        let observed = |id, name: &str, days: &[Date]| {
+            let dates = ExcludedDates::new(days.iter().copied()).expect("few dates");
+            Arc::new(Observed { calendar: CalendarId(id), revision: 1, name: name.to_owned(), dates })
+        };
+        let (holidays, school) = (&[date(2026, 12, 25), date(2026, 12, 26)], &[date(2026, 12, 26)]);
+        let (holidays, school) = (observed(1, "holidays", holidays), observed(2, "school", school));
+        let calendars = vec![Arc::clone(&holidays), Arc::clone(&school)];
+        let own = ExcludedDates::new([date(2026, 12, 24)]).expect("a date");
+        let scope = Scope::new(Bounds::default(), own, calendars, riga.clone());
+        let daily = cron("0 9 * * *", &riga);
+        let eve = at("2026-12-23T07:00:00Z");
+        assert_eq!(scope.next_after(&daily, eve), Some(at("2026-12-27T07:00:00Z")));
+        assert_eq!(scope.count_in(&daily, eve, at("2026-12-28T07:00:00Z")), 2);
+        let taken = |text: &str| scope.absent_at(&daily, at(text));
+        assert_eq!(taken("2026-12-24T07:00:00Z"), Some(TakenAway::Excluded(date(2026, 12, 24))));
+        let first = TakenAway::InCalendars(date(2026, 12, 25), vec![Arc::clone(&holidays)]);
+        assert_eq!(taken("2026-12-25T07:00:00Z"), Some(first));
+        let second = TakenAway::InCalendars(date(2026, 12, 26), vec![holidays, school]);
+        assert_eq!(taken("2026-12-26T07:00:00Z"), Some(second));
+        assert_eq!(taken("2026-12-27T07:00:00Z"), None);
+    }
+
+    #[test]
     fn bounds_hold_their_start_and_not_their_end() {
         let (start, end) = (at("2027-01-01T09:00:00Z"), at("2027-01-03T09:00:00Z"));
         let bounds = Bounds::new(Some(start), Some(end)).expect("the end is later");
-        let scope = Scope { bounds, ..without(&[], Zones::utc()) };
+        let scope = Scope::new(bounds, ExcludedDates::default(), Vec::new(), Zones::utc());
         let daily = cron("0 9 * * *", &Zones::utc());
         assert_eq!(scope.next_after(&daily, Timestamp::MIN), Some(start));
         assert_eq!(scope.next_after(&daily, at("2027-01-02T09:00:00Z")), None);
@@ -200,7 +255,8 @@ mod tests {
             let starts_at = starts_in_h.map(|hours| after + SignedDuration::from_hours(hours));
             let ends_at = lasts_h.map(|hours| starts_at.unwrap_or(after) + SignedDuration::from_hours(hours));
             let bounds = Bounds::new(starts_at, ends_at).expect("the end is later");
-            let scope = Scope { bounds, excluded: ExcludedDates::new(dates).expect("few dates"), zone: zone.clone() };
+            let excluded = ExcludedDates::new(dates).expect("few dates");
+            let scope = Scope::new(bounds, excluded, Vec::new(), zone.clone());
 
             let mut left = Vec::new();
             let mut cursor = after;

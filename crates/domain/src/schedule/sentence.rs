@@ -70,13 +70,14 @@ pub fn of_scope(scope: &Scope) -> String {
         words.push_str(&format!(", {}", bounds.join(" ")));
     }
     let dates = scope.excluded.dates();
-    if !dates.is_empty() {
+    if !dates.is_empty() || !scope.calendars.is_empty() {
         let mut named: Vec<String> = dates.iter().take(DATES_NAMED_MAX).map(|date| day(*date)).collect();
         match dates.len().saturating_sub(DATES_NAMED_MAX) {
             0 => {}
             1 => named.push("another date".to_owned()),
             others => named.push(format!("{others} other dates")),
         }
+        named.extend(scope.calendars.iter().map(|calendar| format!("the dates of \"{}\"", calendar.name)));
         words.push_str(&format!(", not on {}", list(&named)));
     }
     words

@@ -9,6 +9,7 @@
 
 mod access;
 mod backlog;
+mod calendar;
 mod call;
 mod change;
 mod delivery;
@@ -37,6 +38,7 @@ use crate::agenda::Span;
 use crate::arrival::{Arrival, Arrived, Contents};
 use crate::audit::{Account, Asked, Repair, ZoneData};
 use crate::backlog::{Backlog, Drained, NewBacklog};
+use crate::calendar::{self as calendars, Calendar};
 use crate::count::HourCount;
 use crate::delivery::{Claim, Settlement};
 use crate::destination::alert::Streak;
@@ -45,7 +47,7 @@ use crate::destination::{self, Destination, DestinationHead, Standing, Wanted};
 use crate::event::{Event, Retention};
 use crate::firing::Firing;
 use crate::freeze::{Freeze, Freezes, Said};
-use crate::id::{ApiKeyId, ArrivalId, BacklogId, DestinationId, EventId, MessageId, TriggerId, UserId};
+use crate::id::{ApiKeyId, ArrivalId, BacklogId, CalendarId, DestinationId, EventId, MessageId, TriggerId, UserId};
 use crate::idempotency::{Answer, Key, Keyed, Remembered};
 use crate::node::{NodeView, Work};
 use crate::overlap::Before;
@@ -58,11 +60,12 @@ use crate::trigger::{Armed, Definition, Edit, Trigger, TriggerHead};
 
 pub use access::{NewApiKey, NewUser, Registered};
 pub use backlog::{BacklogSums, BacklogView, Touched};
+pub use calendar::{CalendarEdited, CalendarMade, CalendarView, Follower};
 pub use call::{Call, Fired, FiredAgain};
 pub use change::{Change, Listener};
 pub use delivery::{DeliveryView, OwedCounts, TargetKind};
 pub use due::{ABSENCES_KEPT, Committed, DUE_COUNTED_MAX, DueCounts, Planned};
-pub use edit::{Deleted, Edited, MissingDestination, NAMED_MAX};
+pub use edit::{Deleted, Edited, Missing, NAMED_MAX};
 pub use event::{EventCount, EventFilter, EventPage, EventPlace, Expired, RecentFirings};
 pub use inspection::Inspection;
 pub use ledger::{LEDGER_MAX, Ledger, LedgerFiring};
@@ -168,12 +171,8 @@ pub trait Store: Send + Sync {
     // Triggers.
 
     /// The trigger exists, is armed as said, and its test event, where one is asked for, is logged and owed; unless it names a
-    /// destination that its owner does not have.
-    async fn create_trigger(
-        &self,
-        trigger: NewTrigger,
-        now: Timestamp,
-    ) -> Result<std::result::Result<Armed, MissingDestination>>;
+    /// destination that its owner does not have, or a calendar as it is not.
+    async fn create_trigger(&self, trigger: NewTrigger, now: Timestamp) -> Result<std::result::Result<Armed, Missing>>;
 
     /// The same as [`Store::create_trigger`] for each of these, at most [`TOGETHER_MAX`], in their order; what comes of one is no matter
     /// of the others'. A database makes them in one transaction; what is meant is what stands here.
@@ -209,7 +208,7 @@ pub trait Store: Send + Sync {
     /// The edit holds: nothing of the former revision is committed from now on, and it is kept as it stood until `now`, one of the latest
     /// [`crate::revision::FORMER_KEPT`]. Refused as stale when the trigger is not of
     /// the revision before, or when the edit arms it and it does not wait for `seen` any more; and refused when it would name a
-    /// destination that its owner does not have.
+    /// destination that its owner does not have, or a calendar as it is not.
     async fn edit_trigger(&self, edit: Edit, seen: Option<Timestamp>, now: Timestamp) -> Result<Edited>;
 
     /// The revisions of the owner's trigger that are kept, the present one among them, below the number `before`, the latest first, at
@@ -265,7 +264,7 @@ pub trait Store: Send + Sync {
         definition: Definition,
         message_id: MessageId,
         now: Timestamp,
-    ) -> Result<std::result::Result<TriggerId, MissingDestination>>;
+    ) -> Result<std::result::Result<TriggerId, Missing>>;
 
     // What is done once, under a key of its caller's.
 
@@ -299,6 +298,37 @@ pub trait Store: Send + Sync {
         gone_until: Timestamp,
         limit: usize,
     ) -> Result<Option<Ledger>>;
+
+    // Calendars.
+
+    /// The calendar exists; unless its owner has [`CALENDARS_MAX`](crate::calendar::CALENDARS_MAX) already, or one of that name.
+    async fn create_calendar(
+        &self,
+        owner: UserId,
+        definition: calendars::Definition,
+        now: Timestamp,
+    ) -> Result<CalendarMade>;
+
+    /// The owner's calendar, and how many triggers name it.
+    async fn calendar(&self, owner: UserId, id: CalendarId) -> Result<Option<CalendarView>>;
+
+    /// The owner's calendars, ascending, each with how many triggers name it.
+    async fn calendars(&self, owner: UserId) -> Result<Vec<CalendarView>>;
+
+    /// The owner's triggers that name that calendar, ascending.
+    async fn calendar_triggers(&self, owner: UserId, id: CalendarId) -> Result<Vec<Armed>>;
+
+    /// The edit of a calendar that stands as `seen` holds, and so does for each trigger that names it what comes of that
+    /// ([`Armed::follow`]), as by [`Store::edit_trigger`] and all at once.
+    async fn edit_calendar(
+        &self,
+        seen: Calendar,
+        definition: calendars::Definition,
+        now: Timestamp,
+    ) -> Result<CalendarEdited>;
+
+    /// The calendar exists no more; unless triggers name it.
+    async fn delete_calendar(&self, owner: UserId, id: CalendarId) -> Result<Deleted>;
 
     // Destinations.
 

@@ -8,7 +8,9 @@ use jiff::civil::DateTime;
 use jiff::tz::AmbiguousOffset;
 use jiff::{SignedDuration, Timestamp};
 
+use crate::calendar::Calendar;
 use crate::error::Invalid;
+use crate::id::CalendarId;
 use crate::misfire::Misfire;
 use crate::schedule::any_of::{AnyOf, Member};
 use crate::schedule::bounds::Bounds;
@@ -18,6 +20,7 @@ use crate::schedule::every::Period;
 use crate::schedule::excluded::ExcludedDates;
 use crate::schedule::jitter::{Jitter, Share};
 use crate::schedule::nth;
+use crate::schedule::observed::Observed;
 use crate::schedule::recurrence::{Recurrence, RecurrenceText, Start};
 use crate::schedule::rule::{Fold, Gap};
 use crate::schedule::scope::{Scope, TakenAway};
@@ -35,6 +38,8 @@ pub struct Terms {
     pub excluded: ExcludedDates,
     /// Over which window it is spread when occurrences fall due; none where they do at their nominal times.
     pub jitter: Option<Jitter>,
+    /// On the dates of which calendars nothing occurs either, in the order in which they are named.
+    pub calendars: Vec<Arc<Observed>>,
     /// What a cron line does with times that the clocks leave out; none is Vixie's rule.
     pub gap: Option<Gap>,
     /// What a cron line does with times that the clocks show twice; none is Vixie's rule.
@@ -108,6 +113,9 @@ impl Terms {
         if fitting.excluded != self.excluded {
             return refuse("excluded_dates", alone);
         }
+        if fitting.calendars != self.calendars {
+            return refuse("except_calendars", "A single time has no calendars to keep to; leave this out.");
+        }
         if matches!(pattern, ScheduleWish::AnyOf(_)) && self.max_fires.is_some_and(|most| most.get() > COUNTED_MAX) {
             let message =
                 format!("Several schedules together fire at most {COUNTED_MAX} times; for more, leave this out.");
@@ -125,6 +133,17 @@ impl Terms {
         }
         Ok(())
     }
+}
+
+/// Where two schedules occur otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Apart {
+    /// Nowhere: what is different is no more than what a calendar is called.
+    Nowhere,
+    /// From that instant on, and not before, because calendars hold other dates.
+    From(Timestamp),
+    /// Something else is different, and nobody has looked what comes of it.
+    Elsewhere,
 }
 
 /// When a trigger fires, together with the zone the user named for it.
@@ -163,10 +182,10 @@ impl ScheduleDetails {
 
     /// A pattern under terms. `dates_zone` is the one whose calendar the excluded dates are of.
     pub fn new(pattern: Schedule, timezone: Option<Zone>, terms: Terms, dates_zone: Zone) -> ScheduleDetails {
-        let Terms { bounds, excluded, jitter, gap, fold, max_fires, delete_when_done, misfire } = terms;
+        let Terms { bounds, excluded, calendars, jitter, gap, fold, max_fires, delete_when_done, misfire } = terms;
         let pattern = pattern.with_choice(gap, fold);
-        let is_all = bounds == Bounds::default() && excluded.dates().is_empty();
-        let scope = (!is_all).then(|| Box::new(Scope { bounds, excluded, zone: dates_zone }));
+        let is_all = bounds == Bounds::default() && excluded.dates().is_empty() && calendars.is_empty();
+        let scope = (!is_all).then(|| Box::new(Scope::new(bounds, excluded, calendars, dates_zone)));
         ScheduleDetails {
             pattern,
             timezone,
@@ -259,19 +278,90 @@ impl ScheduleDetails {
 
     /// The terms.
     pub fn terms(&self) -> Terms {
-        let (bounds, excluded) = match &self.scope {
-            Some(scope) => (scope.bounds, scope.excluded.clone()),
+        let (bounds, excluded, calendars) = match &self.scope {
+            Some(scope) => (scope.bounds, scope.excluded.clone(), scope.calendars.clone()),
             None => Default::default(),
         };
         Terms {
             bounds,
             excluded,
             jitter: self.jitter.clone(),
+            calendars,
             gap: self.gap,
             fold: self.fold,
             max_fires: self.max_fires,
             delete_when_done: self.delete_when_done,
             misfire: self.misfire.clone(),
+        }
+    }
+
+    /// The calendars that it keeps to, as they were when it was last written.
+    pub fn calendars(&self) -> &[Arc<Observed>] {
+        self.scope.as_ref().map_or(&[], |scope| &scope.calendars)
+    }
+
+    /// The same with what that calendar says now; none where it does not name it.
+    pub fn following(&self, calendar: &Calendar) -> Option<ScheduleDetails> {
+        self.calendars().iter().find(|observed| observed.calendar == calendar.id)?;
+        Some(self.with_calendars(|observed| (observed.calendar == calendar.id).then(|| Arc::new(calendar.observed()))))
+    }
+
+    /// The same with these calendars as they are; the number of one that it names and that is not among them.
+    ///
+    /// # Errors
+    /// Where one of them is not there any more.
+    pub fn refreshed(&self, calendars: &[Calendar]) -> Result<ScheduleDetails, CalendarId> {
+        let find = |id: CalendarId| calendars.iter().find(|calendar| calendar.id == id);
+        match self.calendars().iter().find(|observed| find(observed.calendar).is_none()) {
+            Some(gone) => Err(gone.calendar),
+            None => Ok(self.with_calendars(|observed| find(observed.calendar).map(|one| Arc::new(one.observed())))),
+        }
+    }
+
+    /// The same with each calendar replaced by what `replace` gives for it, if it gives any.
+    fn with_calendars(&self, replace: impl Fn(&Observed) -> Option<Arc<Observed>>) -> ScheduleDetails {
+        let mut following = self.clone();
+        if let Some(scope) = &self.scope {
+            let Scope { bounds, excluded, calendars, zone, .. } = Scope::clone(scope);
+            let calendars = calendars.iter().map(|one| replace(one).unwrap_or_else(|| Arc::clone(one))).collect();
+            following.scope = Some(Box::new(Scope::new(bounds, excluded, calendars, zone)));
+        }
+        following
+    }
+
+    /// The same without any calendars.
+    fn without_calendars(&self) -> ScheduleDetails {
+        let zone = self.dates_zone().cloned().unwrap_or_else(Zones::utc);
+        let terms = Terms { calendars: Vec::new(), ..self.terms() };
+        ScheduleDetails::new(self.pattern.clone(), self.timezone.clone(), terms, zone).with_share(self.share)
+    }
+
+    /// Whether its user has said the same, calendars named alike, whatever those hold.
+    pub fn is_said_like(&self, other: &ScheduleDetails) -> bool {
+        let names = |details: &ScheduleDetails| -> Vec<String> {
+            details.calendars().iter().map(|calendar| calendar.name.clone()).collect()
+        };
+        self == other || names(self) == names(other) && self.without_calendars() == other.without_calendars()
+    }
+
+    /// Every date on which nothing occurs.
+    pub fn left_out(&self) -> ExcludedDates {
+        self.scope.as_ref().map(|scope| scope.dates().clone()).unwrap_or_default()
+    }
+
+    /// Where this differs from `other`, as far as that lies in what calendars hold.
+    pub fn apart(&self, other: &ScheduleDetails) -> Apart {
+        if self == other {
+            return Apart::Nowhere;
+        }
+        let zones = (self.dates_zone(), other.dates_zone());
+        let is_one_zone = !matches!(zones, (Some(one), Some(other)) if one != other);
+        if !is_one_zone || self.without_calendars() != other.without_calendars() {
+            return Apart::Elsewhere;
+        }
+        match (self.left_out().first_apart(&other.left_out()), zones.0.or(zones.1)) {
+            (Some(first), Some(zone)) => Apart::From(ExcludedDates::begins(zone, first)),
+            _ => Apart::Nowhere,
         }
     }
 

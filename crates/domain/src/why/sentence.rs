@@ -1,6 +1,8 @@
 //! An account in English: one sentence that says what became of the instant, and beside it what the clocks did and what to change.
 //! The words stand here alone; what they say is found out in the module above.
 
+use std::sync::Arc;
+
 use jiff::civil::DateTime;
 use jiff::{SignedDuration, Timestamp};
 
@@ -11,6 +13,7 @@ use crate::occurrence::Reason;
 use crate::overlap::Overlap;
 use crate::plan::{Absence, LATE_AT_MOST};
 use crate::schedule::mismatch::{Field, Mismatch, Unmet};
+use crate::schedule::observed::Observed;
 use crate::schedule::scope::TakenAway;
 use crate::schedule::stretch::GAP_MAX;
 use crate::schedule::zone::Zone;
@@ -304,6 +307,9 @@ impl Account {
                     TakenAway::BeforeStart(start) => format!("it counts only from {} on", self.moment(*start)),
                     TakenAway::AfterEnd(end) => format!("it counts only until {}", self.moment(*end)),
                     TakenAway::Excluded(day) => format!("{} is an excluded date", date(day.at(0, 0, 0, 0))),
+                    TakenAway::InCalendars(day, holding) => {
+                        format!("{} stands in {}", date(day.at(0, 0, 0, 0)), calendars(holding))
+                    }
                 };
                 format!("\"{rule}\" would name {at}, but {term}{near}.")
             }
@@ -464,6 +470,10 @@ impl Account {
                 vec!["Move ends_at to a later time, or leave it out.".to_owned()]
             }
             NotNamed::TakenAway(TakenAway::Excluded(day)) => vec![format!("Take {day} out of excluded_dates.")],
+            NotNamed::TakenAway(TakenAway::InCalendars(day, holding)) => {
+                let calendars = calendars(holding);
+                vec![format!("Take {day} out of {calendars}, or take that out of except_calendars.")]
+            }
             // Any of them would do, so that a word about each would be a heap of contradictions.
             NotNamed::AnyOf(_) => {
                 vec![
@@ -630,5 +640,15 @@ fn lower_first(sentence: &str) -> String {
     match letters.next() {
         Some(first) => first.to_lowercase().chain(letters).collect(),
         None => String::new(),
+    }
+}
+
+/// These calendars, by name.
+fn calendars(holding: &[Arc<Observed>]) -> String {
+    let quoted: Vec<String> = holding.iter().map(|calendar| format!("\"{}\"", calendar.name)).collect();
+    match quoted.as_slice() {
+        [only] => format!("the calendar {only}"),
+        [most @ .., last] => format!("the calendars {} and {last}", most.join(", ")),
+        [] => "a calendar".to_owned(),
     }
 }

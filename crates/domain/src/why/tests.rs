@@ -7,7 +7,7 @@ use super::span::SpanAccount;
 use super::*;
 use crate::actor::Who;
 use crate::agenda::Span;
-use crate::id::{EventId, TriggerId, UserId};
+use crate::id::{CalendarId, EventId, TriggerId, UserId};
 use crate::occurrence::Skipped;
 use crate::schedule::FirstFiring;
 use crate::schedule::bounds::Bounds;
@@ -15,6 +15,7 @@ use crate::schedule::cron::CronExpression;
 use crate::schedule::every::Period;
 use crate::schedule::excluded::ExcludedDates;
 use crate::schedule::jitter::{Jitter, Share};
+use crate::schedule::observed::Observed;
 use crate::schedule::recurrence::{Recurrence, RecurrenceText, Start};
 use crate::schedule::zone::Zones;
 use crate::trigger::{MaxFires, Pause, Terms, Trigger};
@@ -587,6 +588,31 @@ fn a_cron_line_says_which_of_its_fields_is_not_met_and_what_to_change() {
         "no_occurrence",
         "\"0 9 * * MON-FRI\" does not name Mon 23 Nov 2026 15:00 Europe/Riga: the hour, 15, does not match 9; the first that counts is Tue 24 Nov 2026 09:00.",
     );
+}
+
+#[test]
+fn what_a_calendar_takes_away_names_the_calendar() {
+    let observed = |id, name: &str| {
+        let dates = ExcludedDates::new([jiff::civil::date(2026, 12, 25)]).expect("a date");
+        std::sync::Arc::new(Observed { calendar: CalendarId(id), revision: 1, name: name.to_owned(), dates })
+    };
+    let told = |calendars: Vec<_>| {
+        let terms = Terms { calendars, ..Terms::default() };
+        let details = ScheduleDetails::new(cron("0 9 * * MON-FRI", "Europe/Riga"), None, terms, zone("Europe/Riga"));
+        Case::workdays().changed(|trigger| trigger.definition.schedule = Some(details))
+    };
+    let case = told(vec![observed(3, "holidays")]);
+    assert_told(
+        &case,
+        "2026-12-25 09:00",
+        "no_occurrence",
+        "\"0 9 * * MON-FRI\" would name Fri 25 Dec 2026 09:00 Europe/Riga, but Fri 25 Dec 2026 stands in the calendar \"holidays\"; its neighbours are Thu 24 Dec 2026 09:00 and Mon 28 Dec 2026 09:00.",
+    );
+    let advice = "Take 2026-12-25 out of the calendar \"holidays\", or take that out of except_calendars.";
+    assert_eq!(case.account("2026-12-25 09:00").advice(), [advice]);
+    let case = told(vec![observed(3, "holidays"), observed(4, "school")]);
+    let sentence = case.account("2026-12-25 09:00").sentence();
+    assert!(sentence.contains("stands in the calendars \"holidays\" and \"school\""), "{sentence}");
 }
 
 #[test]

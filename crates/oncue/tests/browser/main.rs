@@ -4,6 +4,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "outside of the house the only clock is the real one")]
 
+mod calendars;
 mod driver;
 mod events;
 mod form;

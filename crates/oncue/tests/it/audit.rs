@@ -53,6 +53,10 @@ impl House<'_> {
         self.id("/api/v1/triggers", &json!({"type": "api", "name": "t"}))
     }
 
+    fn calendar(&self, name: &str) -> Value {
+        self.id("/api/v1/calendars", &json!({"name": name, "dates": ["2031-12-25"]}))
+    }
+
     fn destination(&self) -> Value {
         self.id("/api/v1/destinations", &json!({"name": "d", "kind": "webhook", "url": self.receiver.url()}))
     }
@@ -116,6 +120,19 @@ impl House<'_> {
                 ann.patch(&at, &json!({"name": "new"})).is(200);
                 ann.post_nothing(&format!("{at}/revisions/1/restore")).is(200);
                 ("edited", "trigger")
+            }
+            ("post", "/api/v1/calendars") => {
+                self.calendar("made");
+                ("created", "calendar")
+            }
+            ("put", "/api/v1/calendars/{id}") => {
+                let at = format!("/api/v1/calendars/{}", self.calendar("replaced"));
+                ann.put(&at, &json!({"name": "replaced", "dates": []})).is(200);
+                ("edited", "calendar")
+            }
+            ("delete", "/api/v1/calendars/{id}") => {
+                ann.delete(&format!("/api/v1/calendars/{}", self.calendar("deleted"))).is(204);
+                ("deleted", "calendar")
             }
             ("post", "/api/v1/destinations") => {
                 self.destination();

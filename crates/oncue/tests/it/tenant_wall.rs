@@ -19,6 +19,7 @@ struct Treasure {
     event: Value,
     api_key: Value,
     destination: Value,
+    calendar: Value,
 }
 
 fn fill(ann: &Client) -> Treasure {
@@ -26,11 +27,13 @@ fn fill(ann: &Client) -> Treasure {
     let trigger = ann.post("/api/v1/triggers", &body).is(201).json()["id"].clone();
     let destination = json!({"name": CANARY, "kind": "webhook", "url": format!("https://example.com/{CANARY}")});
     let destination = ann.post("/api/v1/destinations", &destination).is(201).json()["id"].clone();
+    let calendar = json!({"name": CANARY, "description": CANARY, "dates": ["2031-12-25"]});
+    let calendar = ann.post("/api/v1/calendars", &calendar).is(201).json()["id"].clone();
     let event = ann.post_nothing(&format!("/api/v1/triggers/{trigger}/fire")).is(200).json()["event_id"].clone();
     ann.post("/triggers", &json!({"name": CANARY, "trigger_type": "scheduled", "schedule": FAR})).is(200);
     let api_key =
         ann.post("/api/v1/api_keys", &json!({"name": CANARY, "scopes": ["read"]})).is(201).json()["id"].clone();
-    Treasure { trigger, event, api_key, destination }
+    Treasure { trigger, event, api_key, destination, calendar }
 }
 
 /// Everything Ann can see of what is hers.
@@ -40,6 +43,7 @@ fn inventory(ann: &Client) -> Vec<Value> {
         "/api/v1/triggers",
         "/api/v1/destinations",
         "/api/v1/deliveries",
+        "/api/v1/calendars",
         "/api/v1/event_logs?status=all",
         "/logs/active",
         "/api/v1/event_logs/aggregated",
@@ -58,6 +62,7 @@ fn routes(server: &Server, treasure: &Treasure) -> Vec<(String, String, bool)> {
             path if path.contains("/event_logs/") => &treasure.event,
             path if path.contains("/api_keys/") => &treasure.api_key,
             path if path.contains("/destinations/") => &treasure.destination,
+            path if path.contains("/calendars/") => &treasure.calendar,
             _ => &treasure.trigger,
         };
         // The way in and out is everybody's, and walking out would end the walk.
@@ -90,6 +95,8 @@ fn body(method: &str, path: &str) -> Option<Value> {
         // Ann's first.
         "/api/v1/fire/bulk" => json!([{"trigger_id": 1}]),
         "/api/v1/destinations" => json!({"name": "d", "kind": "inbox"}),
+        "/api/v1/calendars" => json!({"name": "holidays"}),
+        path if path.starts_with("/api/v1/calendars/") => json!({"name": "taken over"}),
         "/api/v1/deliveries/redeliver" => json!({"filter": {}}),
         path if path.ends_with("/rotate") => json!({"scheme": "v1"}),
         path if path.starts_with("/api/v1/destinations/") => json!({"name": "taken over", "kind": "inbox"}),
@@ -114,7 +121,7 @@ fn ask(client: &Client, method: &str, path: &str) -> Answer {
 fn the_description_names_every_data_route_of_the_contract() {
     let server = Server::start();
     let treasure = fill(&server.user());
-    let Treasure { trigger, event, api_key: key, destination } = &treasure;
+    let Treasure { trigger, event, api_key: key, destination, calendar: _ } = &treasure;
     let described: Vec<String> =
         routes(&server, &treasure).into_iter().map(|(method, path, _)| format!("{method} {path}")).collect();
     for route in [

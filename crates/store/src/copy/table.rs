@@ -122,7 +122,7 @@ impl Column {
 }
 
 /// All tables, in the order in which they are copied.
-pub(crate) const TABLES: [Table; 29] = [
+pub(crate) const TABLES: [Table; 31] = [
     Table {
         name: "users",
         columns: &[
@@ -313,6 +313,29 @@ pub(crate) const TABLES: [Table; 29] = [
         ],
         from: "destinations",
         order: "id",
+        fired_at: None,
+    },
+    Table {
+        name: "calendars",
+        columns: &[
+            number("id"),
+            number("owner"),
+            number("revision"),
+            text("name"),
+            text("description"),
+            number("created_at"),
+            number("edited_at"),
+            text("dates"),
+        ],
+        from: "calendars",
+        order: "id",
+        fired_at: None,
+    },
+    Table {
+        name: "trigger_calendars",
+        columns: &[number("calendar_id"), number("trigger_id")],
+        from: "trigger_calendars",
+        order: "calendar_id, trigger_id",
         fired_at: None,
     },
     Table {
@@ -576,8 +599,9 @@ pub(crate) const TABLES: [Table; 29] = [
 
 /// The tables whose rows are numbered, and where the source says which number was the last. A number is never given out
 /// again, not even one of a row that is gone.
-pub(crate) const NUMBERED: [(&str, &str); 12] = [
+pub(crate) const NUMBERED: [(&str, &str); 13] = [
     ("arrivals_id_seq", "SELECT seq FROM sqlite_sequence WHERE name = 'arrivals'"),
+    ("calendars_id_seq", "SELECT seq FROM sqlite_sequence WHERE name = 'calendars'"),
     ("destinations_id_seq", "SELECT seq FROM sqlite_sequence WHERE name = 'destinations'"),
     ("users_id_seq", "SELECT seq FROM sqlite_sequence WHERE name = 'users'"),
     ("api_keys_id_seq", "SELECT seq FROM sqlite_sequence WHERE name = 'api_keys'"),

@@ -9,7 +9,7 @@ use oncue_domain::act::{Act, Action};
 use oncue_domain::actor::Author;
 use oncue_domain::destination::{DESTINATIONS_MAX, Definition, Destination, DestinationHead, Standing, Wanted};
 use oncue_domain::id::{DestinationId, MessageId, TriggerId, UserId};
-use oncue_domain::store::{Deleted, Edited, MissingDestination, NAMED_MAX, Result};
+use oncue_domain::store::{Deleted, Edited, Missing, NAMED_MAX, Result};
 use tokio_postgres::Row;
 
 use super::hint::Changes;
@@ -278,13 +278,13 @@ pub(super) async fn hold_all(
     client: &impl GenericClient,
     owner: UserId,
     ids: &[DestinationId],
-) -> Result<std::result::Result<(), MissingDestination>> {
+) -> Result<std::result::Result<(), Missing>> {
     if ids.is_empty() {
         return Ok(Ok(()));
     }
     let there = hold(client, owner, ids).await?;
     let missing = ids.iter().find(|id| !there.contains(id));
-    Ok(missing.map_or(Ok(()), |id| Err(MissingDestination(*id))))
+    Ok(missing.map_or(Ok(()), |id| Err(Missing::Destination(*id))))
 }
 
 /// Those of these that the owner has; none of them is deleted until the transaction is over.

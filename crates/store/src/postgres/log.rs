@@ -10,7 +10,7 @@ use oncue_domain::destination::Target;
 use oncue_domain::event::{Event, Origin};
 use oncue_domain::id::{EventId, MessageId, TriggerId, UserId};
 use oncue_domain::payload::Payload;
-use oncue_domain::store::{MissingDestination, Result};
+use oncue_domain::store::{Missing, Result};
 use oncue_domain::trigger::{Definition, Trigger};
 use tokio_postgres::Row;
 use uuid::Uuid;
@@ -371,7 +371,7 @@ pub(super) async fn fire_unkept(
     definition: &Definition,
     message_id: MessageId,
     now: Timestamp,
-) -> Result<std::result::Result<TriggerId, MissingDestination>> {
+) -> Result<std::result::Result<TriggerId, Missing>> {
     // Before the connection is taken: whoever makes a partition needs one too.
     partition::prepare(shared, now).await?;
     let mut client = shared.client_soon().await?;

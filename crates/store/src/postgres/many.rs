@@ -12,13 +12,13 @@ use oncue_domain::event::Origin;
 use oncue_domain::id::{DestinationId, TriggerId, UserId};
 use oncue_domain::payload::Payload;
 use oncue_domain::payload_schema::PayloadSchema;
-use oncue_domain::store::{Made, MissingDestination, NewTrigger, Result};
+use oncue_domain::store::{Made, Missing, NewTrigger, Result};
 use tokio_postgres::types::ToSql;
 
 use super::hint::Changes;
 use super::log::{Logged, NewEvent, announce, log_all_within};
 use super::trigger::{by_of, note_armed};
-use super::{Shared, act, answered, column, destination, partition, query};
+use super::{Shared, act, answered, calendar, column, destination, partition, query};
 use crate::codec::{actor_to_text, broken, destinations_to_text, expects_to_text, overlap_to_text, schedule_to_text};
 
 /// Makes those that name nothing that is not there, all in one transaction.
@@ -43,7 +43,7 @@ pub(super) async fn create(
 
 /// Triggers that are made in a transaction that is not committed yet.
 pub(super) struct Making {
-    missing: Vec<Option<MissingDestination>>,
+    missing: Vec<Option<Missing>>,
     /// Of those that miss nothing.
     ids: Vec<TriggerId>,
     tests: Vec<NewEvent>,
@@ -58,10 +58,19 @@ pub(super) async fn make(
     author: Option<&Author>,
     now: Timestamp,
 ) -> Result<Making> {
-    let missing = missing_destinations(client, new).await?;
+    let mut missing = missing_destinations(client, new).await?;
+    let mut held = calendar::hold_for(client, new).await?;
+    for (new, missing) in new.iter().zip(&mut missing).filter(|(_, missing)| missing.is_none()) {
+        *missing = held.take(new.owner, &new.definition).err();
+    }
     let wanted: Vec<&NewTrigger> =
         new.iter().zip(&missing).filter(|(_, missing)| missing.is_none()).map(|(new, _)| new).collect();
     let ids = insert(client, &wanted, by_of(author), now).await?;
+    let links = wanted
+        .iter()
+        .zip(&ids)
+        .flat_map(|(new, id)| calendar::ids_of(&new.definition).into_iter().map(move |calendar| (*id, calendar)));
+    calendar::link(client, &links.collect::<Vec<_>>()).await?;
     let mut tests: Vec<NewEvent> = wanted.iter().zip(&ids).filter_map(|(new, id)| test_event(new, *id, now)).collect();
     let logged = log_all_within(client, shared, &mut tests, now).await?;
     let making = Making { missing, ids, tests, logged };
@@ -77,7 +86,7 @@ impl Making {
     /// For each its number, or what it misses.
     pub(super) fn made(&self) -> Result<Vec<Made>> {
         let mut ids = self.ids.iter();
-        let made = |missing: &Option<MissingDestination>| match missing {
+        let made = |missing: &Option<Missing>| match missing {
             Some(missing) => Ok(Err(*missing)),
             None => ids.next().map(|id| Ok(*id)).ok_or_else(|| broken("id", "no number")),
         };
@@ -109,10 +118,7 @@ impl Making {
 }
 
 /// For each the first destination that it names and its owner does not have. Those that are there stay until the transaction is over.
-async fn missing_destinations(
-    client: &impl GenericClient,
-    new: &[NewTrigger],
-) -> Result<Vec<Option<MissingDestination>>> {
+async fn missing_destinations(client: &impl GenericClient, new: &[NewTrigger]) -> Result<Vec<Option<Missing>>> {
     let mut named: BTreeMap<UserId, BTreeSet<DestinationId>> = BTreeMap::new();
     for new in new.iter().filter(|new| !new.definition.named_destinations().is_empty()) {
         named.entry(new.owner).or_default().extend(new.definition.named_destinations());
@@ -125,7 +131,7 @@ async fn missing_destinations(
     }
     let missing = |new: &NewTrigger| {
         let missing = new.definition.named_destinations().into_iter().find(|id| !there.contains(&(new.owner, *id)));
-        missing.map(MissingDestination)
+        missing.map(Missing::Destination)
     };
     Ok(new.iter().map(missing).collect())
 }

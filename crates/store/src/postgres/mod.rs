@@ -10,6 +10,7 @@ pub mod address;
 mod arrival;
 mod audit;
 mod backlog;
+mod calendar;
 mod check;
 mod clock;
 mod connect;
@@ -73,6 +74,7 @@ use oncue_domain::agenda::Span;
 use oncue_domain::arrival::{Arrival, Arrived, Contents};
 use oncue_domain::audit::{Account, Asked, Repair, ZoneData};
 use oncue_domain::backlog::{Backlog, Drained, NewBacklog};
+use oncue_domain::calendar::{Calendar, Definition as CalendarDefinition};
 use oncue_domain::clock::Clock;
 use oncue_domain::count::HourCount;
 use oncue_domain::delivery::{Claim, Settlement};
@@ -82,7 +84,9 @@ use oncue_domain::destination::{Definition as DestinationDefinition, Destination
 use oncue_domain::event::{Event, Retention};
 use oncue_domain::firing::Firing;
 use oncue_domain::freeze::{Freeze, Freezes, Said};
-use oncue_domain::id::{ApiKeyId, ArrivalId, BacklogId, DestinationId, EventId, MessageId, TriggerId, UserId};
+use oncue_domain::id::{
+    ApiKeyId, ArrivalId, BacklogId, CalendarId, DestinationId, EventId, MessageId, TriggerId, UserId,
+};
 use oncue_domain::idempotency::{Answer, Key, Keyed, Remembered};
 pub use oncue_domain::node::{GONE_AFTER, Identity};
 use oncue_domain::node::{NodeView, Work};
@@ -93,11 +97,11 @@ use oncue_domain::redelivery::{CancelRefusal, DeliveryId, Refusal, SLICE_MAX};
 use oncue_domain::revision::Revision;
 use oncue_domain::run::Report;
 use oncue_domain::store::{
-    Attention, BacklogSums, BacklogView, Begun, Call, Committed, Deed, Deleted, DeliveryView, Done, DueCounts, Edited,
-    Error, EventCount, EventFilter, EventLines, EventPage, EventSearch, Expired, Fired, FiredAgain, Inspection, Lapsed,
-    Ledger, Listener, Made, MissingDestination, NewApiKey, NewTrigger, NewUser, OwedCounts, Planned, RecentFirings,
-    Redelivered, Registered, Reported, Result, RunOf, SkippedView, Store, Touched, Undelivered, UndeliveredFilter,
-    UndeliveredPlace,
+    Attention, BacklogSums, BacklogView, Begun, CalendarEdited, CalendarMade, CalendarView, Call, Committed, Deed,
+    Deleted, DeliveryView, Done, DueCounts, Edited, Error, EventCount, EventFilter, EventLines, EventPage, EventSearch,
+    Expired, Fired, FiredAgain, Inspection, Lapsed, Ledger, Listener, Made, Missing, NewApiKey, NewTrigger, NewUser,
+    OwedCounts, Planned, RecentFirings, Redelivered, Registered, Reported, Result, RunOf, SkippedView, Store, Touched,
+    Undelivered, UndeliveredFilter, UndeliveredPlace,
 };
 use oncue_domain::trigger::{Armed, Definition, Edit, Trigger, TriggerHead};
 use tokio::sync::{Notify, Semaphore, watch};
@@ -318,11 +322,7 @@ impl Store for Postgres {
         access::touch_api_key(&self.client().await?, id, now).await
     }
 
-    async fn create_trigger(
-        &self,
-        trigger: NewTrigger,
-        now: Timestamp,
-    ) -> Result<std::result::Result<Armed, MissingDestination>> {
+    async fn create_trigger(&self, trigger: NewTrigger, now: Timestamp) -> Result<std::result::Result<Armed, Missing>> {
         trigger::create(&self.shared, &trigger, self.author.as_ref(), now).await
     }
 
@@ -431,7 +431,7 @@ impl Store for Postgres {
         definition: Definition,
         message_id: MessageId,
         now: Timestamp,
-    ) -> Result<std::result::Result<TriggerId, MissingDestination>> {
+    ) -> Result<std::result::Result<TriggerId, Missing>> {
         log::fire_unkept(&self.shared, owner, &definition, message_id, now).await
     }
 
@@ -471,6 +471,43 @@ impl Store for Postgres {
             ledger::read(&mut client, owner, id, span, gone_until, limit).await
         })
         .await
+    }
+
+    async fn create_calendar(
+        &self,
+        owner: UserId,
+        definition: CalendarDefinition,
+        now: Timestamp,
+    ) -> Result<CalendarMade> {
+        calendar::create(&self.shared, owner, &definition, self.author.as_ref(), now).await
+    }
+
+    async fn calendar(&self, owner: UserId, id: CalendarId) -> Result<Option<CalendarView>> {
+        self.read(|client| async move { calendar::get(&client, owner, id).await }).await
+    }
+
+    async fn calendars(&self, owner: UserId) -> Result<Vec<CalendarView>> {
+        self.list(move |client: Client, _: Arc<Shared>| async move { calendar::list(&client, owner).await }).await
+    }
+
+    async fn calendar_triggers(&self, owner: UserId, id: CalendarId) -> Result<Vec<Armed>> {
+        self.list(move |client: Client, shared: Arc<Shared>| async move {
+            calendar::triggers(&client, &shared, owner, id).await
+        })
+        .await
+    }
+
+    async fn edit_calendar(
+        &self,
+        seen: Calendar,
+        definition: CalendarDefinition,
+        now: Timestamp,
+    ) -> Result<CalendarEdited> {
+        calendar::edit(&self.shared, &seen, &definition, self.author.as_ref(), now).await
+    }
+
+    async fn delete_calendar(&self, owner: UserId, id: CalendarId) -> Result<Deleted> {
+        calendar::delete(&self.shared, owner, id, self.author.as_ref()).await
     }
 
     async fn create_destination(

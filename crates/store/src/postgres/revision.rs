@@ -35,6 +35,22 @@ pub(super) async fn keep(client: &impl GenericClient, id: TriggerId, revision: i
     Ok(())
 }
 
+/// The same for the present revisions of many.
+pub(super) async fn keep_all(client: &impl GenericClient, ids: &[i64], until: Timestamp) -> Result<()> {
+    let columns = columns();
+    let sql = format!(
+        "INSERT INTO former_triggers ({columns}, made_by, revised_at, until_at)
+         SELECT {columns}, made_by, revised_at, $2
+         FROM triggers
+         WHERE id = ANY ($1)"
+    );
+    execute(client, &sql, &[&ids, &until.as_microsecond()]).await?;
+    let sql = "DELETE FROM former_triggers USING triggers
+               WHERE former_triggers.id = ANY ($1) AND triggers.id = former_triggers.id
+                 AND former_triggers.revision <= triggers.revision - $2";
+    execute(client, sql, &[&ids, &(FORMER_KEPT as i64)]).await.map(drop)
+}
+
 /// The trigger's revisions of which `condition` says something about `$3`.
 async fn select(
     client: &mut Client,

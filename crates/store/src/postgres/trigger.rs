@@ -1,7 +1,7 @@
 //! Triggers, their cursors and their records of what did not fire. Whoever changes a trigger locks its row first, then its cursor:
 //! calls lock the row to log, plans lock the cursor, and so nothing of a former revision is committed once a change is told.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use deadpool_postgres::{Client, GenericClient};
@@ -13,9 +13,7 @@ use oncue_domain::id::{TriggerId, UserId};
 use oncue_domain::occurrence::{Reason, Skipped};
 use oncue_domain::payload::Payload;
 use oncue_domain::payload_schema::PayloadSchema;
-use oncue_domain::store::{
-    DUE_COUNTED_MAX, DueCounts, Edited, Error, MissingDestination, NewTrigger, Result, SkippedView,
-};
+use oncue_domain::store::{DUE_COUNTED_MAX, DueCounts, Edited, Error, Missing, NewTrigger, Result, SkippedView};
 use oncue_domain::trigger::{Arm, Armed, Definition, Edit, Kind, OVERDUE_AFTER, Trigger};
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
@@ -24,8 +22,8 @@ use super::hint::Changes;
 use super::log::{NewEvent, announce, log_within};
 use super::overlap::CALLED_UP;
 use super::{
-    PARSED_MAX, PARSED_PAYLOAD_BYTES_MAX, Shared, act, answered, backlog, column, count, destination, execute,
-    limit_of, lock, partition, query, query_first, revision, tally,
+    PARSED_MAX, PARSED_PAYLOAD_BYTES_MAX, Shared, act, answered, backlog, calendar, column, count, destination,
+    execute, limit_of, lock, partition, query, query_first, revision, tally,
 };
 use crate::codec::{
     self, actor_to_text, broken, destinations_from_text, destinations_to_text, expects_from_text, expects_to_text,
@@ -143,13 +141,18 @@ pub(super) async fn create(
     new: &NewTrigger,
     author: Option<&Author>,
     now: Timestamp,
-) -> Result<std::result::Result<Armed, MissingDestination>> {
+) -> Result<std::result::Result<Armed, Missing>> {
     partition::prepare(shared, now).await?;
     let definition = &new.definition;
     let named = definition.named_destinations();
     let mut client = shared.client_soon().await?;
     let transaction = answered(client.transaction()).await?;
     if let Err(missing) = destination::hold_all(&transaction, new.owner, &named).await? {
+        return Ok(Err(missing));
+    }
+    let (mut held, observed) = (calendar::Held::default(), calendar::ids_of(definition));
+    calendar::hold(&transaction, &mut held, new.owner, TriggerId(0), &observed).await?;
+    if let Err(missing) = held.take(new.owner, definition) {
         return Ok(Err(missing));
     }
     let sql = "WITH made AS (
@@ -190,6 +193,7 @@ pub(super) async fn create(
     if !named.is_empty() {
         destination::link(&transaction, id, &named).await?;
     }
+    calendar::link(&transaction, &observed.iter().map(|calendar| (id, *calendar)).collect::<Vec<_>>()).await?;
     let mut logged = None;
     if let Some(message_id) = new.test_event {
         let mut event = NewEvent {
@@ -306,6 +310,8 @@ pub(super) async fn edit(
     let trigger = &edit.trigger;
     let mut client = shared.client_soon().await?;
     let transaction = answered(client.transaction()).await?;
+    let (mut held, observed) = (calendar::Held::default(), calendar::ids_of(&trigger.definition));
+    calendar::hold(&transaction, &mut held, trigger.owner, trigger.id, &observed).await?;
     let Some(present) = lock_trigger(&transaction, trigger.owner, trigger.id).await? else {
         return Ok(Edited::NotFound);
     };
@@ -319,9 +325,14 @@ pub(super) async fn edit(
     if let Err(missing) = destination::hold_all(&transaction, trigger.owner, &named).await? {
         return Ok(Edited::Missing(missing));
     }
+    if let Err(missing) = held.take(trigger.owner, definition) {
+        return Ok(Edited::Missing(missing));
+    }
     end_revision(&transaction, trigger.id, now).await?;
     revision::keep(&transaction, trigger.id, present, now).await?;
     destination::link(&transaction, trigger.id, &named).await?;
+    calendar::unlink(&transaction, trigger.id).await?;
+    calendar::link(&transaction, &observed.iter().map(|id| (trigger.id, *id)).collect::<Vec<_>>()).await?;
     let params: [&(dyn ToSql + Sync); 19] = [
         &trigger.id.0,
         &trigger.revision,
@@ -385,6 +396,87 @@ pub(super) async fn edit(
     Ok(Edited::Done)
 }
 
+/// The same as [`edit`] for many whose schedules alone are another, all locked as it locks one and found as the edits suppose.
+pub(super) async fn edit_schedules(
+    client: &impl GenericClient,
+    shared: &Shared,
+    edits: &[Edit],
+    author: Option<&Author>,
+    now: Timestamp,
+) -> Result<()> {
+    if edits.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<i64> = edits.iter().map(|edit| edit.trigger.id.0).collect();
+    let revisions: Vec<i64> = edits.iter().map(|edit| edit.trigger.revision).collect();
+    let schedules: Vec<Option<String>> =
+        edits.iter().map(|edit| edit.trigger.definition.schedule.as_ref().map(schedule_to_text)).collect();
+    let standing: Vec<i64> = edits.iter().map(|edit| edit.trigger.standing_since.as_microsecond()).collect();
+    end_revisions(client, &ids, now).await?;
+    revision::keep_all(client, &ids, now).await?;
+    // A pause that is over goes with an edit, whatever that is about.
+    let definitions = || edits.iter().map(|edit| &edit.trigger.definition);
+    let enabled: Vec<bool> = definitions().map(|definition| definition.enabled).collect();
+    let reasons: Vec<Option<&str>> =
+        definitions().map(|definition| definition.pause.as_ref().and_then(|pause| pause.reason.as_deref())).collect();
+    let pauses: Vec<Option<i64>> =
+        definitions().map(|definition| definition.pause_ends_at().map(Timestamp::as_microsecond)).collect();
+    let sql = "UPDATE triggers
+               SET revision = edits.revision, schedule = edits.schedule, standing_since = edits.standing_since,
+                   enabled = edits.enabled, pause_reason = edits.pause_reason, pause_until = edits.pause_until,
+                   made_by = $8, revised_at = $9
+               FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::bigint[], $5::boolean[], $6::text[], $7::bigint[])
+                    AS edits (id, revision, schedule, standing_since, enabled, pause_reason, pause_until)
+               WHERE triggers.id = edits.id";
+    let by = actor_to_text(by_of(author));
+    let params: [&(dyn ToSql + Sync); 9] =
+        [&ids, &revisions, &schedules, &standing, &enabled, &reasons, &pauses, &by, &now.as_microsecond()];
+    execute(client, sql, &params).await?;
+    let sql = "UPDATE cursors SET revision = edits.revision
+               FROM unnest($1::bigint[], $2::bigint[]) AS edits (id, revision)
+               WHERE cursors.trigger_id = edits.id";
+    execute(client, sql, &[&ids, &revisions]).await?;
+    let (mut moved, mut ended) = (Vec::new(), Vec::new());
+    for edit in edits {
+        match edit.arm {
+            Arm::Set(Some(next_at)) => {
+                moved.push((edit.trigger.id.0, next_at.as_microsecond(), edit.trigger.revision));
+            }
+            Arm::Set(None) => ended.push(edit.trigger.id.0),
+            Arm::Keep => {}
+        }
+    }
+    execute(client, "DELETE FROM cursors WHERE trigger_id = ANY ($1)", &[&ended]).await?;
+    let waiting: Vec<i64> = moved.iter().map(|(id, ..)| *id).collect();
+    let (nexts, revised): (Vec<i64>, Vec<i64>) =
+        moved.iter().map(|(_, next_at, revision)| (*next_at, *revision)).unzip();
+    let sql = "INSERT INTO cursors (trigger_id, next_at, revision)
+               SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[])
+               ON CONFLICT (trigger_id) DO UPDATE
+               SET next_at = excluded.next_at, revision = excluded.revision, waits = FALSE, waited_until = NULL";
+    execute(client, sql, &[&waiting, &nexts, &revised]).await?;
+    for edit in edits {
+        for skipped in &edit.skipped {
+            record(client, shared, edit.trigger.owner, edit.trigger.id, skipped, now).await?;
+        }
+    }
+    let sql = "UPDATE backlogs SET revision = edits.revision
+               FROM unnest($1::bigint[], $2::bigint[]) AS edits (id, revision)
+               WHERE backlogs.trigger_id = edits.id
+               RETURNING trigger_id";
+    let owed: BTreeSet<TriggerId> = query(client, sql, &[&ids, &revisions])
+        .await?
+        .iter()
+        .map(|row| column(row, 0).map(TriggerId))
+        .collect::<Result<_>>()?;
+    for edit in edits.iter().filter(|edit| owed.contains(&edit.trigger.id)) {
+        if let Some(reason) = edit.ends_backlogs {
+            backlog::end(client, shared, edit.trigger.id, reason, now).await?;
+        }
+    }
+    Ok(())
+}
+
 /// Makes the trigger wait for `next_at`, or for nothing (invariant 2: exactly one armed occurrence, or none to wait for).
 pub(super) async fn set_cursor(
     client: &impl GenericClient,
@@ -416,14 +508,18 @@ async fn lock_cursor(client: &impl GenericClient, id: TriggerId) -> Result<Optio
 /// Keeps what the present revision says, for the events that name it. It ends after the last of them, even where the clock
 /// was put back since: what it says must not expire before they do.
 async fn end_revision(client: &impl GenericClient, id: TriggerId, now: Timestamp) -> Result<()> {
+    end_revisions(client, &[id.0], now).await
+}
+
+async fn end_revisions(client: &impl GenericClient, ids: &[i64], now: Timestamp) -> Result<()> {
     let sql = "INSERT INTO revisions (trigger_id, revision, kind, name, payload, webhook_url, webhook_format, ended_at)
                SELECT id, revision, CASE WHEN schedule IS NULL THEN 'api' ELSE 'scheduled' END, name, payload, webhook_url,
                       webhook_format,
                       greatest($2, (SELECT max(fired_at) FROM events
                                     WHERE events.owner = triggers.owner AND events.trigger_id = triggers.id))
                FROM triggers
-               WHERE id = $1";
-    execute(client, sql, &[&id.0, &now.as_microsecond()]).await.map(drop)
+               WHERE id = ANY ($1)";
+    execute(client, sql, &[&ids, &now.as_microsecond()]).await.map(drop)
 }
 
 /// Of any revision, or of this one alone.
@@ -443,6 +539,7 @@ pub(super) async fn delete(
     lock_cursor(&transaction, id).await?;
     end_revision(&transaction, id, now).await?;
     destination::unlink(&transaction, id).await?;
+    calendar::unlink(&transaction, id).await?;
     count::forget(&transaction, owner, id).await?;
     for sql in [
         "DELETE FROM former_triggers WHERE id = $1",

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use oncue_domain::act::{Act, Action};
 use oncue_domain::destination::{DESTINATIONS_MAX, Definition, Destination, DestinationHead, Standing, Wanted};
 use oncue_domain::id::{DestinationId, MessageId, TriggerId, UserId};
-use oncue_domain::store::{Deleted, Edited, MissingDestination, NAMED_MAX, Result};
+use oncue_domain::store::{Deleted, Edited, Missing, NAMED_MAX, Result};
 use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 
 use super::writer::Effects;
@@ -293,10 +293,10 @@ pub(super) fn has_all(
     connection: &Connection,
     owner: UserId,
     ids: &[DestinationId],
-) -> Result<std::result::Result<(), MissingDestination>> {
+) -> Result<std::result::Result<(), Missing>> {
     for id in ids {
         if !is_owners(connection, owner, *id)? {
-            return Ok(Err(MissingDestination(*id)));
+            return Ok(Err(Missing::Destination(*id)));
         }
     }
     Ok(Ok(()))

@@ -12,8 +12,8 @@ use oncue_domain::id::{EventId, MessageId, TriggerId, UserId};
 use oncue_domain::overlap::Turn;
 use oncue_domain::payload::Payload;
 use oncue_domain::store::{
-    Call, Committed, DeliveryView, Error, EventCount, EventFilter, EventPage, Fired, FiredAgain, MissingDestination,
-    Planned, Result,
+    Call, Committed, DeliveryView, Error, EventCount, EventFilter, EventPage, Fired, FiredAgain, Missing, Planned,
+    Result,
 };
 use oncue_domain::trigger::{Definition, Kind, Trigger};
 use rusqlite::{Connection, Row, ToSql};
@@ -343,7 +343,7 @@ pub(super) fn fire_unkept(
     definition: &Definition,
     message_id: MessageId,
     now: Timestamp,
-) -> Result<std::result::Result<TriggerId, MissingDestination>> {
+) -> Result<std::result::Result<TriggerId, Missing>> {
     if let Err(missing) = destination::has_all(connection, owner, &definition.named_destinations())? {
         return Ok(Err(missing));
     }

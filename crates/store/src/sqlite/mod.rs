@@ -7,6 +7,7 @@ mod act;
 mod arrival;
 mod audit;
 mod backlog;
+mod calendar;
 mod connect;
 pub(crate) mod copy;
 mod count;
@@ -51,6 +52,7 @@ use oncue_domain::agenda::Span;
 use oncue_domain::arrival::{Arrival, Arrived, Contents};
 use oncue_domain::audit::{Account, Asked, Repair, ZoneData};
 use oncue_domain::backlog::{Backlog, Drained, NewBacklog};
+use oncue_domain::calendar::{Calendar, Definition as CalendarDefinition};
 use oncue_domain::count::HourCount;
 use oncue_domain::delivery::{Claim, Settlement, over_until};
 use oncue_domain::destination::alert::Streak;
@@ -59,7 +61,9 @@ use oncue_domain::destination::{Definition as DestinationDefinition, Destination
 use oncue_domain::event::{Event, Retention};
 use oncue_domain::firing::Firing;
 use oncue_domain::freeze::{Freeze, Freezes, Said};
-use oncue_domain::id::{ApiKeyId, ArrivalId, BacklogId, DestinationId, EventId, MessageId, TriggerId, UserId};
+use oncue_domain::id::{
+    ApiKeyId, ArrivalId, BacklogId, CalendarId, DestinationId, EventId, MessageId, TriggerId, UserId,
+};
 use oncue_domain::idempotency::{Answer, Key, Keyed, Remembered};
 use oncue_domain::node::{NodeView, Work};
 use oncue_domain::overlap::Before;
@@ -69,11 +73,11 @@ use oncue_domain::redelivery::{CancelRefusal, DeliveryId, Refusal, SLICE_MAX};
 use oncue_domain::revision::Revision;
 use oncue_domain::run::Report;
 use oncue_domain::store::{
-    Attention, BacklogSums, BacklogView, Begun, Call, Committed, Deed, Deleted, DeliveryView, Done, DueCounts, Edited,
-    EventCount, EventFilter, EventLines, EventPage, EventSearch, Expired, Fired, FiredAgain, Inspection, Lapsed,
-    Ledger, Listener, Made, MissingDestination, NewApiKey, NewTrigger, NewUser, OwedCounts, Planned, RecentFirings,
-    Redelivered, Registered, Reported, Result, RunOf, SkippedView, Store, Touched, Undelivered, UndeliveredFilter,
-    UndeliveredPlace,
+    Attention, BacklogSums, BacklogView, Begun, CalendarEdited, CalendarMade, CalendarView, Call, Committed, Deed,
+    Deleted, DeliveryView, Done, DueCounts, Edited, EventCount, EventFilter, EventLines, EventPage, EventSearch,
+    Expired, Fired, FiredAgain, Inspection, Lapsed, Ledger, Listener, Made, Missing, NewApiKey, NewTrigger, NewUser,
+    OwedCounts, Planned, RecentFirings, Redelivered, Registered, Reported, Result, RunOf, SkippedView, Store, Touched,
+    Undelivered, UndeliveredFilter, UndeliveredPlace,
 };
 use oncue_domain::trigger::{Armed, Definition, Edit, Trigger, TriggerHead};
 
@@ -300,11 +304,7 @@ impl Store for Sqlite {
         self.writer.submit(move |connection, _| access::touch_api_key(connection, id, now)).await
     }
 
-    async fn create_trigger(
-        &self,
-        new: NewTrigger,
-        now: Timestamp,
-    ) -> Result<std::result::Result<Armed, MissingDestination>> {
+    async fn create_trigger(&self, new: NewTrigger, now: Timestamp) -> Result<std::result::Result<Armed, Missing>> {
         let (shared, by) = (Arc::clone(&self.shared), self.by());
         self.act(
             move |connection, effects| trigger::create(connection, effects, &shared, &new, &by, now),
@@ -430,7 +430,7 @@ impl Store for Sqlite {
         definition: Definition,
         message_id: MessageId,
         now: Timestamp,
-    ) -> Result<std::result::Result<TriggerId, MissingDestination>> {
+    ) -> Result<std::result::Result<TriggerId, Missing>> {
         let shared = Arc::clone(&self.shared);
         self.writer
             .submit(move |connection, effects| {
@@ -478,6 +478,58 @@ impl Store for Sqlite {
             in_one_moment(connection, || ledger::read(connection, owner, id, span, gone_until, limit))
         })
         .await
+    }
+
+    async fn create_calendar(
+        &self,
+        owner: UserId,
+        definition: CalendarDefinition,
+        now: Timestamp,
+    ) -> Result<CalendarMade> {
+        self.act(
+            move |connection, _| calendar::create(connection, owner, &definition, now),
+            move |made| match made {
+                CalendarMade::Done(made) => {
+                    Some(Act::calendar(owner, Action::Created, made.id, made.definition.name.clone()))
+                }
+                _ => None,
+            },
+        )
+        .await
+    }
+
+    async fn calendar(&self, owner: UserId, id: CalendarId) -> Result<Option<CalendarView>> {
+        self.peek(move |connection, _| calendar::get(connection, owner, id)).await
+    }
+
+    async fn calendars(&self, owner: UserId) -> Result<Vec<CalendarView>> {
+        self.scan(move |connection, _| calendar::list(connection, owner)).await
+    }
+
+    async fn calendar_triggers(&self, owner: UserId, id: CalendarId) -> Result<Vec<Armed>> {
+        self.scan(move |connection, shared| calendar::triggers(connection, shared, owner, id)).await
+    }
+
+    async fn edit_calendar(
+        &self,
+        seen: Calendar,
+        definition: CalendarDefinition,
+        now: Timestamp,
+    ) -> Result<CalendarEdited> {
+        let (shared, by) = (Arc::clone(&self.shared), self.by());
+        self.act(
+            move |connection, effects| calendar::edit(connection, effects, &shared, &seen, &definition, &by, now),
+            CalendarEdited::act,
+        )
+        .await
+    }
+
+    async fn delete_calendar(&self, owner: UserId, id: CalendarId) -> Result<Deleted> {
+        let deleted = self.act(
+            move |connection, _| calendar::delete(connection, owner, id),
+            move |(_, name)| name.clone().map(|name| Act::calendar(owner, Action::Deleted, id, name)),
+        );
+        Ok(deleted.await?.0)
     }
 
     async fn create_destination(

@@ -11,16 +11,16 @@ use oncue_domain::id::{TriggerId, UserId};
 use oncue_domain::occurrence::{Reason, Skipped};
 use oncue_domain::payload::Payload;
 use oncue_domain::payload_schema::PayloadSchema;
-use oncue_domain::store::{
-    DUE_COUNTED_MAX, DueCounts, Edited, Error, Made, MissingDestination, NewTrigger, Result, SkippedView,
-};
+use oncue_domain::store::{DUE_COUNTED_MAX, DueCounts, Edited, Error, Made, Missing, NewTrigger, Result, SkippedView};
 use oncue_domain::trigger::{Arm, Armed, Definition, Edit, Kind, OVERDUE_AFTER, Trigger};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::event::{NewEvent, log};
 use super::overlap::CALLED_UP;
 use super::writer::Effects;
-use super::{PARSED_MAX, PARSED_PAYLOAD_BYTES_MAX, Shared, act, backlog, count, destination, failed, lock, revision};
+use super::{
+    PARSED_MAX, PARSED_PAYLOAD_BYTES_MAX, Shared, act, backlog, calendar, count, destination, failed, lock, revision,
+};
 use crate::codec::{
     self, actor_to_text, broken, destinations_from_text, destinations_to_text, expects_from_text, expects_to_text,
     instant, listed, of_trigger, overlap_from_text, overlap_to_text, schedule_from_text, schedule_to_text, texts_of,
@@ -78,7 +78,7 @@ fn read_trigger(row: &Row<'_>, shared: &Shared) -> Result<Trigger> {
     })
 }
 
-fn armed(row: &Row<'_>, shared: &Shared) -> Result<Armed> {
+pub(super) fn armed(row: &Row<'_>, shared: &Shared) -> Result<Armed> {
     let next_at: Option<i64> = row.get(TRIGGER_COLUMNS).map_err(failed)?;
     let fired = codec::fired(row.get(TRIGGER_COLUMNS + 1).map_err(failed)?)?;
     Ok(Armed { trigger: trigger(row, shared)?, next_at: next_at.map(instant).transpose()?, fired })
@@ -123,7 +123,7 @@ pub(super) fn create(
     new: &NewTrigger,
     by: &Actor,
     now: Timestamp,
-) -> Result<std::result::Result<Armed, MissingDestination>> {
+) -> Result<std::result::Result<Armed, Missing>> {
     let made = make(connection, effects, shared, new, by, now)?;
     Ok(made.map(|id| new.as_made(id, now)))
 }
@@ -160,6 +160,9 @@ fn make(
     if let Err(missing) = destination::has_all(connection, new.owner, &named)? {
         return Ok(Err(missing));
     }
+    if let Err(missing) = calendar::observes_rightly(connection, new.owner, TriggerId(0), definition)? {
+        return Ok(Err(missing));
+    }
     connection
         .prepare_cached(
             "INSERT INTO triggers (owner, revision, name, schedule, payload, webhook_url, webhook_format,
@@ -193,6 +196,7 @@ fn make(
     if !named.is_empty() {
         destination::link(connection, id, &named)?;
     }
+    calendar::link(connection, id, definition)?;
     effects.edited.insert(new.owner);
     arm(connection, effects, id, 1, new.next_at)?;
     if let Some(message_id) = new.test_event {
@@ -333,9 +337,14 @@ pub(super) fn edit(
     if let Err(missing) = destination::has_all(connection, trigger.owner, &named)? {
         return Ok(Edited::Missing(missing));
     }
+    if let Err(missing) = calendar::observes_rightly(connection, trigger.owner, trigger.id, definition)? {
+        return Ok(Edited::Missing(missing));
+    }
     end_revision(connection, trigger.id, now)?;
     revision::keep(connection, trigger.id, present, now)?;
     destination::link(connection, trigger.id, &named)?;
+    calendar::unlink(connection, trigger.id)?;
+    calendar::link(connection, trigger.id, definition)?;
     connection
         .prepare_cached(
             "UPDATE triggers
@@ -437,6 +446,7 @@ pub(super) fn delete(
     effects.edited.insert(owner);
     end_revision(connection, id, now)?;
     destination::unlink(connection, id)?;
+    calendar::unlink(connection, id)?;
     count::forget(connection, owner, id, instant(created_at)?)?;
     for sql in [
         "DELETE FROM former_triggers WHERE id = ?",

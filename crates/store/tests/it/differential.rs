@@ -2,6 +2,7 @@
 //! the same: a glance after every step, everything after every tenth. A run is known by its seed; a failure says how to repeat it.
 
 mod again;
+mod calendar;
 mod definition;
 mod destination;
 mod freeze;
@@ -20,6 +21,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::{SignedDuration, Timestamp};
 use oncue_domain::audit::Repair;
+use oncue_domain::calendar::Calendar;
 use oncue_domain::id::{DestinationId, Ids, MessageId, TriggerId, UserId};
 use oncue_domain::plan::Absence;
 use oncue_domain::store::Planned;
@@ -41,7 +43,7 @@ const STEPS: usize = 300;
 const SILENCE_MAX: SignedDuration = SignedDuration::from_mins(20);
 
 /// Every operation of the trait: a run in which one of them never did anything says nothing about it.
-const OPERATIONS: [&str; 96] = [
+const OPERATIONS: [&str; 102] = [
     "absences",
     "accounted_until",
     "accounts",
@@ -54,6 +56,9 @@ const OPERATIONS: [&str; 96] = [
     "backlog",
     "begin_once",
     "begin_presence",
+    "calendar",
+    "calendar_triggers",
+    "calendars",
     "cancel_delivery",
     "check",
     "claim_deliveries",
@@ -61,10 +66,12 @@ const OPERATIONS: [&str; 96] = [
     "count_events",
     "count_undelivered",
     "create_api_key",
+    "create_calendar",
     "create_destination",
     "create_trigger",
     "create_triggers",
     "delete_api_key",
+    "delete_calendar",
     "delete_destination",
     "delete_trigger",
     "destination",
@@ -75,6 +82,7 @@ const OPERATIONS: [&str; 96] = [
     "disable_user",
     "due",
     "due_counts",
+    "edit_calendar",
     "edit_destination",
     "edit_trigger",
     "end_once",
@@ -174,6 +182,8 @@ struct Known {
     users: Vec<UserId>,
     triggers: Vec<(UserId, TriggerId)>,
     destinations: Vec<(UserId, DestinationId)>,
+    /// As they stand.
+    calendars: Vec<Calendar>,
     /// Triggers as they were read at some time; edits of them may be stale.
     read: Vec<Armed>,
     /// Plans that were made; committing them again must do nothing.
@@ -284,6 +294,7 @@ async fn run(kind: Kind, seed: u64) -> BTreeSet<&'static str> {
         users: Vec::new(),
         triggers: Vec::new(),
         destinations: Vec::new(),
+        calendars: Vec::new(),
         read: Vec::new(),
         plans: Vec::new(),
         absences: Vec::new(),
@@ -300,6 +311,7 @@ async fn run(kind: Kind, seed: u64) -> BTreeSet<&'static str> {
     // So that what they do changes nothing of what else is drawn.
     let mut receivers = Chance(seed.rotate_left(17));
     let mut frost = Chance(seed.rotate_left(29));
+    let mut keepers = Chance(seed.rotate_left(31));
     for step in 0..STEPS {
         let operation = Operation::draw(&mut chance, &mut known, &model).await;
         if let Operation::Move(by) = &operation {
@@ -331,6 +343,11 @@ async fn run(kind: Kind, seed: u64) -> BTreeSet<&'static str> {
         if step % 8 == 5 && !known.users.is_empty() {
             let freezing = Operation::Freezing(freeze::Freezing::draw(&mut frost, &known.users, known.now));
             both(&mut model, &mut tried, &freezing, &mut known, &mut done, step).await;
+        }
+        if step % 4 == 2 && !known.users.is_empty() {
+            let owner = keepers.pick(&known.users);
+            let keeping = Operation::Keeping(calendar::Keeping::draw(&mut keepers, &known, owner));
+            both(&mut model, &mut tried, &keeping, &mut known, &mut done, step).await;
         }
         if step % 25 == 24 {
             let release = auditors.pick(&["2026e", "2026f"]);

@@ -20,7 +20,7 @@ use crate::openapi::Errors;
 #[derive(Serialize, ToSchema)]
 #[schema(as = AuditObject, example = json!({"kind": "trigger", "id": 7, "name": "nightly"}))]
 struct ObjectDocument {
-    /// `trigger`, `destination`, `api_key`, `user`, `delivery` (then the id is its event's) or `server`.
+    /// `trigger`, `destination`, `calendar`, `api_key`, `user`, `delivery` (then the id is its event's) or `server`.
     kind: &'static str,
     /// Null where it was done to several, and for the server.
     id: Option<i64>,

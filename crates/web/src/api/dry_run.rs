@@ -18,7 +18,7 @@ use oncue_domain::freeze::remembered_since;
 use oncue_domain::id::{DestinationId, TriggerId, UserId};
 use oncue_domain::revision::changes;
 use oncue_domain::schedule::zone::{Zone, parse_instant};
-use oncue_domain::store::{MissingDestination, NewTrigger};
+use oncue_domain::store::{Missing, NewTrigger};
 use oncue_domain::trigger::{Armed, Definition, ScheduleDetails};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -395,7 +395,7 @@ impl Looked {
                 }
             };
             if !is_there {
-                return Err(trigger_destination::missing(&definition.destinations, MissingDestination(id)));
+                return Err(trigger_destination::missing(&definition.destinations, Missing::Destination(id)));
             }
         }
         Ok(())

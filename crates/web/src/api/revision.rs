@@ -22,6 +22,7 @@ use super::dry_run::{ChangedDocument, Run};
 use super::page::{READ_TOGETHER, next_limit, respond, take_page};
 use super::time;
 use super::trigger::{TriggerDocument, change, change_or_tell, load, trigger_id};
+use super::trigger_calendar::Calendars;
 use crate::app::{App, Shared};
 use crate::auth::Caller;
 use crate::extract::{PathId, PathIds, Query, id_of};
@@ -228,7 +229,17 @@ async fn former(app: &Shared, caller: &Caller, id: TriggerId, revision: &str) ->
         return Err(Fault::not_found("Trigger"));
     }
     let found = app.store.revision(caller.owner(), id, revision_number(revision)?).await?;
-    Ok(found.ok_or_else(|| Fault::not_found("Revision"))?.trigger)
+    let mut trigger = found.ok_or_else(|| Fault::not_found("Revision"))?.trigger;
+    if let Some(schedule) = trigger.definition.schedule.as_mut().filter(|schedule| !schedule.calendars().is_empty()) {
+        // It says which calendars the trigger keeps to; what those hold, they say themselves.
+        let calendars = Calendars::of(app, caller.owner()).await?;
+        *schedule = schedule.refreshed(calendars.all()).map_err(|gone| {
+            let name = schedule.calendars().iter().find(|one| one.calendar == gone).map(|one| one.name.as_str());
+            let detail = format!("The calendar \"{}\" that it names is gone.", name.unwrap_or_default());
+            Fault::from(Invalid::new("schedule_details.except_calendars", detail))
+        })?;
+    }
+    Ok(trigger)
 }
 
 fn restoring(app: &Shared, former: &Trigger, current: &Armed, now: Timestamp) -> Result<Definition, Fault> {

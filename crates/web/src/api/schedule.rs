@@ -25,6 +25,7 @@ use utoipa::ToSchema;
 
 use super::time;
 use super::trigger::zone_of;
+use super::trigger_calendar::{self, Calendars};
 use crate::app::{App, Shared};
 use crate::auth::Reader;
 use crate::extract::{Fields, JsonBody};
@@ -87,6 +88,10 @@ pub(crate) struct ScheduleDocument {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "5m")]
     jitter: Option<String>,
+    /// The names of calendars of yours, at most 5, on whose dates nothing occurs; a number names one by its id. Not with `run_at`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = json!(["holidays"]))]
+    except_calendars: Option<Vec<String>>,
     /// What `cron` and `rrule` do with times that the clocks leave out: `at_its_end` fires once as the gap ends, `left_out` not at all. Without it
     /// the line decides (docs/cron.md, docs/rrule.md).
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -170,6 +175,8 @@ impl ScheduleDocument {
             ends_at: terms.bounds.ends_at().map(time),
             excluded_dates: (!dates.is_empty()).then(|| dates.iter().map(ToString::to_string).collect()),
             jitter: terms.jitter.map(|jitter| jitter.as_str().to_owned()),
+            except_calendars: (!terms.calendars.is_empty())
+                .then(|| terms.calendars.iter().map(|observed| observed.name.clone()).collect()),
             gap: terms.gap.map(|gap| gap.word().to_owned()),
             fold: terms.fold.map(|fold| fold.word().to_owned()),
             max_fires: details.max_fires(),
@@ -250,14 +257,14 @@ pub(crate) struct ReadWish {
 }
 
 /// Reads the fields of a schedule; what is wrong stays in `inner`.
-pub(crate) fn read_wish(app: &Shared, inner: &mut Fields) -> ReadWish {
+pub(crate) fn read_wish(app: &Shared, calendars: &Calendars, inner: &mut Fields) -> ReadWish {
     let timezone = inner.take_with("timezone", |name| app.zones.get(name));
     let zone = timezone.clone().unwrap_or_else(|| app.settings.zone.clone());
     let wish = match inner.has("any_of") {
         true => read_any_of(app, inner, &zone),
         false => read_pattern(app, inner, &zone, "run_at, every, cron, rrule and any_of"),
     };
-    let terms = read_terms(inner, &zone);
+    let terms = read_terms(inner, calendars, &zone);
     ReadWish { wish, timezone, terms }
 }
 
@@ -345,7 +352,7 @@ fn wall_start(text: &str, zone: &Zone) -> Result<DateTime, String> {
 }
 
 /// Reads what is said beside the pattern; null is nothing, like what is left out.
-fn read_terms(inner: &mut Fields, zone: &Zone) -> Terms {
+fn read_terms(inner: &mut Fields, calendars: &Calendars, zone: &Zone) -> Terms {
     let (starts_at, ends_at) = (inner.take_instant("starts_at", zone), inner.take_instant("ends_at", zone));
     let bounds = bounds::Bounds::new(starts_at, ends_at).unwrap_or_else(|error| {
         inner.fail("ends_at", error.to_string());
@@ -357,6 +364,7 @@ fn read_terms(inner: &mut Fields, zone: &Zone) -> Terms {
         bounds,
         excluded: read_dates(inner),
         jitter: inner.take_with("jitter", Jitter::parse),
+        calendars: trigger_calendar::read(inner, calendars),
         gap: inner.take_with("gap", gap),
         fold: inner.take_with("fold", fold),
         max_fires: read_max_fires(inner),
@@ -493,8 +501,13 @@ pub(crate) struct PreviewInput {
 /// Show what a schedule would do.
 #[utoipa::path(post, path = "/api/v1/schedules/preview", tag = "Schedules", operation_id = "preview_schedule",
     request_body = PreviewInput, responses((status = 200, body = Preview), MakingErrors))]
-pub(crate) async fn preview(State(app): State<App>, _: Reader, body: JsonBody) -> Result<Response, Problem> {
+pub(crate) async fn preview(
+    State(app): State<App>,
+    Reader(caller): Reader,
+    body: JsonBody,
+) -> Result<Response, Problem> {
     let bytes = body.needed()?;
+    let calendars = Calendars::named_in(&app, caller.owner(), bytes).await?;
     let now = app.now();
     let mut fields = Fields::parse(bytes)?;
     let after = fields.take_instant("after", &app.settings.zone);
@@ -504,7 +517,7 @@ pub(crate) async fn preview(State(app): State<App>, _: Reader, body: JsonBody) -
     }
     let read = match fields.take_object("schedule_details") {
         Some(mut inner) => {
-            let read = read_wish(&app, &mut inner);
+            let read = read_wish(&app, &calendars, &mut inner);
             fields.absorb(inner);
             Some(read)
         }

@@ -12,6 +12,7 @@ use oncue_domain::occurrence::Skipped;
 use oncue_domain::overlap::Overlap;
 use oncue_domain::payload::Payload;
 use oncue_domain::payload_schema::PayloadSchema;
+use oncue_domain::schedule::observed::Observed;
 use oncue_domain::schedule::zone::Zone;
 use oncue_domain::store::{Deed, Done, Edited, NewTrigger, SkippedView};
 use oncue_domain::trigger::{Armed, Definition, Kind, ScheduleDetails, Trigger, just_before, parse_name};
@@ -26,6 +27,7 @@ use super::pause::{self, PauseDocument};
 use super::run::{self, ExpectsDocument};
 use super::schedule::{Preview, ScheduleDocument, read_wish};
 use super::time;
+use super::trigger_calendar::Calendars;
 use super::trigger_destination;
 use crate::app::{App, Shared};
 use crate::auth::Caller;
@@ -84,11 +86,33 @@ pub(crate) struct TriggerDocument {
     summary: Option<String>,
     /// The zone its schedule is read in.
     timezone: Option<String>,
+    /// What its schedule has taken over of the calendars that it names; left out where it names none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    calendars: Vec<ObservedDocument>,
+}
+
+/// What a schedule has taken over of a calendar.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ObservedCalendar, example = json!({"id": 3, "name": "holidays", "revision": 2, "dates": 15}))]
+pub(crate) struct ObservedDocument {
+    id: i64,
+    name: String,
+    /// The revision of the calendar that this is.
+    revision: i64,
+    /// How many dates that one held.
+    dates: usize,
+}
+
+impl ObservedDocument {
+    pub(crate) fn of(observed: &Observed) -> ObservedDocument {
+        let (id, name) = (observed.calendar.0, observed.name.clone());
+        ObservedDocument { id, name, revision: observed.revision, dates: observed.dates.dates().len() }
+    }
 }
 
 /// The fields of a trigger that are shown and cannot be set.
-const READ_ONLY: [&str; 8] =
-    ["id", "created_at", "revision", "next_at", "fired", "jitter_offset_ms", "summary", "timezone"];
+const READ_ONLY: [&str; 9] =
+    ["id", "created_at", "revision", "next_at", "fired", "jitter_offset_ms", "summary", "timezone", "calendars"];
 
 impl TriggerDocument {
     /// The trigger as it stands now.
@@ -130,6 +154,7 @@ impl TriggerDocument {
                 .and_then(|details| i64::try_from(details.offset()?.as_millis()).ok()),
             summary: definition.schedule.as_ref().map(|details| details.summary()),
             timezone: definition.schedule.as_ref().map(|details| zone_of(app, details).name().to_owned()),
+            calendars: definition.calendars().iter().map(|observed| ObservedDocument::of(observed)).collect(),
         }
     }
 }
@@ -182,18 +207,18 @@ pub(crate) struct TriggerInput {
 
 /// Reads a definition out of a body. `base` is what fields that are left out keep, `current` what the trigger is now.
 pub(crate) fn read_definition(
-    app: &Shared,
+    (app, calendars): (&Shared, &Calendars),
     bytes: &[u8],
     base: Option<&Definition>,
     current: Option<&Definition>,
     now: Timestamp,
 ) -> Result<Definition, Fault> {
-    define(app, Fields::parse(bytes)?, base, current, now)
+    define((app, calendars), Fields::parse(bytes)?, base, current, now)
 }
 
 /// Makes a definition of the fields of a body.
 pub(super) fn define(
-    app: &Shared,
+    (app, calendars): (&Shared, &Calendars),
     mut fields: Fields,
     base: Option<&Definition>,
     current: Option<&Definition>,
@@ -221,7 +246,7 @@ pub(super) fn define(
     let mut zone = app.settings.zone.clone();
     if fields.has("schedule_details") {
         let current = current.and_then(|current| current.schedule.as_ref());
-        let (details, named) = read_schedule(app, &mut fields, current, now);
+        let (details, named) = read_schedule((app, calendars), &mut fields, current, now);
         definition.schedule = details;
         zone = named.unwrap_or(zone);
     } else if let Some(details) = &definition.schedule {
@@ -341,7 +366,7 @@ fn read_kind(fields: &mut Fields, current: Option<&Definition>) -> Option<Kind> 
 
 /// Reads `schedule_details`; null and `{}` count as none. Gives the zone that was named, too.
 fn read_schedule(
-    app: &Shared,
+    (app, calendars): (&Shared, &Calendars),
     fields: &mut Fields,
     current: Option<&ScheduleDetails>,
     now: Timestamp,
@@ -350,7 +375,7 @@ fn read_schedule(
     if inner.is_empty() {
         return (None, None);
     }
-    let read = read_wish(app, &mut inner);
+    let read = read_wish(app, calendars, &mut inner);
     let timezone = read.timezone.clone();
     let details = match read.wish {
         Some(wish) if inner.errors.is_empty() => {
@@ -425,14 +450,23 @@ pub(crate) async fn make_once(
     };
     let Done::Before { number, at } = done else { return Err(other(done)) };
     let id = TriggerId(number);
-    let armed = match read(at) {
-        Ok(definition) => {
+    let read = read(at);
+    // What a calendar says now is not what it said then: what was made is looked up.
+    let first = match &read {
+        Ok(definition) if !definition.calendars().is_empty() => app.store.revision(owner, id, 1).await?,
+        _ => None,
+    };
+    let armed = match (read, first) {
+        (_, Some(first)) => {
+            Armed { next_at: first.trigger.definition.next_after(at), trigger: first.trigger, fired: 0 }
+        }
+        (Ok(definition), None) if definition.calendars().is_empty() => {
             let definition = with_share_of(app, owner, id, definition).await?;
             let next_at = definition.next_after(at);
             NewTrigger { owner, definition, next_at, test_event: None }.as_made(id, at)
         }
         // The server was told other rules since; what there is of it is shown as it stands.
-        Err(_) => app.store.trigger(owner, id).await?.ok_or_else(|| {
+        _ => app.store.trigger(owner, id).await?.ok_or_else(|| {
             let detail = format!("This call made trigger {id} at {}; it is gone since.", time(at));
             Fault::new(StatusCode::CONFLICT, detail)
         })?,
@@ -581,7 +615,8 @@ pub(crate) async fn create(
     body: JsonBody,
 ) -> Result<Response, Problem> {
     let bytes = body.needed()?;
-    let read = |now| read_definition(&app, bytes, None, None, now);
+    let calendars = Calendars::named_in(&app, caller.owner(), bytes).await?;
+    let read = |now| read_definition((&app, &calendars), bytes, None, None, now);
     if let Run::Dry(until) = run {
         let now = app.now();
         return Ok(of_making(&app, &caller, read(now)?, now, until).await?);
@@ -625,7 +660,9 @@ pub(crate) async fn replace(
     body: JsonBody,
 ) -> Result<Response, Problem> {
     let (bytes, id) = (body.needed()?, trigger_id(&id)?);
-    let decide = |current: &Armed, now| read_definition(&app, bytes, None, Some(&current.trigger.definition), now);
+    let calendars = Calendars::named_in(&app, caller.owner(), bytes).await?;
+    let decide =
+        |current: &Armed, now| read_definition((&app, &calendars), bytes, None, Some(&current.trigger.definition), now);
     if let Run::Dry(until) = run {
         return Ok(of_change(&app, &caller, id, until, decide).await?.respond(&app));
     }
@@ -649,9 +686,10 @@ pub(crate) async fn patch(
     body: JsonBody,
 ) -> Result<Response, Problem> {
     let bytes = body.needed()?;
+    let calendars = Calendars::named_in(&app, caller.owner(), bytes).await?;
     let decide = |current: &Armed, now| {
         let current = Some(&current.trigger.definition);
-        read_definition(&app, bytes, current, current, now)
+        read_definition((&app, &calendars), bytes, current, current, now)
     };
     Ok(change_or_tell(&app, &caller, trigger_id(&id)?, run, decide).await?)
 }

@@ -1,10 +1,11 @@
 //! The destinations that a trigger names: read from a body, and what is said where one of them is not there. Another's destination
 //! and one that never was are told in the same words.
 
+use axum::http::StatusCode;
 use oncue_domain::destination::DESTINATIONS_PER_TRIGGER_MAX;
 use oncue_domain::error::Invalid;
 use oncue_domain::id::DestinationId;
-use oncue_domain::store::MissingDestination;
+use oncue_domain::store::Missing;
 use serde_json::Value;
 
 use crate::extract::Fields;
@@ -31,9 +32,10 @@ pub(super) fn read(fields: &mut Fields) -> Vec<DestinationId> {
     ids
 }
 
-/// The fault of naming a destination that is not there, at the place where it is named.
-pub(crate) fn missing(named: &[DestinationId], missing: MissingDestination) -> Fault {
-    let field = match named.iter().position(|id| *id == missing.0) {
+/// The fault of naming a destination that is not there, at the place where it is named; or a calendar as it is not.
+pub(crate) fn missing(named: &[DestinationId], missing: Missing) -> Fault {
+    let Missing::Destination(gone) = missing else { return Fault::new(StatusCode::CONFLICT, missing.to_string()) };
+    let field = match named.iter().position(|id| *id == gone) {
         Some(at) => format!("destinations.{at}"),
         // Nothing else names one.
         None => "expects.alert".to_owned(),

@@ -116,6 +116,7 @@ fn address(thing: Thing, id: i64) -> Option<String> {
     match thing {
         Thing::Trigger => Some(format!("/ui/triggers/{id}")),
         Thing::Destination => Some(format!("/ui/destinations/{id}")),
+        Thing::Calendar => Some(format!("/ui/calendars/{id}")),
         Thing::Delivery => Some(format!("/events/{id}")),
         Thing::ApiKey | Thing::User | Thing::Server => None,
     }

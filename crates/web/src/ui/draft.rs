@@ -127,12 +127,13 @@ async fn again(app: &App, caller: &Caller, draft: &Draft) -> Result<Response, Fa
     let parts: Vec<&str> = draft.to.split('/').skip(3).collect();
     match parts.as_slice() {
         [] | ["check" | "test"] => {
-            let form = TriggerForm::from_bytes(fields);
+            let form = TriggerForm::from_bytes(fields).knowing(app, caller.owner()).await?;
             let aim = aim_of(app, caller.owner(), &form).await?;
             Ok(FormPage::new(app, caller, &aim, form, now).unsaved().show(app, caller).await?)
         }
         [id, "edit"] => {
             let form = TriggerForm { id: (*id).to_owned(), ..TriggerForm::from_bytes(fields) };
+            let form = form.knowing(app, caller.owner()).await?;
             let aim: Aim = aim_of(app, caller.owner(), &form).await?;
             Ok(FormPage::new(app, caller, &aim, form, now).unsaved().show(app, caller).await?)
         }

@@ -8,6 +8,7 @@ mod act_list;
 mod asset;
 mod backlog;
 mod badge;
+mod calendar;
 mod cause;
 mod chart;
 mod concern;
@@ -124,6 +125,10 @@ pub(crate) fn router(app: &App) -> Router<App> {
         .route("/ui/triggers/{id}/run", get(to_page).post(trigger_action::run))
         .route("/ui/triggers/{id}/pause", get(trigger_pause::show).post(trigger_pause::pause))
         .route("/ui/triggers/{id}/resume", get(to_page).post(trigger_action::resume))
+        .route("/ui/calendars", get(calendar::list).post(calendar::create))
+        .route("/ui/calendars/new", get(calendar::new_page))
+        .route("/ui/calendars/{id}", get(calendar::show).post(calendar::change))
+        .route("/ui/calendars/{id}/delete", get(calendar::delete_page).post(calendar::delete))
         .route("/ui/destinations/{id}/inbox", get(inbox::show))
         .route("/ui/destinations/{id}/inbox/{arrival}", get(inbox::show_one))
         .route("/ui/destinations", get(destination::list).post(destination::create))

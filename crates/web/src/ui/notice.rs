@@ -66,10 +66,13 @@ pub(crate) enum Done {
     BacklogExpired,
     Frozen,
     Thawed,
+    CalendarMade,
+    CalendarChanged,
+    CalendarDeleted,
 }
 
 impl Done {
-    const ALL: [(Done, &'static str); 36] = [
+    const ALL: [(Done, &'static str); 39] = [
         (Done::Created, "created"),
         (Done::CreatedFromCrontab, "created-from-crontab"),
         (Done::Changed, "changed"),
@@ -106,6 +109,9 @@ impl Done {
         (Done::BacklogExpired, "backlog-expired"),
         (Done::Frozen, "frozen"),
         (Done::Thawed, "thawed"),
+        (Done::CalendarMade, "calendar-made"),
+        (Done::CalendarChanged, "calendar-changed"),
+        (Done::CalendarDeleted, "calendar-deleted"),
     ];
 
     fn word(self) -> &'static str {

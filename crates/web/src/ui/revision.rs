@@ -1,6 +1,7 @@
 //! GET /ui/triggers/{id}/revisions: what a trigger said, who changed what and when, and the way back to any of it.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::State;
@@ -8,8 +9,10 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use jiff::Timestamp;
 use oncue_domain::actor::Actor;
+use oncue_domain::calendar::write_dates;
 use oncue_domain::id::DestinationId;
 use oncue_domain::revision::{Change, Revision, changes};
+use oncue_domain::schedule::observed::Observed;
 use oncue_domain::schedule::zone::Zone;
 use oncue_domain::schedule::{FirstFiring, Schedule};
 use oncue_domain::trigger::{Definition, ScheduleDetails, TriggerHead};
@@ -199,6 +202,10 @@ impl Writer<'_> {
                 definition.destinations.iter().map(name).collect::<Vec<_>>().join(", ")
             }
             Change::Overlap => definition.overlap.word().to_owned(),
+            Change::Calendars => {
+                let held = |one: &Arc<Observed>| format!("{}: {}", one.name, write_dates(&one.dates).join(" "));
+                shorten(&definition.calendars().iter().map(held).collect::<Vec<_>>().join("; "))
+            }
             Change::Expects => ExpectsForm::of(definition.expects.as_ref()).words(),
             Change::Name => definition.name.clone().unwrap_or_default(),
             Change::Payload => definition.payload.as_ref().map(|payload| shorten(payload.as_str())).unwrap_or_default(),
@@ -241,6 +248,7 @@ fn title(change: Change) -> &'static str {
         Change::Name => "Name",
         Change::Schedule => "When",
         Change::Overlap => "While an event is under way",
+        Change::Calendars => "Dates of calendars",
         Change::Payload => "Payload",
         Change::PayloadSchema => "Schema of payloads",
         Change::WebhookUrl => "Webhook address",

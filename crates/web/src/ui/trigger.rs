@@ -39,6 +39,7 @@ pub(super) async fn clone_page(
     let name = label(definition.name.as_deref().unwrap_or_default(), trigger.id);
     let name = format!("Copy of {name}").chars().take(NAME_CHARS_MAX).collect();
     let form = TriggerForm { name, ..TriggerForm::of(definition, trigger_zone(&app, definition.schedule.as_ref())) };
+    let form = form.knowing(&app, caller.owner()).await?;
     Ok(FormPage::new(&app, &caller, &Aim::New, form, app.now()).show(&app, &caller).await?)
 }
 
@@ -48,7 +49,7 @@ pub(super) async fn create(
     Visitor(caller): Visitor,
     request: Request,
 ) -> Result<Response, PageFault> {
-    let form = TriggerForm::read(request).await?;
+    let form = TriggerForm::read(request).await?.knowing(&app, caller.owner()).await?;
     let now = app.now();
     let definition = match form.define(&app, None, now) {
         Ok(definition) => definition,
@@ -83,7 +84,7 @@ pub(super) async fn edit(
     PathId(id): PathId,
     request: Request,
 ) -> Result<Response, PageFault> {
-    let mut form = TriggerForm::read(request).await?;
+    let mut form = TriggerForm::read(request).await?.knowing(&app, caller.owner()).await?;
     let decide = |current: &Armed, now| {
         if form.is_of_another_revision(current) {
             return Err(Fault::new(StatusCode::CONFLICT, "This trigger changed since you opened it."));

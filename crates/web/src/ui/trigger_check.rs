@@ -35,7 +35,7 @@ pub(super) async fn check(
     request: Request,
 ) -> Result<Response, PageFault> {
     let is_typing = request.headers().contains_key("hx-request");
-    let form = TriggerForm::read(request).await?;
+    let form = TriggerForm::read(request).await?.knowing(&app, caller.owner()).await?;
     let now = app.now();
     let aim = aim_of(&app, caller.owner(), &form).await?;
     let read = form.define(&app, aim.before(), now);
@@ -72,7 +72,7 @@ pub(super) async fn test(
     Visitor(caller): Visitor,
     request: Request,
 ) -> Result<Response, PageFault> {
-    let form = TriggerForm::read(request).await?;
+    let form = TriggerForm::read(request).await?.knowing(&app, caller.owner()).await?;
     let now = app.now();
     let aim = aim_of(&app, caller.owner(), &form).await?;
     let read = form.define(&app, aim.before(), now);

@@ -21,7 +21,7 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use oncue_domain::destination::Format;
 use oncue_domain::error::Invalid;
-use oncue_domain::id::DestinationId;
+use oncue_domain::id::{DestinationId, UserId};
 use oncue_domain::overlap::Overlap;
 use oncue_domain::payload::Payload;
 use oncue_domain::schedule::zone::Zone;
@@ -31,6 +31,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value};
 
 use crate::api::trigger::read_definition;
+use crate::api::trigger_calendar::Calendars;
 use crate::app::Shared;
 use crate::extract::{Form, Query, id_of, parse_form, read_form_body};
 use crate::fault::Fault;
@@ -82,6 +83,8 @@ pub(crate) struct TriggerForm {
     pub(crate) revision: String,
     /// What was done to the cron field, where a whole line of a crontab was in it.
     pub(crate) pasted: Option<Pasted>,
+    /// The calendars of whoever fills it in, where it names any.
+    pub(crate) known: Calendars,
 }
 
 impl TriggerForm {
@@ -178,6 +181,7 @@ impl TriggerForm {
 
     fn from_fields(mut fields: Form) -> TriggerForm {
         let destinations = chosen(&fields);
+        let calendars = ticked_calendars(&fields);
         let mut take = |name: &str| fields.remove(name).unwrap_or_default().trim().to_owned();
         let preset = Preset::named(&take("preset"));
         let mut form = TriggerForm {
@@ -191,7 +195,7 @@ impl TriggerForm {
             rrule_start: take("rrule_start"),
             any_of: take("any_of").replace("\r\n", "\n"),
             timezone: take("timezone"),
-            terms: TermsForm::read(&mut take),
+            terms: TermsForm::read(calendars, &mut take),
             // Browsers end the lines of a text field their own way.
             payload: take("payload").replace("\r\n", "\n"),
             payload_schema: take("payload_schema").replace("\r\n", "\n"),
@@ -205,6 +209,7 @@ impl TriggerForm {
             id: take("id"),
             revision: take("revision"),
             pasted: None,
+            known: Calendars::default(),
         };
         if let Some(preset) = preset {
             preset.fill(&mut form);
@@ -219,6 +224,14 @@ impl TriggerForm {
             form.pasted = Some(pasted);
         }
         form
+    }
+
+    /// The same, knowing what calendars there are, where it names any.
+    pub(crate) async fn knowing(self, app: &Shared, owner: UserId) -> Result<TriggerForm, Fault> {
+        if self.terms.calendars.is_empty() {
+            return Ok(self);
+        }
+        Ok(TriggerForm { known: Calendars::of(app, owner).await?, ..self })
     }
 
     /// Whether the trigger was changed since the form was filled from it.
@@ -261,7 +274,7 @@ impl TriggerForm {
             }
             error
         };
-        match read_definition(app, json.as_bytes(), before, before, now) {
+        match read_definition((app, &self.known), json.as_bytes(), before, before, now) {
             Ok(definition) if wrong.is_empty() => Ok(definition),
             Ok(_) => Err(Fault::Invalid(wrong)),
             Err(Fault::Invalid(mut errors)) => {
@@ -402,6 +415,14 @@ fn chosen(fields: &Form) -> Vec<DestinationId> {
     further.sort_unstable();
     chosen.append(&mut further);
     chosen
+}
+
+/// The calendars whose boxes are ticked, ascending.
+fn ticked_calendars(fields: &Form) -> Vec<i64> {
+    let ticked = fields.iter().filter(|(_, value)| *value == "on");
+    let mut ids: Vec<i64> = ticked.filter_map(|(name, _)| id_of(name.strip_prefix("calendar_")?)).collect();
+    ids.sort_unstable();
+    ids
 }
 
 /// A text as JSON, null where it is empty.

@@ -8,14 +8,14 @@ use super::{Kept, draw};
 use crate::destination::definition::{Rate, Turns};
 use crate::destination::{DESTINATIONS_MAX, Definition, Destination, DestinationHead, Standing, Wanted};
 use crate::id::{DestinationId, MessageId, TriggerId, UserId};
-use crate::store::{Change, Deleted, Edited, MissingDestination, NAMED_MAX};
+use crate::store::{Change, Deleted, Edited, Missing, NAMED_MAX};
 use crate::trigger;
 
 impl Kept {
     /// Whether the owner has every destination that this names.
-    pub(super) fn has_all(&self, owner: UserId, definition: &trigger::Definition) -> Result<(), MissingDestination> {
+    pub(super) fn has_all(&self, owner: UserId, definition: &trigger::Definition) -> Result<(), Missing> {
         let missing = definition.named_destinations().into_iter().find(|id| self.destination_of(owner, *id).is_none());
-        missing.map_or(Ok(()), |id| Err(MissingDestination(id)))
+        missing.map_or(Ok(()), |id| Err(Missing::Destination(id)))
     }
 
     pub(super) fn create_destination(

@@ -17,8 +17,8 @@ use crate::payload::Payload;
 use crate::run::Run;
 use crate::store::{
     Call, Change, Committed, DeliveryView, EXCERPT_CHARS_MAX, EventCount, EventFilter, EventLine, EventLines,
-    EventPage, EventPlace, EventSearch, Expired, FOLLOWED_MAX, Fired, FiredAgain, MissingDestination, Planned,
-    SEARCHED_MAX, SkippedView,
+    EventPage, EventPlace, EventSearch, Expired, FOLLOWED_MAX, Fired, FiredAgain, Missing, Planned, SEARCHED_MAX,
+    SkippedView,
 };
 use crate::trigger::{Definition, Trigger};
 
@@ -189,7 +189,7 @@ impl Kept {
         definition: Definition,
         message_id: MessageId,
         now: Timestamp,
-    ) -> Result<TriggerId, MissingDestination> {
+    ) -> Result<TriggerId, Missing> {
         self.has_all(owner, &definition)?;
         Ok(self.log_unkept(owner, definition, Origin::Test, message_id, now))
     }

@@ -7,6 +7,7 @@ mod act;
 mod arrival;
 mod audit;
 mod backlog;
+mod calendar;
 mod count;
 mod delivery;
 mod destination;
@@ -36,6 +37,7 @@ use crate::agenda::Span;
 use crate::arrival::{Arrival, Arrived, Contents};
 use crate::audit::{Account, Asked, Repair, ZoneData};
 use crate::backlog::{Backlog, Drained, NewBacklog};
+use crate::calendar::{self as calendars, Calendar};
 use crate::count::HourCount;
 use crate::delivery::{Claim, Settlement};
 use crate::destination::alert::Streak;
@@ -44,7 +46,7 @@ use crate::destination::{self as destinations, Destination, DestinationHead, Sta
 use crate::event::{Event, Retention};
 use crate::firing::Firing;
 use crate::freeze::{Freeze, Freezes, Said};
-use crate::id::{ApiKeyId, ArrivalId, BacklogId, DestinationId, EventId, MessageId, TriggerId, UserId};
+use crate::id::{ApiKeyId, ArrivalId, BacklogId, CalendarId, DestinationId, EventId, MessageId, TriggerId, UserId};
 use crate::idempotency::{Answer, Key, Keyed, Remembered};
 use crate::node::{Identity, NodeView, Work};
 use crate::overlap::Before;
@@ -54,11 +56,11 @@ use crate::redelivery::{CancelRefusal, DeliveryId, Refusal};
 use crate::revision::Revision;
 use crate::run::{Report, Run};
 use crate::store::{
-    Attention, BacklogSums, BacklogView, Begun, Call, Change, Committed, Deed, Deleted, DeliveryView, Done, DueCounts,
-    Edited, EventCount, EventFilter, EventLines, EventPage, EventSearch, Expired, Fired, FiredAgain, Inspection,
-    Lapsed, Ledger, Listener, Made, MissingDestination, NewApiKey, NewTrigger, NewUser, OwedCounts, Planned,
-    RecentFirings, Redelivered, Registered, Reported, Result, RunOf, SkippedView, Store, Touched, Undelivered,
-    UndeliveredFilter, UndeliveredPlace,
+    Attention, BacklogSums, BacklogView, Begun, CalendarEdited, CalendarMade, CalendarView, Call, Change, Committed,
+    Deed, Deleted, DeliveryView, Done, DueCounts, Edited, EventCount, EventFilter, EventLines, EventPage, EventSearch,
+    Expired, Fired, FiredAgain, Inspection, Lapsed, Ledger, Listener, Made, Missing, NewApiKey, NewTrigger, NewUser,
+    OwedCounts, Planned, RecentFirings, Redelivered, Registered, Reported, Result, RunOf, SkippedView, Store, Touched,
+    Undelivered, UndeliveredFilter, UndeliveredPlace,
 };
 use crate::trigger::{Armed, Definition, Edit, Trigger, TriggerHead};
 
@@ -84,6 +86,7 @@ struct Kept {
     /// What the triggers without a place in `triggers` were called last: the deleted ones and those only tried out.
     former_names: BTreeMap<TriggerId, String>,
 
+    calendars: BTreeMap<CalendarId, Calendar>,
     destinations: BTreeMap<DestinationId, Destination>,
     arrivals: BTreeMap<ArrivalId, arrival::KeptArrival>,
     /// When the bucket of a destination's rate will be full again.
@@ -141,6 +144,7 @@ struct LastIds {
     trigger: i64,
     backlog: i64,
     tried_out: i64,
+    calendar: i64,
     destination: i64,
     arrival: i64,
     event: i64,
@@ -166,6 +170,7 @@ impl Memory {
             triggers: BTreeMap::new(),
             backlogs: BTreeMap::new(),
             former_names: BTreeMap::new(),
+            calendars: BTreeMap::new(),
             destinations: BTreeMap::new(),
             arrivals: BTreeMap::new(),
             full_at: BTreeMap::new(),
@@ -361,11 +366,7 @@ impl Store for Memory {
         Ok(())
     }
 
-    async fn create_trigger(
-        &self,
-        trigger: NewTrigger,
-        now: Timestamp,
-    ) -> Result<std::result::Result<Armed, MissingDestination>> {
+    async fn create_trigger(&self, trigger: NewTrigger, now: Timestamp) -> Result<std::result::Result<Armed, Missing>> {
         Ok(self.act(
             |kept| kept.create_trigger(trigger, self.by(), now),
             |made, _| made.as_ref().ok().map(|armed| Act::trigger_made(&armed.trigger)),
@@ -473,7 +474,7 @@ impl Store for Memory {
         definition: Definition,
         message_id: MessageId,
         now: Timestamp,
-    ) -> Result<std::result::Result<TriggerId, MissingDestination>> {
+    ) -> Result<std::result::Result<TriggerId, Missing>> {
         Ok(self.change(|kept| kept.fire_unkept(owner, definition, message_id, now)))
     }
 
@@ -526,6 +527,55 @@ impl Store for Memory {
         limit: usize,
     ) -> Result<Option<Ledger>> {
         Ok(self.kept().ledger(owner, id, span, gone_until, limit))
+    }
+
+    async fn create_calendar(
+        &self,
+        owner: UserId,
+        definition: calendars::Definition,
+        now: Timestamp,
+    ) -> Result<CalendarMade> {
+        Ok(self.act(
+            |kept| kept.create_calendar(owner, definition, now),
+            |made, _| match made {
+                CalendarMade::Done(made) => {
+                    Some(Act::calendar(owner, Action::Created, made.id, made.definition.name.clone()))
+                }
+                _ => None,
+            },
+        ))
+    }
+
+    async fn calendar(&self, owner: UserId, id: CalendarId) -> Result<Option<CalendarView>> {
+        Ok(self.kept().calendar_view(owner, id))
+    }
+
+    async fn calendars(&self, owner: UserId) -> Result<Vec<CalendarView>> {
+        Ok(self.kept().calendars_of(owner))
+    }
+
+    async fn calendar_triggers(&self, owner: UserId, id: CalendarId) -> Result<Vec<Armed>> {
+        Ok(self.kept().calendar_triggers(owner, id))
+    }
+
+    async fn edit_calendar(
+        &self,
+        seen: Calendar,
+        definition: calendars::Definition,
+        now: Timestamp,
+    ) -> Result<CalendarEdited> {
+        Ok(self.act(|kept| kept.edit_calendar(&seen, definition, &self.by(), now), |edited, _| edited.act()))
+    }
+
+    async fn delete_calendar(&self, owner: UserId, id: CalendarId) -> Result<Deleted> {
+        let name = self.kept().calendar_view(owner, id).map(|view| view.calendar.definition.name);
+        Ok(self.act(
+            |kept| kept.delete_calendar(owner, id),
+            |deleted, _| {
+                let name = name.filter(|_| *deleted == Deleted::Done)?;
+                Some(Act::calendar(owner, Action::Deleted, id, name))
+            },
+        ))
     }
 
     async fn create_destination(

@@ -13,7 +13,7 @@ use crate::firing::{Firing, Outcome};
 use crate::id::{TriggerId, UserId};
 use crate::revision::{FORMER_KEPT, Revision};
 use crate::store::{
-    ATTENTION_MAX, Attention, Change, DUE_COUNTED_MAX, DueCounts, Edited, MissingDestination, NewTrigger, SkippedView,
+    ATTENTION_MAX, Attention, Change, DUE_COUNTED_MAX, DueCounts, Edited, Missing, NewTrigger, SkippedView,
     TriggerTally,
 };
 use crate::trigger::{Arm, Armed, Edit, OVERDUE_AFTER, Trigger, TriggerHead};
@@ -72,13 +72,9 @@ impl Kept {
         self.triggers.get(&id).filter(|kept| kept.trigger.owner == owner)
     }
 
-    pub(super) fn create_trigger(
-        &mut self,
-        new: NewTrigger,
-        by: Actor,
-        now: Timestamp,
-    ) -> Result<Armed, MissingDestination> {
+    pub(super) fn create_trigger(&mut self, new: NewTrigger, by: Actor, now: Timestamp) -> Result<Armed, Missing> {
         self.has_all(new.owner, &new.definition)?;
+        self.observes_rightly(new.owner, None, &new.definition)?;
         let id = TriggerId(draw(&mut self.last_ids.trigger));
         let trigger = Arc::new(new.as_made(id, now).trigger);
         let kept = KeptTrigger {
@@ -120,7 +116,9 @@ impl Kept {
 
     pub(super) fn edit_trigger(&mut self, edit: Edit, seen: Option<Timestamp>, by: Actor, now: Timestamp) -> Edited {
         let (id, owner, revision) = (edit.trigger.id, edit.trigger.owner, edit.trigger.revision);
-        let missing = self.has_all(owner, &edit.trigger.definition).err();
+        let definition = &edit.trigger.definition;
+        let missing =
+            self.has_all(owner, definition).and_then(|()| self.observes_rightly(owner, Some(id), definition)).err();
         let Some(kept) = self.triggers.get_mut(&id).filter(|kept| kept.trigger.owner == owner) else {
             return Edited::NotFound;
         };

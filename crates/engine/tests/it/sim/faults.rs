@@ -13,6 +13,7 @@ use oncue_domain::agenda::Span;
 use oncue_domain::arrival::{Arrival, Arrived, Contents};
 use oncue_domain::audit::{Account, Asked, Repair, ZoneData};
 use oncue_domain::backlog::{Backlog, Drained, NewBacklog};
+use oncue_domain::calendar::{self, Calendar};
 use oncue_domain::count::HourCount;
 use oncue_domain::delivery::{Claim, Settlement};
 use oncue_domain::destination::alert::Streak;
@@ -21,7 +22,9 @@ use oncue_domain::destination::{self, Destination, DestinationHead, Standing, Wa
 use oncue_domain::event::{Event, Retention};
 use oncue_domain::firing::Firing;
 use oncue_domain::freeze::{Freeze, Freezes, Said};
-use oncue_domain::id::{ApiKeyId, ArrivalId, BacklogId, DestinationId, EventId, MessageId, TriggerId, UserId};
+use oncue_domain::id::{
+    ApiKeyId, ArrivalId, BacklogId, CalendarId, DestinationId, EventId, MessageId, TriggerId, UserId,
+};
 use oncue_domain::idempotency::{Answer, Key, Keyed, Remembered};
 use oncue_domain::node::{NodeView, Work};
 use oncue_domain::overlap::Before;
@@ -32,11 +35,11 @@ use oncue_domain::revision::Revision;
 use oncue_domain::run::Report;
 use oncue_domain::store::memory::Memory;
 use oncue_domain::store::{
-    Attention, BacklogSums, BacklogView, Begun, Call, Committed, Deed, Deleted, DeliveryView, Done, DueCounts, Edited,
-    Error, EventCount, EventFilter, EventLines, EventPage, EventSearch, Expired, Fired, FiredAgain, Inspection, Lapsed,
-    Ledger, Listener, MissingDestination, NewApiKey, NewTrigger, NewUser, OwedCounts, Planned, RecentFirings,
-    Redelivered, Registered, Reported, Result, RunOf, SkippedView, Store, Touched, Undelivered, UndeliveredFilter,
-    UndeliveredPlace,
+    Attention, BacklogSums, BacklogView, Begun, CalendarEdited, CalendarMade, CalendarView, Call, Committed, Deed,
+    Deleted, DeliveryView, Done, DueCounts, Edited, Error, EventCount, EventFilter, EventLines, EventPage, EventSearch,
+    Expired, Fired, FiredAgain, Inspection, Lapsed, Ledger, Listener, Missing, NewApiKey, NewTrigger, NewUser,
+    OwedCounts, Planned, RecentFirings, Redelivered, Registered, Reported, Result, RunOf, SkippedView, Store, Touched,
+    Undelivered, UndeliveredFilter, UndeliveredPlace,
 };
 use oncue_domain::trigger::{Armed, Definition, Edit, Trigger, TriggerHead};
 
@@ -299,6 +302,40 @@ impl Store for Faults {
         self.memory.subscribe(listener);
     }
 
+    async fn create_calendar(
+        &self,
+        owner: UserId,
+        definition: calendar::Definition,
+        now: Timestamp,
+    ) -> Result<CalendarMade> {
+        self.memory.create_calendar(owner, definition, now).await
+    }
+
+    async fn calendar(&self, owner: UserId, id: CalendarId) -> Result<Option<CalendarView>> {
+        self.memory.calendar(owner, id).await
+    }
+
+    async fn calendars(&self, owner: UserId) -> Result<Vec<CalendarView>> {
+        self.memory.calendars(owner).await
+    }
+
+    async fn calendar_triggers(&self, owner: UserId, id: CalendarId) -> Result<Vec<Armed>> {
+        self.memory.calendar_triggers(owner, id).await
+    }
+
+    async fn edit_calendar(
+        &self,
+        seen: Calendar,
+        definition: calendar::Definition,
+        now: Timestamp,
+    ) -> Result<CalendarEdited> {
+        self.memory.edit_calendar(seen, definition, now).await
+    }
+
+    async fn delete_calendar(&self, owner: UserId, id: CalendarId) -> Result<Deleted> {
+        self.memory.delete_calendar(owner, id).await
+    }
+
     async fn create_destination(
         &self,
         owner: UserId,
@@ -481,11 +518,7 @@ impl Store for Faults {
         self.memory.touch_api_key(id, now).await
     }
 
-    async fn create_trigger(
-        &self,
-        trigger: NewTrigger,
-        now: Timestamp,
-    ) -> Result<std::result::Result<Armed, MissingDestination>> {
+    async fn create_trigger(&self, trigger: NewTrigger, now: Timestamp) -> Result<std::result::Result<Armed, Missing>> {
         self.memory.create_trigger(trigger, now).await
     }
 
@@ -548,7 +581,7 @@ impl Store for Faults {
         definition: Definition,
         message_id: MessageId,
         now: Timestamp,
-    ) -> Result<std::result::Result<TriggerId, MissingDestination>> {
+    ) -> Result<std::result::Result<TriggerId, Missing>> {
         self.memory.fire_unkept(owner, definition, message_id, now).await
     }
 

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use oncue_domain::destination::definition::Rate;
 use oncue_domain::event::Event;
 use oncue_domain::id::{EventId, MessageId, TriggerId};
-use oncue_domain::trigger::Definition;
+use oncue_domain::trigger::{Apart, Definition};
 
 use super::redelivery::Wishes;
 
@@ -90,7 +90,9 @@ impl Ledger {
         let spans = self.triggers.entry(id).or_default();
         let mut from = now;
         if let Some(last) = spans.last_mut() {
-            if falls_due_alike(&last.definition, &definition) {
+            if falls_due_alike(&last.definition, &definition)
+                || goes_on_until(&last.definition, &definition) > Some(now)
+            {
                 if last.definition.overlap != definition.overlap {
                     last.overlap_since = now;
                 }
@@ -123,6 +125,18 @@ fn falls_due_alike(one: &Definition, other: &Definition) -> bool {
         && one.enabled == other.enabled
         && one.pause_ends_at() == other.pause_ends_at()
         && one.is_test == other.is_test
+}
+
+/// From when on they name other occurrences, where that is because a calendar holds other dates, and nothing else is different.
+fn goes_on_until(one: &Definition, other: &Definition) -> Option<Timestamp> {
+    let alike = Definition { schedule: one.schedule.clone(), ..other.clone() };
+    let (schedule, changed) = (one.schedule.as_ref()?, other.schedule.as_ref()?);
+    match schedule.apart(changed) {
+        Apart::Nowhere => Some(Timestamp::MAX),
+        Apart::From(first) => Some(first),
+        Apart::Elsewhere => None,
+    }
+    .filter(|_| falls_due_alike(one, &alike))
 }
 
 /// Whether only the end of a running schedule moved.

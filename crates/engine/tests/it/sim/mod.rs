@@ -3,10 +3,11 @@
 //! are called one by one, so that a crash between any two of them is simply not calling the next one. No runtime, no
 //! sleeping, no socket: with such doors every future is ready at once.
 //!
-//! `world` holds the parts together, `workload` decides what happens next, `redelivery` sends again and cancels, `promises` says what
+//! `world` holds the parts together, `workload` decides what happens next, `redelivery` sends again and cancels, `calendars` keeps one, `promises` says what
 //! must hold. A failure prints the seed and how to see it again.
 
 mod auditor;
+mod calendars;
 pub(crate) mod chance;
 mod clock_steps;
 mod faults;

@@ -24,6 +24,7 @@ use oncue_domain::schedule::{FirstFiring, Schedule};
 use oncue_domain::store::{Call, Deleted, Edited, Fired, NewTrigger, Store};
 use oncue_domain::trigger::{Armed, Definition, Kind, MaxFires, Pause, ScheduleDetails, Terms};
 
+use super::calendars::Keeper;
 use super::chance::Chance;
 use super::ledger::Ledger;
 use super::network::LEAVING_HOST;
@@ -58,6 +59,7 @@ pub(super) struct Workload {
     zones: Zones,
     /// Whether the clock may be put back in this run.
     is_clock_wild: bool,
+    keeper: Keeper,
     /// Counts the destinations that were ever made, so that no two have the same host.
     made: u32,
 }
@@ -69,7 +71,8 @@ impl Workload {
         let world = World::new(seed, &mut chance, start);
         let is_clock_wild = chance.once_in(2);
         let ledger = Ledger { latest: start, earliest: start, ..Ledger::default() };
-        Workload { chance, world, ledger, tally: Tally::default(), zones: Zones::bundled(), is_clock_wild, made: 0 }
+        let (keeper, zones) = (Keeper::new(seed, &world, start), Zones::bundled());
+        Workload { chance, world, ledger, tally: Tally::default(), zones, is_clock_wild, keeper, made: 0 }
     }
 
     /// One thing happens.
@@ -97,6 +100,10 @@ impl Workload {
             98 if self.chance.once_in(2) => self.freeze_or_thaw(),
             _ if self.world.is_running() => drop(self.look()),
             _ => self.start(),
+        }
+        if self.keeper.wants_to_edit() {
+            self.see_what_is_new();
+            self.tally.followed += self.keeper.edit(&self.world, &mut self.ledger);
         }
         self.ledger.note_time(self.world.now());
         if !self.is_clock_wild {
@@ -595,6 +602,7 @@ impl Workload {
         Terms {
             bounds: bounds::Bounds::new(starts_at, ends_at).expect("the end is later"),
             excluded: ExcludedDates::new(dates).expect("few dates"),
+            calendars: self.keeper.observed(&self.world),
             gap: self.chance.pick(&[None, Some(Gap::LeftOut)]),
             jitter: self
                 .chance

@@ -91,6 +91,8 @@ pub(super) struct Tally {
     /// How many records tell of a freeze, and how many freezes somebody ended.
     pub(super) frozen: u64,
     pub(super) thawed: u64,
+    /// How many triggers waited for another occurrence once a calendar was edited.
+    pub(super) followed: u64,
     pub(super) crashes: u64,
     pub(super) refused: u64,
     pub(super) lost: u64,
@@ -107,7 +109,7 @@ impl Tally {
         assert!(self.all().into_iter().all(|count| count > 0), "something never happened: {self:?}");
     }
 
-    fn all(&self) -> [u64; 32] {
+    fn all(&self) -> [u64; 33] {
         [
             self.scheduled,
             self.caught_up,
@@ -138,13 +140,14 @@ impl Tally {
             self.cancelled,
             self.frozen,
             self.thawed,
+            self.followed,
             self.crashes,
             self.refused,
             self.lost,
         ]
     }
 
-    fn all_mut(&mut self) -> [&mut u64; 32] {
+    fn all_mut(&mut self) -> [&mut u64; 33] {
         [
             &mut self.scheduled,
             &mut self.caught_up,
@@ -175,6 +178,7 @@ impl Tally {
             &mut self.cancelled,
             &mut self.frozen,
             &mut self.thawed,
+            &mut self.followed,
             &mut self.crashes,
             &mut self.refused,
             &mut self.lost,

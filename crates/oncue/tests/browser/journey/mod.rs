@@ -5,6 +5,7 @@ mod account;
 mod ages;
 mod api_trigger;
 mod backlog;
+mod calendars;
 mod clock_change;
 mod cron;
 mod destinations;

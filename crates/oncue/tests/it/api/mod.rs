@@ -4,6 +4,7 @@ mod any_of;
 mod api_keys;
 mod backlog;
 mod bulk;
+mod calendars;
 mod deliveries;
 mod dry_run;
 mod edits;

@@ -2,7 +2,7 @@
 
 use oncue_domain::destination::{DESTINATIONS_MAX, Destination, Standing, Wanted};
 use oncue_domain::id::{DestinationId, UserId};
-use oncue_domain::store::{Change, Deleted, Edited, Error, MissingDestination, NAMED_MAX, NewTrigger};
+use oncue_domain::store::{Change, Deleted, Edited, Error, Missing, NAMED_MAX, NewTrigger};
 use oncue_domain::trigger::Definition;
 
 use crate::bench::{Bench, Kind, api, destination, every, everywhere, t};
@@ -176,13 +176,13 @@ async fn anothers_destination_looks_like_none() {
             assert_eq!(deleted, Deleted::NotFound);
             let new = NewTrigger { owner: ben, definition: sending_to(&[id]), next_at: None, test_event: None };
             let made = bench.store.create_trigger(new, t(1)).await.expect("an answer");
-            assert_eq!(made, Err(MissingDestination(id)));
+            assert_eq!(made, Err(Missing::Destination(id)));
             let tried = bench.store.fire_unkept(ben, sending_to(&[id]), bench.message(), t(1)).await;
-            assert_eq!(tried.expect("an answer"), Err(MissingDestination(id)));
+            assert_eq!(tried.expect("an answer"), Err(Missing::Destination(id)));
             let his = bench.trigger(ben, api("his")).await;
             let edit = his.edit(sending_to(&[id]), None, t(2));
             let edited = bench.store.edit_trigger(edit, None, t(2)).await.expect("an answer");
-            assert_eq!(edited, Edited::Missing(MissingDestination(id)));
+            assert_eq!(edited, Edited::Missing(Missing::Destination(id)));
             assert_eq!(bench.get(ben, his.id).await.trigger, his);
             bench.store.delete_trigger(ben, his.id, t(3)).await.expect("a deletion");
         }
@@ -250,7 +250,7 @@ async fn a_trigger_never_comes_to_name_a_destination_that_goes_at_that_moment() 
                 tokio::join!(bench.store.create_trigger(new(), t(1)), bench.store.delete_destination(owner, id, t(1)));
             match (made.expect("an answer"), deleted.expect("an answer")) {
                 (Ok(armed), Deleted::InUse { triggers, count: 1 }) => assert_eq!(triggers, [armed.trigger.id]),
-                (Err(missing), Deleted::Done) => assert_eq!(missing, MissingDestination(id)),
+                (Err(missing), Deleted::Done) => assert_eq!(missing, Missing::Destination(id)),
                 other => panic!("one of the two comes first, yet {other:?}"),
             }
         }

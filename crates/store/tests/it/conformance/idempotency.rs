@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use oncue_domain::event::Origin;
 use oncue_domain::id::{EventId, TriggerId, UserId};
 use oncue_domain::idempotency::{ANSWERS_MAX, Answer, KEPT_FOR, Key, Keyed, Outcome, Print, Remembered};
-use oncue_domain::store::{Begun, Call, Deed, Done, Fired, FiredAgain, MissingDestination, NewTrigger};
+use oncue_domain::store::{Begun, Call, Deed, Done, Fired, FiredAgain, Missing, NewTrigger};
 use oncue_domain::trigger::{Definition, FireRefusal};
 
 use super::destination::sending_to;
@@ -116,7 +116,7 @@ async fn what_was_refused_leaves_its_key_free() {
         assert_eq!(none, Done::FiredAgain(FiredAgain::NotFound));
         let missing = oncue_domain::id::DestinationId(999);
         let unmade = once(&bench, owner, under("k", 0, "c"), make(owner, sending_to(&[missing])), t(1)).await;
-        assert_eq!(unmade, Done::Made(Err(MissingDestination(missing))));
+        assert_eq!(unmade, Done::Made(Err(Missing::Destination(missing))));
         assert_eq!(recall(&bench, owner, "k", t(1)).await, []);
         let trigger = bench.get(owner, id).await.trigger;
         bench.store.edit_trigger(trigger.edit(api("api"), None, t(2)), None, t(2)).await.expect("an edit");

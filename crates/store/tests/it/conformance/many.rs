@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use oncue_domain::event::Origin;
 use oncue_domain::id::{DestinationId, TriggerId, UserId};
-use oncue_domain::store::{Call, Change, Edited, Fired, MissingDestination, NewTrigger, Result, TOGETHER_MAX};
+use oncue_domain::store::{Call, Change, Edited, Fired, Missing, NewTrigger, Result, TOGETHER_MAX};
 use oncue_domain::trigger::{Definition, FireRefusal};
 
 use crate::bench::{Bench, api, every, everywhere, t, wherever_it_lasts};
@@ -22,7 +22,7 @@ fn answers<T>(outcomes: Vec<Result<T>>) -> Vec<T> {
     outcomes.into_iter().map(|outcome| outcome.expect("a store that answers")).collect()
 }
 
-async fn make(bench: &Bench, new: Vec<NewTrigger>) -> Vec<std::result::Result<TriggerId, MissingDestination>> {
+async fn make(bench: &Bench, new: Vec<NewTrigger>) -> Vec<std::result::Result<TriggerId, Missing>> {
     answers(bench.store.create_triggers(new, t(3)).await)
 }
 
@@ -70,8 +70,8 @@ async fn one_that_names_a_destination_that_is_not_there_is_refused_alone() {
             new(owner, api("plain")),
         ];
         let made = make(&bench, wanted).await;
-        assert_eq!(made[1], Err(MissingDestination(foreign)));
-        assert_eq!(made[2], Err(MissingDestination(DestinationId(999))));
+        assert_eq!(made[1], Err(Missing::Destination(foreign)));
+        assert_eq!(made[2], Err(Missing::Destination(DestinationId(999))));
         let [first, fourth, fifth] = [made[0], made[3], made[4]].map(|made| made.expect("a trigger"));
         assert_eq!(bench.get(owner, first).await.trigger.definition.destinations, [own]);
         assert_eq!(bench.get(other, fourth).await.trigger.definition.destinations, [foreign]);

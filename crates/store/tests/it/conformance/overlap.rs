@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use oncue_domain::backlog::{Drained, PutOff};
+use oncue_domain::calendar::{self, Calendar, read_dates};
 use oncue_domain::event::{Origin, Retention};
 use oncue_domain::freeze::{Said, pass_over};
 use oncue_domain::id::{EventId, TriggerId, UserId};
@@ -12,8 +13,9 @@ use oncue_domain::plan::{Plan, plan_behind};
 use oncue_domain::redelivery::DeliveryId;
 use oncue_domain::run::{Expectation, Report, Verb};
 use oncue_domain::schedule::every::Period;
-use oncue_domain::store::{Change, Committed, Edited, Planned};
-use oncue_domain::trigger::Definition;
+use oncue_domain::schedule::zone::Zones;
+use oncue_domain::store::{CalendarEdited, CalendarMade, Change, Committed, Edited, Planned};
+use oncue_domain::trigger::{Definition, ScheduleDetails, Terms};
 
 use crate::bench::{Bench, answered, every, everywhere, given_up, t, webhook, wherever_it_lasts};
 
@@ -118,6 +120,46 @@ fn done(turn: Turn, events: usize) -> Option<(Turn, Committed)> {
 
 fn skipped(reason: Reason, first: i64, last: i64, count: u64) -> Skipped {
     Skipped { reason, first: t(first), last: t(last), count }
+}
+
+#[tokio::test]
+async fn an_edit_of_a_calendar_lets_what_waits_wait_and_ends_that_where_it_takes_the_day() {
+    everywhere(async |bench| {
+        let owner = bench.user("a").await;
+        let says = |dates: &[&str]| calendar::Definition {
+            name: "holidays".to_owned(),
+            description: None,
+            dates: read_dates(dates.iter().copied()).expect("dates"),
+        };
+        let edit = async |seen: Calendar, dates: &[&str], second: i64| match bench
+            .store
+            .edit_calendar(seen, says(dates), t(second))
+            .await
+            .expect("an answer")
+        {
+            CalendarEdited::Done { calendar, .. } => calendar,
+            refused => panic!("{refused:?}"),
+        };
+        let made = bench.store.create_calendar(owner, says(&[]), t(0)).await.expect("an answer");
+        let CalendarMade::Done(holidays) = made else { panic!("{made:?}") };
+        let plain = minutely(Overlap::Queue);
+        let pattern = plain.schedule.as_ref().expect("it has one").pattern().clone();
+        let terms = Terms { calendars: vec![Arc::new(holidays.observed())], ..Terms::default() };
+        let schedule = Some(ScheduleDetails::new(pattern, None, terms, Zones::utc()));
+        let id = bench.trigger(owner, Definition { schedule, ..plain }).await.id;
+        let slow = Slow { owner, id };
+        assert_eq!(slow.look(&bench, 60).await, done(Turn::Free, 1));
+        assert_eq!(slow.look(&bench, 120).await, done(Turn::Waits, 0));
+
+        let holidays = edit(holidays, &["2027-03-01"], 130).await;
+        assert!(!slow.is_due(&bench, 1_000).await, "it goes on waiting");
+        assert_eq!(bench.store.next_due().await.expect("an answer"), None);
+        edit(holidays, &["2027-01-01"], 140).await;
+        assert_eq!(bench.store.next_due().await.expect("an answer"), Some(t(86_400)), "there is nothing to wait for");
+        assert_eq!(slow.skipped(&bench).await, [skipped(Reason::Superseded, 120, 120, 1)]);
+        assert!(slow.is_due(&bench, 86_400).await);
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use oncue_domain::event::{Event, Origin};
 use oncue_domain::id::{DestinationId, EventId, TriggerId, UserId};
 use oncue_domain::run::{Expectation, Report, Run, State, Verb};
 use oncue_domain::schedule::every::Period;
-use oncue_domain::store::{Deleted, Edited, FiredAgain, Lapsed, MissingDestination, NewTrigger, Reported};
+use oncue_domain::store::{Deleted, Edited, FiredAgain, Lapsed, Missing, NewTrigger, Reported};
 use oncue_domain::trigger::Definition;
 use serde_json::Value;
 
@@ -298,13 +298,13 @@ async fn a_trigger_is_shown_as_it_was_said_and_tells_only_a_destination_of_its_o
         assert_eq!(shown, expecting(Some(job.tells)));
         let new = NewTrigger { owner: stranger, definition: shown.clone(), next_at: None, test_event: None };
         let missing = bench.store.create_trigger(new.clone(), t(1)).await.expect("an answer");
-        assert_eq!(missing.map(|armed| armed.trigger.id), Err(MissingDestination(job.tells)));
+        assert_eq!(missing.map(|armed| armed.trigger.id), Err(Missing::Destination(job.tells)));
         let made = bench.store.create_triggers(vec![new], t(1)).await;
-        assert_eq!(made, [Ok(Err(MissingDestination(job.tells)))]);
+        assert_eq!(made, [Ok(Err(Missing::Destination(job.tells)))]);
         let armed = bench.get(job.owner, job.trigger).await;
         let nobody = DestinationId(job.tells.0 + 100);
         let edit = armed.edit(expecting(Some(nobody)), t(2));
-        assert_eq!(bench.store.edit_trigger(edit, None, t(2)).await, Ok(Edited::Missing(MissingDestination(nobody))));
+        assert_eq!(bench.store.edit_trigger(edit, None, t(2)).await, Ok(Edited::Missing(Missing::Destination(nobody))));
         let deleted = bench.store.delete_destination(job.owner, job.tells, t(3)).await.expect("an answer");
         assert!(!matches!(deleted, Deleted::Done), "a trigger names it: {deleted:?}");
         // One that its events go to as well is named once.

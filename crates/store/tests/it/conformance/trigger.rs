@@ -74,6 +74,7 @@ async fn a_trigger_comes_back_as_it_was_made() {
         Terms {
             bounds: Bounds::new(Some(t(100)), Some(t(900_000))).expect("a span"),
             excluded: excluded(),
+            calendars: Vec::new(),
             gap: Some(Gap::LeftOut),
             jitter: Some(Jitter::parse("5m").expect("a window")),
             fold: Some(Fold::BothPasses),

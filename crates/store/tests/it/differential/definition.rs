@@ -13,7 +13,7 @@ use oncue_domain::schedule::zone::{Zone, Zones};
 use oncue_domain::schedule::{FirstFiring, Schedule};
 use oncue_domain::trigger::{Definition, Pause, ScheduleDetails, Terms};
 
-use super::{Chance, Known, destination};
+use super::{Chance, Known, calendar, destination};
 use crate::bench::webhook;
 
 /// A definition as this owner might make it now.
@@ -28,7 +28,7 @@ pub(super) fn draw(chance: &mut Chance, known: &Known, owner: UserId) -> Definit
     let until = chance.pick(&[None, Some(30), Some(2_000)]).map(|seconds| now + SignedDuration::from_secs(seconds));
     Definition {
         name: name.map(str::to_owned),
-        schedule: if chance.once_in(3) { None } else { Some(schedule(chance, now)) },
+        schedule: if chance.once_in(3) { None } else { Some(schedule(chance, known, owner)) },
         payload: payload.map(|text| Payload::parse(text).expect("JSON")),
         payload_schema: (name == Some("Grüße ⏰") && url.is_none()).then(schema),
         webhook: url.map(webhook),
@@ -57,7 +57,8 @@ fn any_of(schedules: impl IntoIterator<Item = Schedule>) -> Schedule {
     Schedule::AnyOf(AnyOf::kept(schedules.into_iter().map(|schedule| Member { schedule, timezone: None }).collect()))
 }
 
-fn schedule(chance: &mut Chance, now: Timestamp) -> ScheduleDetails {
+fn schedule(chance: &mut Chance, known: &Known, owner: UserId) -> ScheduleDetails {
+    let now = known.now;
     let zones = Zones::bundled();
     let zone = zones.get(chance.pick(&["UTC", "Europe/Riga", "America/New_York"])).expect("a zone");
     let ahead = SignedDuration::from_secs(i64::try_from(chance.below(4000)).expect("small"));
@@ -81,7 +82,7 @@ fn schedule(chance: &mut Chance, now: Timestamp) -> ScheduleDetails {
             }
         }
     };
-    let timezone = chance.once_in(2).then_some(zone);
+    let timezone = chance.once_in(2).then(|| zone.clone());
     // By when it is said, so that nothing else is drawn otherwise for it.
     let jitter = match now.as_microsecond() / 11 % 4 {
         0 => Some("30s"),
@@ -89,6 +90,7 @@ fn schedule(chance: &mut Chance, now: Timestamp) -> ScheduleDetails {
         _ => None,
     };
     let jitter = jitter.map(|text| Jitter::parse(text).expect("a window"));
-    let details = ScheduleDetails::new(schedule, timezone, Terms { jitter, ..Terms::default() }, Zones::utc());
-    details.with_share(Some(Share::new(1_900_000_000)))
+    let calendars = if let Schedule::Once { .. } = schedule { Vec::new() } else { calendar::some(known, owner) };
+    let terms = Terms { calendars, jitter, ..Terms::default() };
+    ScheduleDetails::new(schedule, timezone, terms, zone).with_share(Some(Share::new(1_900_000_000)))
 }

@@ -5,12 +5,17 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 use oncue_domain::access::Registration;
+use oncue_domain::calendar::Definition;
 use oncue_domain::event::Event;
 use oncue_domain::freeze::Said;
 use oncue_domain::id::{EventId, Ids};
-use oncue_domain::store::{Call, EventFilter, EventPage, Fired, NewApiKey, NewTrigger, NewUser, Registered, Store};
+use oncue_domain::schedule::excluded::ExcludedDates;
+use oncue_domain::store::{
+    CalendarMade, Call, EventFilter, EventPage, Fired, NewApiKey, NewTrigger, NewUser, Registered, Store,
+};
 use oncue_store::copy::{self, Copied};
 
+use super::calendar::Keeping;
 use super::freeze::Freezing;
 use super::operation::Operation;
 use super::side::{Look, Side};
@@ -29,6 +34,7 @@ fn beginning(seed: u64) -> Known {
         users: Vec::new(),
         triggers: Vec::new(),
         destinations: Vec::new(),
+        calendars: Vec::new(),
         read: Vec::new(),
         plans: Vec::new(),
         absences: Vec::new(),
@@ -60,7 +66,14 @@ async fn moved(seed: u64) -> usize {
     let mut known = beginning(seed);
     let mut sqlite = Side::new(Bench::new(Kind::SqliteFile, has_default).await, has_default);
     let mut frost = Chance(seed.rotate_left(29));
+    let mut keepers = Chance(seed.rotate_left(31));
     for step in 0..STEPS {
+        if step % 8 == 2 && !known.users.is_empty() {
+            let owner = keepers.pick(&known.users);
+            let keeping = Operation::Keeping(Keeping::draw(&mut keepers, &known, owner));
+            let outcome = sqlite.apply(&keeping, &known).await;
+            keeping.learn(&mut known, &outcome);
+        }
         let operation = Operation::draw(&mut chance, &mut known, &sqlite).await;
         if let Operation::Move(by) = &operation {
             known.now += *by;
@@ -130,6 +143,11 @@ async fn goes_on(store: &dyn Store, known: &mut Known, last: EventId) {
     let new = NewTrigger { owner: user.id, definition: api("later"), next_at: None, test_event: None };
     let trigger = store.create_trigger(new, now).await.expect("an answer").expect("a trigger").trigger.id;
     assert!(known.triggers.iter().all(|(_, former)| former.0 < trigger.0), "{trigger:?}");
+    let calendar = Definition { name: "later".to_owned(), description: None, dates: ExcludedDates::default() };
+    let CalendarMade::Done(calendar) = store.create_calendar(user.id, calendar, now).await.expect("an answer") else {
+        panic!("nothing stands against a first calendar");
+    };
+    assert!(known.calendars.iter().all(|former| former.id < calendar.id), "{calendar:?}");
     let key = NewApiKey {
         owner: user.id,
         name: "later".to_owned(),

@@ -15,6 +15,7 @@ use oncue_domain::store::{Call, EventFilter, NewApiKey, NewTrigger, NewUser, Pla
 use oncue_domain::trigger::{Arm, Definition, Edit};
 
 use super::again::Again;
+use super::calendar::Keeping;
 use super::freeze::Freezing;
 use super::many::Many;
 use super::once::Once;
@@ -71,6 +72,7 @@ pub(super) enum Operation {
     Once(Once),
     Reporting(Reporting),
     Freezing(Freezing),
+    Keeping(Keeping),
 }
 
 /// What becomes of an attempt.
@@ -129,6 +131,7 @@ impl Operation {
             Operation::Once(once) => once.method(),
             Operation::Reporting(reporting) => reporting.method(),
             Operation::Freezing(freezing) => freezing.method(),
+            Operation::Keeping(keeping) => keeping.method(),
         }
     }
 
@@ -204,6 +207,7 @@ impl Operation {
             Operation::DeleteDestination(_, id) if outcome.did_something => {
                 known.destinations.retain(|(_, kept)| kept != id);
             }
+            Operation::Keeping(keeping) => keeping.learn(&mut known.calendars, outcome),
             Operation::BeginPresence => {
                 known.absences.clone_from(&outcome.absences);
                 known.sign = Some(known.now);

@@ -10,6 +10,7 @@ use oncue_domain::actor::{Actor, Author, Who};
 use oncue_domain::agenda::Span;
 use oncue_domain::arrival::{Arrival, Contents};
 use oncue_domain::audit::{Account, Asked, Inspected};
+use oncue_domain::calendar::Calendar;
 use oncue_domain::delivery::{Claim, State, fail, park};
 use oncue_domain::destination::alert::Streak;
 use oncue_domain::destination::{Destination, Standing, Target, Wanted};
@@ -25,8 +26,8 @@ use oncue_domain::receipt::Receipt;
 use oncue_domain::revision::Revision;
 use oncue_domain::run::Run;
 use oncue_domain::store::{
-    Deleted, DeliveryView, DueCounts, Edited, EventCount, EventFilter, EventPage, EventPlace, Fired, Inspection,
-    Ledger, OwedCounts, Registered, Result, SkippedView, Store, Undelivered, UndeliveredFilter,
+    CalendarView, Deleted, DeliveryView, DueCounts, Edited, EventCount, EventFilter, EventPage, EventPlace, Fired,
+    Inspection, Ledger, OwedCounts, Registered, Result, SkippedView, Store, Undelivered, UndeliveredFilter,
 };
 use oncue_domain::trigger::{Armed, Trigger};
 
@@ -58,7 +59,14 @@ pub(super) struct Outcome {
     pub(super) user: Option<UserId>,
     pub(super) trigger: Option<TriggerId>,
     pub(super) destination: Option<DestinationId>,
+    pub(super) calendar: Option<Calendar>,
     pub(super) absences: Vec<Absence>,
+}
+
+impl Outcome {
+    pub(super) fn with_calendar(self, calendar: Option<Calendar>) -> Outcome {
+        Outcome { calendar, ..self }
+    }
 }
 
 /// Everything that can be observed.
@@ -112,6 +120,8 @@ struct Owned {
     arrivals: Vec<(Arrival, Contents)>,
     /// How many triggers send to each of the destinations.
     uses: Vec<u64>,
+    /// Each with the triggers that name it.
+    calendars: Vec<(CalendarView, Vec<Armed>)>,
 }
 
 #[derive(Debug, PartialEq)]
@@ -292,6 +302,7 @@ impl Side {
                 reporting.clone().run(store, &self.events(reporting.owner).await, now).await
             }
             Operation::Freezing(freezing) => freezing.run(store, now).await,
+            Operation::Keeping(keeping) => keeping.run(store, now).await,
             Operation::Again(again) => again.run(store, &self.events(again.owner).await, now).await,
             Operation::Expire(age, limit) => {
                 told(store.expire(now - age, now, limit).await.map(|expired| expired.events), |gone| *gone > 0)
@@ -427,6 +438,7 @@ impl Side {
             undelivered: self.undelivered(owner, gone_until).await,
             arrivals: Vec::new(),
             uses: Vec::new(),
+            calendars: Vec::new(),
         };
         owned.acts.iter_mut().for_each(|entry| entry.id = 0);
         owned.undelivered.iter_mut().for_each(|one| one.place.event = EventId(0));
@@ -463,6 +475,13 @@ impl Side {
                 assert_eq!(found.0, arrival);
                 owned.arrivals.extend(Some(found).filter(|_| arrival.arrived.at > known.gone_until));
             }
+        }
+        for view in store.calendars(owner).await.expect("a list") {
+            let id = view.calendar.id;
+            assert_eq!(store.calendar(owner, id).await.expect("an answer").as_ref(), Some(&view));
+            let naming = store.calendar_triggers(owner, id).await.expect("a list");
+            assert_eq!(naming.len() as u64, view.used_by);
+            owned.calendars.push((view, naming));
         }
         for armed in &owned.triggers {
             let id = armed.trigger.id;
@@ -553,6 +572,9 @@ impl Seen {
             ("destination_uses", owned(|owned| owned.uses.iter().any(|uses| *uses > 0))),
             ("destination_heads", owned(|owned| !owned.destinations.is_empty())),
             ("destinations_to_send_to", owned(|owned| !owned.destinations.is_empty())),
+            ("calendars", owned(|owned| owned.calendars.len() > 1)),
+            ("calendar", owned(|owned| !owned.calendars.is_empty())),
+            ("calendar_triggers", owned(|owned| owned.calendars.iter().any(|(_, naming)| naming.len() > 1))),
             ("undelivered", owned(|owned| !owned.undelivered.is_empty())),
             ("count_undelivered", owned(|owned| !owned.undelivered.is_empty())),
             ("arrivals", owned(|owned| !owned.arrivals.is_empty())),

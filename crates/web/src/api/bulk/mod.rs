@@ -22,6 +22,7 @@ use utoipa::ToSchema;
 
 use super::dry_run::{Looked, Run};
 use super::trigger::{TriggerInput, define, to_make};
+use super::trigger_calendar::Calendars;
 use super::trigger_destination::missing;
 use crate::app::{App, Shared};
 use crate::auth::{Caller, Firer};
@@ -71,8 +72,9 @@ pub(crate) async fn create(
     let owner = caller.owner();
     let body = BulkBody::read(request, &app, owner).await?;
     let items = body.items()?;
+    let calendars = Calendars::named_in(&app, owner, body.bytes()).await?;
     let read = |item: &Item<'_>, now: Timestamp| {
-        let definition = define(&app, item.fields()?, None, None, now)?;
+        let definition = define((&app, &calendars), item.fields()?, None, None, now)?;
         Ok(to_make(&app, owner, definition, now))
     };
     if let Run::Dry(_) = run {

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use oncue_domain::agenda::Span;
 use oncue_domain::plan::Absence;
 use oncue_domain::schedule::mismatch::Mismatch;
+use oncue_domain::schedule::scope::TakenAway;
 use oncue_domain::store::LedgerFiring;
 use oncue_domain::why::span::{Line, SpanAccount};
 use oncue_domain::why::{Made, NotNamed, Verdict};
@@ -17,7 +18,7 @@ use crate::api::actor::ActorDocument;
 use crate::api::freeze::FreezeDocument;
 use crate::api::pause::PauseDocument;
 use crate::api::time;
-use crate::api::trigger::SkippedDocument;
+use crate::api::trigger::{ObservedDocument, SkippedDocument};
 
 /// What became of something.
 #[derive(Serialize, ToSchema)]
@@ -29,7 +30,7 @@ use crate::api::trigger::SkippedDocument;
     "sentence": "\"0 9 * * MON-FRI\" does not name Sat 28 Nov 2026 09:00 Europe/Riga: the day of the week, Saturday, does not match MON-FRI; its neighbours are Fri 27 Nov 2026 09:00 and Mon 30 Nov 2026 09:00.",
     "clock": null, "advice": ["Let the day of the week (MON-FRI) take Saturday as well."], "event": null, "skipped": null,
     "absence": null, "edit": null, "pause": null, "freeze": null, "unmet": [{"field": "day_of_week", "wanted": "MON-FRI", "shown": "Saturday"}],
-    "before": "2026-11-27T07:00:00Z", "after": "2026-11-30T07:00:00Z", "fires_before": null, "counts": null, "revision": 1,
+    "calendars": [], "before": "2026-11-27T07:00:00Z", "after": "2026-11-30T07:00:00Z", "fires_before": null, "counts": null, "revision": 1,
     "standing_since": "2026-11-23T12:00:00Z", "timezone": "Europe/Riga", "tzdata": "2026e"
 }))]
 pub(super) enum WhyDocument {
@@ -79,6 +80,8 @@ pub(super) struct InstantDocument {
     freeze: Option<FreezeDocument>,
     /// The fields of the cron line, or the parts of the rule, that the wall clock did not meet.
     unmet: Vec<UnmetDocument>,
+    /// The calendars in which its date stands, where it is they that take it away.
+    calendars: Vec<ObservedDocument>,
     /// The occurrence before.
     before: Option<String>,
     /// The occurrence after.
@@ -221,6 +224,10 @@ impl InstantDocument {
             }
             _ => Vec::new(),
         };
+        let holding = match &account.verdict {
+            Verdict::NoOccurrence(NotNamed::TakenAway(TakenAway::InCalendars(_, holding))) => holding.as_slice(),
+            _ => &[],
+        };
         InstantDocument {
             trigger_id: id,
             asked_at: time(account.asked.at),
@@ -238,6 +245,7 @@ impl InstantDocument {
             pause: account.pause.as_ref().map(PauseDocument::of),
             freeze: account.freeze.as_ref().map(FreezeDocument::of),
             unmet,
+            calendars: holding.iter().map(|observed| ObservedDocument::of(observed)).collect(),
             before: account.neighbours.0.map(time),
             after: account.neighbours.1.map(time),
             fires_before: match account.verdict {

@@ -18,7 +18,7 @@ pub(crate) struct FieldError {
 pub(crate) struct FormErrors(pub(crate) Vec<FieldError>);
 
 /// Surface two's path of a field, the form's name for it and its label, in the order of the form.
-const FIELDS: [(&str, &str, &str); 37] = [
+const FIELDS: [(&str, &str, &str); 38] = [
     ("name", "name", "Name"),
     ("api_payload", "payload", "Payload"),
     ("payload_schema", "payload_schema", "Schema of payloads"),
@@ -37,6 +37,7 @@ const FIELDS: [(&str, &str, &str); 37] = [
     ("schedule_details.ends_at", "ends_at", "Counts until"),
     ("schedule_details.excluded_dates", "excluded_dates", "Not on"),
     ("schedule_details.jitter", "jitter", "Spread over"),
+    ("schedule_details.except_calendars", "calendars", "Not on the dates of"),
     ("schedule_details.gap", "gap", "Skipped times"),
     ("schedule_details.fold", "fold", "Repeated times"),
     ("schedule_details.max_fires", "max_fires", "At most so often"),
@@ -61,9 +62,14 @@ const FIELDS: [(&str, &str, &str); 37] = [
 /// The fields that are folded away until somebody needs them.
 const FOLDED: [&str; 12] = super::TermsForm::NAMES;
 
-/// The path of the field; one destination of several has no field of its own.
+/// The path of the field; one destination or calendar of several has no field of its own.
 fn field_of(error: &Invalid) -> &str {
-    if error.field.starts_with("destinations.") { "destinations" } else { &error.field }
+    const CALENDARS: &str = "schedule_details.except_calendars";
+    match error.field.as_str() {
+        field if field.starts_with("destinations.") => "destinations",
+        field if field.starts_with(CALENDARS) => CALENDARS,
+        field => field,
+    }
 }
 
 impl FormErrors {
@@ -86,7 +92,7 @@ impl FormErrors {
 
     /// Whether something is wrong with a field that is folded away.
     pub(crate) fn are_folded(&self) -> bool {
-        self.0.iter().any(|error| FOLDED.contains(&error.field))
+        self.0.iter().any(|error| FOLDED.contains(&error.field) || error.field == "calendars")
     }
 
     /// Whether this is the first wrong field, where the typing should go on.

@@ -49,6 +49,8 @@ pub(crate) struct FormPage {
     presets: [Preset; Preset::ALL.len()],
     /// The destinations that can be chosen.
     destinations: Vec<Choice>,
+    /// The calendars that can be ticked, by number and name.
+    calendars: Vec<(i64, String)>,
     zones: Vec<String>,
     server_zone: String,
     notice: Option<Notice>,
@@ -85,6 +87,7 @@ impl FormPage {
             errors: FormErrors::default(),
             presets: Preset::ALL,
             destinations: Vec::new(),
+            calendars: Vec::new(),
             zones: proposed_zones(app),
             server_zone: app.settings.zone.name().to_owned(),
             notice: None,
@@ -139,6 +142,8 @@ impl FormPage {
     /// The page, under the status that fits.
     pub(crate) async fn show(mut self, app: &App, caller: &Caller) -> Result<Response, Fault> {
         self.destinations = choices(app, caller.owner(), Wanted::All).await?;
+        let calendars = app.store.calendars(caller.owner()).await?.into_iter().map(|view| view.calendar);
+        self.calendars = calendars.map(|calendar| (calendar.id.0, calendar.definition.name)).collect();
         let status = if !self.differences.is_empty() {
             StatusCode::CONFLICT
         } else if !self.errors.0.is_empty() {

@@ -8,6 +8,7 @@ use oncue_domain::trigger::ScheduleDetails;
 use serde_json::{Map, Value};
 
 use super::{is_same_wall, wall};
+use crate::api::trigger_calendar::FIELD;
 
 /// The fields, as they were typed or as they are shown.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub(crate) struct TermsForm {
     /// Dates with spaces, commas or lines between them.
     pub(crate) excluded_dates: String,
     pub(crate) jitter: String,
+    /// The calendars whose boxes are ticked, ascending.
+    pub(crate) calendars: Vec<i64>,
     pub(crate) gap: String,
     pub(crate) fold: String,
     pub(crate) max_fires: String,
@@ -57,11 +60,14 @@ impl TermsForm {
         let shown = |at: Option<Timestamp>| at.map(|at| wall(at, zone)).unwrap_or_default();
         let dates: Vec<String> = terms.excluded.dates().iter().map(ToString::to_string).collect();
         let bounds = terms.misfire.as_ref().and_then(Misfire::bounds);
+        let mut calendars: Vec<i64> = terms.calendars.iter().map(|observed| observed.calendar.0).collect();
+        calendars.sort_unstable();
         TermsForm {
             starts_at: shown(terms.bounds.starts_at()),
             ends_at: shown(terms.bounds.ends_at()),
             excluded_dates: dates.join("\n"),
             jitter: terms.jitter.map(|jitter| jitter.as_str().to_owned()).unwrap_or_default(),
+            calendars,
             gap: terms.gap.map(|gap| gap.word().to_owned()).unwrap_or_default(),
             fold: terms.fold.map(|fold| fold.word().to_owned()).unwrap_or_default(),
             max_fires: details.max_fires().map(|most| most.to_string()).unwrap_or_default(),
@@ -77,8 +83,9 @@ impl TermsForm {
     }
 
     /// Reads them out of a submitted form.
-    pub(super) fn read(take: &mut impl FnMut(&str) -> String) -> TermsForm {
+    pub(super) fn read(calendars: Vec<i64>, take: &mut impl FnMut(&str) -> String) -> TermsForm {
         TermsForm {
+            calendars,
             starts_at: take("starts_at"),
             ends_at: take("ends_at"),
             excluded_dates: take("excluded_dates").replace("\r\n", "\n"),
@@ -161,6 +168,7 @@ impl TermsForm {
         is_same_wall(&one.starts_at, &other.starts_at)
             && is_same_wall(&one.ends_at, &other.ends_at)
             && one.dates() == other.dates()
+            && one.calendars == other.calendars
             && one.misfire() == other.misfire()
             && (one.jitter, one.gap, one.fold, one.max_fires, one.delete_when_done)
                 == (other.jitter, other.gap, other.fold, other.max_fires, other.delete_when_done)
@@ -205,17 +213,22 @@ impl TermsForm {
         if !dates.is_empty() {
             into.insert("excluded_dates".to_owned(), dates.into());
         }
+        if !said.calendars.is_empty() {
+            into.insert(FIELD.to_owned(), said.calendars.into());
+        }
     }
 
     /// What stands here in words, for whoever compares two forms.
     pub(super) fn words(&self, kind: &str) -> String {
         let said = self.of_kind(kind);
         let dates = said.dates().join(", ");
+        let calendars = said.calendars.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         let parts = [
             ("from", said.starts_at.replace('T', " ")),
             ("until", said.ends_at.replace('T', " ")),
             ("not on", dates),
             ("spread over", said.jitter),
+            ("not on the dates of the calendars", calendars),
             ("skipped times", said.gap.replace('_', " ")),
             ("repeated times", said.fold.replace('_', " ")),
             ("at most so often:", said.max_fires),

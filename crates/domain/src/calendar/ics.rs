@@ -1,0 +1,242 @@
+//! Dates out of iCalendar text (RFC 5545), of the sort that calendars of holidays are: events that last whole days. What cannot be said
+//! in dates is refused rather than read in part, because a date that is left out unnoticed is one on which something fires.
+
+use jiff::civil::Date;
+use jiff::{Span, ToSpan};
+
+use super::DATES_MAX;
+use crate::schedule::Invalid;
+use crate::schedule::excluded::ExcludedDates;
+
+/// The longest text that is read.
+pub const BYTES_MAX: usize = 256 * 1024;
+
+/// What is said of an event while its lines are read.
+#[derive(Default)]
+struct Event {
+    summary: Option<String>,
+    start: Option<Date>,
+    end: Option<Date>,
+    days: Option<i64>,
+    is_cancelled: bool,
+}
+
+impl Event {
+    fn refuse<T>(&self, at: usize, what: &str) -> Result<T, Invalid> {
+        let name: String = self.summary.as_deref().unwrap_or("").chars().take(60).collect();
+        let named = if name.is_empty() { "an event".to_owned() } else { format!("the event \"{name}\"") };
+        Err(Invalid(format!("{named} {what} (line {at})")))
+    }
+
+    /// The dates that it lasts: its end is the first day after it, and without one it lasts a day (RFC 5545 §3.6.1).
+    fn dates(&self, at: usize) -> Result<Vec<Date>, Invalid> {
+        if self.is_cancelled {
+            return Ok(Vec::new());
+        }
+        let Some(start) = self.start else { return self.refuse(at, "has no DTSTART") };
+        let end = match (self.end, self.days) {
+            (Some(_), Some(_)) => return self.refuse(at, "has both DTEND and DURATION"),
+            (Some(end), None) => end,
+            (None, days) => match start.checked_add(days.unwrap_or(1).days()) {
+                Ok(end) => end,
+                Err(_) => return self.refuse(at, "lasts too long"),
+            },
+        };
+        if end <= start {
+            return self.refuse(at, "ends before it begins");
+        }
+        let dates: Vec<Date> =
+            start.series(Span::new().days(1)).take_while(|date| *date < end).take(DATES_MAX + 1).collect();
+        if dates.len() > DATES_MAX { self.refuse(at, "lasts too long") } else { Ok(dates) }
+    }
+}
+
+/// Reads the dates of all events that are not cancelled.
+///
+/// # Errors
+/// What is no iCalendar text; an event that begins or ends at a time of day, or that recurs; too many dates. They say which line.
+pub fn read(text: &str) -> Result<ExcludedDates, Invalid> {
+    if text.len() > BYTES_MAX {
+        return Err(Invalid(format!("at most {BYTES_MAX} bytes of iCalendar text are read")));
+    }
+    let mut dates = Vec::new();
+    let mut event: Option<Event> = None;
+    // What lies within what: an alarm within an event has a DURATION of its own.
+    let mut open: Vec<String> = Vec::new();
+    let mut is_calendar = false;
+    for (at, line) in unfolded(text) {
+        let Some((name, parameters, value)) = parts(&line) else {
+            return Err(Invalid(format!("this is not iCalendar text: line {at} has no colon")));
+        };
+        match name.as_str() {
+            "BEGIN" => {
+                open.push(value.to_ascii_uppercase());
+                is_calendar |= open == ["VCALENDAR"];
+                if open == ["VCALENDAR", "VEVENT"] {
+                    event = Some(Event::default());
+                }
+            }
+            "END" => {
+                let closes = open.pop();
+                if closes != Some(value.to_ascii_uppercase()) {
+                    return Err(Invalid(format!("this is not iCalendar text: line {at} ends what did not begin")));
+                }
+                if open == ["VCALENDAR"]
+                    && let Some(event) = event.take()
+                {
+                    dates.extend(event.dates(at)?);
+                    if dates.len() > 2 * DATES_MAX {
+                        dates = ExcludedDates::at_most(DATES_MAX, dates)?.dates().to_vec();
+                    }
+                }
+            }
+            _ => {
+                if let Some(event) = event.as_mut().filter(|_| open.len() == 2) {
+                    property(event, at, &name, &parameters, value)?;
+                }
+            }
+        }
+        if !is_calendar {
+            return Err(Invalid("this is not iCalendar text: it does not begin with BEGIN:VCALENDAR".to_owned()));
+        }
+    }
+    if !is_calendar || !open.is_empty() {
+        return Err(Invalid("this is not iCalendar text: it ends too early".to_owned()));
+    }
+    ExcludedDates::at_most(DATES_MAX, dates)
+}
+
+fn property(event: &mut Event, at: usize, name: &str, parameters: &str, value: &str) -> Result<(), Invalid> {
+    let day = |event: &Event| match plain_date(parameters, value) {
+        Some(date) => Ok(date),
+        None => event.refuse(at, "does not last whole days"),
+    };
+    match name {
+        "SUMMARY" => event.summary = Some(value.to_owned()),
+        "DTSTART" => event.start = Some(day(event)?),
+        "DTEND" => event.end = Some(day(event)?),
+        "DURATION" => match whole_days(value) {
+            Some(days) => event.days = Some(days),
+            None => return event.refuse(at, "does not last whole days"),
+        },
+        "RRULE" | "RDATE" | "EXDATE" | "RECURRENCE-ID" => {
+            return event.refuse(at, "recurs, which is not read: write each day as an event of its own");
+        }
+        "STATUS" => event.is_cancelled = value.eq_ignore_ascii_case("CANCELLED"),
+        _ => {}
+    }
+    Ok(())
+}
+
+/// The lines of content with their numbers; a line that begins with a space or a tab goes on with the one before (RFC 5545 §3.1).
+fn unfolded(text: &str) -> Vec<(usize, String)> {
+    let mut lines: Vec<(usize, String)> = Vec::new();
+    for (at, line) in (1..).zip(text.strip_prefix('\u{feff}').unwrap_or(text).lines()) {
+        match (line.strip_prefix([' ', '\t']), lines.last_mut()) {
+            (Some(rest), Some((_, before))) => before.push_str(rest),
+            _ if line.trim().is_empty() => {}
+            _ => lines.push((at, line.to_owned())),
+        }
+    }
+    lines
+}
+
+/// The name in capitals, the parameters and the value. A colon within quotation marks belongs to a parameter.
+fn parts(line: &str) -> Option<(String, String, &str)> {
+    let mut is_quoted = false;
+    let colon = line.char_indices().find(|(_, c)| {
+        is_quoted ^= *c == '"';
+        *c == ':' && !is_quoted
+    });
+    let (head, value) = (&line[..colon?.0], &line[colon?.0 + 1..]);
+    let (name, parameters) = head.split_once(';').unwrap_or((head, ""));
+    Some((name.to_ascii_uppercase(), parameters.to_ascii_uppercase(), value.trim()))
+}
+
+/// A date without a time, `20261224`; some programs leave `VALUE=DATE` out.
+fn plain_date(parameters: &str, value: &str) -> Option<Date> {
+    let is_other = parameters.split(';').any(|one| one.starts_with("VALUE=") && one != "VALUE=DATE");
+    let is_plain = value.len() == 8 && value.bytes().all(|byte| byte.is_ascii_digit());
+    if is_other || !is_plain {
+        return None;
+    }
+    let number = |from: usize, to: usize| value[from..to].parse::<i16>().ok();
+    let (month, day) = (number(4, 6)?.try_into().ok()?, number(6, 8)?.try_into().ok()?);
+    Date::new(number(0, 4)?, month, day).ok()
+}
+
+/// `P3D` or `P1W`.
+fn whole_days(value: &str) -> Option<i64> {
+    let value = value.trim_start_matches('+').to_ascii_uppercase();
+    let (number, days) = match value.strip_prefix('P')? {
+        weeks if weeks.ends_with('W') => (&weeks[..weeks.len() - 1], 7),
+        days => (days.strip_suffix('D')?, 1),
+    };
+    let is_plain = (1..=5).contains(&number.len()) && number.bytes().all(|byte| byte.is_ascii_digit());
+    number.parse::<i64>().ok().filter(|_| is_plain).map(|number| number * days)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::calendar::write_dates;
+
+    fn calendar(lines: &str) -> String {
+        format!("BEGIN:VCALENDAR\r\nVERSION:2.0\r\n{}\r\nEND:VCALENDAR\r\n", lines.trim().replace('\n', "\r\n"))
+    }
+
+    fn event(lines: &str) -> String {
+        calendar(&format!("BEGIN:VEVENT\nUID:1\nSUMMARY:Fest\n{lines}\nEND:VEVENT"))
+    }
+
+    fn dates(text: &str) -> Vec<String> {
+        write_dates(&read(text).expect("it can be read"))
+    }
+
+    #[test]
+    fn events_of_whole_days_are_dates_and_their_end_is_not_one() {
+        assert_eq!(dates(&event("DTSTART;VALUE=DATE:20261225")), ["2026-12-25"]);
+        assert_eq!(dates(&event("DTSTART:20261225")), ["2026-12-25"], "some leave the type out");
+        let christmas = "DTSTART;VALUE=DATE:20261224\nDTEND;VALUE=DATE:20261227";
+        assert_eq!(dates(&event(christmas)), ["2026-12-24/2026-12-26"]);
+        assert_eq!(dates(&event("DTSTART;VALUE=DATE:20261224\nDURATION:P1W")), ["2026-12-24/2026-12-30"]);
+        assert_eq!(dates(&event("DTSTART;VALUE=DATE:20261224\nSTATUS:CANCELLED")), [] as [&str; 0]);
+        assert_eq!(dates(&calendar("X-WR-CALNAME:empty")), [] as [&str; 0]);
+    }
+
+    #[test]
+    fn lines_are_unfolded_and_what_lies_within_an_event_is_not_its_own() {
+        let folded =
+            "DTSTART;VALUE=DA\n TE:20261225\nX-A;X-B=\"a:b\":c\nBEGIN:VALARM\nDURATION:PT5M\nTRIGGER:-PT1H\nEND:VALARM";
+        assert_eq!(dates(&event(folded)), ["2026-12-25"]);
+        let zone =
+            "BEGIN:VTIMEZONE\nBEGIN:STANDARD\nDTSTART:19701025T030000\nRRULE:FREQ=YEARLY\nEND:STANDARD\nEND:VTIMEZONE";
+        assert_eq!(dates(&calendar(zone)), [] as [&str; 0]);
+        let unix = event("DTSTART;VALUE=DATE:20261225").replace("\r\n", "\n");
+        assert_eq!(dates(&format!("\u{feff}{unix}\n\n")), ["2026-12-25"]);
+    }
+
+    #[test]
+    fn what_cannot_be_said_in_dates_is_refused_and_named() {
+        for (text, words) in [
+            (String::new(), "ends too early"),
+            ("hello".to_owned(), "line 1 has no colon"),
+            ("a:b".to_owned(), "does not begin with BEGIN:VCALENDAR"),
+            ("BEGIN:VCALENDAR".to_owned(), "ends too early"),
+            (calendar("BEGIN:VEVENT\nEND:VTODO"), "line 4 ends what did not begin"),
+            (event("DTSTART:20261225T090000Z"), "the event \"Fest\" does not last whole days (line 6)"),
+            (event("DTSTART;VALUE=DATE:20260230"), "does not last whole days"),
+            (event("DTSTART;VALUE=DATE:20261225\nDURATION:PT8H"), "does not last whole days"),
+            (event("DTSTART;VALUE=DATE:20261225\nRRULE:FREQ=YEARLY"), "recurs"),
+            (event("DTSTART;VALUE=DATE:20261225\nDTEND;VALUE=DATE:20261225"), "ends before it begins"),
+            (event("DTSTART;VALUE=DATE:20261225\nDTEND;VALUE=DATE:20261226\nDURATION:P1D"), "both DTEND and DURATION"),
+            (event("DTSTART;VALUE=DATE:20261225\nDURATION:P99999W"), "lasts too long"),
+            (event("DTSTART;VALUE=DATE:99991231"), "lasts too long"),
+            (event("X:y"), "has no DTSTART"),
+            ("x".repeat(BYTES_MAX + 1), "bytes of iCalendar text"),
+        ] {
+            let error = read(&text).expect_err("it is refused").to_string();
+            assert!(error.contains(words), "{error}");
+        }
+    }
+}

@@ -1,0 +1,395 @@
+//! The pages of calendars: the list, the form that makes one, the page of one with the triggers that name it, and the way to delete it. What a
+//! form says is put into the JSON of the API and read where that is read; what an edit would come to is worked out as a dry run is.
+
+use askama::Template;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use oncue_domain::calendar::{
+    Calendar, DATES_MAX, DESCRIPTION_CHARS_MAX, Definition, NAME_CHARS_MAX, ics, write_dates,
+};
+use oncue_domain::error::Invalid;
+use oncue_domain::id::{CalendarId, UserId};
+use oncue_domain::store::{CalendarView, Deleted};
+use oncue_domain::trigger::Armed;
+use serde_json::json;
+
+use super::frame::{Frame, Place};
+use super::notice::{Done, Notice};
+use super::trigger_form::in_zone;
+use super::trigger_row::label;
+use super::viewer::trigger_zone;
+use super::{PageFault, page, see_other};
+use crate::api::calendar::{Told, Would, calendar_id, edit, load, make, read, would};
+use crate::app::App;
+use crate::auth::{Caller, Visitor};
+use crate::extract::{Form, PathId, Query, parse_form, read_form_body};
+use crate::fault::Fault;
+
+/// The longest form in bytes: as much iCalendar text as is read, escaped.
+const FORM_BYTES_MAX: usize = 3 * ics::BYTES_MAX + 256 * 1024;
+
+/// How many triggers are told one by one.
+const TRIGGERS_SHOWN: usize = 100;
+
+/// How many ranges of dates a list shows.
+const DATES_SHOWN: usize = 6;
+
+/// A calendar in the list.
+struct Line {
+    id: i64,
+    name: String,
+    description: String,
+    dates: String,
+    used_by: u64,
+}
+
+impl Line {
+    fn of(view: &CalendarView) -> Line {
+        let Definition { name, description, dates } = &view.calendar.definition;
+        let written = write_dates(dates);
+        let more = if written.len() > DATES_SHOWN { " …" } else { "" };
+        let shown: Vec<String> = written.iter().take(DATES_SHOWN).map(|text| text.replace('/', " to ")).collect();
+        Line {
+            id: view.calendar.id.0,
+            name: name.clone(),
+            description: description.clone().unwrap_or_default(),
+            dates: format!("{}{more}", shown.join(", ")),
+            used_by: view.used_by,
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "calendars.html")]
+struct ListPage {
+    frame: Frame,
+    notice: Option<Notice>,
+    lines: Vec<Line>,
+}
+
+/// GET /ui/calendars
+pub(super) async fn list(
+    State(app): State<App>,
+    Visitor(caller): Visitor,
+    mut query: Query,
+) -> Result<Response, PageFault> {
+    let views = app.store.calendars(caller.owner()).await?;
+    let list = ListPage {
+        frame: Frame::of(&app, &caller, Place::Triggers),
+        notice: Notice::take(&mut query),
+        lines: views.iter().map(Line::of).collect(),
+    };
+    Ok(page(StatusCode::OK, &list))
+}
+
+/// The fields, as they were typed or as they are shown.
+#[derive(Default)]
+struct Typed {
+    name: String,
+    description: String,
+    /// Dates and ranges with spaces, commas or lines between them.
+    dates: String,
+    ical: String,
+    /// The revision that the form was filled from; empty where one is made.
+    revision: String,
+}
+
+impl Typed {
+    fn of(calendar: &Calendar) -> Typed {
+        let Definition { name, description, dates } = &calendar.definition;
+        Typed {
+            name: name.clone(),
+            description: description.clone().unwrap_or_default(),
+            dates: write_dates(dates).join("\n"),
+            ical: String::new(),
+            revision: calendar.revision.to_string(),
+        }
+    }
+
+    fn read(form: &mut Form) -> Typed {
+        let mut take = |name: &str| form.remove(name).unwrap_or_default().trim().replace("\r\n", "\n");
+        Typed {
+            name: take("name"),
+            description: take("description"),
+            dates: take("dates"),
+            ical: take("ical"),
+            revision: take("revision"),
+        }
+    }
+
+    /// What the form says, checked.
+    fn define(&self) -> Result<Definition, Fault> {
+        let dates: Vec<&str> = self.dates.split([' ', ',', ';', '\t', '\n']).filter(|text| !text.is_empty()).collect();
+        let ical = (!self.ical.is_empty()).then_some(&self.ical);
+        let said = json!({"name": self.name, "description": self.description, "dates": dates, "ical": ical});
+        read(said.to_string().as_bytes())
+    }
+}
+
+/// A trigger that names the calendar.
+struct Namer {
+    id: i64,
+    label: String,
+    next: Option<String>,
+}
+
+impl Namer {
+    fn of(app: &App, armed: &Armed) -> Namer {
+        let definition = &armed.trigger.definition;
+        let zone = trigger_zone(app, definition.schedule.as_ref());
+        Namer {
+            id: armed.trigger.id.0,
+            label: label(definition.name.as_deref().unwrap_or_default(), armed.trigger.id),
+            next: armed.next_at.map(|next| format!("{} {}", in_zone(next, zone), zone.name())),
+        }
+    }
+}
+
+/// What saving would come to for a trigger.
+struct Change {
+    id: i64,
+    label: String,
+    sentence: String,
+}
+
+impl Change {
+    fn of(app: &App, told: &Told) -> Change {
+        let definition = &told.before.trigger.definition;
+        let zone = trigger_zone(app, definition.schedule.as_ref());
+        let count = |number: u64, one: &str, many: &str| match number {
+            0 => None,
+            1 => Some(format!("1 firing {one}")),
+            number => Some(format!("{number} firings {many}")),
+        };
+        let (added, removed) = (&told.dates.added, &told.dates.removed);
+        let first = |few: &oncue_domain::effect::dates::Few| {
+            few.first.first().map(|at| format!(" (first {})", in_zone(*at, zone))).unwrap_or_default()
+        };
+        let mut words = Vec::new();
+        words.extend(count(removed.count, "falls away", "fall away").map(|text| text + &first(removed)));
+        words.extend(count(added.count, "comes", "come").map(|text| text + &first(added)));
+        if told.before.next_at != told.next_after {
+            let next =
+                told.next_after.map_or_else(|| "for nothing".to_owned(), |at| format!("for {}", in_zone(at, zone)));
+            words.push(format!("it then waits {next}"));
+        }
+        let skipped: u64 = told.skipped.iter().map(|skipped| skipped.count).sum();
+        words.extend(count(skipped, "is recorded as skipped", "are recorded as skipped"));
+        Change {
+            id: told.before.trigger.id.0,
+            label: label(definition.name.as_deref().unwrap_or_default(), told.before.trigger.id),
+            sentence: format!("{} ({}).", words.join("; "), zone.name()),
+        }
+    }
+}
+
+/// What saving would come to.
+struct Changes {
+    rows: Vec<Change>,
+    /// How many are not told one by one.
+    left_out: usize,
+    unchanged: usize,
+}
+
+impl Changes {
+    fn of(app: &App, would: &Would) -> Changes {
+        Changes {
+            rows: would.changed.iter().take(TRIGGERS_SHOWN).map(|told| Change::of(app, told)).collect(),
+            left_out: would.changed.len().saturating_sub(TRIGGERS_SHOWN),
+            unchanged: would.unchanged,
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "calendar.html")]
+struct CalendarPage {
+    frame: Frame,
+    notice: Option<Notice>,
+    /// The calendar that is shown, and what it is called; none where one is made.
+    calendar: Option<(i64, String)>,
+    typed: Typed,
+    errors: Vec<Invalid>,
+    /// Whether it was changed since the form was filled from it.
+    is_stale: bool,
+    changes: Option<Changes>,
+    namers: Vec<Namer>,
+    /// How many triggers name it.
+    used_by: usize,
+    name_chars_max: usize,
+    description_chars_max: usize,
+    dates_max: usize,
+}
+
+impl CalendarPage {
+    fn new(app: &App, caller: &Caller, typed: Typed) -> CalendarPage {
+        CalendarPage {
+            frame: Frame::of(app, caller, Place::Triggers),
+            notice: None,
+            calendar: None,
+            typed,
+            errors: Vec::new(),
+            is_stale: false,
+            changes: None,
+            namers: Vec::new(),
+            used_by: 0,
+            name_chars_max: NAME_CHARS_MAX,
+            description_chars_max: DESCRIPTION_CHARS_MAX,
+            dates_max: DATES_MAX,
+        }
+    }
+
+    async fn of(app: &App, caller: &Caller, calendar: &Calendar, typed: Typed) -> Result<CalendarPage, Fault> {
+        let triggers = app.store.calendar_triggers(caller.owner(), calendar.id).await?;
+        Ok(CalendarPage {
+            calendar: Some((calendar.id.0, calendar.definition.name.clone())),
+            namers: triggers.iter().take(TRIGGERS_SHOWN).map(|armed| Namer::of(app, armed)).collect(),
+            used_by: triggers.len(),
+            ..CalendarPage::new(app, caller, typed)
+        })
+    }
+
+    /// What is wrong with one field.
+    fn error(&self, field: &str) -> Option<&str> {
+        self.errors.iter().find(|error| error.field == field).map(|error| error.message.as_str())
+    }
+
+    fn action(&self) -> String {
+        self.calendar.as_ref().map_or_else(|| "/ui/calendars".to_owned(), |(id, _)| format!("/ui/calendars/{id}"))
+    }
+
+    fn show(self) -> Response {
+        let status = match (self.is_stale, self.errors.is_empty()) {
+            (true, _) => StatusCode::CONFLICT,
+            (false, false) => StatusCode::UNPROCESSABLE_ENTITY,
+            (false, true) => StatusCode::OK,
+        };
+        page(status, &self)
+    }
+}
+
+/// GET /ui/calendars/new
+pub(super) async fn new_page(State(app): State<App>, Visitor(caller): Visitor) -> Response {
+    CalendarPage::new(&app, &caller, Typed::default()).show()
+}
+
+/// POST /ui/calendars
+pub(super) async fn create(
+    State(app): State<App>,
+    Visitor(caller): Visitor,
+    request: Request,
+) -> Result<Response, PageFault> {
+    let typed = Typed::read(&mut parse_form(&read_form_body(request, FORM_BYTES_MAX).await?));
+    let made = match typed.define() {
+        Ok(definition) => make(&app, &caller, definition, app.now()).await,
+        Err(fault) => Err(fault),
+    };
+    match made {
+        Ok(calendar) => Ok(see_other(&Notice::of(Done::CalendarMade).at(&format!("/ui/calendars/{}", calendar.id)))),
+        Err(Fault::Invalid(errors)) => Ok(CalendarPage { errors, ..CalendarPage::new(&app, &caller, typed) }.show()),
+        Err(fault) => Err(fault.into()),
+    }
+}
+
+/// GET /ui/calendars/{id}
+pub(super) async fn show(
+    State(app): State<App>,
+    Visitor(caller): Visitor,
+    PathId(id): PathId,
+    mut query: Query,
+) -> Result<Response, PageFault> {
+    let CalendarView { calendar, .. } = load(&app, caller.owner(), calendar_id(&id)?).await?;
+    let typed = Typed::of(&calendar);
+    let notice = Notice::take(&mut query);
+    Ok(CalendarPage { notice, ..CalendarPage::of(&app, &caller, &calendar, typed).await? }.show())
+}
+
+/// POST /ui/calendars/{id}: saves the form, or says what saving it would come to.
+pub(super) async fn change(
+    State(app): State<App>,
+    Visitor(caller): Visitor,
+    PathId(id): PathId,
+    request: Request,
+) -> Result<Response, PageFault> {
+    let id = calendar_id(&id)?;
+    let mut form = parse_form(&read_form_body(request, FORM_BYTES_MAX).await?);
+    let is_asked = form.contains_key("check");
+    let mut typed = Typed::read(&mut form);
+    let CalendarView { calendar, .. } = load(&app, caller.owner(), id).await?;
+    if !typed.revision.is_empty() && typed.revision != calendar.revision.to_string() {
+        typed.revision = calendar.revision.to_string();
+        let again = CalendarPage::of(&app, &caller, &calendar, typed).await?;
+        return Ok(CalendarPage { is_stale: true, ..again }.show());
+    }
+    let done = match typed.define() {
+        Ok(definition) if is_asked => {
+            let would = would(&app, &calendar, &definition, None).await?;
+            let changes = Some(Changes::of(&app, &would));
+            return Ok(CalendarPage { changes, ..CalendarPage::of(&app, &caller, &calendar, typed).await? }.show());
+        }
+        Ok(definition) => edit(&app, &caller, id, &definition).await,
+        Err(fault) => Err(fault),
+    };
+    match done {
+        Ok(_) => Ok(see_other(&Notice::of(Done::CalendarChanged).at(&format!("/ui/calendars/{id}")))),
+        Err(Fault::Invalid(errors)) => {
+            Ok(CalendarPage { errors, ..CalendarPage::of(&app, &caller, &calendar, typed).await? }.show())
+        }
+        Err(fault) => Err(fault.into()),
+    }
+}
+
+#[derive(Template)]
+#[template(path = "calendar_delete.html")]
+struct DeletePage {
+    frame: Frame,
+    id: i64,
+    name: String,
+    namers: Vec<Namer>,
+    used_by: usize,
+    /// Whether that was tried, and refused.
+    was_refused: bool,
+}
+
+impl DeletePage {
+    async fn new(app: &App, caller: &Caller, id: CalendarId) -> Result<DeletePage, Fault> {
+        let owner: UserId = caller.owner();
+        let CalendarView { calendar, .. } = load(app, owner, id).await?;
+        let triggers = app.store.calendar_triggers(owner, id).await?;
+        Ok(DeletePage {
+            frame: Frame::of(app, caller, Place::Triggers),
+            id: id.0,
+            name: calendar.definition.name,
+            namers: triggers.iter().take(TRIGGERS_SHOWN).map(|armed| Namer::of(app, armed)).collect(),
+            used_by: triggers.len(),
+            was_refused: false,
+        })
+    }
+}
+
+/// GET /ui/calendars/{id}/delete
+pub(super) async fn delete_page(
+    State(app): State<App>,
+    Visitor(caller): Visitor,
+    PathId(id): PathId,
+) -> Result<Response, PageFault> {
+    Ok(page(StatusCode::OK, &DeletePage::new(&app, &caller, calendar_id(&id)?).await?))
+}
+
+/// POST /ui/calendars/{id}/delete
+pub(super) async fn delete(
+    State(app): State<App>,
+    Visitor(caller): Visitor,
+    PathId(id): PathId,
+) -> Result<Response, PageFault> {
+    let id = calendar_id(&id)?;
+    match app.acting(&caller).delete_calendar(caller.owner(), id).await? {
+        Deleted::Done => Ok(see_other(&Notice::of(Done::CalendarDeleted).at("/ui/calendars"))),
+        Deleted::NotFound => Err(Fault::not_found("Calendar").into()),
+        Deleted::InUse { .. } => {
+            let again = DeletePage { was_refused: true, ..DeletePage::new(&app, &caller, id).await? };
+            Ok(page(StatusCode::CONFLICT, &again))
+        }
+    }
+}
