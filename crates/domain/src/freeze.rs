@@ -120,9 +120,8 @@ fn latest_end<'a>(freezes: impl Iterator<Item = &'a Freeze>) -> Option<Option<Ti
 pub fn seen_through(head: TriggerHead, freezes: &[Freeze], now: Timestamp) -> TriggerHead {
     let Some(until) = frozen_until(freezes, now) else { return head };
     let first_after = |end: Timestamp| {
-        let schedule = head.schedule.as_ref()?;
-        let next = schedule.next_after(schedule.due_by(just_before(end)))?;
-        head.lives_at(next).then(|| schedule.due_at(next))
+        let due = head.schedule.as_ref()?.next_due_after(just_before(end))?;
+        head.lives_at(head.named_for(due)).then_some(due)
     };
     let next_at = match (head.next_at, until) {
         (Some(next), Some(end)) if next < end => first_after(end),

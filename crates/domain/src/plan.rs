@@ -15,7 +15,7 @@ use crate::freeze::Frozen;
 use crate::misfire::{Bounds, Misfire};
 use crate::occurrence::{Reason, Skipped};
 use crate::overlap::{Before, Overlap, Turn};
-use crate::trigger::{Armed, Definition, ScheduleDetails, Trigger, just_before};
+use crate::trigger::{Armed, Definition, ScheduleDetails, Trigger, just_after, just_before};
 
 /// An occurrence later than this is not fired any more.
 pub const LATE_AT_MOST: SignedDuration = SignedDuration::from_hours(24);
@@ -193,7 +193,7 @@ fn plan_after(
     plan.next_at = waits.filter(|waits| may_fire && definition.lives_at(waits.named)).map(|waits| waits.due);
     if leaves && plan.next_at.is_none() {
         // It stays due, so that whoever looks next deletes it, even where this process ends before it could.
-        plan.next_at = Some(last.checked_add(SignedDuration::from_micros(1)).unwrap_or(last));
+        plan.next_at = Some(just_after(last));
     }
     plan
 }
@@ -207,14 +207,13 @@ pub fn first_to_fire(
     is_behind: bool,
     now: Timestamp,
 ) -> Option<Timestamp> {
-    let after_now = || Some(schedule.due_at(schedule.next_after(schedule.due_by(now))?));
     match overlap {
-        Overlap::Skip if is_behind && next_at <= now => after_now(),
+        Overlap::Skip if is_behind && next_at <= now => schedule.next_due_after(now),
         Overlap::Queue if is_behind && next_at <= now => {
             let named = schedule.named_for(next_at);
             let until = schedule.due_by(now).min(just_before(expires_at.unwrap_or(Timestamp::MAX)));
             let latest = Waits::latest_in(schedule, just_before(named), until).map_or(next_at, |latest| latest.due);
-            if is_too_late(latest, now) { after_now() } else { Some(latest) }
+            if is_too_late(latest, now) { schedule.next_due_after(now) } else { Some(latest) }
         }
         Overlap::Allow | Overlap::Skip | Overlap::Queue => Some(next_at),
     }

@@ -133,10 +133,7 @@ impl TriggerHead {
     /// When it will fire if nothing changes, the earliest first, each occurrence by when it falls due. What is overdue
     /// fires once, together with whatever fell due since.
     pub fn firings_to_come(&self, now: Timestamp) -> impl Iterator<Item = Timestamp> {
-        let following = move |due: &Timestamp| {
-            let schedule = self.schedule.as_ref()?;
-            Some(schedule.due_at(schedule.next_after(schedule.due_by((*due).max(now)))?))
-        };
+        let following = move |due: &Timestamp| self.schedule.as_ref()?.next_due_after((*due).max(now));
         let left = self.left().map_or(usize::MAX, |left| usize::try_from(left).unwrap_or(usize::MAX));
         let lives = |due: &Timestamp| self.lives_at(self.named_for(*due));
         std::iter::successors(self.first_to_fire(now), following).take_while(lives).take(left)
@@ -674,7 +671,12 @@ impl Trigger {
 
 /// The last instant before `instant` that a store can tell from it.
 pub fn just_before(instant: Timestamp) -> Timestamp {
-    instant.checked_sub(jiff::SignedDuration::from_micros(1)).unwrap_or(Timestamp::MIN)
+    instant.checked_sub(SignedDuration::from_micros(1)).unwrap_or(Timestamp::MIN)
+}
+
+/// The first instant after `instant` that a store can tell from it.
+pub fn just_after(instant: Timestamp) -> Timestamp {
+    instant.checked_add(SignedDuration::from_micros(1)).unwrap_or(Timestamp::MAX)
 }
 
 #[cfg(test)]

@@ -131,7 +131,7 @@ fn walk(slots: &mut [Slot], seconds: &mut Vec<i64>, trigger: &Waiting, first: Ti
             slot.count += 1;
         }
         seconds.push(at.as_second());
-        due = trigger.next_due_after(this).filter(|next| trigger.lives_at(*next));
+        due = trigger.schedule.next_due_after(this).filter(|next| trigger.lives_at(*next));
     }
 }
 

@@ -17,7 +17,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::id::TriggerId;
 use crate::plan::LATE_AT_MOST;
-use crate::trigger::{ScheduleDetails, TriggerHead, just_before};
+use crate::trigger::{ScheduleDetails, TriggerHead, just_after, just_before};
 
 /// The longest span that is looked at; what is asked beyond it is left out.
 pub const SPAN_MAX: SignedDuration = SignedDuration::from_hours(32 * 24);
@@ -57,7 +57,6 @@ impl<'a> Waiting<'a> {
             !head.is_paused_at(named) && !head.is_test && head.lives_at(named)
         };
         let next_at = head.first_to_fire(now).filter(fires_at)?;
-        let just_after = |instant: Timestamp| instant.checked_add(SignedDuration::from_micros(1)).unwrap_or(instant);
         // An occurrence that is named before the expiry fires, even where it falls due after it.
         let last_named = |end: Timestamp| match schedule.pending_at(just_before(end)) {
             Some(named) => end.max(just_after(schedule.due_at(named))),
@@ -85,19 +84,14 @@ impl<'a> Waiting<'a> {
     pub(crate) fn first_from(&self, from: Timestamp, now: Timestamp) -> Option<Timestamp> {
         let oldest = now.checked_sub(LATE_AT_MOST).unwrap_or(Timestamp::MIN);
         let oldest = if from <= now { oldest } else { from };
-        let first = if self.next_at < oldest { self.next_due_after(just_before(oldest))? } else { self.next_at };
+        let first =
+            if self.next_at < oldest { self.schedule.next_due_after(just_before(oldest))? } else { self.next_at };
         self.lives_at(first).then_some(first)
     }
 
     /// The first occurrence after `due` that does not fire together with it.
     fn following(&self, due: Timestamp, now: Timestamp) -> Option<Timestamp> {
-        self.next_due_after(due.max(now)).filter(|next| self.lives_at(*next))
-    }
-
-    /// When the first occurrence falls due after `instant`.
-    pub(crate) fn next_due_after(&self, instant: Timestamp) -> Option<Timestamp> {
-        let named = self.schedule.next_after(self.schedule.due_by(instant))?;
-        Some(self.schedule.due_at(named))
+        self.schedule.next_due_after(due.max(now)).filter(|next| self.lives_at(*next))
     }
 
     /// How many occurrences are looked at to count those from `first` on that lie before `until`.
@@ -298,8 +292,7 @@ fn merge(waiting: &[Waiting], question: Question, is_left_out: &[bool]) -> (Vec<
     for (which, trigger) in waiting.iter().enumerate().filter(|(which, _)| !is_left_out[*which]) {
         let from = after.map_or(span.from, |place| {
             // At the instant of the place itself, only those behind it in the order are still to come.
-            let next = place.at.checked_add(SignedDuration::from_micros(1)).unwrap_or(Timestamp::MAX);
-            span.from.max(if trigger.id > place.id { place.at } else { next })
+            span.from.max(if trigger.id > place.id { place.at } else { just_after(place.at) })
         });
         if let Some(due) = trigger.first_from(from, now) {
             ahead.push(in_order(which, due));

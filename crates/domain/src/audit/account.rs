@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{Defect, Finding, Inspected, walk};
 use crate::agenda::Span;
 use crate::id::{TriggerId, UserId};
-use crate::trigger::just_before;
+use crate::trigger::{just_after, just_before};
 
 /// How many firings, and how many records, of one trigger are read at once.
 pub const ACCOUNT_MAX: usize = 4_096;
@@ -108,7 +108,7 @@ impl Inspected {
         // What a pause held back is on record only once something has fired after it.
         let told_from = self.told_from(gone_until.checked_add(GOING).unwrap_or(Timestamp::MAX));
         let told_from = definition.runs_after(told_from)?;
-        let from = span.from.max(told_from.checked_add(SignedDuration::from_micros(1)).unwrap_or(Timestamp::MAX));
+        let from = span.from.max(just_after(told_from));
         let waits_for = self.cursor.map(|cursor| definition.named_for(cursor.next_at));
         let ends = [Some(span.until), waits_for, definition.expires_at];
         let until = ends.into_iter().flatten().min()?;

@@ -197,7 +197,7 @@ impl Ledger {
         let mut firings = Vec::new();
         while let Some(this) = due.filter(|due| *due < span.until) {
             firings.push(this.max(now));
-            due = group.trigger.next_due_after(this).filter(|next| group.trigger.lives_at(*next));
+            due = group.trigger.schedule.next_due_after(this).filter(|next| group.trigger.lives_at(*next));
         }
         for place in places {
             let account = &mut self.accounts[*place];

@@ -423,6 +423,11 @@ impl ScheduleDetails {
         self.pending_at(instant).map_or(instant, just_before)
     }
 
+    /// When the first occurrence falls due after `instant`, whenever that was named; `None` when there is none.
+    pub fn next_due_after(&self, instant: Timestamp) -> Option<Timestamp> {
+        Some(self.due_at(self.next_after(self.due_by(instant))?))
+    }
+
     /// How many occurrences fall due in `(after, until]`.
     pub fn count_due_in(&self, after: Timestamp, until: Timestamp) -> u64 {
         let (after, until) = (self.due_by(after), self.due_by(until));
@@ -933,6 +938,8 @@ mod tests {
                 assert_eq!(details.named_for(due), named);
                 assert_eq!(details.pending_at(just_before(due)), (named < due).then_some(named));
                 assert_eq!((details.due_by(due), details.due_by(just_before(next))), (due, just_before(next)));
+                assert_eq!(details.next_due_after(just_before(due)), Some(due));
+                assert_eq!(details.next_due_after(due), Some(details.due_at(next)));
                 assert_eq!(details.count_due_in(start, due), number);
                 fallen = named;
             }
