@@ -85,7 +85,9 @@ impl Sample {
     /// The event that this trigger will make: on time at its next occurrence, else by a call or a test now.
     pub fn of_trigger(trigger: &Trigger, message_id: MessageId, now: Timestamp) -> Sample {
         let definition = &trigger.definition;
-        let next = definition.schedule.as_ref().and_then(|details| details.next_after(now));
+        // What has its time behind it and is not due yet is still to come, where it is the trigger's own.
+        let since = |details: &ScheduleDetails| details.due_by(now).max(trigger.standing_since);
+        let next = definition.schedule.as_ref().and_then(|details| details.next_after(since(details)));
         let origin = match (definition.kind(), next) {
             (trigger::Kind::Api, _) => Origin::Api,
             (trigger::Kind::Scheduled, Some(_)) => Origin::Schedule,

@@ -4,7 +4,8 @@ use super::*;
 use crate::id::Ids;
 use crate::message::tests::{at, event, source};
 use crate::schedule::Schedule;
-use crate::trigger::Definition as TriggerDefinition;
+use crate::schedule::jitter::{Jitter, Share};
+use crate::trigger::{Definition as TriggerDefinition, Terms};
 
 const NOW: &str = "2027-02-15T08:30:07Z";
 
@@ -192,6 +193,17 @@ fn a_sample_of_a_trigger_stands_at_its_next_occurrence() {
     assert_eq!((event.name.as_str(), event.payload.as_str()), ("nightly", "[1]"));
     let event = sampled(TriggerDefinition { schedule: schedule(at("2020-01-01T00:00:00Z")), ..definition.clone() });
     assert_eq!((event.origin, event.scheduled_at, event.fired_at), (Origin::Test, None, at(NOW)), "it is over");
+    let terms = Terms { jitter: Some(Jitter::parse("1h").expect("a window")), ..Terms::default() };
+    let spread = |named| {
+        let details = ScheduleDetails::new(Schedule::Once { at: at(named) }, None, terms.clone(), Zones::utc());
+        TriggerDefinition { schedule: Some(details.with_share(Some(Share::new(1 << 31)))), ..definition.clone() }
+    };
+    let named = "2027-02-15T08:15:00Z";
+    let pending = Trigger { standing_since: at("2027-02-15T08:00:00Z"), ..trigger(spread(named)) };
+    let event = Sample::of_trigger(&pending, ids.message(at(NOW)), at(NOW)).event;
+    let due = at("2027-02-15T08:45:00Z");
+    assert_eq!((event.scheduled_at, event.due_at, event.fired_at), (Some(at(named)), Some(due), due), "it is to come");
+    assert_eq!(sampled(spread(named)).scheduled_at, None, "it was named before the trigger said so");
     let event = sampled(TriggerDefinition { schedule: None, name: None, payload: None, ..definition });
     assert_eq!((event.origin, event.name.as_str(), event.payload.as_str()), (Origin::Api, "", "{}"));
 }
