@@ -77,8 +77,7 @@ impl FormPage {
                 form.kind = "api".to_owned();
             }
         }
-        let before = armed.map(|armed| &armed.trigger.definition);
-        let preview = Preview::of(app, &form, before, frame.zone(), now);
+        let preview = Preview::of(app, &form, armed, frame.zone(), now);
         let called = |definition: &Definition| definition.name.clone().unwrap_or_default();
         FormPage {
             trigger: armed.map(|Armed { trigger, .. }| (trigger.id.0, label(&called(&trigger.definition), trigger.id))),

@@ -6,7 +6,7 @@ use askama::Template;
 use jiff::Timestamp;
 use oncue_domain::schedule::Schedule;
 use oncue_domain::schedule::zone::{Zone, Zones};
-use oncue_domain::trigger::{Definition, Kind, ScheduleDetails};
+use oncue_domain::trigger::{Armed, Definition, Kind, ScheduleDetails};
 
 use super::errors::{FieldError, FormErrors};
 use super::{TriggerForm, wall};
@@ -67,11 +67,11 @@ impl Note {
 }
 
 impl Preview {
-    /// What `form` would do to a trigger that is `before` so far, for somebody who looks from `viewer`.
+    /// What `form` would do to a trigger that stands as `before` so far, for somebody who looks from `viewer`.
     pub(crate) fn of(
         app: &Shared,
         form: &TriggerForm,
-        before: Option<&Definition>,
+        before: Option<&Armed>,
         viewer: &Zone,
         now: Timestamp,
     ) -> Preview {
@@ -87,7 +87,7 @@ impl Preview {
             format: String::new(),
             ..form.clone()
         };
-        let definition = match timing.define(app, before, now) {
+        let definition = match timing.define(app, before.map(|armed| &armed.trigger.definition), now) {
             Ok(definition) => definition,
             Err(Fault::Invalid(errors)) => {
                 return Preview { problems: FormErrors::of(errors).0, pasted, ..Preview::default() };
@@ -95,30 +95,23 @@ impl Preview {
             Err(_) => return Preview { pasted, ..Preview::default() },
         };
         let zone = trigger_zone(app, definition.schedule.as_ref());
-        // What its schedule, left alone, has named already and is not due yet is still to come.
-        let stays = before.and_then(|before| before.schedule.as_ref());
-        let stays = stays.filter(|schedule| definition.schedule.as_ref() == Some(*schedule));
-        let since = stays.map_or(now, |schedule| schedule.due_by(now));
-        Preview { pasted, ..Preview::of_definition(form, &definition, zone, viewer, (since, now)) }
+        Preview { pasted, ..Preview::of_definition(form, &definition, before, (zone, viewer), now) }
     }
 
     fn of_definition(
         form: &TriggerForm,
         definition: &Definition,
-        zone: &Zone,
-        viewer: &Zone,
-        (since, now): (Timestamp, Timestamp),
+        before: Option<&Armed>,
+        (zone, viewer): (&Zone, &Zone),
+        now: Timestamp,
     ) -> Preview {
         if definition.kind() == Kind::Api {
             return Preview { is_api: true, ..Preview::default() };
         }
         let Some(details) = &definition.schedule else { return Preview::default() };
-        // Paused or only tried out, it still has to be clear when it would fire.
-        let running = Definition { is_test: false, ..definition.clone().switched(true) };
-        let following = |last: &Timestamp| running.next_after(*last);
-        let most = details.max_fires().and_then(|most| usize::try_from(most).ok()).unwrap_or(usize::MAX);
-        let firings: Vec<Timestamp> =
-            std::iter::successors(running.next_after(since), following).take(FIRINGS_SHOWN.min(most)).collect();
+        let left = left(definition, before);
+        let most = left.and_then(|left| usize::try_from(left).ok()).unwrap_or(usize::MAX).min(FIRINGS_SHOWN);
+        let firings: Vec<Timestamp> = firings(definition, details, before, now).take(most).collect();
         let zones = columns(zone, viewer);
         let rows = firings.iter().map(|firing| Row {
             moment: Moment::new(*firing, now, zone),
@@ -130,7 +123,7 @@ impl Preview {
             next: firings.first().map(|next| Moment::new(*next, now, zone)),
             columns: zones.iter().map(|zone| zone.name().to_owned()).collect(),
             rows: rows.collect(),
-            notes: notes(form, definition, zone, &firings, now),
+            notes: notes(form, definition, zone, (&firings, left), now),
             ..Preview::default()
         }
     }
@@ -143,6 +136,32 @@ impl Preview {
             (None, _) => self.problems.first().map(|problem| problem.message.clone()).unwrap_or_default(),
         }
     }
+}
+
+/// When it would fire, where the trigger stands as `before` so far: what an edit makes of that is decided where edits are. Paused or only
+/// tried out, it still has to be clear when it would.
+fn firings<'a>(
+    definition: &Definition,
+    details: &'a ScheduleDetails,
+    before: Option<&Armed>,
+    now: Timestamp,
+) -> impl Iterator<Item = Timestamp> + use<'a> {
+    let running = Definition { is_test: false, ..definition.clone().switched(true) };
+    let expiry = running.expires_at;
+    let next_at = match before {
+        Some(armed) => armed.as_edited(&armed.edit(running, now)).next_at,
+        None => running.next_after(now),
+    };
+    // What is due already fires at once or waits: that is told elsewhere.
+    let first = next_at.and_then(|due| if due > now { Some(due) } else { details.next_due_after(now) });
+    let lives = move |due: &Timestamp| expiry.is_none_or(|end| details.named_for(*due) < end);
+    std::iter::successors(first, |due| details.next_due_after(*due)).take_while(lives)
+}
+
+/// How often it may still fire, where that is limited: what has fired under a limit counts on under another.
+fn left(definition: &Definition, before: Option<&Armed>) -> Option<u64> {
+    let counted = before.filter(|armed| armed.trigger.definition.is_limited());
+    definition.left(counted.map_or(0, |armed| armed.fired))
 }
 
 /// A single instant is said in the zone that it was typed in; the rest names no instants.
@@ -178,7 +197,13 @@ fn halves(text: &str) -> (String, String) {
     (text[..middle].to_owned(), text[middle..].trim_start().to_owned())
 }
 
-fn notes(form: &TriggerForm, definition: &Definition, zone: &Zone, firings: &[Timestamp], now: Timestamp) -> Vec<Note> {
+fn notes(
+    form: &TriggerForm,
+    definition: &Definition,
+    zone: &Zone,
+    (firings, left): (&[Timestamp], Option<u64>),
+    now: Timestamp,
+) -> Vec<Note> {
     let mut notes = Vec::new();
     let Some(details) = &definition.schedule else { return notes };
     if definition.is_test {
@@ -199,17 +224,23 @@ fn notes(form: &TriggerForm, definition: &Definition, zone: &Zone, firings: &[Ti
         let text = "Each comes later than shown, always by the same: how much of the window that is will be drawn when it is saved.";
         notes.push(Note::hint(text));
     }
-    notes.extend(end_of(definition, details, firings.len(), now));
+    notes.extend(end_of(definition, details, (firings.len(), left), now));
     let change = details.next_clock_change(zone, now).filter(|change| definition.lives_at(change.at));
     notes.extend(change.map(|change| Note::hint(change.sentence())));
     notes
 }
 
 /// Why it fires no more often than is shown.
-fn end_of(definition: &Definition, details: &ScheduleDetails, firings: usize, now: Timestamp) -> Option<Note> {
+fn end_of(
+    definition: &Definition,
+    details: &ScheduleDetails,
+    (firings, left): (usize, Option<u64>),
+    now: Timestamp,
+) -> Option<Note> {
     let ends_first = details.ends_at().filter(|end| definition.expires_at.is_none_or(|expiry| *end <= expiry));
     let is_once = matches!(details.pattern(), Schedule::Once { .. });
     Some(match (firings, definition.expires_at) {
+        (0, _) if left == Some(0) => Note::warning("It has fired as often as it may."),
         (0, Some(_)) if is_once || details.next_after(now).is_some() => {
             Note::warning("It expires before it would fire.")
         }
@@ -220,7 +251,7 @@ fn end_of(definition: &Definition, details: &ScheduleDetails, firings: usize, no
         }
         (0, _) => Note::warning("It has no firing left before the year 2200."),
         (FIRINGS_SHOWN.., _) => return None,
-        _ if details.max_fires() == Some(firings as u64) => Note::hint("Then it has fired as often as it may."),
+        _ if left == Some(firings as u64) => Note::hint("Then it has fired as often as it may."),
         _ if ends_first.is_some() => Note::hint("Then it ends."),
         (_, Some(_)) if !is_once => Note::hint("Then it expires."),
         _ => return None,

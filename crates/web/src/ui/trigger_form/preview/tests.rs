@@ -1,6 +1,7 @@
 //! What a preview says, against the instants that the schedule really names.
 
 use askama::Template;
+use oncue_domain::id::{TriggerId, UserId};
 use oncue_domain::schedule::bounds::Bounds;
 use oncue_domain::schedule::cron::CronExpression;
 use oncue_domain::schedule::every::Period;
@@ -8,7 +9,7 @@ use oncue_domain::schedule::excluded::ExcludedDates;
 use oncue_domain::schedule::jitter::{Jitter, Share};
 use oncue_domain::schedule::zone::Zones;
 use oncue_domain::schedule::{FirstFiring, Schedule};
-use oncue_domain::trigger::{ScheduleDetails, Terms};
+use oncue_domain::trigger::{MaxFires, ScheduleDetails, Terms, Trigger};
 
 use super::*;
 
@@ -43,7 +44,7 @@ fn cron(text: &str, zone: &Zone) -> Definition {
 }
 
 fn preview(definition: &Definition, zone: &Zone, viewer: &Zone, now: &str) -> Preview {
-    Preview::of_definition(&TriggerForm::of(definition, zone), definition, zone, viewer, (at(now), at(now)))
+    Preview::of_definition(&TriggerForm::of(definition, zone), definition, None, (zone, viewer), at(now))
 }
 
 fn texts(preview: &Preview) -> Vec<&str> {
@@ -105,6 +106,53 @@ fn what_is_spread_is_shown_when_it_falls_due_as_soon_as_that_is_drawn() {
     assert_eq!(texts(&drawn), Vec::<&str>::new());
 }
 
+/// What an edit would do between an occurrence's nominal time and when it falls due, and what is said of it.
+#[test]
+fn what_has_its_time_behind_it_and_is_not_due_yet_is_shown_where_it_still_fires() {
+    let utc = Zones::utc();
+    let now = at("2026-11-20T09:10:00Z");
+    let said = |pattern: Schedule, window: Option<&str>, max_fires: Option<u64>| {
+        let jitter = window.map(|window| Jitter::parse(window).expect("a window"));
+        let terms = Terms { jitter, max_fires: max_fires.and_then(MaxFires::new), ..Terms::default() };
+        let details = ScheduleDetails::new(pattern.clone(), Some(utc.clone()), terms, utc.clone());
+        let schedule = Some(details.with_share(Some(Share::new(1 << 31))));
+        Definition { schedule, ..definition(pattern, &utc) }
+    };
+    let armed = |definition: &Definition, since: &str, fired: u64| {
+        let (id, owner, made) = (TriggerId(7), UserId(1), at(since));
+        let next_at = definition.next_after(made);
+        let definition = definition.clone();
+        let trigger = Trigger { id, owner, revision: 1, definition, created_at: made, standing_since: made };
+        Armed { trigger, next_at, fired }
+    };
+    let seen = |definition: &Definition, before: &Armed| {
+        let form = TriggerForm::of(definition, &utc);
+        Preview::of_definition(&form, definition, Some(before), (&utc, &utc), now)
+    };
+    let first = |definition: &Definition, before: &Armed| walls(&seen(definition, before).rows[0]).concat();
+    let nine = || cron("0 9 * * *", &utc).schedule.expect("it has one").pattern().clone();
+    let (spread, wider) = (said(nine(), Some("40m"), None), said(nine(), Some("1h"), None));
+    let long = armed(&spread, "2026-11-19T10:00:00Z", 0);
+    assert_eq!(first(&spread, &long), "Fri 2026-11-20 09:20:00");
+    assert_eq!(first(&wider, &long), "Fri 2026-11-20 09:30:00", "it is left open");
+    assert_eq!(first(&said(nine(), None, None), &long), "Sat 2026-11-21 09:00:00", "it is superseded");
+    let just_made = armed(&spread, "2026-11-20T09:05:00Z", 0);
+    assert_eq!(first(&spread, &just_made), "Sat 2026-11-21 09:20:00", "it was never its own");
+
+    let once = said(Schedule::Once { at: at("2026-11-20T09:00:00Z") }, Some("40m"), None);
+    let pending = armed(&once, "2026-11-19T10:00:00Z", 0);
+    assert_eq!(first(&once, &pending), "Fri 2026-11-20 09:20:00");
+    assert_eq!(texts(&seen(&once, &pending)), Vec::<&str>::new());
+
+    let limited = said(nine(), None, Some(3));
+    let left = |fired| {
+        let seen = seen(&limited, &armed(&limited, "2026-11-19T10:00:00Z", fired));
+        (seen.rows.len(), texts(&seen).concat())
+    };
+    assert_eq!(left(1), (2, "Then it has fired as often as it may.".to_owned()));
+    assert_eq!(left(3), (0, "It has fired as often as it may.".to_owned()));
+}
+
 #[test]
 fn days_of_month_and_week_together_are_warned_about() {
     let utc = Zones::utc();
@@ -129,13 +177,8 @@ fn a_single_time_that_its_day_does_not_have_or_has_twice_is_told() {
     let once = |typed: &str, at_text: &str| {
         let definition = definition(Schedule::Once { at: at(at_text) }, &berlin);
         let form = TriggerForm { run_at: typed.to_owned(), ..TriggerForm::of(&definition, &berlin) };
-        let seen = Preview::of_definition(
-            &form,
-            &definition,
-            &berlin,
-            &berlin,
-            (at("2026-01-01T00:00:00Z"), at("2026-01-01T00:00:00Z")),
-        );
+        let now = at("2026-01-01T00:00:00Z");
+        let seen = Preview::of_definition(&form, &definition, None, (&berlin, &berlin), now);
         texts(&seen).join(" ")
     };
     assert_eq!(
