@@ -106,9 +106,9 @@ impl TriggerHead {
         self.expires_at.is_none_or(|end| now < end)
     }
 
-    /// Whether its time is over at `now`: it has expired, and waits for nothing that was named before and is not due yet.
+    /// Whether its time is over at `now`: it has expired, and waits for nothing that was named before and will still fire.
     pub fn is_over(&self, now: Timestamp) -> bool {
-        !self.lives_at(now) && self.next_at.is_none_or(|next| next <= now)
+        !self.lives_at(now) && self.next_at.is_none_or(|next| next <= now) && self.fires_behind(now).is_none()
     }
 
     /// Whether what it waits for should have fired long before `now`; what waits for an event of its own to end should not.
@@ -123,11 +123,11 @@ impl TriggerHead {
         plan::first_to_fire(self.schedule.as_ref()?, terms, self.next_at?, self.is_behind, now)
     }
 
-    /// Whether one that waited for an event of its own will still fire although it has expired by `now`: that occurrence came before.
-    pub fn outlives_expiry(&self, now: Timestamp) -> bool {
-        let named = |due: Timestamp| self.schedule.as_ref().map(|schedule| schedule.named_for(due));
-        let waited = self.first_to_fire(now).filter(|first| self.is_behind && *first <= now);
-        waited.and_then(named).is_some_and(|named| self.lives_at(named))
+    /// The occurrence that has fallen due and fires once an event of its own has ended, where there is one; also of a trigger that has expired
+    /// since it was named.
+    pub fn fires_behind(&self, now: Timestamp) -> Option<Timestamp> {
+        let waits = |due: &Timestamp| self.is_behind && *due <= now && self.lives_at(self.named_for(*due));
+        self.first_to_fire(now).filter(waits)
     }
 
     /// When it will fire if nothing changes, the earliest first, each occurrence by when it falls due. What is overdue
@@ -392,8 +392,9 @@ pub struct Trigger {
     pub definition: Definition,
     /// When it was made.
     pub created_at: Timestamp,
-    /// Since when its schedule, expiry and pausing stand as they are. Occurrences of an armed trigger are accounted for
-    /// from here on; those of a paused one from here on become one record when it is resumed.
+    /// Since when its schedule, expiry and pausing stand as they are: since an edit, or, where that left an occurrence open that had been named
+    /// and was not due yet, since just before its nominal time. Occurrences of an armed trigger that are named after this are accounted for by
+    /// what it says; those of a paused one become one record when it is resumed.
     pub standing_since: Timestamp,
 }
 

@@ -39,7 +39,8 @@ impl Still {
             return Some(Still::Test);
         }
         let waits_for = head.next_at.filter(|next_at| head.lives_at(head.named_for(*next_at)));
-        if !head.lives_at(now) && waits_for.is_none_or(|next_at| next_at <= now) {
+        let is_left = |next_at: Timestamp| next_at > now || head.fires_behind(now).is_some();
+        if !head.lives_at(now) && !waits_for.is_some_and(is_left) {
             return Some(Still::Expired);
         }
         let from = match head.pause_ends_at() {

@@ -4,6 +4,7 @@ use super::*;
 use crate::actor::Actor;
 use crate::agenda::SLOT;
 use crate::id::TriggerId;
+use crate::overlap::Overlap;
 use crate::schedule::any_of::{AnyOf, Member};
 use crate::schedule::bounds::Bounds;
 use crate::schedule::cron::CronExpression;
@@ -135,6 +136,8 @@ fn triggers_that_never_fire_are_told_with_why_and_those_that_did_or_are_called_a
     // Named before the expiry, and due twenty minutes from now.
     let pending = TriggerHead { next_at: Some(spread.due_at(named)), ..head(9, hourly(), now(), &[]) };
     let pending = TriggerHead { schedule: Some(spread), ..pending };
+    // Named before the expiry, and fires once its event has ended.
+    let behind = head(10, hourly(), now() - SignedDuration::from_hours(2), &[]);
     let fleet = [
         head(1, hourly(), now(), &[]),
         TriggerHead { is_test: true, next_at: None, ..head(2, hourly(), now(), &[]) },
@@ -145,6 +148,7 @@ fn triggers_that_never_fire_are_told_with_why_and_those_that_did_or_are_called_a
         TriggerHead { next_at: None, ..head(7, Schedule::Once { at: at("2026-11-21T09:00:00Z") }, now(), &[]) },
         TriggerHead { schedule: None, next_at: None, ..head(8, hourly(), now(), &[]) },
         TriggerHead { expires_at: Some(now()), ..pending },
+        TriggerHead { overlap: Overlap::Queue, is_behind: true, expires_at: Some(now()), ..behind },
     ];
     let still: Vec<(usize, &str)> =
         forecast(&fleet, &[], 1).still.iter().map(|(which, why)| (*which, why.word())).collect();

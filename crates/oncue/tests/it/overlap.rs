@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::sleep;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::support::client::Client;
@@ -248,6 +248,51 @@ fn an_edit_lets_go_nothing_of_what_met_an_event_and_its_dry_run_says_so() {
     ann.get("/healthz/schedule").is(200);
     ann.patch(&at, &json!({"enabled": false})).is(200);
     assert_is_whole(&ann, id);
+}
+
+#[test]
+fn what_waits_for_an_event_is_told_alike_wherever_it_is_asked_for() {
+    let server = Server::start_delivering();
+    let (ann, receiver) = (server.user(), Receiver::start());
+    let reported = json!({"report_within": "10m"});
+    let expires_at = Timestamp::now() + SignedDuration::from_secs(4);
+    let more = json!({"expects": reported, "expires_at": expires_at.to_string()});
+    let queue = make(&ann, "queue", &receiver, &more);
+    let skip = make(&ann, "skip", &receiver, &json!({"expects": reported}));
+    let run_at = Timestamp::now() + SignedDuration::from_secs(2);
+    let once = make(
+        &ann,
+        "queue",
+        &receiver,
+        &json!({"expects": reported, "schedule_details": {"run_at": run_at.to_string()}}),
+    );
+    ann.post_nothing(&format!("/api/v1/triggers/{}/run", once["id"])).is(200);
+    until("the expiry has passed", || (Timestamp::now() > expires_at).then_some(()));
+
+    let to_come = |trigger: &Value| {
+        let shown = ann.get(&format!("/api/v1/triggers/{}/upcoming?count=1", trigger["id"])).is(200).json();
+        shown["occurrences"].as_array().expect("a list").first().map(instant)
+    };
+    let all = ann.get("/api/v1/upcoming").is(200).json()["occurrences"].as_array().expect("a list").clone();
+    let first_of_all = |trigger: &Value| {
+        let of_it = all.iter().find(|one| one["trigger_id"] == trigger["id"]);
+        of_it.map(|one| instant(&one["scheduled_at"]))
+    };
+    let page = |trigger: &Value| ann.get(&format!("/ui/triggers/{}", trigger["id"])).is(200).text;
+    let waits = "waits for its event to end";
+    for waiting in [&queue, &once] {
+        let first = to_come(waiting).expect("it will fire once the event has ended");
+        assert!(first < expires_at, "{first}");
+        assert_eq!(first_of_all(waiting), Some(first));
+        assert!(page(waiting).contains(waits), "{}", page(waiting));
+    }
+    assert!(to_come(&skip).is_some_and(|first| first > expires_at), "what met the event does not fire");
+    assert!(!page(&skip).contains(waits) && !page(&skip).contains(" late"), "{}", page(&skip));
+    let list = ann.get("/ui/triggers").is(200).text;
+    assert_eq!(list.matches(waits).count(), 2, "{list}");
+    let never = ann.get("/api/v1/forecast").is(200).json()["never"].to_string();
+    assert!(!never.contains("expired"), "{never}");
+    assert_eq!(ann.get("/upcoming").is(200).text.matches(waits).count(), 2);
 }
 
 #[test]

@@ -18,7 +18,7 @@ use oncue_domain::schedule::recurrence::RecurrenceText;
 use oncue_domain::schedule::rule::{Fold, Gap};
 use oncue_domain::schedule::zone::{Zone, parse_instant, wall_of};
 use oncue_domain::schedule::{FirstFiring, Schedule};
-use oncue_domain::trigger::{Armed, MaxFires, MemberWish, ScheduleDetails, ScheduleWish, Terms};
+use oncue_domain::trigger::{MaxFires, MemberWish, ScheduleDetails, ScheduleWish, Terms, TriggerHead};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
@@ -458,21 +458,16 @@ impl Preview {
         Preview { summary: Some(details.summary()), timezone, occurrences, fires_at: None }
     }
 
-    /// What a trigger will do: nothing while it is paused, nothing after its expiry.
-    pub(crate) fn upcoming(app: &Shared, armed: &Armed, count: usize, after: Option<Timestamp>) -> Preview {
-        let definition = &armed.trigger.definition;
-        let Some(details) = &definition.schedule else {
+    /// What a trigger will do, as whoever asks about many is told: nothing while it is paused, nothing after its expiry.
+    pub(crate) fn upcoming(app: &Shared, head: &TriggerHead, count: usize, now: Timestamp) -> Preview {
+        let Some(details) = &head.schedule else {
             let timezone = app.settings.zone.name().to_owned();
             return Preview { summary: None, timezone, occurrences: Vec::new(), fires_at: None };
         };
-        let next = |last: &Timestamp| definition.next_after(details.named_for(*last));
-        let count = at_most(count, armed.left());
-        let since = after.map(|after| details.due_by(after).max(armed.trigger.standing_since));
-        let first = since.and_then(|since| definition.next_after(since));
-        let dues: Vec<Timestamp> = std::iter::successors(first, next).take(count).collect();
+        let dues: Vec<Timestamp> = head.firings_to_come(now).take(count).collect();
         let occurrences = dues.iter().map(|due| time(details.named_for(*due))).collect();
         let fires_at = details.jitter().map(|_| dues.into_iter().map(time).collect());
-        Preview { occurrences, fires_at, ..Preview::of(app, details, app.now(), 0) }
+        Preview { occurrences, fires_at, ..Preview::of(app, details, now, 0) }
     }
 }
 

@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use oncue_domain::destination::{Format, Webhook};
-use oncue_domain::freeze::{frozen_until, remembered_since};
+use oncue_domain::freeze::{remembered_since, seen_through};
 use oncue_domain::id::{TriggerId, UserId};
 use oncue_domain::occurrence::Skipped;
 use oncue_domain::overlap::Overlap;
@@ -15,7 +15,7 @@ use oncue_domain::payload_schema::PayloadSchema;
 use oncue_domain::schedule::observed::Observed;
 use oncue_domain::schedule::zone::Zone;
 use oncue_domain::store::{Deed, Done, Edited, NewTrigger, SkippedView};
-use oncue_domain::trigger::{Armed, Definition, Kind, ScheduleDetails, Trigger, just_before, parse_name};
+use oncue_domain::trigger::{Armed, Definition, Kind, ScheduleDetails, Trigger, TriggerHead, parse_name};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -29,6 +29,7 @@ use super::schedule::{Preview, ScheduleDocument, read_wish};
 use super::time;
 use super::trigger_calendar::Calendars;
 use super::trigger_destination;
+use super::why::is_under_way;
 use crate::app::{App, Shared};
 use crate::auth::Caller;
 use crate::extract::{Fields, JsonBody, PathId, Query, id_of};
@@ -736,11 +737,10 @@ pub(crate) async fn upcoming(
     query.finish()?;
     let armed = load(&app, caller.owner(), &id).await?;
     let now = app.now();
-    let from = match frozen_until(&app.store.freezes_of(caller.owner(), now).await?, now) {
-        None => Some(now),
-        Some(until) => until.map(just_before),
-    };
-    Ok(Json(Preview::upcoming(&app, &armed, count.unwrap_or(5), from)).into_response())
+    let is_behind = is_under_way(&app, &armed.trigger).await?;
+    let freezes = app.store.freezes_of(caller.owner(), now).await?;
+    let head = seen_through(TriggerHead { is_behind, ..TriggerHead::from(&armed) }, &freezes, now);
+    Ok(Json(Preview::upcoming(&app, &head, count.unwrap_or(5), now)).into_response())
 }
 
 /// Occurrences of a trigger that did not fire.

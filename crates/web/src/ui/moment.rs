@@ -4,11 +4,12 @@
 use askama::Template;
 use jiff::{SignedDuration, Timestamp};
 use oncue_domain::schedule::zone::Zone;
+use oncue_domain::trigger::TriggerHead;
 
 /// An instant as pages show it.
 #[derive(Clone, Debug, Template)]
 #[template(
-    source = r#"<time datetime="{{ machine }}"{% if is_due %} data-due{% endif %}><span class="relative">{{ relative }}</span> <span class="absolute">{{ wall }} {% match place %}{% when Some((name, offset)) %}<span class="far">{{ name }} (UTC</span>{{ offset }}<span class="far">)</span>{% when None %}UTC{% endmatch %}</span></time>"#,
+    source = r#"<time datetime="{{ machine }}"{% if is_due %} data-due{% endif %}><span class="{{ class }}">{{ relative }}</span> <span class="absolute">{{ wall }} {% match place %}{% when Some((name, offset)) %}<span class="far">{{ name }} (UTC</span>{{ offset }}<span class="far">)</span>{% when None %}UTC{% endmatch %}</span></time>"#,
     ext = "html"
 )]
 pub(crate) struct Moment {
@@ -20,6 +21,8 @@ pub(crate) struct Moment {
     place: Option<(String, String)>,
     /// Whether what lies behind is late, not past.
     is_due: bool,
+    /// How the distance is marked: a page's script says anew what is `relative`, and nothing else.
+    pub(crate) class: &'static str,
 }
 
 impl askama::filters::HtmlSafe for Moment {}
@@ -30,6 +33,9 @@ const AHEAD: &str = "in {}";
 const AGO: &str = "{} ago";
 const LATE: &str = "{} late";
 const EARLY: &str = "{} early";
+
+/// What is said in the place of a distance of what waits for an event of its own trigger.
+const BEHIND: &str = "waits for its event to end";
 
 /// The units of spans.
 const MILLISECONDS: &str = "ms";
@@ -61,9 +67,18 @@ impl Moment {
         Moment::told(instant, relative, zone, true)
     }
 
+    /// A firing to come of that trigger: one that has fallen due may wait for an event of its own, and is not late then.
+    pub(crate) fn firing(head: &TriggerHead, due: Timestamp, now: Timestamp, zone: &Zone) -> Moment {
+        match head.is_behind && due <= now {
+            true => Moment { class: "behind", ..Moment::told(due, BEHIND.to_owned(), zone, false) },
+            false => Moment::due(due, now, zone),
+        }
+    }
+
     fn told(instant: Timestamp, relative: String, zone: &Zone, is_due: bool) -> Moment {
         let (wall, place) = wall(instant, zone);
-        Moment { machine: machine(instant), relative, absolute: absolute(instant, zone), wall, place, is_due }
+        let (machine, absolute) = (machine(instant), absolute(instant, zone));
+        Moment { machine, relative, absolute, wall, place, is_due, class: "relative" }
     }
 }
 
@@ -177,6 +192,19 @@ mod tests {
         assert_eq!(Moment::due(at("2026-11-21T09:58:00Z"), now, &zone).relative, "2 min late");
         assert_eq!(Moment::due(at("2026-11-21T09:59:59.5Z"), now, &zone).relative, "now");
         assert_eq!(Moment::due(at("2026-11-21T10:04:00Z"), now, &zone).relative, "in 4 min");
+    }
+
+    #[test]
+    fn what_waits_for_an_event_is_not_late_and_not_counted_on() {
+        let (now, zone) = (at("2026-11-21T10:00:00Z"), Zones::utc());
+        let waits = TriggerHead { is_behind: true, ..crate::ui::condition::tests::head(1, "") };
+        let html = |head: &TriggerHead, due| Moment::firing(head, at(due), now, &zone).to_string();
+        let told = html(&waits, "2026-11-21T09:58:00Z");
+        assert!(told.contains("waits for its event to end") && !told.contains("late"), "{told}");
+        assert!(!told.contains("data-due") && !told.contains("\"relative\""), "a script would count on: {told}");
+        assert!(html(&waits, "2026-11-21T10:04:00Z").contains("in 4 min"));
+        let late = TriggerHead { is_behind: false, ..waits };
+        assert!(html(&late, "2026-11-21T09:58:00Z").contains("2 min late"));
     }
 
     #[test]

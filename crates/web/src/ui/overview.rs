@@ -121,7 +121,8 @@ pub(super) async fn show(
                 trigger: head.id.0,
                 label: label(head.name.as_deref().unwrap_or_default(), head.id),
                 sentence: head.schedule.as_ref().map(|details| details.summary()).unwrap_or_default(),
-                due: Moment::due(
+                due: Moment::firing(
+                    head,
                     due,
                     now,
                     &shown_zone(&app, &caller, Some(trigger_zone(&app, head.schedule.as_ref()))),

@@ -70,7 +70,7 @@ impl Coming {
         dues.first()?;
         let zones = zones_to_tell(own, viewer);
         let told = dues.iter().take(COMING_LISTED).map(|due| Due {
-            moment: Moment::due(*due, now, viewer),
+            moment: Moment::firing(head, *due, now, viewer),
             walls: zones.iter().map(|zone| in_zone(*due, zone)).collect(),
         });
         Some(Coming {

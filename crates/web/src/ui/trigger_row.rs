@@ -68,13 +68,18 @@ impl TriggerRow {
     ) -> TriggerRow {
         let details = head.schedule.as_ref();
         let webhook = head.webhook.as_ref();
+        // Of what waits for an event of its own not the first fires, or none does.
+        let next = match head.next_at {
+            Some(next) if head.is_behind && next <= now => head.firings_to_come(now).next(),
+            next => next,
+        };
         TriggerRow {
             id: head.id,
             label: label(head.name.as_deref().unwrap_or_default(), head.id),
             schedule: details.map(ScheduleDetails::summary),
             zone: details.and_then(ScheduleDetails::told_zone).map(|zone| zone.name().to_owned()),
             state: Badge::of_trigger(condition),
-            next: head.next_at.map(|next| Moment::due(next, now, zone)),
+            next: next.map(|next| Moment::firing(head, next, now, zone)),
             expires: head.expires_at.map(|end| Moment::new(end, now, zone)),
             created: Moment::new(head.created_at, now, zone),
             host: webhook.map(host),

@@ -82,7 +82,7 @@ impl ConstantLine {
     pub(super) fn of(constant: &Constant, triggers: &[TriggerHead], now: Timestamp, zone: &Zone) -> ConstantLine {
         ConstantLine {
             trigger: Named::of(&triggers[constant.first.which]),
-            next: Moment::due(constant.first.due, now, zone),
+            next: Moment::firing(&triggers[constant.first.which], constant.first.due, now, zone),
             count: constant.count,
         }
     }
@@ -107,12 +107,13 @@ fn day(date: Date, firings: &[Firing], agenda: &Agenda, triggers: &[TriggerHead]
         local.strftime(format).to_string().replace('-', "\u{2212}")
     };
     let line = |firing: &Firing| {
-        let is_overdue = now.duration_since(firing.due) >= SignedDuration::from_secs(1);
+        let head = &triggers[firing.which];
+        let is_past = now.duration_since(firing.due) >= SignedDuration::from_secs(1);
         Line {
-            trigger: Named::of(&triggers[firing.which]),
-            moment: Moment::due(firing.due, now, zone),
-            clock: if is_overdue { absolute(firing.due, zone) } else { clock(firing) },
-            is_overdue,
+            trigger: Named::of(head),
+            moment: Moment::firing(head, firing.due, now, zone),
+            clock: if is_past { absolute(firing.due, zone) } else { clock(firing) },
+            is_overdue: is_past && !head.is_behind,
         }
     };
     let burst_of = |firing: &Firing| agenda.burst_at(firing.at).map(|count| (firing.at.as_second(), count));

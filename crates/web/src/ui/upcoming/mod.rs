@@ -151,7 +151,11 @@ impl UpcomingPage {
                 let date = firing.at.to_zoned(zone.time_zone().clone()).date();
                 let there = (date <= last_date(now, zone)).then_some(When { date: Some(date), after: None, ..when });
                 let named = Named::of(&triggers[firing.which]);
-                (named, Moment::due(firing.due, now, zone), there.map(|when| when.address()))
+                (
+                    named,
+                    Moment::firing(&triggers[firing.which], firing.due, now, zone),
+                    there.map(|when| when.address()),
+                )
             }),
             still,
             is_empty,
