@@ -7,8 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 use crate::schedule::Invalid;
 use crate::schedule::every::Period;
 
-/// The widest window, in microseconds.
-const WINDOW_MAX_MICROS: u64 = 24 * 3_600 * 1_000_000;
+/// The widest window.
+pub const WINDOW_MAX: SignedDuration = SignedDuration::from_hours(24);
 
 /// Over which window the firings of triggers are spread.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,7 +23,7 @@ impl Jitter {
     ///
     /// A longer window.
     pub fn new(window: Period) -> Result<Jitter, Invalid> {
-        if window.micros() > WINDOW_MAX_MICROS {
+        if u128::from(window.micros()) > WINDOW_MAX.as_micros().unsigned_abs() {
             return Err(Invalid("firings are spread over at most 24 hours".to_owned()));
         }
         Ok(Jitter { window })

@@ -27,16 +27,17 @@ use jiff::{SignedDuration, Timestamp};
 use crate::actor::Actor;
 use crate::agenda::Span;
 use crate::event::Origin;
-use crate::freeze::{Freeze, frozen_until};
+use crate::freeze::{Freeze, frozen_until, pass_over};
 use crate::misfire::Misfire;
 use crate::occurrence::Reason;
 use crate::overlap::Overlap;
 use crate::plan::{self, Absence};
 use crate::schedule::Schedule;
+use crate::schedule::jitter::WINDOW_MAX;
 use crate::schedule::mismatch::Mismatch;
 use crate::schedule::zone::Zone;
 use crate::store::{Ledger, LedgerFiring, SkippedView};
-use crate::trigger::{Armed, Definition, Kind, Pause, ScheduleDetails, just_before};
+use crate::trigger::{Armed, Definition, Kind, Pause, ScheduleDetails, Trigger, just_before};
 
 pub use asked::{Asked, ClockNote};
 pub use made::Made;
@@ -53,9 +54,10 @@ const NEAR: SignedDuration = SignedDuration::from_mins(1);
 pub struct Former {
     /// The revision's number.
     pub revision: i64,
-    /// When it was made; it decided what fell due after this instant.
+    /// When it was made; it decided what was named after this instant, and what had been named and left open by the one before.
     pub from: Timestamp,
-    /// When the next one took its place; what fell due at this very instant was still its own.
+    /// When the next one took its place; what was named up to this instant was still its own, but for what was not due yet and was left
+    /// open to the next.
     pub until: Timestamp,
     /// Who made it; none where that was not written down yet.
     pub made_by: Option<Actor>,
@@ -101,7 +103,7 @@ pub struct Account {
     pub edit: Option<Made>,
     /// What was said of the pause, where one is to blame.
     pub pause: Option<Pause>,
-    /// The freeze that is to blame, where one is and is remembered.
+    /// The freeze that is to blame, or holds back what waits, where one does and is remembered.
     pub freeze: Option<Freeze>,
     /// What the clocks did then, where that matters.
     pub clock: Option<ClockNote>,
@@ -182,63 +184,88 @@ impl Account {
     }
 }
 
-/// The occurrence that is meant: the one at this very instant, else the nearest within the same second, else within the same minute.
+/// The occurrence that is meant: the one of this very instant, else the nearest within the same second, else within the same minute. Each
+/// time what is named then comes before what falls due then.
 fn meant(facts: Facts<'_>, asked: Timestamp) -> Timestamp {
+    let fired = facts.ledger.firings.iter().filter_map(|firing| Some((firing.due_at?, firing.scheduled_at)));
+    let known = |(_, named): &(Timestamp, Timestamp)| standing_at(facts, *named).is_some();
+    let said = fall_due_around(&facts.armed.trigger, facts.former, asked).filter(known);
+    let due: Vec<(Timestamp, Timestamp)> = fired.chain(said).collect();
+    let due_in = |begins: Timestamp, ends: Timestamp| {
+        let due = due.iter().filter(|(due, _)| (begins..ends).contains(due));
+        due.min_by_key(|(due, _)| (due.duration_since(asked).abs(), *due)).map(|(_, named)| *named)
+    };
+    let near = [1, 1_000_000, 60_000_000].into_iter().find_map(|unit_us| {
+        let begins = asked.as_microsecond().div_euclid(unit_us) * unit_us;
+        let begins = Timestamp::from_microsecond(begins).unwrap_or(asked);
+        let ends = begins.checked_add(SignedDuration::from_micros(unit_us)).unwrap_or(Timestamp::MAX);
+        named_in(facts, asked, begins, ends).or_else(|| due_in(begins, ends))
+    });
+    near.unwrap_or(asked)
+}
+
+/// The occurrence nearest to an instant by its nominal time, of those from `begins` on and before `ends`.
+fn named_in(facts: Facts<'_>, asked: Timestamp, begins: Timestamp, ends: Timestamp) -> Option<Timestamp> {
     let named_at = |at: Timestamp| {
         let details = standing_at(facts, at).and_then(|standing| standing.definition.schedule.as_ref());
         details.is_some_and(|details| names(details, at))
     };
-    for unit_s in [1, 60] {
-        let begins = Timestamp::from_second(asked.as_second().div_euclid(unit_s) * unit_s).unwrap_or(asked);
-        let ends = begins.checked_add(SignedDuration::from_secs(unit_s)).unwrap_or(Timestamp::MAX);
-        let fired = facts.ledger.firings.iter().map(|firing| firing.scheduled_at);
-        let recorded = facts.ledger.skipped.iter().flat_map(|view| [view.skipped.first, view.skipped.last]);
-        let mut near: Vec<Timestamp> = fired.chain(recorded).filter(|at| (begins..ends).contains(at)).collect();
-        // What decides may change within the unit.
-        for details in [asked, begins, just_before(ends)]
-            .into_iter()
-            .filter_map(|at| standing_at(facts, at)?.definition.schedule.as_ref())
-        {
-            let before = latest_in(details, just_before(begins), asked);
-            let after = next_after(details, just_before(asked)).filter(|next| *next < ends);
-            near.extend(before.into_iter().chain(after).filter(|at| named_at(*at)));
-        }
-        if let Some(nearest) = near.into_iter().min_by_key(|at| (at.duration_since(asked).abs(), *at)) {
-            return nearest;
-        }
+    let fired = facts.ledger.firings.iter().map(|firing| firing.scheduled_at);
+    let recorded = facts.ledger.skipped.iter().flat_map(|view| [view.skipped.first, view.skipped.last]);
+    let mut near: Vec<Timestamp> = fired.chain(recorded).filter(|at| (begins..ends).contains(at)).collect();
+    // What decides may change within the unit.
+    for details in [asked, begins, just_before(ends)]
+        .into_iter()
+        .filter_map(|at| standing_at(facts, at)?.definition.schedule.as_ref())
+    {
+        let before = latest_in(details, just_before(begins), asked);
+        let after = next_after(details, just_before(asked)).filter(|next| *next < ends);
+        near.extend(before.into_iter().chain(after).filter(|at| named_at(*at)));
     }
-    fell_due_near(facts, asked).unwrap_or(asked)
+    near.into_iter().min_by_key(|at| (at.duration_since(asked).abs(), *at))
 }
 
-/// The occurrence that falls due within the same second or minute, where it is spread: who saw it fire asks about that time.
-fn fell_due_near(facts: Facts<'_>, asked: Timestamp) -> Option<Timestamp> {
-    let fired = facts.ledger.firings.iter().filter_map(|firing| Some((firing.due_at?, firing.scheduled_at)));
-    let details = facts.armed.trigger.definition.schedule.as_ref();
-    let named = details.and_then(|details| Some((details, named_before(details, asked)?)));
-    let stands = named.filter(|(_, named)| facts.armed.trigger.standing_since < *named);
-    let mut near: Vec<(Timestamp, Timestamp)> =
-        fired.chain(stands.map(|(details, named)| (details.due_at(named), named))).collect();
-    near.retain(|(due, _)| due.as_second().div_euclid(60) == asked.as_second().div_euclid(60));
-    near.into_iter().min_by_key(|(due, _)| (due.duration_since(asked).abs(), *due)).map(|(_, named)| named)
+/// When occurrences fall due around an instant, and their nominal times, where they are spread: who saw one fire, or was told when it
+/// would, asks about that time. What a former saying named it may have lost to an edit before it was due, and one that stood when it was due
+/// may have been made after its nominal time.
+fn fall_due_around<'a>(
+    trigger: &'a Trigger,
+    former: &'a [Former],
+    asked: Timestamp,
+) -> impl Iterator<Item = (Timestamp, Timestamp)> + use<'a> {
+    let around = move |definition: &Definition| {
+        let details = definition.schedule.as_ref().filter(|_| !definition.is_test);
+        details.map(|details| due_around(details, asked)).unwrap_or_default()
+    };
+    let present = around(&trigger.definition).into_iter().filter(|(_, named)| trigger.standing_since < *named);
+    let former = former.iter().flat_map(move |former| {
+        let stood = |at: Timestamp| former.from < at && at <= former.until;
+        around(&former.definition).into_iter().filter(move |(due, named)| stood(*due) || stood(*named))
+    });
+    present.chain(former)
 }
 
-/// The latest nominal time up to the end of the minute of `asked`, where it is spread.
-fn named_before(details: &ScheduleDetails, asked: Timestamp) -> Option<Timestamp> {
-    let window = details.jitter()?.window();
-    let until = asked.checked_add(NEAR).unwrap_or(Timestamp::MAX);
-    let from = asked.checked_sub(window).unwrap_or(Timestamp::MIN);
-    let named = latest_in(details, from, until)?;
-    // Where the next one comes within the minute, the one before may be meant.
-    if details.due_at(named) > until { latest_in(details, from, just_before(named)) } else { Some(named) }
+/// The last occurrence that falls due by an instant and the first that does later, where they are spread: when, and their nominal times.
+fn due_around(details: &ScheduleDetails, instant: Timestamp) -> Vec<(Timestamp, Timestamp)> {
+    let Some(jitter) = details.jitter().filter(|_| !details.lacks_share()) else { return Vec::new() };
+    let fallen_due = details.due_by(instant);
+    let from = instant.checked_sub(jitter.window() + NEAR).unwrap_or(Timestamp::MIN);
+    let around = [latest_in(details, from, fallen_due), next_after(details, fallen_due)];
+    around.into_iter().flatten().map(|named| (details.due_at(named), named)).collect()
+}
+
+/// How far back it has to be known what a trigger said to tell about an instant: who named what fell due then may have been edited since.
+pub fn said_from(asked: Timestamp) -> Timestamp {
+    asked.checked_sub(WINDOW_MAX + NEAR).unwrap_or(Timestamp::MIN)
 }
 
 /// The span of which the ledger has to be known to tell about an instant: the nearest occurrence may lie in the same minute, on either
 /// side, and where occurrences are spread the one that fell due then was named before.
-pub fn near(definition: &Definition, asked: Timestamp) -> Span {
+pub fn near(trigger: &Trigger, former: &[Former], asked: Timestamp) -> Span {
     let from = asked.checked_sub(NEAR).unwrap_or(Timestamp::MIN);
     let until = asked.checked_add(NEAR).unwrap_or(Timestamp::MAX);
-    let named = definition.schedule.as_ref().and_then(|details| named_before(details, asked));
-    Span { from: named.map_or(from, |named| from.min(just_before(named))), until }
+    let due = fall_due_around(trigger, former, asked).filter(|(due, _)| from < *due && *due < until);
+    Span { from: due.map(|(_, named)| just_before(named)).fold(from, Timestamp::min), until }
 }
 
 /// The occurrences on either side of an instant, by what decided about it, as far as that stood and before its expiry.
@@ -345,6 +372,7 @@ fn verdict(facts: Facts<'_>, at: Timestamp, standing: Option<Standing<'_>>) -> V
     let is_spent = if is_present { facts.armed.left() == Some(0) } else { definition.is_limited() };
     match next_at {
         _ if definition.is_paused_at(at) && (is_present || at > gone_until) => Verdict::Paused,
+        Some(next) if is_present && *next <= due && is_taken_by_freeze(facts, at) => Verdict::TakenByFreeze,
         Some(next) if is_present && *next <= due => match definition.overlap {
             overlap if facts.is_under_way && !overlap.is_allowed() => Verdict::Behind(overlap),
             _ => Verdict::Due,
@@ -360,13 +388,21 @@ fn first_to_fire(facts: Facts<'_>) -> Option<Timestamp> {
     let Facts { armed: Armed { trigger, next_at, .. }, is_under_way, now, .. } = facts;
     let details = trigger.definition.schedule.as_ref()?;
     let terms = (trigger.definition.overlap, trigger.definition.expires_at);
-    plan::first_to_fire(details, terms, (*next_at)?, is_under_way, now)
+    let left = pass_over(facts.armed, now, facts.freezes).map_or(*next_at, |plan| plan.next_at);
+    plan::first_to_fire(details, terms, left?, is_under_way, now)
 }
 
 /// What waits because somebody asked for it once more. It is named by what the trigger says now, and none of it fires once that has expired.
 fn asked_for<'a>(facts: Facts<'a>) -> Option<&'a SkippedView> {
     let Facts { armed, ledger, now, .. } = facts;
     ledger.backfill.as_ref().filter(|_| armed.trigger.definition.lives_at(now))
+}
+
+/// Whether a freeze takes what is due and waits, before that is on record: whoever waits for an event of its own is looked at only once
+/// that is over.
+fn is_taken_by_freeze(facts: Facts<'_>, at: Timestamp) -> bool {
+    let frozen = pass_over(facts.armed, facts.now, facts.freezes).and_then(|plan| plan.frozen);
+    frozen.is_some_and(|frozen| frozen.skipped.first <= at && at <= frozen.skipped.last)
 }
 
 /// What a record says. What waits to be caught up with does not fire once the trigger has expired, even before that is recorded.
@@ -385,17 +421,21 @@ fn freeze_at(facts: Facts<'_>, at: Timestamp, known_at: Timestamp) -> Option<&Fr
 
 /// The freeze that is to blame for what became of an occurrence.
 fn freeze_behind(facts: Facts<'_>, (at, due): (Timestamp, Timestamp), verdict: &Verdict) -> Option<Freeze> {
+    // What was due when it began is held back as well, and what fell due at the very end may have been already.
+    let was_there = |known_at: Timestamp, at: Timestamp| {
+        let was_there = |freeze: &&Freeze| freeze.from <= known_at && freeze.until.is_none_or(|end| at <= end);
+        facts.freezes.iter().find(was_there)
+    };
+    let took = |known_at| freeze_at(facts, due, known_at).or_else(|| was_there(known_at, due));
     match verdict {
         Verdict::WouldButFrozen => freeze_at(facts, due, facts.now).cloned(),
+        Verdict::TakenByFreeze => took(facts.now).cloned(),
         Verdict::Skipped(view, _) if view.skipped.reason == Reason::Frozen => {
-            // What was due when it began is held back as well, and what fell due at the very end may have been already.
-            let was_there = |at: Timestamp| {
-                let was_there =
-                    |freeze: &&Freeze| freeze.from <= view.recorded_at && freeze.until.is_none_or(|end| at <= end);
-                facts.freezes.iter().find(was_there)
-            };
             // An edit between the nominal time and when it was due may have made that another.
-            freeze_at(facts, due, view.recorded_at).or_else(|| was_there(due)).or_else(|| was_there(at)).cloned()
+            took(view.recorded_at).or_else(|| was_there(view.recorded_at, at)).cloned()
+        }
+        Verdict::Skipped(view, _) | Verdict::AskedFor(view) if view.skipped.reason == Reason::Waiting => {
+            facts.freezes.iter().find(|freeze| freeze.stands_at(facts.now)).cloned()
         }
         _ => None,
     }

@@ -26,6 +26,9 @@ const NOT_TO_OVERLAP: &str = "An event is under way while a delivery of it is ow
 /// What keeps occurrences from being missed.
 const WITHOUT_A_BREAK: &str = "Let oncue run without a break: as a service that is started again when it ends, or as several nodes on one PostgreSQL.";
 
+/// How what a freeze took fires after all.
+const AFTER_A_FREEZE: &str = "What falls due during a freeze does not fire later, unless a backfill of that time is asked for: POST /api/v1/triggers/{id}/backfill.";
+
 /// Where what waits can be looked at.
 const HOW_FAR: &str = "GET /api/v1/backlog says how far it is.";
 
@@ -60,6 +63,28 @@ impl Account {
         }
     }
 
+    /// What the trigger does when an occurrence falls due that is to come: its nominal time may be past.
+    fn to_come(&self, will: &str) -> String {
+        match self.at <= self.now {
+            true => {
+                format!(
+                    "The trigger {will} fire at {} for the occurrence of {}",
+                    self.full(self.due_at),
+                    self.short(self.at)
+                )
+            }
+            false => format!("The trigger {will} fire at {}", self.occurrence()),
+        }
+    }
+
+    /// What else holds up what waits in a backlog, to be put behind the reason for that.
+    fn held_up(&self) -> String {
+        match &self.freeze {
+            Some(_) => format!(", and nothing fires while triggers are frozen{}", self.frozen_by("froze")),
+            None => String::new(),
+        }
+    }
+
     fn told(&self) -> String {
         let at = self.occurrence();
         match &self.verdict {
@@ -68,8 +93,8 @@ impl Account {
             Verdict::AskedFor(view) => {
                 let since = self.moment(view.recorded_at);
                 let until = match view.skipped.reason {
-                    Reason::Held => "it is held until somebody releases or discards it",
-                    _ => "what is due now comes first",
+                    Reason::Held => "it is held until somebody releases or discards it".to_owned(),
+                    _ => format!("what is due now comes first{}", self.held_up()),
                 };
                 format!(
                     "The occurrence of {at} waits, as it has since {since}, to fire because somebody asked for it once more: {until}."
@@ -94,11 +119,14 @@ impl Account {
                 let verb = if *end > self.now { "expires" } else { "expired" };
                 format!("The trigger will not fire at {at} because it {verb} at {}.", self.moment(*end))
             }
+            Verdict::Expired(end) if self.due_at > self.now => {
+                format!("{} because the trigger expired at {}.", self.to_come("will not"), self.moment(*end))
+            }
             Verdict::Expired(end) => {
                 format!("The occurrence of {at} did not fire because the trigger expired at {}.", self.moment(*end))
             }
             Verdict::Spent if self.due_at > self.now => {
-                format!("The trigger will not fire at {at} because it will have fired as often as it may by then.")
+                format!("{} because it will have fired as often as it may by then.", self.to_come("will not"))
             }
             Verdict::Spent => {
                 format!("The occurrence of {at} did not fire because the trigger had fired as often as it may.")
@@ -130,21 +158,26 @@ impl Account {
                 "Nothing fell due at {at}: until {} the trigger said something else.",
                 self.moment(self.standing_since)
             ),
-            Verdict::Coming(0) => format!("The trigger will fire at {at}, and not before, if nothing changes."),
+            Verdict::Coming(0) => format!("{}, and not before, if nothing changes.", self.to_come("will")),
             Verdict::Coming(others) => {
                 let firings =
                     if *others == 1 { "one other firing".to_owned() } else { format!("{others} other firings") };
-                format!("The trigger will fire at {at}, after {firings}, if nothing changes.")
+                format!("{}, after {firings}, if nothing changes.", self.to_come("will"))
             }
             Verdict::WouldButPaused => {
                 let by = self.edit.as_ref().map(|edit| self.paused_by(edit, "paused")).unwrap_or_default();
                 let until = self.until(self.pause_end());
-                format!("The trigger would fire at {at}, but it is paused{until}{by}{}.", self.given_reason())
+                format!("{}, but it is paused{until}{by}{}.", self.to_come("would"), self.given_reason())
             }
             Verdict::WouldButFrozen => {
-                format!("The trigger would fire at {at}, but triggers are frozen{}.", self.frozen_by("froze"))
+                format!("{}, but triggers are frozen{}.", self.to_come("would"), self.frozen_by("froze"))
             }
-            Verdict::Unarmed => format!("The trigger ought to fire at {at}, but it does not wait for it."),
+            Verdict::TakenByFreeze => {
+                let stands = self.freeze.as_ref().is_some_and(|freeze| freeze.stands_at(self.now));
+                let (are, did) = if stands { ("are", "froze") } else { ("were", "had frozen") };
+                format!("The occurrence of {at} does not fire because triggers {are} frozen{}.", self.frozen_by(did))
+            }
+            Verdict::Unarmed => format!("{}, but it does not wait for it.", self.to_come("ought to")),
             Verdict::NoOccurrence(why) => self.not_named(why),
             Verdict::OnlyCalled => "No schedule fires this trigger: it fires when it is called.".to_owned(),
             Verdict::OnlyTest => "This trigger is only a test: it is kept, and never scheduled.".to_owned(),
@@ -201,23 +234,31 @@ impl Account {
                     self.given_reason()
                 )
             }
-            (Reason::Superseded, _) => match &self.edit {
-                Some(edit @ Made { revision, .. }) => format!(
-                    "The occurrence of {at} was due and did not fire because {} edited or paused the trigger first, at {recorded}: that made revision {revision}.",
-                    editor(edit)
-                ),
-                None => format!(
-                    "The occurrence of {at} was due and did not fire because the trigger was edited or paused first, at {recorded}."
-                ),
-            },
+            (Reason::Superseded, _) => {
+                let (was_due, first) = match view.recorded_at < self.due_at {
+                    true => ("", "before it was due"),
+                    false => (" was due and", "first"),
+                };
+                match &self.edit {
+                    Some(edit @ Made { revision, .. }) => format!(
+                        "The occurrence of {at}{was_due} did not fire because {} edited or paused the trigger {first}, at {recorded}: that made revision {revision}.",
+                        editor(edit)
+                    ),
+                    None => format!(
+                        "The occurrence of {at}{was_due} did not fire because the trigger was edited or paused {first}, at {recorded}."
+                    ),
+                }
+            }
             (Reason::Discarded, _) => format!(
                 "The occurrence of {at} was missed and waited to fire late, and did not: it was discarded at {recorded}."
             ),
             (Reason::Waiting, _) if !self.overlap.is_allowed() => format!(
-                "The occurrence of {at} was missed and waits, as it has since {recorded}, to fire late: what is due now comes first, and one fires at a time, because the trigger does not let events overlap."
+                "The occurrence of {at} was missed and waits, as it has since {recorded}, to fire late: what is due now comes first, and one fires at a time, because the trigger does not let events overlap{}.",
+                self.held_up()
             ),
             (Reason::Waiting, _) => format!(
-                "The occurrence of {at} was missed and waits, as it has since {recorded}, to fire late: what is due now comes first."
+                "The occurrence of {at} was missed and waits, as it has since {recorded}, to fire late: what is due now comes first{}.",
+                self.held_up()
             ),
             (Reason::Held, _) => format!(
                 "The occurrence of {at} was missed and is held, as it has been since {recorded}, until somebody releases or discards it."
@@ -416,23 +457,21 @@ impl Account {
                 Reason::Expired => vec!["Leave expires_at out, or move it before it has passed.".to_owned()],
                 Reason::Overlap | Reason::Merged => vec![NOT_TO_OVERLAP.to_owned()],
                 Reason::Discarded => vec!["A backfill of that time fires it after all: POST /api/v1/triggers/{id}/backfill.".to_owned()],
-                Reason::Waiting => vec![HOW_FAR.to_owned()],
+                Reason::Waiting => self.thaw().into_iter().chain([HOW_FAR.to_owned()]).collect(),
                 Reason::Held => vec![DECIDE.to_owned()],
                 Reason::Missed | Reason::Paused => vec!["What falls due during a pause does not fire later; a test sends the payload now.".to_owned()],
-                Reason::Frozen => vec!["What falls due during a freeze does not fire later, unless a backfill of that time is asked for: POST /api/v1/triggers/{id}/backfill.".to_owned()],
+                Reason::Frozen => vec![AFTER_A_FREEZE.to_owned()],
             },
             Verdict::AskedFor(view) if view.skipped.reason == Reason::Held => vec![DECIDE.to_owned()],
-            Verdict::AskedFor(_) => vec![HOW_FAR.to_owned()],
+            Verdict::AskedFor(_) => self.thaw().into_iter().chain([HOW_FAR.to_owned()]).collect(),
             Verdict::Paused if self.pause_end().is_some_and(|end| end <= self.now) => {
                 vec!["What falls due during a pause does not fire later; a test sends the payload now.".to_owned()]
             }
             Verdict::Paused | Verdict::WouldButPaused => {
                 vec!["Resume the trigger; what fell due during the pause does not fire later.".to_owned()]
             }
-            Verdict::WouldButFrozen if self.freeze.as_ref().is_some_and(|freeze| freeze.owner.is_none()) => {
-                vec!["The operator can thaw: DELETE /api/v1/freeze?scope=server, or the page /ui/freeze.".to_owned()]
-            }
-            Verdict::WouldButFrozen => vec!["Thaw: DELETE /api/v1/freeze, or the page /ui/freeze.".to_owned()],
+            Verdict::WouldButFrozen => self.thaw().into_iter().collect(),
+            Verdict::TakenByFreeze => vec![AFTER_A_FREEZE.to_owned()],
             Verdict::Expired(_) => vec!["Move expires_at to a later time, or leave it out.".to_owned()],
             Verdict::Spent => vec!["Let max_fires be more, or leave it out.".to_owned()],
             Verdict::Behind(_) => vec![NOT_TO_OVERLAP.to_owned()],
@@ -455,6 +494,14 @@ impl Account {
             Verdict::NoOccurrence(why) => self.wanted(why),
         };
         lines
+    }
+
+    /// How the freeze is ended.
+    fn thaw(&self) -> Option<String> {
+        Some(match self.freeze.as_ref()?.owner {
+            None => "The operator can thaw: DELETE /api/v1/freeze?scope=server, or the page /ui/freeze.".to_owned(),
+            Some(_) => "Thaw: DELETE /api/v1/freeze, or the page /ui/freeze.".to_owned(),
+        })
     }
 
     /// What to change so that the schedule names the instant.

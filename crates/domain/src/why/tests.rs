@@ -2,6 +2,7 @@
 
 mod freeze;
 mod law;
+mod spread;
 
 use super::span::SpanAccount;
 use super::*;
@@ -929,7 +930,7 @@ fn an_occurrence_that_is_spread_is_told_by_its_nominal_time_and_when_it_was_due(
     let (word, sentence) = case.told("2026-11-27 09:00");
     assert_eq!(word, "to_come");
     assert!(sentence.contains("09:00 Europe/Riga (due 10 min later by its jitter)"), "{sentence}");
-    let near = near(&case.armed.trigger.definition, at("2026-11-26T07:10:00Z"));
+    let near = near(&case.armed.trigger, &[], at("2026-11-26T07:10:00Z"));
     assert!(near.from < at("2026-11-26T07:00:00Z") && at("2026-11-26T07:10:00Z") < near.until);
     let pending = spread("2026-11-26T07:10:00Z", "2026-11-26T07:05:00Z");
     assert_eq!(pending.told("2026-11-26 09:00").0, "to_come", "its time has come, and it is not due");

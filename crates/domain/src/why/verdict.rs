@@ -74,6 +74,8 @@ pub enum Verdict {
     WouldButPaused,
     /// It would fire, but triggers are frozen.
     WouldButFrozen,
+    /// It is due and does not fire, because triggers are frozen or were while it waited; that is not on record yet.
+    TakenByFreeze,
     /// It ought to be waited for, and is not.
     Unarmed,
     /// It is no occurrence.
@@ -94,7 +96,7 @@ impl Verdict {
             Verdict::Fired(_, Timing::Backfilled, _) => "backfilled",
             Verdict::Skipped(view, _) | Verdict::AskedFor(view) => view.skipped.reason.word(),
             Verdict::Paused | Verdict::WouldButPaused => "paused",
-            Verdict::WouldButFrozen => "frozen",
+            Verdict::WouldButFrozen | Verdict::TakenByFreeze => "frozen",
             Verdict::Expired(_) => "expired",
             Verdict::Spent => "spent",
             Verdict::Due => "due",

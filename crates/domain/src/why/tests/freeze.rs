@@ -61,3 +61,51 @@ fn what_a_freeze_takes_uses_nothing_of_a_limit() {
     assert_eq!(limited.told("2026-11-27T06:00:00Z").0, "to_come");
     assert_eq!(limited.told("2026-11-27T07:00:00Z").0, "spent");
 }
+
+#[test]
+fn what_waits_for_an_event_when_somebody_freezes_is_told_as_frozen_before_that_is_on_record() {
+    let mut case = frozen(Some(UserId(1)), None, None);
+    case.armed.trigger.definition.overlap = Overlap::Queue;
+    case.armed.next_at = Some(at("2026-11-26T09:00:00Z"));
+    let told = |case: &Case, asked: &str| {
+        let facts = Facts { is_under_way: true, ..case.facts() };
+        let account = Account::of(facts, Asked::instant(at(asked)), &case.zone);
+        assert_eq!(account.freeze.is_some(), account.verdict.word() == "frozen");
+        (account.verdict.word(), account.sentence())
+    };
+    let began = "cleo@example.com froze all of this owner's at Thu 26 Nov 2026 12:30 Europe/Riga";
+    assert_eq!(
+        told(&case, "2026-11-26T10:00:00Z"),
+        (
+            "frozen",
+            format!(
+                "The occurrence of Thu 26 Nov 2026 12:00 Europe/Riga does not fire because triggers are frozen: {began}."
+            )
+        )
+    );
+    let span = Span { from: at("2026-11-26T08:30:00Z"), until: at("2026-11-26T14:30:00Z") };
+    let lines = |case: &Case| -> Vec<(&'static str, u64)> {
+        let facts = Facts { is_under_way: true, ..case.facts() };
+        SpanAccount::of(facts, span).lines.iter().map(|line| (line.verdict.word(), line.count)).collect()
+    };
+    assert_eq!(lines(&case), [("frozen", 2); 3], "before it, during it, to come");
+    case.freezes[0].until = Some(at("2026-11-26T11:00:00Z"));
+    assert_eq!(lines(&case), [("frozen", 2), ("waiting", 2), ("to_come", 2)], "what came after it waits");
+    case.freezes[0].until = Some(at("2026-11-26T12:30:00Z"));
+    assert_eq!(lines(&case), [("frozen", 2), ("frozen", 2), ("to_come", 2)]);
+    assert_eq!(told(&case, "2026-11-26T14:00:00Z").1.matches("after one other firing").count(), 1);
+}
+
+#[test]
+fn what_waits_in_a_backlog_names_the_freeze_that_holds_it_back() {
+    let waits = frozen(None, None, Some("2026-11-27T06:00:00Z"));
+    let waits = waits.skipped(Reason::Waiting, "2026-11-26T07:00:00Z", "2026-11-26T08:00:00Z", NOW);
+    assert_told(
+        &waits,
+        "2026-11-26T07:00:00Z",
+        "waiting",
+        "The occurrence of Thu 26 Nov 2026 09:00 Europe/Riga was missed and waits, as it has since Thu 26 Nov 2026 14:00 Europe/Riga, to fire late: what is due now comes first, and nothing fires while triggers are frozen until Fri 27 Nov 2026 08:00 Europe/Riga: the operator froze everybody's at Thu 26 Nov 2026 12:30 Europe/Riga.",
+    );
+    let account = waits.account("2026-11-26T07:00:00Z");
+    assert!(account.freeze.is_some() && account.advice()[0].starts_with("The operator can thaw"), "{account:?}");
+}

@@ -12,7 +12,9 @@ use crate::plan::{Plan, plan_behind};
 
 /// A trigger that lives through edits and absences, with the ledger that comes of it.
 struct World {
-    share: Option<u32>,
+    share: u32,
+    /// Over how many minutes it is spread.
+    window: Option<u64>,
     armed: Armed,
     former: Vec<Former>,
     made_at: Timestamp,
@@ -37,6 +39,9 @@ enum Step {
     Expire(Option<i64>),
     Reschedule(usize),
     Misfire(Option<Misfire>),
+    /// Over so many minutes.
+    Spread(Option<u64>),
+    Test(bool),
     Drain(u64),
     Overlap(Overlap),
     /// What is under way ends.
@@ -56,25 +61,17 @@ fn schedule(number: usize, now: Timestamp) -> Schedule {
     }
 }
 
-/// The same, spread over three hours where there is a share.
-fn spread(pattern: Schedule, share: Option<u32>, misfire: Option<Misfire>) -> ScheduleDetails {
-    let jitter = share.map(|_| Jitter::parse("3h").expect("a window"));
-    let terms = Terms { jitter, misfire, ..Terms::default() };
-    ScheduleDetails::new(pattern, None, terms, Zones::utc()).with_share(share.map(Share::new))
-}
-
 impl World {
-    fn new(number: usize, share: Option<u32>) -> World {
+    fn new(number: usize, share: u32, window: Option<u64>) -> World {
         // The clocks go back on the second day.
         let now = at("2026-10-24T10:00:00Z");
         let case = Case::of(Some(schedule(number, now)));
         let mut trigger = case.armed.trigger;
-        trigger.definition.schedule = Some(spread(schedule(number, now), share, None));
         (trigger.revision, trigger.created_at, trigger.standing_since) = (1, now, now);
-        let next_at = trigger.definition.next_after(now);
-        let armed = Armed { trigger, next_at, fired: 0 };
-        World {
+        let armed = Armed { trigger, next_at: None, fired: 0 };
+        let mut world = World {
             share,
+            window,
             armed,
             former: Vec::new(),
             made_at: now,
@@ -85,7 +82,20 @@ impl World {
             waits: false,
             over_since: None,
             now,
-        }
+        };
+        let details = world.spread(schedule(number, now), None);
+        let definition = &mut world.armed.trigger.definition;
+        definition.schedule = Some(details);
+        world.armed.next_at = definition.next_after(now);
+        world
+    }
+
+    /// That pattern, spread as all of them are by now.
+    fn spread(&self, pattern: Schedule, misfire: Option<Misfire>) -> ScheduleDetails {
+        let minutes = |minutes: u64| Period::from_seconds(60 * minutes).expect("a period");
+        let jitter = self.window.map(|window| Jitter::new(minutes(window)).expect("a window"));
+        let terms = Terms { jitter, misfire, ..Terms::default() };
+        ScheduleDetails::new(pattern, None, terms, Zones::utc()).with_share(Some(Share::new(self.share)))
     }
 
     fn take(&mut self, step: &Step) {
@@ -108,12 +118,18 @@ impl World {
                 definition.expires_at = minutes.map(|minutes| self.now + SignedDuration::from_mins(minutes));
             }
             Step::Reschedule(number) => {
-                definition.schedule = Some(spread(schedule(*number, self.now), self.share, None));
+                definition.schedule = Some(self.spread(schedule(*number, self.now), None));
             }
             Step::Misfire(misfire) => {
                 let pattern = definition.schedule.as_ref().map(|details| details.pattern().clone());
-                definition.schedule = pattern.map(|pattern| spread(pattern, self.share, misfire.clone()));
+                definition.schedule = pattern.map(|pattern| self.spread(pattern, misfire.clone()));
             }
+            Step::Spread(window) => {
+                self.window = *window;
+                let details = definition.schedule.take().expect("it has one");
+                definition.schedule = Some(self.spread(details.pattern().clone(), details.terms().misfire));
+            }
+            Step::Test(is_test) => definition.is_test = *is_test,
             Step::Drain(most) => return self.drain(*most),
             Step::Overlap(overlap) => definition.overlap = *overlap,
             Step::End => {
@@ -274,7 +290,7 @@ impl World {
         spans.push((self.made_at, until, &trigger.definition));
         let mut found = Vec::new();
         for (from, to, definition) in spans {
-            let Some(details) = &definition.schedule else { continue };
+            let Some(details) = definition.schedule.as_ref().filter(|_| !definition.is_test) else { continue };
             let mut cursor = from;
             while let Some(next) = next_after(details, cursor).filter(|next| *next <= to) {
                 found.push(next);
@@ -305,6 +321,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => proptest::option::of(1_i64..900).prop_map(Step::Expire),
         1 => (0_usize..5).prop_map(Step::Reschedule),
         1 => misfire().prop_map(Step::Misfire),
+        2 => proptest::option::of(1_u64..400).prop_map(Step::Spread),
+        1 => any::<bool>().prop_map(Step::Test),
         2 => (1_u64..20).prop_map(Step::Drain),
         2 => proptest::sample::select(Overlap::ALL.to_vec()).prop_map(Step::Overlap),
         3 => Just(Step::End),
@@ -317,11 +335,11 @@ proptest! {
     #[test]
     fn every_occurrence_has_exactly_one_disposition(
         number in 0_usize..5,
-        share in proptest::option::of(any::<u32>()),
+        (share, window) in (any::<u32>(), proptest::option::of(1_u64..400)),
         steps in proptest::collection::vec(step(), 1..30),
         kept_h in proptest::option::of(1_i64..60),
     ) {
-        let mut world = World::new(number, share);
+        let mut world = World::new(number, share, window);
         for step in &steps {
             world.take(step);
         }
@@ -362,7 +380,9 @@ proptest! {
                 let said = |number: usize| world.former.get(number - 1).map_or(&trigger.definition, |one| &one.definition);
                 prop_assert!(edit.at < account.due_at && !said(number).enabled && (number == 1 || !said(number - 1).is_paused_at(edit.at)));
             }
-            prop_assert_eq!(account.freeze.is_some(), word == "frozen", "{}", account.sentence());
+            let waits = matches!(&account.verdict, Verdict::Skipped(view, _) if view.skipped.reason == Reason::Waiting);
+            let is_held_up = waits && world.freezes.iter().any(|freeze| freeze.stands_at(world.now));
+            prop_assert_eq!(account.freeze.is_some(), word == "frozen" || is_held_up, "{}", account.sentence());
             if kept_h.is_none() {
                 prop_assert!(word != "forgotten", "{}", account.sentence());
             }

@@ -76,7 +76,7 @@ pub(super) struct InstantDocument {
     edit: Option<EditInShort>,
     /// What was said of the pause, where one is to blame.
     pause: Option<PauseDocument>,
-    /// The freeze, where one is to blame and is remembered.
+    /// The freeze, where one is to blame, or holds back what waits in a backlog, and is remembered.
     freeze: Option<FreezeDocument>,
     /// The fields of the cron line, or the parts of the rule, that the wall clock did not meet.
     unmet: Vec<UnmetDocument>,

@@ -19,7 +19,7 @@ use oncue_domain::schedule::zone::{Zone, parse_instant};
 use oncue_domain::store::{Ledger, LedgerFiring, SkippedView};
 use oncue_domain::trigger::{Armed, Definition, Trigger, just_before};
 use oncue_domain::why::span::SpanAccount;
-use oncue_domain::why::{Account, Asked, Facts, Former, Made, Verdict, near};
+use oncue_domain::why::{Account, Asked, Facts, Former, Made, Verdict, near, said_from};
 
 use document::{InstantDocument, SpanDocument, WhyDocument};
 
@@ -34,6 +34,9 @@ use crate::openapi::Errors;
 
 /// How much of a span is told when only one end of it is named.
 const SPAN_UNASKED: SignedDuration = SignedDuration::from_hours(24);
+
+/// How a trigger came to say what it says, and what it said before.
+type Said = (Option<Made>, Vec<Former>);
 
 /// What is known of a trigger and the time around a question.
 struct Known {
@@ -50,17 +53,18 @@ struct Known {
 }
 
 impl Known {
-    /// Reads what is known of the span. The trigger was read before: what it does not wait for any more is written down by now.
+    /// Reads what is known of the span. The trigger and what it `said` were read before: what it does not wait for any more is written down
+    /// by now.
     async fn gather(
         app: &Shared,
         owner: UserId,
         armed: Armed,
         span: Span,
         limit: usize,
+        (made, former): Said,
         now: Timestamp,
     ) -> Result<Known, Fault> {
         let gone_until = app.settings.retention.gone_until(now);
-        let (made, former) = revisions(app, &armed.trigger, span.from).await?;
         let ledger = app.store.ledger(owner, armed.trigger.id, span, gone_until, limit).await?;
         let is_under_way = is_under_way(app, &armed.trigger).await?;
         Ok(Known {
@@ -105,7 +109,7 @@ pub(crate) async fn is_under_way(app: &Shared, trigger: &Trigger) -> Result<bool
 /// How the trigger came to say what it says, and what it said before, oldest first: back to what stood at `from`, and where it was paused
 /// then, back to what stood before the pause. No more are kept than [`FORMER_KEPT`](oncue_domain::revision::FORMER_KEPT), and what their
 /// events carried is let go of as they are read.
-async fn revisions(app: &Shared, trigger: &Trigger, from: Timestamp) -> Result<(Option<Made>, Vec<Former>), Fault> {
+async fn revisions(app: &Shared, trigger: &Trigger, from: Timestamp) -> Result<Said, Fault> {
     let (mut made, mut former, mut before) = (None, Vec::new(), None);
     loop {
         let read = app.store.revisions(trigger.owner, trigger.id, before, READ_TOGETHER).await?;
@@ -157,8 +161,9 @@ impl Told {
         now: Timestamp,
     ) -> Result<Told, Fault> {
         let id = armed.trigger.id;
-        let span = near(&armed.trigger.definition, asked.at);
-        let known = Known::gather(app, owner, armed, span, usize::MAX, now).await?;
+        let said = revisions(app, &armed.trigger, said_from(asked.at)).await?;
+        let span = near(&armed.trigger, &said.1, asked.at);
+        let known = Known::gather(app, owner, armed, span, usize::MAX, said, now).await?;
         let account = Account::of(known.facts(), asked, &known.zone);
         let hour = match account.verdict {
             Verdict::Forgotten => {
@@ -182,7 +187,8 @@ pub(crate) async fn span_of(
     limit: usize,
     now: Timestamp,
 ) -> Result<SpanAccount, Fault> {
-    let known = Known::gather(app, owner, armed, span, limit, now).await?;
+    let said = revisions(app, &armed.trigger, span.from).await?;
+    let known = Known::gather(app, owner, armed, span, limit, said, now).await?;
     Ok(SpanAccount::of(known.facts(), span))
 }
 
