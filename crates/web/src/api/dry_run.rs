@@ -25,7 +25,7 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 use utoipa::openapi::{OpenApi, RefOr};
 
-use super::revision::{ChangeDocument, fields};
+use super::revision::{ChangeDocument, fields, told_as};
 use super::time;
 use super::trigger::{SkippedDocument, TriggerDocument, zone_of};
 use super::trigger_destination;
@@ -353,8 +353,9 @@ impl Edited {
         // A pause that is over by then is none that could be ended.
         let stood = self.before.trigger.definition.clone().as_of(self.effect.span.from);
         let differing = changes(&stood, &self.after.trigger.definition);
+        let differing: Vec<&str> = differing.into_iter().map(|change| told_as(change, &old, &new)).collect();
         let document = |field| ChangeDocument::new(field, old.remove(field), new.get(field).cloned());
-        let differing = differing.into_iter().map(|change| change.word()).map(document).collect();
+        let differing = differing.into_iter().map(document).collect();
         let asked = Asked { app, now: self.effect.span.from, until: None };
         asked.respond(Some(new), differing, &self.effect, self.backlog_ended)
     }

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use oncue_domain::error::Invalid;
 use oncue_domain::id::TriggerId;
 use oncue_domain::payload::Payload;
-use oncue_domain::revision::{Revision, changes, restored};
+use oncue_domain::revision::{Change, Revision, changes, restored};
 use oncue_domain::trigger::{Armed, Definition, Trigger};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -107,8 +107,23 @@ fn what_changed(app: &Shared, before: &Revision, after: &Revision) -> Vec<Change
     let before = before.as_of(after.made_at);
     let (mut old, mut new) = (fields(&as_trigger(app, &before)), fields(&as_trigger(app, after)));
     let changed = changes(&before.trigger.definition, &after.trigger.definition);
-    let document = |field| ChangeDocument::new(field, old.remove(field), new.remove(field));
-    changed.into_iter().map(|change| change.word()).map(document).collect()
+    let told: Vec<&str> = changed.into_iter().map(|change| told_as(change, &old, &new)).collect();
+    told.into_iter().map(|field| ChangeDocument::new(field, old.remove(field), new.remove(field))).collect()
+}
+
+/// The field of a trigger by which a change is told. How much of its window a trigger was drawn is said nowhere, only how much later that makes
+/// it.
+pub(crate) fn told_as(
+    change: Change,
+    old: &BTreeMap<String, Box<RawValue>>,
+    new: &BTreeMap<String, Box<RawValue>>,
+) -> &'static str {
+    const OFFSET: &str = "jitter_offset_ms";
+    let is_same = |field: &str| old.get(field).map(|value| value.get()) == new.get(field).map(|value| value.get());
+    match change {
+        Change::Schedule if is_same(change.word()) && !is_same(OFFSET) => OFFSET,
+        change => change.word(),
+    }
 }
 
 /// What a trigger's document says, field by field, as it is written.

@@ -170,7 +170,13 @@ impl Writer<'_> {
             }
             // What sentences leave out, the document has; and where it starts alike, the difference lies further on.
             let field = |revision| self.field(revision, change);
-            ChangeRow { label, before: field(before), after: field(after) }
+            let (said, says) = (field(before), field(after));
+            match (offset(old), offset(new)) {
+                (before, after) if change == Change::Schedule && said == says && before != after => {
+                    ChangeRow { label, before, after }
+                }
+                _ => ChangeRow { label, before: said, after: says },
+            }
         };
         changes(old, new).into_iter().map(row).collect()
     }
@@ -238,9 +244,15 @@ impl Writer<'_> {
                 format!("{summary} ({}), from {start}, {zone}", recurrence.text().as_str())
             }
             Schedule::AnyOf(_) => format!("{summary}, {}", zone_of(self.app, details).name()),
-            Schedule::Once { at } => format!("Once at {}", absolute(*at, self.zone)),
+            Schedule::Once { at } => format!("Once at {}{}", absolute(*at, self.zone), details.terms_in_words()),
         }
     }
+}
+
+/// How much later than named it falls due, where two shares of a window are told apart by that alone.
+fn offset(definition: &Definition) -> String {
+    let offset = definition.schedule.as_ref().and_then(ScheduleDetails::offset);
+    offset.map(|offset| format!("{} ms after each", offset.as_millis())).unwrap_or_default()
 }
 
 fn title(change: Change) -> &'static str {

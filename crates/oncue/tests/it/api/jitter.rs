@@ -93,6 +93,30 @@ fn is_to_come(ann: &Client, at: &str, named: Timestamp, due: &Value) {
 }
 
 #[test]
+fn a_revision_that_brings_back_another_share_says_how_much_later_that_is() {
+    let server = Server::start();
+    let ann = server.user();
+    let said = |details: Value| json!({"schedule_details": details});
+    for (spread, bare) in [
+        (json!({"every": "24h", "jitter": "24h"}), json!({"every": "24h"})),
+        (json!({"run_at": "2150-01-01T00:00:00Z", "jitter": "24h"}), json!({"run_at": "2150-01-01T00:00:00Z"})),
+    ] {
+        let made = make(&ann, &spread);
+        let at = format!("/api/v1/triggers/{}", made["id"]);
+        ann.patch(&at, &said(bare)).is(200);
+        let drawn = ann.patch(&at, &said(made["schedule_details"].clone())).is(200).json();
+        assert_ne!(drawn["jitter_offset_ms"], made["jitter_offset_ms"], "drawn anew");
+        let change = json!([{"field": "jitter_offset_ms", "before": drawn["jitter_offset_ms"], "after": made["jitter_offset_ms"]}]);
+        let restore = format!("{at}/revisions/1/restore");
+        assert_eq!(ann.post(&format!("{restore}?dry_run=true"), &json!({})).is(200).json()["changes"], change);
+        ann.post(&restore, &json!({})).is(200);
+        assert_eq!(ann.get(&format!("{at}/revisions/4")).is(200).json()["changes"], change);
+        let page = ann.get(&format!("/ui/triggers/{}/revisions", made["id"])).is(200).text;
+        assert_eq!(page.matches("after each").count(), 4, "each share is told by what comes of it: {page}");
+    }
+}
+
+#[test]
 fn what_is_named_and_not_due_yet_survives_edits_and_is_superseded_by_one_that_has_made_it_due_before() {
     let server = Server::start();
     let ann = server.user();
@@ -124,6 +148,10 @@ fn what_is_named_and_not_due_yet_survives_edits_and_is_superseded_by_one_that_ha
     assert_eq!(instant(&changed["next_at"]), named + SignedDuration::from_hours(24));
     let why = ann.get(&format!("{at}/why?at={named}")).is(200).json();
     assert_eq!((&why["disposition"], &why["edit"]["revision"]), (&json!("superseded"), &json!(6)), "{why}");
+    assert!(why["sentence"].as_str().is_some_and(|said| said.contains("before it was due")), "{why}");
+    let due = made["next_at"].as_str().expect("an instant");
+    let by_due = ann.get(&format!("{at}/why?at={due}")).is(200).json();
+    assert_eq!((&by_due["disposition"], &by_due["at"]), (&why["disposition"], &why["at"]), "{by_due}");
 
     let restored = ann.post(&format!("{at}/revisions/1/restore"), &json!({})).is(200).json();
     assert_eq!(restored["jitter_offset_ms"], made["jitter_offset_ms"], "its share is restored with the rest");
