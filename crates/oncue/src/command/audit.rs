@@ -123,12 +123,13 @@ impl Report {
         for Finding { trigger, defect, repair, about } in &self.findings {
             text += &format!("Trigger {trigger} {}", defect.sentence());
             text += &match (repair, about) {
-                (Some(repair), _) => format!(
-                    " ({}): it waits for {} instead of {}.\n",
-                    defect.word(),
-                    instant(repair.seen.map(|seen| seen.next_at)),
-                    instant(repair.next_at)
-                ),
+                (Some(repair), _) => {
+                    let (seen, next_at) = (repair.seen.map(|seen| seen.next_at), repair.next_at);
+                    // Of some the instant is the right one, and how they wait for it is not.
+                    let instead =
+                        if seen == next_at { String::new() } else { format!(" instead of {}", instant(next_at)) };
+                    format!(" ({}): it waits for {}{instead}.\n", defect.word(), instant(seen))
+                }
                 (None, Some(Few { first, count })) => format!(" ({}): {count}, the first at {first}.\n", defect.word()),
                 (None, None) => format!(" ({}).\n", defect.word()),
             };
@@ -205,6 +206,7 @@ mod tests {
             (Defect::Needless, Some(90), None),
             (Defect::Unreadable, None, None),
             (Defect::Missing, Some(30), None),
+            (Defect::Forgotten, Some(30), Some(30)),
         ];
         let told = report(&found, true).text();
         assert_eq!(
@@ -214,12 +216,13 @@ mod tests {
                 "Trigger 8 waits for an occurrence that it is not to fire at (needless): it waits for 2027-01-15T08:01:30Z instead of nothing.",
                 "Trigger 9 cannot be read and does not fire (unreadable).",
                 "Trigger 10 has occurrences of which nothing says what became (missing): 3, the first at 2027-01-15T08:00:30Z.",
-                "4 defects among 40 scheduled triggers. Put right: 2.",
+                "Trigger 11 waits for an event of its own to end although none is under way (forgotten): it waits for 2027-01-15T08:00:30Z.",
+                "5 defects among 40 scheduled triggers. Put right: 3.",
             ]
         );
         assert_eq!(report(&[], false).text(), "Nothing is wrong with any of 40 scheduled triggers.\n");
         assert!(report(&found[..1], false).text().ends_with("and --repair at once.\n"));
-        assert!(report(&found[3..], false).text().ends_with("One defect among 40 scheduled triggers.\n"));
+        assert!(report(&found[3..4], false).text().ends_with("One defect among 40 scheduled triggers.\n"));
     }
 
     #[test]
