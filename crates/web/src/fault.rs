@@ -70,6 +70,16 @@ impl Fault {
         }
     }
 
+    /// Tells the log what could not be done where the store is to blame. That a trigger cannot be read is told there once, by whoever finds it:
+    /// each refusal of what somebody asks of it is no news.
+    pub(crate) fn log(&self, undone: &'static str) {
+        match self {
+            Fault::Store(error @ store::Error::Unreadable(_)) => tracing::debug!(%error, "{undone}"),
+            Fault::Store(error) => tracing::error!(%error, "{undone}"),
+            _ => {}
+        }
+    }
+
     /// What is wrong, as surface two says it, with at most so many of the fields that are.
     pub(crate) fn document(&self, errors_max: usize) -> ProblemDocument {
         let status = self.status();
@@ -91,9 +101,7 @@ impl Fault {
 
     /// The response around a body in one surface's shape.
     fn respond(&self, content_type: &'static str, body: &Value) -> Response {
-        if let Fault::Store(error) = self {
-            tracing::error!(%error, "a request could not be answered");
-        }
+        self.log("a request could not be answered");
         let mut response = (self.status(), body.to_string()).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));

@@ -288,9 +288,7 @@ impl<F: Into<Fault>> From<F> for PageFault {
 
 impl IntoResponse for PageFault {
     fn into_response(self) -> Response {
-        if let Fault::Store(error) = &self.0 {
-            tracing::error!(%error, "a page could not be shown");
-        }
+        self.0.log("a page could not be shown");
         let mut response = error_page(self.0.status(), &self.0.detail());
         response.headers_mut().extend(self.0.headers());
         response
