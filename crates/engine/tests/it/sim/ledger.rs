@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use oncue_domain::destination::definition::Rate;
 use oncue_domain::event::Event;
 use oncue_domain::id::{EventId, MessageId, TriggerId};
-use oncue_domain::trigger::{Apart, Definition};
+use oncue_domain::trigger::{Apart, Definition, just_before};
 
 use super::redelivery::Wishes;
 
@@ -89,6 +89,7 @@ impl Ledger {
     pub(super) fn begin(&mut self, id: TriggerId, definition: Definition, now: Timestamp) {
         let spans = self.triggers.entry(id).or_default();
         let mut from = now;
+        let mut left_open = None;
         if let Some(last) = spans.last_mut() {
             if falls_due_alike(&last.definition, &definition)
                 || goes_on_until(&last.definition, &definition) > Some(now)
@@ -103,6 +104,7 @@ impl Ledger {
                 // Where the clock was put back, what was not promised then is not promised now.
                 from = from.max(last.from);
             }
+            left_open = left_open_between(last, &definition, now);
             last.to = Some(now);
         }
         let after = self.events.keys().max().copied();
@@ -111,11 +113,21 @@ impl Ledger {
             from,
             to: None,
             overlap_since: now,
-            checked_until: from,
+            // What the edit left open is the new one's to tell of, though it was named before.
+            checked_until: left_open.map_or(from, |named| just_before(named).min(from)),
             was_spent: false,
             after,
         });
     }
+}
+
+/// The occurrence that was named before an edit and is due only after it, by what was said before as by what is said now.
+fn left_open_between(before: &Span, definition: &Definition, now: Timestamp) -> Option<Timestamp> {
+    let pending = |definition: &Definition| {
+        definition.schedule.as_ref().filter(|_| !definition.is_test).and_then(|details| details.pending_at(now))
+    };
+    let named = pending(&before.definition).filter(|named| pending(definition) == Some(*named))?;
+    (before.checked_until < named).then_some(named)
 }
 
 /// Whether two definitions differ only in what their events say and where they go.
