@@ -3,7 +3,7 @@
 //! (`schedule::observed`), so whoever asks when it occurs asks nobody else; whoever edits a calendar has those schedules rewritten with it
 //! ([`Armed::follow`](crate::trigger::Armed::follow)).
 
-use jiff::{Span, Timestamp};
+use jiff::Timestamp;
 
 use crate::error::Invalid;
 use crate::id::{CalendarId, UserId};
@@ -121,7 +121,7 @@ pub fn parse_description(text: &str) -> Result<Option<String>, Invalid> {
 /// # Errors
 /// What is neither, a range that goes backwards, more than [`DATES_MAX`] dates, and what lies before 1970 or after 2199.
 pub fn read_dates<'a>(texts: impl IntoIterator<Item = &'a str>) -> Result<ExcludedDates, schedule::Invalid> {
-    let mut dates = Vec::new();
+    let mut ranges = Vec::new();
     for text in texts {
         let (first, last) = text.split_once('/').unwrap_or((text, text));
         let (first, last) = (ExcludedDates::read(first)?, ExcludedDates::read(last)?);
@@ -129,13 +129,9 @@ pub fn read_dates<'a>(texts: impl IntoIterator<Item = &'a str>) -> Result<Exclud
             let message = format!("the range {first}/{last} ends before it begins");
             return Err(schedule::Invalid(message));
         }
-        dates.extend(first.series(Span::new().days(1)).take_while(|date| *date <= last).take(DATES_MAX + 1));
-        if dates.len() > 2 * DATES_MAX {
-            // What is named twice counts once, so this is not too much yet.
-            dates = ExcludedDates::at_most(DATES_MAX, dates)?.dates().to_vec();
-        }
+        ranges.push((first, last));
     }
-    ExcludedDates::at_most(DATES_MAX, dates)
+    ExcludedDates::of_ranges(DATES_MAX, ranges)
 }
 
 /// Writes dates as [`read_dates`] reads them: what lies in a row is a range.

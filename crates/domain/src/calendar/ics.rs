@@ -1,8 +1,8 @@
 //! Dates out of iCalendar text (RFC 5545), of the sort that calendars of holidays are: events that last whole days. What cannot be said
 //! in dates is refused rather than read in part, because a date that is left out unnoticed is one on which something fires.
 
+use jiff::ToSpan;
 use jiff::civil::Date;
-use jiff::{Span, ToSpan};
 
 use super::DATES_MAX;
 use crate::schedule::Invalid;
@@ -18,7 +18,8 @@ struct Event {
     start: Option<Date>,
     end: Option<Date>,
     days: Option<i64>,
-    is_cancelled: bool,
+    /// Whether it does not take place, where anything is said of that.
+    is_cancelled: Option<bool>,
 }
 
 impl Event {
@@ -28,10 +29,11 @@ impl Event {
         Err(Invalid(format!("{named} {what} (line {at})")))
     }
 
-    /// The dates that it lasts: its end is the first day after it, and without one it lasts a day (RFC 5545 §3.6.1).
-    fn dates(&self, at: usize) -> Result<Vec<Date>, Invalid> {
-        if self.is_cancelled {
-            return Ok(Vec::new());
+    /// The first day and the last that it lasts: its end is the first day after it, and without one it lasts a day (RFC 5545 §3.6.1). None
+    /// where it is cancelled.
+    fn days(&self, at: usize) -> Result<Option<(Date, Date)>, Invalid> {
+        if self.is_cancelled == Some(true) {
+            return Ok(None);
         }
         let Some(start) = self.start else { return self.refuse(at, "has no DTSTART") };
         let end = match (self.end, self.days) {
@@ -45,9 +47,11 @@ impl Event {
         if end <= start {
             return self.refuse(at, "ends before it begins");
         }
-        let dates: Vec<Date> =
-            start.series(Span::new().days(1)).take_while(|date| *date < end).take(DATES_MAX + 1).collect();
-        if dates.len() > DATES_MAX { self.refuse(at, "lasts too long") } else { Ok(dates) }
+        let most = DATES_MAX.try_into().unwrap_or(i64::MAX);
+        match end.yesterday() {
+            Ok(last) if last.duration_since(start).as_hours() / 24 < most => Ok(Some((start, last))),
+            _ => self.refuse(at, "lasts too long"),
+        }
     }
 }
 
@@ -59,7 +63,7 @@ pub fn read(text: &str) -> Result<ExcludedDates, Invalid> {
     if text.len() > BYTES_MAX {
         return Err(Invalid(format!("at most {BYTES_MAX} bytes of iCalendar text are read")));
     }
-    let mut dates = Vec::new();
+    let mut ranges = Vec::new();
     let mut event: Option<Event> = None;
     // What lies within what: an alarm within an event has a DURATION of its own.
     let mut open: Vec<String> = Vec::new();
@@ -74,6 +78,11 @@ pub fn read(text: &str) -> Result<ExcludedDates, Invalid> {
                 is_calendar |= open == ["VCALENDAR"];
                 if open == ["VCALENDAR", "VEVENT"] {
                     event = Some(Event::default());
+                } else if open.last().is_some_and(|one| one == "VEVENT") {
+                    // Its dates would be nobody's.
+                    return Err(Invalid(format!(
+                        "this is not iCalendar text: an event begins within something else (line {at})"
+                    )));
                 }
             }
             "END" => {
@@ -84,10 +93,7 @@ pub fn read(text: &str) -> Result<ExcludedDates, Invalid> {
                 if open == ["VCALENDAR"]
                     && let Some(event) = event.take()
                 {
-                    dates.extend(event.dates(at)?);
-                    if dates.len() > 2 * DATES_MAX {
-                        dates = ExcludedDates::at_most(DATES_MAX, dates)?.dates().to_vec();
-                    }
+                    ranges.extend(event.days(at)?);
                 }
             }
             _ => {
@@ -103,7 +109,7 @@ pub fn read(text: &str) -> Result<ExcludedDates, Invalid> {
     if !is_calendar || !open.is_empty() {
         return Err(Invalid("this is not iCalendar text: it ends too early".to_owned()));
     }
-    ExcludedDates::at_most(DATES_MAX, dates)
+    ExcludedDates::of_ranges(DATES_MAX, ranges)
 }
 
 fn property(event: &mut Event, at: usize, name: &str, parameters: &str, value: &str) -> Result<(), Invalid> {
@@ -113,6 +119,11 @@ fn property(event: &mut Event, at: usize, name: &str, parameters: &str, value: &
     };
     match name {
         "SUMMARY" => event.summary = Some(value.to_owned()),
+        // Of two the one would be left out.
+        "DTSTART" if event.start.is_some() => return event.refuse(at, "has two of DTSTART"),
+        "DTEND" if event.end.is_some() => return event.refuse(at, "has two of DTEND"),
+        "DURATION" if event.days.is_some() => return event.refuse(at, "has two of DURATION"),
+        "STATUS" if event.is_cancelled.is_some() => return event.refuse(at, "has two of STATUS"),
         "DTSTART" => event.start = Some(day(event)?),
         "DTEND" => event.end = Some(day(event)?),
         "DURATION" => match whole_days(value) {
@@ -122,7 +133,7 @@ fn property(event: &mut Event, at: usize, name: &str, parameters: &str, value: &
         "RRULE" | "RDATE" | "EXDATE" | "RECURRENCE-ID" => {
             return event.refuse(at, "recurs, which is not read: write each day as an event of its own");
         }
-        "STATUS" => event.is_cancelled = value.eq_ignore_ascii_case("CANCELLED"),
+        "STATUS" => event.is_cancelled = Some(value.eq_ignore_ascii_case("CANCELLED")),
         _ => {}
     }
     Ok(())
@@ -150,7 +161,8 @@ fn parts(line: &str) -> Option<(String, String, &str)> {
     });
     let (head, value) = (&line[..colon?.0], &line[colon?.0 + 1..]);
     let (name, parameters) = head.split_once(';').unwrap_or((head, ""));
-    Some((name.to_ascii_uppercase(), parameters.to_ascii_uppercase(), value.trim()))
+    // With a space behind it, a rule would be a property that nobody knows.
+    Some((name.trim().to_ascii_uppercase(), parameters.to_ascii_uppercase(), value.trim()))
 }
 
 /// A date without a time, `20261224`; some programs leave `VALUE=DATE` out.
@@ -201,6 +213,8 @@ mod tests {
         assert_eq!(dates(&event(christmas)), ["2026-12-24/2026-12-26"]);
         assert_eq!(dates(&event("DTSTART;VALUE=DATE:20261224\nDURATION:P1W")), ["2026-12-24/2026-12-30"]);
         assert_eq!(dates(&event("DTSTART;VALUE=DATE:20261224\nSTATUS:CANCELLED")), [] as [&str; 0]);
+        assert_eq!(dates(&event("DTSTART;VALUE=DATE:20261224\nSTATUS:CONFIRMED")), ["2026-12-24"]);
+        assert_eq!(dates(&event("DTSTART:20260101\nDURATION:P2000D")), ["2026-01-01/2031-06-23"]);
         assert_eq!(dates(&calendar("X-WR-CALNAME:empty")), [] as [&str; 0]);
     }
 
@@ -231,8 +245,20 @@ mod tests {
             (event("DTSTART;VALUE=DATE:20261225\nDTEND;VALUE=DATE:20261225"), "ends before it begins"),
             (event("DTSTART;VALUE=DATE:20261225\nDTEND;VALUE=DATE:20261226\nDURATION:P1D"), "both DTEND and DURATION"),
             (event("DTSTART;VALUE=DATE:20261225\nDURATION:P99999W"), "lasts too long"),
+            (event("DTSTART:20260101\nDURATION:P2001D"), "lasts too long"),
             (event("DTSTART;VALUE=DATE:99991231"), "lasts too long"),
             (event("X:y"), "has no DTSTART"),
+            (event("DTSTART:20261225\nDTSTART:20261226"), "the event \"Fest\" has two of DTSTART (line 7)"),
+            (event("DTSTART:20261225\nDTEND:20261230\nDTEND:20261226"), "has two of DTEND"),
+            (event("DTSTART:20261225\nDURATION:P9D\nDURATION:P1D"), "has two of DURATION"),
+            (event("DTSTART:20261225\nSTATUS:CONFIRMED\nSTATUS:CANCELLED"), "has two of STATUS"),
+            (event("DTSTART:20261225\nRRULE :FREQ=YEARLY"), "recurs"),
+            (event("BEGIN:VEVENT\nDTSTART:20261225\nEND:VEVENT"), "begins within something else (line 6)"),
+            (calendar(&event("DTSTART:20261225")), "begins within something else (line 5)"),
+            (
+                calendar("X:y") + "BEGIN:VEVENT\r\nDTSTART:20261225\r\nEND:VEVENT\r\n",
+                "begins within something else (line 5)",
+            ),
             ("x".repeat(BYTES_MAX + 1), "bytes of iCalendar text"),
         ] {
             let error = read(&text).expect_err("it is refused").to_string();

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use jiff::civil::Date;
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Span, Timestamp};
 
 use crate::schedule::Invalid;
 use crate::schedule::zone::Zone;
@@ -51,6 +51,32 @@ impl ExcludedDates {
             }
         }
         Ok(ExcludedDates(kept.into_iter().collect()))
+    }
+
+    /// Takes all dates from the first to the last of each of these, in any order and each once, as many as there is room for. The cost
+    /// grows with the number of ranges and with that room, not with how many dates they name over and over.
+    ///
+    /// # Errors
+    ///
+    /// More than `most` different dates, or one that is not between 1970 and 2199.
+    pub fn of_ranges(most: usize, mut ranges: Vec<(Date, Date)>) -> Result<ExcludedDates, Invalid> {
+        let far = |date: &Date| !YEARS.contains(&date.year());
+        if let Some(date) = ranges.iter().flat_map(|(first, last)| [*first, *last]).find(far) {
+            return Err(Invalid(format!("the excluded date {date} is not between 1970 and 2199")));
+        }
+        ranges.sort_unstable();
+        let mut dates: Vec<Date> = Vec::new();
+        for (first, last) in ranges {
+            // What an earlier one has named is there already.
+            let named = dates.last().filter(|date| first <= **date).map(|date| date.tomorrow().unwrap_or(Date::MAX));
+            let first = named.unwrap_or(first);
+            let room = most - dates.len();
+            dates.extend(first.series(Span::new().days(1)).take_while(|date| *date <= last).take(room + 1));
+            if dates.len() > most {
+                return Err(Invalid(format!("more than {most} dates are excluded")));
+            }
+        }
+        Ok(ExcludedDates(dates))
     }
 
     /// Reads a date as `YYYY-MM-DD`.
@@ -215,7 +241,28 @@ mod tests {
         }
     }
 
+    #[test]
+    fn ranges_that_name_the_same_dates_cost_no_more_than_those_dates() {
+        let years = (date(2027, 1, 1), date(2029, 9, 26));
+        let begun = std::time::Instant::now();
+        let excluded = ExcludedDates::of_ranges(1_000, vec![years; 100_000]).expect("each counts once");
+        assert_eq!(excluded.dates().len(), 1_000);
+        // Gone through one by one they would be a hundred million.
+        assert!(begun.elapsed() < std::time::Duration::from_secs(5), "{:?}", begun.elapsed());
+    }
+
     proptest! {
+        #[test]
+        fn ranges_are_the_dates_that_they_name(
+            spans in proptest::collection::vec((0_i64..60, 0_i64..9), 0..12),
+            most in 0_usize..40,
+        ) {
+            let day = |days: i64| date(2027, 2, 20).saturating_add(Span::new().days(days));
+            let ranges: Vec<_> = spans.iter().map(|(first, more)| (day(*first), day(first + more))).collect();
+            let all = spans.iter().flat_map(|(first, more)| (*first..=first + more).map(day));
+            prop_assert_eq!(ExcludedDates::of_ranges(most, ranges), ExcludedDates::at_most(most, all));
+        }
+
         #[test]
         fn an_instant_is_within_the_spans_of_the_date_that_the_clock_shows_and_of_no_other(
             name in proptest::sample::select(&["UTC", "America/St_Johns", "America/Havana", "America/Santiago", "Pacific/Apia", "Pacific/Kwajalein", "Asia/Beirut", "Africa/Cairo"]),
