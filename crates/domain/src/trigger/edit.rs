@@ -148,9 +148,10 @@ impl Trigger {
                     // The last one before those days falls due by when the next is named, and that is another one now.
                     due => Arm::Set(Some(due)),
                 },
-                Waits::ToGo if definition.next_after(just_before(first)).is_none() => kept,
-                Waits::ForOneBehind | Waits::ToGo => {
-                    Arm::Set(definition.next_after(just_before(first)).filter(|_| definition.left(fired) != Some(0)))
+                waits => {
+                    let next = definition.next_after(just_before(first)).filter(|_| definition.left(fired) != Some(0));
+                    let stays_to_go = matches!(waits, Waits::ToGo) && next.is_none();
+                    if stays_to_go { kept } else { Arm::Set(next) }
                 }
             };
             trigger.definition = definition;

@@ -263,6 +263,15 @@ fn what_is_to_be_deleted_stays_so_unless_a_calendar_gives_it_days_back() {
     let arm = |calendar: &Calendar| done.follow(calendar, at(57_592)).expect("it follows").arm;
     assert_eq!(arm(&ended(2, &["2027-01-16", "2027-01-20"]).1), Arm::Keep);
     assert_eq!(arm(&ended(2, &[]).1), Arm::Set(Some(at(57_600))));
+
+    // One that has fired as often as it may has no use for days.
+    let spent = |revision, dates: &[&str]| {
+        let max_fires = Some(MaxFires::new(3).expect("a limit"));
+        except_under(revision, dates, Terms { max_fires, delete_when_done: true, ..Terms::default() })
+    };
+    let (definition, _) = spent(1, &["2027-01-16"]);
+    let done = Armed { trigger: Trigger { definition, ..trigger() }, next_at: Some(mark), fired: 3 };
+    assert_eq!(done.follow(&spent(2, &["2027-01-17"]).1, at(57_592)).expect("it follows").arm, Arm::Keep);
 }
 
 #[test]
