@@ -123,8 +123,10 @@ pub fn parse_description(text: &str) -> Result<Option<String>, Invalid> {
 pub fn read_dates<'a>(texts: impl IntoIterator<Item = &'a str>) -> Result<ExcludedDates, schedule::Invalid> {
     let mut ranges = Vec::new();
     for text in texts {
-        let (first, last) = text.split_once('/').unwrap_or((text, text));
-        let (first, last) = (ExcludedDates::read(first)?, ExcludedDates::read(last)?);
+        let (first, last) = match text.split_once('/') {
+            Some((first, last)) => (ExcludedDates::read(first)?, ExcludedDates::read(last)?),
+            None => ExcludedDates::read(text).map(|date| (date, date))?,
+        };
         if last < first {
             let message = format!("the range {first}/{last} ends before it begins");
             return Err(schedule::Invalid(message));

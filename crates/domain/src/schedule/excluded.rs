@@ -85,12 +85,9 @@ impl ExcludedDates {
     ///
     /// Anything else, with an example.
     pub fn read(text: &str) -> Result<Date, Invalid> {
-        let is_plain = text.len() == 10 && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
-        let shown: String = text.chars().take(32).collect();
-        text.parse()
-            .ok()
-            .filter(|_| is_plain)
-            .ok_or_else(|| Invalid(format!("\"{shown}\" is not a date; write it like \"2026-12-24\"")))
+        let shown = || text.chars().take(32).collect::<String>();
+        plain(text.as_bytes())
+            .ok_or_else(|| Invalid(format!("\"{}\" is not a date; write it like \"2026-12-24\"", shown())))
     }
 
     /// The dates, earliest first.
@@ -153,6 +150,18 @@ impl ExcludedDates {
         spans.sort_unstable_by_key(|span| span.start);
         spans
     }
+}
+
+/// `YYYY-MM-DD` and nothing else. Schedules are read with thousands of them, which a parser of all that can be written takes its time for.
+fn plain(text: &[u8]) -> Option<Date> {
+    let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = text else { return None };
+    let number = |digits: &[u8]| {
+        digits
+            .iter()
+            .try_fold(0_i16, |number, digit| digit.is_ascii_digit().then(|| number * 10 + i16::from(digit - b'0')))
+    };
+    let (month, day) = (number(&[*m1, *m2])?.try_into().ok()?, number(&[*d1, *d2])?.try_into().ok()?);
+    Date::new(number(&[*y1, *y2, *y3, *y4])?, month, day).ok()
 }
 
 /// The instants at which a zone's clock shows a date: one span, none where the day was skipped, several where the clock is put back

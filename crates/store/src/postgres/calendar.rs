@@ -92,6 +92,13 @@ pub(super) async fn list(client: &Client, owner: UserId) -> Result<Vec<CalendarV
     query(client, &sql, &[&owner.0]).await?.iter().map(view).collect()
 }
 
+/// So many triggers are read and rewritten at a time: each may hold thousands of dates.
+const SLICE: usize = 200;
+
+/// How long the server waits for the next statement of an edit: as long as it lets a statement run. What other transactions are given is less
+/// than it takes to think about a slice of many dates on a busy machine, and the triggers that wait meanwhile are of one owner.
+const PATIENCE: &str = "SET LOCAL idle_in_transaction_session_timeout = 30000";
+
 /// The owner's triggers that name it, ascending, as they stand.
 pub(super) async fn triggers(
     client: &impl GenericClient,
@@ -99,15 +106,32 @@ pub(super) async fn triggers(
     owner: UserId,
     id: CalendarId,
 ) -> Result<Vec<Armed>> {
+    let (mut triggers, mut after) = (Vec::new(), Some(TriggerId(0)));
+    while let Some(from) = after {
+        let slice;
+        (slice, after) = triggers_after(client, shared, (owner, id), from).await?;
+        triggers.extend(slice);
+    }
+    Ok(triggers)
+}
+
+/// The next of the owner's triggers that name it, and the last one looked at where there may be more.
+async fn triggers_after(
+    client: &impl GenericClient,
+    shared: &Shared,
+    (owner, id): (UserId, CalendarId),
+    after: TriggerId,
+) -> Result<(Vec<Armed>, Option<TriggerId>)> {
     let sql = format!(
         "SELECT {TRIGGER}, cursors.next_at, limits.fired
          FROM trigger_calendars JOIN triggers ON triggers.id = trigger_calendars.trigger_id
                                 LEFT JOIN cursors ON cursors.trigger_id = triggers.id
                                 LEFT JOIN limits ON limits.trigger_id = triggers.id
-         WHERE trigger_calendars.calendar_id = $1 AND triggers.owner = $2
-         ORDER BY triggers.id"
+         WHERE trigger_calendars.calendar_id = $1 AND triggers.owner = $2 AND trigger_calendars.trigger_id > $3
+         ORDER BY trigger_calendars.trigger_id
+         LIMIT $4"
     );
-    let rows = query(client, &sql, &[&id.0, &owner.0]).await?;
+    let rows = query(client, &sql, &[&id.0, &owner.0, &after.0, &limit_of(SLICE)]).await?;
     let armed = |row: &Row| {
         let next_at: Option<i64> = column(row, TRIGGER_COLUMNS)?;
         let fired = codec::fired(column(row, TRIGGER_COLUMNS + 1)?)?;
@@ -115,6 +139,8 @@ pub(super) async fn triggers(
     };
     let mut triggers = Vec::with_capacity(rows.len());
     for row in &rows {
+        // One of many dates takes a while, and others are served by this thread.
+        tokio::task::yield_now().await;
         match armed(row) {
             // It does not fire as it is; whoever mends it says anew what it keeps to.
             Err(Error::Broken(error)) => {
@@ -128,7 +154,8 @@ pub(super) async fn triggers(
             read => triggers.push(read?),
         }
     }
-    Ok(triggers)
+    let last = rows.last().filter(|_| rows.len() == SLICE);
+    Ok((triggers, last.map(|row| column(row, 0).map(TriggerId)).transpose()?))
 }
 
 pub(super) async fn edit(
@@ -159,6 +186,7 @@ pub(super) async fn edit(
                SET revision = $2, name = $3, description = $4, edited_at = $5, dates = $6
                WHERE id = $1";
     execute(&transaction, sql, params).await?;
+    execute(&transaction, PATIENCE, &[]).await?;
     // From here on no trigger comes to name it. Whoever changes or fires one that does is waited for, and waits.
     let sql = "SELECT id FROM triggers
                WHERE id IN (SELECT trigger_id FROM trigger_calendars WHERE calendar_id = $1)
@@ -171,15 +199,21 @@ pub(super) async fn edit(
                FOR UPDATE";
     query(&transaction, sql, &[&id.0]).await?;
     let freezes = freeze::list(&transaction, Some(owner), remembered_since(now)).await?;
-    let (mut followers, mut edits) = (Vec::new(), Vec::new());
-    for armed in triggers(&transaction, shared, owner, id).await? {
-        if let Some(edit) = armed.follow(&calendar, now) {
-            let edit = edit.under(&armed, now, &freezes);
-            followers.push(Follower::of(&armed, &edit));
-            edits.push(edit);
+    let (mut followers, mut after) = (Vec::new(), Some(TriggerId(0)));
+    while let Some(from) = after {
+        let slice;
+        (slice, after) = triggers_after(&transaction, shared, (owner, id), from).await?;
+        let mut edits = Vec::with_capacity(slice.len());
+        for armed in slice {
+            tokio::task::yield_now().await;
+            if let Some(edit) = armed.follow(&calendar, now) {
+                let edit = edit.under(&armed, now, &freezes);
+                followers.push(Follower::of(&armed, &edit));
+                edits.push(edit);
+            }
         }
+        edit_schedules(&transaction, shared, &edits, author, now).await?;
     }
-    edit_schedules(&transaction, shared, &edits, author, now).await?;
     let edited = CalendarEdited::Done { calendar, followers };
     act::note(&transaction, author, edited.act()).await?;
     answered(transaction.commit()).await?;
@@ -221,8 +255,9 @@ pub(super) async fn delete(shared: &Shared, owner: UserId, id: CalendarId, autho
 #[derive(Default)]
 pub(super) struct Held(BTreeMap<(UserId, CalendarId), (i64, u64)>);
 
-/// Holds the calendars that a definition names; whoever locks the trigger as well does that after this. The trigger of the number `id` may
-/// name them already.
+/// Holds the calendars that a definition names; whoever locks the trigger as well does that after this. Where the trigger of the number `id`
+/// names one already, it has its room: there may be a few more than there is room for, made at once on several nodes, and none of
+/// them is to be refused an edit for that.
 pub(super) async fn hold(
     client: &impl GenericClient,
     held: &mut Held,
@@ -235,7 +270,10 @@ pub(super) async fn hold(
     }
     let numbers: Vec<i64> = ids.iter().map(|id| id.0).collect();
     let sql = "SELECT id, revision,
-                      (SELECT count(*) FROM trigger_calendars WHERE calendar_id = calendars.id AND trigger_id <> $3)
+                      CASE WHEN EXISTS (SELECT 1 FROM trigger_calendars
+                                        WHERE calendar_id = calendars.id AND trigger_id = $3) THEN 0
+                      ELSE (SELECT count(*) FROM trigger_calendars WHERE calendar_id = calendars.id)
+                      END
                FROM calendars
                WHERE id = ANY ($1) AND owner = $2
                ORDER BY id

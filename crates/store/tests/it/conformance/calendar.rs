@@ -17,12 +17,12 @@ use oncue_domain::trigger::{self, Pause, ScheduleDetails, Terms};
 
 use crate::bench::{Bench, Kind, api, every, everywhere, t, wherever_it_lasts};
 
-fn says(name: &str, dates: &[&str]) -> Definition {
+pub(crate) fn says(name: &str, dates: &[&str]) -> Definition {
     let dates = read_dates(dates.iter().copied()).expect("dates");
     Definition { name: name.to_owned(), description: None, dates }
 }
 
-async fn calendar(bench: &Bench, owner: UserId, name: &str, dates: &[&str]) -> Calendar {
+pub(crate) async fn calendar(bench: &Bench, owner: UserId, name: &str, dates: &[&str]) -> Calendar {
     match bench.store.create_calendar(owner, says(name, dates), t(0)).await.expect("an answer") {
         CalendarMade::Done(calendar) => calendar,
         refused => panic!("{name}: {refused:?}"),
@@ -30,7 +30,7 @@ async fn calendar(bench: &Bench, owner: UserId, name: &str, dates: &[&str]) -> C
 }
 
 /// A trigger of every hour that keeps to these.
-fn hourly(calendars: &[&Calendar]) -> trigger::Definition {
+pub(crate) fn hourly(calendars: &[&Calendar]) -> trigger::Definition {
     let plain = every("1h");
     let pattern = plain.schedule.as_ref().expect("it has one").pattern().clone();
     let calendars = calendars.iter().map(|calendar| Arc::new(calendar.observed())).collect();
@@ -38,18 +38,23 @@ fn hourly(calendars: &[&Calendar]) -> trigger::Definition {
     trigger::Definition { schedule: Some(ScheduleDetails::new(pattern, None, terms, Zones::utc())), ..plain }
 }
 
-fn new(owner: UserId, definition: trigger::Definition) -> NewTrigger {
+pub(crate) fn new(owner: UserId, definition: trigger::Definition) -> NewTrigger {
     NewTrigger { owner, next_at: definition.next_after(t(0)), definition, test_event: None }
 }
 
-async fn edit(bench: &Bench, seen: &Calendar, says: Definition, now: Timestamp) -> (Calendar, Vec<Follower>) {
+pub(crate) async fn edit(
+    bench: &Bench,
+    seen: &Calendar,
+    says: Definition,
+    now: Timestamp,
+) -> (Calendar, Vec<Follower>) {
     match bench.store.edit_calendar(seen.clone(), says, now).await.expect("an answer") {
         CalendarEdited::Done { calendar, followers } => (calendar, followers),
         refused => panic!("{refused:?}"),
     }
 }
 
-async fn change(
+pub(crate) async fn change(
     bench: &Bench,
     owner: UserId,
     id: TriggerId,
@@ -60,7 +65,7 @@ async fn change(
     bench.store.edit_trigger(armed.edit(definition, now), armed.next_at, now).await.expect("an answer")
 }
 
-fn hours(hours: i64) -> Timestamp {
+pub(crate) fn hours(hours: i64) -> Timestamp {
     t(0) + SignedDuration::from_hours(hours)
 }
 

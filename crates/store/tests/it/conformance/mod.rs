@@ -8,7 +8,7 @@ mod arrival;
 mod attention;
 mod audit;
 mod backlog;
-mod calendar;
+pub(crate) mod calendar;
 mod change;
 mod count;
 mod delivery;
