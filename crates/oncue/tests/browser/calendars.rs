@@ -79,6 +79,36 @@ fn a_calendar_is_made_changed_and_deleted_in_forms() {
 }
 
 #[test]
+fn rules_and_several_schedules_keep_to_a_calendar_in_forms_too() {
+    let server = Setup::new().flag("--open").serve();
+    let local = Person::nobody(&server);
+    assert_eq!(local.post("/ui/calendars", &[("name", "holidays"), ("dates", "2031-01-13")]).status, 303);
+    let rule = [("kind", "rrule"), ("rrule", "FREQ=WEEKLY;BYDAY=MO"), ("rrule_start", "2031-01-06T09:00")];
+    let several = [("kind", "any_of"), ("any_of", "0 9 * * 1\n0 12 * * 1"), ("starts_at", "2031-01-06T08:00")];
+    for (number, typed) in [(1, rule), (2, several)] {
+        let typed = [&typed[..], &[("timezone", "Europe/Riga"), ("calendar_1", "on")]].concat();
+        let checked = local.post("/ui/triggers/check", &typed).body;
+        assert!(checked.contains("2031-01-06") && checked.contains("2031-01-20"), "{checked}");
+        assert!(!checked.contains("2031-01-13"), "{checked}");
+        let made = local.post("/ui/triggers", &typed);
+        assert_eq!(made.status, 303, "{}", made.body);
+        let trigger = server.nobody().get(&format!("/api/v1/triggers/{number}")).is(200).json();
+        assert_eq!(trigger["schedule_details"]["except_calendars"], json!(["holidays"]), "{trigger}");
+        assert_eq!(trigger["next_at"], "2031-01-06T07:00:00Z");
+        let edit = local.get(&format!("/ui/triggers/{number}/edit")).body;
+        assert!(edit.contains("name=\"calendar_1\" value=\"on\" checked"), "{edit}");
+        let page = local.get(&format!("/ui/triggers/{number}")).body;
+        assert!(page.contains("not on the dates of &#34;holidays&#34;"), "{page}");
+    }
+    let changed = local.post("/ui/calendars/1", &[("name", "holidays"), ("dates", "2031-01-06"), ("revision", "1")]);
+    assert_eq!(changed.status, 303, "{}", changed.body);
+    for number in [1, 2] {
+        let trigger = server.nobody().get(&format!("/api/v1/triggers/{number}")).is(200).json();
+        assert_eq!(trigger["next_at"], "2031-01-13T07:00:00Z", "{trigger}");
+    }
+}
+
+#[test]
 fn what_a_calendar_file_holds_can_be_pasted() {
     let server = Setup::new().flag("--open").serve();
     let local = Person::nobody(&server);

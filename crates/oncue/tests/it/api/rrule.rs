@@ -82,3 +82,32 @@ fn why_names_the_part_of_the_rule() {
     let early = ann.get(&format!("/api/v1/triggers/{}/why?at=2030-12-23T09:00", made["id"])).is(200).json();
     assert_eq!(early["unmet"][0]["field"], "start", "{early}");
 }
+
+#[test]
+fn a_rule_keeps_to_the_calendars_that_it_names() {
+    let server = Server::start();
+    let ann = server.user();
+    let dates = json!(["2031-01-08", "2031-01-20/2031-01-24"]);
+    ann.post("/api/v1/calendars", &json!({"name": "holidays", "dates": dates})).is(201);
+    // Ten of them, of which the days of the calendar count as any: a rule counts what it names.
+    let details = json!({"rrule": "FREQ=WEEKLY;BYDAY=MO,WE,FR;COUNT=10", "start_at": "2031-01-06T07:00:00Z",
+        "timezone": "Europe/Riga", "except_calendars": ["holidays"]});
+    let made = make(&ann, &details);
+    assert_eq!(made["schedule_details"], details);
+    let summary = made["summary"].as_str().expect("a sentence");
+    assert!(summary.ends_with(", not on the dates of \"holidays\""), "{summary}");
+    let days = ["06", "10", "13", "15", "17", "27"].map(|day| format!("2031-01-{day}T07:00:00Z"));
+    let preview =
+        ann.post("/api/v1/schedules/preview", &json!({"schedule_details": details, "count": 9})).is(200).json();
+    assert_eq!(preview["occurrences"], json!(days));
+    let path = format!("/api/v1/triggers/{}", made["id"]);
+    assert_eq!(ann.get(&format!("{path}/upcoming?count=9")).is(200).json()["occurrences"], json!(days));
+    let told = ann.get(&format!("{path}/why?at=2031-01-22T07:00:00Z")).is(200).json();
+    assert_eq!((&told["disposition"], &told["calendars"]), (&json!("no_occurrence"), &made["calendars"]));
+    let sentence = told["sentence"].as_str().expect("a sentence");
+    let words = "but Wed 22 Jan 2031 stands in the calendar \"holidays\"; its neighbours are Fri 17 Jan 2031 09:00 and Mon 27 Jan 2031 09:00.";
+    assert!(sentence.ends_with(words), "{sentence}");
+    // A day that the rule does not name is no matter of the calendar.
+    let told = ann.get(&format!("{path}/why?at=2031-01-21T07:00:00Z")).is(200).json();
+    assert_eq!(told["unmet"][0]["field"], "day_of_week", "{told}");
+}
