@@ -28,8 +28,9 @@ impl Calendars {
 
     /// All that the owner has, where a body speaks of calendars at all; hardly any does, and none is asked for then.
     pub(crate) async fn named_in(app: &Shared, owner: UserId, body: &[u8]) -> Result<Calendars, Fault> {
-        // A name with escapes in it would be the field's, too.
-        let may_name = body.windows(FIELD.len()).any(|at| at == FIELD.as_bytes()) || body.contains(&b'\\');
+        // Written with escapes it would be the field's name, too; its letters can be escaped in no other way than this.
+        let has = |part: &[u8]| body.windows(part.len()).any(|at| at == part);
+        let may_name = has(FIELD.as_bytes()) || body.contains(&b'\\') && has(b"\\u");
         if may_name { Calendars::of(app, owner).await } else { Ok(Calendars::default()) }
     }
 
