@@ -32,7 +32,7 @@ pub fn makes_room(id: i64) -> bool {
     id % LOOKS_APART == 0
 }
 
-/// So many of the triggers that an edit of a calendar makes wait for another time are named.
+/// So many of the triggers that an edit of a calendar makes wait for another time are named, and of those that cannot follow it.
 const MOVED_NAMED_MAX: usize = 10;
 
 /// What was done.
@@ -343,24 +343,36 @@ impl Act {
         Act { name: Some(name), ..Act::new(owner, action, Thing::Calendar, Some(id.0)) }
     }
 
-    /// A calendar was changed, and these triggers with it.
-    pub fn calendar_edited(owner: UserId, id: CalendarId, name: String, followers: &[Follower]) -> Act {
-        let moved: Vec<String> =
-            followers.iter().filter(|one| one.has_moved()).map(|one| one.trigger.to_string()).collect();
-        let named = moved.iter().take(MOVED_NAMED_MAX).map(String::as_str).collect::<Vec<_>>().join(", ");
-        let more = match moved.len().saturating_sub(MOVED_NAMED_MAX) {
-            0 => String::new(),
-            more => format!(" and {more} more"),
+    /// A calendar was changed, and these triggers with it, and not those that cannot be read.
+    pub fn calendar_edited(
+        owner: UserId,
+        id: CalendarId,
+        name: String,
+        followers: &[Follower],
+        unreadable: &[TriggerId],
+    ) -> Act {
+        let moved: Vec<TriggerId> = followers.iter().filter(|one| one.has_moved()).map(|one| one.trigger).collect();
+        let several = |ids: &[TriggerId]| {
+            let named = ids.iter().take(MOVED_NAMED_MAX).map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            match ids.len().saturating_sub(MOVED_NAMED_MAX) {
+                0 => named,
+                more => format!("{named} and {more} more"),
+            }
         };
         let follow = match followers.len() {
             1 => "1 trigger follows".to_owned(),
             count => format!("{count} triggers follow"),
         };
-        let details = match moved.len() {
+        let mut details = match moved.len() {
             0 => follow,
-            1 => format!("{follow}; trigger {named} waits for another time"),
-            _ => format!("{follow}; triggers {named}{more} wait for another time"),
+            1 => format!("{follow}; trigger {} waits for another time", several(&moved)),
+            _ => format!("{follow}; triggers {} wait for another time", several(&moved)),
         };
+        match unreadable.len() {
+            0 => {}
+            1 => details += &format!("; trigger {} cannot be read and does not follow", several(unreadable)),
+            _ => details += &format!("; triggers {} cannot be read and do not follow", several(unreadable)),
+        }
         Act { details: Some(details), ..Act::calendar(owner, Action::Edited, id, name) }
     }
 

@@ -36,6 +36,8 @@ pub enum CalendarEdited {
         calendar: Calendar,
         /// The triggers that were rewritten, ascending.
         followers: Vec<Follower>,
+        /// Those that name it, too, and follow nothing, because what the store holds of them cannot be read; ascending.
+        unreadable: Vec<TriggerId>,
     },
     /// It changed since it was read: read again and decide again.
     Stale,
@@ -49,9 +51,9 @@ impl CalendarEdited {
     /// What was done, if it was.
     pub fn act(&self) -> Option<Act> {
         match self {
-            CalendarEdited::Done { calendar, followers } => {
+            CalendarEdited::Done { calendar, followers, unreadable } => {
                 let name = calendar.definition.name.clone();
-                Some(Act::calendar_edited(calendar.owner, calendar.id, name, followers))
+                Some(Act::calendar_edited(calendar.owner, calendar.id, name, followers, unreadable))
             }
             _ => None,
         }

@@ -169,6 +169,46 @@ fn a_trigger_that_nobody_can_read_is_named_and_left_alone() {
     ann.delete(&at).is(204);
 }
 
+#[test]
+fn a_trigger_that_nobody_can_read_follows_no_calendar_and_keeps_to_it_again_from_its_next_edit_on() {
+    let server = Setup::sqlite().serve();
+    let ann = server.user();
+    let calendar = ann.post("/api/v1/calendars", &json!({"name": "holidays"})).is(201).json()["id"].clone();
+    let daily = json!({"cron": "0 9 * * *", "timezone": "Europe/Riga", "starts_at": "2031-12-24T00:00:00Z", "except_calendars": ["holidays"]});
+    let (lost, sound) = (make(&ann, &daily), make(&ann, &daily));
+    let at = format!("/api/v1/triggers/{lost}");
+    // A zone that this version does not know, until the next one does.
+    let write = |setup: &Setup, from: &str, to: &str| {
+        sql(setup, &format!("UPDATE triggers SET schedule = replace(schedule, '{from}', '{to}') WHERE id = {lost}"));
+    };
+    let setup = server.stop();
+    write(&setup, "Europe/Riga", "Europe/Atlantis");
+    let server = setup.serve();
+    let ann = ann.at(server.base());
+    let edited = json!({"name": "holidays", "dates": ["2031-12-24"]});
+    let told = ann.put(&format!("/api/v1/calendars/{calendar}"), &edited).is(200).json();
+    assert_eq!((&told["triggers"][0]["id"], &told["unreadable"]), (&json!(sound), &json!([lost])), "{told}");
+    assert_eq!(told["triggers"].as_array().map(Vec::len), Some(1));
+    let line = ann.get("/api/v1/audit?limit=1").is(200).list().remove(0).to_string();
+    assert!(line.contains(&format!("trigger {lost} cannot be read and does not follow")), "{line}");
+    let page = ann.get(&format!("/ui/calendars/{calendar}")).is(200).text;
+    assert!(page.contains("And 1 more, of which 1 cannot be read and follows no change."), "{page}");
+    ann.delete(&format!("/api/v1/triggers/{sound}")).is(204);
+    let page = ann.get(&format!("/ui/calendars/{calendar}/delete")).is(200).text;
+    assert!(page.contains("holidays is used") && page.contains("And 1 more, of which 1 cannot be read"), "{page}");
+    let described = json!({"name": "holidays", "description": "of Latvia", "dates": ["2031-12-24"]});
+    let told = ann.put(&format!("/api/v1/calendars/{calendar}"), &described).is(200).json();
+    assert!(told["unreadable"].is_null() && told["triggers"] == json!([]), "nobody takes that over: {told}");
+    let setup = server.stop();
+    write(&setup, "Europe/Atlantis", "Europe/Riga");
+    let server = setup.serve();
+    let ann = ann.at(server.base());
+    assert_eq!(ann.get(&at).is(200).json()["calendars"][0]["revision"], 1);
+    let renamed = ann.patch(&at, &json!({"name": "found"})).is(200).json();
+    assert_eq!((&renamed["name"], &renamed["calendars"][0]["revision"]), (&json!("found"), &json!(2)));
+    assert_eq!(renamed["next_at"], "2031-12-25T07:00:00Z");
+}
+
 /// Writes this over triggers, and asks all that can be asked of them; gives the server's log.
 fn spoil(what: &str, text: &str) -> String {
     let server = Setup::sqlite().serve();

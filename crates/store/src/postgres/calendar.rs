@@ -108,20 +108,29 @@ pub(super) async fn triggers(
 ) -> Result<Vec<Armed>> {
     let (mut triggers, mut after) = (Vec::new(), Some(TriggerId(0)));
     while let Some(from) = after {
-        let slice;
-        (slice, after) = triggers_after(client, shared, (owner, id), from).await?;
-        triggers.extend(slice);
+        let slice = triggers_after(client, shared, (owner, id), from).await?;
+        after = slice.last;
+        triggers.extend(slice.triggers);
     }
     Ok(triggers)
 }
 
-/// The next of the owner's triggers that name it, and the last one looked at where there may be more.
+/// Some of the triggers that name a calendar.
+#[derive(Default)]
+struct Slice {
+    triggers: Vec<Armed>,
+    unreadable: Vec<TriggerId>,
+    /// The last of all that was looked at, where there may be more.
+    last: Option<TriggerId>,
+}
+
+/// The next of the owner's triggers that name it.
 async fn triggers_after(
     client: &impl GenericClient,
     shared: &Shared,
     (owner, id): (UserId, CalendarId),
     after: TriggerId,
-) -> Result<(Vec<Armed>, Option<TriggerId>)> {
+) -> Result<Slice> {
     let sql = format!(
         "SELECT {TRIGGER}, cursors.next_at, limits.fired
          FROM trigger_calendars JOIN triggers ON triggers.id = trigger_calendars.trigger_id
@@ -137,25 +146,23 @@ async fn triggers_after(
         let fired = codec::fired(column(row, TRIGGER_COLUMNS + 1)?)?;
         Ok(Armed { trigger: read_trigger(row, shared)?, next_at: next_at.map(instant).transpose()?, fired })
     };
-    let mut triggers = Vec::with_capacity(rows.len());
+    let mut slice = Slice::default();
     for row in &rows {
         // One of many dates takes a while, and others are served by this thread.
         tokio::task::yield_now().await;
         match armed(row) {
             // It does not fire as it is; whoever mends it says anew what it keeps to.
-            Err(Error::Broken(error)) => {
-                let trigger: i64 = column(row, 0)?;
-                tracing::error!(
-                    trigger.id = trigger,
-                    error,
-                    "trigger {trigger} cannot be read, and follows no calendar"
-                );
+            Err(error @ (Error::Unreadable(_) | Error::Broken(_))) => {
+                let (id, revision) = (column(row, 0)?, column(row, 2)?);
+                shared.told.unreadable(id, revision, &error, "follows no calendar");
+                slice.unreadable.push(TriggerId(id));
             }
-            read => triggers.push(read?),
+            read => slice.triggers.push(read?),
         }
     }
     let last = rows.last().filter(|_| rows.len() == SLICE);
-    Ok((triggers, last.map(|row| column(row, 0).map(TriggerId)).transpose()?))
+    slice.last = last.map(|row| column(row, 0).map(TriggerId)).transpose()?;
+    Ok(slice)
 }
 
 pub(super) async fn edit(
@@ -186,6 +193,12 @@ pub(super) async fn edit(
                SET revision = $2, name = $3, description = $4, edited_at = $5, dates = $6
                WHERE id = $1";
     execute(&transaction, sql, params).await?;
+    if calendar.revision == seen.revision {
+        let edited = CalendarEdited::Done { calendar, followers: Vec::new(), unreadable: Vec::new() };
+        act::note(&transaction, author, edited.act()).await?;
+        answered(transaction.commit()).await?;
+        return Ok(edited);
+    }
     execute(&transaction, PATIENCE, &[]).await?;
     // From here on no trigger comes to name it. Whoever changes or fires one that does is waited for, and waits.
     let sql = "SELECT id FROM triggers
@@ -199,12 +212,14 @@ pub(super) async fn edit(
                FOR UPDATE";
     query(&transaction, sql, &[&id.0]).await?;
     let freezes = freeze::list(&transaction, Some(owner), remembered_since(now)).await?;
-    let (mut followers, mut after) = (Vec::new(), Some(TriggerId(0)));
+    let (mut followers, mut unreadable) = (Vec::new(), Vec::new());
+    let mut after = Some(TriggerId(0));
     while let Some(from) = after {
-        let slice;
-        (slice, after) = triggers_after(&transaction, shared, (owner, id), from).await?;
-        let mut edits = Vec::with_capacity(slice.len());
-        for armed in slice {
+        let slice = triggers_after(&transaction, shared, (owner, id), from).await?;
+        after = slice.last;
+        unreadable.extend(slice.unreadable);
+        let mut edits = Vec::with_capacity(slice.triggers.len());
+        for armed in slice.triggers {
             tokio::task::yield_now().await;
             if let Some(edit) = armed.follow(&calendar, now) {
                 let edit = edit.under(&armed, now, &freezes);
@@ -214,7 +229,7 @@ pub(super) async fn edit(
         }
         edit_schedules(&transaction, shared, &edits, author, now).await?;
     }
-    let edited = CalendarEdited::Done { calendar, followers };
+    let edited = CalendarEdited::Done { calendar, followers, unreadable };
     act::note(&transaction, author, edited.act()).await?;
     answered(transaction.commit()).await?;
     if let CalendarEdited::Done { followers, .. } = &edited

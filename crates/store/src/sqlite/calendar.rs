@@ -94,7 +94,13 @@ pub(super) fn list(connection: &Connection, owner: UserId) -> Result<Vec<Calenda
     Ok(views)
 }
 
-pub(super) fn triggers(connection: &Connection, shared: &Shared, owner: UserId, id: CalendarId) -> Result<Vec<Armed>> {
+/// The owner's triggers that name it, ascending, and those of them that cannot be read.
+pub(super) fn triggers(
+    connection: &Connection,
+    shared: &Shared,
+    owner: UserId,
+    id: CalendarId,
+) -> Result<(Vec<Armed>, Vec<TriggerId>)> {
     let sql = format!(
         "SELECT {TRIGGER}, cursors.next_at, limits.fired
          FROM trigger_calendars JOIN triggers ON triggers.id = trigger_calendars.trigger_id
@@ -105,22 +111,19 @@ pub(super) fn triggers(connection: &Connection, shared: &Shared, owner: UserId, 
     );
     let mut statement = connection.prepare_cached(&sql).map_err(failed)?;
     let mut rows = statement.query((id.0, owner.0)).map_err(failed)?;
-    let mut triggers = Vec::new();
+    let (mut triggers, mut unreadable) = (Vec::new(), Vec::new());
     while let Some(row) = rows.next().map_err(failed)? {
         match armed(row, shared) {
             // It does not fire as it is; whoever mends it says anew what it keeps to.
-            Err(Error::Broken(error)) => {
-                let trigger: i64 = row.get(0).map_err(failed)?;
-                tracing::error!(
-                    trigger.id = trigger,
-                    error,
-                    "trigger {trigger} cannot be read, and follows no calendar"
-                );
+            Err(error @ (Error::Unreadable(_) | Error::Broken(_))) => {
+                let (id, revision) = (row.get(0).map_err(failed)?, row.get(2).map_err(failed)?);
+                shared.told.unreadable(id, revision, &error, "follows no calendar");
+                unreadable.push(TriggerId(id));
             }
             read => triggers.push(read?),
         }
     }
-    Ok(triggers)
+    Ok((triggers, unreadable))
 }
 
 pub(super) fn edit(
@@ -156,9 +159,13 @@ pub(super) fn edit(
             ])
         })
         .map_err(failed)?;
-    let freezes = freeze::list(connection, Some(owner), remembered_since(now))?;
     let mut followers = Vec::new();
-    for armed in triggers(connection, shared, owner, id)? {
+    if calendar.revision == seen.revision {
+        return Ok(CalendarEdited::Done { calendar, followers, unreadable: Vec::new() });
+    }
+    let freezes = freeze::list(connection, Some(owner), remembered_since(now))?;
+    let (readable, unreadable) = triggers(connection, shared, owner, id)?;
+    for armed in readable {
         let Some(edit) = armed.follow(&calendar, now) else { continue };
         let edit = edit.under(&armed, now, &freezes);
         let edited = edit_trigger(connection, effects, &edit, armed.next_at, by, now)?;
@@ -167,7 +174,7 @@ pub(super) fn edit(
         }
         followers.push(Follower::of(&armed, &edit));
     }
-    Ok(CalendarEdited::Done { calendar, followers })
+    Ok(CalendarEdited::Done { calendar, followers, unreadable })
 }
 
 pub(super) fn delete(connection: &Connection, owner: UserId, id: CalendarId) -> Result<(Deleted, Option<String>)> {

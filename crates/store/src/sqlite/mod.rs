@@ -507,7 +507,7 @@ impl Store for Sqlite {
     }
 
     async fn calendar_triggers(&self, owner: UserId, id: CalendarId) -> Result<Vec<Armed>> {
-        self.scan(move |connection, shared| calendar::triggers(connection, shared, owner, id)).await
+        Ok(self.scan(move |connection, shared| calendar::triggers(connection, shared, owner, id)).await?.0)
     }
 
     async fn edit_calendar(

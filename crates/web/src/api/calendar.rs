@@ -13,7 +13,7 @@ use oncue_domain::effect::DAYS_MAX;
 use oncue_domain::effect::dates::{Dates, Few};
 use oncue_domain::error::Invalid;
 use oncue_domain::freeze::remembered_since;
-use oncue_domain::id::{CalendarId, UserId};
+use oncue_domain::id::{CalendarId, TriggerId, UserId};
 use oncue_domain::occurrence::Skipped;
 use oncue_domain::schedule::excluded::ExcludedDates;
 use oncue_domain::store::{CalendarEdited, CalendarMade, CalendarView, Deleted, Follower};
@@ -32,7 +32,7 @@ use crate::fault::{Fault, Problem};
 use crate::openapi::{Errors, MakingErrors};
 
 /// The fields of a calendar that are shown and cannot be set.
-const READ_ONLY: [&str; 6] = ["id", "revision", "created_at", "edited_at", "used_by", "triggers"];
+const READ_ONLY: [&str; 7] = ["id", "revision", "created_at", "edited_at", "used_by", "triggers", "unreadable"];
 
 /// How often an edit is decided again because the calendar was edited meanwhile.
 const EDIT_TRIES: usize = 16;
@@ -124,6 +124,9 @@ pub(crate) struct EditedDocument {
     calendar: CalendarDocument,
     /// Every trigger that the edit has made a revision of, ascending.
     triggers: Vec<FollowerDocument>,
+    /// Triggers that name it and do not follow, because they cannot be read; left out where there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unreadable: Vec<i64>,
 }
 
 /// Occurrences that come or go.
@@ -277,20 +280,21 @@ pub(crate) async fn make(
     }
 }
 
-/// Makes a calendar say something else, and the triggers that name it with it. What changes nothing is no edit.
+/// Makes a calendar say something else, and the triggers that name it with it; gives those, and the ones that cannot be read. What changes
+/// nothing is no edit.
 pub(crate) async fn edit(
     app: &Shared,
     caller: &Caller,
     id: CalendarId,
     definition: &Definition,
-) -> Result<(Calendar, Vec<Follower>), Fault> {
+) -> Result<(Vec<Follower>, Vec<TriggerId>), Fault> {
     for _ in 0..EDIT_TRIES {
         let CalendarView { calendar, .. } = load(app, caller.owner(), id).await?;
         if calendar.definition == *definition {
-            return Ok((calendar, Vec::new()));
+            return Ok((Vec::new(), Vec::new()));
         }
         match app.acting(caller).edit_calendar(calendar, definition.clone(), app.now()).await? {
-            CalendarEdited::Done { calendar, followers } => return Ok((calendar, followers)),
+            CalendarEdited::Done { followers, unreadable, .. } => return Ok((followers, unreadable)),
             CalendarEdited::NotFound => return Err(Fault::not_found("Calendar")),
             CalendarEdited::NameTaken => return Err(name_taken(&definition.name)),
             CalendarEdited::Stale => {}
@@ -449,10 +453,11 @@ pub(crate) async fn replace(
         let would = would(&app, &present, &definition, until).await?;
         return Ok(Json(would.document(&present, &definition)).into_response());
     }
-    let (_, followers) = edit(&app, &caller, id, &definition).await?;
+    let (followers, unreadable) = edit(&app, &caller, id, &definition).await?;
     let calendar = CalendarDocument::of(&load(&app, caller.owner(), id).await?);
-    Ok(Json(EditedDocument { calendar, triggers: followers.iter().map(FollowerDocument::of).collect() })
-        .into_response())
+    let triggers = followers.iter().map(FollowerDocument::of).collect();
+    let unreadable = unreadable.iter().map(|id| id.0).collect();
+    Ok(Json(EditedDocument { calendar, triggers, unreadable }).into_response())
 }
 
 /// Delete a calendar that no trigger names.

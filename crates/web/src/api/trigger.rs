@@ -14,7 +14,7 @@ use oncue_domain::payload::Payload;
 use oncue_domain::payload_schema::PayloadSchema;
 use oncue_domain::schedule::observed::Observed;
 use oncue_domain::schedule::zone::Zone;
-use oncue_domain::store::{Deed, Done, Edited, NewTrigger, SkippedView};
+use oncue_domain::store::{Deed, Done, Edited, Missing, NewTrigger, SkippedView};
 use oncue_domain::trigger::{Armed, Definition, Kind, ScheduleDetails, Trigger, TriggerHead, parse_name};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -531,6 +531,7 @@ async fn change_from(
     decide: impl Fn(&Armed, Timestamp) -> Result<Definition, Fault>,
 ) -> Result<Armed, Fault> {
     let owner = caller.owner();
+    let mut calendars: Option<Calendars> = None;
     for _ in 0..EDIT_TRIES {
         let now = app.now();
         let found = match base {
@@ -538,7 +539,12 @@ async fn change_from(
             Base::Remains => app.store.trigger_to_replace(owner, id).await?,
         };
         let armed = found.ok_or_else(|| Fault::not_found("Trigger"))?;
-        let definition = decide(&armed, now)?.with_share(|| app.ids.share());
+        let mut definition = decide(&armed, now)?.with_share(|| app.ids.share());
+        let as_they_are =
+            calendars.as_ref().zip(definition.schedule.as_ref()).map(|(now, schedule)| schedule.refreshed(now.all()));
+        if let Some(Ok(schedule)) = as_they_are {
+            definition.schedule = Some(schedule);
+        }
         let named = definition.destinations.clone();
         let mut edit = armed.edit(definition, now);
         if !edit.skipped.is_empty() {
@@ -547,6 +553,10 @@ async fn change_from(
         match app.acting(caller).edit_trigger(edit, armed.next_at, now).await? {
             Edited::Done => return app.store.trigger(owner, id).await?.ok_or_else(|| Fault::not_found("Trigger")),
             Edited::NotFound => return Err(Fault::not_found("Trigger")),
+            // They were edited since they were read, or while nobody could read the trigger: it keeps to what they say now.
+            Edited::Missing(Missing::Calendar(_)) if calendars.is_none() => {
+                calendars = Some(Calendars::of(app, owner).await?);
+            }
             Edited::Missing(missing) => return Err(trigger_destination::missing(&named, missing)),
             Edited::Stale => {}
         }

@@ -202,6 +202,13 @@ impl Changes {
     }
 }
 
+/// How many triggers name a calendar, and how many of them cannot be read, where so many can.
+fn counted(used_by: u64, readable: usize) -> (usize, usize) {
+    // The two are asked for one after the other, and one may have gone or come in between.
+    let used_by = usize::try_from(used_by).unwrap_or(usize::MAX).max(readable);
+    (used_by, used_by - readable)
+}
+
 #[derive(Template)]
 #[template(path = "calendar.html")]
 struct CalendarPage {
@@ -217,6 +224,8 @@ struct CalendarPage {
     namers: Vec<Namer>,
     /// How many triggers name it.
     used_by: usize,
+    /// How many of them cannot be read, and so are not told.
+    unreadable: usize,
     name_chars_max: usize,
     description_chars_max: usize,
     dates_max: usize,
@@ -234,6 +243,7 @@ impl CalendarPage {
             changes: None,
             namers: Vec::new(),
             used_by: 0,
+            unreadable: 0,
             name_chars_max: NAME_CHARS_MAX,
             description_chars_max: DESCRIPTION_CHARS_MAX,
             dates_max: DATES_MAX,
@@ -241,11 +251,14 @@ impl CalendarPage {
     }
 
     async fn of(app: &App, caller: &Caller, calendar: &Calendar, typed: Typed) -> Result<CalendarPage, Fault> {
+        let used_by = load(app, caller.owner(), calendar.id).await?.used_by;
         let triggers = app.store.calendar_triggers(caller.owner(), calendar.id).await?;
+        let (used_by, unreadable) = counted(used_by, triggers.len());
         Ok(CalendarPage {
             calendar: Some((calendar.id.0, calendar.definition.name.clone())),
             namers: triggers.iter().take(TRIGGERS_SHOWN).map(|armed| Namer::of(app, armed)).collect(),
-            used_by: triggers.len(),
+            used_by,
+            unreadable,
             ..CalendarPage::new(app, caller, typed)
         })
     }
@@ -348,6 +361,8 @@ struct DeletePage {
     name: String,
     namers: Vec<Namer>,
     used_by: usize,
+    /// How many of them cannot be read, and so are not told.
+    unreadable: usize,
     /// Whether that was tried, and refused.
     was_refused: bool,
 }
@@ -355,14 +370,16 @@ struct DeletePage {
 impl DeletePage {
     async fn new(app: &App, caller: &Caller, id: CalendarId) -> Result<DeletePage, Fault> {
         let owner: UserId = caller.owner();
-        let CalendarView { calendar, .. } = load(app, owner, id).await?;
+        let CalendarView { calendar, used_by } = load(app, owner, id).await?;
         let triggers = app.store.calendar_triggers(owner, id).await?;
+        let (used_by, unreadable) = counted(used_by, triggers.len());
         Ok(DeletePage {
             frame: Frame::of(app, caller, Place::Triggers),
             id: id.0,
             name: calendar.definition.name,
             namers: triggers.iter().take(TRIGGERS_SHOWN).map(|armed| Namer::of(app, armed)).collect(),
-            used_by: triggers.len(),
+            used_by,
+            unreadable,
             was_refused: false,
         })
     }

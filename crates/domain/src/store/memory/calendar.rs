@@ -105,7 +105,7 @@ impl Kept {
                 self.edit_trigger(edit, armed.next_at, by.clone(), now);
             }
         }
-        CalendarEdited::Done { calendar, followers }
+        CalendarEdited::Done { calendar, followers, unreadable: Vec::new() }
     }
 
     pub(super) fn delete_calendar(&mut self, owner: UserId, id: CalendarId) -> Deleted {

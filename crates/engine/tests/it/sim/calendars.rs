@@ -55,7 +55,7 @@ impl Keeper {
         let named = seen.id;
         let before = at_once(world.memory.calendar_triggers(OWNER, named)).expect("the model answers");
         let edited = at_once(world.memory.edit_calendar(seen, definition, now)).expect("the model answers");
-        let CalendarEdited::Done { calendar, followers } = edited else { panic!("{edited:?}") };
+        let CalendarEdited::Done { calendar, followers, .. } = edited else { panic!("{edited:?}") };
         for armed in before {
             let said = &armed.trigger.definition;
             let Some(schedule) = said.schedule.as_ref().and_then(|schedule| schedule.following(&calendar)) else {

@@ -49,7 +49,7 @@ pub(crate) async fn edit(
     now: Timestamp,
 ) -> (Calendar, Vec<Follower>) {
     match bench.store.edit_calendar(seen.clone(), says, now).await.expect("an answer") {
-        CalendarEdited::Done { calendar, followers } => (calendar, followers),
+        CalendarEdited::Done { calendar, followers, .. } => (calendar, followers),
         refused => panic!("{refused:?}"),
     }
 }

@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Span};
 use oncue_domain::calendar::TRIGGERS_MAX;
 use oncue_domain::occurrence::Reason;
-use oncue_domain::store::{Edited, Missing};
+use oncue_domain::store::{CalendarEdited, Edited, Missing};
 use oncue_domain::trigger;
 
 use super::Nodes;
@@ -127,4 +127,22 @@ async fn a_calendar_has_room_for_so_many_triggers_and_refuses_no_edit_of_those_t
     assert_eq!(made.map(|armed| armed.trigger.id), Err(Missing::Room(holidays.id)));
     let renamed = trigger::Definition { name: Some("renamed".to_owned()), ..hourly(&[&holidays]) };
     assert_eq!(change(bench, owner, id, renamed, t(1)).await, Edited::Done);
+}
+
+#[tokio::test]
+async fn a_trigger_that_cannot_be_read_keeps_nobody_else_from_following() {
+    let nodes = Nodes::begin(1).await;
+    let bench = &nodes.nodes[0];
+    let owner = nodes.user("a").await;
+    let holidays = calendar(bench, owner, "holidays", &[]).await;
+    let lost = bench.make(new(owner, hourly(&[&holidays])), t(0)).await.trigger.id;
+    let sound = bench.make(new(owner, hourly(&[&holidays])), t(0)).await.trigger.id;
+    nodes.database.sql(&format!("UPDATE triggers SET schedule = 'x' WHERE id = {lost}"));
+    let edited = bench.store.edit_calendar(holidays.clone(), says("holidays", &["2027-01-05"]), t(1)).await;
+    let CalendarEdited::Done { followers, unreadable, .. } = edited.expect("an answer") else {
+        panic!("it is refused")
+    };
+    assert_eq!((followers.iter().map(|one| one.trigger).collect(), unreadable), (vec![sound], vec![lost]));
+    let triggers = bench.store.calendar_triggers(owner, holidays.id).await.expect("a list");
+    assert_eq!(triggers.iter().map(|armed| armed.trigger.id).collect::<Vec<_>>(), [sound]);
 }
