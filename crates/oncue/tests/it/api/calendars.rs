@@ -149,7 +149,12 @@ fn a_trigger_keeps_to_the_calendars_that_it_names() {
     let mut by_id = daily();
     by_id["except_calendars"] = json!([id]);
     assert_eq!(trigger(&ann, &by_id)["schedule_details"], daily());
-    assert_eq!(ann.get(&at).is(200).json()["used_by"], 2);
+    // So is the field, however its name is written.
+    let body = json!({"type": "scheduled", "schedule_details": daily()}).to_string();
+    let escaped = body.replace("except_calendars", "except\\u005fcalendars");
+    let made = ann.call("POST", "/api/v1/triggers").body("application/json", escaped).send().is(201).json();
+    assert_eq!(made["schedule_details"], daily());
+    assert_eq!(ann.get(&at).is(200).json()["used_by"], 3);
 
     let bulk = json!([
         {"type": "scheduled", "schedule_details": daily()},
