@@ -115,6 +115,14 @@ pub fn plan_behind<T: AsRef<Trigger>>(
     Some(plan_after(armed.fired, armed.trigger.as_ref(), armed.next_at?, now, absences, before))
 }
 
+/// About how many occurrences are looked at to plan what a trigger does at `now`: none but where several schedules meet and one of them may have
+/// been missed more than once.
+pub fn steps_to_plan<T: AsRef<Trigger>>(armed: &Armed<T>, now: Timestamp) -> u64 {
+    let schedule = armed.trigger.as_ref().definition.schedule.as_ref();
+    let steps = |(schedule, next_at): (&ScheduleDetails, Timestamp)| schedule.steps_to_count(next_at, now);
+    schedule.zip(armed.next_at).map_or(0, steps)
+}
+
 fn plan_after(
     fired: u64,
     trigger: &Trigger,

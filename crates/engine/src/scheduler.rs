@@ -10,7 +10,7 @@ use oncue_domain::clock::Clock;
 use oncue_domain::freeze::{Freezes, pass_over, remembered_since};
 use oncue_domain::id::{Ids, TriggerId, UserId};
 use oncue_domain::overlap::Before;
-use oncue_domain::plan::{Absence, plan_behind};
+use oncue_domain::plan::{Absence, plan_behind, steps_to_plan};
 use oncue_domain::store::{Planned, Result, Store};
 use oncue_domain::trigger::{Armed, Trigger};
 
@@ -18,6 +18,9 @@ use crate::work::Tally;
 
 /// How many due triggers are planned and committed together.
 const BATCH: usize = 512;
+
+/// How many steps a look takes to count what was missed, before it carries out what it has: some ten milliseconds.
+const STEPS_MAX: u64 = 50_000;
 
 /// A longer silence than this between two looks is an absence: the machine slept, or its clock was put forward.
 const SILENCE_MAX: SignedDuration = SignedDuration::from_secs(30);
@@ -129,6 +132,7 @@ impl Scheduler {
                 next.map_or(Wake::WhenArmed, |next| Wake::At(if next <= now { now + STUCK_PAUSE } else { next }))
             );
         }
+        let due = few_steps(due, now);
         let before = self.events_before(&due).await?;
         let earliest = due.iter().filter_map(|armed| armed.next_at).min().unwrap_or(now);
         let freezes = self.freezes.since(earliest);
@@ -185,6 +189,20 @@ impl Scheduler {
         let before = self.store.events_before(asked.clone()).await?;
         Ok(asked.into_iter().map(|(_, id)| id).zip(before).collect())
     }
+}
+
+/// Of what is due all that is planned in a moment, and of the rest, the first at least, as much as there are steps for; what is left stays due
+/// for the next look. After a long absence several schedules that meet are counted by going along them, and whoever does that for all of
+/// them in one look fires nothing in the meantime.
+fn few_steps(due: Vec<Armed<Arc<Trigger>>>, now: Timestamp) -> Vec<Armed<Arc<Trigger>>> {
+    let mut taken = 0_u64;
+    let fits = |armed: &Armed<Arc<Trigger>>| {
+        let steps = steps_to_plan(armed, now);
+        let fits = steps == 0 || taken == 0 || taken.saturating_add(steps) <= STEPS_MAX;
+        taken = taken.saturating_add(if fits { steps } else { 0 });
+        fits
+    };
+    due.into_iter().filter(fits).collect()
 }
 
 /// What the metrics will say once the commit stands.
@@ -260,6 +278,7 @@ mod tests {
     use std::sync::Mutex;
 
     use oncue_domain::overlap::Overlap;
+    use oncue_domain::schedule::any_of::{AnyOf, Member};
     use oncue_domain::schedule::every::Period;
     use oncue_domain::schedule::{FirstFiring, Schedule};
     use oncue_domain::store::NewTrigger;
@@ -300,6 +319,43 @@ mod tests {
         assert_eq!(observed(Overlap::Skip, 3_610, 3_611), (0, None));
         let a_second = Some(SignedDuration::from_secs(1));
         assert_eq!(observed(Overlap::Skip, 3_610, 3_661), (1, a_second), "it fell due when nothing was under way");
+    }
+
+    #[test]
+    fn what_takes_long_to_count_is_left_for_the_next_look_and_holds_up_nothing_else() {
+        let at = |seconds| Timestamp::UNIX_EPOCH + SignedDuration::from_secs(seconds);
+        let every = |period: &str| {
+            let period = Period::parse(period).expect("a period");
+            let schedule = Schedule::Every { period, anchor: at(0), first: FirstFiring::OnePeriodLater };
+            Member { schedule, timezone: None }
+        };
+        let several = || Schedule::AnyOf(AnyOf::kept(vec![every("1s"), every("1m")]));
+        let due = |id: i64, schedule: Schedule, next_at| {
+            let definition = Definition {
+                schedule: Some(ScheduleDetails::plain(schedule, None)),
+                enabled: true,
+                ..Definition::in_place_of_unreadable(None, Kind::Scheduled)
+            };
+            let new = NewTrigger { owner: UserId(1), definition, next_at: Some(next_at), test_event: None };
+            let Armed { trigger, next_at, fired } = new.as_made(TriggerId(id), at(0));
+            Armed { trigger: Arc::new(trigger), next_at, fired }
+        };
+        // Two steps for each minute of ten days.
+        let absent = at(864_000);
+        let waiting = vec![
+            due(1, several(), at(60)),
+            due(2, several(), at(60)),
+            due(3, several(), at(60)),
+            due(4, every("1s").schedule, at(60)),
+            due(5, several(), absent),
+        ];
+        let ids =
+            |now| -> Vec<i64> { few_steps(waiting.clone(), now).iter().map(|armed| armed.trigger.id.0).collect() };
+        assert_eq!(ids(absent), [1, 4, 5]);
+        assert_eq!(ids(at(60)), [1, 2, 3, 4, 5], "nothing was missed");
+        let long = at(100 * 864_000);
+        let alone = few_steps(vec![due(1, several(), at(60))], long);
+        assert_eq!(alone.len(), 1, "one at least is planned in each look");
     }
 
     #[test]

@@ -82,9 +82,7 @@ fn course(which: usize, trigger: &Waiting, span: Span, now: Timestamp, to_count:
     let steps = if is_constant { slots + 1 } else { count };
     let steps = match trigger.schedule.pattern() {
         Schedule::Every { .. } => steps.div_ceil(GRID_STEPS),
-        // Each of them is asked at each step.
-        Schedule::AnyOf(several) => steps.saturating_mul(several.members().len() as u64),
-        Schedule::Once { .. } | Schedule::Cron { .. } | Schedule::Recurrence(_) => steps,
+        other => steps.saturating_mul(other.step_weight()),
     };
     let steps = usize::try_from(steps).unwrap_or(usize::MAX);
     Some(Course { which, first, count, is_constant, steps })

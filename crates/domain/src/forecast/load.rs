@@ -96,7 +96,9 @@ pub(super) fn of(
     let (mut walked, mut spread, mut smoothed) = (0, 0, 0);
     for group in &groups {
         let places: Vec<usize> = group.goes_to.iter().filter_map(|id| ledger.place(*id)).collect();
-        let steps = usize::try_from(group.count).unwrap_or(usize::MAX).saturating_mul(places.len());
+        let weight = group.trigger.schedule.pattern().step_weight();
+        let walked_once = group.count.saturating_mul(weight.max(places.len() as u64));
+        let steps = usize::try_from(walked_once).unwrap_or(usize::MAX);
         if places.is_empty() {
             continue;
         }

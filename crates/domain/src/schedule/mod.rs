@@ -139,6 +139,16 @@ impl Schedule {
         }
     }
 
+    /// About how many steps of a cron line going to the next occurrence takes.
+    pub fn step_weight(&self) -> u64 {
+        match self {
+            Schedule::Once { .. } | Schedule::Every { .. } | Schedule::Cron { .. } => 1,
+            Schedule::Recurrence(_) => 2,
+            // Each of them is asked at each step.
+            Schedule::AnyOf(several) => several.members().iter().map(|member| member.schedule.step_weight()).sum(),
+        }
+    }
+
     /// Whether it names this very instant.
     pub fn names(&self, at: Timestamp) -> bool {
         self.latest_in(bounds::just_before(at), at) == Some(at)

@@ -3,12 +3,14 @@
 //! daylight-saving decisions. No clock may enter.
 //!
 //! - `lines` reads what was written or pasted, `parts` the rule in it, `moment` its times; what is not carried out is refused there.
-//! - `year` says which days a rule names, `times` which times of a day, `walls` puts them together; all by arithmetic.
+//! - `year` says which days a rule names, `times` which times of a day, `positions` which of them are picked, `walls` puts
+//!   them together; all by arithmetic.
 //! - `reading` says of one reading of a clock which part does not match, without any of that; `words` says a rule in English.
 
 pub(in crate::schedule) mod lines;
 mod moment;
 mod parts;
+mod positions;
 pub(in crate::schedule) mod reading;
 mod times;
 mod walls;

@@ -132,6 +132,9 @@ impl Times {
 
     /// The first of a day at or after `time`.
     pub(super) fn from(&self, day: i64, time: i64) -> Option<i64> {
+        if let Some(picked) = self.picked_of_days() {
+            return picked.get(picked.partition_point(|second| *second < time)).copied();
+        }
         let (at_hour, at_minute, at_second) = (time / 3_600, time / 60 % 60, time % 60);
         for hour in bits(self.hours_of(day) & from(at_hour)) {
             let first_minute = if hour == at_hour { at_minute } else { 0 };
@@ -148,6 +151,10 @@ impl Times {
 
     /// The last of a day at or before `time`.
     pub(super) fn until(&self, day: i64, time: i64) -> Option<i64> {
+        if let Some(picked) = self.picked_of_days() {
+            let last = picked.partition_point(|second| *second <= time).checked_sub(1)?;
+            return picked.get(last).copied();
+        }
         let (at_hour, at_minute, at_second) = (time / 3_600, time / 60 % 60, time % 60);
         for hour in bits_down(self.hours_of(day) & !from(at_hour + 1)) {
             let last_minute = if hour == at_hour { at_minute } else { 59 };
@@ -167,7 +174,10 @@ impl Times {
         if let Some(all) = self.per_day.filter(|_| time >= DAY) {
             return all;
         }
-        if let Some(count) = self.evenly_before(day, time) {
+        if let Some(picked) = self.picked_of_days() {
+            return picked.partition_point(|second| *second < time) as u64;
+        }
+        if let Some(count) = self.evenly_before(day, time).or_else(|| self.alike_before(time)) {
             return count;
         }
         let (at_hour, at_minute, at_second) = (time / 3_600, time / 60 % 60, time % 60);
@@ -233,6 +243,23 @@ impl Times {
         u64::try_from(count).ok().filter(|_| is_all)
     }
 
+    /// The seconds of each day, where positions are picked from a whole day.
+    fn picked_of_days(&self) -> Option<&[i64]> {
+        self.picked.as_ref().filter(|picked| picked.within == DAY).map(|picked| &*picked.seconds)
+    }
+
+    /// Counted without looking, where each named hour has the same minutes and each of those the same seconds.
+    fn alike_before(&self, time: i64) -> Option<u64> {
+        let ones = |mask: u64| u64::from(mask.count_ones());
+        let (hour, minute, second) = (time / 3_600, time / 60 % 60, time % 60);
+        let has = |mask: u64, bit: i64| mask & from(bit) & !from(bit + 1) != 0;
+        let of_minute = if has(self.minutes, minute) { ones(self.seconds & !from(second)) } else { 0 };
+        let of_minutes = ones(self.minutes & !from(minute)) * ones(self.seconds) + of_minute;
+        let of_hour = if has(self.hours, hour) { of_minutes } else { 0 };
+        let all = ones(self.hours & !from(hour)) * ones(self.minutes) * ones(self.seconds) + of_hour;
+        (self.grid.is_none() && self.picked.is_none()).then_some(all)
+    }
+
     // Each of the three may name something in which nothing is left further down, and leaves out nothing in which something is.
 
     fn hours_of(&self, day: i64) -> u64 {
@@ -260,8 +287,9 @@ impl Times {
             let start = (hour * 3_600 + minute * 60).rem_euclid(picked.within);
             // Within a second there is but the one.
             let span = if picked.within == 1 { 0..1 } else { start..start + 60 };
-            let these = picked.seconds.iter().filter(|second| span.contains(second));
-            let mask = these.fold(0, |mask, second| mask | 1 << (second - span.start));
+            let place = |of: i64| picked.seconds.partition_point(|second| *second < of);
+            let these = picked.seconds.get(place(span.start)..place(span.end)).unwrap_or_default();
+            let mask = these.iter().fold(0, |mask, second| mask | 1 << (second - span.start));
             seconds &= if picked.within == 1 && mask == 1 { u64::MAX } else { mask };
         }
         seconds

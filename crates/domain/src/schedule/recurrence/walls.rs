@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use crate::schedule::calendar::{NamedWalls, Wall};
 use crate::schedule::recurrence::parts::{Frequency, Parts};
+use crate::schedule::recurrence::positions::Positions;
 use crate::schedule::recurrence::times::{DAY, Times};
 use crate::schedule::recurrence::year::{self, Days, Mask, Year};
 
@@ -18,7 +19,7 @@ pub(super) struct Generated {
     days: Days,
     times: Times,
     /// Empty where nothing is picked, and where what is picked lies within a day.
-    positions: Vec<i64>,
+    positions: Positions,
     start: Wall,
     /// The first wall time after the end.
     end: Wall,
@@ -42,11 +43,7 @@ impl Generated {
             week_start: parts.week_start.into(),
             days: Days::of(parts),
             times: Times::of(parts, start),
-            positions: if picks {
-                parts.positions.iter().map(|position| (*position).into()).collect()
-            } else {
-                Vec::new()
-            },
+            positions: if picks { Positions::of(&parts.positions) } else { Positions::default() },
             start,
             end,
         }
@@ -208,77 +205,93 @@ impl Generated {
         self.day_from(day, day + 1).is_some()
     }
 
-    /// The positions picked from a period, in order.
-    fn picked(&self, period: i64) -> Vec<Wall> {
-        let days = self.days_of(period);
-        let each = std::iter::successors(self.day_in(days.start, days.end), |day| self.day_in(day + 1, days.end));
-        let days: Vec<i64> = each.collect();
-        let times = self.times.per_day().and_then(|times| i64::try_from(times).ok()).unwrap_or(0);
-        let count = times * i64::try_from(days.len()).unwrap_or(0);
-        let mut walls: Vec<Wall> = Vec::new();
-        for position in &self.positions {
-            let place = if *position < 0 { count + position } else { position - 1 };
-            if !(0..count).contains(&place) {
-                continue;
-            }
-            let day = usize::try_from(place / times).ok().and_then(|place| days.get(place));
-            let time = u64::try_from(place % times).ok().and_then(|place| self.times.nth_of_day(place));
-            walls.extend(day.zip(time).map(|(day, time)| day * DAY + time));
-        }
-        walls.sort_unstable();
-        walls.dedup();
-        walls
+    /// What the mask of each year in a row of days makes of its share of them.
+    fn by_year(&self, days: Range<i64>) -> impl Iterator<Item = (Year, &Mask, Range<i64>)> {
+        let last = days.end;
+        let years = std::iter::successors(Some(Year::around(days.start)), |year| Some(year.next()));
+        years.take_while(move |year| year.first < last).map(move |year| {
+            let within = (days.start - year.first).max(0)..(last - year.first).min(year.length());
+            (year, self.days.in_year(year), within)
+        })
     }
 
-    /// As [`Generated::day_from`], whether its period counts or not.
-    fn day_in(&self, from: i64, end: i64) -> Option<i64> {
-        let mut year = Year::around(from);
-        while year.first < end {
-            let range = (from - year.first).max(0)..(end - year.first).min(year.length());
-            if let Some(day) = year::lowest(self.days.in_year(year), range) {
-                return Some(year.first + day);
-            }
-            year = year.next();
-        }
-        None
+    /// How many days of a period are named, whether it counts or not.
+    fn named_days(&self, days: Range<i64>) -> i64 {
+        let count: u64 = self.by_year(days).map(|(_, mask, within)| year::count(mask, within)).sum();
+        count.cast_signed()
+    }
+
+    /// How many times there are on each day; where positions are picked from longer than a day, that is the same for all.
+    fn times_a_day(&self) -> i64 {
+        self.times.per_day().map_or(0, u64::cast_signed)
+    }
+
+    /// How many of a period's wall times come before this one, before any position is picked.
+    fn place_in(&self, days: &Range<i64>, wall: Wall) -> i64 {
+        let wall = wall.clamp(days.start * DAY, days.end * DAY);
+        let (day, time) = (wall.div_euclid(DAY), wall.rem_euclid(DAY));
+        let today = if time > 0 && self.named_days(day..day + 1) > 0 { self.times.count_before(day, time) } else { 0 };
+        self.named_days(days.start..day) * self.times_a_day() + today.cast_signed()
+    }
+
+    /// The wall time at a place of a period.
+    fn wall_at(&self, days: &Range<i64>, place: i64) -> Option<Wall> {
+        let times = self.times_a_day().max(1);
+        let mut nth = u64::try_from(place / times).ok()?;
+        let day = self.by_year(days.clone()).find_map(|(year, mask, within)| {
+            let day = year::nth(mask, within.clone(), nth);
+            nth = nth.saturating_sub(if day.is_none() { year::count(mask, within) } else { 0 });
+            day.map(|day| year.first + day)
+        })?;
+        Some(day * DAY + self.times.nth_of_day(u64::try_from(place % times).ok()?)?)
     }
 
     fn first_picked(&self, range: &Range<Wall>) -> Option<Wall> {
         let mut period = self.period_of(range.start.div_euclid(DAY));
         period += (self.interval - self.behind(period)) % self.interval;
-        while self.days_of(period).start * DAY < range.end {
-            let found = self.picked(period).into_iter().find(|wall| *wall >= range.start);
-            if found.is_some() {
-                return found.filter(|wall| *wall < range.end);
+        loop {
+            let days = self.days_of(period);
+            if days.start * DAY >= range.end {
+                return None;
+            }
+            let all = self.named_days(days.clone()) * self.times_a_day();
+            if let Some(place) = self.positions.first(self.place_in(&days, range.start), all) {
+                return self.wall_at(&days, place).filter(|wall| *wall < range.end);
             }
             period += self.interval;
         }
-        None
     }
 
     fn last_picked(&self, range: &Range<Wall>) -> Option<Wall> {
         let mut period = self.period_of((range.end - 1).div_euclid(DAY));
         period -= self.behind(period);
-        while self.days_of(period).end * DAY > range.start {
-            let found = self.picked(period).into_iter().rev().find(|wall| *wall < range.end);
-            if found.is_some() {
-                return found.filter(|wall| *wall >= range.start);
+        loop {
+            let days = self.days_of(period);
+            if days.end * DAY <= range.start {
+                return None;
+            }
+            let all = self.named_days(days.clone()) * self.times_a_day();
+            if let Some(place) = self.positions.last(self.place_in(&days, range.end), all) {
+                return self.wall_at(&days, place).filter(|wall| *wall >= range.start);
             }
             period -= self.interval;
         }
-        None
     }
 
     fn count_picked(&self, range: &Range<Wall>) -> u64 {
         let mut period = self.period_of(range.start.div_euclid(DAY));
         period += (self.interval - self.behind(period)) % self.interval;
         let mut count = 0;
-        while self.days_of(period).start * DAY < range.end {
-            let within = self.picked(period).into_iter().filter(|wall| range.contains(wall)).count();
-            count += u64::try_from(within).unwrap_or(0);
+        loop {
+            let days = self.days_of(period);
+            if days.start * DAY >= range.end {
+                return count;
+            }
+            let all = self.named_days(days.clone()) * self.times_a_day();
+            let within = self.place_in(&days, range.start)..self.place_in(&days, range.end);
+            count += self.positions.count(within, all);
             period += self.interval;
         }
-        count
     }
 }
 
@@ -288,7 +301,7 @@ impl NamedWalls for Generated {
         if range.is_empty() || self.times.are_none() {
             return None;
         }
-        if !self.positions.is_empty() {
+        if !self.positions.are_none() {
             return self.first_picked(&range);
         }
         let (today, time) = (range.start.div_euclid(DAY), range.start.rem_euclid(DAY));
@@ -311,7 +324,7 @@ impl NamedWalls for Generated {
         if range.is_empty() || self.times.are_none() {
             return None;
         }
-        if !self.positions.is_empty() {
+        if !self.positions.are_none() {
             return self.last_picked(&range);
         }
         let last = range.end - 1;
@@ -335,7 +348,7 @@ impl NamedWalls for Generated {
         if range.is_empty() || self.times.are_none() {
             return 0;
         }
-        if !self.positions.is_empty() {
+        if !self.positions.are_none() {
             return self.count_picked(&range);
         }
         let split = |wall: Wall| (wall.div_euclid(DAY), wall.rem_euclid(DAY));

@@ -263,6 +263,21 @@ pub(super) fn highest(mask: &Mask, days: std::ops::Range<i64>) -> Option<i64> {
     })
 }
 
+/// The n-th day of the mask in the range, the first being 0.
+pub(super) fn nth(mask: &Mask, days: std::ops::Range<i64>, number: u64) -> Option<i64> {
+    let mut before = number;
+    mask.iter().enumerate().find_map(|(place, word)| {
+        let mut left = word & within(place, &days);
+        let count = u64::from(left.count_ones());
+        if before >= count {
+            before -= count;
+            return None;
+        }
+        (0..before).for_each(|_| left &= left - 1);
+        Some(i64::try_from(place).unwrap_or(0) * 64 + i64::from(left.trailing_zeros()))
+    })
+}
+
 /// How many days of the mask lie in the range.
 pub(super) fn count(mask: &Mask, days: std::ops::Range<i64>) -> u64 {
     let ones = |(place, word): (usize, &u64)| u64::from((word & within(place, &days)).count_ones());
