@@ -47,7 +47,7 @@ fn walked(schedule: &Schedule, span: Span) -> Option<Vec<Timestamp>> {
             let names = recurrence.naming();
             let line = Line { names: &names, is_by_the_minute: recurrence.is_by_the_minute() };
             let mut named = on_the_wall(&line, recurrence.rule(), recurrence.zone(), span)?;
-            named.retain(|at| !recurrence.is_over_at(*at));
+            named.retain(|at| recurrence.counts_at(*at));
             named
         }
         Schedule::AnyOf(several) => {

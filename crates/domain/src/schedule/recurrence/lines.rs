@@ -33,14 +33,19 @@ impl RecurrenceText {
             return Err(Invalid(format!("a rule has at most {TEXT_MAX} bytes")));
         }
         let (mut parts, mut start, mut exceptions) = (None, None, Vec::new());
-        for line in unfolded(text) {
-            let line = Line::read(&line)?;
+        let lines = unfolded(text);
+        for line in &lines {
+            let line = Line::read(line)?;
             match line.name.as_str() {
                 "RRULE" if parts.is_some() => {
                     return Err(Invalid("there are several RRULE lines; a rule is one of them".to_owned()));
                 }
                 "RRULE" => {
-                    line.zone(zones)?;
+                    if let Some((parameter, _)) = line.parameters.first() {
+                        return Err(Invalid(format!(
+                            "RRULE has {parameter}, which does not belong there; a DTSTART line takes it"
+                        )));
+                    }
                     parts = Some(Parts::read(&line.value)?);
                 }
                 "DTSTART" if start.is_some() => {
@@ -73,10 +78,11 @@ impl RecurrenceText {
                 return Err(Invalid(format!("{name} does not go with a DTSTART that is a whole day; give it a time")));
             }
         }
-        Ok(RecurrenceText { text: text.to_owned(), parts, start, exceptions })
+        Ok(RecurrenceText { text: lines.join("\n"), parts, start, exceptions })
     }
 
-    /// As it was given, without the space around it.
+    /// As it was given, each line in one piece and ending in a line feed: where lines end and are folded says nothing, and every editor on the
+    /// way of a text does it its own way, so the same rule is the same text.
     pub fn as_str(&self) -> &str {
         &self.text
     }
@@ -120,6 +126,9 @@ fn unfolded(text: &str) -> Vec<String> {
             _ => lines.push(line.trim_end().to_owned()),
         }
     }
+    for line in &mut lines {
+        line.truncate(line.trim_end().len());
+    }
     lines
 }
 
@@ -153,6 +162,12 @@ impl Line {
         let parameters: Vec<(String, String)> = parameters.collect();
         if let Some((other, _)) = parameters.iter().find(|(known, _)| known != "TZID" && known != "VALUE") {
             return Err(Invalid(format!("{name} has {}, which is not understood; TZID and VALUE are", shown(other))));
+        }
+        let is_twice = |(place, (known, _)): &(usize, &(String, String))| {
+            parameters.iter().take(*place).any(|(before, _)| before == known)
+        };
+        if let Some((_, (twice, _))) = parameters.iter().enumerate().find(is_twice) {
+            return Err(Invalid(format!("{} has {twice} twice", shown(&name))));
         }
         Ok(Line { name, parameters, value: value.trim().to_owned() })
     }

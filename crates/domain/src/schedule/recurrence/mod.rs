@@ -58,6 +58,10 @@ pub struct Recurrence {
     /// With what the start says where the rule is silent.
     parts: Parts,
     named: Named,
+    /// Seconds that are excepted as such, in order: of what a clock shows twice, one pass and not the other.
+    excepted: Vec<i64>,
+    /// How many exceptions there are that meet a time of the rule, each once.
+    exceptions_met: usize,
     /// The first second after the last that counts, by `COUNT` or an `UNTIL` in UTC.
     end: i64,
 }
@@ -91,13 +95,15 @@ impl Recurrence {
             End::Never | End::Count(_) | End::Instant(_) => far,
         };
         let generated = Generated::of(&parts, wall_of(start.wall), last_wall.min(far));
-        let exceptions = exceptions(&text, &zone);
+        let (exceptions, excepted) = exceptions(&text, &zone);
         // RFC 5545 §3.3.10: what the clocks leave out does not occur. Rules by the hour and less go on through a doubled hour.
         let fold = if parts.frequency < parts::Frequency::Daily { Fold::BothPasses } else { Fold::FirstPass };
         let rule = Rule { gap: Gap::LeftOut, fold };
+        let named = Named { generated, exceptions };
         let recurrence =
-            Recurrence { text, start, zone, rule, parts, named: Named { generated, exceptions }, end: LAST_SECOND };
-        Recurrence { end: recurrence.end_by_rule(), ..recurrence }
+            Recurrence { text, start, zone, rule, parts, named, excepted, exceptions_met: 0, end: LAST_SECOND };
+        let recurrence = Recurrence { end: recurrence.end_by_rule(), ..recurrence };
+        Recurrence { exceptions_met: recurrence.exceptions_met(), ..recurrence }
     }
 
     /// The same with a rule of somebody's choice for where the clocks change.
@@ -135,22 +141,40 @@ impl Recurrence {
 
     /// The first occurrence strictly after `after`, before 2200.
     pub fn next_after(&self, after: Timestamp) -> Option<Timestamp> {
-        self.occurrences().first_in(self.narrow(seconds(after, Timestamp::MAX))).map(instant)
+        let mut span = self.narrow(seconds(after, Timestamp::MAX));
+        loop {
+            let found = self.occurrences().first_in(span.clone())?;
+            if !self.is_excepted(found) {
+                return Some(instant(found));
+            }
+            span.start = found + 1;
+        }
     }
 
     /// The last occurrence in `(after, until]`.
     pub fn latest_in(&self, after: Timestamp, until: Timestamp) -> Option<Timestamp> {
-        self.occurrences().last_in(self.narrow(seconds(after, until))).map(instant)
+        let mut span = self.narrow(seconds(after, until));
+        loop {
+            let found = self.occurrences().last_in(span.clone())?;
+            if !self.is_excepted(found) {
+                return Some(instant(found));
+            }
+            span.end = found;
+        }
     }
 
     /// How many occurrences lie in `(after, until]`. The cost grows with the years in the span, and where a rule counts hours or less, or
     /// picks positions, with the days; not with the count.
     pub fn count_in(&self, after: Timestamp, until: Timestamp) -> u64 {
-        self.occurrences().count_in(self.narrow(seconds(after, until)))
+        let (span, occurrences) = (self.narrow(seconds(after, until)), self.occurrences());
+        let near = self.excepted.partition_point(|second| *second < span.start);
+        let within = self.excepted[near..].iter().take_while(|second| **second < span.end);
+        let is_named = |second: &&i64| occurrences.first_in(**second..**second + 1).is_some();
+        occurrences.count_in(span.clone()).saturating_sub(within.filter(is_named).count() as u64)
     }
 
-    /// Whether it names what a clock on the wall shows, whatever that clock did before; its end is that of an instant, and is asked about
-    /// by [`Recurrence::is_over_at`].
+    /// Whether it names what a clock on the wall shows, whatever that clock did before; its end, and which pass of a doubled hour is
+    /// excepted, are those of an instant, and are asked about by [`Recurrence::counts_at`].
     pub fn names(&self, wall: DateTime) -> bool {
         self.naming()(wall)
     }
@@ -161,9 +185,34 @@ impl Recurrence {
         move |wall| reader.unmet(wall).is_empty() && self.outside(wall).is_none()
     }
 
-    /// Whether its end has passed by then, by `COUNT` or `UNTIL`.
-    pub fn is_over_at(&self, at: Timestamp) -> bool {
+    /// Whether what it names on the wall counts at that instant: its end has not passed by then, by `COUNT` or `UNTIL`, and this very instant is
+    /// not excepted.
+    pub fn counts_at(&self, at: Timestamp) -> bool {
+        !self.is_over_at(at) && !self.is_excepted(at.as_second())
+    }
+
+    /// Whether there is anything that its exceptions take away.
+    pub fn has_exceptions(&self) -> bool {
+        self.exceptions_met > 0
+    }
+
+    /// Whether its end lies before its start, so that there is nothing between.
+    pub fn ends_before_it_starts(&self) -> bool {
+        let start = self.start.wall;
+        match self.parts.end {
+            End::Date(date) => date < start.date(),
+            End::Wall(until) => until < start,
+            End::Instant(until) => self.zone.time_zone().to_datetime(until) < start,
+            End::Never | End::Count(_) => false,
+        }
+    }
+
+    fn is_over_at(&self, at: Timestamp) -> bool {
         at.as_second() >= self.end
+    }
+
+    fn is_excepted(&self, second: i64) -> bool {
+        self.excepted.binary_search(&second).is_ok()
     }
 
     /// Whether it names whole minutes alone.
@@ -179,7 +228,7 @@ impl Recurrence {
 
     /// The rule in English: "Every second week on Monday and Wednesday at 09:00".
     pub fn summary(&self) -> String {
-        words::of(&self.parts, self.start.wall, self.text.exceptions.len())
+        words::of(&self.parts, self.start.wall, self.exceptions_met)
     }
 
     /// Which parts a reading of the clock does not meet.
@@ -199,7 +248,7 @@ impl Recurrence {
     }
 
     /// The end that `UNTIL` says.
-    pub(in crate::schedule) fn end_in_words(&self) -> String {
+    pub fn end_in_words(&self) -> String {
         words::end(&self.parts)
     }
 
@@ -210,7 +259,8 @@ impl Recurrence {
             End::Count(count) => Some(Outside::Counted(count)),
             _ => Some(Outside::AfterUntil),
         };
-        self.outside(wall).or_else(is_late)
+        let is_excepted = self.is_excepted(at.as_second()).then_some(Outside::Excepted);
+        self.outside(wall).or(is_excepted).or_else(is_late)
     }
 
     /// The first wall time named in the range, and how many there are.
@@ -239,6 +289,17 @@ impl Recurrence {
         seconds.start..seconds.end.min(self.end)
     }
 
+    fn exceptions_met(&self) -> usize {
+        // What lies behind the end by `COUNT` is no time of the rule any more.
+        let last = wall_of(self.zone.time_zone().to_datetime(instant(self.end - 1)));
+        let generated = Occurrences { walls: &self.named.generated, rule: self.rule, time_zone: self.zone.time_zone() };
+        let is_met = |range: &&Range<Wall>| {
+            self.named.generated.first_in(range.start..range.end).is_some_and(|wall| wall <= last)
+        };
+        let is_named = |second: &&i64| **second < self.end && generated.first_in(**second..**second + 1).is_some();
+        self.named.exceptions.iter().filter(is_met).count() + self.excepted.iter().filter(is_named).count()
+    }
+
     fn end_by_rule(&self) -> i64 {
         match self.parts.end {
             End::Instant(until) => (until.as_second() + 1).clamp(FIRST_SECOND, LAST_SECOND),
@@ -258,23 +319,27 @@ impl Recurrence {
     }
 }
 
-/// The excepted wall times and days, in order and apart.
-fn exceptions(text: &RecurrenceText, zone: &Zone) -> Vec<Range<Wall>> {
-    let in_zone = |instant: Timestamp| wall_of(zone.time_zone().to_datetime(instant));
-    let range = |(moment, own): &(Moment, Option<Zone>)| match (moment, own) {
-        (Moment::Date(date), _) => {
-            let start = wall_of(date.at(0, 0, 0, 0));
-            start..start + DAY
+/// The excepted wall times and days, in order and apart; and the excepted instants that a clock shows like another, in order.
+fn exceptions(text: &RecurrenceText, zone: &Zone) -> (Vec<Range<Wall>>, Vec<i64>) {
+    let (mut ranges, mut seconds): (Vec<Range<Wall>>, Vec<i64>) = (Vec::new(), Vec::new());
+    for (moment, own) in &text.exceptions {
+        let in_own = |wall: &DateTime| {
+            let own = own.as_ref().filter(|own| *own != zone)?;
+            own.time_zone().to_ambiguous_timestamp(*wall).compatible().ok()
+        };
+        let (wall, length, said) = match moment {
+            Moment::Date(date) => (date.at(0, 0, 0, 0), DAY, None),
+            Moment::Wall(wall) => (*wall, 1, in_own(wall)),
+            Moment::Instant(instant) => (Offset::UTC.to_datetime(*instant), 1, Some(*instant)),
+        };
+        let shown = said.map_or(wall, |instant| zone.time_zone().to_datetime(instant));
+        match said.filter(|_| zone.time_zone().to_ambiguous_timestamp(shown).is_ambiguous()) {
+            Some(instant) => seconds.push(instant.as_second()),
+            None => ranges.push(wall_of(shown)..wall_of(shown) + length),
         }
-        (Moment::Wall(wall), Some(own)) if own != zone => {
-            let instant = own.time_zone().to_ambiguous_timestamp(*wall).compatible();
-            let wall = instant.map_or(wall_of(*wall), in_zone);
-            wall..wall + 1
-        }
-        (Moment::Wall(wall), _) => wall_of(*wall)..wall_of(*wall) + 1,
-        (Moment::Instant(instant), _) => in_zone(*instant)..in_zone(*instant) + 1,
-    };
-    let mut ranges: Vec<Range<Wall>> = text.exceptions.iter().map(range).collect();
+    }
+    seconds.sort_unstable();
+    seconds.dedup();
     ranges.sort_unstable_by_key(|range| (range.start, range.end));
     let mut apart: Vec<Range<Wall>> = Vec::new();
     for range in ranges {
@@ -283,5 +348,5 @@ fn exceptions(text: &RecurrenceText, zone: &Zone) -> Vec<Range<Wall>> {
             _ => apart.push(range),
         }
     }
-    apart
+    (apart, seconds)
 }

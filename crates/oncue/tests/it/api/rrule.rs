@@ -52,7 +52,11 @@ fn the_lines_of_an_event_are_understood() {
     let times = ["2031-01-06T14:00:00Z", "2031-01-08T14:00:00Z", "2031-01-22T14:00:00Z", "2031-02-03T14:00:00Z"];
     assert_eq!((&told["occurrences"], &told["timezone"]), (&json!(times), &json!("America/New_York")));
     let made = make(&ann, &details);
-    assert_eq!((&made["schedule_details"], &made["next_at"]), (&details, &json!(times[0])));
+    // Where lines end and are folded is no part of what is said.
+    let whole = json!({"rrule": EVENT.replace("\r\n ", "").replace("\r\n", "\n")});
+    assert_eq!((&made["schedule_details"], &made["next_at"]), (&whole, &json!(times[0])));
+    let again = ann.put(&format!("/api/v1/triggers/{}", made["id"]), &made).is(200).json();
+    assert_eq!((&again["schedule_details"], &again["next_at"]), (&whole, &json!(times[0])));
     assert_eq!(preview(&ann, &details, times[3])["occurrences"], json!([]), "then it has ended");
 }
 

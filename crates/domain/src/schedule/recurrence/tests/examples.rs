@@ -160,6 +160,35 @@ fn what_the_clocks_leave_out_neither_occurs_nor_counts() {
 }
 
 #[test]
+fn an_exception_in_utc_takes_away_one_pass_of_a_doubled_hour() {
+    let span =
+        ("2027-10-30T23:00:00Z".parse().expect("an instant"), "2027-10-31T03:00:00Z".parse().expect("an instant"));
+    let hours = |exception: &str| {
+        let text = format!("RRULE:FREQ=HOURLY\nEXDATE{exception}");
+        let recurrence = placed("2027-10-31T00:00:00", &text, "Europe/Riga");
+        let next = |last: &Timestamp| recurrence.next_after(*last);
+        let each = std::iter::successors(recurrence.next_after(span.0), next).take_while(|at| *at <= span.1);
+        let found: Vec<Timestamp> = each.collect();
+        assert_eq!(recurrence.count_in(span.0, span.1), found.len() as u64, "{exception}");
+        let last = |before: &Timestamp| recurrence.latest_in(span.0, crate::schedule::bounds::just_before(*before));
+        let mut back: Vec<Timestamp> = std::iter::successors(recurrence.latest_in(span.0, span.1), last).collect();
+        back.reverse();
+        assert_eq!(back, found, "{exception}");
+        let hour = |at: Timestamp| (at.as_second() - span.0.as_second()) / 3_600;
+        let told = if exception.is_empty() { "Every hour" } else { "Every hour, with one exception" };
+        assert!(recurrence.summary().starts_with(told), "{}", recurrence.summary());
+        found.into_iter().map(hour).collect::<Vec<_>>()
+    };
+    // Riga's clocks show three o'clock at 00:00 UTC, and again an hour later.
+    assert_eq!(hours(":20271031T000000Z"), [2, 3, 4], "the first pass");
+    assert_eq!(hours(":20271031T010000Z"), [1, 3, 4], "the second");
+    assert_eq!(hours(":20271031T010000Z,20271031T010000Z"), [1, 3, 4]);
+    assert_eq!(hours(";TZID=Asia/Tokyo:20271031T100000"), [1, 3, 4], "as Tokyo says it");
+    assert_eq!(hours(":20271031T030000"), [3, 4], "a time on the wall is both");
+    assert_eq!(hours(":20271031T020000Z"), [1, 2, 4], "what comes once");
+}
+
+#[test]
 fn sentences_say_every_part() {
     #[rustfmt::skip]
     let rows = [
@@ -181,6 +210,9 @@ fn sentences_say_every_part() {
         ("FREQ=DAILY;BYMINUTE=0,30;BYHOUR=8,9,10,11", "Every day at hours 8 to 11 and minutes 0 and 30"),
         ("FREQ=SECONDLY;INTERVAL=7", "Every 7 seconds, counted from 4 January 2027"),
         ("RRULE:FREQ=DAILY\nEXDATE:20270105T090000,20270106T090000", "Every day at 09:00, with 2 exceptions"),
+        ("RRULE:FREQ=DAILY\nEXDATE:20270105T090000,20270105T090000\nEXDATE;VALUE=DATE:20270105", "Every day at 09:00, with one exception"),
+        ("RRULE:FREQ=DAILY\nEXDATE:20270105T090001,20261201T090000", "Every day at 09:00"),
+        ("RRULE:FREQ=DAILY;COUNT=2\nEXDATE:20270105T090000,20270106T090000", "Every day at 09:00, 2 times, counted from 4 January 2027, with one exception"),
         ("FREQ=DAILY;UNTIL=20270201T120000Z", "Every day at 09:00, until 1 February 2027 at 12:00 UTC"),
     ];
     for (text, expected) in rows {

@@ -46,6 +46,10 @@ fn what_is_not_carried_out_is_refused_by_its_name() {
         ("DTSTART;X-THING=1:20270104T090000\nRRULE:FREQ=DAILY", "X-THING, which is not understood"),
         ("DTSTART:20270230T090000\nRRULE:FREQ=DAILY", "DTSTART 20270230T090000 is not a date or time"),
         ("DTSTART;VALUE=DATE:20270104\nRRULE:FREQ=DAILY;BYHOUR=9", "BYHOUR does not go with a DTSTART that is a whole day"),
+        ("RRULE;TZID=Asia/Tokyo:FREQ=DAILY", "RRULE has TZID, which does not belong there"),
+        ("RRULE;VALUE=DATE:FREQ=DAILY", "RRULE has VALUE, which does not belong there"),
+        ("DTSTART;TZID=Europe/Riga;TZID=Asia/Tokyo:20270104T090000\nRRULE:FREQ=DAILY", "DTSTART has TZID twice"),
+        ("RRULE:FREQ=DAILY\nEXDATE;VALUE=DATE;VALUE=DATE:20270104", "EXDATE has VALUE twice"),
         ("EXDATE:soon\nRRULE:FREQ=DAILY", "EXDATE soon is not"),
     ];
     for (text, expected) in rows {
@@ -70,6 +74,22 @@ fn spelling_that_means_the_same_is_taken() {
     for text in others {
         assert_eq!(first(&rule("2027-01-04T09:00:00", text), 9), plain, "{text}");
     }
+}
+
+/// Browsers end lines their own way, and calendars fold them wherever they like.
+#[test]
+fn where_lines_end_and_are_folded_is_no_part_of_the_text() {
+    let read = |text: &str| RecurrenceText::read(text, &Zones::bundled()).expect(text);
+    let plain = read("DTSTART:20270104T090000Z\nRRULE:FREQ=DAILY;INTERVAL=3\nEXDATE:20270107T090000Z");
+    let others = [
+        "DTSTART:20270104T090000Z\r\nRRULE:FREQ=DAILY;INTERVAL=3\r\nEXDATE:20270107T090000Z\r\n",
+        "DTSTART:20270104T090000Z\r\nRRULE:FREQ=DAILY;INTER\r\n VAL=3\r\n\r\nEXDATE:2027\r\n\t0107T09\r\n 0000Z",
+        "DTSTART:20270104T090000Z  \nRRULE:FREQ=DAILY;INTER\n VAL=3  \nEXDATE:20270107T090000Z",
+    ];
+    for text in others {
+        assert_eq!(read(text), plain, "{text}");
+    }
+    assert_eq!(read(plain.as_str()), plain);
 }
 
 #[test]
