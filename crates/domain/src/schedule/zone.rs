@@ -26,6 +26,12 @@ impl Zone {
         &self.name
     }
 
+    /// Whether its clock shows UTC at all times, by whatever name: `UTC`, `Etc/UTC`, `GMT`.
+    pub fn is_utc(&self) -> bool {
+        let never_changes = || self.time_zone.following(Timestamp::MIN).next().is_none();
+        self.time_zone.to_offset(Timestamp::UNIX_EPOCH) == Offset::UTC && never_changes()
+    }
+
     /// The rules behind the name.
     pub fn time_zone(&self) -> &TimeZone {
         &self.time_zone

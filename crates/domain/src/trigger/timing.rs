@@ -22,7 +22,7 @@ use crate::schedule::jitter::{Jitter, Share};
 use crate::schedule::nth;
 use crate::schedule::observed::Observed;
 use crate::schedule::recurrence::{Recurrence, RecurrenceText, Start};
-use crate::schedule::rule::{Fold, Gap};
+use crate::schedule::rule::{Fold, Gap, Rule};
 use crate::schedule::scope::{Scope, TakenAway};
 use crate::schedule::sentence;
 use crate::schedule::zone::{Zone, Zones};
@@ -513,30 +513,35 @@ impl ScheduleWish {
         let same_zone = same.and_then(ScheduleDetails::zone);
         let own_zone = self.own_zone(timezone.as_ref())?;
         let zone = timezone.as_ref().or(own_zone.as_ref()).or(same_zone).unwrap_or(server_zone).clone();
-        let before = current.filter(|current| current.timezone == timezone).map(|current| &current.pattern);
-        let pattern = self.pattern(&zone, before, now)?;
+        let is_in_zone = current.is_some_and(|current| current.timezone == timezone);
+        // Of several schedules each that is asked for again is known again in another zone, too.
+        let is_known = is_in_zone || matches!(self, ScheduleWish::AnyOf(_));
+        let before = current.filter(|_| is_known).map(|current| &current.pattern);
+        let place = Place { zone: &zone, is_in_zone, gap: terms.gap, fold: terms.fold, now };
+        let pattern = self.pattern(&place, before)?;
         // Where a trigger has a share it stays there, whatever else is changed.
         let share = current.and_then(ScheduleDetails::share);
         Ok(ScheduleDetails::new(pattern, timezone, terms, zone).with_share(share))
     }
 
     /// Places the wish in time; what is asked for as it stood before stays on its grid.
-    fn pattern(self, zone: &Zone, before: Option<&Schedule>, now: Timestamp) -> Result<Schedule, Invalid> {
+    fn pattern(self, place: &Place<'_>, before: Option<&Schedule>) -> Result<Schedule, Invalid> {
         let same = before.filter(|before| self.is(before));
+        let Place { zone, now, .. } = *place;
         Ok(match (self, same) {
             (ScheduleWish::AnyOf(wishes), _) => {
                 let before = match before {
                     Some(Schedule::AnyOf(before)) => before.members(),
                     _ => &[],
                 };
-                Schedule::AnyOf(any_of(wishes, before, zone, now)?)
+                Schedule::AnyOf(any_of(wishes, before, place)?)
             }
             (ScheduleWish::Cron(expression), _) => Schedule::Cron { expression, zone: zone.clone() },
             (ScheduleWish::Recurrence { text, .. }, Some(Schedule::Recurrence(same))) => {
                 Schedule::Recurrence(Arc::new(Recurrence::new(*text, same.start(), zone.clone())))
             }
             (ScheduleWish::Recurrence { text, start_at }, _) => {
-                Schedule::Recurrence(Arc::new(recurrence(*text, start_at, zone.clone(), now)?))
+                Schedule::Recurrence(Arc::new(recurrence(*text, start_at, place)?))
             }
             (_, Some(pattern)) => pattern.clone(),
             (ScheduleWish::RunAt(at), None) if at <= now => {
@@ -565,7 +570,7 @@ impl ScheduleWish {
         let ScheduleWish::Recurrence { text, .. } = self else { return Ok(None) };
         let own = text.zone();
         match (&own, timezone) {
-            (Some(own), Some(timezone)) if own != timezone => {
+            (Some(own), Some(timezone)) if own != timezone && !(own.is_utc() && timezone.is_utc()) => {
                 let (own, timezone) = (own.name(), timezone.name());
                 let message = format!("DTSTART is a time in {own}, and this is {timezone}; leave out one of the two.");
                 Err(Invalid::new("schedule_details.timezone", message))
@@ -605,22 +610,35 @@ impl ScheduleWish {
     }
 }
 
-/// Several schedules that are asked for now. `zone` is that of those that name none; those of `before` that are asked for again stay on
-/// their grids.
-fn any_of(wishes: Vec<MemberWish>, before: &[Member], zone: &Zone, now: Timestamp) -> Result<AnyOf, Invalid> {
+/// Where and under what a pattern is placed.
+struct Place<'a> {
+    /// The zone of whatever names none by itself.
+    zone: &'a Zone,
+    /// Whether what stood before was said of the same zone.
+    is_in_zone: bool,
+    gap: Option<Gap>,
+    fold: Option<Fold>,
+    now: Timestamp,
+}
+
+/// Several schedules that are asked for now. Those of `before` that are asked for again stay on their grids, and where nobody says another
+/// zone in theirs.
+fn any_of(wishes: Vec<MemberWish>, before: &[Member], place: &Place<'_>) -> Result<AnyOf, Invalid> {
     let mut members = Vec::with_capacity(wishes.len());
-    for (place, MemberWish { wish, timezone }) in wishes.into_iter().enumerate() {
+    for (number, MemberWish { wish, timezone }) in wishes.into_iter().enumerate() {
         let within = |error: Invalid| {
             let field = error.field.trim_start_matches("schedule_details.");
-            Invalid::new(format!("schedule_details.any_of.{place}.{field}"), error.message)
+            Invalid::new(format!("schedule_details.any_of.{number}.{field}"), error.message)
         };
         let own = wish.own_zone(timezone.as_ref()).map_err(within)?;
-        let zone = timezone.as_ref().or(own.as_ref()).unwrap_or(zone);
         let same = before.iter().find(|member| member.timezone == timezone && wish.is(&member.schedule));
-        let schedule = wish.pattern(zone, same.map(|member| &member.schedule), now).map_err(within)?;
+        let same = same.map(|member| &member.schedule);
+        let stayed = same.filter(|_| place.is_in_zone).and_then(Schedule::wall_zone);
+        let zone = timezone.as_ref().or(own.as_ref()).or(stayed).unwrap_or(place.zone);
+        let schedule = wish.pattern(&Place { zone, ..*place }, same).map_err(within)?;
         members.push(Member { schedule, timezone });
     }
-    AnyOf::new(members, now)
+    AnyOf::new(members, place.now)
         .map_err(|error| Invalid::new("schedule_details.any_of", format!("{}.", capital(&error.to_string()))))
 }
 
@@ -630,12 +648,8 @@ fn capital(text: &str) -> String {
 }
 
 /// A rule that is asked for now.
-fn recurrence(
-    text: RecurrenceText,
-    start_at: Option<DateTime>,
-    zone: Zone,
-    now: Timestamp,
-) -> Result<Recurrence, Invalid> {
+fn recurrence(text: RecurrenceText, start_at: Option<DateTime>, place: &Place<'_>) -> Result<Recurrence, Invalid> {
+    let Place { zone, now, .. } = *place;
     let refuse = |field: &str, message: String| Err(Invalid::new(format!("schedule_details.{field}"), message));
     if start_at.is_some() && text.has_start() {
         return refuse("start_at", "The rule has a DTSTART already; leave out one of the two.".to_owned());
@@ -646,23 +660,38 @@ fn recurrence(
     }
     let today = zone.time_zone().to_datetime(now).date().at(0, 0, 0, 0);
     let start = Start { wall: start_at.unwrap_or(today), is_told: start_at.is_some() };
-    let recurrence = Recurrence::new(text, start, zone);
+    let by_itself = Recurrence::new(text, start, zone.clone());
+    let rule = by_itself.rule();
+    let chosen = Rule { gap: place.gap.unwrap_or(rule.gap), fold: place.fold.unwrap_or(rule.fold) };
+    let recurrence = if chosen == rule { by_itself.clone() } else { by_itself.with_rule(chosen) };
     let (wall, is_told) = (recurrence.start().wall, start_at.is_some() || recurrence.text().has_start());
     let field = if start_at.is_some() { "start_at" } else { "rrule" };
-    let offset = recurrence.zone().time_zone().to_ambiguous_timestamp(wall).offset();
-    if is_told && matches!(offset, AmbiguousOffset::Gap { .. }) {
-        let (time, zone) = (wall.strftime("%Y-%m-%d %H:%M"), recurrence.zone().name());
+    let offset = zone.time_zone().to_ambiguous_timestamp(wall).offset();
+    // A start beside the rule is told as an instant, and there is none that would be read as this time again.
+    let fires_in_gaps = chosen.gap == Gap::AtItsEnd && start_at.is_none();
+    if is_told && !fires_in_gaps && matches!(offset, AmbiguousOffset::Gap { .. }) {
+        let (time, zone) = (wall.strftime("%Y-%m-%d %H:%M"), zone.name());
         return refuse(field, format!("The rule cannot start at {time}: the clocks in {zone} leave that time out."));
     }
     if recurrence.next_after(Timestamp::MIN).is_none() {
-        let message = "The rule never occurs before 2200: no day and time are all that it asks for.";
-        return refuse("rrule", message.to_owned());
+        let message = if recurrence.ends_before_it_starts() {
+            let start = wall.strftime("%Y-%m-%d %H:%M");
+            format!(
+                "The rule ends before it starts: its last time is {} at the latest, and it starts at {start}.",
+                recurrence.end_in_words()
+            )
+        } else if recurrence.has_exceptions() {
+            "The rule never occurs before 2200: every time that it names is one of its exceptions.".to_owned()
+        } else {
+            "The rule never occurs before 2200: no day and time are all that it asks for.".to_owned()
+        };
+        return refuse("rrule", message);
     }
     if recurrence.next_after(now).is_none() {
         let last = recurrence.latest_in(Timestamp::MIN, now).map(|last| format!(": its last time was {last}"));
         return refuse("rrule", format!("The rule has ended{}.", last.unwrap_or_default()));
     }
-    Ok(recurrence)
+    Ok(by_itself)
 }
 
 #[cfg(test)]
@@ -967,7 +996,17 @@ mod tests {
                 "start_at",
                 "the clocks in Europe/Riga leave that time out",
             ),
-            (rule("FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30", None), "rrule", "never occurs before 2200"),
+            (rule("FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30", None), "rrule", "no day and time are all that it asks for"),
+            (
+                rule("FREQ=DAILY;UNTIL=20261201", Some("2026-12-04T09:00:00")),
+                "rrule",
+                "its last time is 1 December 2026 at the latest, and it starts at 2026-12-04 09:00",
+            ),
+            (
+                rule("RRULE:FREQ=DAILY;COUNT=2\nEXDATE;VALUE=DATE:20261204,20261205", Some("2026-12-04T09:00:00")),
+                "rrule",
+                "every time that it names is one of its exceptions",
+            ),
             (
                 rule("FREQ=DAILY;COUNT=3", Some("2026-11-02T09:00:00")),
                 "rrule",
@@ -978,6 +1017,80 @@ mod tests {
             let error = wish.place(Some(riga()), Terms::default(), &Zones::utc(), None, at(NOW)).expect_err(expected);
             assert_eq!(error.field, format!("schedule_details.{field}"), "{error}");
             assert!(error.message.contains(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_falls_into_gaps_alone_is_placed_where_it_fires_after_them() {
+        let second_sunday = || rule("FREQ=YEARLY;BYMONTH=3;BYDAY=-1SU;BYHOUR=3;BYMINUTE=30", None);
+        let starting = || rule("DTSTART;TZID=Europe/Riga:20270328T033000\nRRULE:FREQ=DAILY", None);
+        let at_its_end = || Terms { gap: Some(Gap::AtItsEnd), ..Terms::default() };
+        for wish in [second_sunday(), starting()] {
+            let placed = place(wish.clone(), at_its_end(), None, NOW);
+            assert_eq!(placed.next_after(at(NOW)), Some(at("2027-03-28T01:00:00Z")));
+            assert_eq!(place(wish.clone(), at_its_end(), Some(&placed), NOW), placed, "what was read can be put back");
+            let several = ScheduleWish::AnyOf(vec![
+                MemberWish { wish: wish.clone(), timezone: None },
+                MemberWish { wish: hourly(), timezone: None },
+            ]);
+            assert!(several.place(Some(riga()), at_its_end(), &Zones::utc(), None, at(NOW)).is_ok());
+            let error =
+                wish.place(Some(riga()), Terms::default(), &Zones::utc(), None, at(NOW)).expect_err("it is none");
+            assert_eq!(error.field, "schedule_details.rrule");
+        }
+        let beside = rule("FREQ=DAILY", Some("2027-03-28T03:30:00"));
+        let error = beside.place(Some(riga()), at_its_end(), &Zones::utc(), None, at(NOW)).expect_err("no instant");
+        assert_eq!(error.field, "schedule_details.start_at");
+    }
+
+    #[test]
+    fn a_rule_whose_lines_end_another_way_is_the_same_rule() {
+        let (folded, plain) = ("RRULE:FREQ=DAILY;INTER\r\n VAL=3\r\n", "RRULE:FREQ=DAILY;INTERVAL=3");
+        let first = place(rule(folded, None), Terms::default(), None, NOW);
+        let later = "2026-12-03T00:00:00Z";
+        assert_eq!(place(rule(plain, None), Terms::default(), Some(&first), later), first, "its grid stays");
+        let several = |text: &str, line: &str| {
+            let member = |wish| MemberWish { wish, timezone: None };
+            ScheduleWish::AnyOf(vec![member(rule(text, None)), member(cron(line))])
+        };
+        let first = place(several(folded, "0 9 1 1 *"), Terms::default(), None, NOW);
+        let later = place(several(plain, "0 10 1 1 *"), Terms::default(), Some(&first), later);
+        assert_eq!(later.next_after(at("2026-12-03T00:00:00Z")), first.next_after(at("2026-12-03T00:00:00Z")));
+    }
+
+    #[test]
+    fn one_of_several_that_has_ended_may_stay_and_one_that_stays_keeps_its_zone() {
+        let member = |wish| MemberWish { wish, timezone: None };
+        let ended = "2026-12-02T00:00:00Z";
+        let wish = |line: &str| {
+            ScheduleWish::AnyOf(vec![
+                member(ScheduleWish::RunAt(at("2026-12-01T09:00:00Z"))),
+                member(rule("FREQ=DAILY;COUNT=1", Some("2026-12-01T09:00:00"))),
+                member(cron("0 12 * * *")),
+                member(cron(line)),
+            ])
+        };
+        let first = place(wish("0 9 * * *"), Terms::default(), None, NOW);
+        let tokyo = Zones::bundled().get("Asia/Tokyo").expect("a zone");
+        let moved = wish("0 9 * * *").place(Some(tokyo), Terms::default(), &Zones::utc(), Some(&first), at(ended));
+        assert_eq!(moved.expect("only the zone is another").next_after(at(ended)), Some(at("2026-12-02T03:00:00Z")));
+        let (riga, utc) = (riga(), Zones::utc());
+        let unsaid = |line, server, current| wish(line).place(None, Terms::default(), server, current, at(NOW));
+        let in_riga = unsaid("0 9 * * *", &riga, None).expect("it can be placed");
+        let later = unsaid("0 8 * * *", &utc, Some(&in_riga)).expect("it can be placed");
+        assert!(later.pattern().names(at("2026-12-03T10:00:00Z")), "noon in Riga, though the server moved to UTC");
+        assert!(!later.pattern().names(at("2026-12-03T12:00:00Z")));
+    }
+
+    #[test]
+    fn a_start_in_utc_goes_with_every_name_of_utc() {
+        let text = "DTSTART:20261202T090000Z\nRRULE:FREQ=DAILY";
+        for (name, fits) in [("UTC", true), ("Etc/UTC", true), ("Etc/GMT", true), ("Europe/London", false)] {
+            let zone = Zones::bundled().get(name).expect("a zone");
+            let placed = rule(text, None).place(Some(zone), Terms::default(), &riga(), None, at(NOW));
+            assert_eq!(placed.is_ok(), fits, "{name}");
+            let next = placed.map(|placed| placed.next_after(at(NOW)));
+            assert!(next.is_err() || next == Ok(Some(at("2026-12-02T09:00:00Z"))), "{name}");
         }
     }
 
