@@ -5,9 +5,11 @@ use jiff::civil::DateTime;
 use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::schedule::Invalid;
+use crate::schedule::stretch::GAP_MAX;
 use crate::schedule::zone::{Zone, parse_instant, wall_of};
+use crate::schedule::{Invalid, Schedule};
 use crate::trigger::ScheduleDetails;
+use crate::why::NotNamed;
 
 /// What is asked about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,14 +82,26 @@ fn left_out(time_zone: &TimeZone, wall: DateTime, is_asked: bool) -> Option<Cloc
 /// The time on the wall that an occurrence at the end of a gap stands for.
 fn stands_for(details: &ScheduleDetails, at: Timestamp) -> Option<ClockNote> {
     let schedule = super::naming(details, at);
-    let zone = schedule.wall_zone()?;
     if !super::names(details, at) || super::mismatch(schedule, at)?.unmet.is_empty() {
         return None;
     }
-    let (before, now) = offsets_around(zone.time_zone(), at);
-    let (from, to) = (before.to_datetime(at), now.to_datetime(at));
+    let (from, to) = shown_around(schedule, at)?;
     let wall = super::first_wall_between(schedule, from, to)?;
     Some(ClockNote::LeftOut { wall, at, from, to, is_asked: false })
+}
+
+/// Whether the clocks went forward at this instant over a time that a schedule names, and did not name anything for it.
+pub(super) fn unnamed_in_gap(schedule: &Schedule, at: Timestamp) -> Option<NotNamed> {
+    let (from, to) = shown_around(schedule, at)?;
+    let is_over = matches!(schedule, Schedule::Recurrence(recurrence) if !recurrence.counts_at(at));
+    let wall = super::first_wall_between(schedule, from, to).filter(|_| !is_over)?;
+    Some(NotNamed::LeftOut { wall, may_fire: to.duration_since(from).as_secs() <= GAP_MAX })
+}
+
+/// What the clock of a schedule would have shown at an instant, had nothing changed there, and what it shows.
+fn shown_around(schedule: &Schedule, at: Timestamp) -> Option<(DateTime, DateTime)> {
+    let (before, now) = offsets_around(schedule.wall_zone()?.time_zone(), at);
+    Some((before.to_datetime(at), now.to_datetime(at)))
 }
 
 /// Whether the clocks show the time at this instant twice.

@@ -479,7 +479,10 @@ fn unnamed(schedule: &Schedule, at: Timestamp) -> NotNamed {
         Schedule::Every { .. } if schedule.latest_in(Timestamp::MIN, at).is_none() => NotNamed::BeforeGrid,
         Schedule::Every { .. } => NotNamed::OffGrid,
         Schedule::Cron { .. } | Schedule::Recurrence(_) => match mismatch(schedule, at) {
-            Some(mismatch) if !mismatch.unmet.is_empty() || at.subsec_nanosecond() != 0 => NotNamed::Cron(mismatch),
+            Some(mismatch) if !mismatch.unmet.is_empty() => {
+                asked::unnamed_in_gap(schedule, at).unwrap_or(NotNamed::Cron(mismatch))
+            }
+            Some(mismatch) if at.subsec_nanosecond() != 0 => NotNamed::Cron(mismatch),
             _ => NotNamed::SecondPass,
         },
         Schedule::AnyOf(several) => {

@@ -15,7 +15,6 @@ use crate::plan::{Absence, LATE_AT_MOST};
 use crate::schedule::mismatch::{Field, Mismatch, Unmet};
 use crate::schedule::observed::Observed;
 use crate::schedule::scope::TakenAway;
-use crate::schedule::stretch::GAP_MAX;
 use crate::schedule::zone::Zone;
 use crate::store::{LedgerFiring, SkippedView};
 use crate::trigger::OVERDUE_AFTER;
@@ -373,6 +372,10 @@ impl Account {
                     "\"{rule}\" does not name {at}: the clocks showed it a second time, and it fires the first time only{near}."
                 )
             }
+            NotNamed::LeftOut { wall, .. } => format!(
+                "\"{rule}\" does not name {at}: the clocks went forward then over {}, which it names, and what they leave out does not occur{near}.",
+                face(*wall)
+            ),
             NotNamed::Cron(mismatch) => format!("\"{rule}\" does not name {at}: {}{near}.", unmet(mismatch)),
             NotNamed::AnyOf(each) => {
                 let clauses = each.iter().map(|(rule, why)| format!("\"{rule}\" does not, {}", self.because(why)));
@@ -388,6 +391,7 @@ impl Account {
             NotNamed::BeforeGrid => "as it had not begun then".to_owned(),
             NotNamed::OffGrid => "as this lies beside its grid".to_owned(),
             NotNamed::SecondPass => "as the clocks had shown the time before".to_owned(),
+            NotNamed::LeftOut { wall, .. } => format!("as the clocks went forward over {}", face(*wall)),
             NotNamed::Cron(mismatch) => format!("as {}", unmet(mismatch)),
             NotNamed::TakenAway(_) | NotNamed::AnyOf(_) => "as it is taken away".to_owned(),
         }
@@ -536,13 +540,13 @@ impl Account {
             NotNamed::SecondPass => {
                 vec!["Set fold to both_passes, or let the schedule be in UTC, which has no such hour.".to_owned()]
             }
+            NotNamed::LeftOut { may_fire: true, .. } => {
+                vec!["Set gap to at_its_end: then it fires right after.".to_owned()]
+            }
+            NotNamed::LeftOut { .. } => vec!["Let the schedule name another day as well.".to_owned()],
             // What follows the gap is compared with the line, and is not what was asked for.
-            NotNamed::Cron(_) if matches!(self.clock, Some(ClockNote::LeftOut { is_asked: true, from, to, .. }) if to.duration_since(from).as_secs() <= GAP_MAX) =>
-            {
-                vec![
-                    "Where the schedule names the time that did not exist, gap at_its_end lets it fire right after."
-                        .to_owned(),
-                ]
+            NotNamed::Cron(_) if matches!(self.clock, Some(ClockNote::LeftOut { is_asked: true, .. })) => {
+                vec!["Let the schedule name a time that the clocks show on that day as well.".to_owned()]
             }
             NotNamed::Cron(mismatch) => {
                 let unmet: Vec<&Unmet> = match mismatch.takes_either_day {
@@ -611,7 +615,7 @@ fn unmet(mismatch: &Mismatch) -> String {
         clauses.push(match unmet.field {
             Field::Start => format!("it starts only with {}", unmet.wanted),
             Field::Until => format!("its last time is {} at the latest", unmet.wanted),
-            Field::Count => format!("it has come {} times before, which is all", unmet.wanted),
+            Field::Count => format!("it counts {} times, which all lie before", unmet.wanted),
             Field::Exception => format!("{} is one of its exceptions", unmet.wanted),
             field => format!("the {}, {}, does not match {}", field.name(), unmet.shown, unmet.wanted),
         });

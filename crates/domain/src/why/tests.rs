@@ -647,7 +647,7 @@ fn a_rule_says_which_of_its_parts_is_not_met_and_what_to_change() {
         ("FREQ=DAILY;BYMONTH=1", "2026-11-28 09:00", "the month, November, does not match January"),
         ("FREQ=DAILY", "2026-11-28 10:30", "the hour, 10, does not match 9, and the minute, 30, does not match 0"),
         ("FREQ=MONTHLY;BYDAY=MO,FR;BYSETPOS=-1", "2026-11-27 09:00", "the position, 8, does not match -1"),
-        ("FREQ=DAILY;COUNT=2", "2026-11-28 09:00", "it has come 2 times before, which is all"),
+        ("FREQ=DAILY;COUNT=2", "2026-11-28 09:00", "it counts 2 times, which all lie before"),
         ("FREQ=DAILY;UNTIL=20261125", "2026-11-28 09:00", "its last time is 25 November 2026 at the latest"),
         (
             "RRULE:FREQ=DAILY\nEXDATE:20261128T090000",
@@ -823,8 +823,12 @@ fn what_the_clocks_did_is_said_beside_it() {
     let half_hourly = Case::of(Some(cron("*/30 3 * * *", "Europe/Riga")));
     let left_out = half_hourly.account("2027-03-28 03:30");
     assert_eq!(left_out.verdict.word(), "no_occurrence");
-    let gap = "Where the schedule names the time that did not exist, gap at_its_end lets it fire right after.";
-    assert_eq!(left_out.advice(), [gap]);
+    assert_eq!(left_out.advice(), ["Set gap to at_its_end: then it fires right after."]);
+    let clause = ": the clocks went forward then over 03:00, which it names, and what they leave out does not occur; its neighbours are";
+    assert!(left_out.sentence().contains(clause), "{}", left_out.sentence());
+    let beside = Case::of(Some(cron("*/30 5 * * *", "Europe/Riga"))).account("2027-03-28 03:30");
+    assert!(beside.sentence().contains("the hour, 4, does not match 5"), "{}", beside.sentence());
+    assert_eq!(beside.advice(), ["Let the schedule name a time that the clocks show on that day as well."]);
     let skipped_day = Case::of(Some(cron("0 9 * * *", "Pacific/Apia"))).account("2011-12-30 09:00");
     assert_eq!(
         skipped_day.clock_sentence().expect("they went forward by a day"),

@@ -1,6 +1,7 @@
 //! What can become of an instant: the verdicts, with the words that programs are told. Which one it is, is decided in the module above.
 
 use jiff::Timestamp;
+use jiff::civil::DateTime;
 
 use crate::occurrence::Reason;
 use crate::overlap::Overlap;
@@ -29,6 +30,14 @@ pub enum NotNamed {
     Cron(Mismatch),
     /// It does, but has shown it before, and the line fires at the first time only.
     SecondPass,
+    /// It is where the clocks went forward over the first time on the wall here that the line or the rule names, and what they leave out
+    /// does not occur by it.
+    LeftOut {
+        /// That time.
+        wall: DateTime,
+        /// Whether it would have fired right after by the other rule: the clocks went forward, and did not skip a day.
+        may_fire: bool,
+    },
     /// It lies beside the grid of a period.
     OffGrid,
     /// It lies before the grid begins.

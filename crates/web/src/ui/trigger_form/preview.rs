@@ -225,9 +225,20 @@ fn notes(
         notes.push(Note::hint(text));
     }
     notes.extend(end_of(definition, details, (firings.len(), left), now));
-    let change = details.next_clock_change(zone, now).filter(|change| definition.lives_at(change.at));
-    notes.extend(change.map(|change| Note::hint(change.sentence())));
+    notes.extend(clock_changes(definition, details, zone, now));
     notes
+}
+
+/// What the next change of the clocks does to it, in each of its zones where it has several.
+fn clock_changes(definition: &Definition, details: &ScheduleDetails, zone: &Zone, now: Timestamp) -> Vec<Note> {
+    let next = |zone: &Zone| details.next_clock_change(zone, now).filter(|change| definition.lives_at(change.at));
+    let zones = details.pattern().wall_zones();
+    if zones.len() < 2 {
+        return next(zone).map(|change| Note::hint(change.sentence())).into_iter().collect();
+    }
+    let mut changes: Vec<_> = zones.into_iter().filter_map(|zone| Some((zone, next(zone)?))).collect();
+    changes.sort_by_key(|(_, change)| change.at);
+    changes.iter().map(|(zone, change)| Note::hint(format!("{}: {}", zone.name(), change.sentence()))).collect()
 }
 
 /// Why it fires no more often than is shown.
