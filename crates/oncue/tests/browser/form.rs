@@ -382,6 +382,14 @@ fn a_calendar_rule_is_previewed_made_shown_and_changed() {
     let page = local.get("/ui/triggers/1").body;
     assert!(page.contains("Every day at 09:00, 3 times") && page.contains("America/New_York"), "{page}");
 
+    // A rule that a calendar has folded is shown in one piece, and saved as it was opened it counts on.
+    let folded = [("kind", "rrule"), ("rrule", "RRULE:FREQ=DAILY;INTER\r\n VAL=3\r\nEXDATE;VALUE=DATE:20310106")];
+    let made = local.post("/ui/triggers", &folded);
+    assert_eq!((made.status, made.location.as_str()), (303, "/ui/triggers/2?done=created"), "{}", made.body);
+    let form = local.get("/ui/triggers/2/edit").body;
+    let shown = "RRULE:FREQ=DAILY;INTERVAL=3\nEXDATE;VALUE=DATE:20310106";
+    assert!(form.contains(&format!("\n{shown}</textarea>")), "{form}");
+
     for (wrong, field) in
         [(("rrule", "FREQ=WEEKLY;BYDAY=MONDAY"), "rrule"), (("rrule_start", "2031-03-30T03:30"), "rrule_start")]
     {

@@ -2,6 +2,7 @@
 
 use askama::Template;
 use oncue_domain::id::{TriggerId, UserId};
+use oncue_domain::schedule::any_of::{AnyOf, Member};
 use oncue_domain::schedule::bounds::Bounds;
 use oncue_domain::schedule::cron::CronExpression;
 use oncue_domain::schedule::every::Period;
@@ -86,6 +87,24 @@ fn the_next_change_of_the_clocks_is_told_until_the_trigger_has_expired() {
     assert_eq!((over.rows.len(), texts(&over)), (2, vec!["Then it expires."]));
     let never = preview(&brief, &berlin, &berlin, "2027-01-31T12:00:00Z");
     assert_eq!((never.rows.len(), texts(&never)), (0, vec!["It expires before it would fire."]));
+}
+
+#[test]
+fn of_several_schedules_the_clocks_of_each_zone_are_told_of() {
+    let (berlin, new_york, utc) = (zone("Europe/Berlin"), zone("America/New_York"), Zones::utc());
+    let nights = |zone: &Zone| {
+        let expression = CronExpression::parse("30 2 * * *").expect("a line");
+        Member { schedule: Schedule::Cron { expression, zone: zone.clone() }, timezone: Some(zone.clone()) }
+    };
+    let several = Schedule::AnyOf(AnyOf::kept([&berlin, &new_york, &utc].map(nights).into()));
+    let seen = preview(&definition(several, &utc), &utc, &utc, "2027-01-10T00:00:00Z");
+    assert_eq!(
+        texts(&seen),
+        [
+            "America/New_York: On Sun 14 Mar 2027 clocks go forward from 02:00 to 03:00: the firing of 02:30 comes at 03:00.",
+            "Europe/Berlin: On Sun 28 Mar 2027 clocks go forward from 02:00 to 03:00: the firing of 02:30 comes at 03:00.",
+        ]
+    );
 }
 
 #[test]
