@@ -31,11 +31,12 @@ pub(crate) const HEADER: HeaderName = HeaderName::from_static("idempotency-key")
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// Calls that write their keys down themselves, in the transaction of what they do.
-pub(crate) const BY_THEMSELVES: [&str; 8] = [
+pub(crate) const BY_THEMSELVES: [&str; 9] = [
     "/api/v1/triggers",
     "/api/v1/triggers/bulk",
     "/api/v1/triggers/{id}/fire",
     "/api/v1/triggers/{id}/test",
+    "/api/v1/triggers/{id}/run",
     "/api/v1/fire/bulk",
     "/api/v1/event_logs/{id}/fire_again",
     "/triggers",

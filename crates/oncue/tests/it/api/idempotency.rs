@@ -154,6 +154,7 @@ fn many_in_one_call_are_done_once_each() {
     let first = made.post("/api/v1/triggers/bulk", &bodies).is(200);
     let second = made.post("/api/v1/triggers/bulk", &bodies).is(200);
     assert_eq!(first.text, second.text);
+    assert!(is_replay(&second));
     assert_eq!(triggers(&ann), 2);
     made.post("/api/v1/triggers/bulk", &json!([{"type": "api", "name": "a"}])).problem(422);
 

@@ -10,6 +10,7 @@ mod dry_run;
 mod edits;
 mod errors;
 mod events;
+mod every_post;
 mod fire;
 mod forecast;
 mod freeze;

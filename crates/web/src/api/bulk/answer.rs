@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 
 use super::items::LINES;
 use crate::fault::{Fault, ProblemDocument, seconds};
+use crate::idempotency::Replayed;
 
 /// The most wrong fields that are named of one item: an answer must not outgrow what was asked.
 const ERRORS_MAX: usize = 8;
@@ -18,10 +19,10 @@ const ERRORS_MAX: usize = 8;
 /// What was done for an item.
 #[derive(Clone, Copy)]
 pub(super) enum Done {
-    /// The trigger exists.
-    Made(TriggerId),
-    /// The event is logged.
-    Fired(EventId),
+    /// The trigger exists; perhaps it did before.
+    Made(TriggerId, Replayed),
+    /// The event is logged; perhaps it was before.
+    Fired(EventId, Replayed),
     /// Nothing: it was only asked whether the trigger could be made.
     Looked,
 }
@@ -73,8 +74,10 @@ impl ResultDocument {
     fn of(index: usize, result: Result<Done, Fault>) -> ResultDocument {
         let nothing = ResultDocument { index, status: 0, id: None, event_id: None, error: None, retry_after: None };
         match result {
-            Ok(Done::Made(id)) => ResultDocument { status: StatusCode::CREATED.as_u16(), id: Some(id.0), ..nothing },
-            Ok(Done::Fired(id)) => ResultDocument { status: StatusCode::OK.as_u16(), event_id: Some(id.0), ..nothing },
+            Ok(Done::Made(id, _)) => ResultDocument { status: StatusCode::CREATED.as_u16(), id: Some(id.0), ..nothing },
+            Ok(Done::Fired(id, _)) => {
+                ResultDocument { status: StatusCode::OK.as_u16(), event_id: Some(id.0), ..nothing }
+            }
             Ok(Done::Looked) => ResultDocument { status: StatusCode::OK.as_u16(), ..nothing },
             Err(fault) => {
                 let retry_after = match &fault {
@@ -87,6 +90,13 @@ impl ResultDocument {
             }
         }
     }
+}
+
+/// Whether a call has only told again what was done under its key: something was, and nothing has been since.
+pub(super) fn replayed(results: &[Result<Done, Fault>]) -> Replayed {
+    let mut done = results.iter().flatten().peekable();
+    let is_before = |done: &Done| matches!(done, Done::Made(_, Replayed::Yes) | Done::Fired(_, Replayed::Yes));
+    if done.peek().is_some() && done.all(is_before) { Replayed::Yes } else { Replayed::No }
 }
 
 /// Tells what became of the items.

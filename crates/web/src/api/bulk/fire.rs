@@ -11,7 +11,7 @@ use super::super::fire::outcome;
 use super::answer::Done;
 use crate::app::Shared;
 use crate::fault::Fault;
-use crate::idempotency::{Recalled, other};
+use crate::idempotency::{Recalled, Replayed, other};
 use crate::payload_schema::{TRIES_MAX, changes_too_fast, look};
 
 /// An item of a call: its place, and the trigger that it fires.
@@ -48,8 +48,8 @@ pub(super) async fn fire_all(
                         Err(fault) => Err(fault),
                     }
                 }
-                Ok(Came::Fired(fired)) => outcome(fired).map(Done::Fired),
-                Ok(Came::Before { number, .. }) => Ok(Done::Fired(EventId(number))),
+                Ok(Came::Fired(fired)) => outcome(fired).map(|event| Done::Fired(event, Replayed::No)),
+                Ok(Came::Before { number, .. }) => Ok(Done::Fired(EventId(number), Replayed::Yes)),
                 Ok(came) => Err(other(came)),
                 Err(error) => Err(error.into()),
             };

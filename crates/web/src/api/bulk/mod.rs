@@ -29,7 +29,7 @@ use crate::auth::{Caller, Firer};
 use crate::fault::{Fault, Problem};
 use crate::idempotency::{Given, Replayed};
 use crate::openapi::MakingErrors;
-use answer::{AnswerDocument, Done, respond};
+use answer::{AnswerDocument, Done, replayed, respond};
 use carry::carry_out;
 use items::{BulkBody, Item};
 
@@ -83,8 +83,8 @@ pub(crate) async fn create(
         return Ok(respond(results, body.answers_in_lines()));
     }
     if let Some(key) = given.recall(&app, &caller, body.bytes()).await? {
-        let (results, replayed) = once::make(&app, &caller, &key, &items, read).await;
-        return Ok((replayed, respond(results, body.answers_in_lines())).into_response());
+        let results = once::make(&app, &caller, &key, &items, read).await;
+        return Ok((replayed(&results), respond(results, body.answers_in_lines())).into_response());
     }
     let write = |new: Vec<NewTrigger>, now: Timestamp| make_all(&app, &caller, new, now);
     let results = carry_out(&app, owner, &items, read, write).await;
@@ -96,7 +96,7 @@ async fn make_all(app: &Shared, caller: &Caller, new: Vec<NewTrigger>, now: Time
     let named: Vec<Vec<DestinationId>> = new.iter().map(|new| new.definition.destinations.clone()).collect();
     let made = app.acting(caller).create_triggers(new, now).await;
     let results = made.into_iter().zip(&named).map(|(made, named)| match made {
-        Ok(made) => made.map(Done::Made).map_err(|gone| missing(named, gone)),
+        Ok(made) => made.map(|id| Done::Made(id, Replayed::No)).map_err(|gone| missing(named, gone)),
         Err(error) => Err(error.into()),
     });
     results.collect()
@@ -138,14 +138,14 @@ pub(crate) async fn fire(
         Ok((item.index, (trigger, Call { origin: Origin::Api, payload, checked, message_id: app.ids.message(now) })))
     };
     let write = |calls: Vec<fire::Item>, now: Timestamp| fire::fire_all(&app, owner, key.as_ref(), calls, now);
-    let (results, replayed) = match &key {
-        None => (carry_out(&app, owner, &items, read, write).await, Replayed::No),
+    let results = match &key {
+        None => carry_out(&app, owner, &items, read, write).await,
         Some(key) => {
-            let (before, open) = once::split(key, &items, |number| Done::Fired(EventId(number)));
+            let (before, open) = once::split(key, &items, |number| Done::Fired(EventId(number), Replayed::Yes));
             once::merge(before, carry_out(&app, owner, &open, read, write).await)
         }
     };
-    Ok((replayed, respond(results, body.answers_in_lines())).into_response())
+    Ok((replayed(&results), respond(results, body.answers_in_lines())).into_response())
 }
 
 fn read_firing(item: &Item<'_>) -> Result<(TriggerId, Option<Payload>), Fault> {

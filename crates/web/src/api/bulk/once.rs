@@ -14,7 +14,7 @@ use crate::auth::Caller;
 use crate::fault::Fault;
 use crate::idempotency::{Recalled, Replayed, other};
 
-pub(super) type Results = (Vec<Result<Done, Fault>>, Replayed);
+pub(super) type Results = Vec<Result<Done, Fault>>;
 
 /// Makes the triggers that `read` reads, those that were not made before.
 pub(super) async fn make(
@@ -31,13 +31,13 @@ pub(super) async fn make(
         let deeds = key.under(new.into_iter().map(|(index, new)| (index, Deed::Make(Box::new(new)))));
         let came = store.once(owner, deeds, now).await;
         let results = came.into_iter().zip(&named).map(|(came, named)| match came? {
-            Came::Made(made) => made.map(Done::Made).map_err(|gone| missing(named, gone)),
-            Came::Before { number, .. } => Ok(Done::Made(TriggerId(number))),
+            Came::Made(made) => made.map(|id| Done::Made(id, Replayed::No)).map_err(|gone| missing(named, gone)),
+            Came::Before { number, .. } => Ok(Done::Made(TriggerId(number), Replayed::Yes)),
             came => Err(other(came)),
         });
         results.collect()
     };
-    let (before, open) = split(key, items, |number| Done::Made(TriggerId(number)));
+    let (before, open) = split(key, items, |number| Done::Made(TriggerId(number), Replayed::Yes));
     let now = carry_out(app, owner, &open, read, write).await;
     merge(before, now)
 }
@@ -56,12 +56,11 @@ pub(super) fn split<'a>(
 
 /// What was done before and what is done now, in the order of the items.
 pub(super) fn merge(before: Vec<Option<Done>>, now: Vec<Result<Done, Fault>>) -> Results {
-    let replayed = if now.is_empty() && !before.is_empty() { Replayed::Yes } else { Replayed::No };
     let mut now = now.into_iter();
     let untold = || Err(oncue_domain::store::Error::Broken("nobody told what became of an item".to_owned()).into());
     let results = before.into_iter().map(|before| match before {
         Some(done) => Ok(done),
         None => now.next().unwrap_or_else(untold),
     });
-    (results.collect(), replayed)
+    results.collect()
 }
