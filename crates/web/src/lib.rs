@@ -36,7 +36,7 @@ pub use app::{Database, Doors, Entropy, Mode, Settings};
 pub use auth::password::hash as hash_password;
 pub use server::serve;
 
-use api::dry_run;
+use api::dry_run::askable;
 use app::{App, Shared};
 use fault::{Fault, respond_at};
 
@@ -46,7 +46,7 @@ pub fn router(doors: Doors, settings: Settings) -> Router {
     let (documented, document) = documented().split_for_parts();
     let all = documented
         .layer(from_fn_with_state(Arc::clone(&app), idempotency::keep))
-        .layer(from_fn_with_state(Arc::new(dry_run::askable(&document)), dry_run::refuse_elsewhere))
+        .layer(from_fn_with_state(Arc::new(askable::calls(&document)), askable::refuse_elsewhere))
         .merge(ui::router(&app))
         .route("/auth/login", get(access::login_page))
         .route("/auth/register", get(access::register_page))

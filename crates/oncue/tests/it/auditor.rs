@@ -10,6 +10,7 @@ use crate::support::client::Client;
 use crate::support::database::Database;
 use crate::support::receiver::Receiver;
 use crate::support::server::{Server, Setup};
+use crate::support::time::in_ms;
 use crate::support::wait::{until, until_within};
 
 /// A round begins every minute.
@@ -230,9 +231,20 @@ fn spoil(what: &str, text: &str) -> String {
         assert!(told["detail"].as_str().is_some_and(|words| words.contains("PUT")), "{path}: {told}");
     }
     ann.get(&at).problem(409);
-    ann.put(&format!("{at}?dry_run=true"), &json!({"schedule_details": {"every": "2h"}})).problem(409);
+    // What can be done to it can be asked for beforehand, on both surfaces, and what cannot is refused as it is.
+    let whole = json!({"schedule_details": {"every": "2h"}});
+    let told = ann.put(&format!("{at}?dry_run=true&until={}", in_ms(5 * 3_600_000)), &whole).is(200);
+    let told = told.json();
+    assert_eq!((&told["next"]["before"], &told["changes"]), (&Value::Null, &json!([])), "nobody can read it: {told}");
+    assert_eq!(told["occurrences"]["added"].as_array().map(Vec::len), Some(2), "{told}");
     ann.patch(&format!("{at}?dry_run=true"), &json!({"name": "n"})).problem(409);
-    ann.delete(&format!("{at}?dry_run=true")).problem(409);
+    let flat = format!("/triggers/{garbage}");
+    assert_eq!(ann.put(&format!("{flat}?dry_run=true"), &json!({"name": "n"})).status, 409);
+    for path in [&at, &flat] {
+        let told = ann.delete(&format!("{path}?dry_run=true")).is(200).json();
+        let occurrences = &told["occurrences"];
+        assert_eq!((&told["trigger"], &occurrences["removed"]), (&Value::Null, &json!([])), "it fires no more: {told}");
+    }
     let calls = json!([{"trigger_id": called, "payload": {}}, {"trigger_id": beside, "payload": {}}]);
     let told = ann.post("/api/v1/fire/bulk", &calls).is(200).json();
     let statuses: Vec<&Value> = told["results"].as_array().expect("a list").iter().map(|one| &one["status"]).collect();

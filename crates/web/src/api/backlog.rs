@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::actor::ActorDocument;
+use super::dry_run::Run;
 use super::fire::refusal;
 use super::page::{next_limit, take_page, with_next};
 use super::time;
@@ -282,12 +283,17 @@ pub(crate) struct BackfilledDocument {
 /// Fire the occurrences of a past span that have not fired, in the order of their times, behind whatever is due. The occurrence that
 /// the trigger waits for stays as it is.
 #[utoipa::path(post, path = "/api/v1/triggers/{id}/backfill", tag = "Triggers", operation_id = "backfill_trigger",
-    params(("id" = i64, Path)), request_body = BackfillInput,
+    params(
+        ("id" = i64, Path),
+        ("dry_run" = Option<bool>, Query, description = "true: nothing is done; the same as in the body."),
+    ),
+    request_body = BackfillInput,
     responses((status = 200, body = BackfilledDocument), (status = 409, description = "It is paused, has expired, or has a backlog already"), Errors))]
 pub(crate) async fn backfill(
     State(app): State<App>,
     caller: Caller,
     PathId(id): PathId,
+    run: Run,
     body: JsonBody,
 ) -> Result<Response, Problem> {
     let now = app.now();
@@ -296,7 +302,7 @@ pub(crate) async fn backfill(
     let zone = zone_of(&app, details);
     let mut fields = Fields::parse(body.needed()?)?;
     let (from, to) = (fields.take_instant("from", zone), fields.take_instant("to", zone));
-    let is_dry = fields.take("dry_run", "This must be true or false.").unwrap_or(false);
+    let is_dry = fields.take("dry_run", "This must be true or false.").unwrap_or(false) || run != Run::Wet;
     let hold = fields.take("hold", "This must be true or false.").unwrap_or(false);
     for (name, given) in [("from", from), ("to", to)] {
         if given.is_none() && fields.errors.iter().all(|error| error.field != name) {

@@ -273,11 +273,19 @@ pub(crate) async fn make(
     match app.acting(caller).create_calendar(caller.owner(), definition, now).await? {
         CalendarMade::Done(calendar) => Ok(calendar),
         CalendarMade::NameTaken => Err(name_taken(&name)),
-        CalendarMade::Full => {
-            let detail = format!("You have {CALENDARS_MAX} calendars already; delete one first.");
-            Err(Fault::new(StatusCode::CONFLICT, detail))
-        }
+        CalendarMade::Full => Err(full()),
     }
+}
+
+fn full() -> Fault {
+    let detail = format!("You have {CALENDARS_MAX} calendars already; delete one first.");
+    Fault::new(StatusCode::CONFLICT, detail)
+}
+
+/// Refuses a name that another of these has than the one that is to have it.
+fn refuse_taken(others: &[CalendarView], own: Option<CalendarId>, name: &str) -> Result<(), Fault> {
+    let is_taken = |view: &CalendarView| Some(view.calendar.id) != own && view.calendar.definition.name == name;
+    if others.iter().any(is_taken) { Err(name_taken(name)) } else { Ok(()) }
 }
 
 /// Makes a calendar say something else, and the triggers that name it with it; gives those, and the ones that cannot be read. What changes
@@ -325,6 +333,10 @@ pub(crate) struct Would {
     until: Timestamp,
 }
 
+fn until_or_unasked(now: Timestamp, until: Option<Timestamp>) -> Timestamp {
+    until.unwrap_or(now + SignedDuration::from_hours(24 * DAYS_MAX))
+}
+
 /// Works out what it would come to that a calendar says something else.
 pub(crate) async fn would(
     app: &Shared,
@@ -333,7 +345,7 @@ pub(crate) async fn would(
     until: Option<Timestamp>,
 ) -> Result<Would, Fault> {
     let now = app.now();
-    let until = until.unwrap_or(now + SignedDuration::from_hours(24 * DAYS_MAX));
+    let until = until_or_unasked(now, until);
     let edited = calendar.edited(definition.clone(), now);
     let triggers = app.store.calendar_triggers(calendar.owner, calendar.id).await?;
     let freezes = app.store.freezes_of(calendar.owner, remembered_since(now)).await?;
@@ -359,8 +371,13 @@ pub(crate) async fn would(
 }
 
 impl Would {
-    fn document(&self, calendar: &Calendar, definition: &Definition) -> DryRunDocument {
-        let (removed, added) = calendar::differing(&calendar.definition.dates, &definition.dates);
+    /// A calendar that is new: no trigger names it yet.
+    fn of_new(now: Timestamp, until: Option<Timestamp>) -> Would {
+        Would { changed: Vec::new(), unchanged: 0, now, until: until_or_unasked(now, until) }
+    }
+
+    fn document(&self, present: &ExcludedDates, definition: &Definition) -> DryRunDocument {
+        let (removed, added) = calendar::differing(present, &definition.dates);
         let effect = |told: &Told| EffectDocument {
             id: told.before.trigger.id.0,
             name: told.before.trigger.definition.name.clone(),
@@ -409,9 +426,29 @@ pub(crate) async fn list(State(app): State<App>, caller: Caller, mut query: Quer
 
 /// Make a calendar.
 #[utoipa::path(post, path = "/api/v1/calendars", tag = "Calendars", operation_id = "create_calendar",
-    request_body = CalendarInput, responses((status = 201, body = CalendarDocument), MakingErrors))]
-pub(crate) async fn create(State(app): State<App>, caller: Caller, body: JsonBody) -> Result<Response, Problem> {
-    let calendar = make(&app, &caller, read(body.needed()?)?, app.now()).await?;
+    params(
+        ("dry_run" = Option<bool>, Query, description = "true: nothing is done; the answer says what would be."),
+        ("until" = Option<String>, Query, description = "With dry_run: until when occurrences would be compared; no trigger names a calendar that is new."),
+    ),
+    request_body = CalendarInput,
+    responses((status = 201, body = CalendarDocument), (status = 200, body = DryRunDocument, description = "With dry_run=true"), MakingErrors))]
+pub(crate) async fn create(
+    State(app): State<App>,
+    caller: Caller,
+    run: Run,
+    body: JsonBody,
+) -> Result<Response, Problem> {
+    let (definition, now) = (read(body.needed()?)?, app.now());
+    if let Run::Dry(until) = run {
+        let others = app.store.calendars(caller.owner()).await?;
+        if others.len() >= CALENDARS_MAX {
+            return Err(full().into());
+        }
+        refuse_taken(&others, None, &definition.name)?;
+        let would = Would::of_new(now, until);
+        return Ok(Json(would.document(&ExcludedDates::default(), &definition)).into_response());
+    }
+    let calendar = make(&app, &caller, definition, now).await?;
     let location = [(header::LOCATION, format!("/api/v1/calendars/{}", calendar.id))];
     let document = CalendarDocument::of(&CalendarView { calendar, used_by: 0 });
     Ok((StatusCode::CREATED, location, Json(document)).into_response())
@@ -446,12 +483,9 @@ pub(crate) async fn replace(
     let definition = read(body.needed()?)?;
     if let Run::Dry(until) = run {
         let others = app.store.calendars(caller.owner()).await?;
-        let is_taken = |view: &CalendarView| view.calendar.id != id && view.calendar.definition.name == definition.name;
-        if others.iter().any(is_taken) {
-            return Err(name_taken(&definition.name).into());
-        }
+        refuse_taken(&others, Some(id), &definition.name)?;
         let would = would(&app, &present, &definition, until).await?;
-        return Ok(Json(would.document(&present, &definition)).into_response());
+        return Ok(Json(would.document(&present.definition.dates, &definition)).into_response());
     }
     let (followers, unreadable) = edit(&app, &caller, id, &definition).await?;
     let calendar = CalendarDocument::of(&load(&app, caller.owner(), id).await?);

@@ -1,37 +1,36 @@
 //! What a call would come to: any call that makes, changes, restores or deletes a trigger can be asked with `dry_run=true`. Everything is
 //! checked as the call itself checks it, by the same code and with the same refusals, and then nothing is done: nothing is stored, logged or
-//! counted, and no key is used up. What it comes to is worked out in `domain::effect`; here it is written down.
+//! counted, and no key is used up. What it comes to is worked out in `domain::effect`; here it is written down, in the words of the surface
+//! that was asked ([`Voice`]).
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::Arc;
+pub(crate) mod askable;
+pub(crate) mod voice;
+
+use std::collections::{BTreeMap, HashMap};
 
 use axum::Json;
-use axum::extract::{FromRequestParts, MatchedPath, Request, State};
-use axum::http::Method;
+use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use jiff::{SignedDuration, Timestamp};
 use oncue_domain::effect::{DAYS_MAX, Difference, Effect, until_unasked};
-use oncue_domain::error::Invalid;
 use oncue_domain::freeze::remembered_since;
 use oncue_domain::id::{DestinationId, TriggerId, UserId};
 use oncue_domain::revision::changes;
 use oncue_domain::schedule::zone::{Zone, parse_instant};
-use oncue_domain::store::{Missing, NewTrigger};
+use oncue_domain::store::{Error, Missing, NewTrigger};
 use oncue_domain::trigger::{Armed, Definition, ScheduleDetails};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
-use utoipa::openapi::{OpenApi, RefOr};
 
-use super::revision::{ChangeDocument, fields, told_as};
-use super::time;
-use super::trigger::{SkippedDocument, TriggerDocument, zone_of};
+use self::voice::{ACCOUNT, Voice};
+use super::revision::ChangeDocument;
+use super::trigger::{Base, SkippedDocument, TriggerDocument, zone_of};
 use super::trigger_destination;
 use crate::app::{App, Shared};
 use crate::auth::Caller;
-use crate::extract::{Query, is_safe};
+use crate::extract::Query;
 use crate::fault::{Fault, respond_at};
 
 /// The names in a query.
@@ -82,64 +81,6 @@ fn read_until(text: &str, zone: &Zone, now: Timestamp) -> Result<Timestamp, Stri
         return Err(format!("At most {DAYS_MAX} days are looked at."));
     }
     Ok(until)
-}
-
-/// What marks a call that only asks what it would come to.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Dry;
-
-/// The calls that can be asked so: those that say in the document that they can, by method and path.
-pub(crate) fn askable(document: &OpenApi) -> HashSet<(Method, String)> {
-    let mut askable = HashSet::new();
-    for (path, calls) in &document.paths.paths {
-        let each = [
-            (Method::POST, &calls.post),
-            (Method::PUT, &calls.put),
-            (Method::PATCH, &calls.patch),
-            (Method::DELETE, &calls.delete),
-        ];
-        for (method, call) in each {
-            let parameters = call.iter().flat_map(|call| call.parameters.iter().flatten());
-            let mut named = parameters.filter_map(|parameter| match parameter {
-                RefOr::T(parameter) => Some(parameter.name.as_str()),
-                RefOr::Ref(_) => None,
-            });
-            if named.any(|name| name == DRY_RUN) {
-                askable.insert((method, path.clone()));
-            }
-        }
-    }
-    askable
-}
-
-/// Refuses what cannot be asked so: to do it all the same is what nobody who says `dry_run` wants.
-pub(crate) async fn refuse_elsewhere(
-    State(askable): State<Arc<HashSet<(Method, String)>>>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    let asked = said(request.uri().query());
-    if is_safe(request.method()) || asked.iter().all(|value| value == "false") {
-        return next.run(request).await;
-    }
-    if asked.len() > 1 {
-        let fault = Fault::InvalidQuery(vec![Invalid::new(DRY_RUN, "This is said more than once.")]);
-        return respond_at(request.uri().path(), fault);
-    }
-    let matched = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned()).unwrap_or_default();
-    if !askable.contains(&(request.method().clone(), matched)) {
-        let detail = "This call cannot be asked what it would come to; without dry_run it is carried out.";
-        let fault = Fault::InvalidQuery(vec![Invalid::new(DRY_RUN, detail)]);
-        return respond_at(request.uri().path(), fault);
-    }
-    request.extensions_mut().insert(Dry);
-    next.run(request).await
-}
-
-/// Everything that a query says of it.
-fn said(query: Option<&str>) -> Vec<String> {
-    let pairs = url::form_urlencoded::parse(query.unwrap_or_default().as_bytes());
-    pairs.filter(|(name, _)| name == DRY_RUN).map(|(_, value)| value.into_owned()).collect()
 }
 
 /// A firing at another time than before.
@@ -208,7 +149,7 @@ pub(crate) struct DryRunDocument {
     /// The trigger as it would be; its `id` is null where it is not made yet. Null where it would be deleted.
     #[schema(value_type = Option<serde_json::Value>)]
     trigger: Option<BTreeMap<String, Box<RawValue>>>,
-    /// What it would say otherwise than it does; empty where it would be made or deleted.
+    /// What it would say otherwise than it does; empty where it would be made or deleted, and where nobody can read what it says now.
     changes: Vec<ChangeDocument>,
     next: NextDocument,
     occurrences: OccurrencesDocument,
@@ -242,6 +183,7 @@ struct Asked<'a> {
     app: &'a Shared,
     now: Timestamp,
     until: Option<Timestamp>,
+    voice: &'a Voice,
 }
 
 impl Asked<'_> {
@@ -261,6 +203,7 @@ impl Asked<'_> {
         backlog_ended: u64,
     ) -> Response {
         let Difference { kept, added, removed, moved } = &effect.firings;
+        let time = self.voice.time;
         let times = |list: &[Timestamp]| list.iter().copied().map(time).collect();
         let moved = moved.iter().map(|one| MoveDocument { from: time(one.from), to: time(one.to) });
         let document = DryRunDocument {
@@ -277,7 +220,7 @@ impl Asked<'_> {
                 removed: times(removed),
                 moved: moved.collect(),
             },
-            skipped: effect.skipped.iter().map(|skipped| SkippedDocument::new(skipped, self.now)).collect(),
+            skipped: effect.skipped.iter().map(|skipped| SkippedDocument::written(skipped, self.now, time)).collect(),
             backlog_ended,
         };
         Json(document).into_response()
@@ -289,25 +232,26 @@ pub(crate) async fn of_making(
     app: &Shared,
     caller: &Caller,
     definition: Definition,
-    now: Timestamp,
-    until: Option<Timestamp>,
+    (now, until): (Timestamp, Option<Timestamp>),
+    voice: &Voice,
 ) -> Result<Response, Fault> {
     Looked::default().look(app, caller.owner(), &definition).await?;
-    let asked = Asked { app, now, until };
+    let asked = Asked { app, now, until, voice };
     // How late a jitter makes it is drawn when it is made, so nobody can say it here: everything is told by its nominal time.
     let (owner, next_at) = (caller.owner(), definition.next_after(now));
     let made = NewTrigger { owner, definition, next_at, test_event: None }.as_made(TriggerId(0), now);
     let zone = asked.zone(made.trigger.definition.schedule.as_ref());
     let freezes = app.store.freezes_of(caller.owner(), now).await?;
     let effect = Effect::of(None, Some(&made), Vec::new(), asked.span(&zone), &zone, &freezes);
-    let mut document = fields(&TriggerDocument::of(app, &made));
+    let mut document = (voice.fields)(app, &made);
     document.insert("id".to_owned(), RawValue::NULL.to_owned());
     Ok(asked.respond(Some(document), Vec::new(), &effect, 0))
 }
 
 /// What an edit comes to, as an answer and for whoever shows it otherwise.
 pub(crate) struct Edited {
-    before: Armed,
+    /// None where nobody can read what it says.
+    before: Option<Armed>,
     after: Armed,
     /// What becomes of its firings.
     pub(crate) effect: Effect,
@@ -315,23 +259,35 @@ pub(crate) struct Edited {
     pub(crate) backlog_ended: u64,
 }
 
+/// A trigger as it stands, and whether that is what it says: of one that cannot be read any more there is what stands in its place, which fires as
+/// little as it does.
+async fn standing(app: &Shared, owner: UserId, id: TriggerId, base: Base) -> Result<(Armed, bool), Fault> {
+    let (found, is_read) = match app.store.trigger(owner, id).await {
+        Err(Error::Unreadable(_)) if base == Base::Remains => (app.store.trigger_to_replace(owner, id).await?, false),
+        found => (found?, true),
+    };
+    found.map(|armed| (armed, is_read)).ok_or_else(|| Fault::not_found("Trigger"))
+}
+
 /// Works out what changing a trigger to what `decide` makes of it comes to.
 pub(crate) async fn of_change(
     app: &Shared,
     caller: &Caller,
-    id: TriggerId,
+    (id, base): (TriggerId, Base),
     until: Option<Timestamp>,
     decide: impl Fn(&Armed, Timestamp) -> Result<Definition, Fault>,
 ) -> Result<Edited, Fault> {
-    let asked = Asked { app, now: app.now(), until };
-    let found = app.store.trigger(caller.owner(), id).await?;
-    let before = found.ok_or_else(|| Fault::not_found("Trigger"))?;
+    let asked = Asked { app, now: app.now(), until, voice: &ACCOUNT };
+    let (before, is_read) = standing(app, caller.owner(), id, base).await?;
     let definition = decide(&before, asked.now)?;
     Looked::default().look(app, caller.owner(), &definition).await?;
     let zone = asked.zone(definition.schedule.as_ref().or(before.trigger.definition.schedule.as_ref()));
     let edit = before.edit(definition, asked.now);
     let freezes = app.store.freezes_of(caller.owner(), remembered_since(asked.now)).await?;
+    // What waits of one that nobody can read does not fire.
+    let before = if is_read { before } else { Armed { next_at: None, ..before } };
     let (after, effect) = Effect::of_edit(&before, edit, asked.span(&zone), &zone, &freezes);
+    let before = Some(before).filter(|_| is_read);
     let backlog_ended = match effect.ends_backlogs {
         Some(_) => app.store.backlog_sums(caller.owner(), Some(id)).await?.occurrences,
         None => 0,
@@ -342,21 +298,23 @@ pub(crate) async fn of_change(
 impl Edited {
     /// The schedule that it would have, else the one that it has.
     pub(crate) fn schedule(&self) -> Option<&ScheduleDetails> {
-        let (before, after) = (&self.before.trigger.definition, &self.after.trigger.definition);
-        after.schedule.as_ref().or(before.schedule.as_ref())
+        let before = self.before.as_ref().and_then(|before| before.trigger.definition.schedule.as_ref());
+        self.after.trigger.definition.schedule.as_ref().or(before)
     }
 
     /// As an answer of the API.
-    pub(crate) fn respond(&self, app: &Shared) -> Response {
-        let (mut old, new) =
-            (fields(&TriggerDocument::of(app, &self.before)), fields(&TriggerDocument::of(app, &self.after)));
-        // A pause that is over by then is none that could be ended.
-        let stood = self.before.trigger.definition.clone().as_of(self.effect.span.from);
-        let differing = changes(&stood, &self.after.trigger.definition);
-        let differing: Vec<&str> = differing.into_iter().map(|change| told_as(change, &old, &new)).collect();
-        let document = |field| ChangeDocument::new(field, old.remove(field), new.get(field).cloned());
-        let differing = differing.into_iter().map(document).collect();
-        let asked = Asked { app, now: self.effect.span.from, until: None };
+    pub(crate) fn respond(&self, app: &Shared, voice: &Voice) -> Response {
+        let new = (voice.fields)(app, &self.after);
+        let mut differing = Vec::new();
+        if let Some(before) = &self.before {
+            let mut old = (voice.fields)(app, before);
+            // A pause that is over by then is none that could be ended.
+            let stood = before.trigger.definition.clone().as_of(self.effect.span.from);
+            let names = (voice.differing)(&changes(&stood, &self.after.trigger.definition), &old, &new);
+            let document = |field| ChangeDocument::new(field, old.remove(field), new.get(field).cloned());
+            differing = names.into_iter().map(document).collect();
+        }
+        let asked = Asked { app, now: self.effect.span.from, until: None, voice };
         asked.respond(Some(new), differing, &self.effect, self.backlog_ended)
     }
 }
@@ -367,13 +325,14 @@ pub(crate) async fn of_deleting(
     caller: &Caller,
     id: TriggerId,
     until: Option<Timestamp>,
+    voice: &Voice,
 ) -> Result<Response, Fault> {
-    let asked = Asked { app, now: app.now(), until };
-    let found = app.store.trigger(caller.owner(), id).await?;
-    let before = found.ok_or_else(|| Fault::not_found("Trigger"))?;
+    let asked = Asked { app, now: app.now(), until, voice };
+    let (before, is_read) = standing(app, caller.owner(), id, Base::Remains).await?;
     let zone = asked.zone(before.trigger.definition.schedule.as_ref());
     let freezes = app.store.freezes_of(caller.owner(), asked.now).await?;
-    let effect = Effect::of(Some(&before), None, Vec::new(), asked.span(&zone), &zone, &freezes);
+    let before = Some(&before).filter(|_| is_read);
+    let effect = Effect::of(before, None, Vec::new(), asked.span(&zone), &zone, &freezes);
     let backlog = app.store.backlog_sums(caller.owner(), Some(id)).await?;
     Ok(asked.respond(None, Vec::new(), &effect, backlog.occurrences))
 }

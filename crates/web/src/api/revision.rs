@@ -127,7 +127,7 @@ pub(crate) fn told_as(
 }
 
 /// What a trigger's document says, field by field, as it is written.
-pub(crate) fn fields(document: &TriggerDocument) -> BTreeMap<String, Box<RawValue>> {
+pub(crate) fn fields(document: &impl Serialize) -> BTreeMap<String, Box<RawValue>> {
     let text = serde_json::to_string(document).expect("texts, numbers and checked JSON are JSON");
     serde_json::from_str(&text).expect("a document is an object")
 }

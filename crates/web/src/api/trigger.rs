@@ -21,6 +21,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
+use super::dry_run::voice::ACCOUNT;
 use super::dry_run::{ChangedDocument, DryRunDocument, Run, of_change, of_deleting, of_making};
 use super::page::{Gathered, gather_triggers, next_limit, respond, take_page};
 use super::pause::{self, PauseDocument};
@@ -516,7 +517,7 @@ pub(crate) async fn change(
 
 /// What an edit begins from.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Base {
+pub(crate) enum Base {
     /// The trigger as it stands.
     Whole,
     /// As much of it as can be read: all of it is said anew.
@@ -573,7 +574,7 @@ pub(super) async fn change_or_tell(
     decide: impl Fn(&Armed, Timestamp) -> Result<Definition, Fault>,
 ) -> Result<Response, Fault> {
     if let Run::Dry(until) = run {
-        return Ok(of_change(app, caller, id, until, decide).await?.respond(app));
+        return Ok(of_change(app, caller, (id, Base::Whole), until, decide).await?.respond(app, &ACCOUNT));
     }
     let armed = change(app, caller, id, decide).await?;
     Ok(Json(TriggerDocument::of(app, &armed)).into_response())
@@ -630,7 +631,7 @@ pub(crate) async fn create(
     let read = |now| read_definition((&app, &calendars), bytes, None, None, now);
     if let Run::Dry(until) = run {
         let now = app.now();
-        return Ok(of_making(&app, &caller, read(now)?, now, until).await?);
+        return Ok(of_making(&app, &caller, read(now)?, (now, until), &ACCOUNT).await?);
     }
     let (armed, replayed) = match given.recall_json(&app, &caller, &body).await? {
         Some(key) => make_once(&app, &caller, &key, read).await?,
@@ -675,7 +676,7 @@ pub(crate) async fn replace(
     let decide =
         |current: &Armed, now| read_definition((&app, &calendars), bytes, None, Some(&current.trigger.definition), now);
     if let Run::Dry(until) = run {
-        return Ok(of_change(&app, &caller, id, until, decide).await?.respond(&app));
+        return Ok(of_change(&app, &caller, (id, Base::Remains), until, decide).await?.respond(&app, &ACCOUNT));
     }
     let armed = change_from(&app, &caller, id, Base::Remains, decide).await?;
     Ok(Json(TriggerDocument::of(&app, &armed)).into_response())
@@ -720,7 +721,7 @@ pub(crate) async fn delete(
     run: Run,
 ) -> Result<Response, Problem> {
     if let Run::Dry(until) = run {
-        return Ok(of_deleting(&app, &caller, trigger_id(&id)?, until).await?);
+        return Ok(of_deleting(&app, &caller, trigger_id(&id)?, until, &ACCOUNT).await?);
     }
     let now = app.now();
     if app.acting(&caller).delete_trigger(caller.owner(), trigger_id(&id)?, now).await? {
@@ -778,6 +779,10 @@ impl SkippedDocument {
     }
 
     pub(crate) fn new(skipped: &Skipped, recorded_at: Timestamp) -> SkippedDocument {
+        SkippedDocument::written(skipped, recorded_at, time)
+    }
+
+    pub(super) fn written(skipped: &Skipped, recorded_at: Timestamp, time: fn(Timestamp) -> String) -> SkippedDocument {
         SkippedDocument {
             reason: skipped.reason.word(),
             first: time(skipped.first),

@@ -15,10 +15,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
+use super::dry_run::{FlatChanged, FlatDeleted, VOICE};
 use super::time;
+use crate::api::dry_run::{Run, of_change, of_deleting, of_making};
 use crate::api::fire::{FiredDocument, fire_once, read_payload};
 use crate::api::page::{Gathered, gather_triggers, next_limit, respond, take_page};
-use crate::api::trigger::{change, load, make, make_once, trigger_id};
+use crate::api::trigger::{Base, change, load, make, make_once, trigger_id};
 use crate::api::trigger_destination;
 use crate::app::App;
 use crate::auth::{Caller, Firer};
@@ -56,7 +58,7 @@ pub(crate) struct FlatTrigger {
 }
 
 impl FlatTrigger {
-    fn of(armed: &Armed) -> FlatTrigger {
+    pub(super) fn of(armed: &Armed) -> FlatTrigger {
         let Armed { trigger, next_at, .. } = armed;
         let view = View::of(&trigger.definition, *next_at);
         FlatTrigger {
@@ -321,15 +323,24 @@ pub(crate) async fn list(State(app): State<App>, caller: Caller, mut query: Quer
 
 /// Make a trigger.
 #[utoipa::path(post, path = "/triggers", tag = "Flat: triggers", operation_id = "flat_create_trigger",
-    request_body = FlatTriggerInput, responses((status = 200, body = FlatTrigger), FlatMakingErrors))]
+    params(
+        ("dry_run" = Option<bool>, Query, description = "true: nothing is done; the answer says what would be."),
+        ("until" = Option<String>, Query, description = "With dry_run: until when occurrences are compared, RFC 3339, at most 400 days from now; else to the end of the seventh day after today."),
+    ),
+    request_body = FlatTriggerInput, responses((status = 200, body = FlatChanged), FlatMakingErrors))]
 pub(crate) async fn create(
     State(app): State<App>,
     caller: Caller,
+    run: Run,
     given: Given,
     body: JsonBody,
 ) -> Result<Response, FlatFault> {
     let input = FlatTriggerInput::whole(&body)?;
     let read = |now| apply(&app, &input, blank(), None, now);
+    if let Run::Dry(until) = run {
+        let now = app.now();
+        return Ok(of_making(&app, &caller, read(now)?, (now, until), &VOICE).await?);
+    }
     let (armed, replayed) = match given.recall_json(&app, &caller, &body).await? {
         Some(key) => make_once(&app, &caller, &key, read).await?,
         None => {
@@ -372,30 +383,51 @@ pub(crate) async fn get(State(app): State<App>, caller: Caller, PathId(id): Path
 
 /// Change a trigger: only what the body names.
 #[utoipa::path(put, path = "/triggers/{id}", tag = "Flat: triggers", operation_id = "flat_change_trigger",
-    params(("id" = i64, Path)), request_body = FlatTriggerInput,
-    responses((status = 200, body = FlatTrigger), FlatMakingErrors))]
+    params(
+        ("id" = i64, Path),
+        ("dry_run" = Option<bool>, Query, description = "true: nothing is done; the answer says what would be."),
+        ("until" = Option<String>, Query, description = "With dry_run: until when occurrences are compared, RFC 3339, at most 400 days from now; else to the end of the seventh day after today."),
+    ),
+    request_body = FlatTriggerInput, responses((status = 200, body = FlatChanged), FlatMakingErrors))]
 pub(crate) async fn edit(
     State(app): State<App>,
     caller: Caller,
     PathId(id): PathId,
+    run: Run,
     body: JsonBody,
 ) -> Result<Response, FlatFault> {
     let id = trigger_id(&id)?;
     let input = FlatTriggerInput::part(&body)?;
-    let armed = change(&app, &caller, id, |current, now| {
+    let decide = |current: &Armed, now| {
         let definition = &current.trigger.definition;
         apply(&app, &input, definition.clone(), Some(&View::of(definition, current.next_at)), now)
-    })
-    .await?;
+    };
+    if let Run::Dry(until) = run {
+        return Ok(of_change(&app, &caller, (id, Base::Whole), until, decide).await?.respond(&app, &VOICE));
+    }
+    let armed = change(&app, &caller, id, decide).await?;
     Ok(Json(FlatTrigger::of(&armed)).into_response())
 }
 
 /// Delete a trigger; its events stay until age ends them.
 #[utoipa::path(delete, path = "/triggers/{id}", tag = "Flat: triggers", operation_id = "flat_delete_trigger",
-    params(("id" = i64, Path)),
-    responses((status = 200, body = serde_json::Value, example = json!({"detail": "Trigger deleted successfully from scheduler and database"})), FlatErrors))]
-pub(crate) async fn delete(State(app): State<App>, caller: Caller, PathId(id): PathId) -> Result<Response, FlatFault> {
-    if !app.acting(&caller).delete_trigger(caller.owner(), trigger_id(&id)?, app.now()).await? {
+    params(
+        ("id" = i64, Path),
+        ("dry_run" = Option<bool>, Query, description = "true: nothing is done; the answer says what would be."),
+        ("until" = Option<String>, Query, description = "With dry_run: until when occurrences are compared, RFC 3339, at most 400 days from now; else to the end of the seventh day after today."),
+    ),
+    responses((status = 200, body = FlatDeleted), FlatErrors))]
+pub(crate) async fn delete(
+    State(app): State<App>,
+    caller: Caller,
+    PathId(id): PathId,
+    run: Run,
+) -> Result<Response, FlatFault> {
+    let id = trigger_id(&id)?;
+    if let Run::Dry(until) = run {
+        return Ok(of_deleting(&app, &caller, id, until, &VOICE).await?);
+    }
+    if !app.acting(&caller).delete_trigger(caller.owner(), id, app.now()).await? {
         return Err(Fault::not_found("Trigger").into());
     }
     Ok(Json(json!({"detail": "Trigger deleted successfully from scheduler and database"})).into_response())

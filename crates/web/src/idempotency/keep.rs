@@ -13,7 +13,7 @@ use oncue_domain::idempotency::{ANSWER_BYTES_MAX, ANSWERS_MAX, Answer, Keyed, Ou
 use oncue_domain::store::Begun;
 
 use super::{Address, BY_THEMSELVES, HEADER, ONLY_ASK, Replayed, print, read_key, taken};
-use crate::api::dry_run::Dry;
+use crate::api::dry_run::askable::Dry;
 use crate::api::time;
 use crate::app::App;
 use crate::auth::Caller;

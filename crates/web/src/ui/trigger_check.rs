@@ -14,6 +14,7 @@ use super::trigger::aim_of;
 use super::trigger_form::{Aim, FormErrors, FormPage, TriggerForm};
 use super::viewer::trigger_zone;
 use crate::api::dry_run::{Edited, of_change};
+use crate::api::trigger::Base;
 use crate::api::trigger_destination;
 use crate::app::App;
 use crate::auth::{Caller, Visitor};
@@ -61,7 +62,7 @@ pub(super) async fn check(
 /// What saving the form would change, and on whose clock that is told.
 async fn tell(app: &App, caller: &Caller, id: TriggerId, form: &TriggerForm) -> Result<Option<(Edited, Zone)>, Fault> {
     let decide = |current: &Armed, now| form.define(app, Some(&current.trigger.definition), now);
-    let edited = of_change(app, caller, id, None, decide).await?;
+    let edited = of_change(app, caller, (id, Base::Whole), None, decide).await?;
     let zone = trigger_zone(app, edited.schedule()).clone();
     Ok(Some((edited, zone)))
 }

@@ -157,6 +157,8 @@ fn what_cannot_be_backfilled_is_refused_with_words() {
     ann.post(&format!("/api/v1/triggers/{hourly}/backfill"), &span).is(409);
     ann.patch(&format!("/api/v1/triggers/{hourly}"), &json!({"enabled": true})).is(200);
     let held = json!({"from": "2026-01-01T00:00:00Z", "to": "2026-01-02T00:00:00Z", "hold": true});
+    let told = ann.post(&format!("/api/v1/triggers/{hourly}/backfill?dry_run=true"), &held).is(200).json();
+    assert_eq!((&told["dry_run"], &told["to_fire"], &told["backlog"]), (&json!(true), &json!(24), &Value::Null));
     ann.post(&format!("/api/v1/triggers/{hourly}/backfill"), &held).is(200);
     ann.post(&format!("/api/v1/triggers/{hourly}/backfill"), &held).is(409);
     ann.post_nothing("/api/v1/backlog/99/release").is(404);

@@ -86,7 +86,22 @@ fn what_is_wrong_with_a_calendar_is_named() {
     reader.get("/api/v1/calendars").is(200);
     reader.post("/api/v1/calendars", &json!({"name": "a"})).problem(403);
     server.nobody().get("/api/v1/calendars").problem(401);
-    ann.call("POST", "/api/v1/calendars?dry_run=true").json(&json!({"name": "a"})).send().problem(422);
+}
+
+#[test]
+fn a_calendar_is_looked_at_before_it_is_made() {
+    let server = Server::start();
+    let ann = server.user();
+    let asked = |body: &Value| ann.post("/api/v1/calendars?dry_run=true", body);
+    let told = asked(&json!({"name": "holidays", "dates": ["2031-12-24", "2031-12-25", "2031-12-26"]})).is(200).json();
+    assert_eq!((&told["dry_run"], &told["dates_added"]), (&json!(true), &json!(["2031-12-24/2031-12-26"])));
+    assert_eq!((&told["changed"], &told["triggers"]), (&json!(0), &json!([])), "no trigger names it yet");
+    assert_eq!(ann.get("/api/v1/calendars").is(200).list().len(), 0, "it was not made");
+    asked(&json!({"name": "holidays", "dates": ["2031-02-30"]})).blames("dates");
+    let made = ann.post("/api/v1/calendars", &json!({"name": "holidays"})).is(201).json();
+    asked(&json!({"name": "holidays"})).blames("name");
+    ann.delete(&format!("/api/v1/calendars/{}?dry_run=true", made["id"])).problem(422);
+    ann.get(&format!("/api/v1/calendars/{}", made["id"])).is(200);
 }
 
 #[test]

@@ -163,6 +163,48 @@ fn a_call_that_cannot_be_asked_is_not_carried_out_instead() {
     ann.get(&format!("{at}?dry_run=true")).is(200);
 }
 
+/// The calls that can be asked, as docs/dry-run.md tells them.
+const ASKABLE: [&str; 12] = [
+    "delete /api/v1/triggers/{id}",
+    "delete /triggers/{id}",
+    "patch /api/v1/triggers/{id}",
+    "post /api/v1/calendars",
+    "post /api/v1/triggers",
+    "post /api/v1/triggers/bulk",
+    "post /api/v1/triggers/{id}/backfill",
+    "post /api/v1/triggers/{id}/revisions/{revision}/restore",
+    "post /triggers",
+    "put /api/v1/calendars/{id}",
+    "put /api/v1/triggers/{id}",
+    "put /triggers/{id}",
+];
+
+#[test]
+fn every_call_that_changes_something_can_be_asked_or_refuses() {
+    let server = Server::start();
+    let ann = server.user();
+    let document = server.nobody().get("/openapi.json").is(200).json();
+    let mut askable = Vec::new();
+    for (route, calls) in document["paths"].as_object().expect("paths") {
+        for (method, call) in calls.as_object().expect("calls") {
+            if method == "get" || ["/auth/", "/report/"].iter().any(|there| route.starts_with(there)) {
+                continue;
+            }
+            let mut parameters = call["parameters"].as_array().into_iter().flatten();
+            if parameters.any(|parameter| parameter["name"] == "dry_run") {
+                askable.push(format!("{method} {route}"));
+                continue;
+            }
+            let path: Vec<&str> = route.split('/').map(|part| if part.starts_with('{') { "1" } else { part }).collect();
+            let path = format!("{}?dry_run=true", path.join("/"));
+            let refused = asked(&ann, &method.to_uppercase(), &path, Some(&json!({})));
+            assert!(refused.status == 422 && refused.text.contains("dry_run"), "{method} {route}: {}", refused.text);
+        }
+    }
+    askable.sort();
+    assert_eq!(askable, ASKABLE);
+}
+
 #[test]
 fn a_call_that_says_it_oddly_or_twice_is_not_carried_out_either() {
     let server = Server::start();
