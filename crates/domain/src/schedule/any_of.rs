@@ -59,7 +59,7 @@ impl AnyOf {
         let a_year = walked.div_ceil(YEARS.unsigned_abs());
         if a_year > WALKED_MAX {
             return Err(Invalid(format!(
-                "one of the schedules may occur as often as it likes, and the others {WALKED_MAX} times within a year together; these occur {a_year} times"
+                "one of the schedules may occur as often as it likes, and the others {WALKED_MAX} times within a year together; these occur {a_year} times: make a trigger of its own of one of them"
             )));
         }
         Ok(AnyOf(members.into()))

@@ -638,6 +638,11 @@ fn any_of(wishes: Vec<MemberWish>, before: &[Member], place: &Place<'_>) -> Resu
         let schedule = wish.pattern(&Place { zone, ..*place }, same).map_err(within)?;
         members.push(Member { schedule, timezone });
     }
+    // What stands was measured when it was asked for; months are not of one length, so it might come to more now, and whoever changes something
+    // else has not asked for that.
+    if members == before {
+        return Ok(AnyOf::kept(members));
+    }
     AnyOf::new(members, place.now)
         .map_err(|error| Invalid::new("schedule_details.any_of", format!("{}.", capital(&error.to_string()))))
 }
@@ -948,6 +953,31 @@ mod tests {
             (error.field.as_str(), error.message.as_str()),
             ("schedule_details.any_of", "Several schedules are 2 to 10.")
         );
+    }
+
+    #[test]
+    fn several_schedules_that_stand_are_not_measured_anew_for_another_term() {
+        let member = |line: &str| MemberWish { wish: cron(line), timezone: None };
+        let wish = |last: &str| ScheduleWish::AnyOf(vec![member("* * * * *"), member(last)]);
+        let schedule = |line: &str| Schedule::Cron {
+            expression: CronExpression::parse(line).expect("a test writes its lines well"),
+            zone: riga(),
+        };
+        // More than may be asked for, as if a longer month had begun since.
+        let stood = ["* * * * *", "*/2 * * * *"].map(|line| Member { schedule: schedule(line), timezone: None });
+        let pattern = Schedule::AnyOf(AnyOf::kept(stood.to_vec()));
+        let stood = ScheduleDetails::new(pattern, Some(riga()), Terms::default(), riga());
+        let limited = || Terms { max_fires: MaxFires::new(10), ..Terms::default() };
+        let changed = place(wish("*/2 * * * *"), limited(), Some(&stood), NOW);
+        assert_eq!((changed.pattern(), changed.max_fires()), (stood.pattern(), Some(10)));
+        let refused = |wish: ScheduleWish, zone: Option<Zone>| {
+            let error = wish.place(zone, limited(), &Zones::utc(), Some(&stood), at(NOW)).expect_err("it is too much");
+            assert_eq!(error.field, "schedule_details.any_of");
+            error.message
+        };
+        let message = refused(wish("*/3 * * * *"), Some(riga()));
+        assert!(message.contains("others 20000 times within a year") && message.contains("occur 175"), "{message}");
+        refused(wish("*/2 * * * *"), None);
     }
 
     fn rule(text: &str, start_at: Option<&str>) -> ScheduleWish {
