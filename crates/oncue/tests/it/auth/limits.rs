@@ -88,6 +88,11 @@ fn requests_are_limited_by_account_where_the_operator_says_so() {
     assert!((1..=60).contains(&retry_after_s(&limited)));
     limited.problem(429);
     assert_eq!(ann.get("/triggers").status, 429, "over both surfaces");
+    // Looking for something is what the limit bounds: what is there and what is not are answered alike.
+    for path in ["/api/v1/triggers/1", "/api/v1/triggers/987654", "/triggers/987654"] {
+        assert_eq!(ann.get(path).status, 429, "{path}");
+        assert_eq!(ann.post_nothing(&format!("{path}/fire")).status, 429, "{path}");
+    }
     bob.get("/api/v1/triggers").is(200);
 }
 
