@@ -7,6 +7,7 @@
 const REFRESH_EVERY_MS = 2000;
 const POLL_EVERY_MS = 10000;
 const TICK_EVERY_MS = 2000;
+const END_EVERY_MS = 1000;
 const SILENT_AFTER_MS = 40000;
 const TRY_AGAIN_MS = 30000;
 const HIDDEN_FOR_MS = 5000;
@@ -343,9 +344,29 @@ window.addEventListener("pageshow", (event) => {
   want("all");
 });
 
+// What ends by itself, nobody is told of either; the page says of each [data-ends] when that is. It is looked at again a few times, as the
+// server's clock may not be quite where it is thought to be.
+
+const END_LOOKS = 3;
+const ends = new Map();
+function watchEnds() {
+  const at = serverTime(Date.now());
+  for (const part of document.querySelectorAll("[data-ends]")) {
+    const end = Date.parse(part.dataset.ends);
+    if (end > at) ends.set(end, END_LOOKS);
+  }
+  for (const [end, looks] of ends) {
+    if (end > at || document.hidden) continue;
+    want("changed");
+    if (looks > 1) ends.set(end, looks - 1);
+    else ends.delete(end);
+  }
+}
+
 if (isLivePage()) {
   showState();
   open();
   // What changes by itself, and nobody is told of.
   if (parts("time").length) setInterval(() => want("time"), TICK_EVERY_MS);
+  setInterval(watchEnds, END_EVERY_MS);
 }

@@ -13,6 +13,7 @@ use oncue_domain::trigger::REASON_CHARS_MAX;
 use super::frame::{Frame, Place};
 use super::moment::Moment;
 use super::notice::{Done, Notice};
+use super::trigger_form::{is_same_wall, wall};
 use super::viewer::shown_zone;
 use super::{PageFault, page, see_other};
 use crate::api::freeze::{Scope, begin, end, said};
@@ -48,6 +49,22 @@ impl FreezeRow {
     }
 }
 
+/// The freeze of that scope that holds now.
+fn standing(scope: Scope, caller: &Caller) -> Option<&Freeze> {
+    caller.frozen.iter().find(|freeze| freeze.owner.is_none() == (scope == Scope::Server))
+}
+
+/// Until when, as it was typed. Where the clock shows a time twice, or the field cannot hold all of it, the end that `stood` and was left alone stays
+/// that end.
+fn read_until(typed: &str, stood: Option<Timestamp>, zone: &Zone) -> Result<Option<Timestamp>, String> {
+    let stood = stood.filter(|end| is_same_wall(typed, &wall(*end, zone)));
+    match typed {
+        "" => Ok(None),
+        _ if stood.is_some() => Ok(stood),
+        text => parse_instant(text, zone).map(Some).map_err(|error| format!("{error}.")),
+    }
+}
+
 /// One of the two parts of the page.
 struct Part {
     scope: &'static str,
@@ -61,17 +78,14 @@ struct Part {
 
 impl Part {
     fn of(scope: Scope, caller: &Caller, now: Timestamp, zone: &Zone) -> Part {
-        let is_of = |freeze: &&Freeze| freeze.owner.is_none() == (scope == Scope::Server);
+        let stands = standing(scope, caller);
         Part {
             scope: scope.word(),
             title: if scope == Scope::Server { "Everybody's triggers" } else { "Your triggers" },
-            frozen: caller
-                .frozen
-                .iter()
-                .find(is_of)
-                .map(|freeze| FreezeRow::of(freeze, caller.user.is_operator, now, zone)),
-            reason: String::new(),
-            until: String::new(),
+            frozen: stands.map(|freeze| FreezeRow::of(freeze, caller.user.is_operator, now, zone)),
+            // What is said of it is said anew as a whole; so what was said stands there to be changed.
+            reason: stands.and_then(|freeze| freeze.reason.clone()).unwrap_or_default(),
+            until: stands.and_then(|freeze| freeze.until).map(|end| wall(end, zone)).unwrap_or_default(),
             error: None,
         }
     }
@@ -137,13 +151,10 @@ pub(super) async fn freeze(
     let permitted = scope.permitted(&caller)?;
     let typed = |name: &str| form.get(name).map(|text| text.trim().to_owned()).unwrap_or_default();
     let (reason, until, now) = (typed("reason"), typed("until"), app.now());
-    let read = match until.as_str() {
-        "" => Ok(None),
-        text => parse_instant(text, &shown_zone(&app, &caller, None)).map(Some),
-    };
-    let said: Result<Said, (String, String)> = match read {
+    let stood = standing(scope, &caller).and_then(|freeze| freeze.until);
+    let said: Result<Said, (String, String)> = match read_until(&until, stood, &shown_zone(&app, &caller, None)) {
         Ok(until) => said(Some(reason.as_str()), until, now).map_err(|error| (error.field, error.message)),
-        Err(error) => Err(("until".to_owned(), format!("{error}."))),
+        Err(error) => Err(("until".to_owned(), error)),
     };
     match said {
         Ok(said) => {
@@ -170,4 +181,29 @@ pub(super) async fn thaw(
     let permitted = scope_of(&form)?.permitted(&caller)?;
     let done = end(&app, &caller, permitted, app.now()).await?;
     Ok(see_other(&Notice::of(if done.is_some() { Done::Thawed } else { Done::Unchanged }).at("/ui/freeze")))
+}
+
+#[cfg(test)]
+mod tests {
+    use oncue_domain::schedule::zone::Zones;
+
+    use super::*;
+
+    #[test]
+    fn an_end_that_is_left_alone_stays_where_the_clock_shows_it_twice() {
+        let riga = Zones::bundled().get("Europe/Riga").expect("a zone of the bundled copy");
+        let at = |text: &str| text.parse::<Timestamp>().expect("an instant");
+        // On 31 October 2027 the clocks of Riga show half past three at half past midnight and an hour later.
+        for stood in ["2027-10-31T00:30:00Z", "2027-10-31T01:30:00Z", "2027-10-31T01:30:00.000007Z"] {
+            assert_eq!(read_until("2027-10-31T03:30", Some(at(stood)), &riga), Ok(Some(at(stood))), "{stood}");
+        }
+        let stood = Some(at("2027-10-31T01:30:00Z"));
+        assert_eq!(
+            read_until("2027-10-31T03:31", stood, &riga),
+            Ok(Some(at("2027-10-31T00:31:00Z"))),
+            "it was changed"
+        );
+        assert_eq!(read_until("", stood, &riga), Ok(None), "it was taken away");
+        assert!(read_until("soon", None, &riga).is_err());
+    }
 }

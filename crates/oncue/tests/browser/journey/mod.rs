@@ -26,10 +26,12 @@ mod moves;
 mod nodes;
 mod outage;
 mod outage_record;
+mod pauses;
 mod preview;
 mod redelivery;
 mod restart;
 mod retries;
+mod runs;
 mod search;
 mod tables;
 mod time;
@@ -37,6 +39,7 @@ mod tried_out;
 mod two_tabs;
 mod two_windows;
 mod why;
+mod would_change;
 
 use serde_json::json;
 
