@@ -107,9 +107,10 @@ impl TriggerHead {
         self.expires_at.is_none_or(|end| now < end)
     }
 
-    /// Whether its time is over at `now`: it has expired, and waits for nothing that was named before and will still fire.
+    /// Whether its time is over at `now`: it has expired, and waits for nothing that was named before and is not due yet. It may still fire what
+    /// [waits for an event](Self::fires_behind) of its own.
     pub fn is_over(&self, now: Timestamp) -> bool {
-        !self.lives_at(now) && self.next_at.is_none_or(|next| next <= now) && self.fires_behind(now).is_none()
+        !self.lives_at(now) && self.next_at.is_none_or(|next| next <= now)
     }
 
     /// Whether what it waits for should have fired long before `now`; what waits for an event of its own to end should not.
