@@ -6,6 +6,7 @@ mod cli;
 mod command;
 mod config;
 mod demo;
+mod memory;
 #[cfg(feature = "movable-clock")]
 mod movable_clock;
 mod serve;
@@ -14,9 +15,7 @@ mod visit;
 
 use std::process::ExitCode;
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
+    memory::take_small_pages();
     cli::run()
 }
