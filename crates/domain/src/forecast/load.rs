@@ -33,12 +33,24 @@ pub struct Load {
     pub triggers: u64,
     /// The quarter of an hour with the most, and how many; the first such.
     pub busiest: Option<(Timestamp, u64)>,
+    /// When the first quarter of an hour begins.
+    start: Timestamp,
+    /// What comes in each quarter of an hour, until the last in which anything does.
+    slots: Vec<u64>,
     /// The rushes with the longest waits, the longest first; at most [`super::RUSHES_MAX`].
     pub rushes: Vec<Rush>,
     /// How many rushes there are.
     pub rushes_total: u64,
     /// How many deliveries have to wait for the rate.
     pub late: u64,
+}
+
+impl Load {
+    /// The quarters of an hour in which anything comes, when they begin and how much, in order.
+    pub fn quarters(&self) -> impl Iterator<Item = (Timestamp, u64)> {
+        let counts = self.slots.iter().enumerate().filter(|(_, count)| **count > 0);
+        counts.map(|(index, count)| (start_of(self.start, index), *count))
+    }
 }
 
 /// Triggers that fire at the same instants and go to the same destinations.
@@ -279,8 +291,8 @@ impl Account {
             None => (Vec::new(), 0, 0),
         };
         let Receiver { id, rate } = self.receiver;
-        let Account { total, uncounted, triggers, .. } = self;
-        Load { id, rate, total, uncounted, triggers, busiest, rushes, rushes_total, late }
+        let Account { total, uncounted, triggers, slots, .. } = self;
+        Load { id, rate, total, uncounted, triggers, busiest, start, slots, rushes, rushes_total, late }
     }
 }
 

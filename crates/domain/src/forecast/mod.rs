@@ -7,6 +7,7 @@
 //! many ([`STEPS_MAX`]): triggers with the same schedule and the same destinations count as one. What is beyond that is taken as
 //! coming evenly within each minute of its quarter, and said to be. How a rate holds deliveries up stands in `queue`.
 
+mod address;
 mod load;
 mod queue;
 mod still;
@@ -22,6 +23,9 @@ use crate::id::DestinationId;
 use crate::schedule::clock_change::{ClockChange, Effect};
 use crate::trigger::TriggerHead;
 
+use address::Addresses;
+
+pub use address::{ADDRESSES_MAX, Address};
 pub use load::Load;
 pub use queue::{RUSHES_MAX, Rush};
 pub use still::Still;
@@ -52,7 +56,7 @@ pub struct Receiver {
 pub struct Fleet<'a> {
     /// All of somebody's triggers.
     pub triggers: &'a [TriggerHead],
-    /// All of their destinations, ascending.
+    /// All of their destinations, ascending; [`Receiver::DEFAULT`] before them, where there is a default address.
     pub receivers: &'a [Receiver],
     /// Their freezes: what these take is not foretold.
     pub freezes: &'a [Freeze],
@@ -82,6 +86,10 @@ pub struct Forecast {
     pub uncounted: (usize, u64),
     /// What comes to each destination that anything comes to, ascending.
     pub loads: Vec<Load>,
+    /// What comes to the default address and to triggers' own, those first that most triggers send to; at most [`ADDRESSES_MAX`] of triggers' own.
+    pub addressed: Vec<(Address, Load)>,
+    /// How many addresses of triggers' own are not among them.
+    pub addresses_unlisted: usize,
     /// How many triggers were taken as firing evenly, because there were too many firings to look at.
     pub smoothed: usize,
     /// The triggers that will never fire by themselves, and why.
@@ -115,9 +123,13 @@ impl Forecast {
         let question = Question { now, span, after: None, firings_max: 0 }.in_bounds();
         let span = question.span;
         let agenda = Agenda::of(&waiting, question);
-        let goes_to: Vec<&[DestinationId]> =
-            heads.iter().map(|which| fleet.triggers[*which].destinations.as_slice()).collect();
-        let (loads, smoothed) = load::of(&waiting, &goes_to, fleet.receivers, question, steps_max);
+        let that_fire = || heads.iter().map(|which| &fleet.triggers[*which]);
+        let addresses = Addresses::of(that_fire(), fleet.receivers);
+        let goes_to: Vec<Vec<DestinationId>> = that_fire().map(|head| addresses.goes_to(head)).collect();
+        let goes_to: Vec<&[DestinationId]> = goes_to.iter().map(Vec::as_slice).collect();
+        let (loads, smoothed) =
+            load::of(&waiting, &goes_to, &addresses.receivers(fleet.receivers), question, steps_max);
+        let (loads, addressed) = addresses.apart(loads);
         let mut still: Vec<(usize, Still)> = Vec::new();
         for (which, (head, seen)) in as_they_are.iter().zip(fleet.triggers).enumerate() {
             let is_frozen = head.next_at.is_some() && seen.next_at.is_none();
@@ -137,6 +149,8 @@ impl Forecast {
             triggers: agenda.triggers,
             uncounted: (agenda.uncounted.len(), agenda.uncounted.iter().map(|one| one.count).sum()),
             loads,
+            addressed,
+            addresses_unlisted: addresses.unlisted,
             smoothed,
             still,
             still_total,

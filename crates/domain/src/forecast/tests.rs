@@ -3,6 +3,7 @@ use jiff::SignedDuration;
 use super::*;
 use crate::actor::Actor;
 use crate::agenda::SLOT;
+use crate::destination::Webhook;
 use crate::id::TriggerId;
 use crate::overlap::Overlap;
 use crate::schedule::any_of::{AnyOf, Member};
@@ -79,6 +80,46 @@ fn each_destination_gets_what_its_triggers_fire_and_a_rate_tells_who_waits() {
     let first = one.rushes.iter().min_by_key(|rush| rush.from).expect("seven");
     assert_eq!((first.from, first.until), (at("2026-11-21T12:00:00Z"), at("2026-11-21T12:00:09.1Z")));
     assert_eq!((first.late, first.late_max), (91, SignedDuration::from_millis(9_100)));
+}
+
+#[test]
+fn what_goes_to_addresses_is_counted_for_them_by_the_quarter() {
+    let url = |text: &str| Some(Webhook::parse(text, None).expect("an address"));
+    let mut fleet: Vec<TriggerHead> = (1..=3).map(|id| head(id, cron("0 12 * * *", "UTC"), now(), &[1])).collect();
+    fleet[0].webhook = url("https://b.example.com/");
+    for (id, to) in [(4, "https://a.example.com/"), (5, "https://b.example.com/")] {
+        fleet.push(TriggerHead { webhook: url(to), ..head(id, cron("7,20 13 * * *", "UTC"), now(), &[]) });
+    }
+    fleet.push(head(6, every(3_600), now(), &[]));
+    let receivers = [receiver(1, None)];
+    let told = forecast(&fleet, &receivers, 1);
+    let of = |told: &Forecast| -> Vec<(Address, u64, u64)> {
+        told.addressed.iter().map(|(address, load)| (address.clone(), load.total, load.triggers)).collect()
+    };
+    let own = |text: &str| Address::Own(text.to_owned());
+    let expected = [(own("https://b.example.com/"), 3, 2), (own("https://a.example.com/"), 2, 1)];
+    assert_eq!(of(&told), expected, "those that most triggers send to come first");
+    assert_eq!((told.loads.len(), told.loads[0].total, told.addresses_unlisted), (1, 3, 0));
+    let quarters: Vec<_> = told.addressed[0].1.quarters().collect();
+    let noon = at("2026-11-21T12:00:00Z");
+    let quarter = SignedDuration::from_mins(15);
+    assert_eq!(quarters, [(noon, 1), (noon + quarter * 4, 1), (noon + quarter * 5, 1)]);
+    let told = forecast(&fleet, &[Receiver::DEFAULT, receivers[0]], 1);
+    let hourly = told.addressed[0].1.total;
+    assert_eq!(
+        (of(&told)[0].clone(), hourly >= 23),
+        ((Address::Default, hourly, 1), true),
+        "what names nothing goes there"
+    );
+    assert_eq!(of(&told)[1..], expected);
+    let many: Vec<TriggerHead> = (1..=250)
+        .map(|id| TriggerHead {
+            webhook: url(&format!("https://example.com/{id}")),
+            ..head(id, cron("0 12 * * *", "UTC"), now(), &[])
+        })
+        .collect();
+    let told = forecast(&many, &[], 1);
+    assert_eq!((told.addressed.len(), told.addresses_unlisted, told.total), (ADDRESSES_MAX, 50, 250));
 }
 
 #[test]

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use jiff::{SignedDuration, Timestamp};
 use oncue_domain::agenda::Span;
 use oncue_domain::destination::{DESTINATIONS_MAX, Destination};
-use oncue_domain::forecast::{DAYS_MAX, Fleet, Forecast, Load, Receiver, Rush};
+use oncue_domain::forecast::{ADDRESSES_MAX, Address, DAYS_MAX, Fleet, Forecast, Load, Receiver, Rush};
 use oncue_domain::id::{DestinationId, UserId};
 use oncue_domain::trigger::TriggerHead;
 use serde::Serialize;
@@ -24,6 +24,9 @@ use crate::openapi::Errors;
 
 /// How many triggers are looked at.
 pub(crate) const TRIGGERS_MAX: usize = 5_000;
+
+/// How many quarters of an hour are listed for all destinations together.
+const QUARTERS_MAX: usize = 20_000;
 
 /// How many days are foretold when nobody says.
 const DAYS_UNASKED: u32 = 7;
@@ -47,10 +50,12 @@ impl Foretold {
         )?;
         let has_more_triggers = triggers.len() > TRIGGERS_MAX;
         triggers.truncate(TRIGGERS_MAX);
+        let has_default = app.settings.has_default_destination;
         // Some tens of milliseconds of a core, which the scheduler's runtime must not miss.
         let foretold = tokio::task::spawn_blocking(move || {
             let receiver = |one: &Destination| Receiver { id: one.id, rate: one.definition.pace() };
-            let receivers: Vec<Receiver> = destinations.iter().map(receiver).collect();
+            let default = has_default.then_some(Receiver::DEFAULT);
+            let receivers: Vec<Receiver> = default.into_iter().chain(destinations.iter().map(receiver)).collect();
             let forecast =
                 Forecast::of(Fleet { triggers: &triggers, receivers: &receivers, freezes: &freezes }, span, now);
             Foretold { triggers, has_more_triggers, destinations, span, forecast }
@@ -73,8 +78,9 @@ impl Foretold {
     "from": "2026-11-21T10:00:00Z", "to": "2026-11-28T10:00:00Z", "fires": 712, "triggers": 9, "uncounted": 0,
     "quarters": [{"from": "2026-11-21T12:00:00Z", "fires": 101}],
     "destinations": [{
-        "id": 4, "name": "orders", "deliveries": 707, "triggers": 101, "rate": "10 in 1s", "uncounted": 0,
+        "id": 4, "name": "orders", "webhook_url": null, "deliveries": 707, "triggers": 101, "rate": "10 in 1s", "uncounted": 0,
         "busiest": {"from": "2026-11-21T12:00:00Z", "fires": 101}, "late": 637, "rushes_total": 7,
+        "quarters": [{"from": "2026-11-21T12:00:00Z", "fires": 101}],
         "rushes": [{"from": "2026-11-21T12:00:00Z", "until": "2026-11-21T12:00:09.1Z", "late": 91, "late_max_ms": 9100}]
     }],
     "never": [{"trigger_id": 7, "name": "nightly", "reason": "expires_before", "detail": "It expires before its next occurrence."}],
@@ -91,7 +97,8 @@ pub(crate) struct ForecastDocument {
     uncounted: u64,
     /// The quarters of an hour in which anything fires.
     quarters: Vec<QuarterDocument>,
-    /// What comes to each destination that anything comes to.
+    /// What comes to each destination that anything comes to; then to the default address and to triggers' own, of which the 200 are listed that most
+    /// triggers send to.
     destinations: Vec<LoadDocument>,
     /// Triggers that nothing will ever fire by the clock, at most 100 of them.
     never: Vec<NeverDocument>,
@@ -113,13 +120,17 @@ struct QuarterDocument {
     fires: u64,
 }
 
-/// What comes to a destination.
+/// What comes to a destination, or to an address.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ForecastDestination)]
 struct LoadDocument {
+    /// Null for an address.
     #[schema(example = 4)]
-    id: i64,
-    name: String,
+    id: Option<i64>,
+    /// What it is called; `default` for the operator's default address, and null for a trigger's own.
+    name: Option<String>,
+    /// A trigger's own address, where it is one.
+    webhook_url: Option<String>,
     deliveries: u64,
     /// How many triggers they come from.
     triggers: u64,
@@ -129,6 +140,8 @@ struct LoadDocument {
     uncounted: u64,
     /// The busiest quarter of an hour; null where none was looked at.
     busiest: Option<QuarterDocument>,
+    /// The quarters of an hour in which anything comes. Null beyond the first 20 000 of all destinations together: ask for fewer days.
+    quarters: Option<Vec<QuarterDocument>>,
     /// How many deliveries have to wait for the rate.
     late: u64,
     /// The rushes with the longest waits, at most 20 of them.
@@ -177,7 +190,11 @@ struct ChangeDocument {
 }
 
 impl LoadDocument {
-    fn of(load: &Load, foretold: &Foretold) -> LoadDocument {
+    /// `room` is how many quarters may still be listed.
+    fn of(load: &Load, address: Option<&Address>, foretold: &Foretold, room: &mut usize) -> LoadDocument {
+        let left = room.checked_sub(load.quarters().count());
+        *room = left.unwrap_or(0);
+        let quarter = |(from, fires): (Timestamp, u64)| QuarterDocument { from: time(from), fires };
         let rush = |rush: &Rush| RushDocument {
             from: time(rush.from),
             until: time(rush.until),
@@ -185,13 +202,22 @@ impl LoadDocument {
             late_max_ms: rush.late_max.as_secs_f64() * 1000.0,
         };
         LoadDocument {
-            id: load.id.0,
-            name: foretold.name_of(load.id).to_owned(),
+            id: address.is_none().then_some(load.id.0),
+            name: match address {
+                None => Some(foretold.name_of(load.id).to_owned()),
+                Some(Address::Default) => Some("default".to_owned()),
+                Some(Address::Own(_)) => None,
+            },
+            webhook_url: address.and_then(|address| match address {
+                Address::Own(url) => Some(url.clone()),
+                Address::Default => None,
+            }),
             deliveries: load.total,
             triggers: load.triggers,
             rate: load.rate.map(|rate| rate.words()),
             uncounted: load.uncounted,
-            busiest: load.busiest.map(|(from, fires)| QuarterDocument { from: time(from), fires }),
+            busiest: load.busiest.map(quarter),
+            quarters: left.map(|_| load.quarters().map(quarter).collect()),
             late: load.late,
             rushes: load.rushes.iter().map(rush).collect(),
             rushes_total: load.rushes_total,
@@ -203,6 +229,10 @@ impl ForecastDocument {
     fn of(foretold: &Foretold) -> ForecastDocument {
         let Foretold { forecast, triggers, span, .. } = foretold;
         let quarters = forecast.slots.iter().filter(|slot| slot.count > 0);
+        let mut room = QUARTERS_MAX;
+        let named = forecast.loads.iter().map(|load| (load, None));
+        let addressed = forecast.addressed.iter().map(|(address, load)| (load, Some(address)));
+        let loads = named.chain(addressed);
         ForecastDocument {
             from: time(span.from),
             to: time(span.until),
@@ -210,7 +240,7 @@ impl ForecastDocument {
             triggers: forecast.triggers,
             uncounted: forecast.uncounted.1,
             quarters: quarters.map(|slot| QuarterDocument { from: time(slot.from), fires: slot.count }).collect(),
-            destinations: forecast.loads.iter().map(|load| LoadDocument::of(load, foretold)).collect(),
+            destinations: loads.map(|(load, address)| LoadDocument::of(load, address, foretold, &mut room)).collect(),
             never: forecast
                 .still
                 .iter()
@@ -240,7 +270,7 @@ impl ForecastDocument {
 
 /// Where the forecast stopped, and what it took as even, in sentences for people.
 pub(crate) fn notes(foretold: &Foretold) -> Vec<String> {
-    let Forecast { uncounted, smoothed, loads, .. } = &foretold.forecast;
+    let Forecast { uncounted, smoothed, loads, addressed, addresses_unlisted, .. } = &foretold.forecast;
     let mut notes = Vec::new();
     if foretold.has_more_triggers {
         notes.push(format!("Only the first {TRIGGERS_MAX} triggers were looked at."));
@@ -256,7 +286,13 @@ pub(crate) fn notes(foretold: &Foretold) -> Vec<String> {
             "For the destinations, {smoothed} triggers were taken as firing evenly within each quarter of an hour."
         ));
     }
-    let left: u64 = loads.iter().map(|load| load.uncounted).fold(0, u64::saturating_add);
+    if *addresses_unlisted > 0 {
+        notes.push(format!(
+            "Of triggers' own addresses the {ADDRESSES_MAX} are counted apart that most triggers send to; {addresses_unlisted} are not."
+        ));
+    }
+    let all = loads.iter().chain(addressed.iter().map(|(_, load)| load));
+    let left: u64 = all.map(|load| load.uncounted).fold(0, u64::saturating_add);
     if left > 0 {
         notes
             .push(format!("{left} deliveries were counted for their destinations without looking at who has to wait."));

@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use jiff::{SignedDuration, Span as Civil, Timestamp};
 use oncue_domain::agenda::Span;
-use oncue_domain::forecast::{Load, Rush};
+use oncue_domain::forecast::{Address, Load, Rush};
 use oncue_domain::schedule::zone::Zone;
 
 use super::chart::Density;
@@ -44,9 +44,10 @@ struct ForecastPage {
     notes: Vec<String>,
 }
 
-/// What comes to a destination.
+/// What comes to a destination, or to an address.
 struct LoadLine {
-    id: i64,
+    /// None for an address.
+    id: Option<i64>,
     name: String,
     deliveries: String,
     busiest: Option<(String, Moment)>,
@@ -105,6 +106,9 @@ impl ForecastPage {
         let head = |which: usize| &foretold.triggers[which];
         let label_of = |which: usize| label(head(which).name.as_deref().unwrap_or_default(), head(which).id);
         let never = forecast.still.iter();
+        let named = forecast.loads.iter().map(|load| LoadLine::of(load, None, foretold, now, &zone));
+        let addressed = forecast.addressed.iter();
+        let addressed = addressed.map(|(address, load)| LoadLine::of(load, Some(address), foretold, now, &zone));
         let changes = forecast.changes.iter();
         ForecastPage {
             frame,
@@ -112,7 +116,7 @@ impl ForecastPage {
             fires: forecast.total,
             triggers: forecast.triggers as u64,
             strip: Density::week("in these 7 days", counts, forecast.peak_from, now, &zone),
-            loads: forecast.loads.iter().map(|load| LoadLine::of(load, foretold, now, &zone)).collect(),
+            loads: named.chain(addressed).collect(),
             never: never
                 .map(|(which, why)| NeverLine { id: head(*which).id.0, label: label_of(*which), why: why.sentence() })
                 .collect(),
@@ -131,15 +135,20 @@ impl ForecastPage {
 }
 
 impl LoadLine {
-    fn of(load: &Load, foretold: &Foretold, now: Timestamp, zone: &Zone) -> LoadLine {
+    fn of(load: &Load, address: Option<&Address>, foretold: &Foretold, now: Timestamp, zone: &Zone) -> LoadLine {
         let rush = |rush: &Rush| RushLine {
             from: Moment::new(rush.from, now, zone),
             late: number(rush.late),
             longest: spoken(rush.late_max),
         };
         LoadLine {
-            id: load.id.0,
-            name: foretold.name_of(load.id).to_owned(),
+            id: address.is_none().then_some(load.id.0),
+            name: match address {
+                None => foretold.name_of(load.id).to_owned(),
+                Some(Address::Default) => "default".to_owned(),
+                // What comes after the host may be a secret, and the page is shown to others.
+                Some(Address::Own(url)) => host_of(url),
+            },
             deliveries: number(load.total),
             busiest: load.busiest.map(|(from, count)| (number(count), Moment::new(from, now, zone))),
             rate: load.rate.map(|rate| rate.words()),
@@ -148,6 +157,11 @@ impl LoadLine {
             rushes_unlisted: load.rushes_total.saturating_sub(RUSHES_LISTED as u64),
         }
     }
+}
+
+fn host_of(url: &str) -> String {
+    let host = url::Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned));
+    host.unwrap_or_else(|| "an address".to_owned())
 }
 
 /// How long somebody waits, in its two largest units.

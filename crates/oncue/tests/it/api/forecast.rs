@@ -26,7 +26,8 @@ fn firings_are_counted_by_quarter_and_destination_and_a_rate_tells_who_waits() {
             &json!({"schedule_details": {"cron": "0 12 * * *", "timezone": "UTC"}, "destinations": [slow]}),
         );
     }
-    make(&ann, "hourly", &json!({"schedule_details": {"cron": "0 * * * *"}}));
+    let own = "https://example.com/own?token=s3cret";
+    make(&ann, "hourly", &json!({"schedule_details": {"cron": "0 * * * *"}, "webhook_url": own}));
     let paused = make(&ann, "paused", &json!({"schedule_details": {"every": "1h"}, "enabled": false}));
     let told = ann.get("/api/v1/forecast?days=3").is(200).json();
     let span = instant(&told["to"]).duration_since(instant(&told["from"]));
@@ -35,7 +36,18 @@ fn firings_are_counted_by_quarter_and_destination_and_a_rate_tells_who_waits() {
     let quarters = told["quarters"].as_array().expect("a list");
     let fires: i64 = quarters.iter().filter_map(|quarter| quarter["fires"].as_i64()).sum();
     assert_eq!((quarters.len(), fires), (72, 87), "at noon both fall into one");
-    let [load] = &told["destinations"].as_array().expect("a list")[..] else { panic!("{told}") };
+    let [load, addressed] = &told["destinations"].as_array().expect("a list")[..] else { panic!("{told}") };
+    assert_eq!(
+        (&addressed["id"], &addressed["name"], &addressed["webhook_url"]),
+        (&Value::Null, &Value::Null, &json!(own))
+    );
+    assert_eq!((&addressed["deliveries"], &addressed["rate"]), (&json!(72), &Value::Null), "{addressed}");
+    assert_eq!(addressed["quarters"].as_array().map(Vec::len), Some(72), "{addressed}");
+    let noons: Vec<i64> =
+        load["quarters"].as_array().expect("a list").iter().filter_map(|one| one["fires"].as_i64()).collect();
+    assert_eq!(noons, [5, 5, 5], "{load}");
+    let page = ann.get("/forecast").is(200).text;
+    assert!(page.contains("example.com") && !page.contains("s3cret"), "{page}");
     assert_eq!((&load["name"], &load["deliveries"], &load["rate"]), (&json!("slow"), &json!(15), &json!("1 in 1s")));
     assert_eq!((&load["late"], &load["rushes_total"]), (&json!(9), &json!(3)), "{load}");
     let rush = &load["rushes"][0];
