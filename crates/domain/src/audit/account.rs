@@ -253,6 +253,25 @@ mod tests {
     }
 
     #[test]
+    fn what_a_wrong_next_occurrence_passed_over_or_made_up_is_found_on_the_wall() {
+        let found = |fired: &[i64], waits_for: Option<i64>| {
+            let mut inspected = every_ten();
+            // Armed, planned and inspected by one and the same mistake, nothing of it seems wrong: only what came of it does.
+            inspected.cursor = waits_for.map(|second| Cursor { next_at: at(second), revision: 1 });
+            let asked = inspected.comparable(span(0, 60), at(-9_000)).expect("it can be compared");
+            let account = Account { fired: fired.iter().copied().map(at).collect(), skipped: Vec::new() };
+            let compared = inspected.compare(asked, &account);
+            let few = |few: Few| (few.first.duration_since(at(0)).as_secs(), few.count);
+            [compared.missing.map(few), compared.unnamed.map(few)]
+        };
+        assert_eq!(found(&[20, 40], Some(60)), [Some((10, 3)), None], "it names each second one");
+        assert_eq!(found(&[10, 20], Some(70)), [Some((30, 3)), None], "it passed over some");
+        assert_eq!(found(&[10, 20], None), [Some((30, 3)), None], "it says that there are none any more");
+        assert_eq!(found(&[10, 15, 20, 30, 40, 50], Some(60)), [None, Some((15, 1))], "it names one too many");
+        assert_eq!(found(&[10, 20, 31, 41, 51], Some(61)), [Some((30, 3)), Some((31, 3))], "it is a second off");
+    }
+
+    #[test]
     fn only_what_the_present_schedule_has_to_answer_for_is_compared() {
         let asked = |change: &dyn Fn(&mut Inspected)| {
             let mut inspected = every_ten();

@@ -363,3 +363,29 @@ fn every_call_that_posts_takes_a_key() {
     }
     assert!(posts >= 20, "there are such calls: {posts}");
 }
+
+#[test]
+fn calls_that_take_no_key_come_to_what_is_said_of_them() {
+    let server = Server::start();
+    let keyed = server.nobody().with(HEADER, "one-key-for-all");
+    let said = json!({"email": "ben@example.com", "password": "correct horse battery"});
+    let first = keyed.post("/auth/register", &said).is(200);
+    let again = keyed.post("/auth/register", &said).problem(400);
+    assert!(again["detail"].as_str().is_some_and(|detail| !detail.is_empty()), "{again}");
+    let logins = [keyed.post("/auth/login", &said).is(200), keyed.post("/auth/login", &said).is(200)];
+    assert!(logins.iter().chain([&first]).all(|answer| !is_replay(answer)), "each is carried out");
+    for login in logins {
+        let token = login.json()["access_token"].as_str().expect("a token").to_owned();
+        server.nobody().bearer(&token).get("/api/v1/triggers").is(200);
+    }
+    let receiver = Receiver::start();
+    let to = json!({"type": "api", "webhook_url": receiver.url(), "expects": {"report_within": "10m"}});
+    let server = Server::start_delivering();
+    let (cat, keyed) = (server.user(), server.nobody().with(HEADER, "one-key-for-all"));
+    let id = make(&cat, &to);
+    cat.post_nothing(&format!("/api/v1/triggers/{id}/fire")).is(200);
+    let report = receiver.wait_for(1).remove(0).headers.get("oncue-report").expect("where to report").clone();
+    let path = format!("{}/done", report.strip_prefix(server.base()).expect("an address of this server"));
+    let (one, two) = (keyed.post_nothing(&path).is(200), keyed.post_nothing(&path).is(200));
+    assert_eq!(one.json(), two.json(), "what is known already changes nothing");
+}
