@@ -16,7 +16,11 @@ use crate::occurrence::Reason;
 use crate::plan::Absence;
 use crate::redelivery::DeliveryId;
 use crate::store::{BacklogView, Follower, Made, NewTrigger, Touched};
-use crate::trigger::Trigger;
+use crate::trigger::{Edit, Trigger};
+
+mod own;
+
+pub use own::PauseOver;
 
 /// For how long acts are kept.
 pub const ACTS_KEPT: SignedDuration = SignedDuration::from_hours(400 * 24);
@@ -78,6 +82,10 @@ pub enum Action {
     Frozen,
     /// Triggers were frozen no more.
     Thawed,
+    /// Occurrences of an absence wait to fire late.
+    PutOff,
+    /// Occurrences of an absence wait for a person.
+    Held,
     /// Nobody ran for a while.
     WasAway,
     /// A node was silent, and others took over what it held.
@@ -90,7 +98,7 @@ pub enum Action {
 
 impl Action {
     /// Every action.
-    pub const ALL: [Action; 24] = [
+    pub const ALL: [Action; 26] = [
         Action::Created,
         Action::Edited,
         Action::Deleted,
@@ -111,6 +119,8 @@ impl Action {
         Action::Backfilled,
         Action::Frozen,
         Action::Thawed,
+        Action::PutOff,
+        Action::Held,
         Action::WasAway,
         Action::GivenUp,
         Action::Rearmed,
@@ -140,6 +150,8 @@ impl Action {
             Action::Backfilled => "backfilled",
             Action::Frozen => "frozen",
             Action::Thawed => "thawed",
+            Action::PutOff => "put_off",
+            Action::Held => "held",
             Action::WasAway => "was_away",
             Action::GivenUp => "given_up",
             Action::Rearmed => "rearmed",
@@ -256,10 +268,12 @@ impl Act {
         by_owner.into_iter().map(act).collect()
     }
 
-    /// A trigger was changed into this one.
-    pub fn trigger_edited(trigger: &Trigger) -> Act {
-        let details = Some(format!("revision {}", trigger.revision));
-        Act { action: Action::Edited, details, ..Act::trigger_made(trigger) }
+    /// A trigger was changed. Which fields, stands here for longer than revisions may be kept whole.
+    pub fn trigger_edited(edit: &Edit) -> Act {
+        let changed: Vec<&str> = edit.changes.iter().map(|change| change.word()).collect();
+        let what = if changed.is_empty() { String::new() } else { format!(": {}", changed.join(", ")) };
+        let details = Some(format!("revision {}{what}", edit.trigger.revision));
+        Act { action: Action::Edited, details, ..Act::trigger_made(&edit.trigger) }
     }
 
     /// The auditor has put right what a trigger waits for.

@@ -10,6 +10,7 @@ mod deliver;
 mod desk;
 pub mod directory;
 pub mod drain;
+pub mod ends;
 mod health;
 mod heartbeat;
 pub mod http;
@@ -48,6 +49,7 @@ use courier::Courier;
 use deliver::deliver;
 use directory::Directory;
 use drain::{Drainer, Found};
+use ends::Ends;
 use health::Watch;
 use retention::Expiry;
 use runs::Runs;
@@ -127,6 +129,7 @@ pub struct Engine {
     retention: JoinHandle<()>,
     drainer: JoinHandle<()>,
     runs: JoinHandle<()>,
+    ends: JoinHandle<()>,
     auditor: JoinHandle<()>,
     told: JoinHandle<()>,
     heartbeat: Option<JoinHandle<()>>,
@@ -192,12 +195,14 @@ impl Engine {
             Runs { store: Arc::clone(&doors.store), clock: Arc::clone(&doors.clock), retention: doors.retention };
         let expiry =
             Expiry { store: Arc::clone(&doors.store), clock: Arc::clone(&doors.clock), retention: doors.retention };
+        let ends = Ends { store: Arc::clone(&doors.store), clock: Arc::clone(&doors.clock) };
         Ok(Engine {
             scheduler: tokio::spawn(schedule(scheduler, doors.store, doors.clock, armed, stopped.clone())),
             courier: tokio::spawn(deliver(courier, owed, stopped.clone())),
             retention: tokio::spawn(expire(expiry, stopped.clone())),
             drainer: tokio::spawn(drain_late(drainer, laid_up, stopped.clone())),
             runs: tokio::spawn(runs::look(runs, logged, stopped.clone())),
+            ends: tokio::spawn(ends::look(ends, stopped.clone())),
             auditor: tokio::spawn(audit(auditor, stopped)),
             told: tokio::spawn(told),
             heartbeat,
@@ -220,6 +225,7 @@ impl Engine {
             _ = &mut self.retention => "retention",
             _ = &mut self.drainer => "what drains backlogs",
             _ = &mut self.runs => "the watch over runs",
+            _ = &mut self.ends => "the watch over ends",
             _ = &mut self.auditor => "the auditor",
         }
     }
@@ -228,7 +234,8 @@ impl Engine {
     pub async fn stop(self) {
         // The loops may have ended already; then there is nobody to tell.
         let _ = self.stop.send(true);
-        let tasks = [self.scheduler, self.drainer, self.retention, self.runs, self.auditor, self.told, self.courier];
+        let tasks =
+            [self.scheduler, self.drainer, self.retention, self.runs, self.ends, self.auditor, self.told, self.courier];
         for task in tasks.into_iter().chain(self.heartbeat) {
             if let Err(error) = task.await {
                 tracing::error!(%error, "a loop of the engine ended in a panic");

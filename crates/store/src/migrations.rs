@@ -102,6 +102,7 @@ pub(crate) const POSTGRES: &[Migration] = &[
     Migration { version: 17, name: "freezes", sql: include_str!("../migrations/postgres/0017_freezes.sql") },
     Migration { version: 18, name: "due at", sql: include_str!("../migrations/postgres/0018_due_at.sql") },
     Migration { version: 19, name: "calendars", sql: include_str!("../migrations/postgres/0019_calendars.sql") },
+    Migration { version: 20, name: "ends", sql: include_str!("../migrations/postgres/0020_ends.sql") },
 ];
 
 /// All steps for SQLite.
@@ -139,6 +140,7 @@ pub(crate) const SQLITE: &[Migration] = &[
     Migration { version: 19, name: "freezes", sql: include_str!("../migrations/sqlite/0019_freezes.sql") },
     Migration { version: 20, name: "due at", sql: include_str!("../migrations/sqlite/0020_due_at.sql") },
     Migration { version: 21, name: "calendars", sql: include_str!("../migrations/sqlite/0021_calendars.sql") },
+    Migration { version: 22, name: "ends", sql: include_str!("../migrations/sqlite/0022_ends.sql") },
 ];
 
 #[cfg(test)]

@@ -26,6 +26,25 @@ impl Call {
     }
 }
 
+/// What an event carried is to be fired once more.
+#[derive(Clone, Copy, Debug)]
+pub struct Repeat {
+    /// The event.
+    pub event: EventId,
+    /// Of which revision of the trigger's schema the payload is known to be right; none where nobody has looked.
+    pub checked: Option<i64>,
+    /// What receivers will know the new event by.
+    pub message_id: MessageId,
+}
+
+impl Repeat {
+    /// Whether the trigger takes it, as it stands, from an event of that origin: what fires is a new event, and what was right once may be wrong
+    /// by now. A test is sent as it was.
+    pub fn suits(&self, trigger: &Trigger, origin: Origin) -> bool {
+        origin == Origin::Test || trigger.takes(self.checked)
+    }
+}
+
 /// What came of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fired {
@@ -50,4 +69,6 @@ pub enum FiredAgain {
     TriggerGone,
     /// Its trigger cannot be fired like that.
     Refused(FireRefusal),
+    /// The trigger has a schema, and nobody has checked the payload against it as it stands: nothing has happened.
+    Unchecked,
 }

@@ -61,7 +61,7 @@ use crate::trigger::{Armed, Definition, Edit, Trigger, TriggerHead};
 pub use access::{NewApiKey, NewUser, Registered};
 pub use backlog::{BacklogSums, BacklogView, Touched};
 pub use calendar::{CalendarEdited, CalendarMade, CalendarView, Follower};
-pub use call::{Call, Fired, FiredAgain};
+pub use call::{Call, Fired, FiredAgain, Repeat};
 pub use change::{Change, Listener};
 pub use delivery::{DeliveryView, OwedCounts, TargetKind};
 pub use due::{ABSENCES_KEPT, Committed, DUE_COUNTED_MAX, DueCounts, Planned};
@@ -243,15 +243,14 @@ pub trait Store: Send + Sync {
         fired
     }
 
-    /// An event of the trigger that made `event` is logged and owed to wherever that one sends now, with the same payload and under a message
-    /// id of its own; the trigger must be there and alive, whatever sort it is, and goes on waiting for what it waits for. `event` has
-    /// fired after `gone_until`. The repetition of a test is a test ([`Origin::Test`](crate::event::Origin::Test)), any other is an
+    /// An event of the trigger that made the event of `repeat` is logged and owed to wherever that one sends now, with the same payload and under a
+    /// message id of its own; the trigger must be there and alive, whatever sort it is, must take that payload ([`Repeat::suits`]), and goes on
+    /// waiting for what it waits for. The event has fired after `gone_until`. The repetition of a test is a test ([`Origin::Test`](crate::event::Origin::Test)), any other is an
     /// [`Origin::Repeat`](crate::event::Origin::Repeat).
     async fn fire_again(
         &self,
         owner: UserId,
-        event: EventId,
-        message_id: MessageId,
+        repeat: Repeat,
         gone_until: Timestamp,
         now: Timestamp,
     ) -> Result<FiredAgain>;
@@ -492,6 +491,11 @@ pub trait Store: Send + Sync {
 
     /// The freeze of that scope is over at `now`, and this was it; none where there was none.
     async fn thaw(&self, scope: Option<UserId>, now: Timestamp) -> Result<Option<Freeze>>;
+
+    /// Writes down, as oncue's own acts, which pauses and freezes were over by `now` that nobody ended and of which nobody has said so, the earliest
+    /// first and at most `limit` of each. Such an end follows from time and is no deed, so whoever sees it first tells of it, once and as of the
+    /// instant at which it was; an edit or the deletion of a trigger does so for that trigger. Gives how many there were.
+    async fn note_ends(&self, now: Timestamp, limit: usize) -> Result<usize>;
 
     /// The freezes of the owner and of everybody that were not over at `since`, in the order in which they began.
     async fn freezes_of(&self, owner: UserId, since: Timestamp) -> Result<Vec<Freeze>>;

@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 
-use super::{Call, Fired, FiredAgain, Made, NewTrigger};
-use crate::id::{EventId, MessageId, TriggerId};
+use super::{Call, Fired, FiredAgain, Made, NewTrigger, Repeat};
+use crate::id::TriggerId;
 use crate::idempotency::{Print, Remembered};
 
 /// What is to be done, if it was not done before.
@@ -13,10 +13,8 @@ pub enum Deed {
     Fire(TriggerId, Call),
     /// As by [`Store::fire_again`](super::Store::fire_again).
     FireAgain {
-        /// The event that is fired again.
-        event: EventId,
-        /// What receivers will know the new one by.
-        message_id: MessageId,
+        /// What is fired again.
+        repeat: Repeat,
         /// The event has fired after that.
         gone_until: Timestamp,
     },

@@ -7,6 +7,7 @@ use super::{Apart, Armed, Definition, Trigger, just_before};
 use crate::calendar::Calendar;
 use crate::occurrence::{Reason, Skipped};
 use crate::plan;
+use crate::revision::{Change, changes};
 
 #[cfg(test)]
 mod tests;
@@ -31,6 +32,8 @@ pub struct Edit {
     pub skipped: Vec<Skipped>,
     /// Why what waits in backlogs will not fire either; none where it still does.
     pub ends_backlogs: Option<Reason>,
+    /// What the trigger says otherwise afterwards.
+    pub changes: Vec<Change>,
 }
 
 impl Edit {
@@ -108,9 +111,20 @@ impl Trigger {
     }
 
     fn edit_after(&self, fired: u64, definition: Definition, next_at: Option<Timestamp>, now: Timestamp) -> Edit {
+        let edit = self.decide(fired, definition, next_at, now);
+        // A pause that is over is nothing that the edit changes.
+        let is_over = self.definition.pause_ends_at().is_some_and(|end| end <= now);
+        let changes = match is_over {
+            true => changes(&self.definition.clone().as_of(now), &edit.trigger.definition),
+            false => changes(&self.definition, &edit.trigger.definition),
+        };
+        Edit { changes, ..edit }
+    }
+
+    fn decide(&self, fired: u64, definition: Definition, next_at: Option<Timestamp>, now: Timestamp) -> Edit {
         let definition = definition.as_of(now);
         if let Some((resumed, paused)) = self.after_pause(next_at, now) {
-            let mut edit = resumed.edit_after(fired, definition, next_at, now);
+            let mut edit = resumed.decide(fired, definition, next_at, now);
             if edit.arm == Arm::Keep && !paused.is_empty() {
                 // What is written down here must not be written down by a plan as well.
                 edit.arm = Arm::Set(next_at);
@@ -135,7 +149,7 @@ impl Trigger {
         let stands_but_for_dates = stands_but_for_dates && !settles_wait;
         if stands_but_for_dates && apart == Apart::Nowhere {
             trigger.definition = definition;
-            return Edit { trigger, arm: kept, skipped: Vec::new(), ends_backlogs: None };
+            return Edit { trigger, arm: kept, skipped: Vec::new(), ends_backlogs: None, changes: Vec::new() };
         }
         // What calendars say of days to come is no matter of what is due, nor of what was accounted for.
         if let Apart::From(first) = apart
@@ -155,7 +169,7 @@ impl Trigger {
                 }
             };
             trigger.definition = definition;
-            return Edit { trigger, arm, skipped: Vec::new(), ends_backlogs: None };
+            return Edit { trigger, arm, skipped: Vec::new(), ends_backlogs: None, changes: Vec::new() };
         }
         // Only the expiry moved: what is due already and still lives is not lost to an edit that never meant it.
         // Where it has passed already, what would have come after it must not fire with what is due.
@@ -164,7 +178,13 @@ impl Trigger {
             next_at.filter(|next| waits_on && !settles_wait && definition.lives_at(old.named_for(*next)))
         {
             trigger.definition = definition;
-            return Edit { trigger, arm: Arm::Set(Some(next)), skipped: Vec::new(), ends_backlogs: None };
+            return Edit {
+                trigger,
+                arm: Arm::Set(Some(next)),
+                skipped: Vec::new(),
+                ends_backlogs: None,
+                changes: Vec::new(),
+            };
         }
         let is_spent = old.left(fired) == Some(0);
         let until = self.left_open(&definition, next_at, now).map_or(now, just_before);
@@ -180,7 +200,7 @@ impl Trigger {
         };
         trigger.definition = definition;
         trigger.standing_since = until;
-        Edit { trigger, arm: Arm::Set(next), skipped, ends_backlogs }
+        Edit { trigger, arm: Arm::Set(next), skipped, ends_backlogs, changes: Vec::new() }
     }
 
     /// What it waits for, seen from the instant `first`.

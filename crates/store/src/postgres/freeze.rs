@@ -119,13 +119,34 @@ pub(super) async fn thaw(
     turn(&transaction).await?;
     let Some((_, held)) = holding(&transaction, scope, now).await? else { return Ok(None) };
     // There are two where a clock was put back; whoever thaws means both.
-    let sql = "UPDATE freezes SET until_at = $2 WHERE owner = $1 AND (until_at IS NULL OR until_at > $2)";
+    let sql =
+        "UPDATE freezes SET until_at = $2, told_until = $2 WHERE owner = $1 AND (until_at IS NULL OR until_at > $2)";
     execute(&transaction, sql, &[&number_of(scope), &now.as_microsecond()]).await?;
     let freeze = Freeze { until: Some(now), ..held };
     act::note(&transaction, author, Some(Act::thawed(&freeze))).await?;
     answered(transaction.commit()).await?;
     announce(shared, scope);
     Ok(Some(freeze))
+}
+
+/// Notes of the freezes that are meant by `which` that somebody has told of their ends, and gives them: the earliest end first, at most `limit`.
+pub(super) async fn end_told(
+    client: &impl GenericClient,
+    which: &str,
+    now: Timestamp,
+    limit: usize,
+) -> Result<Vec<Freeze>> {
+    let sql = format!(
+        "SELECT {FREEZE}, id FROM freezes
+         WHERE {which}
+         ORDER BY until_at, owner, from_at, id
+         LIMIT $2
+         FOR UPDATE SKIP LOCKED"
+    );
+    let rows = query(client, &sql, &[&now.as_microsecond(), &limit_of(limit)]).await?;
+    let ids = rows.iter().map(|row| column(row, 5)).collect::<Result<Vec<i64>>>()?;
+    execute(client, "UPDATE freezes SET told_until = until_at WHERE id = ANY ($1)", &[&ids]).await?;
+    rows.iter().map(freeze_of).collect()
 }
 
 /// The freezes that were not over at `since`: of one owner and of everybody, or all.

@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use jiff::Timestamp;
 use oncue_domain::delivery::CLAIM_FOR;
 use oncue_domain::event::Event;
-use oncue_domain::id::{EventId, MessageId, TriggerId, UserId};
-use oncue_domain::store::{Call, Error, Fired, FiredAgain, Result};
+use oncue_domain::id::{EventId, TriggerId, UserId};
+use oncue_domain::store::{Call, Error, Fired, FiredAgain, Repeat, Result};
 use oncue_domain::trigger::Trigger;
 use tokio::sync::{mpsc, oneshot};
 use tokio_postgres::types::ToSql;
@@ -108,13 +108,14 @@ impl Gatherer {
     }
 
     /// The same for what the event `parent` carried.
-    pub(super) async fn fire_again(&self, parent: Event, message_id: MessageId, now: Timestamp) -> Result<FiredAgain> {
-        let call = Call { origin: parent.origin_again(), payload: Some(parent.payload), checked: None, message_id };
+    pub(super) async fn fire_again(&self, parent: Event, repeat: Repeat, now: Timestamp) -> Result<FiredAgain> {
+        let Repeat { checked, message_id, .. } = repeat;
+        let call = Call { origin: parent.origin_again(), payload: Some(parent.payload), checked, message_id };
         Ok(match self.submit(parent.owner, parent.trigger, call, Some(parent.id), now).await? {
             Fired::Event(id) => FiredAgain::Event(id),
             Fired::NotFound => FiredAgain::TriggerGone,
             Fired::Refused(refusal) => FiredAgain::Refused(refusal),
-            Fired::Unchecked => return Err(Error::Broken("a repetition was asked for its schema".to_owned())),
+            Fired::Unchecked => FiredAgain::Unchecked,
         })
     }
 
@@ -269,7 +270,11 @@ fn decide(trigger: &Trigger, call: &Waiting) -> std::result::Result<(), Fired> {
         (None, origin) => trigger.may_be_called(origin, call.now),
     };
     may_fire.map_err(Fired::Refused)?;
-    let suits = call.parent.is_some() || call.call.suits(trigger);
+    let Call { checked, message_id, origin, .. } = call.call;
+    let suits = match call.parent {
+        Some(event) => Repeat { event, checked, message_id }.suits(trigger, origin),
+        None => call.call.suits(trigger),
+    };
     if suits { Ok(()) } else { Err(Fired::Unchecked) }
 }
 

@@ -87,10 +87,10 @@ fn to_make(deed: &Deed) -> Option<NewTrigger> {
 async fn parents(client: &mut Client, owner: UserId, deeds: &[(Keyed, Deed)]) -> Result<HashMap<EventId, Event>> {
     let mut parents = HashMap::new();
     for (_, deed) in deeds {
-        if let Deed::FireAgain { event, gone_until, .. } = deed
-            && let Some((parent, _)) = event::get(client, owner, *event, *gone_until).await?
+        if let Deed::FireAgain { repeat, gone_until } = deed
+            && let Some((parent, _)) = event::get(client, owner, repeat.event, *gone_until).await?
         {
-            parents.insert(*event, parent);
+            parents.insert(repeat.event, parent);
         }
     }
     Ok(parents)
@@ -216,7 +216,7 @@ async fn fire(
 fn trigger_of(deed: &Deed, parents: &HashMap<EventId, Event>) -> Option<TriggerId> {
     match deed {
         Deed::Fire(id, _) => Some(*id),
-        Deed::FireAgain { event, .. } => parents.get(event).map(|parent| parent.trigger),
+        Deed::FireAgain { repeat, .. } => parents.get(&repeat.event).map(|parent| parent.trigger),
         Deed::Make(_) => None,
     }
 }
@@ -245,11 +245,15 @@ fn decide(
             let (payload, message_id) = (call.payload.clone(), call.message_id);
             Ok(new_event(trigger, call.origin, payload, message_id, None))
         }
-        Deed::FireAgain { event, message_id, .. } => {
-            let parent = parents.get(event).ok_or(Done::FiredAgain(FiredAgain::NotFound))?;
+        Deed::FireAgain { repeat, .. } => {
+            let parent = parents.get(&repeat.event).ok_or(Done::FiredAgain(FiredAgain::NotFound))?;
             let trigger = standing.get(&parent.trigger).ok_or(Done::FiredAgain(FiredAgain::TriggerGone))?;
             trigger.may_fire_again(now).map_err(|refusal| Done::FiredAgain(FiredAgain::Refused(refusal)))?;
-            Ok(new_event(trigger, parent.origin_again(), Some(parent.payload.clone()), *message_id, Some(parent.id)))
+            let origin = parent.origin_again();
+            if !repeat.suits(trigger, origin) {
+                return Err(Done::FiredAgain(FiredAgain::Unchecked));
+            }
+            Ok(new_event(trigger, origin, Some(parent.payload.clone()), repeat.message_id, Some(parent.id)))
         }
         Deed::Make(_) => Err(Done::Fired(Fired::NotFound)),
     }

@@ -19,6 +19,7 @@ mod count;
 mod delivery;
 mod destination;
 mod doorkeeper;
+mod ending;
 mod event;
 mod failure;
 mod firing;
@@ -100,8 +101,8 @@ use oncue_domain::store::{
     Attention, BacklogSums, BacklogView, Begun, CalendarEdited, CalendarMade, CalendarView, Call, Committed, Deed,
     Deleted, DeliveryView, Done, DueCounts, Edited, Error, EventCount, EventFilter, EventLines, EventPage, EventSearch,
     Expired, Fired, FiredAgain, Inspection, Lapsed, Ledger, Listener, Made, Missing, NewApiKey, NewTrigger, NewUser,
-    OwedCounts, Planned, RecentFirings, Redelivered, Registered, Reported, Result, RunOf, SkippedView, Store, Touched,
-    Undelivered, UndeliveredFilter, UndeliveredPlace,
+    OwedCounts, Planned, RecentFirings, Redelivered, Registered, Repeat, Reported, Result, RunOf, SkippedView, Store,
+    Touched, Undelivered, UndeliveredFilter, UndeliveredPlace,
 };
 use oncue_domain::trigger::{Armed, Definition, Edit, Trigger, TriggerHead};
 use tokio::sync::{Notify, Semaphore, watch};
@@ -413,14 +414,13 @@ impl Store for Postgres {
     async fn fire_again(
         &self,
         owner: UserId,
-        event: EventId,
-        message_id: MessageId,
+        repeat: Repeat,
         gone_until: Timestamp,
         now: Timestamp,
     ) -> Result<FiredAgain> {
-        let found = event::get(&mut self.client().await?, owner, event, gone_until).await?;
+        let found = event::get(&mut self.client().await?, owner, repeat.event, gone_until).await?;
         match found {
-            Some((parent, _)) => self.gatherer.fire_again(parent, message_id, now).await,
+            Some((parent, _)) => self.gatherer.fire_again(parent, repeat, now).await,
             None => Ok(FiredAgain::NotFound),
         }
     }
@@ -689,6 +689,10 @@ impl Store for Postgres {
 
     async fn thaw(&self, scope: Option<UserId>, now: Timestamp) -> Result<Option<Freeze>> {
         freeze::thaw(&self.shared, scope, self.author.as_ref(), now).await
+    }
+
+    async fn note_ends(&self, now: Timestamp, limit: usize) -> Result<usize> {
+        ending::note(&self.shared, now, limit).await
     }
 
     async fn freezes_of(&self, owner: UserId, since: Timestamp) -> Result<Vec<Freeze>> {

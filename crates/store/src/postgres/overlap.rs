@@ -13,7 +13,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use deadpool_postgres::{Client, GenericClient};
+use deadpool_postgres::{Client, GenericClient, Transaction};
 use jiff::Timestamp;
 use oncue_domain::event::Origin;
 use oncue_domain::id::{TriggerId, UserId};
@@ -75,16 +75,26 @@ pub(super) async fn alone(
     params: &[&(dyn ToSql + Sync)],
 ) -> Result<Vec<Row>> {
     let transaction = answered(client.transaction()).await?;
+    let rows = alone_within(&transaction, triggers, sql, params).await?;
+    answered(transaction.commit()).await?;
+    Ok(rows)
+}
+
+/// The same in a transaction that goes on.
+pub(super) async fn alone_within(
+    transaction: &Transaction<'_>,
+    triggers: &[i64],
+    sql: &str,
+    params: &[&(dyn ToSql + Sync)],
+) -> Result<Vec<Row>> {
     // Nobody waits for a lock here: another node may hold it that is frozen.
     let locking = "SELECT id FROM unnest($2::bigint[]) AS id WHERE pg_try_advisory_xact_lock($1, hashint8(id))";
-    let rows = query(&transaction, locking, &[&locks::FIRING_ALONE, &triggers]).await?;
+    let rows = query(transaction, locking, &[&locks::FIRING_ALONE, &triggers]).await?;
     let mine = rows.iter().map(|row| column::<i64>(row, 0)).collect::<Result<Vec<_>>>()?;
     let mut params = params.to_vec();
     params.push(&mine);
     // A statement of its own: it sees what was committed by whoever held the locks before.
-    let rows = query(&transaction, sql, &params).await?;
-    answered(transaction.commit()).await?;
-    Ok(rows)
+    query(transaction, sql, &params).await
 }
 
 /// The condition of such a statement, `$place` being its last parameter.

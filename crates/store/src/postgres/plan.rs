@@ -5,7 +5,9 @@
 
 use std::collections::HashSet;
 
+use deadpool_postgres::Client;
 use jiff::Timestamp;
+use oncue_domain::act::Act;
 use oncue_domain::actor::Actor;
 use oncue_domain::backlog::{PutOff, Source};
 use oncue_domain::delivery::CLAIM_FOR;
@@ -16,6 +18,7 @@ use oncue_domain::occurrence::Skipped;
 use oncue_domain::overlap::Turn;
 use oncue_domain::store::{Committed, Planned, Result};
 use oncue_domain::trigger::Trigger;
+use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
 use super::freeze::present;
@@ -24,7 +27,7 @@ use super::log::{
     AFTER_ASKED, Asked, LOGGED, LOGGED_COLUMNS, Logged, NewEvent, announce, arrays, floor, logging, room,
 };
 use super::run::Expected;
-use super::{Shared, column, count, node, overlap, partition, query};
+use super::{Params, Shared, act, answered, column, count, node, overlap, partition, query};
 use crate::codec::actor_to_text;
 
 /// Occurrences that did not fire, as columns.
@@ -205,9 +208,10 @@ async fn commit_once(shared: &Shared, plans: &[Planned], is_alone: bool, now: Ti
     params.extend(asked.expected.params());
     let sql = statement(is_put_off, &asked.expected, is_alone.then_some(params.len() + 1));
     let mut client = shared.client().await?;
-    let rows = match is_alone {
-        true => overlap::alone(&mut client, &triggers, &sql, &params).await,
-        false => query(&client, &sql, &params).await,
+    let rows = match (is_alone, is_put_off) {
+        (_, true) => put_off(&mut client, plans, is_alone.then_some(triggers.as_slice()), (&sql, &params), now).await,
+        (true, false) => overlap::alone(&mut client, &triggers, &sql, &params).await,
+        (false, false) => query(&client, &sql, &params).await,
     }
     .inspect_err(|error| shared.doubt(error, until))?;
     let mut committed = Committed::default();
@@ -242,6 +246,28 @@ async fn commit_once(shared: &Shared, plans: &[Planned], is_alone: bool, now: Ti
     }
     announce(shared, claims, &changes);
     Ok(committed)
+}
+
+/// Carries out plans of which some put something off, and writes down what: `alone` are the triggers that do not overlap.
+async fn put_off(
+    client: &mut Client,
+    plans: &[Planned],
+    alone: Option<&[i64]>,
+    (sql, params): (&str, Params<'_>),
+    now: Timestamp,
+) -> Result<Vec<Row>> {
+    let transaction = answered(client.transaction()).await?;
+    let rows = match alone {
+        Some(triggers) => overlap::alone_within(&transaction, triggers, sql, params).await?,
+        None => query(&transaction, sql, params).await?,
+    };
+    let numbers = rows.iter().map(|row| column::<Option<i64>>(row, LOGGED_COLUMNS)).collect::<Result<HashSet<_>>>()?;
+    let carried_out = plans.iter().zip(1..).filter(|(_, number)| numbers.contains(&Some(*number)));
+    for act in Act::put_off(carried_out.map(|(planned, _)| planned)) {
+        act::write_own(&transaction, &act, now).await?;
+    }
+    answered(transaction.commit()).await?;
+    Ok(rows)
 }
 
 /// The part of the statement that lays up backlogs, its parameters from `from` on.

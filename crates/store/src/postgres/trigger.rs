@@ -22,7 +22,7 @@ use super::hint::Changes;
 use super::log::{NewEvent, announce, log_within};
 use super::overlap::CALLED_UP;
 use super::{
-    PARSED_MAX, PARSED_PAYLOAD_BYTES_MAX, Shared, act, answered, backlog, calendar, column, count, destination,
+    PARSED_MAX, PARSED_PAYLOAD_BYTES_MAX, Shared, act, answered, backlog, calendar, column, count, destination, ending,
     execute, limit_of, lock, partition, query, query_first, revision, tally,
 };
 use crate::codec::{
@@ -328,6 +328,7 @@ pub(super) async fn edit(
     if let Err(missing) = held.take(trigger.owner, definition) {
         return Ok(Edited::Missing(missing));
     }
+    ending::note_pauses(&transaction, &[trigger.id.0], now).await?;
     end_revision(&transaction, trigger.id, now).await?;
     revision::keep(&transaction, trigger.id, present, now).await?;
     destination::link(&transaction, trigger.id, &named).await?;
@@ -385,7 +386,7 @@ pub(super) async fn edit(
         // It may let them go where the former revision did not.
         changes.armed |= execute(&transaction, sql, &[&trigger.id.0, &trigger.revision]).await? > 0;
     }
-    act::note(&transaction, author, Some(Act::trigger_edited(trigger))).await?;
+    act::note(&transaction, author, Some(Act::trigger_edited(edit))).await?;
     answered(transaction.commit()).await?;
     // Calls that go by what it was before would have to be made once more, behind those that they came with.
     lock(&shared.parsed).remove(&trigger.id);
@@ -412,6 +413,7 @@ pub(super) async fn edit_schedules(
     let schedules: Vec<Option<String>> =
         edits.iter().map(|edit| edit.trigger.definition.schedule.as_ref().map(schedule_to_text)).collect();
     let standing: Vec<i64> = edits.iter().map(|edit| edit.trigger.standing_since.as_microsecond()).collect();
+    ending::note_pauses(client, &ids, now).await?;
     end_revisions(client, &ids, now).await?;
     revision::keep_all(client, &ids, now).await?;
     // A pause that is over goes with an edit, whatever that is about.
@@ -537,6 +539,7 @@ pub(super) async fn delete(
         return Ok(false);
     }
     lock_cursor(&transaction, id).await?;
+    ending::note_pauses(&transaction, &[id.0], now).await?;
     end_revision(&transaction, id, now).await?;
     destination::unlink(&transaction, id).await?;
     calendar::unlink(&transaction, id).await?;

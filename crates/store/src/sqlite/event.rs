@@ -5,6 +5,7 @@ use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use oncue_domain::act::Act;
 use oncue_domain::delivery::{CLAIM_FOR, Claim};
 use oncue_domain::destination::Target;
 use oncue_domain::event::{Event, Origin};
@@ -13,7 +14,7 @@ use oncue_domain::overlap::Turn;
 use oncue_domain::payload::Payload;
 use oncue_domain::store::{
     Call, Committed, DeliveryView, Error, EventCount, EventFilter, EventPage, Fired, FiredAgain, Missing, Planned,
-    Result,
+    Repeat, Result,
 };
 use oncue_domain::trigger::{Definition, Kind, Trigger};
 use rusqlite::{Connection, Row, ToSql};
@@ -22,7 +23,7 @@ use uuid::Uuid;
 use super::count::Subject;
 use super::delivery::Owing;
 use super::writer::Effects;
-use super::{Shared, backlog, delivery, destination, failed, freeze, order, overlap, run, trigger, view};
+use super::{Shared, act, backlog, delivery, destination, failed, freeze, order, overlap, run, trigger, view};
 use crate::codec::{broken, instant, origin_from_number, origin_to_number};
 
 /// The largest payload of a delivery that waits in memory, in bytes.
@@ -169,6 +170,7 @@ pub(super) fn commit_plans(
     let edition = freeze::edition(connection)?;
     // What fires alone comes last, as it does where it is a transaction of its own.
     let (alone, among_others): (Vec<&Planned>, Vec<&Planned>) = plans.iter().partition(|planned| planned.fires_alone());
+    let mut put_off = Vec::new();
     for planned in among_others.into_iter().chain(alone) {
         if planned.plan.turn == Turn::Waits {
             match overlap::wait(connection, planned, now)? {
@@ -209,15 +211,19 @@ pub(super) fn commit_plans(
         if committed.events == before {
             effects.edited.insert(planned.trigger.owner);
         }
-        for put_off in &planned.plan.put_off {
-            backlog::put_off(connection, effects, &planned.trigger, put_off, now)?;
+        for one in &planned.plan.put_off {
+            backlog::put_off(connection, effects, &planned.trigger, one, now)?;
         }
+        put_off.extend((!planned.plan.put_off.is_empty()).then_some(planned));
         for skipped in &planned.plan.skipped {
             trigger::record(connection, effects, planned.trigger.owner, planned.trigger.id, skipped, now)?;
         }
         if let Some(frozen) = &planned.plan.frozen {
             trigger::record_frozen(connection, effects, planned.trigger.owner, planned.trigger.id, frozen, now)?;
         }
+    }
+    for act in Act::put_off(put_off) {
+        act::write_own(connection, &act, now)?;
     }
     Ok(committed)
 }
@@ -314,7 +320,7 @@ pub(super) fn fire_again(
     effects: &mut Effects,
     shared: &Shared,
     parent: Event,
-    message_id: MessageId,
+    repeat: Repeat,
     now: Timestamp,
 ) -> Result<FiredAgain> {
     let Some(trigger) = trigger::get_parsed(connection, shared, parent.owner, parent.trigger)? else {
@@ -323,12 +329,15 @@ pub(super) fn fire_again(
     if let Err(refusal) = trigger.may_fire_again(now) {
         return Ok(FiredAgain::Refused(refusal));
     }
+    if !repeat.suits(&trigger, parent.origin_again()) {
+        return Ok(FiredAgain::Unchecked);
+    }
     let event = NewEvent {
         origin: parent.origin_again(),
         scheduled_at: None,
         due_at: None,
         payload: Some(parent.payload),
-        message_id,
+        message_id: repeat.message_id,
         parent: Some(parent.id),
     };
     let logged = log(connection, effects, shared, &trigger, &event, now)?;

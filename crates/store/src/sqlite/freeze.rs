@@ -99,11 +99,28 @@ pub(super) fn thaw(
     // There are two where a clock was put back; whoever thaws means both.
     connection
         .execute(
-            "UPDATE freezes SET until_at = ?2 WHERE owner = ?1 AND (until_at IS NULL OR until_at > ?2)",
+            "UPDATE freezes SET until_at = ?2, told_until = ?2 WHERE owner = ?1 AND (until_at IS NULL OR until_at > ?2)",
             (number_of(scope), now.as_microsecond()),
         )
         .map_err(failed)?;
     Ok(Some(Freeze { until: Some(now), ..held }))
+}
+
+/// Notes of the freezes that are meant by `which` that somebody has told of their ends, and gives them: the earliest end first, at most `limit`.
+pub(super) fn end_told(connection: &Connection, which: &str, now: Timestamp, limit: usize) -> Result<Vec<Freeze>> {
+    let sql = format!("SELECT {FREEZE}, id FROM freezes WHERE {which} ORDER BY until_at, owner, from_at, id LIMIT ?2");
+    let mut statement = connection.prepare_cached(&sql).map_err(failed)?;
+    let mut rows = statement.query((now.as_microsecond(), limit)).map_err(failed)?;
+    let mut over = Vec::new();
+    while let Some(row) = rows.next().map_err(failed)? {
+        over.push((row.get::<_, i64>(5).map_err(failed)?, freeze_of(row)?));
+    }
+    let mut freezes = Vec::new();
+    for (id, freeze) in over {
+        connection.execute("UPDATE freezes SET told_until = until_at WHERE id = ?", [id]).map_err(failed)?;
+        freezes.push(freeze);
+    }
+    Ok(freezes)
 }
 
 /// The freezes that were not over at `since`: of one owner and of everybody, or all.

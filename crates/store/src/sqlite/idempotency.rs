@@ -70,9 +70,9 @@ fn carry_out(
 ) -> Result<Done> {
     Ok(match deed {
         Deed::Fire(id, call) => Done::Fired(event::fire(connection, effects, shared, owner, *id, call, now)?),
-        Deed::FireAgain { event, message_id, gone_until } => {
-            Done::FiredAgain(match event::get(connection, owner, *event, *gone_until)? {
-                Some((parent, _)) => event::fire_again(connection, effects, shared, parent, *message_id, now)?,
+        Deed::FireAgain { repeat, gone_until } => {
+            Done::FiredAgain(match event::get(connection, owner, repeat.event, *gone_until)? {
+                Some((parent, _)) => event::fire_again(connection, effects, shared, parent, *repeat, now)?,
                 None => FiredAgain::NotFound,
             })
         }

@@ -13,6 +13,7 @@ pub(crate) mod copy;
 mod count;
 mod delivery;
 mod destination;
+mod ending;
 mod event;
 mod failure;
 mod firing;
@@ -76,8 +77,8 @@ use oncue_domain::store::{
     Attention, BacklogSums, BacklogView, Begun, CalendarEdited, CalendarMade, CalendarView, Call, Committed, Deed,
     Deleted, DeliveryView, Done, DueCounts, Edited, EventCount, EventFilter, EventLines, EventPage, EventSearch,
     Expired, Fired, FiredAgain, Inspection, Lapsed, Ledger, Listener, Made, Missing, NewApiKey, NewTrigger, NewUser,
-    OwedCounts, Planned, RecentFirings, Redelivered, Registered, Reported, Result, RunOf, SkippedView, Store, Touched,
-    Undelivered, UndeliveredFilter, UndeliveredPlace,
+    OwedCounts, Planned, RecentFirings, Redelivered, Registered, Repeat, Reported, Result, RunOf, SkippedView, Store,
+    Touched, Undelivered, UndeliveredFilter, UndeliveredPlace,
 };
 use oncue_domain::trigger::{Armed, Definition, Edit, Trigger, TriggerHead};
 
@@ -348,7 +349,7 @@ impl Store for Sqlite {
     }
 
     async fn edit_trigger(&self, edit: Edit, seen: Option<Timestamp>, now: Timestamp) -> Result<Edited> {
-        let (by, act) = (self.by(), Act::trigger_edited(&edit.trigger));
+        let (by, act) = (self.by(), Act::trigger_edited(&edit));
         self.act(
             move |connection, effects| trigger::edit(connection, effects, &edit, seen, &by, now),
             move |edited| (*edited == Edited::Done).then(|| act.clone()),
@@ -410,15 +411,14 @@ impl Store for Sqlite {
     async fn fire_again(
         &self,
         owner: UserId,
-        event: EventId,
-        message_id: MessageId,
+        repeat: Repeat,
         gone_until: Timestamp,
         now: Timestamp,
     ) -> Result<FiredAgain> {
         let shared = Arc::clone(&self.shared);
         self.writer
-            .submit(move |connection, effects| match event::get(connection, owner, event, gone_until)? {
-                Some((parent, _)) => event::fire_again(connection, effects, &shared, parent, message_id, now),
+            .submit(move |connection, effects| match event::get(connection, owner, repeat.event, gone_until)? {
+                Some((parent, _)) => event::fire_again(connection, effects, &shared, parent, repeat, now),
                 None => Ok(FiredAgain::NotFound),
             })
             .await
@@ -761,6 +761,14 @@ impl Store for Sqlite {
             |freeze| freeze.as_ref().map(Act::thawed),
         )
         .await
+    }
+
+    async fn note_ends(&self, now: Timestamp, limit: usize) -> Result<usize> {
+        // It is asked again and again, and there is hardly ever any: so the writer is left alone.
+        if !self.peek(move |connection, _| ending::has_any(connection, now)).await? {
+            return Ok(0);
+        }
+        self.writer.submit(move |connection, _| ending::note(connection, now, limit)).await
     }
 
     async fn freezes_of(&self, owner: UserId, since: Timestamp) -> Result<Vec<Freeze>> {

@@ -227,6 +227,8 @@ fn reads(events: usize) -> Vec<(String, Read)> {
     let ids = [EventId(3), EventId(7), EventId(11)];
     add("runs".to_owned(), Box::new(move |c, _| run::of_events(c, OWNER, &ids, minute(0)).map(drop)));
     add("latest runs".to_owned(), Box::new(move |c, _| run::latest(c, OWNER, TRIGGER, minute(0), 5).map(drop)));
+    add("ends".to_owned(), Box::new(move |c, _| ending::has_any(c, minute(0)).map(drop)));
+    add("ends told".to_owned(), Box::new(move |c, _| ending::note(c, minute(0), 10).map(drop)));
     add("next run due".to_owned(), Box::new(|c, _| run::next_due(c).map(drop)));
     add(
         "overdue runs".to_owned(),

@@ -19,7 +19,8 @@ use super::event::{NewEvent, log};
 use super::overlap::CALLED_UP;
 use super::writer::Effects;
 use super::{
-    PARSED_MAX, PARSED_PAYLOAD_BYTES_MAX, Shared, act, backlog, calendar, count, destination, failed, lock, revision,
+    PARSED_MAX, PARSED_PAYLOAD_BYTES_MAX, Shared, act, backlog, calendar, count, destination, ending, failed, lock,
+    revision,
 };
 use crate::codec::{
     self, actor_to_text, broken, destinations_from_text, destinations_to_text, expects_from_text, expects_to_text,
@@ -340,6 +341,7 @@ pub(super) fn edit(
     if let Err(missing) = calendar::observes_rightly(connection, trigger.owner, trigger.id, definition)? {
         return Ok(Edited::Missing(missing));
     }
+    ending::note_pause(connection, trigger.id, now)?;
     end_revision(connection, trigger.id, now)?;
     revision::keep(connection, trigger.id, present, now)?;
     destination::link(connection, trigger.id, &named)?;
@@ -444,6 +446,7 @@ pub(super) fn delete(
         .map_err(failed)?;
     let Some(created_at) = created_at else { return Ok(None) };
     effects.edited.insert(owner);
+    ending::note_pause(connection, id, now)?;
     end_revision(connection, id, now)?;
     destination::unlink(connection, id)?;
     calendar::unlink(connection, id)?;

@@ -43,7 +43,7 @@ const STEPS: usize = 300;
 const SILENCE_MAX: SignedDuration = SignedDuration::from_mins(20);
 
 /// Every operation of the trait: a run in which one of them never did anything says nothing about it.
-const OPERATIONS: [&str; 102] = [
+const OPERATIONS: [&str; 103] = [
     "absences",
     "accounted_until",
     "accounts",
@@ -112,6 +112,7 @@ const OPERATIONS: [&str; 102] = [
     "next_due",
     "next_owed",
     "nodes",
+    "note_ends",
     "note_work",
     "once",
     "open_session",

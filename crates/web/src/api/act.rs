@@ -33,7 +33,7 @@ struct ObjectDocument {
 #[schema(as = AuditEntry, example = json!({
     "id": 12, "at": "2026-11-22T10:00:00Z", "action": "edited", "object": {"kind": "trigger", "id": 7, "name": "nightly"},
     "by": {"kind": "user", "id": 1, "name": "ada@example.com", "address": "192.0.2.7", "program": "curl/8.5.0"},
-    "details": "revision 2"
+    "details": "revision 2: enabled, pause"
 }))]
 struct EntryDocument {
     id: i64,

@@ -15,7 +15,7 @@ use oncue_domain::event::Origin;
 use oncue_domain::id::{EventId, UserId};
 use oncue_domain::message::is_of_run;
 use oncue_domain::redelivery::{CancelRefusal, DeliveryId, Refusal};
-use oncue_domain::store::{Deed, Done, FiredAgain};
+use oncue_domain::store::{Deed, Done, FiredAgain, Repeat};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -25,7 +25,8 @@ use crate::auth::{Caller, Firer};
 use crate::extract::{PathId, id_of};
 use crate::fault::{Fault, Problem};
 use crate::idempotency::{Given, Recalled, Replayed, other};
-use crate::openapi::Errors;
+use crate::openapi::{Errors, FiringErrors};
+use crate::payload_schema::{TRIES_MAX, changes_too_fast, look};
 
 /// What was done with a delivery.
 #[derive(Serialize, ToSchema)]
@@ -105,10 +106,11 @@ pub(crate) async fn cancel_one(app: &Shared, caller: &Caller, id: DeliveryId) ->
     }
 }
 
-/// Fire the trigger of an event again, with the event's payload: a new event, which names its parent. No occurrence is used up or moved.
+/// Fire the trigger of an event again, with the event's payload: a new event, which names its parent. No occurrence is used up or moved. Where the
+/// trigger has a schema, the payload has to fit it as it stands.
 #[utoipa::path(post, path = "/api/v1/event_logs/{id}/fire_again", tag = "Events", operation_id = "fire_again",
     params(("id" = i64, Path)),
-    responses((status = 201, body = FiredAgainDocument), (status = 409, description = "The trigger is paused, has expired or is deleted"), Errors))]
+    responses((status = 201, body = FiredAgainDocument), (status = 409, description = "The trigger is paused, has expired or is deleted"), FiringErrors))]
 pub(crate) async fn fire_again(
     State(app): State<App>,
     Firer(caller): Firer,
@@ -131,24 +133,45 @@ async fn fire_once_more_under(
     app: &Shared,
     caller: &Caller,
     key: &Recalled,
-    parent: EventId,
+    event: EventId,
 ) -> Result<(EventId, Replayed), Fault> {
-    let now = app.now();
-    let gone_until = app.settings.retention.gone_until(now);
-    let deed = Deed::FireAgain { event: parent, message_id: app.ids.message(now), gone_until };
-    match key.once(app, caller, deed, now).await? {
-        Done::FiredAgain(fired) => Ok((fired_again(app, caller.owner(), parent, fired, now).await?, Replayed::No)),
-        Done::Before { number, .. } => Ok((EventId(number), Replayed::Yes)),
-        done => Err(other(done)),
+    let mut checked = None;
+    for _ in 0..TRIES_MAX {
+        let now = app.now();
+        let gone_until = app.settings.retention.gone_until(now);
+        let repeat = Repeat { event, checked, message_id: app.ids.message(now) };
+        match key.once(app, caller, Deed::FireAgain { repeat, gone_until }, now).await? {
+            Done::FiredAgain(FiredAgain::Unchecked) => checked = look_again(app, caller.owner(), event).await?,
+            Done::FiredAgain(fired) => {
+                return Ok((fired_again(app, caller.owner(), event, fired, now).await?, Replayed::No));
+            }
+            Done::Before { number, .. } => return Ok((EventId(number), Replayed::Yes)),
+            done => return Err(other(done)),
+        }
     }
+    Err(changes_too_fast())
 }
 
 /// Fires the trigger of an event again, with the event's payload.
-pub(crate) async fn fire_once_more(app: &Shared, owner: UserId, parent: EventId) -> Result<EventId, Fault> {
-    let now = app.now();
-    let gone_until = app.settings.retention.gone_until(now);
-    let fired = app.store.fire_again(owner, parent, app.ids.message(now), gone_until, now).await?;
-    fired_again(app, owner, parent, fired, now).await
+pub(crate) async fn fire_once_more(app: &Shared, owner: UserId, event: EventId) -> Result<EventId, Fault> {
+    let mut checked = None;
+    for _ in 0..TRIES_MAX {
+        let now = app.now();
+        let gone_until = app.settings.retention.gone_until(now);
+        let repeat = Repeat { event, checked, message_id: app.ids.message(now) };
+        match app.store.fire_again(owner, repeat, gone_until, now).await? {
+            FiredAgain::Unchecked => checked = look_again(app, owner, event).await?,
+            fired => return fired_again(app, owner, event, fired, now).await,
+        }
+    }
+    Err(changes_too_fast())
+}
+
+/// Checks what an event carried against the schema of its trigger as it stands, as [`look`] does.
+async fn look_again(app: &Shared, owner: UserId, id: EventId) -> Result<Option<i64>, Fault> {
+    let gone_until = app.settings.retention.gone_until(app.now());
+    let (event, _) = app.store.event(owner, id, gone_until).await?.ok_or_else(|| Fault::not_found("Event"))?;
+    look(app, owner, event.trigger, Some(&event.payload)).await
 }
 
 /// The new event, or why there is none.
@@ -174,6 +197,7 @@ async fn fired_again(
             ))
         }
         FiredAgain::Refused(refused) => Err(refusal(refused)),
+        FiredAgain::Unchecked => Err(changes_too_fast()),
     }
 }
 

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use oncue_domain::error::Invalid;
 use oncue_domain::id::TriggerId;
 use oncue_domain::payload::Payload;
-use oncue_domain::revision::{Change, Revision, changes, restored};
+use oncue_domain::revision::{Change, FORMER_KEPT, Revision, changes, restored};
 use oncue_domain::trigger::{Armed, Definition, Trigger};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -164,6 +164,18 @@ pub(crate) async fn gather(
     }
 }
 
+/// Why there is no revision of that number.
+fn not_kept(number: i64, present: &Trigger) -> Fault {
+    if !(1..present.revision).contains(&number) {
+        return Fault::not_found("Revision");
+    }
+    let detail = format!(
+        "Revision {number} is not kept whole any more, so it can be neither shown nor restored: of a trigger the latest {FORMER_KEPT} former ones \
+         are. Who made it, when, from where and which fields it changed stands in the audit log, for 400 days."
+    );
+    Fault::new(StatusCode::NOT_FOUND, detail)
+}
+
 fn revision_number(text: &str) -> Result<i64, Fault> {
     id_of(text).ok_or_else(|| Fault::not_found("Revision"))
 }
@@ -208,7 +220,7 @@ pub(crate) async fn get(
     let present = load(&app, caller.owner(), &id).await?;
     let (trigger, number) = (present.trigger.id, revision_number(&revision)?);
     let found = app.store.revision(caller.owner(), trigger, number).await?;
-    let found = found.ok_or_else(|| Fault::not_found("Revision"))?;
+    let found = found.ok_or_else(|| not_kept(number, &present.trigger))?;
     let before = app.store.revision(caller.owner(), trigger, number - 1).await?;
     Ok(Json(RevisionDocument::of(&app, &found, before.as_ref(), &present)).into_response())
 }
@@ -240,11 +252,10 @@ pub(crate) async fn restore_revision(app: &Shared, caller: &Caller, id: &str, re
 
 /// The trigger as it stood.
 async fn former(app: &Shared, caller: &Caller, id: TriggerId, revision: &str) -> Result<Trigger, Fault> {
-    if app.store.trigger(caller.owner(), id).await?.is_none() {
-        return Err(Fault::not_found("Trigger"));
-    }
-    let found = app.store.revision(caller.owner(), id, revision_number(revision)?).await?;
-    let mut trigger = found.ok_or_else(|| Fault::not_found("Revision"))?.trigger;
+    let present = app.store.trigger(caller.owner(), id).await?.ok_or_else(|| Fault::not_found("Trigger"))?;
+    let number = revision_number(revision)?;
+    let found = app.store.revision(caller.owner(), id, number).await?;
+    let mut trigger = found.ok_or_else(|| not_kept(number, &present.trigger))?.trigger;
     if let Some(schedule) = trigger.definition.schedule.as_mut().filter(|schedule| !schedule.calendars().is_empty()) {
         // It says which calendars the trigger keeps to; what those hold, they say themselves.
         let calendars = Calendars::of(app, caller.owner()).await?;

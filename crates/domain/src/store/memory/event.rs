@@ -8,6 +8,8 @@ use jiff::Timestamp;
 
 use super::overlap::Wait;
 use super::{Kept, draw};
+use crate::act::Act;
+use crate::actor::{Actor, Author};
 use crate::destination::Target;
 use crate::event::{Event, Origin};
 use crate::firing::Outcome;
@@ -17,8 +19,8 @@ use crate::payload::Payload;
 use crate::run::Run;
 use crate::store::{
     Call, Change, Committed, DeliveryView, EXCERPT_CHARS_MAX, EventCount, EventFilter, EventLine, EventLines,
-    EventPage, EventPlace, EventSearch, Expired, FOLLOWED_MAX, Fired, FiredAgain, Missing, Planned, SEARCHED_MAX,
-    SkippedView,
+    EventPage, EventPlace, EventSearch, Expired, FOLLOWED_MAX, Fired, FiredAgain, Missing, Planned, Repeat,
+    SEARCHED_MAX, SkippedView,
 };
 use crate::trigger::{Definition, Trigger};
 
@@ -87,13 +89,18 @@ impl Kept {
         // What fires alone comes last, as it does where it is a transaction of its own.
         let (alone, among_others): (Vec<&Planned>, Vec<&Planned>) =
             plans.iter().partition(|planned| planned.fires_alone());
+        let mut put_off = Vec::new();
         for planned in among_others.into_iter().chain(alone) {
             committed.is_outdated |= planned.is_outdated(self.freezes.edition);
             if self.commit_plan(planned, now, &mut committed.events) {
                 committed.plans += 1;
+                put_off.extend((!planned.plan.put_off.is_empty()).then_some(planned));
             } else {
                 committed.stale.push(planned.trigger.id);
             }
+        }
+        for act in Act::put_off(put_off) {
+            self.write_down(Some(&Author { by: Actor::SYSTEM, at: now }), Some(act));
         }
         committed
     }
@@ -160,25 +167,27 @@ impl Kept {
     pub(super) fn fire_again(
         &mut self,
         owner: UserId,
-        id: EventId,
-        message_id: MessageId,
+        repeat: Repeat,
         gone_until: Timestamp,
         now: Timestamp,
     ) -> FiredAgain {
-        let Some((parent, _)) = self.event_of(owner, id, gone_until) else { return FiredAgain::NotFound };
+        let Some((parent, _)) = self.event_of(owner, repeat.event, gone_until) else { return FiredAgain::NotFound };
         let Some(trigger) = self.trigger_of(owner, parent.trigger).map(|kept| Arc::clone(&kept.trigger)) else {
             return FiredAgain::TriggerGone;
         };
         if let Err(refusal) = trigger.may_fire_again(now) {
             return FiredAgain::Refused(refusal);
         }
+        if !repeat.suits(&trigger, parent.origin_again()) {
+            return FiredAgain::Unchecked;
+        }
         let new = NewEvent {
             origin: parent.origin_again(),
             scheduled_at: None,
             due_at: None,
             payload: Some(parent.payload),
-            message_id,
-            parent: Some(id),
+            message_id: repeat.message_id,
+            parent: Some(repeat.event),
         };
         FiredAgain::Event(self.log(&trigger, new, now).expect(NO_OCCURRENCE))
     }

@@ -41,6 +41,8 @@ impl Kept {
         let freeze = Freeze { until: Some(now), ..self.frozen(scope, now)?.clone() };
         while let Some(freeze) = self.frozen(scope, now) {
             freeze.until = Some(now);
+            let from = freeze.from;
+            self.told_freezes.insert((scope, from, now));
         }
         self.freezes.edition += 1;
         self.changes.push(scope.map_or(Change::Frozen, Change::Edited));

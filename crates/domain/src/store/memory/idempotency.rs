@@ -15,9 +15,7 @@ impl Kept {
         }
         let done = match deed {
             Deed::Fire(id, call) => Done::Fired(self.fire(owner, id, &call, now)),
-            Deed::FireAgain { event, message_id, gone_until } => {
-                Done::FiredAgain(self.fire_again(owner, event, message_id, gone_until, now))
-            }
+            Deed::FireAgain { repeat, gone_until } => Done::FiredAgain(self.fire_again(owner, repeat, gone_until, now)),
             Deed::Make(new) => Done::Made(self.create_trigger(*new, by.clone(), now).map(|armed| armed.trigger.id)),
         };
         if let Some(number) = done.made_now() {

@@ -11,6 +11,7 @@ mod calendar;
 mod count;
 mod delivery;
 mod destination;
+mod ending;
 mod event;
 mod firing;
 mod freeze;
@@ -59,8 +60,8 @@ use crate::store::{
     Attention, BacklogSums, BacklogView, Begun, CalendarEdited, CalendarMade, CalendarView, Call, Change, Committed,
     Deed, Deleted, DeliveryView, Done, DueCounts, Edited, EventCount, EventFilter, EventLines, EventPage, EventSearch,
     Expired, Fired, FiredAgain, Inspection, Lapsed, Ledger, Listener, Made, Missing, NewApiKey, NewTrigger, NewUser,
-    OwedCounts, Planned, RecentFirings, Redelivered, Registered, Reported, Result, RunOf, SkippedView, Store, Touched,
-    Undelivered, UndeliveredFilter, UndeliveredPlace,
+    OwedCounts, Planned, RecentFirings, Redelivered, Registered, Repeat, Reported, Result, RunOf, SkippedView, Store,
+    Touched, Undelivered, UndeliveredFilter, UndeliveredPlace,
 };
 use crate::trigger::{Armed, Definition, Edit, Trigger, TriggerHead};
 
@@ -118,6 +119,8 @@ struct Kept {
 
     /// In the order in which they began, and which edition of them this is.
     freezes: Freezes,
+    /// The ends of freezes that are written down: of which scope, since when it was, until when.
+    told_freezes: BTreeSet<(Option<UserId>, Timestamp, Timestamp)>,
 
     /// What was done, oldest first.
     acts: Vec<Entry>,
@@ -187,6 +190,7 @@ impl Memory {
             gone_firings: BTreeMap::new(),
             remembered: BTreeMap::new(),
             freezes: Freezes::default(),
+            told_freezes: BTreeSet::new(),
             acts: Vec::new(),
             zone_data: None,
             identity: Identity::default(),
@@ -406,7 +410,7 @@ impl Store for Memory {
     }
 
     async fn edit_trigger(&self, edit: Edit, seen: Option<Timestamp>, now: Timestamp) -> Result<Edited> {
-        let act = Act::trigger_edited(&edit.trigger);
+        let act = Act::trigger_edited(&edit);
         Ok(self.act(
             |kept| kept.edit_trigger(edit, seen, self.by(), now),
             |edited, _| (*edited == Edited::Done).then_some(act),
@@ -432,9 +436,9 @@ impl Store for Memory {
         Ok(self.kept().revision_at(owner, id, at))
     }
 
-    async fn delete_trigger(&self, owner: UserId, id: TriggerId, _now: Timestamp) -> Result<bool> {
+    async fn delete_trigger(&self, owner: UserId, id: TriggerId, now: Timestamp) -> Result<bool> {
         Ok(self.act(
-            |kept| kept.delete_trigger(owner, id),
+            |kept| kept.delete_trigger(owner, id, now),
             |deleted, kept| {
                 let name = kept.former_names.get(&id).cloned().filter(|name| !name.is_empty());
                 deleted.then(|| Act::trigger_deleted(owner, id, name))
@@ -445,7 +449,7 @@ impl Store for Memory {
     async fn delete_done(&self, owner: UserId, id: TriggerId, revision: i64, now: Timestamp) -> Result<bool> {
         Ok(self.change(|kept| {
             let stands = kept.trigger_of(owner, id).is_some_and(|kept| kept.trigger.revision == revision);
-            let is_deleted = stands && kept.delete_trigger(owner, id);
+            let is_deleted = stands && kept.delete_trigger(owner, id, now);
             let name = kept.former_names.get(&id).cloned().filter(|name| !name.is_empty());
             let act = is_deleted.then(|| Act::trigger_deleted(owner, id, name));
             kept.write_down(Some(&Author { by: Actor::SYSTEM, at: now }), act);
@@ -460,12 +464,11 @@ impl Store for Memory {
     async fn fire_again(
         &self,
         owner: UserId,
-        event: EventId,
-        message_id: MessageId,
+        repeat: Repeat,
         gone_until: Timestamp,
         now: Timestamp,
     ) -> Result<FiredAgain> {
-        Ok(self.change(|kept| kept.fire_again(owner, event, message_id, gone_until, now)))
+        Ok(self.change(|kept| kept.fire_again(owner, repeat, gone_until, now)))
     }
 
     async fn fire_unkept(
@@ -779,6 +782,10 @@ impl Store for Memory {
 
     async fn thaw(&self, scope: Option<UserId>, now: Timestamp) -> Result<Option<Freeze>> {
         Ok(self.act(|kept| kept.thaw(scope, now), |freeze, _| freeze.as_ref().map(Act::thawed)))
+    }
+
+    async fn note_ends(&self, now: Timestamp, limit: usize) -> Result<usize> {
+        Ok(self.change(|kept| kept.note_ends(now, limit)))
     }
 
     async fn freezes_of(&self, owner: UserId, since: Timestamp) -> Result<Vec<Freeze>> {

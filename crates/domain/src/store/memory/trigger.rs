@@ -30,6 +30,8 @@ pub(super) struct KeptTrigger {
     made: (Timestamp, Actor),
     /// Oldest first.
     former: Vec<Revision>,
+    /// The end of a pause that is written down.
+    pub(super) told_until: Option<Timestamp>,
 }
 
 impl KeptTrigger {
@@ -85,6 +87,7 @@ impl Kept {
             skipped: Vec::new(),
             made: (now, by),
             former: Vec::new(),
+            told_until: None,
         };
         let armed = kept.armed();
         self.triggers.insert(id, kept);
@@ -130,6 +133,8 @@ impl Kept {
         if let Some(missing) = missing {
             return Edited::Missing(missing);
         }
+        self.note_pause(id, now);
+        let Some(kept) = self.triggers.get_mut(&id) else { return Edited::NotFound };
         kept.former.push(Revision { until: Some(now), ..kept.revision() });
         let crowded_out = kept.former.len().saturating_sub(FORMER_KEPT);
         kept.former.drain(..crowded_out);
@@ -156,10 +161,11 @@ impl Kept {
         Edited::Done
     }
 
-    pub(super) fn delete_trigger(&mut self, owner: UserId, id: TriggerId) -> bool {
+    pub(super) fn delete_trigger(&mut self, owner: UserId, id: TriggerId, now: Timestamp) -> bool {
         let Some(name) = self.trigger_of(owner, id).map(|kept| kept.trigger.definition.name.clone()) else {
             return false;
         };
+        self.note_pause(id, now);
         self.triggers.remove(&id);
         self.forget_backlogs(id);
         self.gone_firings.remove(&id);

@@ -38,8 +38,8 @@ use oncue_domain::store::{
     Attention, BacklogSums, BacklogView, Begun, CalendarEdited, CalendarMade, CalendarView, Call, Committed, Deed,
     Deleted, DeliveryView, Done, DueCounts, Edited, Error, EventCount, EventFilter, EventLines, EventPage, EventSearch,
     Expired, Fired, FiredAgain, Inspection, Lapsed, Ledger, Listener, Missing, NewApiKey, NewTrigger, NewUser,
-    OwedCounts, Planned, RecentFirings, Redelivered, Registered, Reported, Result, RunOf, SkippedView, Store, Touched,
-    Undelivered, UndeliveredFilter, UndeliveredPlace,
+    OwedCounts, Planned, RecentFirings, Redelivered, Registered, Repeat, Reported, Result, RunOf, SkippedView, Store,
+    Touched, Undelivered, UndeliveredFilter, UndeliveredPlace,
 };
 use oncue_domain::trigger::{Armed, Definition, Edit, Trigger, TriggerHead};
 
@@ -191,6 +191,12 @@ impl Store for Faults {
 
     async fn thaw(&self, scope: Option<UserId>, now: Timestamp) -> Result<Option<Freeze>> {
         self.memory.thaw(scope, now).await
+    }
+
+    async fn note_ends(&self, now: Timestamp, limit: usize) -> Result<usize> {
+        self.refuse()?;
+        let answer = self.memory.note_ends(now, limit).await;
+        self.lose(answer)
     }
 
     async fn freezes_of(&self, owner: UserId, since: Timestamp) -> Result<Vec<Freeze>> {
@@ -567,12 +573,11 @@ impl Store for Faults {
     async fn fire_again(
         &self,
         owner: UserId,
-        event: EventId,
-        message_id: MessageId,
+        repeat: Repeat,
         gone_until: Timestamp,
         now: Timestamp,
     ) -> Result<FiredAgain> {
-        self.memory.fire_again(owner, event, message_id, gone_until, now).await
+        self.memory.fire_again(owner, repeat, gone_until, now).await
     }
 
     async fn fire_unkept(

@@ -18,6 +18,7 @@ use oncue_engine::attempt::Attempts;
 use oncue_engine::courier::Courier;
 use oncue_engine::directory::Directory;
 use oncue_engine::drain::{Drainer, Found};
+use oncue_engine::ends::Ends;
 use oncue_engine::retention::Expiry;
 use oncue_engine::scheduler::{Scheduler, Wake};
 use oncue_engine::work;
@@ -201,6 +202,7 @@ pub(super) struct World {
     courier: Courier,
     attempts: Attempts,
     expiry: Expiry,
+    ends: Ends,
     /// Claims in the memory of the process, not sent yet.
     held: Vec<Claim>,
     /// Attempts in the memory of the process, not written down yet.
@@ -250,6 +252,7 @@ impl World {
         };
         let attempts = Attempts::new(courier.clone());
         let expiry = Expiry { store: faults.clone(), clock: clock.clone(), retention: Retention::STANDARD };
+        let ends = Ends { store: faults.clone(), clock: clock.clone() };
         let ids = Arc::new(Ids::from_seed([u8::try_from(seed % 251).expect("small"); 32]));
         let (held, tried) = (Vec::new(), Vec::new());
         World {
@@ -265,6 +268,7 @@ impl World {
             courier,
             attempts,
             expiry,
+            ends,
             held,
             tried,
         }
@@ -367,6 +371,7 @@ impl World {
     }
 
     pub(super) fn expire(&mut self) -> Result<bool> {
+        at_once(self.ends.tick())?;
         at_once(self.expiry.tick())
     }
 

@@ -88,6 +88,8 @@ fn the_operator_freezes_everybody_and_an_end_comes_by_itself() {
     let after = until("it goes on", || Some(events(&ben, id)).filter(|events| events.len() > before.len()));
     let newly: Vec<&Value> = after.iter().filter(|event| !before.contains(event)).collect();
     assert!(newly.iter().all(|event| instant(&event["scheduled_at"]) >= instant(&json!(end))), "{newly:?}");
+    let thawed = until("its end is told", || ann.get("/api/v1/audit?object=server&action=thawed").is(200).list().pop());
+    assert_eq!((&thawed["by"]["kind"], instant(&thawed["at"])), (&json!("system"), instant(&json!(end))), "{thawed}");
     assert_eq!(ben.get(FREEZE).is(200).list(), [] as [Value; 0]);
     assert_eq!(records(&ben, id)[0]["reason"], "frozen");
 }

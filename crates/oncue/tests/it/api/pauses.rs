@@ -107,6 +107,14 @@ fn a_pause_with_an_end_is_over_by_itself_and_says_why_while_it_lasts() {
     assert_eq!((&told["edit"]["revision"], &told["pause"]), (&json!(2), &paused["pause"]), "{told}");
     let said = told["sentence"].as_str().expect("a sentence");
     assert!(said.contains("was paused until") && said.ends_with("The reason given: The warehouse moves."), "{said}");
+    let resumed = until("its end is told", || {
+        ann.get(&format!("/api/v1/audit?object=trigger&object_id={id}&action=resumed")).is(200).list().pop()
+    });
+    assert_eq!(
+        (&resumed["by"]["kind"], instant(&resumed["at"])),
+        (&json!("system"), instant(&json!(end))),
+        "{resumed}"
+    );
     // What was read can be put back, and that moves nothing.
     let put = ann.put(&at, &shown).is(200).json();
     assert_eq!((&put["enabled"], &put["pause"]), (&json!(true), &Value::Null));

@@ -77,3 +77,23 @@ fn only_a_trigger_that_is_there_and_alive_fires_again() {
     ann.post_nothing("/api/v1/event_logs/x/fire_again").problem(404);
     assert_eq!(ann.get("/api/v1/event_logs").is(200).list().len(), 2);
 }
+
+#[test]
+fn what_an_event_carried_has_to_fit_the_schema_that_stands_now() {
+    let server = Server::start();
+    let ann = server.user();
+    let trigger = ann.post("/api/v1/triggers", &json!({"type": "api"})).is(201).json()["id"].clone();
+    let at_trigger = format!("/api/v1/triggers/{trigger}");
+    let event = ann.post(&format!("{at_trigger}/fire"), &json!({"n": 0})).is(200).json()["event_id"].as_i64();
+    let event = event.expect("an integer");
+    let schema = |minimum: i64| json!({"payload_schema": {"properties": {"n": {"minimum": minimum}}}});
+    ann.patch(&at_trigger, &schema(1)).is(200);
+    let path = format!("{}/fire_again", at(event));
+    let problem = ann.post_nothing(&path).problem(422);
+    assert_eq!(problem["errors"][0]["field"], "/n", "{problem}");
+    ann.post_nothing(&path).problem(422);
+    assert_eq!(ann.get("/api/v1/event_logs").is(200).list().len(), 1, "nothing has fired");
+    ann.patch(&at_trigger, &schema(0)).is(200);
+    fire_again(&ann, event);
+    fire_again(&ann, event);
+}

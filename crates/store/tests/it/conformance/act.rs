@@ -66,7 +66,7 @@ async fn what_is_done_to_triggers_is_written_down_once_and_only_when_it_is_done(
             [
                 format!("created trigger {id} one -"),
                 format!("created trigger - - 2 triggers, numbered from {first} to {last}"),
-                format!("edited trigger {id} two revision 2"),
+                format!("edited trigger {id} two revision 2: name"),
                 format!("deleted trigger {id} two -"),
             ]
         );

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use oncue_domain::event::Origin;
 use oncue_domain::id::{EventId, TriggerId, UserId};
 use oncue_domain::idempotency::{ANSWERS_MAX, Answer, KEPT_FOR, Key, Keyed, Outcome, Print, Remembered};
-use oncue_domain::store::{Begun, Call, Deed, Done, Fired, FiredAgain, Missing, NewTrigger};
+use oncue_domain::store::{Begun, Call, Deed, Done, Fired, FiredAgain, Missing, NewTrigger, Repeat};
 use oncue_domain::trigger::{Definition, FireRefusal};
 
 use super::destination::sending_to;
@@ -111,7 +111,8 @@ async fn what_was_refused_leaves_its_key_free() {
         );
         let none = once(&bench, owner, under("k", 0, "a"), fire(&bench, TriggerId(999)), t(1)).await;
         assert_eq!(none, Done::Fired(Fired::NotFound));
-        let again = Deed::FireAgain { event: EventId(999), message_id: bench.message(), gone_until: t(0) };
+        let repeat = Repeat { event: EventId(999), checked: None, message_id: bench.message() };
+        let again = Deed::FireAgain { repeat, gone_until: t(0) };
         let none = once(&bench, owner, under("k", 0, "a"), again, t(1)).await;
         assert_eq!(none, Done::FiredAgain(FiredAgain::NotFound));
         let missing = oncue_domain::id::DestinationId(999);
@@ -162,7 +163,8 @@ async fn an_event_is_fired_again_once_under_a_key() {
         let owner = bench.user("a").await;
         let id = bench.trigger(owner, api("api")).await.id;
         let first = bench.fire(owner, id, Some("[7]"), t(1)).await;
-        let again = || Deed::FireAgain { event: first, message_id: bench.message(), gone_until: t(-1) };
+        let repeat = || Repeat { event: first, checked: None, message_id: bench.message() };
+        let again = || Deed::FireAgain { repeat: repeat(), gone_until: t(-1) };
         let second = event_of(once(&bench, owner, under("k", 0, "a"), again(), t(2)).await);
         let before = Done::Before { number: second.0, at: t(2) };
         assert_eq!(once(&bench, owner, under("k", 0, "a"), again(), t(3)).await, before);

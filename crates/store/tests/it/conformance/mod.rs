@@ -13,6 +13,7 @@ mod change;
 mod count;
 mod delivery;
 mod destination;
+mod ending;
 mod event;
 mod firing;
 mod follow;

@@ -2,10 +2,10 @@
 //! happens. Whether a payload fits is no matter of a store.
 
 use oncue_domain::event::Origin;
-use oncue_domain::id::{TriggerId, UserId};
+use oncue_domain::id::{EventId, TriggerId, UserId};
 use oncue_domain::idempotency::{Key, Keyed, Print};
 use oncue_domain::payload_schema::PayloadSchema;
-use oncue_domain::store::{Call, Deed, Done, Fired, FiredAgain};
+use oncue_domain::store::{Call, Deed, Done, Fired, FiredAgain, Repeat};
 use oncue_domain::trigger::Definition;
 
 use crate::bench::{Bench, api, everywhere, t, wherever_it_lasts};
@@ -69,7 +69,7 @@ async fn a_call_says_of_which_revision_its_payload_was_checked() {
 }
 
 #[tokio::test]
-async fn a_test_of_its_own_payload_and_a_repetition_are_not_asked() {
+async fn a_test_of_its_own_payload_and_its_repetition_are_not_asked() {
     everywhere(async |bench| {
         let owner = bench.user("a").await;
         let id = bench.trigger(owner, with_schema()).await.id;
@@ -80,8 +80,38 @@ async fn a_test_of_its_own_payload_and_a_repetition_are_not_asked() {
         let Fired::Event(event) = test(None, None).await else { panic!("it is tried out with its own") };
         assert_eq!(test(Some("{}"), None).await, Fired::Unchecked);
         assert!(matches!(test(Some("{}"), Some(1)).await, Fired::Event(_)));
-        let again = bench.store.fire_again(owner, event, bench.message(), t(-1), t(2)).await.expect("an answer");
-        assert!(matches!(again, FiredAgain::Event(_)), "what was logged once may be logged again: {again:?}");
+        assert!(matches!(again(&bench, owner, event, None).await, FiredAgain::Event(_)), "a test is sent as it was");
+    })
+    .await;
+}
+
+async fn again(bench: &Bench, owner: UserId, event: EventId, checked: Option<i64>) -> FiredAgain {
+    let repeat = Repeat { event, checked, message_id: bench.message() };
+    bench.store.fire_again(owner, repeat, t(-1), t(2)).await.expect("an answer")
+}
+
+#[tokio::test]
+async fn a_repetition_is_asked_as_a_call_is_also_under_a_key() {
+    everywhere(async |bench| {
+        let owner = bench.user("a").await;
+        let id = bench.trigger(owner, with_schema()).await.id;
+        let Fired::Event(event) = fire(&bench, owner, id, Some(1)).await else { panic!("it was checked") };
+        assert_eq!(again(&bench, owner, event, None).await, FiredAgain::Unchecked);
+        assert!(matches!(again(&bench, owner, event, Some(1)).await, FiredAgain::Event(_)));
+        let revision = change(&bench, owner, id, Definition { name: None, ..with_schema() }).await;
+        assert_eq!(again(&bench, owner, event, Some(1)).await, FiredAgain::Unchecked, "it was edited since");
+        let once = async |checked| {
+            let repeat = Repeat { event, checked, message_id: bench.message() };
+            let deed = Deed::FireAgain { repeat, gone_until: t(-1) };
+            let key = Key::parse(b"again").expect("a key");
+            let keyed = Keyed { key, item: 0, print: Print::of(&[b"again"]) };
+            let done = bench.store.once(owner, vec![(keyed, deed)], t(2)).await;
+            done.into_iter().next().expect("an outcome").expect("an answer")
+        };
+        assert_eq!(once(None).await, Done::FiredAgain(FiredAgain::Unchecked));
+        assert!(matches!(once(Some(revision)).await, Done::FiredAgain(FiredAgain::Event(_))), "the key was left free");
+        assert!(matches!(once(None).await, Done::Before { .. }));
+        assert_eq!(bench.events(owner).await.len(), 3);
     })
     .await;
 }

@@ -4,14 +4,18 @@ use oncue_domain::destination::Target;
 use oncue_domain::event::Origin;
 use oncue_domain::id::{EventId, TriggerId, UserId};
 use oncue_domain::payload::Payload;
-use oncue_domain::store::{Deleted, Fired, FiredAgain};
+use oncue_domain::store::{Deleted, Fired, FiredAgain, Repeat};
 use oncue_domain::trigger::{Definition, FireRefusal};
 
 use super::destination::sending_to;
 use crate::bench::{Bench, api, every, everywhere, t, wherever_it_lasts};
 
+fn repeat(bench: &Bench, event: EventId) -> Repeat {
+    Repeat { event, checked: None, message_id: bench.message() }
+}
+
 async fn fire_again(bench: &Bench, owner: UserId, event: EventId, seconds: i64) -> FiredAgain {
-    bench.store.fire_again(owner, event, bench.message(), t(-1), t(seconds)).await.expect("an answer")
+    bench.store.fire_again(owner, repeat(bench, event), t(-1), t(seconds)).await.expect("an answer")
 }
 
 async fn fired(bench: &Bench, owner: UserId, event: EventId, seconds: i64) -> EventId {
@@ -133,7 +137,7 @@ async fn what_cannot_be_fired_again_is_refused() {
         let event = bench.fire(owner, id, None, t(0)).await;
         assert_eq!(fire_again(&bench, ben, event, 1).await, FiredAgain::NotFound, "it is not his");
         assert_eq!(fire_again(&bench, owner, EventId(event.0 + 7), 1).await, FiredAgain::NotFound);
-        let gone = bench.store.fire_again(owner, event, bench.message(), t(0), t(1)).await.expect("an answer");
+        let gone = bench.store.fire_again(owner, repeat(&bench, event), t(0), t(1)).await.expect("an answer");
         assert_eq!(gone, FiredAgain::NotFound, "it has expired");
         assert_eq!(fire_again(&bench, owner, event, 100).await, FiredAgain::Refused(FireRefusal::Expired));
         change(&bench, owner, id, |old| Definition { enabled: false, ..old }, 2).await;

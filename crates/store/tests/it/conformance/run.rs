@@ -6,7 +6,7 @@ use oncue_domain::event::{Event, Origin};
 use oncue_domain::id::{DestinationId, EventId, TriggerId, UserId};
 use oncue_domain::run::{Expectation, Report, Run, State, Verb};
 use oncue_domain::schedule::every::Period;
-use oncue_domain::store::{Deleted, Edited, FiredAgain, Lapsed, Missing, NewTrigger, Reported};
+use oncue_domain::store::{Deleted, Edited, FiredAgain, Lapsed, Missing, NewTrigger, Repeat, Reported};
 use oncue_domain::trigger::Definition;
 use serde_json::Value;
 
@@ -135,7 +135,8 @@ async fn however_an_event_came_to_be_it_has_a_run_and_its_claims_say_so() {
         for fired in bench.store.fire_many(owner, calls, t(62)).await {
             fired.expect("it is fired");
         }
-        let again = bench.store.fire_again(owner, event, bench.message(), t(0), t(63)).await.expect("an answer");
+        let repeat = Repeat { event, checked: None, message_id: bench.message() };
+        let again = bench.store.fire_again(owner, repeat, t(0), t(63)).await.expect("an answer");
         assert!(matches!(again, FiredAgain::Event(_)));
         bench
             .store

@@ -6,7 +6,7 @@ use oncue_domain::delivery::State;
 use oncue_domain::event::{Event, Retention};
 use oncue_domain::id::{EventId, MessageId, UserId};
 use oncue_domain::redelivery::DeliveryId;
-use oncue_domain::store::{FiredAgain, Redelivered, Store, UndeliveredFilter};
+use oncue_domain::store::{FiredAgain, Redelivered, Repeat, Store, UndeliveredFilter};
 
 use super::side::{Outcome, told};
 use super::{Chance, Known};
@@ -115,7 +115,8 @@ impl Again {
                 told(store.cancel_delivery(owner, delivery, gone_until, now).await, |outcome| outcome.is_ok())
             }
             What::Fire(place, message_id) => {
-                let fired = store.fire_again(owner, event(*place), *message_id, gone_until, now).await;
+                let repeat = Repeat { event: event(*place), checked: None, message_id: *message_id };
+                let fired = store.fire_again(owner, repeat, gone_until, now).await;
                 let without_number = |fired| match fired {
                     FiredAgain::Event(_) => FiredAgain::Event(EventId(0)),
                     other => other,

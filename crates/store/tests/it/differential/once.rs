@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use oncue_domain::event::Event;
 use oncue_domain::id::{EventId, MessageId, TriggerId, UserId};
 use oncue_domain::idempotency::{Answer, Key, Keyed, Outcome as Came, Print};
-use oncue_domain::store::{Begun, Call, Deed, Done, Fired, FiredAgain, NewTrigger, Store};
+use oncue_domain::store::{Begun, Call, Deed, Done, Fired, FiredAgain, NewTrigger, Repeat, Store};
 
 use super::operation::{call, new_trigger, trigger};
 use super::side::{Outcome, told};
@@ -77,7 +77,7 @@ impl Once {
             What::FireAgain(keyed, place, message_id) => {
                 let event = events.iter().rev().nth(place).map_or(EventId(999_999), |event| event.id);
                 let gone_until = super::again::RETENTION.gone_until(now);
-                vec![(keyed, Deed::FireAgain { event, message_id, gone_until })]
+                vec![(keyed, Deed::FireAgain { repeat: Repeat { event, checked: None, message_id }, gone_until })]
             }
             What::Make(made) => made.into_iter().map(|(keyed, new)| (keyed, Deed::Make(Box::new(new)))).collect(),
             What::Recall(key) => {

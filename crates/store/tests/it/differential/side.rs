@@ -305,7 +305,10 @@ impl Side {
             Operation::Keeping(keeping) => keeping.run(store, now).await,
             Operation::Again(again) => again.run(store, &self.events(again.owner).await, now).await,
             Operation::Expire(age, limit) => {
-                told(store.expire(now - age, now, limit).await.map(|expired| expired.events), |gone| *gone > 0)
+                let ended = store.note_ends(now, limit).await;
+                let expired = store.expire(now - age, now, limit).await.map(|expired| expired.events);
+                let both = ended.and_then(|ended| expired.map(|gone| (ended, gone)));
+                told(both, |(_, gone)| *gone > 0)
             }
         }
     }
@@ -550,6 +553,7 @@ impl Seen {
             ("triggers", owned(|owned| !owned.triggers.is_empty())),
             ("trigger", owned(|owned| !owned.triggers.is_empty())),
             ("acts", owned(|owned| owned.acts.len() > 3)),
+            ("note_ends", owned(|owned| owned.acts.iter().any(is_of_an_end))),
             ("revisions", owned(|owned| owned.revisions.iter().any(|(kept, _)| kept.len() > 2))),
             ("revision", owned(|owned| !owned.revisions.is_empty())),
             ("revision_at", owned(|owned| owned.revisions.iter().any(|(_, stood)| stood.is_some()))),
@@ -585,6 +589,12 @@ impl Seen {
             }
         }
     }
+}
+
+/// A pause or a freeze was over, and nobody ended it.
+fn is_of_an_end(entry: &Entry) -> bool {
+    let words = entry.act.details.as_deref().unwrap_or_default();
+    words.starts_with("its end had come") || words.starts_with("its pause was over")
 }
 
 pub(super) fn told<T: std::fmt::Debug>(answer: Result<T>, did_something: impl Fn(&T) -> bool) -> Outcome {

@@ -3,15 +3,17 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use oncue_domain::act::ActFilter;
 use oncue_domain::delivery;
 use oncue_domain::destination::Standing;
 use oncue_domain::event::Origin;
+use oncue_domain::freeze::Said;
 use oncue_domain::id::{EventId, UserId};
 use oncue_domain::idempotency::{Key, Keyed, Print};
 use oncue_domain::run::Expectation;
 use oncue_domain::schedule::every::Period;
 use oncue_domain::store::{Deed, Done, Edited, EventFilter, EventPage, Fired};
-use oncue_domain::trigger::Definition;
+use oncue_domain::trigger::{Definition, Pause};
 
 use super::Nodes;
 use crate::bench::{Bench, answered, api, every, t, webhook};
@@ -266,4 +268,39 @@ async fn what_two_nodes_find_overdue_at_once_is_told_once() {
         let told = nodes.nodes[1].events(owner).await.into_iter().filter(|event| event.origin == Origin::Alert);
         assert_eq!(told.count(), 40 * (usize::try_from(round).expect("small") + 1));
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn an_end_that_several_nodes_see_at_once_is_told_once() {
+    let nodes = Nodes::begin(2).await;
+    let owner = nodes.user("a").await;
+    let said = Said { reason: None, until: Some(t(50)) };
+    nodes.nodes[0].store.freeze(Some(owner), said, t(10)).await.expect("a freeze");
+    for number in 0..40 {
+        let pause = Pause::new(None, Some(t(100 + number)));
+        nodes.nodes[0].trigger(owner, Definition { enabled: false, pause, ..every("1m") }).await;
+    }
+    let looks: Vec<_> = nodes
+        .nodes
+        .iter()
+        .cycle()
+        .take(6)
+        .map(|node| {
+            let store = Arc::clone(&node.store);
+            tokio::spawn(async move {
+                let mut told = 0;
+                for _ in 0..20 {
+                    told += store.note_ends(t(500), 7).await.expect("an answer");
+                }
+                told
+            })
+        })
+        .collect();
+    let mut told = 0;
+    for look in looks {
+        told += look.await.expect("no panic");
+    }
+    assert_eq!(told, 41);
+    let acts = nodes.nodes[1].store.acts(ActFilter::of(owner), None, 1000).await.expect("a list");
+    assert_eq!(acts.len(), 41);
 }

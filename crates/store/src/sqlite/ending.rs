@@ -1,0 +1,74 @@
+//! Pauses and freezes whose end has come, in SQLite: beside each end stands the one that was written down, so whoever moves that tells of it.
+
+use jiff::Timestamp;
+use oncue_domain::act::{Act, PauseOver};
+use oncue_domain::id::{TriggerId, UserId};
+use oncue_domain::store::Result;
+use rusqlite::{Connection, Params, Row};
+
+use super::{act, failed, freeze};
+use crate::codec::instant;
+
+/// The pauses that were over by `?1` of which nobody has said so; as the index has it.
+const PAUSES: &str = "enabled = 0 AND pause_until IS NOT NULL AND pause_told IS NOT pause_until AND pause_until <= ?1";
+
+/// The same of freezes.
+const FREEZES: &str = "until_at IS NOT NULL AND told_until IS NOT until_at AND until_at <= ?1";
+
+/// Whether there are any.
+pub(super) fn has_any(connection: &Connection, now: Timestamp) -> Result<bool> {
+    let sql = format!(
+        "SELECT EXISTS (SELECT 1 FROM triggers WHERE {PAUSES}) OR EXISTS (SELECT 1 FROM freezes WHERE {FREEZES})"
+    );
+    connection
+        .prepare_cached(&sql)
+        .and_then(|mut statement| statement.query_row([now.as_microsecond()], |row| row.get(0)))
+        .map_err(failed)
+}
+
+/// Writes down those that were over by `now`, at most `limit` of each sort.
+pub(super) fn note(connection: &Connection, now: Timestamp, limit: usize) -> Result<usize> {
+    let frozen = note_freezes(connection, now, limit)?;
+    let which = format!("id IN (SELECT id FROM triggers WHERE {PAUSES} ORDER BY pause_until, id LIMIT ?2)");
+    Ok(frozen + note_pauses(connection, &which, (now.as_microsecond(), limit))?)
+}
+
+/// Whoever ends a trigger as it stands says that its pause was over, if nobody has.
+pub(super) fn note_pause(connection: &Connection, id: TriggerId, now: Timestamp) -> Result<()> {
+    note_pauses(connection, &format!("id = ?2 AND {PAUSES}"), (now.as_microsecond(), id.0)).map(drop)
+}
+
+fn note_freezes(connection: &Connection, now: Timestamp, limit: usize) -> Result<usize> {
+    let over = freeze::end_told(connection, FREEZES, now, limit)?;
+    for freeze in &over {
+        act::write_own(connection, &Act::freeze_over(freeze), freeze.until.unwrap_or(now))?;
+    }
+    Ok(over.len())
+}
+
+fn note_pauses(connection: &Connection, which: &str, params: impl Params) -> Result<usize> {
+    let sql = format!(
+        "UPDATE triggers SET pause_told = pause_until WHERE {which} RETURNING id, owner, name, pause_reason, pause_until"
+    );
+    let mut statement = connection.prepare_cached(&sql).map_err(failed)?;
+    let mut rows = statement.query(params).map_err(failed)?;
+    let mut over = Vec::new();
+    while let Some(row) = rows.next().map_err(failed)? {
+        over.push(pause_over(row)?);
+    }
+    let count = over.len();
+    for (at, act) in Act::pauses_over(over) {
+        act::write_own(connection, &act, at)?;
+    }
+    Ok(count)
+}
+
+fn pause_over(row: &Row<'_>) -> Result<PauseOver> {
+    Ok(PauseOver {
+        trigger: TriggerId(row.get(0).map_err(failed)?),
+        owner: UserId(row.get(1).map_err(failed)?),
+        name: row.get(2).map_err(failed)?,
+        reason: row.get(3).map_err(failed)?,
+        at: instant(row.get(4).map_err(failed)?)?,
+    })
+}
