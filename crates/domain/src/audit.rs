@@ -127,7 +127,7 @@ impl Defect {
     /// The words for people, about "the trigger".
     pub fn sentence(self) -> &'static str {
         match self {
-            Defect::Disarmed => "waits for nothing although it should fire",
+            Defect::Disarmed => "waits for nothing although it should fire, or be deleted",
             Defect::Astray => "waits for an instant that is not its next occurrence",
             Defect::Outdated => "was armed for another revision of itself, which would never fire",
             Defect::Moved => "waits for an instant that new zone data has moved",
@@ -186,7 +186,7 @@ impl Inspected {
     pub fn is_in_order(&self, gone_until: Timestamp, now: Timestamp) -> bool {
         let floor = self.told_from(gone_until);
         match self.cursor {
-            None => self.next_after(floor).is_none(),
+            None => self.waits_after(floor).is_none(),
             Some(cursor) if cursor.revision != self.trigger.revision || self.is_forgotten => false,
             Some(Cursor { next_at, .. }) if self.waits_to_go(next_at) => true,
             Some(Cursor { next_at, .. }) if next_at > now => {
@@ -212,7 +212,7 @@ impl Inspected {
         }
         let trigger = &self.trigger;
         let floor = self.told_from(gone_until).max(accounted_until.unwrap_or(Timestamp::MIN));
-        let expected = self.next_after(floor);
+        let expected = self.waits_after(floor);
         let seen = self.cursor;
         // A clock that was put back lets a trigger wait for what is accounted for already; that fires nothing twice.
         let stands = |next_at: Timestamp| {
@@ -256,7 +256,7 @@ impl Inspected {
         }
         let floor = self.told_from(gone_until).max(accounted_until.unwrap_or(Timestamp::MIN));
         let fallen_due = self.due_by(now);
-        let to_come = self.next_after(floor.max(fallen_due));
+        let to_come = self.waits_after(floor.max(fallen_due));
         let schedule = self.trigger.definition.schedule.as_ref().filter(|_| floor < fallen_due);
         let past = schedule.and_then(|schedule| Some(schedule.due_at(schedule.latest_in(floor, fallen_due)?)));
         let way = |at: &Timestamp| at.duration_since(waited_for).abs();
@@ -283,6 +283,11 @@ impl Inspected {
     fn next_after(&self, after: Timestamp) -> Option<Timestamp> {
         let definition = &self.trigger.definition;
         definition.next_after(after).filter(|_| definition.left(self.fired) != Some(0))
+    }
+
+    /// What it is to wait for after `after`: that, or to be deleted when nothing is left of it.
+    fn waits_after(&self, after: Timestamp) -> Option<Timestamp> {
+        self.trigger.definition.waits_after(after, self.fired)
     }
 
     /// Whether it is one that is deleted when it is done, has nothing left from that instant on, and is due for that.
@@ -343,7 +348,7 @@ mod tests {
     use crate::schedule::jitter::{Jitter, Share};
     use crate::schedule::zone::Zones;
     use crate::schedule::{FirstFiring, Schedule};
-    use crate::trigger::{Definition, MaxFires, ScheduleDetails, Terms};
+    use crate::trigger::{Definition, MaxFires, STAYS_FOR, ScheduleDetails, Terms, just_after};
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_second(1_800_000_000 + seconds).expect("in range")
@@ -501,6 +506,13 @@ mod tests {
         limited.trigger.definition.schedule = Some(ScheduleDetails::new(pattern, None, terms, Zones::utc()));
         limited.cursor = Some(Cursor { next_at: at(30) + SignedDuration::from_micros(1), revision: 3 });
         assert_eq!(limited.told(Some(30), 35), None);
+        let mut lost = limited.clone();
+        lost.cursor = None;
+        assert!(!lost.is_in_order(at(-1000), at(35)), "it would stay for ever");
+        let goes_at = lost.finding(Some(at(30)), at(-1000), at(35)).and_then(|finding| finding.repair?.next_at);
+        assert_eq!(goes_at, Some(just_after(at(30)) + STAYS_FOR));
+        lost.cursor = goes_at.map(|next_at| Cursor { next_at, revision: 3 });
+        assert!(lost.is_in_order(at(-1000), at(35)));
         limited.trigger.definition.enabled = false;
         assert_eq!(limited.told(Some(30), 35), Some((Defect::Needless, None)));
     }

@@ -60,8 +60,8 @@ impl Effect {
         let reached = old_until.min(new_until);
         let within = |firings: &[Timestamp]| firings.partition_point(|at| *at < reached);
         Effect {
-            next_before: before.and_then(|armed| armed.next_at),
-            next_after: after.and_then(|armed| armed.next_at),
+            next_before: before.and_then(Armed::next_firing_at),
+            next_after: after.and_then(Armed::next_firing_at),
             span: Span { from: now, until: reached },
             is_whole: reached == until,
             firings: Difference::between(&old[..within(&old)], &new[..within(&new)], zone),

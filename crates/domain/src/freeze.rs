@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::actor::Actor;
 use crate::id::UserId;
 use crate::occurrence::{Reason, Skipped};
-use crate::plan::{Plan, is_done};
+use crate::plan::{Plan, goes_at, waits_to_go};
 use crate::trigger::{Armed, Edit, Trigger, TriggerHead, just_before};
 
 /// For how long a freeze that is over is remembered: as long as who did it.
@@ -151,7 +151,7 @@ pub fn pass_over<T: AsRef<Trigger>>(armed: &Armed<T>, now: Timestamp, freezes: &
     let definition = &trigger.definition;
     let named = definition.named_for(due);
     let schedule = definition.schedule.as_ref().filter(|_| armed.left() != Some(0) && definition.lives_at(named))?;
-    if schedule.deletes_when_done() && is_done(definition, schedule, armed.fired, due) {
+    if waits_to_go(schedule, (definition.expires_at, armed.left()), due) {
         return None;
     }
     let taking = || freezes.iter().filter(|freeze| freeze.concerns(trigger.owner) && freeze.takes(due));
@@ -163,6 +163,7 @@ pub fn pass_over<T: AsRef<Trigger>>(armed: &Armed<T>, now: Timestamp, freezes: &
     let skipped = Skipped::range(schedule, just_before(named), until, Reason::Frozen);
     let last = skipped.map_or(until, |skipped| skipped.last);
     let next = schedule.next_after(last).filter(|next| definition.lives_at(*next)).map(|next| schedule.due_at(next));
+    let next = next.or_else(|| schedule.deletes_when_done().then(|| goes_at(now)));
     let before = |skipped: &Skipped| schedule.latest_in(trigger.standing_since, just_before(skipped.first));
     let frozen = skipped.map(|skipped| Frozen { skipped, follows: before(&skipped), since });
     Some(Plan { skipped: trigger.paused_before(named).into_iter().collect(), frozen, next_at: next, ..Plan::default() })
@@ -193,7 +194,7 @@ mod tests {
     use super::*;
     use crate::id::TriggerId;
     use crate::overlap::Overlap;
-    use crate::plan::{Absence, plan};
+    use crate::plan::{Absence, plan, plan_of};
     use crate::schedule::every::Period;
     use crate::schedule::jitter::{Jitter, Share};
     use crate::schedule::zone::Zones;
@@ -282,13 +283,18 @@ mod tests {
     }
 
     #[test]
-    fn what_is_to_be_deleted_when_it_is_done_stays_with_its_record_where_its_last_was_frozen() {
+    fn what_is_to_be_deleted_when_it_is_done_stays_for_a_while_with_its_record_where_its_last_was_frozen() {
         let mut once = waiting();
         let terms = Terms { delete_when_done: true, ..Terms::default() };
         once.trigger.definition.schedule =
             Some(ScheduleDetails::new(Schedule::Once { at: at(10) }, None, terms, Zones::utc()));
         let plan = pass_over(&once, at(12), &frozen(None, 5, None)).expect("it is frozen");
-        assert_eq!((plan.frozen.map(|frozen| frozen.skipped), plan.next_at), (Some(run(10, 10, 1)), None));
+        let goes_at = goes_at(at(12));
+        assert_eq!((plan.frozen.map(|frozen| frozen.skipped), plan.next_at), (Some(run(10, 10, 1)), Some(goes_at)));
+        let waits = Armed { next_at: Some(goes_at), ..once.clone() };
+        assert_eq!((waits.next_firing_at(), pass_over(&waits, goes_at, &frozen(None, 5, None))), (None, None));
+        assert_eq!(plan_of(&waits, just_before(goes_at), &[]).and_then(|plan| plan.next_at), Some(goes_at));
+        assert_eq!(plan_of(&waits, goes_at, &[]), Some(Plan::default()), "then it goes, frozen or not");
         let Armed { trigger, next_at, .. } = once;
         let (trigger, armed) = (Arc::new(trigger), next_at.expect("it waits"));
         let planned = Planned { trigger, armed, plan, message_ids: Vec::new(), edition: 0 };

@@ -15,7 +15,7 @@ use crate::freeze::Frozen;
 use crate::misfire::{Bounds, Misfire};
 use crate::occurrence::{Reason, Skipped};
 use crate::overlap::{Before, Overlap, Turn};
-use crate::trigger::{Armed, Definition, ScheduleDetails, Trigger, just_after, just_before};
+use crate::trigger::{Armed, Definition, STAYS_FOR, ScheduleDetails, Trigger, just_after, just_before};
 
 /// An occurrence later than this is not fired any more.
 pub const LATE_AT_MOST: SignedDuration = SignedDuration::from_hours(24);
@@ -80,7 +80,7 @@ pub struct Plan {
     /// What a freeze passes over, which lies behind all of `skipped`.
     pub frozen: Option<Frozen>,
     /// When the occurrence to wait for afterwards falls due; none when the trigger is finished. One that is to be deleted when it is done is not
-    /// finished with its last occurrence: it stays due, and only the plan after that has none.
+    /// finished with its last occurrence: it stays due, or is due again where that did not fire, and only the plan after that has none.
     pub next_at: Option<Timestamp>,
     /// What it makes of an event before that is under way.
     pub turn: Turn,
@@ -138,8 +138,8 @@ fn plan_after(
         return plan;
     };
     let leaves = schedule.deletes_when_done();
-    if leaves && is_done(definition, schedule, fired, armed) {
-        plan.next_at = None;
+    if waits_to_go(schedule, (definition.expires_at, definition.left(fired)), armed) {
+        plan.next_at = plan.next_at.filter(|goes_at| *goes_at > now);
         return plan;
     }
     let overlap = definition.overlap;
@@ -200,8 +200,10 @@ fn plan_after(
     let may_fire = left(definition, fired, &plan) != Some(0);
     plan.next_at = waits.filter(|waits| may_fire && definition.lives_at(waits.named)).map(|waits| waits.due);
     if leaves && plan.next_at.is_none() {
-        // It stays due, so that whoever looks next deletes it, even where this process ends before it could.
-        plan.next_at = Some(just_after(last));
+        // It stays due, so that whoever looks next deletes it, even where this process ends before it could. What did not fire is told
+        // of for as long as somebody may want to know.
+        let has_fired = plan.firings.last().is_some_and(|firing| firing.due_at.unwrap_or(firing.scheduled_at) == last);
+        plan.next_at = Some(if has_fired { just_after(last) } else { goes_at(now) });
     }
     plan
 }
@@ -247,10 +249,20 @@ impl Waits {
     }
 }
 
-/// Whether nothing is left from `armed` on, which is then no occurrence, but what a trigger waits for that is to be deleted.
-pub(crate) fn is_done(definition: &Definition, schedule: &ScheduleDetails, fired: u64, armed: Timestamp) -> bool {
-    let next = schedule.next_after(just_before(schedule.named_for(armed))).filter(|next| definition.lives_at(*next));
-    next.is_none() || definition.left(fired) == Some(0)
+/// Whether one that is deleted when it is done waits for that: nothing is left from `armed` on, which is then no occurrence.
+pub(crate) fn waits_to_go(
+    schedule: &ScheduleDetails,
+    (expires_at, left): (Option<Timestamp>, Option<u64>),
+    armed: Timestamp,
+) -> bool {
+    let lives = |named: &Timestamp| expires_at.is_none_or(|end| *named < end);
+    let is_left = || schedule.next_after(just_before(schedule.named_for(armed))).filter(lives).is_some();
+    schedule.deletes_when_done() && (left == Some(0) || !is_left())
+}
+
+/// When one goes of which the last did not fire, as is known at `now`.
+pub(crate) fn goes_at(now: Timestamp) -> Timestamp {
+    just_after(now).checked_add(STAYS_FOR).unwrap_or(Timestamp::MAX)
 }
 
 /// How often it may still fire when the plan is carried out; what is put off counts as if it had fired.
@@ -564,7 +576,8 @@ mod tests {
         assert_eq!(plan(&once, marker, at(12), &[]), nothing, "it is done");
         let day = 24 * 3600;
         let missed = plan(&once, at(10), at(10 * day), &[Absence { from: at(0), to: at(10 * day) }]);
-        assert_eq!((missed.firings.len(), missed.skipped.len(), missed.next_at), (0, 1, Some(marker)));
+        let later = Some(goes_at(at(10 * day)));
+        assert_eq!((missed.firings.len(), missed.skipped.len(), missed.next_at), (0, 1, later), "its record says why");
 
         let few = Terms { max_fires: MaxFires::new(2), ..terms.clone() };
         let few = Armed { trigger: leaving(every(10), few), next_at: Some(at(10)), fired: 0 };

@@ -59,6 +59,10 @@ impl Kind {
     }
 }
 
+/// For how long a trigger that is deleted when it is done stays where the last of its schedule did not fire, or an edit left nothing of it: as long as
+/// events are kept unless somebody says otherwise, so that it says why and can be given something to do.
+pub const STAYS_FOR: SignedDuration = SignedDuration::from_hours(48);
+
 /// How long an occurrence may be due before it is called overdue. The scheduler looks every 500 ms.
 pub const OVERDUE_AFTER: SignedDuration = SignedDuration::from_secs(5);
 
@@ -87,7 +91,7 @@ pub struct TriggerHead {
     pub expires_at: Option<Timestamp>,
     /// When it was made.
     pub created_at: Timestamp,
-    /// When the occurrence that it waits for falls due.
+    /// When the occurrence that it waits for falls due; none where it only waits to be deleted.
     pub next_at: Option<Timestamp>,
     /// Whether that waits for an event of its own to end, or did so until just now. Where only the trigger is at hand, one that does not
     /// overlap is taken to.
@@ -151,6 +155,15 @@ impl TriggerHead {
         self.schedule.as_ref()?.max_fires().map(|most| most.saturating_sub(self.fired))
     }
 
+    /// The same, where what is kept of it is when it waits for whatever it waits for: it is of no interest when it goes.
+    #[must_use]
+    pub fn without_going(self) -> TriggerHead {
+        let terms = (self.expires_at, self.left());
+        let waits_to_go =
+            |next: &Timestamp| self.schedule.as_ref().is_some_and(|schedule| plan::waits_to_go(schedule, terms, *next));
+        TriggerHead { next_at: self.next_at.filter(|next| !waits_to_go(next)), ..self }
+    }
+
     /// Whether it will fire by itself or when called.
     pub fn is_active(&self, now: Timestamp) -> bool {
         !self.is_paused_at(now)
@@ -176,7 +189,7 @@ impl<T: AsRef<Trigger>> From<&Armed<T>> for TriggerHead {
             pause: definition.pause.clone(),
             expires_at: definition.expires_at,
             created_at: trigger.created_at,
-            next_at: armed.next_at,
+            next_at: armed.next_firing_at(),
             is_behind: !definition.overlap.is_allowed(),
             fired: armed.fired,
         }
@@ -248,6 +261,20 @@ impl Definition {
         let schedule = self.schedule.as_ref()?;
         let next = schedule.next_after(self.runs_after(after)?)?;
         self.lives_at(next).then(|| schedule.due_at(next))
+    }
+
+    /// What is waited for when all that is named up to `after` is accounted for and its schedule has fired it so often: when the next occurrence falls due,
+    /// or when it goes, where nothing is left of one that is deleted when it is done.
+    pub fn waits_after(&self, after: Timestamp, fired: u64) -> Option<Timestamp> {
+        let next = self.next_after(after).filter(|_| self.left(fired) != Some(0));
+        next.or_else(|| self.goes_after(after))
+    }
+
+    /// When it goes if nothing is left of it after `after`, where it does.
+    fn goes_after(&self, after: Timestamp) -> Option<Timestamp> {
+        let goes = self.deletes_when_done() && !self.is_test;
+        let from = self.runs_after(after).filter(|_| goes)?;
+        just_after(from).checked_add(STAYS_FOR).ok()
     }
 
     /// When the occurrence of that nominal time falls due.
@@ -392,7 +419,7 @@ pub struct Trigger {
 pub struct Armed<T = Trigger> {
     /// The trigger.
     pub trigger: T,
-    /// When the occurrence that it waits for falls due; none where there is nothing to wait for.
+    /// When the occurrence that it waits for falls due, or it goes; none where there is nothing to wait for.
     pub next_at: Option<Timestamp>,
     /// How often its schedule has fired it since that was limited; 0 where it is not.
     pub fired: u64,
@@ -402,6 +429,16 @@ impl<T: AsRef<Trigger>> Armed<T> {
     /// How often it may still fire by its schedule, where that is limited.
     pub fn left(&self) -> Option<u64> {
         self.trigger.as_ref().definition.left(self.fired)
+    }
+
+    /// When the occurrence that it waits for falls due; none where it waits for nothing, or only to be deleted because nothing is left of it.
+    pub fn next_firing_at(&self) -> Option<Timestamp> {
+        let definition = &self.trigger.as_ref().definition;
+        let terms = (definition.expires_at, self.left());
+        let waits_to_go = |next: &Timestamp| {
+            definition.schedule.as_ref().is_some_and(|schedule| plan::waits_to_go(schedule, terms, *next))
+        };
+        self.next_at.filter(|next| !waits_to_go(next))
     }
 }
 

@@ -15,6 +15,7 @@ use oncue_domain::clock::Clock;
 use oncue_domain::event::Retention;
 use oncue_domain::id::TriggerId;
 use oncue_domain::store::{Result, Store};
+use oncue_domain::trigger::Trigger;
 
 /// How many findings of a round are told one by one in the log; of the others, how many there are.
 const NAMED_MAX: u64 = 100;
@@ -27,6 +28,12 @@ const FIRST_SPAN: SignedDuration = SignedDuration::from_hours(1);
 
 /// What is written down about so many triggers is read at once.
 const COMPARED_AT_ONCE: usize = 100;
+
+/// So many former revisions of a trigger are read at once.
+const REVISIONS_AT_ONCE: usize = 20;
+
+/// Of how many triggers of a slice, that were edited since the round before, a round that goes on and on compares what they said before.
+const EDITED_MAX: usize = 50;
 
 /// What an auditor is there for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -224,7 +231,44 @@ impl Auditor {
                 findings.extend(compared.findings(inspected.trigger.id));
             }
         }
+        let told_from = span.from.max(gone_until);
+        let is_wrong = |inspected: &&Inspected| is_wrong.contains(&inspected.trigger.id);
+        let edited = triggers.iter().filter(|inspected| inspected.trigger.standing_since > told_from);
+        let most = if self.errand == Errand::Watch { EDITED_MAX } else { usize::MAX };
+        for inspected in edited.filter(|inspected| !is_wrong(inspected)).take(most) {
+            let compared = self.compare_former(inspected, span, gone_until).await?;
+            findings.extend(compared.iter().flat_map(|compared| compared.findings(inspected.trigger.id)));
+        }
         self.confirm(findings, triggers).await
+    }
+
+    /// Compares what is written down about a trigger with what its former revisions named while they stood.
+    async fn compare_former(
+        &self,
+        inspected: &Inspected,
+        span: Span,
+        gone_until: Timestamp,
+    ) -> Result<Option<Compared>> {
+        let Trigger { owner, id, .. } = inspected.trigger;
+        let (mut sum, mut before): (Option<Compared>, _) = (None, None);
+        loop {
+            let revisions = self.store.revisions(owner, id, before, REVISIONS_AT_ONCE).await?;
+            let former: Vec<(Inspected, Asked)> = revisions
+                .iter()
+                .filter_map(|revision| inspected.comparable_of(revision, span, gone_until))
+                .filter(|(former, asked)| self.errand != Errand::Watch || former.names_any(*asked))
+                .collect();
+            let some: Vec<(&Inspected, Asked)> = former.iter().map(|(former, asked)| (former, *asked)).collect();
+            // The latest come first.
+            for compared in self.compare_some(&some).await? {
+                sum = Some(sum.map_or(compared, |later| compared.and(later)));
+            }
+            let last = revisions.last().filter(|last| last.made_at > span.from.max(gone_until));
+            match last.filter(|_| revisions.len() == REVISIONS_AT_ONCE) {
+                Some(last) => before = Some(last.trigger.revision),
+                None => return Ok(sum),
+            }
+        }
     }
 
     async fn compare_some(&self, some: &[(&Inspected, Asked)]) -> Result<Vec<Compared>> {

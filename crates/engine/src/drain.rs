@@ -40,7 +40,7 @@ pub enum Found {
     More,
     /// Something fresh is due, which comes first: look again soon.
     Fresh,
-    /// All that is left is frozen: look again after a while.
+    /// All that is left is frozen, or cannot be read: look again after a while.
     Frozen,
     /// Nothing is left: look again when something was laid up or released.
     Nothing,
@@ -56,7 +56,7 @@ pub struct Drainer {
     slices: HashMap<BacklogId, usize>,
     /// The owner who had a turn last.
     after: Option<UserId>,
-    /// Whether all who had a turn since the first are frozen: then nothing moves, however many they are.
+    /// Whether all who had a turn since the first are frozen, or nothing of theirs can be read: then nothing moves, however many they are.
     is_circle_frozen: bool,
     /// When it was looked for old ones last, and for those of expired triggers.
     looked_at: (Option<Timestamp>, Option<Timestamp>),
@@ -77,19 +77,19 @@ impl Drainer {
         let now = self.clock.now();
         self.end_what_is_over(now).await?;
         let mut turns = self.store.backlog_turns(self.after, OWNERS_MAX, ROWS_MAX).await?;
-        if turns.is_empty() && self.after.take().is_some() {
+        if turns.until.is_none() && self.after.take().is_some() {
             // All have had their turns, and the first is next again.
             if std::mem::replace(&mut self.is_circle_frozen, true) {
                 return Ok(Found::Frozen);
             }
             turns = self.store.backlog_turns(None, OWNERS_MAX, ROWS_MAX).await?;
         }
-        if turns.is_empty() {
+        let Some(until) = turns.until else {
             self.slices.clear();
             return Ok(Found::Nothing);
-        }
+        };
         let (due, freezes) = (self.store.next_due().await?, self.store.freezes(now).await?);
-        let owners = by_owner(turns);
+        let owners = by_owner(turns.backlogs);
         let share = (ROUND_MAX / owners.len().max(1)).max(1);
         for rows in owners {
             if due.is_some_and(|due| due <= self.clock.now()) {
@@ -103,6 +103,8 @@ impl Drainer {
             self.is_circle_frozen = false;
             self.give_turn(rows, share, freezes.edition).await?;
         }
+        // Beyond those of whom nothing can be read, too.
+        self.after = Some(until);
         Ok(Found::More)
     }
 

@@ -8,7 +8,8 @@ use jiff::{SignedDuration, Timestamp};
 use super::{Defect, Finding, Inspected, walk};
 use crate::agenda::Span;
 use crate::id::{TriggerId, UserId};
-use crate::trigger::{just_after, just_before};
+use crate::revision::Revision;
+use crate::trigger::{Trigger, just_after, just_before};
 
 /// How many firings, and how many records, of one trigger are read at once.
 pub const ACCOUNT_MAX: usize = 4_096;
@@ -116,6 +117,27 @@ impl Inspected {
         (from < until).then_some(Asked { owner: trigger.owner, trigger: trigger.id, span })
     }
 
+    /// Which occurrences in the span a former revision of it decided about, and that revision to compare them with: those named while it stood and due
+    /// before its end, as far as an edit has accounted for them since. `gone_until` is when the latest events fired that are gone by their age.
+    ///
+    /// What was named and not due yet when it ended may have been left to the next one. How often one with a limit had fired by then is not known any more.
+    pub fn comparable_of(&self, former: &Revision, span: Span, gone_until: Timestamp) -> Option<(Inspected, Asked)> {
+        let ended_at = former.until?;
+        let definition = &former.trigger.definition;
+        let is_comparable = !definition.is_test && !definition.is_limited();
+        let schedule = definition.schedule.as_ref().filter(|_| is_comparable)?;
+        let kept_from = gone_until.checked_add(GOING).unwrap_or(Timestamp::MAX);
+        let from = span.from.max(just_after(former.made_at.max(kept_from)));
+        // What an edit lets stand, as another name does, is accounted for when something else takes its place.
+        let settled_until = schedule.due_by(ended_at).min(self.trigger.standing_since);
+        let ends = [Some(span.until), Some(just_after(settled_until)), definition.expires_at];
+        let until = ends.into_iter().flatten().min()?;
+        let asked = Asked { owner: self.trigger.owner, trigger: self.trigger.id, span: Span { from, until } };
+        let trigger = Trigger { definition: definition.clone(), ..self.trigger.clone() };
+        let former = Inspected { trigger, fired: 0, cursor: None, is_forgotten: false };
+        (from < until).then_some((former, asked))
+    }
+
     /// Whether its schedule names anything there.
     pub fn names_any(&self, asked: Asked) -> bool {
         self.latest_named(asked.span).is_some()
@@ -192,6 +214,40 @@ mod tests {
 
     fn span(from: i64, until: i64) -> Span {
         Span { from: at(from), until: at(until) }
+    }
+
+    #[test]
+    fn what_a_former_revision_named_while_it_stood_is_compared_with_what_is_written_down() {
+        // Every ten seconds from second 10 on, renamed at second 35, and something else since second 63.
+        let mut present = every_ten();
+        let said_first = present.trigger.clone();
+        present.trigger.revision = 3;
+        present.trigger.standing_since = at(63);
+        let revision = |made: i64, until: i64| Revision {
+            trigger: said_first.clone(),
+            made_at: at(made),
+            made_by: None,
+            until: Some(at(until)),
+        };
+        let asked = |former: &Revision| present.comparable_of(former, span(-500, 500), at(-9_000));
+        let spans = [revision(0, 35), revision(35, 63)].map(|former| asked(&former).expect("it decided").1.span);
+        let right_after = |second| at(second) + SignedDuration::from_micros(1);
+        let until_63 = Span { from: right_after(35), until: right_after(63) };
+        assert_eq!(spans, [Span { from: right_after(0), until: right_after(35) }, until_63]);
+        let (former, asked_of_it) = asked(&revision(35, 63)).expect("it decided");
+        let account = Account { fired: vec![at(40)], skipped: vec![(at(60), at(60))] };
+        let compared = former.compare(asked_of_it, &account);
+        assert_eq!(compared.missing, Some(Few { first: at(50), count: 1 }));
+        assert_eq!((compared.doubled, compared.unnamed), (None, None));
+
+        let mut standing = present.clone();
+        standing.trigger.standing_since = at(0);
+        assert!(standing.comparable_of(&revision(35, 63), span(-500, 500), at(-9_000)).is_none(), "it stands on");
+        let gone = present.comparable_of(&revision(0, 35), span(-500, 500), at(20));
+        assert!(gone.is_none(), "its events may be gone by now");
+        let mut test = revision(0, 35);
+        test.trigger.definition.is_test = true;
+        assert!(asked(&test).is_none());
     }
 
     /// Every ten seconds from second 10 on, made at second 0; it waits for second 1000.

@@ -5,9 +5,10 @@
 //!
 //! The firings in all are those of [`Agenda`]. For each destination they are looked at again, exactly where there are not too
 //! many ([`STEPS_MAX`]): triggers with the same schedule and the same destinations count as one. What is beyond that is taken as
-//! coming evenly within each minute of its quarter, and said to be. How a rate holds deliveries up stands in `queue`.
+//! coming evenly within each minute of its quarter, and said to be. How a rate holds deliveries up stands in `queue`; what is late already in `late`.
 
 mod address;
+mod late;
 mod load;
 mod queue;
 mod still;
@@ -26,6 +27,7 @@ use crate::trigger::TriggerHead;
 use address::Addresses;
 
 pub use address::{ADDRESSES_MAX, Address};
+pub use late::{Late, LateLoad};
 pub use load::Load;
 pub use queue::{RUSHES_MAX, Rush};
 pub use still::Still;

@@ -1,7 +1,19 @@
-//! What is shown of backlogs, and what came of deciding about some.
+//! What is shown of backlogs, whose turn it is, and what came of deciding about some.
+
+use std::sync::Arc;
 
 use crate::backlog::{Backlog, Source};
-use crate::id::TriggerId;
+use crate::id::{TriggerId, UserId};
+use crate::trigger::Trigger;
+
+/// Whose turn it is.
+#[derive(Clone, Debug, Default)]
+pub struct BacklogTurns {
+    /// Backlogs with their triggers, owner by owner.
+    pub backlogs: Vec<(Backlog, Arc<Trigger>)>,
+    /// The last owner who was looked at, whether anything of theirs can be read or not; none where there was none.
+    pub until: Option<UserId>,
+}
 
 /// A backlog as lists show it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -48,8 +48,7 @@ impl Planned {
         self.plan.turn == Turn::Waited && self.trigger.definition.overlap == Overlap::Queue && !was_too_late()
     }
 
-    /// Whether nothing is left of a trigger that is to be deleted then ([`crate::store::Store::delete_done`]). One whose last a freeze took stays,
-    /// like one whose last lay in a pause: its records say why it did not fire.
+    /// Whether nothing is left of a trigger that is to be deleted then, nor to be written down ([`crate::store::Store::delete_done`]).
     pub fn is_done(&self) -> bool {
         self.plan.next_at.is_none() && self.plan.frozen.is_none() && self.trigger.definition.deletes_when_done()
     }

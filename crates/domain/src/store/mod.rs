@@ -37,7 +37,7 @@ use crate::actor::Author;
 use crate::agenda::Span;
 use crate::arrival::{Arrival, Arrived, Contents};
 use crate::audit::{Account, Asked, Repair, ZoneData};
-use crate::backlog::{Backlog, Drained, NewBacklog};
+use crate::backlog::{Drained, NewBacklog};
 use crate::calendar::{self as calendars, Calendar};
 use crate::count::HourCount;
 use crate::delivery::{Claim, Settlement};
@@ -59,7 +59,7 @@ use crate::run::Report;
 use crate::trigger::{Armed, Definition, Edit, Trigger, TriggerHead};
 
 pub use access::{NewApiKey, NewUser, Registered};
-pub use backlog::{BacklogSums, BacklogView, Touched};
+pub use backlog::{BacklogSums, BacklogTurns, BacklogView, Touched};
 pub use calendar::{CalendarEdited, CalendarMade, CalendarView, Follower};
 pub use call::{Call, Fired, FiredAgain, Repeat};
 pub use change::{Change, Listener};
@@ -454,13 +454,9 @@ pub trait Store: Send + Sync {
     async fn backlog_sums(&self, owner: UserId, trigger: Option<TriggerId>) -> Result<BacklogSums>;
 
     /// Whose turn it is: of the first `owners` owners beyond `after` who have backlogs that nobody holds, each one's `of_each` that were
-    /// drained the longest ago, with their triggers. What is behind an event that is under way, of a trigger that does not overlap, has no turn.
-    async fn backlog_turns(
-        &self,
-        after: Option<UserId>,
-        owners: usize,
-        of_each: usize,
-    ) -> Result<Vec<(Backlog, Arc<Trigger>)>>;
+    /// drained the longest ago, with their triggers. What is behind an event that is under way, of a trigger that does not overlap, has no turn,
+    /// and what cannot be read is left out, which may be all there is of those owners.
+    async fn backlog_turns(&self, after: Option<UserId>, owners: usize, of_each: usize) -> Result<BacklogTurns>;
 
     /// All at once: the events of the slice are logged and owed, and the backlog goes on behind them, or is gone where nothing is left. An
     /// occurrence that has an event already gets no second one. None where the backlog is held, gone, behind an event, or not as it was

@@ -41,7 +41,7 @@ impl NewTrigger {
 pub struct TriggerTally {
     /// All of them.
     pub all: u64,
-    /// Those that will fire by themselves or when called ([`TriggerHead::is_active`]).
+    /// Those that will fire by themselves or when called ([`TriggerHead::is_active`]), and those that wait only to be deleted.
     pub active: u64,
     /// Those that are switched off.
     pub paused: u64,

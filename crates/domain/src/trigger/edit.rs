@@ -164,8 +164,10 @@ impl Trigger {
                 },
                 waits => {
                     let next = definition.next_after(just_before(first)).filter(|_| definition.left(fired) != Some(0));
-                    let stays_to_go = matches!(waits, Waits::ToGo) && next.is_none();
-                    if stays_to_go { kept } else { Arm::Set(next) }
+                    match (waits, next) {
+                        (Waits::ToGo, None) => kept,
+                        (_, next) => Arm::Set(next.or_else(|| definition.goes_after(now))),
+                    }
                 }
             };
             trigger.definition = definition;
@@ -174,9 +176,8 @@ impl Trigger {
         // Only the expiry moved: what is due already and still lives is not lost to an edit that never meant it.
         // Where it has passed already, what would have come after it must not fire with what is due.
         let waits_on = apart == Apart::Nowhere && old.next_stays(&definition) && old.lives_at(now);
-        if let Some(next) =
-            next_at.filter(|next| waits_on && !settles_wait && definition.lives_at(old.named_for(*next)))
-        {
+        let is_kept = |next: &Timestamp| !self.waits_to_go(fired, *next) && definition.lives_at(old.named_for(*next));
+        if let Some(next) = next_at.filter(|next| waits_on && !settles_wait && is_kept(next)) {
             trigger.definition = definition;
             return Edit {
                 trigger,
@@ -191,7 +192,7 @@ impl Trigger {
         let skipped = if is_spent { Vec::new() } else { self.unfired_until(next_at, until) };
         // What was fired counts on under a new number, and a limit that is set anew counts from there on.
         let fired = if old.is_limited() { fired } else { 0 };
-        let next = definition.next_after(until).filter(|_| definition.left(fired) != Some(0));
+        let next = definition.waits_after(until, fired);
         // What waits to fire late is named as before where only the expiry moved, and ends with that.
         let ends_backlogs = match old.lives_at(now) {
             true if waits_on && definition.lives_at(now) => None,
@@ -203,10 +204,17 @@ impl Trigger {
         Edit { trigger, arm: Arm::Set(next), skipped, ends_backlogs, changes: Vec::new() }
     }
 
+    /// Whether it waits for nothing but to be deleted, because nothing is left of it.
+    fn waits_to_go(&self, fired: u64, next_at: Timestamp) -> bool {
+        let definition = &self.definition;
+        let terms = (definition.expires_at, definition.left(fired));
+        definition.schedule.as_ref().is_some_and(|schedule| plan::waits_to_go(schedule, terms, next_at))
+    }
+
     /// What it waits for, seen from the instant `first`.
     fn waits_before(&self, first: Timestamp, fired: u64, next_at: Option<Timestamp>) -> Waits {
         let (Some(next), Some(schedule)) = (next_at, &self.definition.schedule) else { return Waits::ForOneBehind };
-        if schedule.deletes_when_done() && plan::is_done(&self.definition, schedule, fired, next) {
+        if self.waits_to_go(fired, next) {
             return Waits::ToGo;
         }
         let named = schedule.named_for(next);

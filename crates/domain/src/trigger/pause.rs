@@ -124,10 +124,12 @@ impl Trigger {
 mod tests {
     use super::*;
     use crate::id::{TriggerId, UserId};
+    use crate::plan::plan_of;
     use crate::plan::{Absence, plan};
     use crate::schedule::every::Period;
+    use crate::schedule::zone::Zones;
     use crate::schedule::{FirstFiring, Schedule};
-    use crate::trigger::{Arm, FireRefusal, ScheduleDetails};
+    use crate::trigger::{Arm, Armed, FireRefusal, STAYS_FOR, ScheduleDetails, Terms, just_after};
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_second(1_800_000_000 + seconds).expect("in range")
@@ -169,6 +171,56 @@ mod tests {
         let edit = trigger.edit(pausing(trigger.definition.clone(), 60), Some(at(30)), at(25));
         assert_eq!((edit.arm, edit.skipped), (Arm::Set(Some(at(60))), vec![]));
         edit.trigger
+    }
+
+    /// Once, at second 30, and deleted when it is done; paused at second 25.
+    fn paused_once(until: Option<i64>) -> Armed {
+        let mut trigger = running();
+        let terms = Terms { delete_when_done: true, ..Terms::default() };
+        let once = Schedule::Once { at: at(30) };
+        trigger.definition.schedule = Some(ScheduleDetails::new(once, None, terms, Zones::utc()));
+        let paused =
+            Definition { pause: Pause::new(None, until.map(at)), ..trigger.definition.clone().switched(false) };
+        let armed = Armed { trigger, next_at: Some(at(30)), fired: 0 };
+        armed.as_edited(&armed.edit(paused, at(25)))
+    }
+
+    #[test]
+    fn what_is_deleted_when_it_is_done_goes_two_days_after_a_pause_in_which_its_last_lay() {
+        let until_resumed = paused_once(None);
+        assert_eq!(until_resumed.next_at, None, "whoever pauses without an end wants it kept");
+        let resumed = until_resumed.edit(until_resumed.trigger.definition.clone().switched(true), at(100));
+        let goes_at = just_after(at(100)) + STAYS_FOR;
+        assert_eq!(resumed.skipped, [skipped(Reason::Paused, 30, 30, 1)]);
+        let resumed = until_resumed.as_edited(&resumed);
+        assert_eq!((resumed.next_at, resumed.next_firing_at()), (Some(goes_at), None));
+        assert_eq!(plan_of(&resumed, goes_at, &[]), Some(crate::plan::Plan::default()), "nothing is left");
+
+        let with_end = paused_once(Some(60));
+        assert_eq!(with_end.next_at, Some(at(60) + STAYS_FOR));
+        let resumed = with_end.edit(with_end.trigger.definition.clone().switched(true), at(70));
+        assert_eq!(resumed.skipped, [skipped(Reason::Paused, 30, 30, 1)], "the pause is told of once it is over");
+        let resumed = with_end.as_edited(&resumed);
+        let renamed = Definition { name: Some("report".to_owned()), ..resumed.trigger.definition.clone() };
+        assert_eq!(resumed.edit(renamed, at(80)).skipped, [], "and once only");
+        let again = Schedule::Once { at: at(500) };
+        let schedule = Some(ScheduleDetails::plain(again, None));
+        let revived = resumed.edit(Definition { schedule, ..resumed.trigger.definition.clone() }, at(90));
+        assert_eq!((revived.arm, revived.skipped), (Arm::Set(Some(at(500))), vec![]));
+    }
+
+    #[test]
+    fn an_edit_between_the_last_firing_and_the_deletion_does_not_leave_it_for_ever() {
+        let mut done = paused_once(None);
+        done.trigger.definition.enabled = true;
+        done.next_at = Some(just_after(at(30)));
+        let expiring = Definition { expires_at: Some(at(9_000)), ..done.trigger.definition.clone() };
+        let edit = done.edit(expiring, at(31));
+        assert_eq!((edit.arm, edit.skipped), (Arm::Set(Some(just_after(at(31)) + STAYS_FOR)), vec![]));
+        let paused = done.as_edited(&done.edit(done.trigger.definition.clone().switched(false), at(31)));
+        assert_eq!(paused.next_at, None);
+        let resumed = paused.edit(paused.trigger.definition.clone().switched(true), at(40));
+        assert_eq!(resumed.arm, Arm::Set(Some(just_after(at(40)) + STAYS_FOR)));
     }
 
     #[test]

@@ -9,12 +9,13 @@
 //! which must not happen.
 //!
 //! - `verdict` lists what can become of an instant; `asked` reads the instant that is asked about, and tells what the clocks did then.
-//! - `made` finds the edit that is behind a disposition.
+//! - `made` finds the edit that is behind a disposition, and `obstacle` all that stands in the way of what is to come.
 //! - `sentence` says an account in English, and what to change.
 //! - `span` gives the whole account of a span.
 
 pub mod asked;
 mod made;
+mod obstacle;
 mod sentence;
 pub mod span;
 #[cfg(test)]
@@ -41,6 +42,7 @@ use crate::trigger::{Armed, Definition, Kind, Pause, ScheduleDetails, Trigger, j
 
 pub use asked::{Asked, ClockNote};
 pub use made::Made;
+pub use obstacle::Obstacle;
 pub use verdict::{NotNamed, Timing, Verdict, WORDS};
 
 /// An occurrence that fires later than this is called late.
@@ -103,6 +105,8 @@ pub struct Account {
     pub edit: Option<Made>,
     /// What was said of the pause, where one is to blame.
     pub pause: Option<Pause>,
+    /// All that stands in the way of it, where it is to come and will not fire, in the order in which it is decided: the verdict names the first.
+    pub obstacles: Vec<Obstacle>,
     /// The freeze that is to blame, or holds back what waits, where one does and is remembered.
     pub freeze: Option<Freeze>,
     /// What the clocks did then, where that matters.
@@ -173,6 +177,7 @@ impl Account {
             edit: made::edit_behind(facts, at, &verdict),
             freeze: freeze_behind(facts, (at, due_at), &verdict),
             pause: definition.pause_at(at).filter(|_| verdict.is_pause()).cloned(),
+            obstacles: Obstacle::all(facts, at, standing, &verdict),
             verdict,
             asked,
         }
@@ -352,13 +357,7 @@ fn verdict(facts: Facts<'_>, at: Timestamp, standing: Option<Standing<'_>>) -> V
             _ if definition.is_paused_at(at) => Verdict::WouldButPaused,
             _ if freeze_at(facts, due, now).is_some() => Verdict::WouldButFrozen,
             Some(next) if *next <= due => {
-                // All that is overdue fires before it, but for what a freeze takes and what waits for an event to end and will not.
-                let first = first_to_fire(facts).unwrap_or(*next);
-                let waits_for = match frozen_until(facts.freezes, now).flatten().filter(|end| first < *end) {
-                    Some(end) => details.due_by(just_before(end)),
-                    None => just_before(details.named_for(first)),
-                };
-                let others = count_in(details, waits_for, just_before(at));
+                let others = others_before(facts, details, at, *next);
                 match facts.armed.left() {
                     Some(left) if left <= others => Verdict::Spent,
                     _ => Verdict::Coming(others),
@@ -381,6 +380,17 @@ fn verdict(facts: Facts<'_>, at: Timestamp, standing: Option<Standing<'_>>) -> V
         _ if is_spent => Verdict::Spent,
         _ => Verdict::Lost,
     }
+}
+
+/// How many fire before the occurrence of `at`, of a trigger that waits for the one of `next`: all that is overdue, but for what a freeze takes and
+/// what waits for an event to end and will not.
+fn others_before(facts: Facts<'_>, details: &ScheduleDetails, at: Timestamp, next: Timestamp) -> u64 {
+    let first = first_to_fire(facts).unwrap_or(next);
+    let waits_for = match frozen_until(facts.freezes, facts.now).flatten().filter(|end| first < *end) {
+        Some(end) => details.due_by(just_before(end)),
+        None => just_before(details.named_for(first)),
+    };
+    count_in(details, waits_for, just_before(at))
 }
 
 /// The first occurrence that will fire if nothing changes.

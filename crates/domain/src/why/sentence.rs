@@ -6,8 +6,9 @@ use std::sync::Arc;
 use jiff::civil::DateTime;
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Account, ClockNote, Made, NotNamed, Verdict};
+use super::{Account, ClockNote, Made, NotNamed, Obstacle, Verdict};
 use crate::actor::Actor;
+use crate::freeze::Freeze;
 use crate::misfire::Misfire;
 use crate::occurrence::Reason;
 use crate::overlap::Overlap;
@@ -35,10 +36,27 @@ const HOW_FAR: &str = "GET /api/v1/backlog says how far it is.";
 const DECIDE: &str =
     "Release or discard it: POST /api/v1/backlog/{id}/release or …/discard, or on the page /ui/backlog.";
 
+/// How what a pause holds back fires again.
+const RESUME: &str = "Resume the trigger; what fell due during the pause does not fire later.";
+
+/// How what the expiry takes fires.
+const MOVE_EXPIRY: &str = "Move expires_at to a later time, or leave it out.";
+
+/// How what a limit takes fires.
+const LET_FIRE_MORE: &str = "Let max_fires be more, or leave it out.";
+
+/// How that freeze is ended.
+fn thaw(freeze: &Freeze) -> &'static str {
+    match freeze.owner {
+        None => "The operator can thaw: DELETE /api/v1/freeze?scope=server, or the page /ui/freeze.",
+        Some(_) => "Thaw: DELETE /api/v1/freeze, or the page /ui/freeze.",
+    }
+}
+
 impl Account {
     /// What became of it, in one sentence.
     pub fn sentence(&self) -> String {
-        let told = self.told();
+        let told = self.told() + &self.told_besides();
         match self.off_by() {
             Some(off) => {
                 let way = if off.is_negative() { "before" } else { "after" };
@@ -81,6 +99,49 @@ impl Account {
         match &self.freeze {
             Some(_) => format!(", and nothing fires while triggers are frozen{}", self.frozen_by("froze")),
             None => String::new(),
+        }
+    }
+
+    /// What else stands in the way of what is to come, to be put behind what decides; empty where nothing does.
+    fn told_besides(&self) -> String {
+        let besides: Vec<String> = self.obstacles.iter().skip(1).map(|obstacle| self.obstacle(obstacle)).collect();
+        match besides.is_empty() {
+            true => String::new(),
+            false => format!(" This stands in the way as well: {}.", besides.join("; ")),
+        }
+    }
+
+    /// Something that stands in the way of what is to come, as a clause.
+    pub fn obstacle(&self, obstacle: &Obstacle) -> String {
+        match obstacle {
+            Obstacle::OnlyTest => "the trigger is only a test".to_owned(),
+            Obstacle::TakenAway(taken) => self.taken_away(taken),
+            Obstacle::Expired(end) => {
+                let verb = if *end > self.now { "expires" } else { "expired" };
+                format!("the trigger {verb} at {}", self.moment(*end))
+            }
+            Obstacle::Paused(pause) => {
+                format!("the trigger is paused{}", self.until(pause.as_ref().and_then(|pause| pause.until)))
+            }
+            Obstacle::Frozen(freeze) => {
+                let whose =
+                    if freeze.owner.is_some() { "all of this owner's triggers" } else { "everybody's triggers" };
+                format!("{whose} are frozen{}", self.until(freeze.until))
+            }
+            Obstacle::Spent { is_now: true } => "the trigger has fired as often as it may".to_owned(),
+            Obstacle::Spent { is_now: false } => "the trigger would have fired as often as it may by then".to_owned(),
+        }
+    }
+
+    /// What to do about something that stands in the way.
+    fn remedy(&self, obstacle: &Obstacle) -> Vec<String> {
+        match obstacle {
+            Obstacle::OnlyTest => vec!["Let is_test be false.".to_owned()],
+            Obstacle::TakenAway(taken) => self.wanted(&NotNamed::TakenAway(taken.clone())),
+            Obstacle::Expired(_) => vec![MOVE_EXPIRY.to_owned()],
+            Obstacle::Paused(_) => vec![RESUME.to_owned()],
+            Obstacle::Frozen(freeze) => vec![thaw(freeze).to_owned()],
+            Obstacle::Spent { .. } => vec![LET_FIRE_MORE.to_owned()],
         }
     }
 
@@ -343,14 +404,7 @@ impl Account {
                 format!("The trigger does not fire at {at}: it fires once, at {}.", self.short(*once))
             }
             NotNamed::TakenAway(taken) => {
-                let term = match taken {
-                    TakenAway::BeforeStart(start) => format!("it counts only from {} on", self.moment(*start)),
-                    TakenAway::AfterEnd(end) => format!("it counts only until {}", self.moment(*end)),
-                    TakenAway::Excluded(day) => format!("{} is an excluded date", date(day.at(0, 0, 0, 0))),
-                    TakenAway::InCalendars(day, holding) => {
-                        format!("{} stands in {}", date(day.at(0, 0, 0, 0)), calendars(holding))
-                    }
-                };
+                let term = self.taken_away(taken);
                 format!("\"{rule}\" would name {at}, but {term}{near}.")
             }
             NotNamed::BeforeGrid => format!("\"{rule}\" does not name {at}: it had not begun then{near}."),
@@ -380,6 +434,18 @@ impl Account {
             NotNamed::AnyOf(each) => {
                 let clauses = each.iter().map(|(rule, why)| format!("\"{rule}\" does not, {}", self.because(why)));
                 format!("None of its schedules names {at}: {}{near}.", clauses.collect::<Vec<_>>().join("; "))
+            }
+        }
+    }
+
+    /// Which term of the schedule takes the instant away, as a clause.
+    fn taken_away(&self, taken: &TakenAway) -> String {
+        match taken {
+            TakenAway::BeforeStart(start) => format!("it counts only from {} on", self.moment(*start)),
+            TakenAway::AfterEnd(end) => format!("it counts only until {}", self.moment(*end)),
+            TakenAway::Excluded(day) => format!("{} is an excluded date", date(day.at(0, 0, 0, 0))),
+            TakenAway::InCalendars(day, holding) => {
+                format!("{} stands in {}", date(day.at(0, 0, 0, 0)), calendars(holding))
             }
         }
     }
@@ -440,7 +506,7 @@ impl Account {
 
     /// What somebody could change who wants it otherwise, or what would prevent what is to come.
     pub fn advice(&self) -> Vec<String> {
-        let lines: Vec<String> = match &self.verdict {
+        let mut lines: Vec<String> = match &self.verdict {
             Verdict::Fired(_, super::Timing::CaughtUp, _) => vec![WITHOUT_A_BREAK.to_owned()],
             Verdict::Skipped(SkippedView { skipped: crate::occurrence::Skipped { reason: Reason::Missed, .. }, .. }, _) => {
                 let late = (self.misfire == Misfire::Skip).then_some("Leave misfire out, and the latest of what is missed fires late.");
@@ -471,13 +537,11 @@ impl Account {
             Verdict::Paused if self.pause_end().is_some_and(|end| end <= self.now) => {
                 vec!["What falls due during a pause does not fire later; a test sends the payload now.".to_owned()]
             }
-            Verdict::Paused | Verdict::WouldButPaused => {
-                vec!["Resume the trigger; what fell due during the pause does not fire later.".to_owned()]
-            }
+            Verdict::Paused | Verdict::WouldButPaused => vec![RESUME.to_owned()],
             Verdict::WouldButFrozen => self.thaw().into_iter().collect(),
             Verdict::TakenByFreeze => vec![AFTER_A_FREEZE.to_owned()],
-            Verdict::Expired(_) => vec!["Move expires_at to a later time, or leave it out.".to_owned()],
-            Verdict::Spent => vec!["Let max_fires be more, or leave it out.".to_owned()],
+            Verdict::Expired(_) => vec![MOVE_EXPIRY.to_owned()],
+            Verdict::Spent => vec![LET_FIRE_MORE.to_owned()],
             Verdict::Behind(_) => vec![NOT_TO_OVERLAP.to_owned()],
             Verdict::Due => vec!["/healthz/schedule says whether oncue keeps time.".to_owned()],
             Verdict::Lost | Verdict::Unarmed => vec![
@@ -497,15 +561,17 @@ impl Account {
             Verdict::OnlyCalled => vec!["Call POST /api/v1/triggers/{id}/fire, or make a trigger of the type scheduled.".to_owned()],
             Verdict::NoOccurrence(why) => self.wanted(why),
         };
+        for line in self.obstacles.iter().skip(1).flat_map(|obstacle| self.remedy(obstacle)) {
+            if !lines.contains(&line) {
+                lines.push(line);
+            }
+        }
         lines
     }
 
     /// How the freeze is ended.
     fn thaw(&self) -> Option<String> {
-        Some(match self.freeze.as_ref()?.owner {
-            None => "The operator can thaw: DELETE /api/v1/freeze?scope=server, or the page /ui/freeze.".to_owned(),
-            Some(_) => "Thaw: DELETE /api/v1/freeze, or the page /ui/freeze.".to_owned(),
-        })
+        Some(thaw(self.freeze.as_ref()?).to_owned())
     }
 
     /// What to change so that the schedule names the instant.

@@ -2,6 +2,7 @@
 
 mod freeze;
 mod law;
+mod obstacle;
 mod spread;
 
 use super::span::SpanAccount;

@@ -212,7 +212,7 @@ mod tests {
         assert_eq!(
             told.lines().collect::<Vec<_>>(),
             [
-                "Trigger 7 waits for nothing although it should fire (disarmed): it waits for nothing instead of 2027-01-15T08:01:00Z.",
+                "Trigger 7 waits for nothing although it should fire, or be deleted (disarmed): it waits for nothing instead of 2027-01-15T08:01:00Z.",
                 "Trigger 8 waits for an occurrence that it is not to fire at (needless): it waits for 2027-01-15T08:01:30Z instead of nothing.",
                 "Trigger 9 cannot be read and does not fire (unreadable).",
                 "Trigger 10 has occurrences of which nothing says what became (missing): 3, the first at 2027-01-15T08:00:30Z.",

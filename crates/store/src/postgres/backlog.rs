@@ -12,8 +12,7 @@ use oncue_domain::backlog::{BACKLOG_KEPT, Backlog, Drained, NewBacklog, Source};
 use oncue_domain::delivery::CLAIM_FOR;
 use oncue_domain::id::{BacklogId, TriggerId, UserId};
 use oncue_domain::occurrence::Reason;
-use oncue_domain::store::{BacklogSums, BacklogView, Result, Touched};
-use oncue_domain::trigger::Trigger;
+use oncue_domain::store::{BacklogSums, BacklogTurns, BacklogView, Result, Touched};
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
@@ -151,7 +150,7 @@ pub(super) async fn turns(
     after: Option<UserId>,
     owners: usize,
     of_each: usize,
-) -> Result<Vec<(Backlog, Arc<Trigger>)>> {
+) -> Result<BacklogTurns> {
     // From owner to owner by the index, however many rows each has.
     let sql = format!(
         "WITH RECURSIVE whose (owner, number) AS (
@@ -192,11 +191,12 @@ pub(super) async fn turns(
         known.extend(read(shared, &unknown).await?.into_iter().map(|trigger| (trigger.id, trigger)));
     }
     // One whose trigger was edited between the two looks comes with the next one.
-    let turns = found.into_iter().filter_map(|backlog| {
+    let until = found.last().map(|backlog| backlog.owner);
+    let backlogs = found.into_iter().filter_map(|backlog| {
         let trigger = known.get(&backlog.trigger).filter(|trigger| trigger.revision == backlog.revision)?;
         Some((backlog, Arc::clone(trigger)))
     });
-    Ok(turns.collect())
+    Ok(BacklogTurns { backlogs: backlogs.collect(), until })
 }
 
 pub(super) async fn drain(shared: &Shared, drained: &Drained, now: Timestamp) -> Result<Option<usize>> {

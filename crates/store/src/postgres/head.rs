@@ -45,7 +45,7 @@ fn head(row: &Row, shared: &Shared) -> Result<TriggerHead> {
     let schedule: Option<&str> = column(row, 2)?;
     let expires_at: Option<i64> = column(row, 7)?;
     let next_at: Option<i64> = column(row, 9)?;
-    Ok(TriggerHead {
+    let head = TriggerHead {
         id: TriggerId(column(row, 0)?),
         name: column(row, 1)?,
         schedule: schedule
@@ -62,7 +62,8 @@ fn head(row: &Row, shared: &Shared) -> Result<TriggerHead> {
         next_at: next_at.map(instant).transpose()?,
         is_behind: column::<Option<bool>>(row, 15)?.unwrap_or(false),
         fired: codec::fired(column(row, 11)?)?,
-    })
+    };
+    Ok(head.without_going())
 }
 
 fn readable_heads(rows: &[Row], shared: &Shared) -> Result<Vec<TriggerHead>> {
@@ -101,7 +102,9 @@ async fn waiting(
             None => waiting_of_few(client, owner, which, until, limit).await?,
         },
     };
-    readable_heads(&rows, shared)
+    // What waits only to be deleted waits for nothing that anybody asks about.
+    let heads = readable_heads(&rows, shared)?;
+    Ok(heads.into_iter().filter(|head| head.next_at.is_some()).collect())
 }
 
 async fn has_few(client: &impl GenericClient, owner: UserId) -> Result<bool> {

@@ -74,7 +74,7 @@ use oncue_domain::actor::{Actor, Author};
 use oncue_domain::agenda::Span;
 use oncue_domain::arrival::{Arrival, Arrived, Contents};
 use oncue_domain::audit::{Account, Asked, Repair, ZoneData};
-use oncue_domain::backlog::{Backlog, Drained, NewBacklog};
+use oncue_domain::backlog::{Drained, NewBacklog};
 use oncue_domain::calendar::{Calendar, Definition as CalendarDefinition};
 use oncue_domain::clock::Clock;
 use oncue_domain::count::HourCount;
@@ -98,11 +98,11 @@ use oncue_domain::redelivery::{CancelRefusal, DeliveryId, Refusal, SLICE_MAX};
 use oncue_domain::revision::Revision;
 use oncue_domain::run::Report;
 use oncue_domain::store::{
-    Attention, BacklogSums, BacklogView, Begun, CalendarEdited, CalendarMade, CalendarView, Call, Committed, Deed,
-    Deleted, DeliveryView, Done, DueCounts, Edited, Error, EventCount, EventFilter, EventLines, EventPage, EventSearch,
-    Expired, Fired, FiredAgain, Inspection, Lapsed, Ledger, Listener, Made, Missing, NewApiKey, NewTrigger, NewUser,
-    OwedCounts, Planned, RecentFirings, Redelivered, Registered, Repeat, Reported, Result, RunOf, SkippedView, Store,
-    Touched, Undelivered, UndeliveredFilter, UndeliveredPlace,
+    Attention, BacklogSums, BacklogTurns, BacklogView, Begun, CalendarEdited, CalendarMade, CalendarView, Call,
+    Committed, Deed, Deleted, DeliveryView, Done, DueCounts, Edited, Error, EventCount, EventFilter, EventLines,
+    EventPage, EventSearch, Expired, Fired, FiredAgain, Inspection, Lapsed, Ledger, Listener, Made, Missing, NewApiKey,
+    NewTrigger, NewUser, OwedCounts, Planned, RecentFirings, Redelivered, Registered, Repeat, Reported, Result, RunOf,
+    SkippedView, Store, Touched, Undelivered, UndeliveredFilter, UndeliveredPlace,
 };
 use oncue_domain::trigger::{Armed, Definition, Edit, Trigger, TriggerHead};
 use tokio::sync::{Notify, Semaphore, watch};
@@ -650,12 +650,7 @@ impl Store for Postgres {
         self.list(move |mut client, _| async move { backlog::sums(&mut client, Some(owner), trigger).await }).await
     }
 
-    async fn backlog_turns(
-        &self,
-        after: Option<UserId>,
-        owners: usize,
-        of_each: usize,
-    ) -> Result<Vec<(Backlog, Arc<Trigger>)>> {
+    async fn backlog_turns(&self, after: Option<UserId>, owners: usize, of_each: usize) -> Result<BacklogTurns> {
         backlog::turns(&self.shared, after, owners, of_each).await
     }
 

@@ -1,14 +1,12 @@
 //! Backlogs in SQLite: occurrences that are past and still to fire, laid up by plans and by people, and drained slice by slice.
 
-use std::sync::Arc;
-
 use jiff::Timestamp;
 use oncue_domain::act::Act;
 use oncue_domain::actor::Actor;
 use oncue_domain::backlog::{BACKLOG_KEPT, Backlog, Drained, NewBacklog, PutOff, Source};
 use oncue_domain::id::{BacklogId, EventId, TriggerId, UserId};
 use oncue_domain::occurrence::Reason;
-use oncue_domain::store::{BacklogSums, BacklogView, Result, Touched};
+use oncue_domain::store::{BacklogSums, BacklogTurns, BacklogView, Result, Touched};
 use oncue_domain::trigger::Trigger;
 use rusqlite::{Connection, OptionalExtension, Row, ToSql};
 
@@ -196,7 +194,7 @@ pub(super) fn turns(
     after: Option<UserId>,
     owners: usize,
     of_each: usize,
-) -> Result<Vec<(Backlog, Arc<Trigger>)>> {
+) -> Result<BacklogTurns> {
     let may_go = may_go();
     let sql = format!(
         "SELECT {TRIGGER}, {BACKLOG}
@@ -207,7 +205,7 @@ pub(super) fn turns(
     );
     let next_owner =
         format!("SELECT owner FROM backlogs WHERE is_held = 0 AND owner > ? AND {may_go} ORDER BY owner LIMIT 1");
-    let mut turns = Vec::new();
+    let mut turns = BacklogTurns::default();
     let mut after = after.map_or(i64::MIN, |owner| owner.0);
     for _ in 0..owners {
         let next: Option<i64> = connection
@@ -219,7 +217,7 @@ pub(super) fn turns(
         let mut rows = statement.query((owner, of_each)).map_err(failed)?;
         while let Some(row) = rows.next().map_err(failed)? {
             match parsed(row, shared) {
-                Ok(trigger) => turns.push((backlog(row, TRIGGER_COLUMNS)?, trigger)),
+                Ok(trigger) => turns.backlogs.push((backlog(row, TRIGGER_COLUMNS)?, trigger)),
                 Err(error) => {
                     let (id, revision) = (row.get(0).map_err(failed)?, row.get(2).map_err(failed)?);
                     shared.told.unreadable(id, revision, &error, "catches up with nothing");
@@ -227,6 +225,7 @@ pub(super) fn turns(
             }
         }
         after = owner;
+        turns.until = Some(UserId(owner));
     }
     Ok(turns)
 }

@@ -46,7 +46,7 @@ fn head(row: &Row<'_>, shared: &Shared) -> Result<TriggerHead> {
     let next_at: Option<i64> = row.get(9).map_err(failed)?;
     let destinations: Option<String> = row.get(10).map_err(failed)?;
     let overlap: Option<String> = row.get(14).map_err(failed)?;
-    Ok(TriggerHead {
+    let head = TriggerHead {
         id: TriggerId(row.get(0).map_err(failed)?),
         name: row.get(1).map_err(failed)?,
         schedule: schedule
@@ -63,7 +63,8 @@ fn head(row: &Row<'_>, shared: &Shared) -> Result<TriggerHead> {
         next_at: next_at.map(instant).transpose()?,
         is_behind: row.get(15).map_err(failed)?,
         fired: codec::fired(row.get(11).map_err(failed)?)?,
-    })
+    };
+    Ok(head.without_going())
 }
 
 pub(super) fn list(connection: &Connection, shared: &Shared, owner: UserId, limit: usize) -> Result<Vec<TriggerHead>> {
@@ -117,7 +118,9 @@ fn waiting(
             None => waiting_of_few(connection, owner, which, until, limit)?,
         },
     };
-    ids.into_iter().filter_map(|id| get(connection, shared, id).transpose()).collect()
+    let heads = ids.into_iter().filter_map(|id| get(connection, shared, id).transpose());
+    // What waits only to be deleted waits for nothing that anybody asks about.
+    heads.filter(|head| head.as_ref().map_or(true, |head| head.next_at.is_some())).collect()
 }
 
 fn has_few(connection: &Connection, owner: UserId) -> Result<bool> {

@@ -52,7 +52,7 @@ use oncue_domain::actor::{Actor, Author};
 use oncue_domain::agenda::Span;
 use oncue_domain::arrival::{Arrival, Arrived, Contents};
 use oncue_domain::audit::{Account, Asked, Repair, ZoneData};
-use oncue_domain::backlog::{Backlog, Drained, NewBacklog};
+use oncue_domain::backlog::{Drained, NewBacklog};
 use oncue_domain::calendar::{Calendar, Definition as CalendarDefinition};
 use oncue_domain::count::HourCount;
 use oncue_domain::delivery::{Claim, Settlement, over_until};
@@ -74,11 +74,11 @@ use oncue_domain::redelivery::{CancelRefusal, DeliveryId, Refusal, SLICE_MAX};
 use oncue_domain::revision::Revision;
 use oncue_domain::run::Report;
 use oncue_domain::store::{
-    Attention, BacklogSums, BacklogView, Begun, CalendarEdited, CalendarMade, CalendarView, Call, Committed, Deed,
-    Deleted, DeliveryView, Done, DueCounts, Edited, EventCount, EventFilter, EventLines, EventPage, EventSearch,
-    Expired, Fired, FiredAgain, Inspection, Lapsed, Ledger, Listener, Made, Missing, NewApiKey, NewTrigger, NewUser,
-    OwedCounts, Planned, RecentFirings, Redelivered, Registered, Repeat, Reported, Result, RunOf, SkippedView, Store,
-    Touched, Undelivered, UndeliveredFilter, UndeliveredPlace,
+    Attention, BacklogSums, BacklogTurns, BacklogView, Begun, CalendarEdited, CalendarMade, CalendarView, Call,
+    Committed, Deed, Deleted, DeliveryView, Done, DueCounts, Edited, EventCount, EventFilter, EventLines, EventPage,
+    EventSearch, Expired, Fired, FiredAgain, Inspection, Lapsed, Ledger, Listener, Made, Missing, NewApiKey,
+    NewTrigger, NewUser, OwedCounts, Planned, RecentFirings, Redelivered, Registered, Repeat, Reported, Result, RunOf,
+    SkippedView, Store, Touched, Undelivered, UndeliveredFilter, UndeliveredPlace,
 };
 use oncue_domain::trigger::{Armed, Definition, Edit, Trigger, TriggerHead};
 
@@ -695,12 +695,7 @@ impl Store for Sqlite {
         self.scan(move |connection, _| backlog::sums(connection, Some(owner), trigger)).await
     }
 
-    async fn backlog_turns(
-        &self,
-        after: Option<UserId>,
-        owners: usize,
-        of_each: usize,
-    ) -> Result<Vec<(Backlog, Arc<Trigger>)>> {
+    async fn backlog_turns(&self, after: Option<UserId>, owners: usize, of_each: usize) -> Result<BacklogTurns> {
         self.peek(move |connection, shared| backlog::turns(connection, shared, after, owners, of_each)).await
     }
 

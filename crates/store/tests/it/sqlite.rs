@@ -14,6 +14,7 @@ use oncue_store::sqlite::{self, Place, Role, Sqlite};
 use rusqlite::Connection;
 
 use crate::bench::{Bench, Kind, answered, api, every, given_up, settings, t, webhook};
+use crate::conformance::backlog::with_backlog;
 
 async fn bench() -> Bench {
     Bench::new(Kind::SqliteFile, true).await
@@ -277,6 +278,19 @@ async fn what_cannot_be_read_does_not_hold_up_the_others() {
         "what nobody can read is left out"
     );
     assert_eq!(bench.store.skipped(owner, broken.id, 10).await.expect("records"), []);
+}
+
+#[tokio::test]
+async fn owners_of_whose_backlogs_nothing_can_be_read_hide_nobody_else_s() {
+    let bench = bench().await;
+    let (lost, sound) = (bench.user("a").await, bench.user("b").await);
+    let broken = with_backlog(&bench, lost, 5, false, t(1000)).await;
+    with_backlog(&bench, sound, 5, false, t(1000)).await;
+    change(&bench, &format!("UPDATE triggers SET schedule = 'x' WHERE id = {}", broken.id));
+    let first = bench.store.backlog_turns(None, 1, 10).await.expect("turns");
+    assert_eq!((first.backlogs.len(), first.until), (0, Some(lost)), "whoever takes turns goes on behind them");
+    let next = bench.store.backlog_turns(first.until, 1, 10).await.expect("turns");
+    assert_eq!((next.backlogs.len(), next.until), (1, Some(sound)));
 }
 
 #[tokio::test]

@@ -360,11 +360,11 @@ pub(crate) async fn would(
         let edit = edit.under(&before, now, &freezes);
         let after = before.as_edited(&edit);
         let dates = Dates::between(&before.trigger.definition, &after.trigger.definition, (now, until));
-        let is_same = dates.is_empty() && edit.skipped.is_empty() && before.next_at == after.next_at;
+        let is_same = dates.is_empty() && edit.skipped.is_empty() && before.next_firing_at() == after.next_firing_at();
         if is_same {
             unchanged += 1;
         } else {
-            changed.push(Told { next_after: after.next_at, before, dates, skipped: edit.skipped });
+            changed.push(Told { next_after: after.next_firing_at(), before, dates, skipped: edit.skipped });
         }
     }
     Ok(Would { changed, unchanged, now, until })
@@ -381,7 +381,7 @@ impl Would {
         let effect = |told: &Told| EffectDocument {
             id: told.before.trigger.id.0,
             name: told.before.trigger.definition.name.clone(),
-            next: NextDocument { before: told.before.next_at.map(time), after: told.next_after.map(time) },
+            next: NextDocument { before: told.before.next_firing_at().map(time), after: told.next_after.map(time) },
             added: FewDocument::of(&told.dates.added),
             removed: FewDocument::of(&told.dates.removed),
             skipped: told.skipped.iter().map(|skipped| SkippedDocument::new(skipped, self.now)).collect(),

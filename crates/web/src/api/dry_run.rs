@@ -238,7 +238,7 @@ pub(crate) async fn of_making(
     Looked::default().look(app, caller.owner(), &definition).await?;
     let asked = Asked { app, now, until, voice };
     // How late a jitter makes it is drawn when it is made, so nobody can say it here: everything is told by its nominal time.
-    let (owner, next_at) = (caller.owner(), definition.next_after(now));
+    let (owner, next_at) = (caller.owner(), definition.waits_after(now, 0));
     let made = NewTrigger { owner, definition, next_at, test_event: None }.as_made(TriggerId(0), now);
     let zone = asked.zone(made.trigger.definition.schedule.as_ref());
     let freezes = app.store.freezes_of(caller.owner(), now).await?;

@@ -8,8 +8,9 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use jiff::{SignedDuration, Timestamp};
 use oncue_domain::agenda::Span;
+use oncue_domain::backlog::Backlog;
 use oncue_domain::destination::{DESTINATIONS_MAX, Destination};
-use oncue_domain::forecast::{ADDRESSES_MAX, Address, DAYS_MAX, Fleet, Forecast, Load, Receiver, Rush};
+use oncue_domain::forecast::{ADDRESSES_MAX, Address, DAYS_MAX, Fleet, Forecast, Late, LateLoad, Load, Receiver, Rush};
 use oncue_domain::id::{DestinationId, UserId};
 use oncue_domain::trigger::TriggerHead;
 use serde::Serialize;
@@ -27,6 +28,11 @@ pub(crate) const TRIGGERS_MAX: usize = 5_000;
 
 /// How many quarters of an hour are listed for all destinations together.
 const QUARTERS_MAX: usize = 20_000;
+/// How many backlogs are looked at for what waits at each destination.
+const BACKLOGS_MAX: usize = 1_000;
+
+/// How many destinations are named in a note for what waits there.
+const LATE_NAMED_MAX: usize = 3;
 
 /// How many days are foretold when nobody says.
 const DAYS_UNASKED: u32 = 7;
@@ -38,16 +44,20 @@ pub(crate) struct Foretold {
     pub(crate) destinations: Vec<Destination>,
     pub(crate) span: Span,
     pub(crate) forecast: Forecast,
+    pub(crate) late: Late,
 }
 
 impl Foretold {
     /// What the owner's triggers will do in the span.
     pub(crate) async fn of(app: &Shared, owner: UserId, span: Span, now: Timestamp) -> Result<Foretold, Fault> {
-        let (mut triggers, destinations, freezes) = tokio::try_join!(
+        let (mut triggers, destinations, freezes, backlogs, sums) = tokio::try_join!(
             app.store.trigger_heads(owner, TRIGGERS_MAX + 1),
             app.store.destinations(owner, None, DESTINATIONS_MAX),
-            app.store.freezes_of(owner, now)
+            app.store.freezes_of(owner, now),
+            app.store.backlogs(owner, None, BACKLOGS_MAX),
+            app.store.backlog_sums(owner, None)
         )?;
+        let backlogs: Vec<Backlog> = backlogs.into_iter().map(|view| view.backlog).collect();
         let has_more_triggers = triggers.len() > TRIGGERS_MAX;
         triggers.truncate(TRIGGERS_MAX);
         let has_default = app.settings.has_default_destination;
@@ -56,9 +66,10 @@ impl Foretold {
             let receiver = |one: &Destination| Receiver { id: one.id, rate: one.definition.pace() };
             let default = has_default.then_some(Receiver::DEFAULT);
             let receivers: Vec<Receiver> = default.into_iter().chain(destinations.iter().map(receiver)).collect();
-            let forecast =
-                Forecast::of(Fleet { triggers: &triggers, receivers: &receivers, freezes: &freezes }, span, now);
-            Foretold { triggers, has_more_triggers, destinations, span, forecast }
+            let fleet = Fleet { triggers: &triggers, receivers: &receivers, freezes: &freezes };
+            let forecast = Forecast::of(fleet, span, now);
+            let late = Late { occurrences: sums.occurrences, held: sums.held, ..Late::of(fleet, &backlogs) };
+            Foretold { triggers, has_more_triggers, destinations, span, forecast, late }
         });
         foretold.await.map_err(|_| {
             Fault::new(StatusCode::INTERNAL_SERVER_ERROR, "What is coming could not be worked out; the log says why.")
@@ -83,6 +94,9 @@ impl Foretold {
         "quarters": [{"from": "2026-11-21T12:00:00Z", "fires": 101}],
         "rushes": [{"from": "2026-11-21T12:00:00Z", "until": "2026-11-21T12:00:09.1Z", "late": 91, "late_max_ms": 9100}]
     }],
+    "backlog": {"occurrences": 120, "held": 20, "destinations": [
+        {"id": 4, "name": "orders", "waiting": 100, "held": 20, "takes_at_least_ms": 9000.0}
+    ]},
     "never": [{"trigger_id": 7, "name": "nightly", "reason": "expires_before", "detail": "It expires before its next occurrence."}],
     "never_total": 1, "clock_changes": [], "clock_changes_total": 0, "notes": []
 }))]
@@ -100,6 +114,8 @@ pub(crate) struct ForecastDocument {
     /// What comes to each destination that anything comes to; then to the default address and to triggers' own, of which the 200 are listed that most
     /// triggers send to.
     destinations: Vec<LoadDocument>,
+    /// What is late already and fires while nothing else is due; it is in none of the other numbers.
+    backlog: LateDocument,
     /// Triggers that nothing will ever fire by the clock, at most 100 of them.
     never: Vec<NeverDocument>,
     never_total: usize,
@@ -108,6 +124,47 @@ pub(crate) struct ForecastDocument {
     clock_changes_total: usize,
     /// Where it stopped, and what was taken as even: a sentence each.
     notes: Vec<String>,
+}
+
+/// What waits in backlogs.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ForecastBacklog, example = json!({"occurrences": 120, "held": 20, "destinations": []}))]
+struct LateDocument {
+    /// How many occurrences, those that are held among them.
+    occurrences: u64,
+    /// How many of them wait for a person.
+    held: u64,
+    /// What of it goes to which destination, by the first 1 000 backlogs.
+    destinations: Vec<LateLoadDocument>,
+}
+
+/// What waits in backlogs for a destination.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ForecastBacklogDestination)]
+struct LateLoadDocument {
+    #[schema(example = 4)]
+    id: i64,
+    name: String,
+    /// How many deliveries nobody holds.
+    waiting: u64,
+    /// How many are held.
+    held: u64,
+    /// How long the rate takes for those that nobody holds, if nothing else came; null where the destination has none.
+    takes_at_least_ms: Option<f64>,
+}
+
+impl LateDocument {
+    fn of(foretold: &Foretold) -> LateDocument {
+        let load = |load: &LateLoad| LateLoadDocument {
+            id: load.id.0,
+            name: foretold.name_of(load.id).to_owned(),
+            waiting: load.waiting,
+            held: load.held,
+            takes_at_least_ms: load.takes.map(|takes| takes.as_secs_f64() * 1000.0),
+        };
+        let Late { occurrences, held, loads } = &foretold.late;
+        LateDocument { occurrences: *occurrences, held: *held, destinations: loads.iter().map(load).collect() }
+    }
 }
 
 /// A quarter of an hour.
@@ -241,6 +298,7 @@ impl ForecastDocument {
             uncounted: forecast.uncounted.1,
             quarters: quarters.map(|slot| QuarterDocument { from: time(slot.from), fires: slot.count }).collect(),
             destinations: loads.map(|(load, address)| LoadDocument::of(load, address, foretold, &mut room)).collect(),
+            backlog: LateDocument::of(foretold),
             never: forecast
                 .still
                 .iter()
@@ -296,6 +354,23 @@ pub(crate) fn notes(foretold: &Foretold) -> Vec<String> {
     if left > 0 {
         notes
             .push(format!("{left} deliveries were counted for their destinations without looking at who has to wait."));
+    }
+    let Late { occurrences, held, loads: late } = &foretold.late;
+    if *occurrences > 0 {
+        let held = if *held > 0 { format!(", {held} of them held") } else { String::new() };
+        notes.push(format!(
+            "{occurrences} late occurrences wait in backlogs{held}: they fire while nothing else is due, and are in none of these numbers."
+        ));
+    }
+    // Whatever takes less than a second nobody waits for.
+    let slow = |load: &&LateLoad| load.takes.is_some_and(|takes| takes >= SignedDuration::from_secs(1));
+    for load in late.iter().filter(slow).take(LATE_NAMED_MAX) {
+        let (name, takes) =
+            (foretold.name_of(load.id), SignedDuration::from_secs(load.takes.unwrap_or_default().as_secs()));
+        notes.push(format!(
+            "At its rate \"{name}\" takes {takes:#} at least for the {} of them that go there.",
+            load.waiting
+        ));
     }
     let waits = |head: &&TriggerHead| !head.overlap.is_allowed() && head.next_at.is_some();
     let behind = foretold.triggers.iter().filter(waits).count();

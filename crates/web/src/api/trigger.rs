@@ -128,7 +128,7 @@ impl TriggerDocument {
     }
 
     fn at(app: &Shared, armed: &Armed, at: Timestamp) -> TriggerDocument {
-        let Armed { trigger, next_at, fired } = armed;
+        let Armed { trigger, fired, .. } = armed;
         let definition = &trigger.definition;
         TriggerDocument {
             id: trigger.id.0,
@@ -148,7 +148,7 @@ impl TriggerDocument {
             expects: definition.expects.as_ref().map(ExpectsDocument::of),
             overlap: definition.overlap.word(),
             revision: trigger.revision,
-            next_at: next_at.map(time),
+            next_at: armed.next_firing_at().map(time),
             fired: definition.is_limited().then_some(*fired),
             jitter_offset_ms: definition
                 .schedule
@@ -460,11 +460,11 @@ pub(crate) async fn make_once(
     };
     let armed = match (read, first) {
         (_, Some(first)) => {
-            Armed { next_at: first.trigger.definition.next_after(at), trigger: first.trigger, fired: 0 }
+            Armed { next_at: first.trigger.definition.waits_after(at, 0), trigger: first.trigger, fired: 0 }
         }
         (Ok(definition), None) if definition.calendars().is_empty() => {
             let definition = with_share_of(app, owner, id, definition).await?;
-            let next_at = definition.next_after(at);
+            let next_at = definition.waits_after(at, 0);
             NewTrigger { owner, definition, next_at, test_event: None }.as_made(id, at)
         }
         // The server was told other rules since; what there is of it is shown as it stands.
@@ -497,7 +497,7 @@ async fn with_share_of(
 /// What a checked definition asks the store for.
 pub(super) fn to_make(app: &Shared, owner: UserId, definition: Definition, now: Timestamp) -> NewTrigger {
     let definition = definition.with_share(|| app.ids.share());
-    let next_at = definition.next_after(now);
+    let next_at = definition.waits_after(now, 0);
     let test_event = definition.is_test.then(|| app.ids.message(now));
     NewTrigger { owner, definition, next_at, test_event }
 }

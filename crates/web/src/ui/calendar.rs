@@ -141,7 +141,7 @@ impl Namer {
         Namer {
             id: armed.trigger.id.0,
             label: label(definition.name.as_deref().unwrap_or_default(), armed.trigger.id),
-            next: armed.next_at.map(|next| format!("{} {}", in_zone(next, zone), zone.name())),
+            next: armed.next_firing_at().map(|next| format!("{} {}", in_zone(next, zone), zone.name())),
         }
     }
 }
@@ -169,7 +169,7 @@ impl Change {
         let mut words = Vec::new();
         words.extend(count(removed.count, "falls away", "fall away").map(|text| text + &first(removed)));
         words.extend(count(added.count, "comes", "come").map(|text| text + &first(added)));
-        if told.before.next_at != told.next_after {
+        if told.before.next_firing_at() != told.next_after {
             let next =
                 told.next_after.map_or_else(|| "for nothing".to_owned(), |at| format!("for {}", in_zone(at, zone)));
             words.push(format!("it then waits {next}"));

@@ -213,7 +213,8 @@ mod tests {
     fn shown(triggers: Vec<TriggerHead>) -> String {
         let span = Span { from: now(), until: end_of_week(now(), &Zones::utc()) };
         let forecast = Forecast::of(Fleet { triggers: &triggers, receivers: &[], freezes: &[] }, span, now());
-        let foretold = Foretold { triggers, has_more_triggers: false, destinations: Vec::new(), span, forecast };
+        let late = oncue_domain::forecast::Late { occurrences: 12, held: 5, loads: Vec::new() };
+        let foretold = Foretold { triggers, has_more_triggers: false, destinations: Vec::new(), span, forecast, late };
         ForecastPage::of(Frame::bare(), &foretold, now()).render().expect("it renders")
     }
 
@@ -223,6 +224,7 @@ mod tests {
         assert!(html.contains("One trigger fires 6 times"), "{html}");
         assert!(html.contains("<a href=\"/ui/triggers/4\">halted</a>") && html.contains("It is paused"), "{html}");
         assert!(html.contains("the firing of 02:30 comes at 03:00"), "{html}");
+        assert!(html.contains("12 late occurrences wait in backlogs, 5 of them held"), "{html}");
     }
 
     #[test]

@@ -50,6 +50,8 @@ struct Answer {
     sentence: String,
     clock: Option<String>,
     advice: Vec<String>,
+    /// All that stands in the way, where that is more than the sentence begins with.
+    obstacles: Vec<String>,
     at: Moment,
     event: Option<(i64, bool, Moment)>,
     /// How many are on the same record, the first and the last of them, and when it was written down.
@@ -104,6 +106,10 @@ impl Answer {
             sentence: account.sentence(),
             clock: account.clock_sentence(),
             advice: account.advice(),
+            obstacles: match account.obstacles.as_slice() {
+                [] | [_] => Vec::new(),
+                all => all.iter().map(|one| account.obstacle(one)).collect(),
+            },
             at: moment(account.at),
             event: firing.map(|firing| (firing.event.0, firing.is_kept, moment(firing.fired_at))),
             record: skipped.map(|view| {

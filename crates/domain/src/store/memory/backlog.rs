@@ -12,7 +12,7 @@ use crate::actor::{Actor, Author};
 use crate::backlog::{BACKLOG_KEPT, Backlog, Drained, NewBacklog, PutOff, Source};
 use crate::id::{BacklogId, EventId, TriggerId, UserId};
 use crate::occurrence::Reason;
-use crate::store::{BacklogSums, BacklogView, Change, SkippedView, Touched};
+use crate::store::{BacklogSums, BacklogTurns, BacklogView, Change, SkippedView, Touched};
 use crate::trigger::Trigger;
 
 pub(super) struct KeptBacklog {
@@ -112,21 +112,17 @@ impl Kept {
         sums
     }
 
-    pub(super) fn backlog_turns(
-        &self,
-        after: Option<UserId>,
-        owners: usize,
-        of_each: usize,
-    ) -> Vec<(Backlog, Arc<Trigger>)> {
+    pub(super) fn backlog_turns(&self, after: Option<UserId>, owners: usize, of_each: usize) -> BacklogTurns {
         let is_ready = |kept: &&KeptBacklog| !kept.backlog.is_held && !self.is_behind(kept.backlog.trigger);
         let ready = || self.backlogs.values().filter(is_ready);
         let whose: BTreeSet<UserId> =
             ready().map(|kept| kept.backlog.owner).filter(|owner| after.is_none_or(|after| *owner > after)).collect();
-        let mut turns = Vec::new();
+        let mut turns = BacklogTurns::default();
         for owner in whose.into_iter().take(owners) {
             let mut own: Vec<&KeptBacklog> = ready().filter(|kept| kept.backlog.owner == owner).collect();
             own.sort_by_key(|kept| (kept.turn, kept.backlog.id));
-            turns.extend(own.into_iter().take(of_each).filter_map(|kept| {
+            turns.until = Some(owner);
+            turns.backlogs.extend(own.into_iter().take(of_each).filter_map(|kept| {
                 let trigger = Arc::clone(&self.triggers.get(&kept.backlog.trigger)?.trigger);
                 (trigger.revision == kept.backlog.revision).then(|| (self.shown(kept), trigger))
             }));

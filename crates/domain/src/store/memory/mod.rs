@@ -37,7 +37,7 @@ use crate::actor::{Actor, Author};
 use crate::agenda::Span;
 use crate::arrival::{Arrival, Arrived, Contents};
 use crate::audit::{Account, Asked, Repair, ZoneData};
-use crate::backlog::{Backlog, Drained, NewBacklog};
+use crate::backlog::{Drained, NewBacklog};
 use crate::calendar::{self as calendars, Calendar};
 use crate::count::HourCount;
 use crate::delivery::{Claim, Settlement};
@@ -57,11 +57,11 @@ use crate::redelivery::{CancelRefusal, DeliveryId, Refusal};
 use crate::revision::Revision;
 use crate::run::{Report, Run};
 use crate::store::{
-    Attention, BacklogSums, BacklogView, Begun, CalendarEdited, CalendarMade, CalendarView, Call, Change, Committed,
-    Deed, Deleted, DeliveryView, Done, DueCounts, Edited, EventCount, EventFilter, EventLines, EventPage, EventSearch,
-    Expired, Fired, FiredAgain, Inspection, Lapsed, Ledger, Listener, Made, Missing, NewApiKey, NewTrigger, NewUser,
-    OwedCounts, Planned, RecentFirings, Redelivered, Registered, Repeat, Reported, Result, RunOf, SkippedView, Store,
-    Touched, Undelivered, UndeliveredFilter, UndeliveredPlace,
+    Attention, BacklogSums, BacklogTurns, BacklogView, Begun, CalendarEdited, CalendarMade, CalendarView, Call, Change,
+    Committed, Deed, Deleted, DeliveryView, Done, DueCounts, Edited, EventCount, EventFilter, EventLines, EventPage,
+    EventSearch, Expired, Fired, FiredAgain, Inspection, Lapsed, Ledger, Listener, Made, Missing, NewApiKey,
+    NewTrigger, NewUser, OwedCounts, Planned, RecentFirings, Redelivered, Registered, Repeat, Reported, Result, RunOf,
+    SkippedView, Store, Touched, Undelivered, UndeliveredFilter, UndeliveredPlace,
 };
 use crate::trigger::{Armed, Definition, Edit, Trigger, TriggerHead};
 
@@ -741,12 +741,7 @@ impl Store for Memory {
         Ok(self.kept().backlog_sums(Some(owner), trigger))
     }
 
-    async fn backlog_turns(
-        &self,
-        after: Option<UserId>,
-        owners: usize,
-        of_each: usize,
-    ) -> Result<Vec<(Backlog, Arc<Trigger>)>> {
+    async fn backlog_turns(&self, after: Option<UserId>, owners: usize, of_each: usize) -> Result<BacklogTurns> {
         Ok(self.kept().backlog_turns(after, owners, of_each))
     }
 

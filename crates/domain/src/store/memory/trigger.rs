@@ -191,8 +191,14 @@ impl Kept {
     }
 
     pub(super) fn heads_of(&self, owner: UserId) -> impl Iterator<Item = TriggerHead> {
+        self.waiting_heads_of(owner).map(TriggerHead::without_going)
+    }
+
+    /// The same, with what those wait for that wait only to be deleted.
+    fn waiting_heads_of(&self, owner: UserId) -> impl Iterator<Item = TriggerHead> {
         self.triggers.values().filter(move |kept| kept.trigger.owner == owner).map(|kept| TriggerHead {
             is_behind: kept.left_at().is_none() && kept.next_at.is_some(),
+            next_at: kept.next_at,
             ..(&kept.armed()).into()
         })
     }
@@ -205,7 +211,7 @@ impl Kept {
     }
 
     pub(super) fn attention(&self, owner: UserId, gone_until: Timestamp, now: Timestamp) -> Attention {
-        let tally = self.heads_of(owner).fold(TriggerTally::default(), |tally, head| TriggerTally {
+        let tally = self.waiting_heads_of(owner).fold(TriggerTally::default(), |tally, head| TriggerTally {
             all: tally.all + 1,
             active: tally.active + u64::from(head.is_active(now)),
             paused: tally.paused + u64::from(head.is_paused_at(now)),

@@ -282,6 +282,33 @@ fn what_is_paused_or_over_is_disarmed_again() {
     assert_eq!(events_after(&stage.world, just_before(now)).len(), 0);
 }
 
+#[test]
+fn what_was_lost_before_an_edit_is_told_of_by_what_the_trigger_said_then() {
+    let mut stage = Stage::new(6);
+    let start = stage.world.now();
+    let id = stage.make(every(600, start), None);
+    let at = |seconds: i64| start + SignedDuration::from_secs(seconds);
+    // Nobody looks after it meanwhile.
+    stage.slice_at = at(100_000);
+    stage.live_for(1_801);
+    stage.misarm(id, Some(at(9_000)));
+    stage.live_for(1_799);
+    let armed = at_once(stage.world.memory.trigger(OWNER, id)).expect("the model answers").expect("it is there");
+    let now = stage.world.now();
+    let other = Some(ScheduleDetails::plain(every(420, now), None));
+    let edit = armed.edit(Definition { schedule: other, ..armed.trigger.definition.clone() }, now);
+    at_once(stage.world.memory.edit_trigger(edit, armed.next_at, now)).expect("the model answers");
+    stage.live_for(900);
+    let lost = Some(Few { first: at(2_400), count: 3 });
+    for errand in [Errand::Look, Errand::Watch] {
+        let (store, clock) = (stage.world.faults.clone(), stage.world.clock.clone());
+        let mut auditor = Auditor::new(store, clock, Retention::STANDARD, errand);
+        let Looked { findings, .. } = at_once(auditor.tick()).expect("the store answers");
+        let told: Vec<_> = findings.iter().map(|found| (found.trigger, found.defect, found.about)).collect();
+        assert_eq!(told, [(id, Defect::Missing, lost)], "{errand:?}");
+    }
+}
+
 /// Whoever puts a cursor where it does not belong shortly before it is due gets an event there; what the ledger is left with is told.
 #[test]
 fn a_ledger_that_is_wrong_is_told_of_once_and_left_as_it_is() {

@@ -12,7 +12,7 @@ use oncue_domain::actor::Author;
 use oncue_domain::agenda::Span;
 use oncue_domain::arrival::{Arrival, Arrived, Contents};
 use oncue_domain::audit::{Account, Asked, Repair, ZoneData};
-use oncue_domain::backlog::{Backlog, Drained, NewBacklog};
+use oncue_domain::backlog::{Drained, NewBacklog};
 use oncue_domain::calendar::{self, Calendar};
 use oncue_domain::count::HourCount;
 use oncue_domain::delivery::{Claim, Settlement};
@@ -35,11 +35,11 @@ use oncue_domain::revision::Revision;
 use oncue_domain::run::Report;
 use oncue_domain::store::memory::Memory;
 use oncue_domain::store::{
-    Attention, BacklogSums, BacklogView, Begun, CalendarEdited, CalendarMade, CalendarView, Call, Committed, Deed,
-    Deleted, DeliveryView, Done, DueCounts, Edited, Error, EventCount, EventFilter, EventLines, EventPage, EventSearch,
-    Expired, Fired, FiredAgain, Inspection, Lapsed, Ledger, Listener, Missing, NewApiKey, NewTrigger, NewUser,
-    OwedCounts, Planned, RecentFirings, Redelivered, Registered, Repeat, Reported, Result, RunOf, SkippedView, Store,
-    Touched, Undelivered, UndeliveredFilter, UndeliveredPlace,
+    Attention, BacklogSums, BacklogTurns, BacklogView, Begun, CalendarEdited, CalendarMade, CalendarView, Call,
+    Committed, Deed, Deleted, DeliveryView, Done, DueCounts, Edited, Error, EventCount, EventFilter, EventLines,
+    EventPage, EventSearch, Expired, Fired, FiredAgain, Inspection, Lapsed, Ledger, Listener, Missing, NewApiKey,
+    NewTrigger, NewUser, OwedCounts, Planned, RecentFirings, Redelivered, Registered, Repeat, Reported, Result, RunOf,
+    SkippedView, Store, Touched, Undelivered, UndeliveredFilter, UndeliveredPlace,
 };
 use oncue_domain::trigger::{Armed, Definition, Edit, Trigger, TriggerHead};
 
@@ -146,12 +146,7 @@ impl Store for Faults {
         self.memory.backlog_sums(owner, trigger).await
     }
 
-    async fn backlog_turns(
-        &self,
-        after: Option<UserId>,
-        owners: usize,
-        of_each: usize,
-    ) -> Result<Vec<(Backlog, Arc<Trigger>)>> {
+    async fn backlog_turns(&self, after: Option<UserId>, owners: usize, of_each: usize) -> Result<BacklogTurns> {
         self.refuse()?;
         self.memory.backlog_turns(after, owners, of_each).await
     }

@@ -266,9 +266,10 @@ pub(super) fn what_is_not_finished_is_armed(world: &World, ledger: &Ledger) {
                 );
             }
             // A clock that was put back does not revive what has fired.
-            None if definition.left(fired) == Some(0) => {}
+            None if definition.left(fired) == Some(0) && !definition.deletes_when_done() => {}
             None => {
-                let next = definition.next_after(ledger.latest);
+                // One that is deleted when it is done waits at least for that.
+                let next = definition.waits_after(ledger.latest, fired);
                 assert_eq!(next, None, "promise 2: {} waits for nothing", trigger.id);
             }
         }

@@ -303,7 +303,7 @@ impl Workload {
         }
         let now = self.world.now();
         let definition = self.definition();
-        let next_at = definition.next_after(now);
+        let next_at = definition.waits_after(now, 0);
         let test_event = definition.is_test.then(|| self.world.ids.message(now));
         let new = NewTrigger { owner: OWNER, definition: definition.clone(), next_at, test_event };
         let made =

@@ -63,6 +63,9 @@ fn all_that_was_missed_is_shown_before_it_is_released_and_fires_then() {
     let why = |id: i64| ann.get(&format!("/api/v1/triggers/{id}/why?at={first}")).is(200).json();
     assert_eq!(why(released)["disposition"], "held", "{}", why(released));
     assert!(nominal(&ann, released, "catch-up").is_empty());
+    let foretold = ann.get("/api/v1/forecast").is(200).json();
+    assert!(foretold["backlog"]["held"].as_u64() >= Some(count), "{foretold}");
+    assert!(ann.get("/forecast").is(200).text.contains("late occurrences wait in backlogs"));
     let page = ann.get("/ui/backlog").is(200).text;
     assert!(page.contains("Release all that is held") && page.contains("badge warn\">held"), "{page}");
     assert!(ann.get(&format!("/ui/triggers/{released}")).is(200).text.contains("href=\"/ui/backlog\""));

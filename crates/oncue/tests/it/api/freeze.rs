@@ -71,6 +71,33 @@ fn nothing_fires_from_the_answer_on_until_somebody_thaws() {
 }
 
 #[test]
+fn why_names_all_that_stands_in_the_way_of_what_is_to_come() {
+    let server = Server::start();
+    let ann = server.user();
+    let details = json!({"cron": "0 12 * * *", "timezone": "UTC", "max_fires": 1});
+    let body = json!({"type": "scheduled", "schedule_details": details, "expires_at": "2031-01-05T00:00:00Z"});
+    let id = ann.post("/api/v1/triggers", &body).is(201).json()["id"].clone();
+    let why = |at: &str| ann.get(&format!("/api/v1/triggers/{id}/why?at={at}")).is(200).json();
+    let ways = |told: &Value| {
+        let all = told["obstacles"].as_array().expect("a list");
+        all.iter().map(|one| one["disposition"].as_str().expect("a word").to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(ways(&why("2031-01-04T12:00:00Z")), ["spent"]);
+    ann.patch(&format!("/api/v1/triggers/{id}"), &json!({"enabled": false})).is(200);
+    ann.post(FREEZE, &json!({"until": "2032-01-01T00:00:00Z"})).is(200);
+    let told = why("2031-01-05T12:00:00Z");
+    assert_eq!(ways(&told), ["expired", "paused", "frozen", "spent"], "{told}");
+    assert_eq!(
+        (&told["disposition"], &told["obstacles"][2]["until"]),
+        (&json!("expired"), &json!("2032-01-01T00:00:00Z"))
+    );
+    let sentence = told["sentence"].as_str().expect("a text");
+    assert!(sentence.contains("This stands in the way as well: the trigger is paused; all of this"), "{sentence}");
+    let page = ann.get(&format!("/ui/triggers/{id}/why?at=2031-01-05T12:00:00")).is(200).text;
+    assert!(page.contains("<ul id=\"obstacles\"><li>the trigger expires at"), "{page}");
+}
+
+#[test]
 fn the_operator_freezes_everybody_and_an_end_comes_by_itself() {
     let server = Server::start();
     let (ann, ben) = (server.user(), server.register("ben@example.com"));

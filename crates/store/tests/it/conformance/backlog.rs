@@ -22,7 +22,13 @@ use crate::bench::{Bench, answered, every, everywhere, t, webhook};
 const ALL: Span = Span { from: Timestamp::MIN, until: Timestamp::MAX };
 
 /// A trigger that fires each minute, of which a plan at `now` puts off the first so many occurrences.
-async fn with_backlog(bench: &Bench, owner: UserId, minutes: i64, is_held: bool, now: Timestamp) -> Arc<Trigger> {
+pub(crate) async fn with_backlog(
+    bench: &Bench,
+    owner: UserId,
+    minutes: i64,
+    is_held: bool,
+    now: Timestamp,
+) -> Arc<Trigger> {
     let (name, webhook) = (Some("minutely".to_owned()), Some(webhook("https://example.com/")));
     let definition = Definition { name, webhook, ..every("1m") };
     let trigger = Arc::new(bench.trigger(owner, definition).await);
@@ -46,7 +52,7 @@ async fn only(bench: &Bench, owner: UserId) -> Backlog {
 }
 
 async fn turns(bench: &Bench) -> Vec<(Backlog, Arc<Trigger>)> {
-    bench.store.backlog_turns(None, 10, 10).await.expect("turns")
+    bench.store.backlog_turns(None, 10, 10).await.expect("turns").backlogs
 }
 
 /// Takes a slice of at most so many of the first whose turn it is.
@@ -349,13 +355,15 @@ async fn owners_take_turns_and_so_do_their_backlogs() {
         let second = with_backlog(&bench, a, 5, false, t(1000)).await.id;
         let third = with_backlog(&bench, b, 5, false, t(1000)).await.id;
         let whose = async |after, owners, of_each| {
-            let turns = bench.store.backlog_turns(after, owners, of_each).await.expect("turns");
+            let turns = bench.store.backlog_turns(after, owners, of_each).await.expect("turns").backlogs;
             turns.iter().map(|(backlog, _)| backlog.trigger).collect::<Vec<_>>()
         };
         assert_eq!(whose(None, 10, 10).await, [first, second, third]);
         assert_eq!(whose(None, 1, 1).await, [first]);
         assert_eq!(whose(Some(a), 10, 10).await, [third]);
         assert_eq!(whose(Some(b), 10, 10).await, []);
+        let until = async |after, owners| bench.store.backlog_turns(after, owners, 1).await.expect("turns").until;
+        assert_eq!((until(None, 1).await, until(None, 10).await, until(Some(b), 10).await), (Some(a), Some(b), None));
         assert_eq!(drain(&bench, 1, t(1001)).await, Some(1));
         assert_eq!(whose(None, 10, 1).await, [second, third], "the other has its turn");
     })

@@ -8,7 +8,7 @@ use oncue_domain::id::{TriggerId, UserId};
 use oncue_domain::plan::plan_of;
 use oncue_domain::schedule::zone::Zones;
 use oncue_domain::store::{Committed, Edited, Planned};
-use oncue_domain::trigger::{Armed, Definition, MaxFires, ScheduleDetails, Terms, Trigger};
+use oncue_domain::trigger::{Armed, Definition, MaxFires, ScheduleDetails, Terms, Trigger, just_after};
 
 use crate::bench::{Bench, every, everywhere, t};
 
@@ -129,6 +129,32 @@ async fn what_is_done_is_deleted_unless_it_was_edited_meanwhile() {
         assert!(!delete(owner, 2, t(65)).await, "it is gone");
         assert_eq!(bench.store.next_due().await.expect("an answer"), None);
         assert_eq!(bench.events(owner).await.len(), 1, "its events stay");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_waits_to_be_deleted_waits_for_no_firing_that_any_list_shows() {
+    everywhere(async |bench| {
+        let owner = bench.user("a").await;
+        let leaving = |most| {
+            let definition = at_most(most);
+            let details = definition.schedule.expect("it has one");
+            let terms = Terms { delete_when_done: true, ..details.terms() };
+            let details = ScheduleDetails::new(details.pattern().clone(), None, terms, Zones::utc());
+            Definition { schedule: Some(details), ..definition }
+        };
+        let (goes, stays) = (bench.trigger(owner, leaving(1)).await.id, bench.trigger(owner, leaving(2)).await.id);
+        look(&bench, t(60)).await;
+        let armed = bench.get(owner, goes).await;
+        assert_eq!((armed.fired, armed.next_at), (1, Some(just_after(t(60)))), "it is due to go");
+        let heads = bench.store.trigger_heads(owner, 10).await.expect("heads");
+        let told: Vec<_> = heads.iter().map(|head| (head.id, head.next_at)).collect();
+        assert_eq!(told, [(goes, None), (stays, Some(t(120)))]);
+        let soonest = bench.store.soonest(owner, 10).await.expect("heads");
+        assert_eq!(soonest.iter().map(|head| head.id).collect::<Vec<_>>(), [stays]);
+        let attention = bench.store.attention(owner, t(0), t(61)).await.expect("an answer");
+        assert_eq!(attention.tally.active, 2, "the one until somebody has deleted it");
     })
     .await;
 }

@@ -7,7 +7,7 @@ mod alert;
 mod arrival;
 mod attention;
 mod audit;
-mod backlog;
+pub(crate) mod backlog;
 pub(crate) mod calendar;
 mod change;
 mod count;

@@ -102,7 +102,8 @@ impl Slow {
 
     /// What a drainer makes of the first backlog whose turn it is; none where none has a turn.
     async fn drained(&self, bench: &Bench) -> Option<Drained> {
-        let (backlog, trigger) = bench.store.backlog_turns(None, 10, 10).await.expect("turns").into_iter().next()?;
+        let (backlog, trigger) =
+            bench.store.backlog_turns(None, 10, 10).await.expect("turns").backlogs.into_iter().next()?;
         let slice = backlog.slice(&trigger, 10);
         let message_ids = slice.firings.iter().map(|_| bench.message()).collect();
         Some(Drained { backlog, trigger, slice, message_ids, edition: 0 })

@@ -82,7 +82,7 @@ async fn of_a_schedule_and_a_backlog_that_do_not_overlap_one_fires_at_once() {
             one.store.commit_plans(vec![planned], t(119)).await.expect("a commit");
             plans.push(one.planned(owner, trigger.id, t(120)).await);
         }
-        let turns = other.store.backlog_turns(None, 10, 100).await.expect("turns");
+        let turns = other.store.backlog_turns(None, 10, 100).await.expect("turns").backlogs;
         assert_eq!(turns.len(), plans.len());
         let mut tasks = Vec::new();
         for ((backlog, trigger), planned) in turns.into_iter().zip(plans) {

@@ -9,7 +9,7 @@ use oncue_domain::schedule::mismatch::Mismatch;
 use oncue_domain::schedule::scope::TakenAway;
 use oncue_domain::store::LedgerFiring;
 use oncue_domain::why::span::{Line, SpanAccount};
-use oncue_domain::why::{Made, NotNamed, Verdict};
+use oncue_domain::why::{Account, Made, NotNamed, Obstacle, Verdict};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -29,7 +29,7 @@ use crate::api::trigger::{ObservedDocument, SkippedDocument};
     "is_occurrence": false,
     "sentence": "\"0 9 * * MON-FRI\" does not name Sat 28 Nov 2026 09:00 Europe/Riga: the day of the week, Saturday, does not match MON-FRI; its neighbours are Fri 27 Nov 2026 09:00 and Mon 30 Nov 2026 09:00.",
     "clock": null, "advice": ["Let the day of the week (MON-FRI) take Saturday as well."], "event": null, "skipped": null,
-    "absence": null, "edit": null, "pause": null, "freeze": null, "unmet": [{"field": "day_of_week", "wanted": "MON-FRI", "shown": "Saturday"}],
+    "absence": null, "edit": null, "pause": null, "freeze": null, "obstacles": [], "unmet": [{"field": "day_of_week", "wanted": "MON-FRI", "shown": "Saturday"}],
     "calendars": [], "before": "2026-11-27T07:00:00Z", "after": "2026-11-30T07:00:00Z", "fires_before": null, "counts": null, "revision": 1,
     "standing_since": "2026-11-23T12:00:00Z", "timezone": "Europe/Riga", "tzdata": "2026e"
 }))]
@@ -78,6 +78,9 @@ pub(super) struct InstantDocument {
     pause: Option<PauseDocument>,
     /// The freeze, where one is to blame, or holds back what waits in a backlog, and is remembered.
     freeze: Option<FreezeDocument>,
+    /// All that stands in the way of what is to come, in the order in which it is decided: `disposition` is the first of them. Empty where it will
+    /// fire, and of what is past.
+    obstacles: Vec<ObstacleDocument>,
     /// The fields of the cron line, or the parts of the rule, that the wall clock did not meet.
     unmet: Vec<UnmetDocument>,
     /// The calendars in which its date stands, where it is they that take it away.
@@ -98,6 +101,30 @@ pub(super) struct InstantDocument {
     timezone: String,
     /// The release of the zone data that decided.
     tzdata: String,
+}
+
+/// Something that stands in the way of an occurrence that is to come.
+#[derive(Serialize, ToSchema)]
+#[schema(as = WhyObstacle, example = json!({"disposition": "paused", "sentence": "the trigger is paused until Mon 30 Nov 2026 08:00 Europe/Riga", "until": "2026-11-30T06:00:00Z"}))]
+struct ObstacleDocument {
+    /// What it would be told as if it were alone: `only_test`, `no_occurrence` where a term of the schedule takes it away, `expired`, `paused`,
+    /// `frozen` or `spent`.
+    disposition: &'static str,
+    /// The same as a clause.
+    sentence: String,
+    /// Until when it is in the way, where somebody said so.
+    until: Option<String>,
+}
+
+impl ObstacleDocument {
+    fn of(account: &Account, obstacle: &Obstacle) -> ObstacleDocument {
+        let until = match obstacle {
+            Obstacle::Paused(pause) => pause.as_ref().and_then(|pause| pause.until),
+            Obstacle::Frozen(freeze) => freeze.until,
+            _ => None,
+        };
+        ObstacleDocument { disposition: obstacle.word(), sentence: account.obstacle(obstacle), until: until.map(time) }
+    }
 }
 
 /// An event that came of an occurrence.
@@ -244,6 +271,7 @@ impl InstantDocument {
             edit: account.edit.as_ref().map(EditInShort::of),
             pause: account.pause.as_ref().map(PauseDocument::of),
             freeze: account.freeze.as_ref().map(FreezeDocument::of),
+            obstacles: account.obstacles.iter().map(|one| ObstacleDocument::of(account, one)).collect(),
             unmet,
             calendars: holding.iter().map(|observed| ObservedDocument::of(observed)).collect(),
             before: account.neighbours.0.map(time),

@@ -149,7 +149,7 @@ fn firings<'a>(
     let running = Definition { is_test: false, ..definition.clone().switched(true) };
     let expiry = running.expires_at;
     let next_at = match before {
-        Some(armed) => armed.as_edited(&armed.edit(running, now)).next_at,
+        Some(armed) => armed.as_edited(&armed.edit(running, now)).next_firing_at(),
         None => running.next_after(now),
     };
     // What is due already fires at once or waits: that is told elsewhere.
