@@ -290,6 +290,12 @@ impl Act {
         Act::of_server(Action::ZoneDataChanged, None, format!("from {before} to {release}"))
     }
 
+    /// Which release was in use before a change of the zone data, and which one since; none of another act.
+    pub fn zone_data_before_and_after(&self) -> Option<(&str, &str)> {
+        let details = self.details.as_deref().filter(|_| self.action == Action::ZoneDataChanged)?;
+        details.strip_prefix("from ")?.split_once(" to ")
+    }
+
     /// A trigger was deleted.
     pub fn trigger_deleted(owner: UserId, id: TriggerId, name: Option<String>) -> Act {
         Act { name, ..Act::new(owner, Action::Deleted, Thing::Trigger, Some(id.0)) }
@@ -498,6 +504,13 @@ impl ActFilter {
         ActFilter { owner, with_server: false, action: None, thing: None, id: None, by: None, by_id: None }
     }
 
+    /// The changes of the zone data that the server's own lines tell of, and of nobody else's.
+    pub fn of_zone_data() -> ActFilter {
+        // No owner has this number.
+        let nobodys = ActFilter::of(UserId(0));
+        ActFilter { with_server: true, action: Some(Action::ZoneDataChanged), ..nobodys }
+    }
+
     /// Whether it lets this one through.
     pub fn lets_through(&self, entry: &Entry) -> bool {
         let is_whose = match entry.act.owner {
@@ -518,6 +531,14 @@ mod tests {
     use super::*;
     use crate::id::EventId;
     use crate::trigger::Definition;
+
+    #[test]
+    fn a_change_of_the_zone_data_can_be_read_back() {
+        let act = Act::zone_data_changed("2026f", "2026e");
+        assert_eq!(act.zone_data_before_and_after(), Some(("2026e", "2026f")));
+        let other = Act { action: Action::Deleted, ..act };
+        assert_eq!(other.zone_data_before_and_after(), None);
+    }
 
     fn new(owner: i64, name: &str) -> NewTrigger {
         let definition = Definition {

@@ -11,6 +11,8 @@ use crate::trigger::ScheduleDetails;
 pub enum Reason {
     /// They fell due while oncue did not run, and a later one took their place or they came too late.
     Missed,
+    /// They fell due while oncue did not run, and lay beyond the bounds within which the trigger fires what it misses.
+    Budget,
     /// They fell due while the trigger was paused.
     Paused,
     /// They were due, but an edit came first.
@@ -33,8 +35,9 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Reason; 10] = [
+    pub const ALL: [Reason; 11] = [
         Reason::Missed,
+        Reason::Budget,
         Reason::Paused,
         Reason::Superseded,
         Reason::Discarded,
@@ -50,6 +53,7 @@ impl Reason {
     pub fn word(self) -> &'static str {
         match self {
             Reason::Missed => "missed",
+            Reason::Budget => "budget",
             Reason::Paused => "paused",
             Reason::Superseded => "superseded",
             Reason::Discarded => "discarded",

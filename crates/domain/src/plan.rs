@@ -270,23 +270,25 @@ fn left(definition: &Definition, fired: u64, plan: &Plan) -> Option<u64> {
     definition.left(fired.saturating_add(plan.fires()))
 }
 
-/// Of the occurrences from the first of these to the last those within the bounds, the newest `most` at most.
-fn put_off(
+/// Of the occurrences from the first of these to the last those within the bounds: the first of them, and how many there are.
+fn within(
     schedule: &ScheduleDetails,
     (first, last): (Timestamp, Timestamp),
     bounds: &Bounds,
-    most: u64,
-    absence: &Absence,
     now: Timestamp,
-) -> Option<PutOff> {
+) -> Option<(Timestamp, u64)> {
     let oldest = now.checked_sub(bounds.age()).unwrap_or(Timestamp::MIN);
     // How late one is goes by when it fell due.
     let after = just_before(first).max(schedule.due_by(just_before(oldest)));
-    let (within, most) = (if last <= after { 0 } else { schedule.count_in(after, last) }, bounds.at_most().min(most));
-    let count = within.min(most);
-    let first = schedule.nth_after(after, within.saturating_sub(count).saturating_add(1)).filter(|_| count > 0)?;
-    let absent_for = absence.to.duration_since(absence.from);
-    Some(PutOff { first, last, count, is_held: bounds.hold(), absent_for })
+    let young = if last <= after { 0 } else { schedule.count_in(after, last) };
+    newest(schedule, (after, young), bounds.at_most())
+}
+
+/// The newest `most` of so many occurrences after an instant: the first of them, and how many there are.
+fn newest(schedule: &ScheduleDetails, (after, count): (Timestamp, u64), most: u64) -> Option<(Timestamp, u64)> {
+    let spared = count.min(most);
+    let first = schedule.nth_after(after, count.saturating_sub(spared).saturating_add(1)).filter(|_| spared > 0)?;
+    Some((first, spared))
 }
 
 impl Plan {
@@ -334,9 +336,18 @@ impl Plan {
             }
             Misfire::Latest | Misfire::Skip => self.skipped.extend(missed(latest.named)),
             Misfire::All(bounds) => {
-                let put_off = put_off(schedule, (waits.named, latest.named), &bounds, most, absence, now);
-                self.skipped.extend(missed(put_off.map_or(latest.named, |put_off| just_before(put_off.first))));
-                self.put_off.extend(put_off);
+                let last = latest.named;
+                let within = within(schedule, (waits.named, last), &bounds, now);
+                let beyond = within.map_or(last, |(first, _)| just_before(first));
+                self.skipped.extend(Skipped::range(schedule, just_before(waits.named), beyond, Reason::Budget));
+                let Some((first, count)) = within else { return latest };
+                // What may not fire because of how often the trigger may is not for the bounds to answer for.
+                let later = if most < count { newest(schedule, (beyond, count), most) } else { Some((first, count)) };
+                let limited = later.map_or(last, |(first, _)| just_before(first));
+                self.skipped.extend(Skipped::range(schedule, beyond, limited, Reason::Missed));
+                let absent_for = absence.to.duration_since(absence.from);
+                let put_off = |(first, count)| PutOff { first, last, count, is_held: bounds.hold(), absent_for };
+                self.put_off.extend(later.map(put_off));
             }
         }
         latest
@@ -486,12 +497,13 @@ mod tests {
         assert_eq!((all.put_off.as_slice(), all.next_at), (&[put_off(20, 90, 8)][..], Some(at(110))));
         let few = plan(&catching_up(every(10), "1h", 3), at(10), at(101), &[absence]);
         assert_eq!(few.put_off, [put_off(70, 90, 3)], "the newest");
-        assert_eq!(few.skipped, [Skipped { reason: Reason::Missed, first: at(20), last: at(60), count: 5 }]);
+        assert_eq!(few.skipped, [Skipped { reason: Reason::Budget, first: at(20), last: at(60), count: 5 }]);
         let young = plan(&catching_up(every(10), "21s", 100), at(10), at(101), &[absence]);
         assert_eq!(young.put_off, [put_off(80, 90, 2)], "those that are not older");
-        assert_eq!(young.skipped, [Skipped { reason: Reason::Missed, first: at(20), last: at(70), count: 6 }]);
+        assert_eq!(young.skipped, [Skipped { reason: Reason::Budget, first: at(20), last: at(70), count: 6 }]);
         let old = plan(&catching_up(every(10), "5s", 100), at(10), at(101), &[absence]);
-        assert_eq!((old.put_off.len(), old.skipped[0].count), (0, 8), "none of them");
+        let record = old.skipped[0];
+        assert_eq!((old.put_off.len(), record.reason, record.count), (0, Reason::Budget, 8), "none of them");
 
         let mut held = all.clone();
         held.hold_after(SignedDuration::from_secs(83));
@@ -510,6 +522,25 @@ mod tests {
         let plan = plan_of(&armed, at(101), &[Absence { from: at(15), to: at(98) }]).expect("it waits");
         assert_eq!((times(&plan), plan.put_off[0].count, plan.put_off[0].first), (vec![at(10)], 3, at(70)));
         assert_eq!((plan.skipped[0].count, plan.next_at, plan.fires()), (5, None, 4));
+    }
+
+    #[test]
+    fn the_bounds_answer_only_for_what_lies_beyond_them_and_the_limit_for_the_rest() {
+        let record = |reason, first, last, count| Skipped { reason, first: at(first), last: at(last), count };
+        let limited = |most| {
+            let mut trigger = catching_up(every(10), "51s", 100);
+            let misfire = trigger.definition.schedule.as_ref().and_then(|details| details.terms().misfire);
+            let terms = Terms { max_fires: MaxFires::new(most), misfire, ..Terms::default() };
+            trigger.definition.schedule = Some(ScheduleDetails::new(every(10), None, terms, Zones::utc()));
+            let armed = Armed { trigger, next_at: Some(at(20)), fired: 0 };
+            plan_of(&armed, at(101), &[Absence { from: at(15), to: at(98) }]).expect("it waits")
+        };
+        let few = limited(2);
+        assert_eq!(few.skipped, [record(Reason::Budget, 20, 40, 3), record(Reason::Missed, 50, 70, 3)]);
+        assert_eq!((few.put_off[0].first, few.put_off[0].count, few.next_at), (at(80), 2, None));
+        let many = limited(50);
+        assert_eq!(many.skipped, [record(Reason::Budget, 20, 40, 3)]);
+        assert_eq!((many.put_off[0].first, many.put_off[0].count), (at(50), 5));
     }
 
     #[test]

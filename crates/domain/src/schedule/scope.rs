@@ -40,6 +40,19 @@ pub enum TakenAway {
     InCalendars(Date, Vec<Arc<Observed>>),
 }
 
+/// A run of what a schedule names and one thing takes away.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// What takes away the first of them.
+    pub by: TakenAway,
+    /// The first.
+    pub first: Timestamp,
+    /// The last.
+    pub last: Timestamp,
+    /// How many.
+    pub count: u64,
+}
+
 impl Scope {
     /// What is left of a schedule within bounds, and neither on these dates of the zone nor on those of the calendars.
     pub fn new(bounds: Bounds, excluded: ExcludedDates, calendars: Vec<Arc<Observed>>, zone: Zone) -> Scope {
@@ -74,6 +87,27 @@ impl Scope {
         }
         let holding = self.calendars.iter().filter(|calendar| calendar.dates.contain(&self.zone, instant));
         TakenAway::InCalendars(date, holding.cloned().collect())
+    }
+
+    /// What the schedule names in `(after, until]` and does not count: what takes it away, the first, the last, and how many. What lies before
+    /// the start is one run, what lies after the end another, and each date on which nothing occurs one of its own, of which the
+    /// first `most` are told. The cost grows with the dates, not with the occurrences on them.
+    pub fn taken_away_in(&self, schedule: &Schedule, after: Timestamp, until: Timestamp, most: usize) -> Vec<Run> {
+        let run_in = |after: Timestamp, until: Timestamp| {
+            let first = schedule.next_after(after).filter(|first| *first <= until)?;
+            let last = schedule.latest_in(after, until)?;
+            let by = self.takes_away(first)?;
+            Some(Run { by, first, last, count: schedule.count_in(after, until) })
+        };
+        let (within_after, within_until) = self.bounds.narrow(after, until);
+        let early = run_in(after, until.min(within_after)).filter(|_| after < within_after);
+        let late = run_in(after.max(within_until), until).filter(|_| within_until < until);
+        let dates = self.dates().spans(&self.zone, within_after, within_until).into_iter();
+        let on_dates = dates.filter_map(|span| {
+            let (after, until) = (within_after.max(just_before(span.start)), within_until.min(just_before(span.end)));
+            if after < until { run_in(after, until) } else { None }
+        });
+        early.into_iter().chain(on_dates.take(most)).chain(late).collect()
     }
 
     /// The first occurrence that counts strictly after `after`.

@@ -83,5 +83,9 @@ pub struct DueCounts {
 /// So many due triggers are counted at most: who has more than that has other worries than the number.
 pub const DUE_COUNTED_MAX: u64 = 100_000;
 
-/// How long absences are remembered: longer than any occurrence may come late.
+/// How long absences matter to who plans: longer than any occurrence may come late. They are remembered for so long after the last record that
+/// may tell of them.
 pub const ABSENCES_KEPT: SignedDuration = SignedDuration::from_hours(72);
+
+/// How many absences are told of a span at most: who came back more often than that within it has other worries.
+pub const ABSENCES_TOLD_MAX: usize = 1_000;

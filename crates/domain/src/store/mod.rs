@@ -64,7 +64,7 @@ pub use calendar::{CalendarEdited, CalendarMade, CalendarView, Follower};
 pub use call::{Call, Fired, FiredAgain, Repeat};
 pub use change::{Change, Listener};
 pub use delivery::{DeliveryView, OwedCounts, TargetKind};
-pub use due::{ABSENCES_KEPT, Committed, DUE_COUNTED_MAX, DueCounts, Planned};
+pub use due::{ABSENCES_KEPT, ABSENCES_TOLD_MAX, Committed, DUE_COUNTED_MAX, DueCounts, Planned};
 pub use edit::{Deleted, Edited, Missing, NAMED_MAX};
 pub use event::{EventCount, EventFilter, EventPage, EventPlace, Expired, RecentFirings};
 pub use inspection::Inspection;
@@ -418,8 +418,9 @@ pub trait Store: Send + Sync {
     /// Where there may be others who could not show themselves, it takes as long as it takes to tell: some seconds at most.
     async fn begin_presence(&self, now: Timestamp) -> Result<Vec<Absence>>;
 
-    /// The absences that are still remembered, in order.
-    async fn absences(&self) -> Result<Vec<Absence>>;
+    /// The absences that meet the span, in order, at most [`ABSENCES_TOLD_MAX`]. They are remembered for as long as a record may tell of them:
+    /// until what was written down [`ABSENCES_KEPT`] after their end is gone.
+    async fn absences(&self, span: Span) -> Result<Vec<Absence>>;
 
     /// A sign of life. Cheap; need not survive a power failure to the second.
     fn sign_of_life(&self, now: Timestamp);

@@ -23,7 +23,7 @@ use crate::schedule::nth;
 use crate::schedule::observed::Observed;
 use crate::schedule::recurrence::{Recurrence, RecurrenceText, Start};
 use crate::schedule::rule::{Fold, Gap, Rule};
-use crate::schedule::scope::{Scope, TakenAway};
+use crate::schedule::scope::{Run, Scope, TakenAway};
 use crate::schedule::sentence;
 use crate::schedule::zone::{Zone, Zones};
 use crate::schedule::{FirstFiring, Schedule};
@@ -408,6 +408,12 @@ impl ScheduleDetails {
     /// What took this instant away, of those that the pattern names; none where it occurs, and where the pattern does not name it.
     pub fn absent_at(&self, instant: Timestamp) -> Option<TakenAway> {
         self.scope.as_ref()?.absent_at(&self.pattern, instant)
+    }
+
+    /// What its bounds and dates take away of what the pattern names in `(after, until]`, in order; of the dates the first `most`.
+    pub fn taken_away_in(&self, after: Timestamp, until: Timestamp, most: usize) -> Vec<Run> {
+        let scope = self.scope.as_ref();
+        scope.map(|scope| scope.taken_away_in(&self.pattern, after, until, most)).unwrap_or_default()
     }
 
     /// The next change of the clocks in `zone` that meets it. One that comes before its start, or on one of its excluded dates, does

@@ -33,7 +33,9 @@ pub(super) fn edit_behind(facts: Facts<'_>, at: Timestamp, verdict: &Verdict) ->
         Verdict::Skipped(view, _) => match view.skipped.reason {
             Reason::Paused => recorded_pause(facts, view),
             Reason::Superseded => versions(facts).map(|(made, _)| made).find(|made| made.at == view.recorded_at),
-            Reason::Missed | Reason::Expired | Reason::Discarded | Reason::Waiting | Reason::Held => None,
+            Reason::Missed | Reason::Budget | Reason::Expired | Reason::Discarded | Reason::Waiting | Reason::Held => {
+                None
+            }
             Reason::Overlap | Reason::Merged | Reason::Frozen => None,
         },
         _ => None,

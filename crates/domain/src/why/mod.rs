@@ -11,13 +11,16 @@
 //! - `verdict` lists what can become of an instant; `asked` reads the instant that is asked about, and tells what the clocks did then.
 //! - `made` finds the edit that is behind a disposition, and `obstacle` all that stands in the way of what is to come.
 //! - `sentence` says an account in English, and what to change.
+//! - `taken` finds what a term, the clocks or an exception took away, and `releases` which zone data decided.
 //! - `span` gives the whole account of a span.
 
 pub mod asked;
 mod made;
 mod obstacle;
+mod releases;
 mod sentence;
 pub mod span;
+pub mod taken;
 #[cfg(test)]
 mod tests;
 mod verdict;
@@ -39,10 +42,12 @@ use crate::schedule::mismatch::Mismatch;
 use crate::schedule::zone::Zone;
 use crate::store::{Ledger, LedgerFiring, SkippedView};
 use crate::trigger::{Armed, Definition, Kind, Pause, ScheduleDetails, Trigger, just_before};
+use taken::TakenBy;
 
 pub use asked::{Asked, ClockNote};
 pub use made::Made;
 pub use obstacle::Obstacle;
+pub use releases::Releases;
 pub use verdict::{NotNamed, Timing, Verdict, WORDS};
 
 /// An occurrence that fires later than this is called late.
@@ -86,6 +91,8 @@ pub struct Facts<'a> {
     pub gone_until: Timestamp,
     /// Whether an event of it is under way that its occurrences are not to overlap.
     pub is_under_way: bool,
+    /// Which release of the zone data was in use when.
+    pub releases: &'a Releases,
     /// The present.
     pub now: Timestamp,
 }
@@ -111,10 +118,16 @@ pub struct Account {
     pub freeze: Option<Freeze>,
     /// What the clocks did then, where that matters.
     pub clock: Option<ClockNote>,
+    /// What took it away, where the schedule would name it otherwise.
+    pub taken_by: Option<TakenBy>,
     /// The occurrences before and after it, by what decided.
     pub neighbours: (Option<Timestamp>, Option<Timestamp>),
     /// Which revision decided, where that is known.
     pub revision: Option<i64>,
+    /// Which release of the zone data decided.
+    pub release: String,
+    /// Which one is in use now, and tells what is not on record.
+    pub release_now: String,
     /// The revision that decides now, and since when its schedule, expiry and pausing stand as they do.
     pub standing_since: Timestamp,
     /// In which zone it is told.
@@ -161,9 +174,13 @@ impl Account {
             Verdict::NoOccurrence(_) => at,
             _ => details.map_or(at, |details| details.due_at(at)),
         };
+        let clock = details.and_then(|details| ClockNote::of(details, &asked, at, zone));
         Account {
             due_at,
-            clock: details.and_then(|details| ClockNote::of(details, &asked, at, zone)),
+            clock,
+            taken_by: details.and_then(|details| taken::taken_by(details, &verdict, clock)),
+            release: releases::decided(facts, due_at, &verdict),
+            release_now: facts.releases.present().to_owned(),
             at,
             neighbours: neighbours(facts, at, standing),
             revision: fired_by.or(standing.and_then(|standing| standing.revision)),
@@ -378,6 +395,7 @@ fn verdict(facts: Facts<'_>, at: Timestamp, standing: Option<Standing<'_>>) -> V
         },
         _ if at <= gone_until => Verdict::Forgotten,
         _ if is_spent => Verdict::Spent,
+        _ if !pattern(details).wall_zones().is_empty() && releases::were_others(facts, due) => Verdict::OtherZoneData,
         _ => Verdict::Lost,
     }
 }
@@ -420,7 +438,10 @@ fn recorded(facts: Facts<'_>, view: &SkippedView, absence: Option<Absence>) -> V
     let waits = matches!(view.skipped.reason, Reason::Waiting | Reason::Held);
     match facts.armed.trigger.definition.expires_at.filter(|end| waits && *end <= facts.now) {
         Some(end) => Verdict::Expired(end),
-        None => Verdict::Skipped(*view, absence.filter(|_| view.skipped.reason == Reason::Missed)),
+        None => {
+            let is_absence = matches!(view.skipped.reason, Reason::Missed | Reason::Budget);
+            Verdict::Skipped(*view, absence.filter(|_| is_absence))
+        }
     }
 }
 
@@ -492,8 +513,9 @@ fn unnamed(schedule: &Schedule, at: Timestamp) -> NotNamed {
             Some(mismatch) if !mismatch.unmet.is_empty() => {
                 asked::unnamed_in_gap(schedule, at).unwrap_or(NotNamed::Cron(mismatch))
             }
-            Some(mismatch) if at.subsec_nanosecond() != 0 => NotNamed::Cron(mismatch),
-            _ => NotNamed::SecondPass,
+            Some(mismatch) if at.subsec_nanosecond() == 0 => NotNamed::SecondPass { wall: mismatch.wall },
+            Some(mismatch) => NotNamed::Cron(mismatch),
+            None => NotNamed::OffGrid,
         },
         Schedule::AnyOf(several) => {
             let each = several.members().iter().map(|member| &member.schedule);

@@ -26,6 +26,9 @@ const NOT_TO_OVERLAP: &str = "An event is under way while a delivery of it is ow
 /// What keeps occurrences from being missed.
 const WITHOUT_A_BREAK: &str = "Let oncue run without a break: as a service that is started again when it ends, or as several nodes on one PostgreSQL.";
 
+/// What to do about what lay beyond the bounds of what fires late.
+const BEYOND_THE_BOUNDS: &str = "Raise at_most or not_older_than of misfire before the next absence; a backfill fires what this one left: POST /api/v1/triggers/{id}/backfill.";
+
 /// How what a freeze took fires after all.
 const AFTER_A_FREEZE: &str = "What falls due during a freeze does not fire later, unless a backfill of that time is asked for: POST /api/v1/triggers/{id}/backfill.";
 
@@ -214,6 +217,10 @@ impl Account {
             }
             Verdict::Forgotten => format!("What became of {at} is not kept any more, apart from counts."),
             Verdict::BeforeCreation => format!("The trigger did not exist at {at}."),
+            Verdict::OtherZoneData => format!(
+                "Nothing fell due at {at}: the zone data of that time was {}, and only by {}, which is in use now, does the schedule name it.",
+                self.release, self.release_now
+            ),
             Verdict::SaidOtherwise => format!(
                 "Nothing fell due at {at}: until {} the trigger said something else.",
                 self.moment(self.standing_since)
@@ -282,6 +289,12 @@ impl Account {
             }
             (Reason::Missed, None) => {
                 format!("The occurrence of {at} was missed because nobody could carry it out until {recorded}: {rule}.")
+            }
+            (Reason::Budget, absence) => {
+                let stretch = absence.map_or_else(|| format!("until {recorded}"), |absence| self.stretch(absence));
+                format!(
+                    "The occurrence of {at} was missed, because oncue did not run {stretch}, and did not fire late, because it lies beyond the bounds of misfire: {rule}."
+                )
             }
             (Reason::Paused, _) => {
                 let by = self.edit.as_ref().map(|edit| self.paused_by(edit, "had paused")).unwrap_or_default();
@@ -421,7 +434,7 @@ impl Account {
                 };
                 format!("\"{rule}\" does not name {at}: {between}.")
             }
-            NotNamed::SecondPass => {
+            NotNamed::SecondPass { .. } => {
                 format!(
                     "\"{rule}\" does not name {at}: the clocks showed it a second time, and it fires the first time only{near}."
                 )
@@ -456,7 +469,7 @@ impl Account {
             NotNamed::AnotherTime(once) => format!("as it fires once, at {}", self.short(*once)),
             NotNamed::BeforeGrid => "as it had not begun then".to_owned(),
             NotNamed::OffGrid => "as this lies beside its grid".to_owned(),
-            NotNamed::SecondPass => "as the clocks had shown the time before".to_owned(),
+            NotNamed::SecondPass { .. } => "as the clocks had shown the time before".to_owned(),
             NotNamed::LeftOut { wall, .. } => format!("as the clocks went forward over {}", face(*wall)),
             NotNamed::Cron(mismatch) => format!("as {}", unmet(mismatch)),
             NotNamed::TakenAway(_) | NotNamed::AnyOf(_) => "as it is taken away".to_owned(),
@@ -529,6 +542,7 @@ impl Account {
                 Reason::Discarded => vec!["A backfill of that time fires it after all: POST /api/v1/triggers/{id}/backfill.".to_owned()],
                 Reason::Waiting => self.thaw().into_iter().chain([HOW_FAR.to_owned()]).collect(),
                 Reason::Held => vec![DECIDE.to_owned()],
+                Reason::Budget => vec![BEYOND_THE_BOUNDS.to_owned(), WITHOUT_A_BREAK.to_owned()],
                 Reason::Missed | Reason::Paused => vec!["What falls due during a pause does not fire later; a test sends the payload now.".to_owned()],
                 Reason::Frozen => vec![AFTER_A_FREEZE.to_owned()],
             },
@@ -548,7 +562,7 @@ impl Account {
                 "Pausing and resuming the trigger arms it anew; please report this, with the log of that time.".to_owned(),
             ],
             Verdict::Forgotten => vec!["Ask earlier, or let --keep-for be longer.".to_owned()],
-            Verdict::BeforeCreation | Verdict::SaidOtherwise | Verdict::OnlyTest => Vec::new(),
+            Verdict::BeforeCreation | Verdict::SaidOtherwise | Verdict::OtherZoneData | Verdict::OnlyTest => Vec::new(),
             Verdict::Coming(_) => vec![
                 "Pausing, deleting or rescheduling the trigger before would prevent it, and so would an expiry that is not after it.".to_owned(),
                 match &self.misfire {
@@ -603,7 +617,7 @@ impl Account {
                 "Set start_at to a time that the grid is to meet; for the same time on the wall every day use cron."
                     .to_owned(),
             ],
-            NotNamed::SecondPass => {
+            NotNamed::SecondPass { .. } => {
                 vec!["Set fold to both_passes, or let the schedule be in UTC, which has no such hour.".to_owned()]
             }
             NotNamed::LeftOut { may_fire: true, .. } => {

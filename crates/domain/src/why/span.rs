@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use super::made::{Made, edit_behind};
+use super::releases::decided;
+use super::taken::{Taken, stop_of, taken_in};
 use super::{
     Facts, Standing, Verdict, absence_around, asked_for, count_in, first_to_fire, latest_in, next_after, recorded,
     standing_at, timing, verdict,
@@ -29,6 +31,8 @@ pub struct Line {
     pub verdict: Verdict,
     /// The edit that is behind it, told of the first.
     pub edit: Option<Made>,
+    /// Which release of the zone data decided, told of the first.
+    pub release: String,
 }
 
 /// What became of all occurrences of a span.
@@ -40,6 +44,8 @@ pub struct SpanAccount {
     pub stopped_at: Option<Timestamp>,
     /// In order.
     pub lines: Vec<Line>,
+    /// What would lie there, had nothing taken it away; in order, and among the lines no more.
+    pub taken_away: Vec<Taken>,
     /// The part of it in which the trigger was there and said something that is not kept: of that only what is on record is told.
     pub unknown: Option<Span>,
 }
@@ -48,8 +54,13 @@ impl SpanAccount {
     /// Tells the span; the ledger of `facts` is that of the span, as far as it goes.
     pub fn of(facts: Facts<'_>, span: Span) -> SpanAccount {
         // A ledger that stops where it begins has nothing further to go on to.
-        let stopped_at = facts.ledger.stopped_at.filter(|stop| span.from < *stop && *stop < span.until);
+        let mut taken_away = taken_in(facts, span);
+        let stops = [facts.ledger.stopped_at, stop_of(&taken_away)].into_iter().flatten();
+        let stopped_at = stops.filter(|stop| span.from < *stop && *stop < span.until).min();
         let span = Span { until: stopped_at.unwrap_or(span.until), ..span };
+        if stopped_at.is_some() {
+            taken_away = taken_in(facts, span);
+        }
         let mut telling = Telling { facts, span, told_until: just_before(span.from), lines: Vec::new() };
         if facts.armed.trigger.definition.kind() == Kind::Scheduled {
             telling.tell();
@@ -57,7 +68,7 @@ impl SpanAccount {
         }
         let mut lines = telling.lines;
         lines.sort_by_key(|line| (line.first, line.last));
-        SpanAccount { span, stopped_at, lines, unknown: unknown(facts, span) }
+        SpanAccount { span, stopped_at, lines, taken_away, unknown: unknown(facts, span) }
     }
 
     /// How many occurrences there are of each disposition, by [`Verdict::word`].
@@ -135,7 +146,8 @@ impl Telling<'_> {
             let verdict = Verdict::Fired(*firing, timing(firing), absence);
             let is_told = self.lines.iter().rev().take(2).any(|line| line.first == at && line.verdict == verdict);
             if !is_told {
-                self.lines.push(Line { first: at, last: at, count: 1, verdict, edit: None });
+                let release = decided(self.facts, due, &verdict);
+                self.lines.push(Line { first: at, last: at, count: 1, verdict, edit: None, release });
             }
             self.told_until = self.told_until.max(at);
         }
@@ -170,7 +182,8 @@ impl Telling<'_> {
             let due = details.map_or(first, |details| details.due_at(first));
             let verdict = recorded(self.facts, view, absence_around(self.facts.absences, due));
             let edit = edit_behind(self.facts, first, &verdict);
-            self.lines.push(Line { first, last, count, verdict, edit });
+            let release = decided(self.facts, due, &verdict);
+            self.lines.push(Line { first, last, count, verdict, edit, release });
         }
         self.told_until = self.told_until.max(until);
     }
@@ -195,7 +208,9 @@ impl Telling<'_> {
                 self.push_between(details, after, until, &line);
             }
         }
-        let asked = Line { verdict: Verdict::AskedFor(*view), edit: None, first: from, last: until, count: 0 };
+        let verdict = Verdict::AskedFor(*view);
+        let release = decided(self.facts, from, &verdict);
+        let asked = Line { verdict, edit: None, first: from, last: until, count: 0, release };
         let fired = self.facts.ledger.firings.iter().map(|firing| firing.scheduled_at);
         let fired: Vec<Timestamp> = fired.filter(|at| from <= *at && *at <= until).collect();
         let mut after = just_before(from);
@@ -265,6 +280,12 @@ impl Telling<'_> {
                     }),
             )
             .chain(armed.next_at.map(|next_at| just_before(definition.named_for(next_at))))
+            .chain(
+                self.facts
+                    .releases
+                    .changed_at()
+                    .map(|at| definition.schedule.as_ref().map_or(at, |details| details.due_by(just_before(at)))),
+            )
             .chain(self.last_within_limit())
             .chain(of_former)
     }
@@ -287,6 +308,7 @@ impl Telling<'_> {
         let facts = Facts { ledger: &Ledger::default(), ..self.facts };
         let verdict = verdict(facts, first, Some(standing));
         let edit = edit_behind(self.facts, first, &verdict);
-        self.lines.push(Line { first, last, count: count_in(details, after, until), verdict, edit });
+        let release = decided(self.facts, details.due_at(first), &verdict);
+        self.lines.push(Line { first, last, count: count_in(details, after, until), verdict, edit, release });
     }
 }

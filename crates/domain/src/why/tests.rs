@@ -3,7 +3,9 @@
 mod freeze;
 mod law;
 mod obstacle;
+mod releases;
 mod spread;
+mod taken;
 
 use super::span::SpanAccount;
 use super::*;
@@ -48,6 +50,7 @@ struct Case {
     absences: Vec<Absence>,
     freezes: Vec<Freeze>,
     gone_until: Timestamp,
+    releases: Releases,
     now: Timestamp,
     zone: Zone,
 }
@@ -96,6 +99,7 @@ impl Case {
             absences: Vec::new(),
             freezes: Vec::new(),
             gone_until: at(NOW) - SignedDuration::from_hours(48),
+            releases: Releases::new("2026e", &[]),
             now: at(NOW),
             zone,
         }
@@ -156,6 +160,7 @@ impl Case {
             freezes: &self.freezes,
             gone_until: self.gone_until,
             is_under_way: false,
+            releases: &self.releases,
             now: self.now,
         }
     }
@@ -287,6 +292,20 @@ fn what_did_not_fire_says_why() {
             "{occurrence} was missed because oncue did not run from Wed 25 Nov 2026 09:00 to Thu 26 Nov 2026 12:00 Europe/Riga: {latest}."
         ),
     );
+    let all = Terms { misfire: Some(crate::misfire::Misfire::All(Box::default())), ..Terms::default() };
+    let beyond = skipped(Reason::Budget).absent("2026-11-25T07:00:00Z", noon).changed(|trigger| {
+        let pattern = cron("0 9 * * MON-FRI", "Europe/Riga");
+        trigger.definition.schedule = Some(ScheduleDetails::new(pattern, None, all, Zones::utc()));
+    });
+    assert_told(
+        &beyond,
+        nine,
+        "budget",
+        &format!(
+            "{occurrence} was missed, because oncue did not run from Wed 25 Nov 2026 09:00 to Thu 26 Nov 2026 12:00 Europe/Riga, and did not fire late, because it lies beyond the bounds of misfire: of what falls due meanwhile the newest 1000 fire, if they are not older than 24h."
+        ),
+    );
+    assert!(beyond.account(nine).advice()[0].starts_with("Raise at_most or not_older_than"));
     assert_told(
         &skipped(Reason::Paused),
         nine,

@@ -29,7 +29,10 @@ pub enum NotNamed {
     /// The wall clock does not show what the cron line or the rule says.
     Cron(Mismatch),
     /// It does, but has shown it before, and the line fires at the first time only.
-    SecondPass,
+    SecondPass {
+        /// What it shows.
+        wall: DateTime,
+    },
     /// It is where the clocks went forward over the first time on the wall here that the line or the rule names, and what they leave out
     /// does not occur by it.
     LeftOut {
@@ -77,6 +80,8 @@ pub enum Verdict {
     BeforeCreation,
     /// Nothing fell due then by what the trigger said at that time, which is not kept.
     SaidOtherwise,
+    /// The schedule names it by the zone data that is in use now, and by that of its time it did not, as far as can be told.
+    OtherZoneData,
     /// It will fire, after so many others.
     Coming(u64),
     /// It would fire, but the trigger is paused.
@@ -114,7 +119,7 @@ impl Verdict {
             Verdict::Lost | Verdict::Unarmed => "lost",
             Verdict::Forgotten => "forgotten",
             Verdict::BeforeCreation => "before_creation",
-            Verdict::SaidOtherwise => "said_otherwise",
+            Verdict::SaidOtherwise | Verdict::OtherZoneData => "said_otherwise",
             Verdict::Coming(_) => "to_come",
             Verdict::NoOccurrence(_) => "no_occurrence",
             Verdict::OnlyCalled => "only_called",
@@ -137,6 +142,7 @@ impl Verdict {
             Verdict::Forgotten => None,
             Verdict::BeforeCreation
             | Verdict::SaidOtherwise
+            | Verdict::OtherZoneData
             | Verdict::NoOccurrence(_)
             | Verdict::OnlyCalled
             | Verdict::OnlyTest => Some(false),
@@ -146,7 +152,7 @@ impl Verdict {
 }
 
 /// Every word of [`Verdict::word`].
-pub const WORDS: [&str; 24] = [
+pub const WORDS: [&str; 25] = [
     "fired",
     "fired_late",
     "caught_up",
@@ -155,6 +161,7 @@ pub const WORDS: [&str; 24] = [
     "held",
     "discarded",
     "missed",
+    "budget",
     "paused",
     "frozen",
     "superseded",

@@ -98,11 +98,11 @@ use oncue_domain::redelivery::{CancelRefusal, DeliveryId, Refusal, SLICE_MAX};
 use oncue_domain::revision::Revision;
 use oncue_domain::run::Report;
 use oncue_domain::store::{
-    Attention, BacklogSums, BacklogTurns, BacklogView, Begun, CalendarEdited, CalendarMade, CalendarView, Call,
-    Committed, Deed, Deleted, DeliveryView, Done, DueCounts, Edited, Error, EventCount, EventFilter, EventLines,
-    EventPage, EventSearch, Expired, Fired, FiredAgain, Inspection, Lapsed, Ledger, Listener, Made, Missing, NewApiKey,
-    NewTrigger, NewUser, OwedCounts, Planned, RecentFirings, Redelivered, Registered, Repeat, Reported, Result, RunOf,
-    SkippedView, Store, Touched, Undelivered, UndeliveredFilter, UndeliveredPlace,
+    ABSENCES_TOLD_MAX, Attention, BacklogSums, BacklogTurns, BacklogView, Begun, CalendarEdited, CalendarMade,
+    CalendarView, Call, Committed, Deed, Deleted, DeliveryView, Done, DueCounts, Edited, Error, EventCount,
+    EventFilter, EventLines, EventPage, EventSearch, Expired, Fired, FiredAgain, Inspection, Lapsed, Ledger, Listener,
+    Made, Missing, NewApiKey, NewTrigger, NewUser, OwedCounts, Planned, RecentFirings, Redelivered, Registered, Repeat,
+    Reported, Result, RunOf, SkippedView, Store, Touched, Undelivered, UndeliveredFilter, UndeliveredPlace,
 };
 use oncue_domain::trigger::{Armed, Definition, Edit, Trigger, TriggerHead};
 use tokio::sync::{Notify, Semaphore, watch};
@@ -614,8 +614,8 @@ impl Store for Postgres {
         node::begin_presence(&self.shared, now).await
     }
 
-    async fn absences(&self) -> Result<Vec<Absence>> {
-        self.read(|client| async move { node::absences(&client).await }).await
+    async fn absences(&self, span: Span) -> Result<Vec<Absence>> {
+        self.read(move |client| async move { node::absences(&client, span, ABSENCES_TOLD_MAX).await }).await
     }
 
     fn sign_of_life(&self, now: Timestamp) {

@@ -26,7 +26,7 @@ use super::hint::Changes;
 use super::{
     Shared, act, answered, column, copy, delivery, execute, limit_of, lock, locks, order, overlap, query, query_first,
 };
-pub(super) use begin::{absences, begin_presence};
+pub(super) use begin::{absences, begin_presence, expire_absences};
 pub(super) use doubt::Doubtful;
 pub(super) use list::list;
 use watch::{Seen, Watch};

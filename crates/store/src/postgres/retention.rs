@@ -12,8 +12,8 @@ use tokio_postgres::Row;
 use super::firing::Leaving;
 use super::hint::Changes;
 use super::{
-    Shared, act, answered, column, count, execute, firing, idempotency, limit_of, locks, order, overlap, partition,
-    query, query_first, settled, tally,
+    Shared, act, answered, column, count, execute, firing, idempotency, limit_of, locks, node, order, overlap,
+    partition, query, query_first, settled, tally,
 };
 use crate::codec::{COUNTED_AS_FAILED, NOT_COUNTED, instant, origin_from_number};
 
@@ -59,6 +59,7 @@ pub(super) async fn expire(shared: &Shared, gone_until: Timestamp, now: Timestam
     for (sql, until) in old {
         is_done &= execute(&transaction, sql, &[&until, &limit_of(limit)]).await? < limit as u64;
     }
+    node::expire_absences(&transaction, gone_until).await?;
     is_done &= count::expire(&transaction, now, limit).await?;
     is_done &= idempotency::expire(&transaction, now, limit).await? < limit as u64;
     is_done &= act::expire(&transaction, now, limit).await? < limit as u64;

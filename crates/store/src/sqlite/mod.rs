@@ -74,11 +74,11 @@ use oncue_domain::redelivery::{CancelRefusal, DeliveryId, Refusal, SLICE_MAX};
 use oncue_domain::revision::Revision;
 use oncue_domain::run::Report;
 use oncue_domain::store::{
-    Attention, BacklogSums, BacklogTurns, BacklogView, Begun, CalendarEdited, CalendarMade, CalendarView, Call,
-    Committed, Deed, Deleted, DeliveryView, Done, DueCounts, Edited, EventCount, EventFilter, EventLines, EventPage,
-    EventSearch, Expired, Fired, FiredAgain, Inspection, Lapsed, Ledger, Listener, Made, Missing, NewApiKey,
-    NewTrigger, NewUser, OwedCounts, Planned, RecentFirings, Redelivered, Registered, Repeat, Reported, Result, RunOf,
-    SkippedView, Store, Touched, Undelivered, UndeliveredFilter, UndeliveredPlace,
+    ABSENCES_TOLD_MAX, Attention, BacklogSums, BacklogTurns, BacklogView, Begun, CalendarEdited, CalendarMade,
+    CalendarView, Call, Committed, Deed, Deleted, DeliveryView, Done, DueCounts, Edited, EventCount, EventFilter,
+    EventLines, EventPage, EventSearch, Expired, Fired, FiredAgain, Inspection, Lapsed, Ledger, Listener, Made,
+    Missing, NewApiKey, NewTrigger, NewUser, OwedCounts, Planned, RecentFirings, Redelivered, Registered, Repeat,
+    Reported, Result, RunOf, SkippedView, Store, Touched, Undelivered, UndeliveredFilter, UndeliveredPlace,
 };
 use oncue_domain::trigger::{Armed, Definition, Edit, Trigger, TriggerHead};
 
@@ -656,8 +656,8 @@ impl Store for Sqlite {
         Ok(absences)
     }
 
-    async fn absences(&self) -> Result<Vec<Absence>> {
-        self.peek(|connection, _| presence::absences(connection)).await
+    async fn absences(&self, span: Span) -> Result<Vec<Absence>> {
+        self.peek(move |connection, _| presence::absences(connection, span, ABSENCES_TOLD_MAX)).await
     }
 
     fn sign_of_life(&self, now: Timestamp) {

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use jiff::Timestamp;
 use oncue_domain::act::Act;
+use oncue_domain::agenda::Span;
 use oncue_domain::node::{Identity, NodeView, Work};
 use oncue_domain::plan::{Absence, absence};
 use oncue_domain::store::{ABSENCES_KEPT, Result};
@@ -124,8 +125,6 @@ pub(super) fn begin(
     last: Option<Timestamp>,
     now: Timestamp,
 ) -> Result<Vec<Absence>> {
-    let forgotten = now.checked_sub(ABSENCES_KEPT).unwrap_or(Timestamp::MIN);
-    connection.execute("DELETE FROM absences WHERE to_at <= ?", [forgotten.as_microsecond()]).map_err(failed)?;
     let earliest = overlap::earliest_left(connection)?;
     if let Some(absence) = absence(last, earliest, now) {
         connection
@@ -140,13 +139,33 @@ pub(super) fn begin(
     while let Some(next) = from {
         from = overlap::sweep(connection, effects, next, now)?;
     }
-    absences(connection)
+    let matters = Span { from: now.checked_sub(ABSENCES_KEPT).unwrap_or(Timestamp::MIN), until: Timestamp::MAX };
+    absences(connection, matters, usize::MAX)
 }
 
-pub(super) fn absences(connection: &Connection) -> Result<Vec<Absence>> {
-    let mut statement =
-        connection.prepare_cached("SELECT from_at, to_at FROM absences ORDER BY from_at").map_err(failed)?;
-    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).map_err(failed)?;
+/// Those of which no record tells any more are forgotten.
+pub(super) fn expire(connection: &Connection, gone_until: Timestamp) -> Result<()> {
+    let forgotten = gone_until.checked_sub(ABSENCES_KEPT).unwrap_or(Timestamp::MIN);
+    connection
+        .prepare_cached("DELETE FROM absences WHERE to_at <= ?")
+        .and_then(|mut statement| statement.execute([forgotten.as_microsecond()]))
+        .map_err(failed)?;
+    Ok(())
+}
+
+/// The earliest `limit` absences that meet the span, in order.
+pub(super) fn absences(connection: &Connection, span: Span, limit: usize) -> Result<Vec<Absence>> {
+    let mut statement = connection
+        .prepare_cached(
+            "SELECT from_at, to_at
+             FROM absences
+             WHERE from_at < ?1 AND to_at > ?2
+             ORDER BY from_at
+             LIMIT ?3",
+        )
+        .map_err(failed)?;
+    let params = (span.until.as_microsecond(), span.from.as_microsecond(), i64::try_from(limit).unwrap_or(i64::MAX));
+    let rows = statement.query_map(params, |row| Ok((row.get(0)?, row.get(1)?))).map_err(failed)?;
     rows.map(|row| {
         let (from, to): (i64, i64) = row.map_err(failed)?;
         Ok(Absence { from: instant(from)?, to: instant(to)? })

@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension};
 
 use super::count::Subject;
 use super::writer::Effects;
-use super::{Shared, act, count, failed, firing, idempotency, lock, order, overlap};
+use super::{Shared, act, count, failed, firing, idempotency, lock, order, overlap, presence};
 use crate::codec::{COUNTED_AS_FAILED, NOT_COUNTED, instant, origin_from_number};
 
 pub(super) fn expire(
@@ -67,6 +67,7 @@ pub(super) fn expire(
             .map_err(failed)?;
         is_done &= removed < limit;
     }
+    presence::expire(connection, Timestamp::from_microsecond(gone_until).unwrap_or(Timestamp::MIN))?;
     is_done &= count::expire(connection, now, limit)?;
     is_done &= idempotency::expire(connection, now, limit)? < limit;
     is_done &= act::expire(connection, now, limit)? < limit;

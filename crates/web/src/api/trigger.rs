@@ -761,7 +761,7 @@ pub(crate) async fn upcoming(
     "recorded_at": "2026-11-21T05:00:02Z"
 }))]
 pub(crate) struct SkippedDocument {
-    /// `missed`: nobody ran; `discarded`: they waited in a backlog; `paused`; `superseded`: an edit came first; `overlap`: an event before was under way; `merged`: the same, and a later one fired once that had ended; `expired`: it lay after the expiry, which was moved since; `frozen`: triggers were frozen.
+    /// `missed`: nobody ran; `budget`: the same, and they lay beyond the bounds of `misfire`; `discarded`: they waited in a backlog; `paused`; `superseded`: an edit came first; `overlap`: an event before was under way; `merged`: the same, and a later one fired once that had ended; `expired`: it lay after the expiry, which was moved since; `frozen`: triggers were frozen.
     reason: &'static str,
     /// The first of them.
     first: String,

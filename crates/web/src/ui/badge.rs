@@ -7,6 +7,7 @@ use oncue_domain::destination::Standing;
 use oncue_domain::firing::Outcome;
 use oncue_domain::run::State as RunState;
 use oncue_domain::why::Verdict;
+use oncue_domain::why::taken::TakenBy;
 
 use super::condition::Condition;
 
@@ -89,6 +90,20 @@ impl Badge {
         Badge::new(state.word(), tone)
     }
 
+    /// What took an instant away from a schedule.
+    pub(crate) fn of_taken(by: &TakenBy) -> Badge {
+        let word = match by.word() {
+            "starts_at" => "before the start",
+            "ends_at" => "after the end",
+            "excluded_date" => "excluded date",
+            "calendar" => "calendar",
+            "gap" => "left out by the clocks",
+            "fold" => "shown twice by the clocks",
+            _ => "exception of the rule",
+        };
+        Badge::new(word, "idle")
+    }
+
     /// What became of an occurrence, or why there is none.
     pub(crate) fn of_verdict(verdict: &Verdict) -> Badge {
         match verdict.word() {
@@ -100,6 +115,7 @@ impl Badge {
             "held" => Badge::new("held", "warn"),
             "discarded" => Badge::new("discarded", "bad"),
             "missed" => Badge::new("missed", "bad"),
+            "budget" => Badge::new("over budget", "bad"),
             "paused" => Badge::new("paused", "warn"),
             "frozen" => Badge::new("frozen", "warn"),
             "superseded" => Badge::new("superseded", "warn"),

@@ -136,6 +136,9 @@ impl SkippedRow {
                 Reason::Missed => {
                     "oncue did not run then; which of what is missed fires late, if any, its misfire policy says"
                 }
+                Reason::Budget => {
+                    "oncue did not run then, and they lay beyond the bounds within which the trigger fires what it misses"
+                }
                 Reason::Paused => "the trigger was paused",
                 Reason::Superseded => "it was due, but an edit came first",
                 Reason::Discarded => "they were missed and waited to fire late, but were discarded",

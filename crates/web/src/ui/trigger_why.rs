@@ -10,6 +10,7 @@ use oncue_domain::schedule::zone::Zone;
 use oncue_domain::trigger::Armed;
 use oncue_domain::why::Asked;
 use oncue_domain::why::span::{Line, SpanAccount, around};
+use oncue_domain::why::taken::{Taken, TakenBy};
 
 use super::badge::Badge;
 use super::frame::{Frame, Place};
@@ -35,7 +36,6 @@ struct WhyPage {
     trigger: TriggerRow,
     /// The trigger's zone, in which everything here is told.
     zone: String,
-    tzdata: String,
     /// What stands in the field.
     asked: String,
     /// What is wrong with what was asked.
@@ -61,6 +61,11 @@ struct Answer {
     before: Option<(Moment, String)>,
     after: Option<(Moment, String)>,
     revision: Option<i64>,
+    /// The release of the zone data that decided, and the one in use now, where that is another.
+    tzdata: String,
+    tzdata_now: Option<String>,
+    /// What took it away, and what exactly.
+    taken: Option<(String, String)>,
     standing_since: Moment,
     /// What is counted in the hour, where nothing else is left: its beginning, how many fired, how many did not.
     counts: Option<(Moment, String, String)>,
@@ -126,6 +131,9 @@ impl Answer {
             before: account.neighbours.0.map(linked),
             after: account.neighbours.1.map(linked),
             revision: account.revision,
+            tzdata: account.release.clone(),
+            tzdata_now: (account.release != account.release_now).then(|| account.release_now.clone()),
+            taken: account.taken_by.as_ref().map(taken),
             standing_since: moment(account.standing_since),
             counts: told.hour.as_ref().map(|hour| (moment(hour.hour), number(hour.fired), number(hour.skipped))),
         }
@@ -146,13 +154,38 @@ impl Around {
                 is_meant: meant.is_some_and(|at| line.first <= at && at <= line.last),
             }
         };
+        let taken_row = |taken: &Taken| LineRow {
+            state: Badge::of_taken(&taken.by),
+            count: number(taken.count),
+            first: Moment::new(taken.first, now, zone),
+            first_at: taken.first.to_string(),
+            last: (taken.last > taken.first).then(|| Moment::new(taken.last, now, zone)),
+            event: None,
+            is_meant: meant.is_some_and(|at| taken.first <= at && at <= taken.last),
+        };
         Around {
             from: Moment::new(told.span.from, now, zone),
             until: Moment::new(told.span.until, now, zone),
-            lines: told.lines.iter().map(row).collect(),
+            lines: {
+                let taken = told.taken_away.iter().take(LISTED).map(|taken| (taken.first, taken_row(taken)));
+                let mut rows: Vec<(Timestamp, LineRow)> =
+                    told.lines.iter().map(|line| (line.first, row(line))).chain(taken).collect();
+                rows.sort_by_key(|(first, _)| *first);
+                rows.into_iter().map(|(_, row)| row).collect()
+            },
             is_partly_unknown: told.unknown.is_some(),
         }
     }
+}
+
+/// What took an instant away, in words, and what exactly.
+fn taken(by: &TakenBy) -> (String, String) {
+    let names: Vec<&str> = by.calendars().iter().map(|calendar| calendar.name.as_str()).collect();
+    let what = match by.word() {
+        "calendar" => format!("{}: {}", Badge::of_taken(by).word, names.join(", ")),
+        _ => Badge::of_taken(by).word.to_owned(),
+    };
+    (what, by.value())
 }
 
 /// The time on the wall for the field.
@@ -188,7 +221,6 @@ pub(super) async fn show(
     let why = WhyPage {
         frame: Frame::of(&app, &caller, Place::Triggers),
         trigger: TriggerRow::alone(&app, &armed, &caller.frozen, now),
-        tzdata: app.zones.release.trim().to_owned(),
         asked: match asked {
             Some(Asked { wall: Some(wall), .. }) => wall.strftime("%Y-%m-%dT%H:%M:%S").to_string(),
             Some(Asked { at, wall: None }) => in_field(at, &zone),

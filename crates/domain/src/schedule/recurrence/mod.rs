@@ -196,6 +196,31 @@ impl Recurrence {
         self.exceptions_met > 0
     }
 
+    /// What its exceptions take away in `(after, until]`, in order: of each the first instant, the last, and how many. The cost grows with the
+    /// exceptions, not with what they take.
+    pub fn excepted_in(&self, after: Timestamp, until: Timestamp) -> Vec<(Timestamp, Timestamp, u64)> {
+        let within = self.narrow(seconds(after, until));
+        let generated = Occurrences { walls: &self.named.generated, rule: self.rule, time_zone: self.zone.time_zone() };
+        let second_of = |wall: Wall| {
+            let wall = Offset::UTC.to_datetime(Timestamp::from_second(wall).ok()?);
+            Some(self.zone.time_zone().to_ambiguous_timestamp(wall).compatible().ok()?.as_second())
+        };
+        let of_range = |range: &Range<Wall>| Some(second_of(range.start)?..second_of(range.end)?);
+        let ranges = self.named.exceptions.iter().filter_map(of_range);
+        let alone = self.excepted.iter().map(|second| *second..second + 1);
+        let runs = ranges.chain(alone).filter_map(|range| {
+            let span = range.start.max(within.start)..range.end.min(within.end);
+            if span.is_empty() {
+                return None;
+            }
+            let (first, last) = (generated.first_in(span.clone())?, generated.last_in(span.clone())?);
+            Some((instant(first), instant(last), generated.count_in(span)))
+        });
+        let mut runs: Vec<(Timestamp, Timestamp, u64)> = runs.collect();
+        runs.sort_unstable();
+        runs
+    }
+
     /// Whether its end lies before its start, so that there is nothing between.
     pub fn ends_before_it_starts(&self) -> bool {
         let start = self.start.wall;

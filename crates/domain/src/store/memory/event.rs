@@ -375,6 +375,7 @@ impl Kept {
         for kept in self.triggers.values_mut() {
             kept.skipped.retain(|view| view.recorded_at > gone_until);
         }
+        self.expire_absences(gone_until);
         self.expire_counts(now);
         self.expire_remembered(now);
         self.expire_acts(now, limit);

@@ -705,8 +705,8 @@ impl Store for Memory {
         Ok(self.kept().begin_presence(now))
     }
 
-    async fn absences(&self) -> Result<Vec<Absence>> {
-        Ok(self.kept().absences())
+    async fn absences(&self, span: Span) -> Result<Vec<Absence>> {
+        Ok(self.kept().absences(span))
     }
 
     fn sign_of_life(&self, now: Timestamp) {

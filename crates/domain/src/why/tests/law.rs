@@ -356,6 +356,7 @@ proptest! {
             freezes: &world.freezes,
             gone_until,
             is_under_way: world.is_under_way,
+            releases: &Releases::default(),
             now: world.now,
         };
         let until = world.now + SignedDuration::from_hours(30);

@@ -105,8 +105,8 @@ impl Store for Faults {
         self.lose(answer)
     }
 
-    async fn absences(&self) -> Result<Vec<Absence>> {
-        self.memory.absences().await
+    async fn absences(&self, span: Span) -> Result<Vec<Absence>> {
+        self.memory.absences(span).await
     }
 
     fn sign_of_life(&self, now: Timestamp) {

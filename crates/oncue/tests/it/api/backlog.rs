@@ -45,6 +45,7 @@ fn all_that_was_missed_is_shown_before_it_is_released_and_fires_then() {
     let all =
         json!({"every": "1s", "misfire": {"policy": "all", "at_most": 500, "not_older_than": "2h", "hold": true}});
     let (released, discarded) = (make(&ann, &all), make(&ann, &all));
+    let few = make(&ann, &json!({"every": "1s", "misfire": {"policy": "all", "at_most": 2}}));
     let shown = ann.get(&format!("/api/v1/triggers/{released}")).is(200).json();
     assert_eq!(shown["schedule_details"], all);
     assert!(shown["summary"].as_str().is_some_and(|said| said.contains("once released, at most 500 times")), "{shown}");
@@ -59,6 +60,14 @@ fn all_that_was_missed_is_shown_before_it_is_released_and_fires_then() {
     let count = held["left"].as_u64().expect("a number");
     assert!(count >= 4 && held["is_held"] == true && held["origin"] == "catch-up", "{held}");
     assert_eq!((&held["occurrences"], &held["next"]), (&held["left"], &held["from"]));
+    // What lies beyond the bounds is over the budget, and not only missed.
+    let record = until("it is on record", || ann.get(&format!("/api/v1/triggers/{few}/skipped")).is(200).list().pop());
+    assert_eq!(record["reason"], "budget", "{record}");
+    let told = ann.get(&format!("/api/v1/triggers/{few}/why?at={}", record["first"].as_str().expect("an instant")));
+    let told = told.is(200).json();
+    assert_eq!((&told["disposition"], &told["absence"].is_null()), (&json!("budget"), &false), "{told}");
+    assert!(told["advice"][0].as_str().is_some_and(|line| line.starts_with("Raise at_most")), "{told}");
+    assert!(ann.get(&format!("/ui/triggers/{few}")).is(200).text.contains("beyond the bounds"), "the page says so too");
     let first = held["from"].as_str().expect("an instant").to_owned();
     let why = |id: i64| ann.get(&format!("/api/v1/triggers/{id}/why?at={first}")).is(200).json();
     assert_eq!(why(released)["disposition"], "held", "{}", why(released));

@@ -144,6 +144,40 @@ fn what_the_clocks_did_is_told_beside_it() {
 }
 
 #[test]
+fn what_was_taken_away_is_told_in_fields_and_counted_over_a_span() {
+    let server = Server::start();
+    let ann = server.user();
+    let id = make(
+        &ann,
+        &scheduled(&json!({"cron": "30 3 * * *", "timezone": "Europe/Riga", "gap": "left_out",
+            "starts_at": "2029-03-24T00:00", "ends_at": "2029-03-29T00:00", "excluded_dates": ["2029-03-26"]})),
+    );
+    let taken = |at: &str| why(&ann, id, at)["taken_away"].clone();
+    assert_eq!(taken("2029-03-23T03:30"), json!({"by": "starts_at", "value": "2029-03-23T22:00:00Z"}));
+    assert_eq!(taken("2029-03-25T03:30"), json!({"by": "gap", "value": "2029-03-25T03:30:00"}));
+    assert_eq!(taken("2029-03-26T03:30"), json!({"by": "excluded_date", "value": "2029-03-26"}));
+    assert_eq!(taken("2029-03-29T03:30"), json!({"by": "ends_at", "value": "2029-03-28T21:00:00Z"}));
+    for at in ["2029-03-24T03:30", "2029-03-26T05:00"] {
+        assert_eq!(taken(at), Value::Null, "{at} is an occurrence, or nobody would expect one");
+    }
+    let path = format!("/api/v1/triggers/{id}/why?from=2029-03-22T00:00&to=2029-03-31T00:00");
+    let told = ann.get(&path).is(200).json();
+    assert_eq!((&told["occurrences"], &told["counts"]), (&json!(3), &json!({"to_come": 3})), "{told}");
+    let runs: Vec<(&str, u64)> = told["taken_away"]
+        .as_array()
+        .expect("runs")
+        .iter()
+        .map(|run| (run["by"].as_str().expect("a word"), run["count"].as_u64().expect("a number")))
+        .collect();
+    assert_eq!(runs, [("starts_at", 2), ("gap", 1), ("excluded_date", 1), ("ends_at", 2)]);
+    assert_eq!(told["taken_away_count"], 6);
+    let page = ann.get(&format!("/ui/triggers/{id}/why?at=2029-03-26T03:30")).is(200).text;
+    for words in ["Taken away by", "<code>2029-03-26</code>", "badge idle\">excluded date", "left out by the clocks"] {
+        assert!(page.contains(words), "{words} is not in {page}");
+    }
+}
+
+#[test]
 fn what_fell_due_while_nobody_ran_is_missed_and_the_latest_caught_up() {
     let server = Server::start();
     let ann = server.user();

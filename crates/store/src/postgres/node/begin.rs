@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use deadpool_postgres::{GenericClient, Transaction};
 use jiff::{SignedDuration, Timestamp};
 use oncue_domain::act::Act;
+use oncue_domain::agenda::Span;
 use oncue_domain::node::GONE_AFTER;
 use oncue_domain::plan::{Absence, absence};
 use oncue_domain::presence::{Before, Others, before};
@@ -16,7 +17,7 @@ use super::watch::{Seen, Watch};
 use super::{NEVER, Node};
 use crate::codec::instant;
 use crate::postgres::overlap::EARLIEST_LEFT;
-use crate::postgres::{Shared, act, answered, column, execute, locks, query, query_first};
+use crate::postgres::{Shared, act, answered, column, execute, limit_of, locks, query, query_first};
 
 /// How often the others are looked at; a sign of theirs ends the wait.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -100,8 +101,6 @@ async fn record(
     ended: Option<Absence>,
     now: Timestamp,
 ) -> Result<Vec<Absence>> {
-    let forgotten = now.checked_sub(ABSENCES_KEPT).unwrap_or(Timestamp::MIN).as_microsecond();
-    execute(&transaction, "DELETE FROM absences WHERE to_at <= $1", &[&forgotten]).await?;
     if let Some(absence) = ended {
         let sql = "INSERT INTO absences (from_at, to_at) VALUES ($1, $2)
                    ON CONFLICT (from_at) DO UPDATE SET to_at = excluded.to_at";
@@ -111,13 +110,31 @@ async fn record(
     node.note_begun(now);
     let alive = "UPDATE nodes SET alive_at = $2 WHERE id = $1";
     execute(&transaction, alive, &[&node.id(), &now.as_microsecond()]).await?;
-    let absences = absences(&transaction).await?;
+    let matters = Span { from: now.checked_sub(ABSENCES_KEPT).unwrap_or(Timestamp::MIN), until: Timestamp::MAX };
+    let absences = absences(&transaction, matters, usize::MAX).await?;
     answered(transaction.commit()).await?;
     Ok(absences)
 }
 
-/// Every absence that is still remembered, in order.
-pub(in crate::postgres) async fn absences(client: &impl GenericClient) -> Result<Vec<Absence>> {
-    let rows = query(client, "SELECT from_at, to_at FROM absences ORDER BY from_at", &[]).await?;
+/// Those of which no record tells any more are forgotten.
+pub(in crate::postgres) async fn expire_absences(client: &impl GenericClient, gone_until: Timestamp) -> Result<()> {
+    let forgotten = gone_until.checked_sub(ABSENCES_KEPT).unwrap_or(Timestamp::MIN).as_microsecond();
+    execute(client, "DELETE FROM absences WHERE to_at <= $1", &[&forgotten]).await?;
+    Ok(())
+}
+
+/// The earliest `limit` absences that meet the span, in order.
+pub(in crate::postgres) async fn absences(
+    client: &impl GenericClient,
+    span: Span,
+    limit: usize,
+) -> Result<Vec<Absence>> {
+    let sql = "SELECT from_at, to_at
+               FROM absences
+               WHERE from_at < $1 AND to_at > $2
+               ORDER BY from_at
+               LIMIT $3";
+    let (from, until) = (span.from.as_microsecond(), span.until.as_microsecond());
+    let rows = query(client, sql, &[&until, &from, &limit_of(limit)]).await?;
     rows.iter().map(|row| Ok(Absence { from: instant(column(row, 0)?)?, to: instant(column(row, 1)?)? })).collect()
 }

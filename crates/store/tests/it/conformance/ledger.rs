@@ -233,14 +233,19 @@ async fn a_trigger_of_nobodys_has_none() {
 #[tokio::test]
 async fn absences_are_read_without_anybody_beginning() {
     wherever_it_lasts(async |bench| {
-        assert_eq!(bench.store.absences().await, Ok(Vec::new()));
+        assert_eq!(bench.store.absences(ALL).await, Ok(Vec::new()));
         bench.store.begin_presence(t(0)).await.expect("an answer");
         bench.store.sign_of_life(t(10));
         let absences = bench.store.begin_presence(t(100)).await.expect("an answer");
         assert_eq!(absences[0].to.duration_since(absences[0].from), SignedDuration::from_secs(90));
-        assert_eq!(bench.store.absences().await, Ok(absences.clone()));
+        assert_eq!(bench.store.absences(ALL).await, Ok(absences.clone()));
         let bench = bench.reopen().await;
-        assert_eq!(bench.store.absences().await, Ok(absences));
+        assert_eq!(bench.store.absences(ALL).await, Ok(absences.clone()));
+        for (from, until, meets) in [(0, 10, false), (0, 11, true), (20, 30, true), (99, 200, true), (100, 200, false)]
+        {
+            let found = bench.store.absences(Span { from: t(from), until: t(until) }).await;
+            assert_eq!(found, Ok(if meets { absences.clone() } else { Vec::new() }), "{from} to {until}");
+        }
     })
     .await;
 }

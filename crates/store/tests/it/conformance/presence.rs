@@ -1,6 +1,7 @@
 //! Signs of life and absences, also across a restart.
 
 use jiff::{SignedDuration, Timestamp};
+use oncue_domain::agenda::Span;
 use oncue_domain::plan::Absence;
 use oncue_domain::store::ABSENCES_KEPT;
 
@@ -71,6 +72,27 @@ async fn an_absence_is_forgotten_when_nothing_can_come_so_late() {
         assert_eq!(kept, [absence(t(0), t(100))]);
         bench.store.sign_of_life(last);
         assert_eq!(begin(&bench, last).await, []);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_absence_is_told_for_as_long_as_a_record_may_tell_of_it() {
+    everywhere(async |bench| {
+        begin(&bench, t(0)).await;
+        assert_eq!(begin(&bench, t(100)).await, [absence(t(0), t(100))]);
+        let all = Span { from: Timestamp::MIN, until: Timestamp::MAX };
+        let told = async || bench.store.absences(all).await.expect("a list");
+        // A record that is kept for thirty days is one of the absence until then.
+        let (month, micro) = (t(100) + SignedDuration::from_hours(30 * 24), SignedDuration::from_micros(1));
+        bench.store.sign_of_life(month);
+        assert_eq!(begin(&bench, month).await, [], "no plan hangs on it any more");
+        assert_eq!(told().await, [absence(t(0), t(100))]);
+        let gone = t(100) + ABSENCES_KEPT;
+        bench.store.expire(gone - micro, month, 10).await.expect("a store that answers");
+        assert_eq!(told().await, [absence(t(0), t(100))]);
+        bench.store.expire(gone, month, 10).await.expect("a store that answers");
+        assert_eq!(told().await, []);
     })
     .await;
 }

@@ -356,7 +356,10 @@ impl Side {
             due_counts: store.due_counts(now).await.expect("an answer"),
             nodes: store.nodes().await.expect("a list").into_iter().map(without_times).collect(),
             due: store.due(now, 100_000).await.expect("a list"),
-            absences: store.absences().await.expect("a list"),
+            absences: store
+                .absences(Span { from: jiff::Timestamp::MIN, until: jiff::Timestamp::MAX })
+                .await
+                .expect("a list"),
             freezes: store.freezes(remembered_since(now)).await.expect("a list").all,
             inspection: Inspection::default(),
             before: Vec::new(),

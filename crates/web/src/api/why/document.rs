@@ -6,9 +6,9 @@ use jiff::Timestamp;
 use oncue_domain::agenda::Span;
 use oncue_domain::plan::Absence;
 use oncue_domain::schedule::mismatch::Mismatch;
-use oncue_domain::schedule::scope::TakenAway;
 use oncue_domain::store::LedgerFiring;
 use oncue_domain::why::span::{Line, SpanAccount};
+use oncue_domain::why::taken::{Taken, TakenBy};
 use oncue_domain::why::{Account, Made, NotNamed, Obstacle, Verdict};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -30,8 +30,9 @@ use crate::api::trigger::{ObservedDocument, SkippedDocument};
     "sentence": "\"0 9 * * MON-FRI\" does not name Sat 28 Nov 2026 09:00 Europe/Riga: the day of the week, Saturday, does not match MON-FRI; its neighbours are Fri 27 Nov 2026 09:00 and Mon 30 Nov 2026 09:00.",
     "clock": null, "advice": ["Let the day of the week (MON-FRI) take Saturday as well."], "event": null, "skipped": null,
     "absence": null, "edit": null, "pause": null, "freeze": null, "obstacles": [], "unmet": [{"field": "day_of_week", "wanted": "MON-FRI", "shown": "Saturday"}],
-    "calendars": [], "before": "2026-11-27T07:00:00Z", "after": "2026-11-30T07:00:00Z", "fires_before": null, "counts": null, "revision": 1,
-    "standing_since": "2026-11-23T12:00:00Z", "timezone": "Europe/Riga", "tzdata": "2026e"
+    "taken_away": null, "calendars": [], "before": "2026-11-27T07:00:00Z", "after": "2026-11-30T07:00:00Z", "fires_before": null, "counts": null, "revision": 1,
+    "standing_since": "2026-11-23T12:00:00Z", "timezone": "Europe/Riga", "tzdata": "2026e",
+    "tzdata_in_use": "2026e"
 }))]
 pub(super) enum WhyDocument {
     /// Where `at` was asked for.
@@ -52,7 +53,7 @@ pub(super) struct InstantDocument {
     at: String,
     /// When that fell or falls due: then, or later by the schedule's `jitter`.
     due_at: String,
-    /// `fired`, `fired_late`, `caught_up`, `backfilled`; `waiting` or `held` in a backlog; `missed`, `discarded`, `paused`, `frozen`, `superseded`, `overlap`, `merged`, `expired`, `spent`; `due`, `to_come`; `forgotten`: older than what is
+    /// `fired`, `fired_late`, `caught_up`, `backfilled`; `waiting` or `held` in a backlog; `missed`, `budget`, `discarded`, `paused`, `frozen`, `superseded`, `overlap`, `merged`, `expired`, `spent`; `due`, `to_come`; `forgotten`: older than what is
     /// kept; `before_creation`; `said_otherwise`: the trigger has been edited since, and named nothing there before; `no_occurrence`;
     /// `only_called`, `only_test`; `lost`, which must not happen.
     #[schema(example = "paused")]
@@ -83,6 +84,8 @@ pub(super) struct InstantDocument {
     obstacles: Vec<ObstacleDocument>,
     /// The fields of the cron line, or the parts of the rule, that the wall clock did not meet.
     unmet: Vec<UnmetDocument>,
+    /// What took it away, where the schedule would name it otherwise.
+    taken_away: Option<TakenAwayDocument>,
     /// The calendars in which its date stands, where it is they that take it away.
     calendars: Vec<ObservedDocument>,
     /// The occurrence before.
@@ -100,7 +103,57 @@ pub(super) struct InstantDocument {
     /// The zone in which it is told, and in which a time without an offset was read.
     timezone: String,
     /// The release of the zone data that decided.
+    #[schema(example = "2026e")]
     tzdata: String,
+    /// The release that is in use now; what is not on record is worked out with it.
+    #[schema(example = "2026e")]
+    tzdata_in_use: String,
+}
+
+/// What takes something away that the schedule would name.
+#[derive(Serialize, ToSchema)]
+#[schema(as = WhyTakenAway, example = json!({"by": "excluded_date", "value": "2026-12-24"}))]
+struct TakenAwayDocument {
+    /// `starts_at`, `ends_at`, `excluded_date`, `calendar`; `gap`: the clocks left the time out; `fold`: they showed it a second time;
+    /// `exception`: an EXDATE of the rule.
+    by: &'static str,
+    /// The start or the end, the date, or the time on the wall.
+    value: String,
+}
+
+impl TakenAwayDocument {
+    fn of(by: &TakenBy) -> TakenAwayDocument {
+        TakenAwayDocument { by: by.word(), value: by.value() }
+    }
+}
+
+/// A run of instants that one thing takes away.
+#[derive(Serialize, ToSchema)]
+#[schema(as = WhyTakenRun, example = json!({
+    "by": "calendar", "value": "2026-12-25", "calendars": ["holidays"],
+    "first": "2026-12-25T07:00:00Z", "last": "2026-12-25T07:00:00Z", "count": 1
+}))]
+struct TakenRunDocument {
+    #[serde(flatten)]
+    what: TakenAwayDocument,
+    /// The calendars in which its date stands, where it is they that take it away.
+    calendars: Vec<String>,
+    /// The first; of times that the clocks left out the instant at which they did.
+    first: String,
+    last: String,
+    count: u64,
+}
+
+impl TakenRunDocument {
+    fn of(taken: &Taken) -> TakenRunDocument {
+        TakenRunDocument {
+            what: TakenAwayDocument::of(&taken.by),
+            calendars: taken.by.calendars().iter().map(|calendar| calendar.name.clone()).collect(),
+            first: time(taken.first),
+            last: time(taken.last),
+            count: taken.count,
+        }
+    }
 }
 
 /// Something that stands in the way of an occurrence that is to come.
@@ -237,7 +290,7 @@ struct HourInShort {
 }
 
 impl InstantDocument {
-    pub(super) fn of(id: i64, told: &Told, tzdata: &str) -> InstantDocument {
+    pub(super) fn of(id: i64, told: &Told) -> InstantDocument {
         let account = &told.account;
         let (firing, skipped, absence) = parts(&account.verdict);
         let unmet = match &account.verdict {
@@ -251,10 +304,7 @@ impl InstantDocument {
             }
             _ => Vec::new(),
         };
-        let holding = match &account.verdict {
-            Verdict::NoOccurrence(NotNamed::TakenAway(TakenAway::InCalendars(_, holding))) => holding.as_slice(),
-            _ => &[],
-        };
+        let holding = account.taken_by.as_ref().map(TakenBy::calendars).unwrap_or_default();
         InstantDocument {
             trigger_id: id,
             asked_at: time(account.asked.at),
@@ -273,6 +323,7 @@ impl InstantDocument {
             freeze: account.freeze.as_ref().map(FreezeDocument::of),
             obstacles: account.obstacles.iter().map(|one| ObstacleDocument::of(account, one)).collect(),
             unmet,
+            taken_away: account.taken_by.as_ref().map(TakenAwayDocument::of),
             calendars: holding.iter().map(|observed| ObservedDocument::of(observed)).collect(),
             before: account.neighbours.0.map(time),
             after: account.neighbours.1.map(time),
@@ -288,7 +339,8 @@ impl InstantDocument {
             revision: account.revision,
             standing_since: time(account.standing_since),
             timezone: account.zone.name().to_owned(),
-            tzdata: tzdata.to_owned(),
+            tzdata: account.release.clone(),
+            tzdata_in_use: account.release_now.clone(),
         }
     }
 }
@@ -309,12 +361,16 @@ pub(super) struct SpanDocument {
     counts: BTreeMap<&'static str, u64>,
     /// In order: runs of consecutive occurrences with the same disposition.
     lines: Vec<LineDocument>,
+    /// In order: what the schedule would name, had nothing taken it away; these are no occurrences.
+    taken_away: Vec<TakenRunDocument>,
+    /// How many those are.
+    taken_away_count: u64,
     /// The part in which the trigger said something else, which is not kept: of that only what is on record is told.
     unknown: Option<TimeSpan>,
     /// Since when schedule, expiry and pausing stand as they do now.
     standing_since: String,
     timezone: String,
-    /// The release of the zone data that decided.
+    /// The release of the zone data that is in use now; which one decided, each line says.
     tzdata: String,
 }
 
@@ -334,6 +390,8 @@ impl SpanDocument {
             occurrences: counts.values().fold(0, |sum: u64, count| sum.saturating_add(*count)),
             counts,
             lines: told.lines.iter().map(LineDocument::of).collect(),
+            taken_away: told.taken_away.iter().map(TakenRunDocument::of).collect(),
+            taken_away_count: told.taken_count(),
             unknown: told.unknown.map(TimeSpan::of),
             standing_since: time(standing_since),
             timezone: timezone.to_owned(),
@@ -360,6 +418,9 @@ struct LineDocument {
     absence: Option<TimeSpan>,
     /// The edit that was to blame, as for a single instant; told of the first.
     edit: Option<EditInShort>,
+    /// The release of the zone data that decided; told of the first.
+    #[schema(example = "2026e")]
+    tzdata: String,
 }
 
 impl LineDocument {
@@ -374,6 +435,7 @@ impl LineDocument {
             recorded_at: skipped.map(|view| time(view.recorded_at)),
             absence: absence.map(TimeSpan::absent),
             edit: line.edit.as_ref().map(EditInShort::of),
+            tzdata: line.release.clone(),
         }
     }
 }

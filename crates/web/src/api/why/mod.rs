@@ -7,6 +7,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use jiff::{SignedDuration, Timestamp};
+use oncue_domain::act::ActFilter;
 use oncue_domain::agenda::Span;
 use oncue_domain::count::{HourCount, hour_of};
 use oncue_domain::error::Invalid;
@@ -15,11 +16,12 @@ use oncue_domain::id::UserId;
 use oncue_domain::overlap::Before;
 use oncue_domain::plan::Absence;
 use oncue_domain::revision::Revision;
+use oncue_domain::schedule::jitter::WINDOW_MAX;
 use oncue_domain::schedule::zone::{Zone, parse_instant};
 use oncue_domain::store::{Ledger, LedgerFiring, SkippedView};
 use oncue_domain::trigger::{Armed, Definition, Trigger, just_before};
 use oncue_domain::why::span::SpanAccount;
-use oncue_domain::why::{Account, Asked, Facts, Former, Made, Verdict, near, said_from};
+use oncue_domain::why::{Account, Asked, Facts, Former, Made, Releases, Verdict, near, said_from};
 
 use document::{InstantDocument, SpanDocument, WhyDocument};
 
@@ -35,6 +37,9 @@ use crate::openapi::Errors;
 /// How much of a span is told when only one end of it is named.
 const SPAN_UNASKED: SignedDuration = SignedDuration::from_hours(24);
 
+/// How many changes of the zone data are remembered here: a release comes some times a year.
+const RELEASES_MAX: usize = 100;
+
 /// How a trigger came to say what it says, and what it said before.
 type Said = (Option<Made>, Vec<Former>);
 
@@ -48,6 +53,7 @@ struct Known {
     freezes: Vec<Freeze>,
     gone_until: Timestamp,
     is_under_way: bool,
+    releases: Releases,
     now: Timestamp,
     zone: Zone,
 }
@@ -71,11 +77,12 @@ impl Known {
             made,
             former,
             ledger: ledger.ok_or_else(|| Fault::not_found("Trigger"))?,
-            absences: app.store.absences().await?,
+            absences: app.store.absences(span_of_absences(span)).await?,
             // What fell due at the very end of one may have been passed over already.
             freezes: app.store.freezes_of(owner, just_before(span.from.min(now))).await?,
             gone_until,
             is_under_way,
+            releases: releases(app).await?,
             now,
             zone: own_zone(app, &armed),
             armed,
@@ -92,9 +99,21 @@ impl Known {
             freezes: &self.freezes,
             gone_until: self.gone_until,
             is_under_way: self.is_under_way,
+            releases: &self.releases,
             now: self.now,
         }
     }
+}
+
+/// Which release of the zone data was in use when.
+async fn releases(app: &Shared) -> Result<Releases, Fault> {
+    let log = app.store.acts(ActFilter::of_zone_data(), None, RELEASES_MAX).await?;
+    Ok(Releases::new(app.zones.release.trim(), &log))
+}
+
+/// Where absences lie that may be to blame for what is named in a span: it falls due then, or later by its jitter.
+fn span_of_absences(span: Span) -> Span {
+    Span { until: span.until.checked_add(WINDOW_MAX).unwrap_or(Timestamp::MAX), ..span }
 }
 
 /// Whether an event of the trigger is under way that its occurrences are not to overlap.
@@ -264,7 +283,7 @@ pub(crate) async fn why(
     match Question::read(query, &zone)? {
         Question::Instant(asked) => {
             let told = Told::at(&app, caller.owner(), armed, asked, now).await?;
-            let document = InstantDocument::of(id, &told, tzdata);
+            let document = InstantDocument::of(id, &told);
             Ok(Json(WhyDocument::Instant(Box::new(document))).into_response())
         }
         Question::Span(span, limit) => {
