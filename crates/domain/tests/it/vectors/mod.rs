@@ -1,6 +1,11 @@
 //! What the tests of other crons say, as far as it applies here: one table of instants on which all of them agree with us, one of
 //! those on which we differ, each with the difference by name. docs/cron.md explains the differences. Expressions, instants and
 //! answers are facts that were looked up in the projects named; each table says which. `?` is written `*` here, and `5/15` as `5-59/15`.
+//! Schedulers whose lines are written otherwise stand in `elsewhere`, readers of calendar rules in `rules`.
+
+mod elsewhere;
+mod fugit;
+mod rules;
 
 use jiff::{SignedDuration, Timestamp};
 use oncue_domain::schedule::cron::CronExpression;
@@ -120,6 +125,13 @@ fn the_calendar_of_other_crons_is_ours() {
         ("0 */10 * * * *", "2018-08-10T02:19:59.999Z", "2018-08-10T02:20:00Z"),
         ("* * * * *", "2020-03-06T10:02:01.002Z", "2020-03-06T10:03:00Z"),
         ("0 0 0 * * 1L", "2023-01-01 00:00", "2023-01-30 00:00"),
+        // Quartz, whose days of the week are one higher.
+        ("19 15 10 24 May *", "2017-01-01 00:00", "2017-05-24 10:15:19"),
+        ("19 15 10 4 Apr *", "2017-01-01 00:00", "2017-04-04 10:15:19"),
+        ("0 0 0 LW * *", "2017-05-01 00:00", "2017-05-31 00:00"),
+        ("0 0 0 * * 1#3", "2017-05-01 00:00", "2017-05-15 00:00"),
+        ("0 0 0 5W * *", "2017-05-01 12:00", "2017-05-05 00:00"),
+        ("0 0 0 * * SUNL", "2017-05-01 00:00", "2017-05-28 00:00"),
     ]);
 }
 
@@ -230,6 +242,27 @@ fn where_we_differ_we_differ_as_the_document_says() {
             ("0 30 1-9 * * *", "2016-11-06T01:30:00-04:00", "2016-11-06T02:30:00-05:00", "2016-11-06T01:30:00-05:00"),
             ("0-30 0 1 * * *", "2016-11-06T01:00:30-04:00", "2016-11-07T01:00:00-05:00", "2016-11-06T01:00:00-05:00"),
         ]),
+        ("go-cron fires what follows elapsed time once where a time comes twice", "America/New_York", &[
+            ("0 * * * *", "2024-11-03T01:00:00-04:00", "2024-11-03T01:00:00-05:00", "2024-11-03T02:00:00-05:00"),
+        ]),
+        ("fugit fires what follows elapsed time once where a time comes twice", "America/Los_Angeles", &[
+            ("15 * * * *", "2015-11-01T01:15:00-07:00", "2015-11-01T01:15:00-08:00", "2015-11-01T02:15:00-08:00"),
+        ]),
+        ("Temporal leaves a gap out", "US/Pacific", &[
+            ("33 33 2 * * *", "2022-03-12T02:33:33-08:00", "2022-03-13T03:00:00-07:00", "2022-03-14T02:33:33-07:00"),
+        ]),
+        ("Temporal fires twice where a time comes twice", "US/Pacific", &[
+            ("33 33,44 1 * * *", "2021-11-07T01:44:33-07:00", "2021-11-08T01:33:33-08:00", "2021-11-07T01:33:33-08:00"),
+        ]),
+        ("Temporal wants both days", "Europe/London", &[
+            ("1 0 2 Jan Sun", "2004-01-01T00:00:05Z", "2004-01-02 00:01", "2005-01-02 00:01"),
+        ]),
+        ("systemd leaves a gap out", "Pacific/Auckland", &[
+            ("30 2 24 9 *", "2017-01-01 00:00", "2017-09-23T14:00:00Z", "2018-09-23T14:30:00Z"),
+        ]),
+        ("systemd leaves a gap out", "Europe/Dublin", &[
+            ("0 1 * * SUN", "2021-03-22T11:27:58Z", "2021-03-28T01:00:00Z", "2021-04-04T00:00:00Z"),
+        ]),
         ("node-cron catches up every line", "Asia/Amman", &[
             ("30 * * * *", "2018-03-29T23:45:00+02:00", "2018-03-30T01:30:00+03:00", "2018-03-30T01:00:00+03:00"),
         ]),
@@ -271,6 +304,10 @@ fn what_other_dialects_write_is_refused_and_not_taken_for_something_else() {
         "0 0 -4,-3 * *", "00 24 * * *", "* * last * *", "* * * * mon#-1", "0 10 * * sun%2", "0 0 */2& * 1-5", "30 18 * * 2#5 Europe/Paris",
         "CRON_TZ=UTC 0 9 * * *", "TZ=UTC", "0 0 29-L * *", "1,* * * * *", "@every 5m", "@secondly", "@weekdays",
         "H * * * *", "0 43 9 * * 6,7,L",
+        // Quartz, with its "?" written "*".
+        "0 15 10 L-2 * *", "0 15 10 L-5W * *", "0 15 10 L-1W * *", "0 43 9 1,5,29,L * *", "0 43 9 * * SAT,SUN,L", "/ 0 8-18 * * 2-6",
+        "0/ 0 8-18 * * 2-6", "0 /120 8-18 * * 2-6", "0 0 /120 * * 2-6", "0 0 0 /120 * 2-6", "0 0 0 * /120 2-6", "0 0 0 * * /120",
+        "0 0 0 * 0/120 2-6", "0 0 0 * * 0/120", "0 0 0 LW * * *",
     ];
     for text in rows {
         let error = CronExpression::parse(text).expect_err(text);
