@@ -1,6 +1,8 @@
 //! Every occurrence that the schedule of the time names has exactly one disposition, whether it is asked for by itself or told with a
 //! span; and the ledger that `plan` and edits make leaves none without one.
 
+use std::sync::Arc;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -9,12 +11,16 @@ use crate::freeze::{Frozen, pass_over};
 use crate::misfire;
 use crate::overlap::{Before, Overlap, Turn};
 use crate::plan::{Plan, plan_behind};
+use crate::schedule::any_of::{AnyOf, Member};
 
 /// A trigger that lives through edits and absences, with the ledger that comes of it.
 struct World {
     share: u32,
     /// Over how many minutes it is spread.
     window: Option<u64>,
+    /// On which days nothing occurs, counted from the first on, and how often it fires at most.
+    excluded: Vec<i64>,
+    limit: Option<u64>,
     armed: Armed,
     former: Vec<Former>,
     made_at: Timestamp,
@@ -41,6 +47,9 @@ enum Step {
     Misfire(Option<Misfire>),
     /// Over so many minutes.
     Spread(Option<u64>),
+    /// On these days, counted from the first on.
+    Exclude(Vec<i64>),
+    Limit(Option<u64>),
     Test(bool),
     Drain(u64),
     Overlap(Overlap),
@@ -50,13 +59,31 @@ enum Step {
     Thaw,
 }
 
+/// How many schedules there are.
+const SCHEDULES: usize = 9;
+
 fn schedule(number: usize, now: Timestamp) -> Schedule {
+    let every = |period| {
+        let period = Period::parse(period).expect("a period");
+        Schedule::Every { period, anchor: now, first: FirstFiring::OnePeriodLater }
+    };
+    let rule = |text| {
+        let text = RecurrenceText::read(text, &Zones::bundled()).expect("a rule");
+        let zone = zone("Europe/Riga");
+        let wall = zone.time_zone().to_datetime(now).date().at(1, 30, 0, 0);
+        Schedule::Recurrence(Arc::new(Recurrence::new(text, Start { wall, is_told: true }, zone)))
+    };
     let lines = ["0 */2 * * *", "30 1-5 * * *", "15,45 9 * * MON-FRI", "0 3 * * *"];
-    match lines.get(number) {
-        Some(line) => cron(line, "Europe/Riga"),
-        None => {
-            let period = Period::parse("47m").expect("a period");
-            Schedule::Every { period, anchor: now, first: FirstFiring::OnePeriodLater }
+    match (number, lines.get(number)) {
+        (_, Some(line)) => cron(line, "Europe/Riga"),
+        (4, None) => every("47m"),
+        (5, None) => rule("FREQ=DAILY;BYHOUR=2,3,9;BYMINUTE=30"),
+        (6, None) => rule("FREQ=HOURLY;INTERVAL=3;COUNT=15"),
+        (7, None) => rule("FREQ=WEEKLY;BYDAY=SA,SU,TU;BYHOUR=3,15;BYSETPOS=1,-2"),
+        _ => {
+            let members = [cron("30 3 * * *", "Europe/Riga"), cron("0 */3 * * *", "America/New_York"), every("5h")];
+            let member = |schedule| Member { schedule, timezone: None };
+            Schedule::AnyOf(AnyOf::kept(members.into_iter().map(member).collect()))
         }
     }
 }
@@ -72,6 +99,8 @@ impl World {
         let mut world = World {
             share,
             window,
+            excluded: Vec::new(),
+            limit: None,
             armed,
             former: Vec::new(),
             made_at: now,
@@ -94,8 +123,12 @@ impl World {
     fn spread(&self, pattern: Schedule, misfire: Option<Misfire>) -> ScheduleDetails {
         let minutes = |minutes: u64| Period::from_seconds(60 * minutes).expect("a period");
         let jitter = self.window.map(|window| Jitter::new(minutes(window)).expect("a window"));
-        let terms = Terms { jitter, misfire, ..Terms::default() };
-        ScheduleDetails::new(pattern, None, terms, Zones::utc()).with_share(Some(Share::new(self.share)))
+        let first = jiff::civil::date(2026, 10, 24);
+        let excluded = self.excluded.iter().map(|day| first.saturating_add(jiff::Span::new().days(*day)));
+        let excluded = ExcludedDates::new(excluded).expect("few dates");
+        let max_fires = self.limit.and_then(MaxFires::new);
+        let terms = Terms { jitter, misfire, excluded, max_fires, ..Terms::default() };
+        ScheduleDetails::new(pattern, None, terms, zone("Europe/Riga")).with_share(Some(Share::new(self.share)))
     }
 
     fn take(&mut self, step: &Step) {
@@ -126,6 +159,16 @@ impl World {
             }
             Step::Spread(window) => {
                 self.window = *window;
+                let details = definition.schedule.take().expect("it has one");
+                definition.schedule = Some(self.spread(details.pattern().clone(), details.terms().misfire));
+            }
+            Step::Exclude(days) => {
+                self.excluded.clone_from(days);
+                let details = definition.schedule.take().expect("it has one");
+                definition.schedule = Some(self.spread(details.pattern().clone(), details.terms().misfire));
+            }
+            Step::Limit(limit) => {
+                self.limit = *limit;
                 let details = definition.schedule.take().expect("it has one");
                 definition.schedule = Some(self.spread(details.pattern().clone(), details.terms().misfire));
             }
@@ -170,6 +213,9 @@ impl World {
             self.is_under_way |= !self.armed.trigger.definition.overlap.is_allowed() && !plan.firings.is_empty();
             if plan.frozen.is_none() {
                 self.over_since = None;
+            }
+            if self.armed.trigger.definition.is_limited() {
+                self.armed.fired += plan.fires();
             }
             for firing in plan.firings {
                 self.ledger.firings.push(LedgerFiring {
@@ -241,7 +287,8 @@ impl World {
                 is_kept: true,
             });
             waiting.count -= 1;
-            waiting.first = next_after(details, waiting.first).expect("it goes on");
+            // Of a rule that ends the last has none after it.
+            waiting.first = next_after(details, waiting.first).unwrap_or(waiting.first);
         }
         if waiting.count == 0 {
             self.ledger.skipped.remove(place);
@@ -257,6 +304,7 @@ impl World {
 
     fn edit(&mut self, definition: Definition) {
         let edit = self.armed.edit(definition, self.now).under(&self.armed, self.now, &self.freezes);
+        self.armed.fired = self.armed.as_edited(&edit).fired;
         let former = std::mem::replace(&mut self.armed.trigger, edit.trigger);
         let from = std::mem::replace(&mut self.made_at, self.now);
         let (revision, definition) = (former.revision, former.definition);
@@ -319,9 +367,11 @@ fn step() -> impl Strategy<Value = Step> {
         2 => Just(Step::Resume),
         1 => Just(Step::Rename),
         1 => proptest::option::of(1_i64..900).prop_map(Step::Expire),
-        1 => (0_usize..5).prop_map(Step::Reschedule),
+        1 => (0_usize..SCHEDULES).prop_map(Step::Reschedule),
         1 => misfire().prop_map(Step::Misfire),
         2 => proptest::option::of(1_u64..400).prop_map(Step::Spread),
+        1 => proptest::collection::vec(0_i64..9, 0..3).prop_map(Step::Exclude),
+        1 => proptest::option::of(1_u64..12).prop_map(Step::Limit),
         1 => any::<bool>().prop_map(Step::Test),
         2 => (1_u64..20).prop_map(Step::Drain),
         2 => proptest::sample::select(Overlap::ALL.to_vec()).prop_map(Step::Overlap),
@@ -334,7 +384,7 @@ fn step() -> impl Strategy<Value = Step> {
 proptest! {
     #[test]
     fn every_occurrence_has_exactly_one_disposition(
-        number in 0_usize..5,
+        number in 0_usize..SCHEDULES,
         (share, window) in (any::<u32>(), proptest::option::of(1_u64..400)),
         steps in proptest::collection::vec(step(), 1..30),
         kept_h in proptest::option::of(1_i64..60),
