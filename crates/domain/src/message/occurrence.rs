@@ -1,17 +1,17 @@
 //! Where in its trigger's schedule an event stands, for templates that name the occurrence before it or the one after.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use crate::event::Event;
 use crate::schedule::Schedule;
 use crate::template::Occurrence;
-use crate::trigger::ScheduleDetails;
+use crate::trigger::{ScheduleDetails, just_before};
 
 /// The occurrence that made `event`, between its neighbours on the trigger's `schedule` as it is now. Where the schedule was edited
 /// since, so that the occurrence is none of its own any more, the neighbours are none.
 pub fn occurrence<'a>(event: &Event, schedule: Option<&'a ScheduleDetails>) -> Occurrence<'a> {
     let Some(at) = event.scheduled_at else { return Occurrence::default() };
-    let before = at.checked_sub(SignedDuration::from_micros(1)).unwrap_or(Timestamp::MIN);
+    let before = just_before(at);
     match schedule.filter(|details| details.next_after(before) == Some(at)) {
         None => Occurrence { at: Some(at), ..Occurrence::default() },
         Some(details) => Occurrence {

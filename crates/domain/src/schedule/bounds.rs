@@ -53,7 +53,7 @@ impl Bounds {
     }
 }
 
-/// The instant before, the first one having none.
+/// The instant before, the first one having none: nearer than any two that a store can tell apart, which `trigger::just_before` is about.
 pub(super) fn just_before(instant: Timestamp) -> Timestamp {
     instant.checked_sub(INSTANT).unwrap_or(Timestamp::MIN)
 }

@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::schedule::Schedule;
 use crate::schedule::any_of::AnyOf;
+use crate::schedule::bounds::just_before;
 use crate::schedule::calendar::Wall;
 use crate::schedule::rule::{Fold, Gap, Rule};
 use crate::schedule::zone::Zone;
@@ -179,9 +180,8 @@ fn effect(schedule: &Schedule, at: Timestamp, before: Offset, now: Offset) -> Ef
     let Some(wall) = first.and_then(date_time) else {
         return if rule == Rule::WILD { Effect::Elapsed } else { Effect::KeepsWallTime };
     };
-    let just_before = at - SignedDuration::from_micros(1);
     match (jump_s > 0, rule) {
-        (true, Rule { gap: Gap::AtItsEnd, .. }) if schedule.next_after(just_before) == Some(at) => {
+        (true, Rule { gap: Gap::AtItsEnd, .. }) if schedule.next_after(just_before(at)) == Some(at) => {
             Effect::AfterGap { wall, count }
         }
         (true, _) => Effect::LeftOut { wall, count },

@@ -524,10 +524,17 @@ impl ScheduleWish {
         let is_known = is_in_zone || matches!(self, ScheduleWish::AnyOf(_));
         let before = current.filter(|_| is_known).map(|current| &current.pattern);
         let place = Place { zone: &zone, is_in_zone, gap: terms.gap, fold: terms.fold, now };
+        let dates_zone = match (&timezone, &self) {
+            (None, ScheduleWish::AnyOf(wishes)) => {
+                let kept = current.filter(|_| is_in_zone).and_then(|current| kept_dates_zone(wishes, current));
+                kept.unwrap_or(server_zone).clone()
+            }
+            _ => zone.clone(),
+        };
         let pattern = self.pattern(&place, before)?;
         // Where a trigger has a share it stays there, whatever else is changed.
         let share = current.and_then(ScheduleDetails::share);
-        Ok(ScheduleDetails::new(pattern, timezone, terms, zone).with_share(share))
+        Ok(ScheduleDetails::new(pattern, timezone, terms, dates_zone).with_share(share))
     }
 
     /// Places the wish in time; what is asked for as it stood before stays on its grid.
@@ -544,7 +551,12 @@ impl ScheduleWish {
             }
             (ScheduleWish::Cron(expression), _) => Schedule::Cron { expression, zone: zone.clone() },
             (ScheduleWish::Recurrence { text, .. }, Some(Schedule::Recurrence(same))) => {
-                Schedule::Recurrence(Arc::new(Recurrence::new(*text, same.start(), zone.clone())))
+                let by_itself = Recurrence::new(*text, same.start(), zone.clone());
+                // What stands may have ended; but nobody takes away the last of what it names.
+                if refusal(same).is_none() {
+                    refusal(&place.chosen(&by_itself)).map_or(Ok(()), Err)?;
+                }
+                Schedule::Recurrence(Arc::new(by_itself))
             }
             (ScheduleWish::Recurrence { text, start_at }, _) => {
                 Schedule::Recurrence(Arc::new(recurrence(*text, start_at, place)?))
@@ -627,6 +639,31 @@ struct Place<'a> {
     now: Timestamp,
 }
 
+impl Place<'_> {
+    /// A rule with what was chosen for where the clocks change.
+    fn chosen(&self, by_itself: &Recurrence) -> Recurrence {
+        let rule = by_itself.rule();
+        let chosen = Rule { gap: self.gap.unwrap_or(rule.gap), fold: self.fold.unwrap_or(rule.fold) };
+        if chosen == rule { by_itself.clone() } else { by_itself.with_rule(chosen) }
+    }
+}
+
+/// The zone whose dates are excluded where several schedules name none together: while one of them stays, that of the dates that were said
+/// before, else the one in which it stays.
+fn kept_dates_zone<'a>(wishes: &[MemberWish], current: &'a ScheduleDetails) -> Option<&'a Zone> {
+    let Schedule::AnyOf(before) = &current.pattern else { return None };
+    let is =
+        |wished: &MemberWish, member: &Member| wished.timezone == member.timezone && wished.wish.is(&member.schedule);
+    let stays = |member: &&Member| wishes.iter().any(|wished| is(wished, member));
+    let staying: Vec<&Member> = before.members().iter().filter(stays).collect();
+    let zone_of_all = |member: &&'a Member| match &member.schedule {
+        Schedule::Recurrence(rule) if rule.text().zone().is_some() => None,
+        schedule => schedule.wall_zone().filter(|_| member.timezone.is_none()),
+    };
+    staying.first()?;
+    current.dates_zone().or_else(|| staying.iter().find_map(zone_of_all))
+}
+
 /// Several schedules that are asked for now. Those of `before` that are asked for again stay on their grids, and where nobody says another
 /// zone in theirs.
 fn any_of(wishes: Vec<MemberWish>, before: &[Member], place: &Place<'_>) -> Result<AnyOf, Invalid> {
@@ -672,37 +709,45 @@ fn recurrence(text: RecurrenceText, start_at: Option<DateTime>, place: &Place<'_
     let today = zone.time_zone().to_datetime(now).date().at(0, 0, 0, 0);
     let start = Start { wall: start_at.unwrap_or(today), is_told: start_at.is_some() };
     let by_itself = Recurrence::new(text, start, zone.clone());
-    let rule = by_itself.rule();
-    let chosen = Rule { gap: place.gap.unwrap_or(rule.gap), fold: place.fold.unwrap_or(rule.fold) };
-    let recurrence = if chosen == rule { by_itself.clone() } else { by_itself.with_rule(chosen) };
-    let (wall, is_told) = (recurrence.start().wall, start_at.is_some() || recurrence.text().has_start());
-    let field = if start_at.is_some() { "start_at" } else { "rrule" };
-    let offset = zone.time_zone().to_ambiguous_timestamp(wall).offset();
-    // A start beside the rule is told as an instant, and there is none that would be read as this time again.
-    let fires_in_gaps = chosen.gap == Gap::AtItsEnd && start_at.is_none();
-    if is_told && !fires_in_gaps && matches!(offset, AmbiguousOffset::Gap { .. }) {
-        let (time, zone) = (wall.strftime("%Y-%m-%d %H:%M"), zone.name());
-        return refuse(field, format!("The rule cannot start at {time}: the clocks in {zone} leave that time out."));
-    }
-    if recurrence.next_after(Timestamp::MIN).is_none() {
-        let message = if recurrence.ends_before_it_starts() {
-            let start = wall.strftime("%Y-%m-%d %H:%M");
-            format!(
-                "The rule ends before it starts: its last time is {} at the latest, and it starts at {start}.",
-                recurrence.end_in_words()
-            )
-        } else if recurrence.has_exceptions() {
-            "The rule never occurs before 2200: every time that it names is one of its exceptions.".to_owned()
-        } else {
-            "The rule never occurs before 2200: no day and time are all that it asks for.".to_owned()
-        };
-        return refuse("rrule", message);
+    let recurrence = place.chosen(&by_itself);
+    if let Some(refusal) = refusal(&recurrence) {
+        return Err(refusal);
     }
     if recurrence.next_after(now).is_none() {
         let last = recurrence.latest_in(Timestamp::MIN, now).map(|last| format!(": its last time was {last}"));
         return refuse("rrule", format!("The rule has ended{}.", last.unwrap_or_default()));
     }
     Ok(by_itself)
+}
+
+/// What is wrong with a rule whenever it is asked for.
+fn refusal(recurrence: &Recurrence) -> Option<Invalid> {
+    let refuse = |field: &str, message: String| Some(Invalid::new(format!("schedule_details.{field}"), message));
+    let Start { wall, is_told: is_beside } = recurrence.start();
+    let offset = recurrence.zone().time_zone().to_ambiguous_timestamp(wall).offset();
+    let is_told = is_beside || recurrence.text().has_start();
+    // A start beside the rule is told as an instant, and there is none that would be read as this time again.
+    let fires_in_gaps = recurrence.rule().gap == Gap::AtItsEnd && !is_beside;
+    if is_told && !fires_in_gaps && matches!(offset, AmbiguousOffset::Gap { .. }) {
+        let (time, zone) = (wall.strftime("%Y-%m-%d %H:%M"), recurrence.zone().name());
+        let message = format!("The rule cannot start at {time}: the clocks in {zone} leave that time out.");
+        return refuse(if is_beside { "start_at" } else { "rrule" }, message);
+    }
+    if recurrence.next_after(Timestamp::MIN).is_some() {
+        return None;
+    }
+    let message = if recurrence.ends_before_it_starts() {
+        let start = wall.strftime("%Y-%m-%d %H:%M");
+        format!(
+            "The rule ends before it starts: its last time is {} at the latest, and it starts at {start}.",
+            recurrence.end_in_words()
+        )
+    } else if recurrence.has_exceptions() {
+        "The rule never occurs before 2200: every time that it names is one of its exceptions.".to_owned()
+    } else {
+        "The rule never occurs before 2200: no day and time are all that it asks for.".to_owned()
+    };
+    refuse("rrule", message)
 }
 
 #[cfg(test)]
@@ -1080,6 +1125,35 @@ mod tests {
     }
 
     #[test]
+    fn a_change_that_leaves_nothing_of_a_rule_is_refused_and_one_that_takes_nothing_is_not() {
+        let in_gaps = || rule("FREQ=YEARLY;BYMONTH=3;BYDAY=-1SU;BYHOUR=3;BYMINUTE=30", None);
+        let starting = || rule("DTSTART;TZID=Europe/Riga:20270328T033000\nRRULE:FREQ=DAILY", None);
+        let several = |wish| {
+            ScheduleWish::AnyOf(vec![
+                MemberWish { wish, timezone: None },
+                MemberWish { wish: hourly(), timezone: None },
+            ])
+        };
+        let at_its_end = || Terms { gap: Some(Gap::AtItsEnd), ..Terms::default() };
+        for (wish, field) in [
+            (in_gaps(), "rrule"),
+            (starting(), "rrule"),
+            (several(in_gaps()), "any_of.0.rrule"),
+            (several(starting()), "any_of.0.rrule"),
+        ] {
+            let placed = place(wish.clone(), at_its_end(), None, NOW);
+            let edit = |terms| wish.clone().place(Some(riga()), terms, &Zones::utc(), Some(&placed), at(NOW));
+            let error = edit(Terms::default()).expect_err("it would not be made like that");
+            assert_eq!(error.field, format!("schedule_details.{field}"), "{error}");
+            assert!(edit(Terms { fold: Some(Fold::BothPasses), ..at_its_end() }).is_ok());
+        }
+        let ended = || rule("FREQ=DAILY;COUNT=1", Some("2026-12-01T09:00:00"));
+        let placed = place(ended(), Terms::default(), None, NOW);
+        let later = "2026-12-02T00:00:00Z";
+        assert_eq!(place(ended(), at_its_end(), Some(&placed), later).next_after(at(later)), None, "it has ended");
+    }
+
+    #[test]
     fn a_rule_whose_lines_end_another_way_is_the_same_rule() {
         let (folded, plain) = ("RRULE:FREQ=DAILY;INTER\r\n VAL=3\r\n", "RRULE:FREQ=DAILY;INTERVAL=3");
         let first = place(rule(folded, None), Terms::default(), None, NOW);
@@ -1116,6 +1190,36 @@ mod tests {
         let later = unsaid("0 8 * * *", &utc, Some(&in_riga)).expect("it can be placed");
         assert!(later.pattern().names(at("2026-12-03T10:00:00Z")), "noon in Riga, though the server moved to UTC");
         assert!(!later.pattern().names(at("2026-12-03T12:00:00Z")));
+    }
+
+    #[test]
+    fn dates_of_several_schedules_stay_of_their_zone_while_one_of_them_stays() {
+        let member = |line: &str, timezone| MemberWish { wish: cron(line), timezone };
+        let dates = || without(&[date(2026, 12, 24)]);
+        let (riga, utc, tokyo) = (riga(), Zones::utc(), Zones::bundled().get("Asia/Tokyo").expect("a zone"));
+        let placed = |members, terms, server: &Zone, current: Option<&ScheduleDetails>| {
+            let placed = ScheduleWish::AnyOf(members).place(None, terms, server, current, at(NOW));
+            placed.expect("it can be placed")
+        };
+        let half_past_midnight = || member("30 0 * * *", None);
+        let first = placed(vec![half_past_midnight(), member("0 9 * * *", None)], dates(), &riga, None);
+        let eve = at("2026-12-23T22:30:00Z");
+        assert!(first.pattern().names(eve) && first.latest_in(just_before(eve), eve).is_none(), "00:30 on the 24th");
+        let edited = placed(vec![half_past_midnight(), member("0 8 * * *", None)], dates(), &utc, Some(&first));
+        assert_eq!(edited.dates_zone(), Some(&riga), "the server is in UTC by now");
+        assert!(edited.pattern().names(eve) && edited.latest_in(just_before(eve), eve).is_none());
+        let late = placed(vec![half_past_midnight(), member("0 9 * * *", None)], Terms::default(), &riga, None);
+        let late = placed(vec![half_past_midnight(), member("0 8 * * *", None)], dates(), &utc, Some(&late));
+        assert_eq!(late.dates_zone(), Some(&riga), "a date is one of the schedules that were there");
+        let anew = placed(vec![member("0 7 * * *", None), member("0 8 * * *", None)], dates(), &utc, Some(&first));
+        assert_eq!(anew.dates_zone(), Some(&utc), "none of them stays");
+        let in_tokyo = || vec![member("0 7 * * *", Some(tokyo.clone())), member("0 8 * * *", Some(tokyo.clone()))];
+        let first = placed(in_tokyo(), dates(), &riga, None);
+        assert_eq!(first.dates_zone(), Some(&riga));
+        let limited = Terms { max_fires: MaxFires::new(10), ..dates() };
+        assert_eq!(placed(in_tokyo(), limited, &riga, Some(&first)).dates_zone(), Some(&riga));
+        let undated = placed(in_tokyo(), Terms::default(), &riga, None);
+        assert_eq!(placed(in_tokyo(), dates(), &riga, Some(&undated)).dates_zone(), Some(&riga), "the server's own");
     }
 
     #[test]

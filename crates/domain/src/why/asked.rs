@@ -93,8 +93,8 @@ fn stands_for(details: &ScheduleDetails, at: Timestamp) -> Option<ClockNote> {
 /// Whether the clocks went forward at this instant over a time that a schedule names, and did not name anything for it.
 pub(super) fn unnamed_in_gap(schedule: &Schedule, at: Timestamp) -> Option<NotNamed> {
     let (from, to) = shown_around(schedule, at)?;
-    let is_over = matches!(schedule, Schedule::Recurrence(recurrence) if !recurrence.counts_at(at));
-    let wall = super::first_wall_between(schedule, from, to).filter(|_| !is_over)?;
+    let is_taken_away = matches!(schedule, Schedule::Recurrence(recurrence) if !recurrence.counts_at(at));
+    let wall = super::first_wall_between(schedule, from, to).filter(|_| !is_taken_away)?;
     Some(NotNamed::LeftOut { wall, may_fire: to.duration_since(from).as_secs() <= GAP_MAX })
 }
 

@@ -32,6 +32,7 @@ use self::parts::{End, Parts};
 use self::reading::{Part, Reader};
 use self::times::{DAY, wall_of};
 use self::walls::{Generated, Named};
+use crate::schedule::bounds::just_before;
 use crate::schedule::calendar::{NamedWalls, Wall};
 use crate::schedule::cron::{instant, seconds};
 use crate::schedule::nth;
@@ -58,7 +59,8 @@ pub struct Recurrence {
     /// With what the start says where the rule is silent.
     parts: Parts,
     named: Named,
-    /// Seconds that are excepted as such, in order: of what a clock shows twice, one pass and not the other.
+    /// Seconds that are excepted as such, in order: of what a clock shows twice, one pass and not the other, and at the end of a gap all that
+    /// fires there.
     excepted: Vec<i64>,
     /// How many exceptions there are that meet a time of the rule, each once.
     exceptions_met: usize,
@@ -100,17 +102,19 @@ impl Recurrence {
         let fold = if parts.frequency < parts::Frequency::Daily { Fold::BothPasses } else { Fold::FirstPass };
         let rule = Rule { gap: Gap::LeftOut, fold };
         let named = Named { generated, exceptions };
-        let recurrence =
-            Recurrence { text, start, zone, rule, parts, named, excepted, exceptions_met: 0, end: LAST_SECOND };
-        let recurrence = Recurrence { end: recurrence.end_by_rule(), ..recurrence };
-        Recurrence { exceptions_met: recurrence.exceptions_met(), ..recurrence }
+        Recurrence { text, start, zone, rule, parts, named, excepted, exceptions_met: 0, end: LAST_SECOND }.closed()
     }
 
     /// The same with a rule of somebody's choice for where the clocks change.
     pub fn with_rule(&self, rule: Rule) -> Recurrence {
-        let recurrence = Recurrence { rule, ..self.clone() };
-        // What the clocks leave out does not count, so the last of so many may be another.
-        Recurrence { end: recurrence.end_by_rule(), ..recurrence }
+        Recurrence { rule, ..self.clone() }.closed()
+    }
+
+    /// The same with what follows from the others: what the clocks leave out does not count, so the last of so many may be another, and an
+    /// exception may meet nothing.
+    fn closed(self) -> Recurrence {
+        let recurrence = Recurrence { end: self.end_by_rule(), ..self };
+        Recurrence { exceptions_met: recurrence.exceptions_met(), ..recurrence }
     }
 
     /// What it does where the clocks change.
@@ -163,8 +167,8 @@ impl Recurrence {
         }
     }
 
-    /// How many occurrences lie in `(after, until]`. The cost grows with the years in the span, and where a rule counts hours or less, or
-    /// picks positions, with the days; not with the count.
+    /// How many occurrences lie in `(after, until]`. The cost grows with the years in the span, where a rule counts hours or less with the days,
+    /// and where it picks positions with the periods that it picks from; not with the count.
     pub fn count_in(&self, after: Timestamp, until: Timestamp) -> u64 {
         let (span, occurrences) = (self.narrow(seconds(after, until)), self.occurrences());
         let near = self.excepted.partition_point(|second| *second < span.start);
@@ -317,11 +321,12 @@ impl Recurrence {
     fn exceptions_met(&self) -> usize {
         // What lies behind the end by `COUNT` is no time of the rule any more.
         let last = wall_of(self.zone.time_zone().to_datetime(instant(self.end - 1)));
-        let generated = Occurrences { walls: &self.named.generated, rule: self.rule, time_zone: self.zone.time_zone() };
         let is_met = |range: &&Range<Wall>| {
             self.named.generated.first_in(range.start..range.end).is_some_and(|wall| wall <= last)
         };
-        let is_named = |second: &&i64| **second < self.end && generated.first_in(**second..**second + 1).is_some();
+        // What a day or a time on the wall takes away already is met once.
+        let left = self.occurrences();
+        let is_named = |second: &&i64| **second < self.end && left.first_in(**second..**second + 1).is_some();
         self.named.exceptions.iter().filter(is_met).count() + self.excepted.iter().filter(is_named).count()
     }
 
@@ -344,7 +349,8 @@ impl Recurrence {
     }
 }
 
-/// The excepted wall times and days, in order and apart; and the excepted instants that a clock shows like another, in order.
+/// The excepted wall times and days, in order and apart; and the excepted instants that what a clock shows does not tell, in order: it shows
+/// another like it, or has left out right before it what may fire there.
 fn exceptions(text: &RecurrenceText, zone: &Zone) -> (Vec<Range<Wall>>, Vec<i64>) {
     let (mut ranges, mut seconds): (Vec<Range<Wall>>, Vec<i64>) = (Vec::new(), Vec::new());
     for (moment, own) in &text.exceptions {
@@ -358,7 +364,12 @@ fn exceptions(text: &RecurrenceText, zone: &Zone) -> (Vec<Range<Wall>>, Vec<i64>
             Moment::Instant(instant) => (Offset::UTC.to_datetime(*instant), 1, Some(*instant)),
         };
         let shown = said.map_or(wall, |instant| zone.time_zone().to_datetime(instant));
-        match said.filter(|_| zone.time_zone().to_ambiguous_timestamp(shown).is_ambiguous()) {
+        let is_told_by_clock = |instant: Timestamp| {
+            let offset_before = zone.time_zone().to_offset(just_before(instant));
+            let is_after_gap = offset_before < zone.time_zone().to_offset(instant);
+            !is_after_gap && !zone.time_zone().to_ambiguous_timestamp(shown).is_ambiguous()
+        };
+        match said.filter(|instant| !is_told_by_clock(*instant)) {
             Some(instant) => seconds.push(instant.as_second()),
             None => ranges.push(wall_of(shown)..wall_of(shown) + length),
         }

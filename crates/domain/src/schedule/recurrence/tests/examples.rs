@@ -189,6 +189,44 @@ fn an_exception_in_utc_takes_away_one_pass_of_a_doubled_hour() {
 }
 
 #[test]
+fn an_exception_in_utc_is_one_instant_where_the_clocks_leave_times_out() {
+    let at = |text: &str| text.parse::<Timestamp>().expect("an instant");
+    let after_gap = Rule { gap: Gap::AtItsEnd, fold: Fold::FirstPass };
+    // Riga's clocks go from three to four at that instant.
+    let (before, gap_ends) = (at("2027-03-27T12:00:00Z"), at("2027-03-28T01:00:00Z"));
+    for exception in [":20270328T010000Z", ";TZID=Asia/Tokyo:20270328T100000"] {
+        let daily = |start| placed(start, &format!("RRULE:FREQ=DAILY\nEXDATE{exception}"), "Europe/Riga");
+        let by_itself = daily("2027-03-26T03:30:00");
+        assert_eq!(by_itself.summary(), "Every day at 03:30", "there is nothing to take away");
+        let moved = by_itself.with_rule(after_gap);
+        assert_eq!(moved.next_after(before), Some(at("2027-03-29T00:30:00Z")), "{exception}");
+        assert_eq!((moved.count_in(before, gap_ends), moved.counts_at(gap_ends)), (0, false));
+        assert_eq!(moved.summary(), "Every day at 03:30, with one exception");
+        let by_the_clock = daily("2027-03-26T04:00:00");
+        for recurrence in [by_the_clock.with_rule(after_gap), by_the_clock] {
+            assert_eq!(recurrence.next_after(before), Some(at("2027-03-29T01:00:00Z")), "{exception}");
+            assert_eq!(recurrence.summary(), "Every day at 04:00, with one exception");
+        }
+    }
+}
+
+#[test]
+fn exceptions_are_those_that_meet_a_time_under_the_rule_that_was_chosen() {
+    // The second pass of three o'clock.
+    let told = |frequency: &str, rule: Option<Rule>| {
+        let text = format!("RRULE:FREQ={frequency}\nEXDATE:20271031T013000Z");
+        let recurrence = placed("2027-10-01T03:30:00", &text, "Europe/Riga");
+        rule.map_or(recurrence.clone(), |rule| recurrence.with_rule(rule)).has_exceptions()
+    };
+    let [first, both] = [Fold::FirstPass, Fold::BothPasses].map(|fold| Some(Rule { gap: Gap::LeftOut, fold }));
+    assert_eq!([None, first, both].map(|rule| told("DAILY", rule)), [false, false, true]);
+    assert_eq!([None, first, both].map(|rule| told("HOURLY", rule)), [true, false, true]);
+    let twice = "RRULE:FREQ=HOURLY\nEXDATE:20271031T013000Z\nEXDATE;VALUE=DATE:20271031";
+    let twice = placed("2027-10-01T03:30:00", twice, "Europe/Riga").summary();
+    assert!(twice.ends_with("with one exception"), "{twice}");
+}
+
+#[test]
 fn sentences_say_every_part() {
     #[rustfmt::skip]
     let rows = [
