@@ -47,15 +47,37 @@ struct Kept {
 /// A trigger's schema as of a revision.
 struct Known {
     revision: i64,
+    /// Or why it cannot be read any more.
+    compiled: Result<Compiled, String>,
+}
+
+struct Compiled {
     checker: Checker,
     /// What is wrong with what the trigger sends where a call brings nothing.
     own: Result<(), Vec<Invalid>>,
 }
 
 impl Known {
-    fn check(&self, payload: Option<&Payload>) -> Result<i64, Vec<Invalid>> {
-        let checked = payload.map_or_else(|| self.own.clone(), |payload| check(&self.checker, payload));
-        checked.map(|()| self.revision)
+    /// Compiled, or told to the log that it cannot be: each call of the trigger comes across it, and is no news.
+    fn of(trigger: &Trigger, schema: &PayloadSchema) -> Known {
+        let compiled = schema.compile().map(|checker| {
+            let own = trigger.definition.payload.clone().unwrap_or_else(Payload::empty);
+            let own = check(&checker, &own);
+            Compiled { checker, own }
+        });
+        let id = trigger.id.0;
+        let told = |error: Invalid| {
+            tracing::error!(trigger.id = id, %error, "the schema of trigger {id} cannot be read, and calls of it are refused");
+            error.to_string()
+        };
+        Known { revision: trigger.revision, compiled: compiled.map_err(told) }
+    }
+
+    fn check(&self, payload: Option<&Payload>) -> Result<i64, Fault> {
+        let unreadable = |error: &String| Error::Unreadable(format!("column payload_schema: {error}"));
+        let Compiled { checker, own } = self.compiled.as_ref().map_err(unreadable)?;
+        let checked = payload.map_or_else(|| own.clone(), |payload| check(checker, payload));
+        checked.map(|()| self.revision).map_err(Fault::Invalid)
     }
 }
 
@@ -76,6 +98,18 @@ impl Schemas {
         let (last, known) = kept.known.get_mut(&(owner, id))?;
         *last = asked;
         Some(Arc::clone(known))
+    }
+
+    /// The schema of a trigger as it was just read; what cannot be made of it is known from then on, too.
+    fn know(&self, trigger: &Trigger, schema: &PayloadSchema) -> Arc<Known> {
+        match self.get(trigger.owner, trigger.id).filter(|known| known.revision == trigger.revision) {
+            Some(known) => known,
+            None => {
+                let known = Arc::new(Known::of(trigger, schema));
+                self.keep(trigger, Arc::clone(&known));
+                known
+            }
+        }
     }
 
     fn keep(&self, trigger: &Trigger, known: Arc<Known>) {
@@ -124,22 +158,75 @@ pub(crate) async fn look(
     let armed = app.store.trigger(owner, id).await?.ok_or_else(|| Fault::not_found("Trigger"))?;
     let trigger = armed.trigger;
     let Some(schema) = &trigger.definition.payload_schema else { return Ok(None) };
-    let known = match app.schemas.get(owner, id).filter(|known| known.revision == trigger.revision) {
-        Some(known) => known,
-        None => {
-            let unreadable = |error| Error::Unreadable(format!("column payload_schema: {error}"));
-            let checker = schema.compile().map_err(unreadable)?;
-            let own = trigger.definition.payload.clone().unwrap_or_else(Payload::empty);
-            let own = check(&checker, &own);
-            let known = Arc::new(Known { revision: trigger.revision, checker, own });
-            app.schemas.keep(&trigger, Arc::clone(&known));
-            known
-        }
-    };
-    known.check(payload).map(Some).map_err(Fault::Invalid)
+    app.schemas.know(&trigger, schema).check(payload).map(Some)
 }
 
 /// The trigger is edited all the time.
 pub(crate) fn changes_too_fast() -> Fault {
     Fault::new(StatusCode::CONFLICT, "This trigger changes too fast right now; try again.")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use jiff::Timestamp;
+    use oncue_domain::store::NewTrigger;
+    use oncue_domain::trigger::Kind;
+    use tracing::span::{Attributes, Id, Record};
+    use tracing::{Event, Level, Metadata, Subscriber};
+
+    use super::*;
+
+    /// Counts what is told as an error.
+    struct Errors(Arc<AtomicUsize>);
+
+    impl Subscriber for Errors {
+        fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+            *metadata.level() == Level::ERROR
+        }
+
+        fn new_span(&self, _: &Attributes<'_>) -> Id {
+            Id::from_u64(1)
+        }
+
+        fn record(&self, _: &Id, _: &Record<'_>) {}
+
+        fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+        fn event(&self, _: &Event<'_>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+
+        fn enter(&self, _: &Id) {}
+
+        fn exit(&self, _: &Id) {}
+    }
+
+    #[test]
+    fn a_schema_that_is_none_any_more_is_told_to_the_log_once_and_refuses_each_call() {
+        let called = |text: &str, revision| {
+            let schema = PayloadSchema::from_stored(text).expect("it is JSON");
+            let definition = Definition {
+                payload_schema: Some(schema.clone()),
+                ..Definition::in_place_of_unreadable(None, Kind::Api)
+            };
+            let new = NewTrigger { owner: UserId(1), definition, next_at: None, test_event: None };
+            let trigger = new.as_made(TriggerId(1), Timestamp::UNIX_EPOCH).trigger;
+            (Trigger { revision, ..trigger }, schema)
+        };
+        let (schemas, told) = (Schemas::default(), Arc::new(AtomicUsize::new(0)));
+        tracing::subscriber::with_default(Errors(Arc::clone(&told)), || {
+            for (revision, expected) in [(1, 1), (1, 1), (2, 2)] {
+                let (trigger, schema) = called(r#"{"type": 7}"#, revision);
+                let refused = schemas.know(&trigger, &schema).check(None);
+                assert!(matches!(refused, Err(Fault::Store(Error::Unreadable(_)))), "{refused:?}");
+                assert_eq!(told.load(Ordering::Relaxed), expected);
+                assert_eq!(schemas.vouch(UserId(1), TriggerId(1), None), None);
+            }
+            let (trigger, schema) = called(r#"{"type": "object"}"#, 3);
+            assert_eq!(schemas.know(&trigger, &schema).check(None).ok(), Some(3));
+        });
+        assert_eq!((told.load(Ordering::Relaxed), schemas.vouch(UserId(1), TriggerId(1), None)), (2, Some(3)));
+    }
 }
