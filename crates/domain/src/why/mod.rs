@@ -403,12 +403,15 @@ fn verdict(facts: Facts<'_>, at: Timestamp, standing: Option<Standing<'_>>) -> V
 /// How many fire before the occurrence of `at`, of a trigger that waits for the one of `next`: all that is overdue, but for what a freeze takes and
 /// what waits for an event to end and will not.
 fn others_before(facts: Facts<'_>, details: &ScheduleDetails, at: Timestamp, next: Timestamp) -> u64 {
-    let first = first_to_fire(facts).unwrap_or(next);
-    let waits_for = match frozen_until(facts.freezes, facts.now).flatten().filter(|end| first < *end) {
+    count_in(details, fires_after(facts, details, first_to_fire(facts).unwrap_or(next)), just_before(at))
+}
+
+/// The nominal time after which all fire, where `first` is the first that would but for a freeze: what a freeze takes counts as no firing.
+fn fires_after(facts: Facts<'_>, details: &ScheduleDetails, first: Timestamp) -> Timestamp {
+    match frozen_until(facts.freezes, facts.now).flatten().filter(|end| first < *end) {
         Some(end) => details.due_by(just_before(end)),
         None => just_before(details.named_for(first)),
-    };
-    count_in(details, waits_for, just_before(at))
+    }
 }
 
 /// The first occurrence that will fire if nothing changes.

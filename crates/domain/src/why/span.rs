@@ -10,8 +10,8 @@ use super::made::{Made, edit_behind};
 use super::releases::decided;
 use super::taken::{Taken, stop_of, taken_in};
 use super::{
-    Facts, Standing, Verdict, absence_around, asked_for, count_in, first_to_fire, latest_in, next_after, recorded,
-    standing_at, timing, verdict,
+    Facts, Standing, Verdict, absence_around, asked_for, count_in, fires_after, first_to_fire, latest_in, next_after,
+    recorded, standing_at, timing, verdict,
 };
 use crate::agenda::Span;
 use crate::event::Origin;
@@ -294,7 +294,7 @@ impl Telling<'_> {
     fn last_within_limit(&self) -> Option<Timestamp> {
         let armed = self.facts.armed;
         let details = armed.trigger.definition.schedule.as_ref()?;
-        details.nth_after(just_before(details.named_for(first_to_fire(self.facts)?)), armed.left()?)
+        details.nth_after(fires_after(self.facts, details, first_to_fire(self.facts)?), armed.left()?)
     }
 
     fn tell_piece(&mut self, standing: Standing<'_>, after: Timestamp, until: Timestamp) {

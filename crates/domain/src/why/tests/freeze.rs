@@ -60,6 +60,10 @@ fn what_a_freeze_takes_uses_nothing_of_a_limit() {
     });
     assert_eq!(limited.told("2026-11-27T06:00:00Z").0, "to_come");
     assert_eq!(limited.told("2026-11-27T07:00:00Z").0, "spent");
+    let span = Span { from: at("2026-11-27T04:30:00Z"), until: at("2026-11-27T09:30:00Z") };
+    let lines = SpanAccount::of(limited.facts(), span).lines;
+    let told: Vec<_> = lines.iter().map(|line| (line.verdict.word(), line.count)).collect();
+    assert_eq!(told, [("frozen", 1), ("to_come", 1), ("spent", 3)], "and the account of a span says so, too");
 }
 
 #[test]
