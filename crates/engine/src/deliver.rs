@@ -15,7 +15,7 @@ use crate::attempt::Attempts;
 use crate::courier::Courier;
 use crate::desk::Desk;
 use crate::lanes::{LaneKey, Lanes, Parallelism, Shown, TurnedAway};
-use crate::{BACK_OFF, LOOK_EVERY, NAP, until};
+use crate::{BACK_OFF, LOOK_EVERY, NAP, to_a_beat, until};
 
 /// How many deliveries are claimed together: the first of many are under way before the rest is asked for.
 const CLAIM_TOGETHER: usize = 1024;
@@ -88,7 +88,7 @@ async fn claim(courier: &Courier, lanes: &mut Lanes, desk: &Desk, together: &mut
         Ok(claims) if claims.is_empty() => match courier.store.next_owed().await {
             Ok(Some(next)) => until(next, courier.clock.now()).max(Duration::from_millis(1)),
             // Nothing is owed that a clock could make due.
-            Ok(None) => LOOK_EVERY,
+            Ok(None) => to_a_beat(LOOK_EVERY, courier.clock.now()),
             Err(_) => NAP,
         },
         Ok(claims) => {

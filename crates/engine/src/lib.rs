@@ -95,6 +95,10 @@ const AUDIT_HURRY: Duration = Duration::from_millis(20);
 /// How often what this node does is said to whoever asks for it.
 const TELL_EVERY: Duration = Duration::from_secs(1);
 
+/// How long after each half of a second by the clock the loops wake that have nothing to do: all at once, as waking the process costs more than what
+/// is done then, and not at whole seconds, which belong to what is due at them.
+const BEAT_AT: SignedDuration = SignedDuration::from_millis(250);
+
 /// The doors to the outside, and what the operator decided.
 pub struct Doors {
     /// What is remembered.
@@ -260,19 +264,22 @@ async fn schedule(
     };
     let mut rest: Option<Rest> = None;
     while !*stopped.borrow() {
+        let mut is_exact = false;
         rest = rest.filter(|rest| Instant::now() < rest.until && scheduler.stay(rest.next));
         let wait = if rest.is_some() {
-            NAP
+            to_a_beat(NAP, clock.now())
         } else {
             match scheduler.tick_beside(signs_of_life(&*store, &*clock)).await {
                 Ok(Wake::Now) => continue,
                 Ok(Wake::At(instant)) => {
-                    rest = Rest::of(Some(instant), clock.now());
-                    until(instant, clock.now())
+                    let now = clock.now();
+                    rest = Rest::of(Some(instant), now);
+                    is_exact = is_near(instant, now);
+                    until(instant, now)
                 }
                 Ok(Wake::WhenArmed) => {
                     rest = Rest::of(None, clock.now());
-                    NAP
+                    to_a_beat(NAP, clock.now())
                 }
                 Err(error) => {
                     tracing::error!(%error, "the scheduler cannot look at what is due, trying again");
@@ -282,7 +289,7 @@ async fn schedule(
         };
         tokio::select! {
             () = armed.notified() => rest = None,
-            () = ring(alarm.as_ref(), wait) => {}
+            () = ring(alarm.as_ref().filter(|_| is_exact), wait) => {}
             () = sleep(wait) => {}
             _ = stopped.changed() => {}
         }
@@ -300,7 +307,8 @@ impl Rest {
     fn of(next: Option<Timestamp>, now: Timestamp) -> Option<Rest> {
         let is_far =
             |next: Timestamp| Duration::try_from(next.duration_since(now)).is_ok_and(|wait| wait > LOOK_EVERY + NAP);
-        next.is_none_or(is_far).then(|| Rest { next, until: Instant::now() + LOOK_EVERY })
+        // The beat after that time, or the one right before, by however little the beats are apart.
+        next.is_none_or(is_far).then(|| Rest { next, until: Instant::now() + LOOK_EVERY - NAP / 2 })
     }
 }
 
@@ -312,9 +320,9 @@ async fn signs_of_life(store: &dyn Store, clock: &dyn Clock) -> Infallible {
     }
 }
 
-/// Waits exactly so long; without an alarm, or for a wait that nobody is late for, the sleep beside it is enough.
+/// Waits exactly so long; without an alarm the sleep beside it is enough.
 async fn ring(alarm: Option<&Alarm>, wait: Duration) {
-    match alarm.filter(|_| wait < NAP) {
+    match alarm {
         Some(alarm) => alarm.after(wait).await,
         None => std::future::pending().await,
     }
@@ -322,7 +330,19 @@ async fn ring(alarm: Option<&Alarm>, wait: Duration) {
 
 /// How long to sleep until `instant`: at most a nap.
 fn until(instant: Timestamp, now: Timestamp) -> Duration {
-    Duration::try_from(instant.duration_since(now)).unwrap_or(Duration::ZERO).min(NAP)
+    Duration::try_from(instant.duration_since(now)).unwrap_or(Duration::ZERO).min(to_a_beat(NAP, now))
+}
+
+/// Whether a sleep until `instant` ends with it, and not with a nap that goes before.
+fn is_near(instant: Timestamp, now: Timestamp) -> bool {
+    Duration::try_from(instant.duration_since(now)).is_ok_and(|wait| wait < to_a_beat(NAP, now))
+}
+
+/// How long to sleep that sleeps `wait` or less and wakes with the others: up to the last beat of that time, and there is one in each [`NAP`].
+fn to_a_beat(wait: Duration, now: Timestamp) -> Duration {
+    let end = now.as_duration().saturating_add(SignedDuration::try_from(wait).unwrap_or(SignedDuration::MAX));
+    let beyond = (end - BEAT_AT).as_nanos().rem_euclid(NAP.as_nanos().cast_signed());
+    wait.saturating_sub(Duration::from_nanos(u64::try_from(beyond).unwrap_or_default()))
 }
 
 async fn expire(expiry: Expiry, mut stopped: watch::Receiver<bool>) {
@@ -408,7 +428,7 @@ async fn tell(store: Arc<dyn Store>, clock: Arc<dyn Clock>, tally: Arc<Tally>, m
     while !*stopped.borrow() {
         store.note_work(tally.work(clock.now()));
         tokio::select! {
-            () = sleep(TELL_EVERY) => {}
+            () = sleep(to_a_beat(TELL_EVERY, clock.now())) => {}
             _ = stopped.changed() => {}
         }
     }
@@ -427,5 +447,27 @@ mod tests {
         for near in [now - LOOK_EVERY, now, now + LOOK_EVERY] {
             assert!(Rest::of(Some(near), now).is_none(), "{near}");
         }
+    }
+
+    #[test]
+    fn whoever_has_nothing_to_do_wakes_with_the_others() {
+        for nanosecond in [0, 1, 249_999_999, 250_000_000, 250_000_001, 600_000_000, 749_999_999, 999_999_999] {
+            for second in [-1, 0, 1_800_000_000] {
+                let now = Timestamp::new(second, nanosecond).expect("lies within time");
+                let of_a_second = [NAP, LOOK_EVERY, TELL_EVERY].map(|wait| {
+                    let nap = to_a_beat(wait, now);
+                    assert!(nap <= wait && wait < nap + NAP, "{now}: {nap:?} for {wait:?}");
+                    (now + nap).as_millisecond().rem_euclid(500)
+                });
+                assert_eq!(of_a_second, [250; 3], "{now}");
+            }
+        }
+    }
+
+    #[test]
+    fn only_the_end_of_a_wait_is_exact_and_not_a_nap_before_it() {
+        let now = Timestamp::UNIX_EPOCH;
+        let due = |after: i64| is_near(now + SignedDuration::from_millis(after), now);
+        assert_eq!([-1, 0, 249, 250, 500].map(due), [false, true, true, false, false]);
     }
 }
