@@ -44,12 +44,21 @@ impl<K: Eq + Hash + Clone> Buckets<K> {
     /// # Errors
     /// The wait until there is one.
     pub fn take(&mut self, key: &K, now: Timestamp) -> Result<(), Duration> {
+        self.take_many(key, 1, now)
+    }
+
+    /// Takes so many tokens or none; where a bucket cannot hold as many, all that it holds.
+    ///
+    /// # Errors
+    /// The wait until there are so many.
+    pub fn take_many(&mut self, key: &K, wanted: u32, now: Timestamp) -> Result<(), Duration> {
+        let wanted = f64::from(wanted.min(self.rate.burst));
         let mut level = self.level(key, now);
-        if level.tokens < 1.0 {
-            let missing = 1.0 - level.tokens;
+        if level.tokens < wanted {
+            let missing = wanted - level.tokens;
             return Err(self.rate.refill_every.mul_f64(missing));
         }
-        level.tokens -= 1.0;
+        level.tokens -= wanted;
         self.keep(key, level, now);
         Ok(())
     }
@@ -132,6 +141,17 @@ mod tests {
         assert_eq!(buckets.take_some(&"a", 5, start), (1, Duration::from_secs(10)));
         assert_eq!(buckets.take_some(&"a", 5, start + SignedDuration::from_secs(5)), (0, Duration::from_secs(5)));
         assert_eq!(buckets.take_some(&"a", 0, start), (0, Duration::ZERO));
+    }
+
+    #[test]
+    fn what_weighs_more_takes_more_at_once_or_nothing_and_what_weighs_more_than_all_waits_for_all() {
+        let mut buckets = Buckets::new(RATE);
+        let start = Timestamp::UNIX_EPOCH;
+        assert_eq!(buckets.take_many(&"a", 2, start), Ok(()));
+        assert_eq!(buckets.take_many(&"a", 2, start), Err(Duration::from_secs(10)));
+        assert_eq!(buckets.take(&"a", start), Ok(()), "nothing was taken in vain");
+        assert_eq!(buckets.take_many(&"a", 9, start), Err(Duration::from_secs(30)));
+        assert_eq!(buckets.take_many(&"a", 9, start + SignedDuration::from_secs(30)), Ok(()));
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod codec;
 pub mod copy;
 pub mod memcached;
 pub mod migrations;
+mod parsed;
 pub mod postgres;
 pub mod sqlite;
 mod together;

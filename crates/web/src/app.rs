@@ -21,18 +21,31 @@ use oncue_domain::schedule::zone::{Zone, Zones};
 use oncue_domain::store::Store;
 use url::Url;
 
-use crate::api::bulk;
 use crate::auth::Caller;
 use crate::auth::limits::LoginLimits;
 use crate::auth::password::Passwords;
 use crate::auth::token::Tokens;
 use crate::payload_schema::Schemas;
 use crate::report::Reports;
+use crate::turns::Turns;
 use crate::watchers::Watchers;
 
 /// How often one account may freeze and thaw. Each time all that is about to fire is planned anew, everybody's, so nobody may do it without
 /// pause.
 const FREEZES: Rate = Rate { burst: 20, refill_every: std::time::Duration::from_secs(6) };
+
+/// How much one account may make calendars say something else, in triggers that are rewritten: on SQLite nobody else writes meanwhile. The largest
+/// calendar may be edited twice in a row, and then every twenty seconds.
+const CALENDAR_EDITS: Rate = Rate { burst: 6_000, refill_every: std::time::Duration::from_millis(10) };
+
+/// What an edit counts for, beside the triggers.
+const CALENDAR_EDIT: u64 = 10;
+
+/// So many bulk calls are read and carried out at once, everybody's together and one owner's.
+const BULK_TURNS: (usize, usize) = (8, 2);
+
+/// The same of edits of calendars: each holds a connection while it waits for whoever is at its triggers.
+const CALENDAR_TURNS: (usize, usize) = (4, 1);
 
 /// Fills a buffer with random bytes from the system.
 pub type Entropy = Arc<dyn Fn(&mut [u8]) + Send + Sync>;
@@ -140,9 +153,12 @@ pub(crate) struct Shared {
     /// Schemas of triggers that were called lately, compiled.
     pub(crate) schemas: Schemas,
     /// Turns to send many items at once.
-    pub(crate) bulk_turns: bulk::Turns,
+    pub(crate) bulk_turns: Turns,
+    /// Turns to make a calendar say something else.
+    pub(crate) calendar_turns: Turns,
     request_limits: Option<Mutex<Buckets<UserId>>>,
     freeze_limits: Mutex<Buckets<UserId>>,
+    calendar_limits: Mutex<Buckets<UserId>>,
 }
 
 /// A handle on [`Shared`], cheap to clone.
@@ -178,9 +194,11 @@ impl Shared {
             entropy: doors.entropy,
             metrics: doors.metrics,
             settings,
-            bulk_turns: bulk::Turns::default(),
+            bulk_turns: Turns::new(BULK_TURNS.0, BULK_TURNS.1),
+            calendar_turns: Turns::new(CALENDAR_TURNS.0, CALENDAR_TURNS.1),
             request_limits,
             freeze_limits: Mutex::new(Buckets::new(FREEZES)),
+            calendar_limits: Mutex::new(Buckets::new(CALENDAR_EDITS)),
         }
     }
 
@@ -204,6 +222,12 @@ impl Shared {
     /// Counts a freeze or its end by `user`.
     pub(crate) fn count_freeze(&self, user: UserId) -> Result<(), std::time::Duration> {
         lock(&self.freeze_limits).take(&user, self.now())
+    }
+
+    /// Counts an edit by `user` of a calendar that so many triggers name.
+    pub(crate) fn count_calendar_edit(&self, user: UserId, used_by: u64) -> Result<(), std::time::Duration> {
+        let weight = u32::try_from(used_by.saturating_add(CALENDAR_EDIT)).unwrap_or(u32::MAX);
+        lock(&self.calendar_limits).take_many(&user, weight, self.now())
     }
 
     /// Counts `more` items of a request that was counted as one: how many may be carried out, and how long the next one has to wait.

@@ -17,6 +17,7 @@ mod openapi;
 mod payload_schema;
 mod report;
 mod server;
+mod turns;
 mod ui;
 mod watchers;
 

@@ -111,6 +111,32 @@ fn rules_and_several_schedules_keep_to_a_calendar_in_forms_too() {
 }
 
 #[test]
+fn a_form_that_is_older_than_the_description_takes_nothing_away() {
+    let server = Setup::new().flag("--open").serve();
+    let local = Person::nobody(&server);
+    assert_eq!(local.post("/ui/calendars", &[("name", "holidays"), ("dates", "2031-12-24")]).status, 303);
+    let page = local.get("/ui/calendars/1").body;
+    let hidden = |name: &str| {
+        let begin = format!("name=\"{name}\" value=\"");
+        let rest = page.split_once(&begin).expect("the form says so").1;
+        rest.split_once('"').expect("it ends").0.to_owned()
+    };
+    let (revision, edited_at) = (hidden("revision"), hidden("edited_at"));
+    let said = json!({"name": "holidays", "description": "of Latvia", "dates": ["2031-12-24"]});
+    let described = server.nobody().put("/api/v1/calendars/1", &said).is(200).json();
+    assert_eq!(described["revision"].to_string(), revision, "it makes no revision");
+    let typed = [("name", "holidays"), ("dates", "2031-12-25"), ("revision", &*revision), ("edited_at", &*edited_at)];
+    let late = local.post("/ui/calendars/1", &typed);
+    assert_eq!(late.status, 409);
+    assert!(late.body.contains("this calendar changed since you opened it"), "{}", late.body);
+    let kept = server.nobody().get("/api/v1/calendars/1").is(200).json();
+    assert_eq!((&kept["description"], &kept["dates"]), (&json!("of Latvia"), &json!(["2031-12-24"])));
+    let again = late.body.split_once("name=\"edited_at\" value=\"").expect("the form says so").1;
+    let typed = [typed[0], typed[1], typed[2], ("edited_at", again.split_once('"').expect("it ends").0)];
+    assert_eq!(local.post("/ui/calendars/1", &typed).status, 303, "whoever has seen it may");
+}
+
+#[test]
 fn what_a_calendar_file_holds_can_be_pasted() {
     let server = Setup::new().flag("--open").serve();
     let local = Person::nobody(&server);

@@ -187,16 +187,21 @@ fn a_trigger_that_nobody_can_read_follows_no_calendar_and_keeps_to_it_again_from
     let server = setup.serve();
     let ann = ann.at(server.base());
     let edited = json!({"name": "holidays", "dates": ["2031-12-24"]});
+    let asked = ann.put(&format!("/api/v1/calendars/{calendar}?dry_run=true"), &edited).is(200).json();
+    assert_eq!((&asked["changed"], &asked["unreadable"]), (&json!(1), &json!(1)), "{asked}");
     let told = ann.put(&format!("/api/v1/calendars/{calendar}"), &edited).is(200).json();
     assert_eq!((&told["triggers"][0]["id"], &told["unreadable"]), (&json!(sound), &json!([lost])), "{told}");
     assert_eq!(told["triggers"].as_array().map(Vec::len), Some(1));
     let line = ann.get("/api/v1/audit?limit=1").is(200).list().remove(0).to_string();
     assert!(line.contains(&format!("trigger {lost} cannot be read and does not follow")), "{line}");
     let page = ann.get(&format!("/ui/calendars/{calendar}")).is(200).text;
-    assert!(page.contains("And 1 more, of which 1 cannot be read and follows no change."), "{page}");
+    assert!(page.contains("And 1 more that cannot be read and follows no change."), "{page}");
     ann.delete(&format!("/api/v1/triggers/{sound}")).is(204);
     let page = ann.get(&format!("/ui/calendars/{calendar}/delete")).is(200).text;
-    assert!(page.contains("holidays is used") && page.contains("And 1 more, of which 1 cannot be read"), "{page}");
+    assert!(
+        page.contains("holidays is used") && page.contains("A trigger that cannot be read and follows no change."),
+        "{page}"
+    );
     let described = json!({"name": "holidays", "description": "of Latvia", "dates": ["2031-12-24"]});
     let told = ann.put(&format!("/api/v1/calendars/{calendar}"), &described).is(200).json();
     assert!(told["unreadable"].is_null() && told["triggers"] == json!([]), "nobody takes that over: {told}");
@@ -205,6 +210,8 @@ fn a_trigger_that_nobody_can_read_follows_no_calendar_and_keeps_to_it_again_from
     let server = setup.serve();
     let ann = ann.at(server.base());
     assert_eq!(ann.get(&at).is(200).json()["calendars"][0]["revision"], 1);
+    let asked = ann.patch(&format!("{at}?dry_run=true"), &json!({"name": "found"})).is(200).json();
+    assert_eq!(asked["trigger"]["calendars"][0]["revision"], 2, "{asked}");
     let renamed = ann.patch(&at, &json!({"name": "found"})).is(200).json();
     assert_eq!((&renamed["name"], &renamed["calendars"][0]["revision"]), (&json!("found"), &json!(2)));
     assert_eq!(renamed["next_at"], "2031-12-25T07:00:00Z");

@@ -307,6 +307,9 @@ pub(super) async fn release(
 ) -> Result<Touched> {
     let mut client = shared.client_soon().await?;
     let transaction = answered(client.transaction()).await?;
+    // All of them first, in the order in which whoever gives up several locks them: what has expired is not looked at with the others.
+    let sql = "SELECT id FROM backlogs WHERE owner = $1 AND id = coalesce($2, id) ORDER BY id FOR UPDATE";
+    query(&transaction, sql, &[&owner.0, &id.map(|id| id.0)]).await?;
     let meant = format!("backlogs.owner = $3 AND backlogs.id = coalesce($2, backlogs.id) AND {EXPIRED}");
     let params: Params<'_> = &[&now.as_microsecond(), &id.map(|id| id.0), &owner.0];
     let expired = give_up_unasked(&transaction, shared, &meant, params, Reason::Expired, now).await?.backlogs;

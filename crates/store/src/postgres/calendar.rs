@@ -8,19 +8,19 @@ use jiff::Timestamp;
 use oncue_domain::act::{Act, Action};
 use oncue_domain::actor::Author;
 use oncue_domain::calendar::{CALENDARS_MAX, Calendar, Definition, TRIGGERS_MAX};
-use oncue_domain::freeze::remembered_since;
 use oncue_domain::id::{CalendarId, TriggerId, UserId};
 use oncue_domain::store::{
-    CalendarEdited, CalendarMade, CalendarView, Deleted, Error, Follower, Missing, NAMED_MAX, NewTrigger, Result,
+    CalendarEdited, CalendarMade, CalendarView, Deleted, Missing, NAMED_MAX, NewTrigger, Result,
 };
 use oncue_domain::trigger::{self, Armed};
 use tokio_postgres::Row;
 
+use super::follower::{Followers, Outcome, Read, SLICE};
 use super::hint::Changes;
 use super::log::announce;
-use super::trigger::{TRIGGER, TRIGGER_COLUMNS, edit_schedules, note_armed, trigger as read_trigger};
-use super::{Params, Shared, act, answered, column, count::whole, execute, freeze, limit_of, lock, query, query_first};
-use crate::codec::{self, broken, dates_from_text, dates_to_text, instant};
+use super::trigger::{TRIGGER, note_armed};
+use super::{Params, Shared, act, answered, column, count::whole, execute, limit_of, lock, query, query_first};
+use crate::codec::{broken, dates_from_text, dates_to_text, instant};
 
 const VIEW: &str = "id, owner, revision, name, description, dates, created_at, edited_at,
                     (SELECT count(*) FROM trigger_calendars WHERE calendar_id = calendars.id)";
@@ -92,13 +92,6 @@ pub(super) async fn list(client: &Client, owner: UserId) -> Result<Vec<CalendarV
     query(client, &sql, &[&owner.0]).await?.iter().map(view).collect()
 }
 
-/// So many triggers are read and rewritten at a time: each may hold thousands of dates.
-const SLICE: usize = 200;
-
-/// How long the server waits for the next statement of an edit: as long as it lets a statement run. What other transactions are given is less
-/// than it takes to think about a slice of many dates on a busy machine, and the triggers that wait meanwhile are of one owner.
-const PATIENCE: &str = "SET LOCAL idle_in_transaction_session_timeout = 30000";
-
 /// The owner's triggers that name it, ascending, as they stand.
 pub(super) async fn triggers(
     client: &impl GenericClient,
@@ -106,31 +99,6 @@ pub(super) async fn triggers(
     owner: UserId,
     id: CalendarId,
 ) -> Result<Vec<Armed>> {
-    let (mut triggers, mut after) = (Vec::new(), Some(TriggerId(0)));
-    while let Some(from) = after {
-        let slice = triggers_after(client, shared, (owner, id), from).await?;
-        after = slice.last;
-        triggers.extend(slice.triggers);
-    }
-    Ok(triggers)
-}
-
-/// Some of the triggers that name a calendar.
-#[derive(Default)]
-struct Slice {
-    triggers: Vec<Armed>,
-    unreadable: Vec<TriggerId>,
-    /// The last of all that was looked at, where there may be more.
-    last: Option<TriggerId>,
-}
-
-/// The next of the owner's triggers that name it.
-async fn triggers_after(
-    client: &impl GenericClient,
-    shared: &Shared,
-    (owner, id): (UserId, CalendarId),
-    after: TriggerId,
-) -> Result<Slice> {
     let sql = format!(
         "SELECT {TRIGGER}, cursors.next_at, limits.fired
          FROM trigger_calendars JOIN triggers ON triggers.id = trigger_calendars.trigger_id
@@ -140,29 +108,27 @@ async fn triggers_after(
          ORDER BY trigger_calendars.trigger_id
          LIMIT $4"
     );
-    let rows = query(client, &sql, &[&id.0, &owner.0, &after.0, &limit_of(SLICE)]).await?;
-    let armed = |row: &Row| {
-        let next_at: Option<i64> = column(row, TRIGGER_COLUMNS)?;
-        let fired = codec::fired(column(row, TRIGGER_COLUMNS + 1)?)?;
-        Ok(Armed { trigger: read_trigger(row, shared)?, next_at: next_at.map(instant).transpose()?, fired })
-    };
-    let mut slice = Slice::default();
-    for row in &rows {
-        // One of many dates takes a while, and others are served by this thread.
-        tokio::task::yield_now().await;
-        match armed(row) {
-            // It does not fire as it is; whoever mends it says anew what it keeps to.
-            Err(error @ (Error::Unreadable(_) | Error::Broken(_))) => {
-                let (id, revision) = (column(row, 0)?, column(row, 2)?);
-                shared.told.unreadable(id, revision, &error, "follows no calendar");
-                slice.unreadable.push(TriggerId(id));
-            }
-            read => slice.triggers.push(read?),
-        }
+    let (mut triggers, mut after) = (Vec::new(), Some(0_i64));
+    while let Some(from) = after {
+        let rows = query(client, &sql, &[&id.0, &owner.0, &from, &limit_of(SLICE)]).await?;
+        triggers.extend(Read::of(shared, &rows, "follows no calendar").await?.triggers);
+        after = rows.last().filter(|_| rows.len() == SLICE).map(|row| column(row, 0)).transpose()?;
     }
-    let last = rows.last().filter(|_| rows.len() == SLICE);
-    slice.last = last.map(|row| column(row, 0).map(TriggerId)).transpose()?;
-    Ok(slice)
+    Ok(triggers)
+}
+
+/// Why an edit of the calendar that was seen is refused by how things stand, if it is.
+async fn refusal(
+    client: &impl GenericClient,
+    seen: &Calendar,
+    definition: &Definition,
+) -> Result<Option<CalendarEdited>> {
+    let Some(present) = get(client, seen.owner, seen.id).await? else { return Ok(Some(CalendarEdited::NotFound)) };
+    if present.calendar != *seen {
+        return Ok(Some(CalendarEdited::Stale));
+    }
+    let is_taken = is_taken(client, seen.owner, &definition.name, seen.id).await?;
+    Ok(is_taken.then_some(CalendarEdited::NameTaken))
 }
 
 pub(super) async fn edit(
@@ -173,19 +139,27 @@ pub(super) async fn edit(
     now: Timestamp,
 ) -> Result<CalendarEdited> {
     let (owner, id) = (seen.owner, seen.id);
+    let calendar = seen.edited(definition.clone(), now);
+    let is_followed = calendar.revision != seen.revision;
+    let mut all = Followers::of(shared, &calendar, now);
+    if is_followed {
+        let refusal = {
+            let client = shared.client_soon().await?;
+            refusal(&client, seen, definition).await?
+        };
+        if let Some(refusal) = refusal {
+            return Ok(refusal);
+        }
+        all.think().await?;
+    }
     let mut client = shared.client_soon().await?;
     let transaction = answered(client.transaction()).await?;
     one_at_a_time(&transaction, owner).await?;
     let sql = "SELECT id FROM calendars WHERE id = $1 AND owner = $2 FOR UPDATE";
     query(&transaction, sql, &[&id.0, &owner.0]).await?;
-    let Some(present) = get(&transaction, owner, id).await? else { return Ok(CalendarEdited::NotFound) };
-    if present.calendar != *seen {
-        return Ok(CalendarEdited::Stale);
+    if let Some(refusal) = refusal(&transaction, seen, definition).await? {
+        return Ok(refusal);
     }
-    if is_taken(&transaction, owner, &definition.name, id).await? {
-        return Ok(CalendarEdited::NameTaken);
-    }
-    let calendar = seen.edited(definition.clone(), now);
     let Definition { name, description, dates } = definition;
     let params: Params<'_> =
         &[&id.0, &calendar.revision, name, description, &now.as_microsecond(), &dates_to_text(dates)];
@@ -193,43 +167,9 @@ pub(super) async fn edit(
                SET revision = $2, name = $3, description = $4, edited_at = $5, dates = $6
                WHERE id = $1";
     execute(&transaction, sql, params).await?;
-    if calendar.revision == seen.revision {
-        let edited = CalendarEdited::Done { calendar, followers: Vec::new(), unreadable: Vec::new() };
-        act::note(&transaction, author, edited.act()).await?;
-        answered(transaction.commit()).await?;
-        return Ok(edited);
-    }
-    execute(&transaction, PATIENCE, &[]).await?;
-    // From here on no trigger comes to name it. Whoever changes or fires one that does is waited for, and waits.
-    let sql = "SELECT id FROM triggers
-               WHERE id IN (SELECT trigger_id FROM trigger_calendars WHERE calendar_id = $1)
-               ORDER BY id
-               FOR UPDATE";
-    query(&transaction, sql, &[&id.0]).await?;
-    let sql = "SELECT trigger_id FROM cursors
-               WHERE trigger_id IN (SELECT trigger_id FROM trigger_calendars WHERE calendar_id = $1)
-               ORDER BY trigger_id
-               FOR UPDATE";
-    query(&transaction, sql, &[&id.0]).await?;
-    let freezes = freeze::list(&transaction, Some(owner), remembered_since(now)).await?;
-    let (mut followers, mut unreadable) = (Vec::new(), Vec::new());
-    let mut after = Some(TriggerId(0));
-    while let Some(from) = after {
-        let slice = triggers_after(&transaction, shared, (owner, id), from).await?;
-        after = slice.last;
-        unreadable.extend(slice.unreadable);
-        let mut edits = Vec::with_capacity(slice.triggers.len());
-        for armed in slice.triggers {
-            tokio::task::yield_now().await;
-            if let Some(edit) = armed.follow(&calendar, now) {
-                let edit = edit.under(&armed, now, &freezes);
-                followers.push(Follower::of(&armed, &edit));
-                edits.push(edit);
-            }
-        }
-        edit_schedules(&transaction, shared, &edits, author, now).await?;
-    }
-    let edited = CalendarEdited::Done { calendar, followers, unreadable };
+    let Outcome { followers, unreadable } =
+        if is_followed { all.follow(&transaction, author).await? } else { Outcome::default() };
+    let edited = CalendarEdited::Done { calendar: calendar.clone(), followers, unreadable };
     act::note(&transaction, author, edited.act()).await?;
     answered(transaction.commit()).await?;
     if let CalendarEdited::Done { followers, .. } = &edited
@@ -237,7 +177,7 @@ pub(super) async fn edit(
     {
         let mut changes = Changes { edited: [owner].into(), ..Changes::default() };
         // Whoever goes by what they were before would have to look again.
-        followers.iter().for_each(|one| drop(lock(&shared.parsed).remove(&one.trigger)));
+        followers.iter().for_each(|one| lock(&shared.parsed).remove(one.trigger));
         for one in followers.iter().filter(|one| one.has_moved()) {
             note_armed(shared, one.trigger, one.next_after, &mut changes);
         }

@@ -1,6 +1,7 @@
 //! Calls are gathered: whoever fires while a statement is under way shares the next one with everybody else who does. One
 //! statement locks the triggers against edits, compares their revisions, and logs; a trigger that was edited meanwhile is
-//! read again and decided about again.
+//! read again and decided about again. It waits for nobody: calls of triggers that somebody else is at go to a second queue,
+//! where those of one owner wait together, and those of all others go on.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -33,6 +34,15 @@ const QUEUE_MAX: usize = 100_000;
 
 /// How often triggers that were edited meanwhile are read again.
 const ROUNDS_MAX: usize = 5;
+
+/// What becomes of calls whose triggers somebody else is at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Locked {
+    /// They are left open.
+    Left,
+    /// They wait for as long as the server lets anybody wait for a lock.
+    Awaited,
+}
 
 /// A call that waits.
 struct Waiting {
@@ -97,8 +107,13 @@ impl Gatherer {
     /// The way, and the work at its end, to be spawned.
     pub(super) fn start(shared: Arc<Shared>) -> (Gatherer, impl Future<Output = ()> + Send) {
         let (queue, waiting) = mpsc::unbounded_channel();
+        let (put_aside, aside) = mpsc::unbounded_channel();
         let queued = Arc::new(Queued::default());
-        let work = gather(shared, waiting, Arc::clone(&queued));
+        let gathering = gather(Arc::clone(&shared), waiting, put_aside, Arc::clone(&queued));
+        let waiting_aside = wait_aside(shared, aside, Arc::clone(&queued));
+        let work = async move {
+            tokio::join!(gathering, waiting_aside);
+        };
         (Gatherer { queue, queued }, work)
     }
 
@@ -176,50 +191,102 @@ fn closed() -> Error {
     Error::Unavailable("the database is closed".to_owned())
 }
 
-async fn gather(shared: Arc<Shared>, mut waiting: mpsc::UnboundedReceiver<Waiting>, queued: Arc<Queued>) {
+async fn gather(
+    shared: Arc<Shared>,
+    mut waiting: mpsc::UnboundedReceiver<Waiting>,
+    put_aside: mpsc::UnboundedSender<Waiting>,
+    queued: Arc<Queued>,
+) {
     let mut received = Vec::new();
     while !received.is_empty() || waiting.recv_many(&mut received, BATCH_MAX).await > 0 {
         let count = together(received.iter().map(Waiting::bytes));
-        let mut batch: Vec<Waiting> = received.drain(..count).collect();
+        let batch: Vec<Waiting> = received.drain(..count).collect();
         metrics::histogram!("oncue_writer_batch_jobs").record(u32::try_from(batch.len()).unwrap_or(u32::MAX));
-        queued.leave(batch.len(), batch.iter().map(Waiting::bytes).sum());
-        let calls: Vec<&Waiting> = batch.iter().collect();
-        let mut outcomes = fire_together(&shared, &calls).await;
-        // One that the database will not take must not take the others with it.
-        for (call, outcome) in calls.iter().zip(&mut outcomes) {
-            if calls.len() > 1 && outcome.as_ref().is_err_and(Error::may_be_about_one) {
-                *outcome = only(fire_together(&shared, &[call]).await);
+        for left in fire_and_answer(&shared, batch, Locked::Left, &queued).await {
+            // It goes on counting among those that wait.
+            if let Err(error) = put_aside.send(left) {
+                queued.leave(1, error.0.bytes());
+                let _ = error.0.reply.send(Err(closed()));
             }
-        }
-        for (call, outcome) in batch.drain(..).zip(outcomes) {
-            // Whoever waited may have gone; the event stands all the same.
-            let _ = call.reply.send(outcome);
         }
     }
 }
 
-fn only(outcomes: Vec<Result<Fired>>) -> Result<Fired> {
-    outcomes.into_iter().next().unwrap_or_else(|| Err(Error::Broken("a call was never made".to_owned())))
+/// Those whose triggers somebody else was at wait here until nobody is, one owner's at a time.
+async fn wait_aside(shared: Arc<Shared>, mut aside: mpsc::UnboundedReceiver<Waiting>, queued: Arc<Queued>) {
+    let mut received = Vec::new();
+    while !received.is_empty() || aside.recv_many(&mut received, BATCH_MAX).await > 0 {
+        let Some(owner) = received.first().map(|first: &Waiting| first.owner) else { continue };
+        let (mut of_one, others): (Vec<Waiting>, Vec<Waiting>) =
+            received.into_iter().partition(|call| call.owner == owner);
+        let count = together(of_one.iter().map(Waiting::bytes));
+        let rest = of_one.split_off(count);
+        received = others.into_iter().chain(rest).collect();
+        fire_and_answer(&shared, of_one, Locked::Awaited, &queued).await;
+    }
 }
 
-/// What became of each call. Where a later round fails, what an earlier one has logged stays logged, and is told so.
-async fn fire_together(shared: &Shared, calls: &[&Waiting]) -> Vec<Result<Fired>> {
+/// Fires these and answers each; gives those that are left open.
+async fn fire_and_answer(shared: &Shared, batch: Vec<Waiting>, locked: Locked, queued: &Queued) -> Vec<Waiting> {
+    let calls: Vec<&Waiting> = batch.iter().collect();
+    let mut outcomes = fire_together(shared, &calls, locked).await;
+    // One that the database will not take must not take the others with it.
+    for (call, outcome) in calls.iter().zip(&mut outcomes) {
+        let is_of_one = |outcome: &Result<Fired>| outcome.as_ref().is_err_and(Error::may_be_about_one);
+        if calls.len() > 1 && outcome.as_ref().is_some_and(is_of_one) {
+            *outcome = only(fire_together(shared, &[call], locked).await);
+        }
+    }
+    let mut left = Vec::new();
+    for (call, outcome) in batch.into_iter().zip(outcomes) {
+        match outcome {
+            Some(outcome) => {
+                queued.leave(1, call.bytes());
+                // Whoever waited may have gone; the event stands all the same.
+                let _ = call.reply.send(outcome);
+            }
+            None => left.push(call),
+        }
+    }
+    left
+}
+
+fn only(outcomes: Vec<Option<Result<Fired>>>) -> Option<Result<Fired>> {
+    outcomes.into_iter().next().unwrap_or_else(|| Some(Err(Error::Broken("a call was never made".to_owned()))))
+}
+
+/// What became of each call; nothing of those that are left open. Where a later round fails, what an earlier one has logged stays logged, and is
+/// told so.
+async fn fire_together(shared: &Shared, calls: &[&Waiting], locked: Locked) -> Vec<Option<Result<Fired>>> {
     let mut outcomes: Vec<Option<Fired>> = vec![None; calls.len()];
-    let error = match fire_in_rounds(shared, calls, &mut outcomes).await {
+    let mut left = vec![false; calls.len()];
+    let error = match fire_in_rounds(shared, calls, locked, &mut outcomes, &mut left).await {
         Ok(()) => Error::Unavailable("the trigger is being edited all the time".to_owned()),
         Err(error) => error,
     };
-    outcomes.into_iter().map(|outcome| outcome.ok_or_else(|| error.clone())).collect()
+    let told = outcomes.into_iter().zip(left);
+    told.map(|(outcome, is_left)| if is_left { None } else { Some(outcome.ok_or_else(|| error.clone())) }).collect()
 }
 
-/// Decides about each call, and leaves those open whose triggers were edited in every round.
-async fn fire_in_rounds(shared: &Shared, calls: &[&Waiting], outcomes: &mut [Option<Fired>]) -> Result<()> {
+/// Decides about each call, and leaves those open whose triggers were edited in every round, or are `left` because somebody is at them.
+async fn fire_in_rounds(
+    shared: &Shared,
+    calls: &[&Waiting],
+    locked: Locked,
+    outcomes: &mut [Option<Fired>],
+    left: &mut [bool],
+) -> Result<()> {
     // What was read before may have changed since; a refusal is given only on what was read now.
     let mut known: HashMap<TriggerId, Arc<Trigger>> =
         trigger::remembered(shared, calls.iter().map(|call| call.trigger));
     let mut read: HashSet<TriggerId> = HashSet::new();
+    // As of which revision each was asked for in vain: one that has not changed since is somebody else's for now.
+    let mut in_vain: HashMap<TriggerId, i64> = HashMap::new();
     for _ in 0..ROUNDS_MAX {
-        let open = || outcomes.iter().zip(0..).filter(|(outcome, _)| outcome.is_none()).map(|(_, at)| at);
+        let open = || {
+            let open = outcomes.iter().zip(&*left).zip(0..);
+            open.filter(|((outcome, is_left), _)| outcome.is_none() && !**is_left).map(|(_, at)| at)
+        };
         let unsure: Vec<TriggerId> = open()
             .map(|at: usize| calls[at])
             .filter(|call| !read.contains(&call.trigger))
@@ -239,21 +306,25 @@ async fn fire_in_rounds(shared: &Shared, calls: &[&Waiting], outcomes: &mut [Opt
                 .ok_or(Fired::NotFound)
                 .and_then(|trigger| decide(trigger, calls[at]).map(|()| Arc::clone(trigger)))
             {
+                Ok(trigger) if locked == Locked::Left && in_vain.get(&trigger.id) == Some(&trigger.revision) => {
+                    left[at] = true;
+                }
                 Ok(trigger) => ready.push((at, trigger)),
                 Err(refused) => outcomes[at] = Some(refused),
             }
         }
         if !ready.is_empty() {
-            for (at, id) in log_together(shared, calls, &ready).await? {
+            for (at, id) in log_together(shared, calls, &ready, locked).await? {
                 outcomes[at] = Some(Fired::Event(id));
             }
         }
-        // Those that are still open were edited between the reading and the lock.
+        // Those that are still open were edited between the reading and the lock, or are being edited.
         read.clear();
-        for (at, _) in ready.iter().filter(|(at, _)| outcomes[*at].is_none()) {
+        for (at, trigger) in ready.iter().filter(|(at, _)| outcomes[*at].is_none()) {
             known.remove(&calls[*at].trigger);
+            in_vain.insert(trigger.id, trigger.revision);
         }
-        if outcomes.iter().all(Option::is_some) {
+        if outcomes.iter().zip(&*left).all(|(outcome, is_left)| outcome.is_some() || *is_left) {
             break;
         }
     }
@@ -283,6 +354,7 @@ async fn log_together(
     shared: &Shared,
     calls: &[&Waiting],
     ready: &[(usize, Arc<Trigger>)],
+    locked: Locked,
 ) -> Result<Vec<(usize, EventId)>> {
     // Calls that are committed together fired together: at the latest of their instants.
     let now = ready.iter().map(|(at, _)| calls[*at].now).max().unwrap_or_default();
@@ -318,12 +390,13 @@ async fn log_together(
          standing AS MATERIALIZED (
              SELECT id, revision FROM triggers
              WHERE id = ANY (${AFTER_ASKED}) AND EXISTS (SELECT 1 FROM nodes WHERE nodes.id = $3)
-             ORDER BY id FOR SHARE
+             ORDER BY id FOR SHARE{steps_over}
          ),
          {logging}{expected}
          SELECT {LOGGED} FROM fired",
         expected = asked.expected.clause(AFTER_ASKED + 1),
         floor = floor(),
+        steps_over = if locked == Locked::Left { " SKIP LOCKED" } else { "" },
         logging = logging(
             &format!(
                 "{} JOIN standing ON standing.id = asked.trigger_id AND standing.revision = asked.revision",

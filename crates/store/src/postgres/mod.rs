@@ -23,6 +23,7 @@ mod ending;
 mod event;
 mod failure;
 mod firing;
+mod follower;
 mod freeze;
 mod gather;
 mod head;
@@ -52,6 +53,7 @@ mod search;
 mod settle;
 mod settled;
 mod silence;
+mod stale;
 mod statement;
 mod streak;
 mod tally;
@@ -61,7 +63,7 @@ mod trigger;
 mod turn;
 mod view;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -109,6 +111,7 @@ use tokio::sync::{Notify, Semaphore, watch};
 
 use crate::Settings;
 use crate::codec::CronLines;
+use crate::parsed::Parsed;
 use crate::together::together_or_alone;
 use crate::told::Told;
 use clock::DatabaseClock;
@@ -122,14 +125,9 @@ use node::{Doubtful, Node};
 pub use open::Role;
 use partition::Partitions;
 use silence::answered;
+use stale::Stale;
 use statement::{Params, column, execute, limit_of, moment, patiently, query, query_first, run};
 use task::Tasks;
-
-/// How many triggers are kept parsed between ticks.
-const PARSED_MAX: usize = 8192;
-
-/// And with how many bytes of payload at most.
-const PARSED_PAYLOAD_BYTES_MAX: usize = 4096;
 
 /// The shared database, as one node uses it.
 #[derive(Clone)]
@@ -162,10 +160,12 @@ struct Shared {
     broken: watch::Sender<Option<&'static str>>,
     /// When the table of what is owed was last looked at.
     outbox_looked_at: Mutex<Option<Instant>>,
-    /// Triggers that were read lately, by id, valid for their revision only.
-    parsed: Mutex<HashMap<TriggerId, Arc<Trigger>>>,
+    parsed: Mutex<Parsed>,
     told: Told,
     cron_lines: CronLines,
+    stale: Stale,
+    /// When what triggers wait for had ended that could not be called up then, because somebody else was at them.
+    ends_left: Mutex<BTreeMap<TriggerId, Timestamp>>,
     /// Where the next sweep over what waits for an event to end begins.
     swept_to: Mutex<(i64, i64)>,
 }

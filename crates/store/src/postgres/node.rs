@@ -298,6 +298,10 @@ async fn sweep_once(shared: &Shared, looks_for_orphans: bool) -> Result<u64> {
         released += delivery::release_until(&client, shared.node.id(), &doubtful).await?;
         lock(&shared.doubtful).let_go(&doubtful, Instant::now());
     }
+    // Before the sweep, which no longer knows when what they wait for had ended.
+    if overlap::call_up_left(shared).await? {
+        shared.hints.announce(&Changes { armed: true, ..Changes::default() });
+    }
     if looks_for_orphans {
         let client = shared.client().await?;
         released += delivery::release_orphans(&client).await?;

@@ -91,6 +91,8 @@ impl Postgres {
             parsed: Mutex::default(),
             told: Told::default(),
             cron_lines: CronLines::default(),
+            stale: super::Stale::default(),
+            ends_left: Mutex::default(),
             swept_to: Mutex::new(overlap::FROM_THE_FIRST),
         });
         if let Role::Node(_) = role {

@@ -39,6 +39,9 @@ pub(super) const EARLIEST_LEFT: &str = "SELECT next_at FROM cursors
 const LOOK_AGAIN_AFTER: [Duration; 3] =
     [Duration::from_millis(5), Duration::from_millis(10), Duration::from_millis(20)];
 
+/// So many that could not be called up are remembered, with when what they wait for had ended; others are found by the sweep.
+const ENDS_LEFT_MAX: usize = 10_000;
+
 /// So many of those that wait are looked at by one statement of the sweep.
 const SWEPT_MAX: usize = 5_000;
 
@@ -202,11 +205,37 @@ async fn try_call_up(shared: &Shared, ended: &BTreeMap<TriggerId, Timestamp>) ->
         tokio::time::sleep(pause).await;
     }
     if !left.is_empty() {
-        tracing::debug!(triggers = left.len(), "the sweep calls up what somebody else is at");
+        tracing::debug!(triggers = left.len(), "what somebody else is at is called up later");
+        remember_ends(shared, left);
     }
     let ids: Vec<i64> = ended.keys().map(|id| id.0).collect();
     let sql = "SELECT 1 FROM backlogs WHERE trigger_id = ANY ($1) LIMIT 1";
     Ok(has_called || query_first(&client, sql, &[&ids]).await?.is_some())
+}
+
+/// What falls due behind an end does not meet the event, however long somebody else is at the cursor.
+fn remember_ends(shared: &Shared, left: BTreeMap<TriggerId, Timestamp>) {
+    let mut ends = lock(&shared.ends_left);
+    for (id, at) in left {
+        if ends.len() < ENDS_LEFT_MAX || ends.contains_key(&id) {
+            let latest = ends.entry(id).or_insert(at);
+            *latest = at.max(*latest);
+        }
+    }
+}
+
+/// Calls up those to which this node did not come when it was their time. Whether any was.
+pub(super) async fn call_up_left(shared: &Shared) -> Result<bool> {
+    let mut left = std::mem::take(&mut *lock(&shared.ends_left));
+    if left.is_empty() {
+        return Ok(false);
+    }
+    let called = match shared.client().await {
+        Ok(mut client) => call_up_free(&mut client, &mut left).await,
+        Err(error) => Err(error),
+    };
+    remember_ends(shared, left);
+    called
 }
 
 /// Calls up those that nobody else is at, and leaves the others in `ended`. Whether any was called up.

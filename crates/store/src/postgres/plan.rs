@@ -4,6 +4,7 @@
 //! nobody else does, because the database may be somebody else's by now.
 
 use std::collections::HashSet;
+use std::time::Instant;
 
 use deadpool_postgres::Client;
 use jiff::Timestamp;
@@ -117,12 +118,19 @@ pub(super) async fn commit(shared: &Shared, plans: Vec<Planned>, now: Timestamp)
     if !waiting.is_empty() {
         let wait = overlap::wait(shared, &waiting, now).await?;
         committed.plans += wait.len();
-        let triggers = waiting.iter().map(|planned| planned.trigger.id);
-        committed.stale.extend(triggers.filter(|id| !wait.contains(&id.0)));
+        let stale: Vec<&Planned> = waiting.iter().filter(|planned| !wait.contains(&planned.trigger.id.0)).collect();
+        note_stale(shared, &stale);
+        committed.stale.extend(stale.iter().map(|planned| planned.trigger.id));
         let edited = waiting.iter().map(|planned| planned.trigger.owner).collect();
         announce(shared, Vec::new(), &Changes { edited, ..Changes::default() });
     }
     Ok(committed)
+}
+
+/// Remembers which plans came to nothing, for the next look.
+fn note_stale(shared: &Shared, stale: &[&Planned]) {
+    let plans = stale.iter().map(|planned| (planned.trigger.id, (planned.armed, planned.trigger.revision)));
+    shared.stale.note(plans, Instant::now());
 }
 
 async fn commit_once(shared: &Shared, plans: &[Planned], is_alone: bool, now: Timestamp) -> Result<Committed> {
@@ -229,7 +237,12 @@ async fn commit_once(shared: &Shared, plans: &[Planned], is_alone: bool, now: Ti
     }
     committed.plans = carried_out.len();
     let stale = plans.iter().zip(1..).filter(|(_, number)| !carried_out.contains(number));
-    committed.stale = stale.map(|(planned, _)| planned.trigger.id).collect();
+    let stale: Vec<&Planned> = stale.map(|(planned, _)| planned).collect();
+    // What was planned before a freeze is nobody else's.
+    if !committed.is_outdated {
+        note_stale(shared, &stale);
+    }
+    committed.stale = stale.iter().map(|planned| planned.trigger.id).collect();
     committed.events = logged.len();
     let mut fired = HashSet::new();
     let (mut changes, mut claims) = (Changes::default(), Vec::new());

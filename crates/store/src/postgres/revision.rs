@@ -35,16 +35,15 @@ pub(super) async fn keep(client: &impl GenericClient, id: TriggerId, revision: i
     Ok(())
 }
 
-/// The same for the present revisions of many.
-pub(super) async fn keep_all(client: &impl GenericClient, ids: &[i64], until: Timestamp) -> Result<()> {
+/// The same for the present revisions of many, each of which ends at an instant of its own.
+pub(super) async fn keep_all(client: &impl GenericClient, ids: &[i64], untils: &[i64]) -> Result<()> {
     let columns = columns();
     let sql = format!(
         "INSERT INTO former_triggers ({columns}, made_by, revised_at, until_at)
-         SELECT {columns}, made_by, revised_at, $2
-         FROM triggers
-         WHERE id = ANY ($1)"
+         SELECT {columns}, made_by, revised_at, ended_at
+         FROM triggers JOIN unnest($1::bigint[], $2::bigint[]) AS ending (trigger_id, ended_at) ON id = trigger_id"
     );
-    execute(client, &sql, &[&ids, &until.as_microsecond()]).await?;
+    execute(client, &sql, &[&ids, &untils]).await?;
     let sql = "DELETE FROM former_triggers USING triggers
                WHERE former_triggers.id = ANY ($1) AND triggers.id = former_triggers.id
                  AND former_triggers.revision <= triggers.revision - $2";

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
+use std::time::Instant;
 
 use deadpool_postgres::{Client, GenericClient};
 use jiff::{SignedDuration, Timestamp};
@@ -22,13 +23,12 @@ use super::hint::Changes;
 use super::log::{NewEvent, announce, log_within};
 use super::overlap::CALLED_UP;
 use super::{
-    PARSED_MAX, PARSED_PAYLOAD_BYTES_MAX, Shared, act, answered, backlog, calendar, column, count, destination, ending,
-    execute, limit_of, lock, partition, query, query_first, revision, tally,
+    Shared, act, answered, backlog, calendar, column, count, destination, ending, execute, limit_of, lock, partition,
+    query, query_first, revision, tally,
 };
 use crate::codec::{
     self, actor_to_text, broken, destinations_from_text, destinations_to_text, expects_from_text, expects_to_text,
-    instant, listed, of_trigger, overlap_from_text, overlap_to_text, schedule_from_text, schedule_to_text, texts_of,
-    webhook,
+    instant, listed, of_trigger, overlap_from_text, overlap_to_text, schedule_from_text, schedule_to_text, webhook,
 };
 
 /// What another node leaves lying so long after its time, anybody takes.
@@ -86,7 +86,7 @@ fn armed(row: &Row, shared: &Shared) -> Result<Armed> {
 /// The triggers among these that were read before, as they were then.
 pub(super) fn remembered(shared: &Shared, ids: impl Iterator<Item = TriggerId>) -> HashMap<TriggerId, Arc<Trigger>> {
     let parsed = lock(&shared.parsed);
-    ids.filter_map(|id| parsed.get(&id).map(|trigger| (id, Arc::clone(trigger)))).collect()
+    ids.filter_map(|id| parsed.get(id).map(|trigger| (id, Arc::clone(trigger)))).collect()
 }
 
 /// Reads triggers as they stand, and remembers them. One that cannot be read is left out, so that it does not hold up the others.
@@ -97,26 +97,18 @@ pub(super) async fn read(shared: &Shared, ids: &[TriggerId]) -> Result<Vec<Arc<T
     let mut found = Vec::new();
     for row in query(&client, &sql, &[&ids]).await? {
         match trigger(&row, shared) {
-            Ok(trigger) => found.push(Arc::new(trigger)),
+            Ok(trigger) => {
+                found.push(Arc::new(trigger));
+                // One of many dates takes a while, and others are served by this thread.
+                tokio::task::yield_now().await;
+            }
             Err(error) => {
                 shared.told.unreadable(column(&row, 0)?, column(&row, 2)?, &error, "does not fire");
             }
         }
     }
     let mut parsed = lock(&shared.parsed);
-    for trigger in &found {
-        if texts_of(&trigger.definition) > PARSED_PAYLOAD_BYTES_MAX {
-            continue;
-        }
-        if parsed.len() >= PARSED_MAX {
-            parsed.clear();
-        }
-        // Two that read at once may come in either order.
-        let entry = parsed.entry(trigger.id).or_insert_with(|| Arc::clone(trigger));
-        if entry.revision < trigger.revision {
-            *entry = Arc::clone(trigger);
-        }
-    }
+    found.iter().for_each(|trigger| parsed.insert(trigger));
     Ok(found)
 }
 
@@ -382,14 +374,16 @@ pub(super) async fn edit(
     if let Some(reason) = edit.ends_backlogs {
         backlog::end(&transaction, shared, trigger.id, reason, now).await?;
     } else {
-        let sql = "UPDATE backlogs SET revision = $2 WHERE trigger_id = $1";
+        // In the order in which whoever gives up several locks them.
+        let sql = "UPDATE backlogs SET revision = $2
+                   WHERE id IN (SELECT id FROM backlogs WHERE trigger_id = $1 ORDER BY id FOR UPDATE)";
         // It may let them go where the former revision did not.
         changes.armed |= execute(&transaction, sql, &[&trigger.id.0, &trigger.revision]).await? > 0;
     }
     act::note(&transaction, author, Some(Act::trigger_edited(edit))).await?;
     answered(transaction.commit()).await?;
     // Calls that go by what it was before would have to be made once more, behind those that they came with.
-    lock(&shared.parsed).remove(&trigger.id);
+    lock(&shared.parsed).remove(trigger.id);
     if let Arm::Set(next_at) = edit.arm {
         note_armed(shared, trigger.id, next_at, &mut changes);
     }
@@ -397,42 +391,83 @@ pub(super) async fn edit(
     Ok(Edited::Done)
 }
 
-/// The same as [`edit`] for many whose schedules alone are another, all locked as it locks one and found as the edits suppose.
+/// The edit of a trigger that says another schedule and nothing else, as it is written down: it holds no more than that, so that many can be kept.
+pub(super) struct Rescheduled {
+    owner: UserId,
+    id: TriggerId,
+    revision: i64,
+    schedule: Option<String>,
+    standing_since: Timestamp,
+    /// A pause that is over goes with an edit, whatever that is about.
+    enabled: bool,
+    pause_reason: Option<String>,
+    pause_until: Option<Timestamp>,
+    /// What its cursor waits for from then on, where that is another occurrence or it has forgotten that it waited.
+    arm: Arm,
+    skipped: Vec<Skipped>,
+    ends_backlogs: Option<Reason>,
+    /// When it is made.
+    at: Timestamp,
+}
+
+impl Rescheduled {
+    /// The edit, decided at that instant about the trigger as it stood.
+    pub(super) fn of(before: &Armed, edit: &Edit, at: Timestamp) -> Rescheduled {
+        let Edit { trigger, arm, skipped, ends_backlogs, .. } = edit;
+        let definition = &trigger.definition;
+        let arm = if edit.waits_on(before.next_at) && before.next_at.is_some() { Arm::Keep } else { *arm };
+        Rescheduled {
+            owner: trigger.owner,
+            id: trigger.id,
+            revision: trigger.revision,
+            schedule: definition.schedule.as_ref().map(schedule_to_text),
+            standing_since: trigger.standing_since,
+            enabled: definition.enabled,
+            pause_reason: definition.pause.as_ref().and_then(|pause| pause.reason.clone()),
+            pause_until: definition.pause_ends_at(),
+            arm,
+            skipped: skipped.clone(),
+            ends_backlogs: *ends_backlogs,
+            at,
+        }
+    }
+
+    /// About how many bytes it takes.
+    pub(super) fn bytes(&self) -> usize {
+        self.schedule.as_ref().map_or(0, String::len)
+    }
+}
+
+/// The same as [`edit`] for many whose schedules alone are another, all locked as it locks one, with what waits of them, and found as the edits
+/// suppose.
 pub(super) async fn edit_schedules(
     client: &impl GenericClient,
     shared: &Shared,
-    edits: &[Edit],
+    edits: &[Rescheduled],
     author: Option<&Author>,
-    now: Timestamp,
 ) -> Result<()> {
-    if edits.is_empty() {
-        return Ok(());
-    }
-    let ids: Vec<i64> = edits.iter().map(|edit| edit.trigger.id.0).collect();
-    let revisions: Vec<i64> = edits.iter().map(|edit| edit.trigger.revision).collect();
-    let schedules: Vec<Option<String>> =
-        edits.iter().map(|edit| edit.trigger.definition.schedule.as_ref().map(schedule_to_text)).collect();
-    let standing: Vec<i64> = edits.iter().map(|edit| edit.trigger.standing_since.as_microsecond()).collect();
-    ending::note_pauses(client, &ids, now).await?;
-    end_revisions(client, &ids, now).await?;
-    revision::keep_all(client, &ids, now).await?;
-    // A pause that is over goes with an edit, whatever that is about.
-    let definitions = || edits.iter().map(|edit| &edit.trigger.definition);
-    let enabled: Vec<bool> = definitions().map(|definition| definition.enabled).collect();
-    let reasons: Vec<Option<&str>> =
-        definitions().map(|definition| definition.pause.as_ref().and_then(|pause| pause.reason.as_deref())).collect();
-    let pauses: Vec<Option<i64>> =
-        definitions().map(|definition| definition.pause_ends_at().map(Timestamp::as_microsecond)).collect();
+    let Some(latest) = edits.iter().map(|edit| edit.at).max() else { return Ok(()) };
+    let ids: Vec<i64> = edits.iter().map(|edit| edit.id.0).collect();
+    let revisions: Vec<i64> = edits.iter().map(|edit| edit.revision).collect();
+    let schedules: Vec<Option<&str>> = edits.iter().map(|edit| edit.schedule.as_deref()).collect();
+    let standing: Vec<i64> = edits.iter().map(|edit| edit.standing_since.as_microsecond()).collect();
+    let instants: Vec<i64> = edits.iter().map(|edit| edit.at.as_microsecond()).collect();
+    ending::note_pauses(client, &ids, latest).await?;
+    end_revisions(client, &ids, latest).await?;
+    revision::keep_all(client, &ids, &instants).await?;
+    let enabled: Vec<bool> = edits.iter().map(|edit| edit.enabled).collect();
+    let reasons: Vec<Option<&str>> = edits.iter().map(|edit| edit.pause_reason.as_deref()).collect();
+    let pauses: Vec<Option<i64>> = edits.iter().map(|edit| edit.pause_until.map(Timestamp::as_microsecond)).collect();
     let sql = "UPDATE triggers
                SET revision = edits.revision, schedule = edits.schedule, standing_since = edits.standing_since,
                    enabled = edits.enabled, pause_reason = edits.pause_reason, pause_until = edits.pause_until,
-                   made_by = $8, revised_at = $9
-               FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::bigint[], $5::boolean[], $6::text[], $7::bigint[])
-                    AS edits (id, revision, schedule, standing_since, enabled, pause_reason, pause_until)
+                   made_by = $8, revised_at = edits.at
+               FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::bigint[], $5::boolean[], $6::text[], $7::bigint[], $9::bigint[])
+                    AS edits (id, revision, schedule, standing_since, enabled, pause_reason, pause_until, at)
                WHERE triggers.id = edits.id";
     let by = actor_to_text(by_of(author));
     let params: [&(dyn ToSql + Sync); 9] =
-        [&ids, &revisions, &schedules, &standing, &enabled, &reasons, &pauses, &by, &now.as_microsecond()];
+        [&ids, &revisions, &schedules, &standing, &enabled, &reasons, &pauses, &by, &instants];
     execute(client, sql, &params).await?;
     let sql = "UPDATE cursors SET revision = edits.revision
                FROM unnest($1::bigint[], $2::bigint[]) AS edits (id, revision)
@@ -441,10 +476,8 @@ pub(super) async fn edit_schedules(
     let (mut moved, mut ended) = (Vec::new(), Vec::new());
     for edit in edits {
         match edit.arm {
-            Arm::Set(Some(next_at)) => {
-                moved.push((edit.trigger.id.0, next_at.as_microsecond(), edit.trigger.revision));
-            }
-            Arm::Set(None) => ended.push(edit.trigger.id.0),
+            Arm::Set(Some(next_at)) => moved.push((edit.id.0, next_at.as_microsecond(), edit.revision)),
+            Arm::Set(None) => ended.push(edit.id.0),
             Arm::Keep => {}
         }
     }
@@ -459,7 +492,7 @@ pub(super) async fn edit_schedules(
     execute(client, sql, &[&waiting, &nexts, &revised]).await?;
     for edit in edits {
         for skipped in &edit.skipped {
-            record(client, shared, edit.trigger.owner, edit.trigger.id, skipped, now).await?;
+            record(client, shared, edit.owner, edit.id, skipped, edit.at).await?;
         }
     }
     let sql = "UPDATE backlogs SET revision = edits.revision
@@ -471,9 +504,9 @@ pub(super) async fn edit_schedules(
         .iter()
         .map(|row| column(row, 0).map(TriggerId))
         .collect::<Result<_>>()?;
-    for edit in edits.iter().filter(|edit| owed.contains(&edit.trigger.id)) {
+    for edit in edits.iter().filter(|edit| owed.contains(&edit.id)) {
         if let Some(reason) = edit.ends_backlogs {
-            backlog::end(client, shared, edit.trigger.id, reason, now).await?;
+            backlog::end(client, shared, edit.id, reason, edit.at).await?;
         }
     }
     Ok(())
@@ -549,7 +582,7 @@ pub(super) async fn delete(
         "DELETE FROM triggers WHERE id = $1",
         "DELETE FROM cursors WHERE trigger_id = $1",
         "DELETE FROM limits WHERE trigger_id = $1",
-        "DELETE FROM backlogs WHERE trigger_id = $1",
+        "DELETE FROM backlogs WHERE id IN (SELECT id FROM backlogs WHERE trigger_id = $1 ORDER BY id FOR UPDATE)",
         "DELETE FROM skipped WHERE trigger_id = $1",
         "DELETE FROM firings WHERE trigger_id = $1",
     ] {
@@ -669,34 +702,48 @@ pub(super) async fn due_counts(client: &Client, now: Timestamp) -> Result<DueCou
     })
 }
 
-pub(super) async fn due(shared: &Shared, now: Timestamp, limit: usize) -> Result<Vec<Armed<Arc<Trigger>>>> {
+/// What is due, but for these: of whom, when, and as of which revision.
+async fn cursors_due(
+    shared: &Shared,
+    now: Timestamp,
+    limit: usize,
+    but: &[TriggerId],
+) -> Result<Vec<(TriggerId, Timestamp, i64)>> {
     let (place, nodes) = shared.node.share();
     let left_lying = now.checked_sub(LEFT_LYING_AFTER).unwrap_or(Timestamp::MIN).as_microsecond();
     let sql = format!(
         "WITH mine AS MATERIALIZED (
              SELECT trigger_id, next_at, revision FROM cursors
-             WHERE NOT waits AND next_at <= $1 AND ({IS_MINE})
+             WHERE NOT waits AND next_at <= $1 AND ({IS_MINE}) AND trigger_id <> ALL ($7::bigint[])
              ORDER BY next_at LIMIT $6
          )
          SELECT * FROM mine
          UNION ALL
          (SELECT trigger_id, next_at, revision FROM cursors
-          WHERE NOT waits AND next_at <= $5 AND NOT ({IS_MINE})
+          WHERE NOT waits AND next_at <= $5 AND NOT ({IS_MINE}) AND trigger_id <> ALL ($7::bigint[])
           ORDER BY next_at LIMIT $6 - (SELECT count(*) FROM mine))"
     );
     let armed_here = shared.node.just_armed();
+    let but: Vec<i64> = but.iter().map(|id| id.0).collect();
     // Where much waits, what others leave lying comes after this node's own: else all nodes would go for the same.
-    let params: [&(dyn ToSql + Sync); 6] =
-        [&now.as_microsecond(), &place, &nodes, &armed_here, &left_lying, &limit_of(limit)];
-    let rows = {
-        let client = shared.client().await?;
-        query(&client, &sql, &params).await?
-    };
-    shared.node.forget_armed(now);
-    let mut waiting = Vec::with_capacity(rows.len());
-    for row in &rows {
-        waiting.push((TriggerId(column(row, 0)?), instant(column(row, 1)?)?, column::<i64>(row, 2)?));
+    let params: [&(dyn ToSql + Sync); 7] =
+        [&now.as_microsecond(), &place, &nodes, &armed_here, &left_lying, &limit_of(limit), &but];
+    let client = shared.client().await?;
+    let rows = query(&client, &sql, &params).await?;
+    rows.iter().map(|row| Ok((TriggerId(column(row, 0)?), instant(column(row, 1)?)?, column(row, 2)?))).collect()
+}
+
+pub(super) async fn due(shared: &Shared, now: Timestamp, limit: usize) -> Result<Vec<Armed<Arc<Trigger>>>> {
+    let mut waiting = cursors_due(shared, now, limit, &[]).await?;
+    let held = shared.stale.held(&waiting, Instant::now());
+    if !held.is_empty() && waiting.len() == limit {
+        // What nobody is at comes first, however many there are at which somebody is.
+        let behind = cursors_due(shared, now, limit, &held).await?;
+        waiting.retain(|(id, ..)| held.contains(id));
+        waiting.splice(0..0, behind);
+        waiting.truncate(limit);
     }
+    shared.node.forget_armed(now);
     let mut known = remembered(shared, waiting.iter().map(|(id, _, _)| *id));
     let is_known = |(id, _, revision): &&(TriggerId, Timestamp, i64)| {
         known.get(id).is_some_and(|trigger| trigger.revision == *revision)

@@ -41,7 +41,7 @@ mod turn;
 mod view;
 mod writer;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -86,6 +86,7 @@ use rusqlite::Connection;
 
 pub use crate::Settings;
 use crate::codec::CronLines;
+use crate::parsed::Parsed;
 use crate::together::together_or_alone;
 use crate::told::Told;
 use failure::failed;
@@ -94,12 +95,6 @@ pub use open::{Place, Role};
 use presence::Presence;
 use readers::{Readers, in_one_moment};
 use writer::{Effects, Writer};
-
-/// How many triggers are kept parsed between ticks.
-const PARSED_MAX: usize = 8192;
-
-/// And with how many bytes of payload at most.
-const PARSED_PAYLOAD_BYTES_MAX: usize = 4096;
 
 /// The embedded database.
 #[derive(Clone)]
@@ -117,8 +112,7 @@ struct Shared {
     presence: Presence,
     /// Deliveries that were committed already claimed for this process and wait to be fetched.
     fresh: Mutex<VecDeque<Claim>>,
-    /// Triggers that were read lately, by id, valid for their revision only.
-    parsed: Mutex<HashMap<TriggerId, Arc<Trigger>>>,
+    parsed: Mutex<Parsed>,
     told: Told,
     cron_lines: CronLines,
     /// Where the next sweep over what waits for an event to end begins.

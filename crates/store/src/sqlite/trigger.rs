@@ -18,14 +18,10 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::event::{NewEvent, log};
 use super::overlap::CALLED_UP;
 use super::writer::Effects;
-use super::{
-    PARSED_MAX, PARSED_PAYLOAD_BYTES_MAX, Shared, act, backlog, calendar, count, destination, ending, failed, lock,
-    revision,
-};
+use super::{Shared, act, backlog, calendar, count, destination, ending, failed, lock, revision};
 use crate::codec::{
     self, actor_to_text, broken, destinations_from_text, destinations_to_text, expects_from_text, expects_to_text,
-    instant, listed, of_trigger, overlap_from_text, overlap_to_text, schedule_from_text, schedule_to_text, texts_of,
-    webhook,
+    instant, listed, of_trigger, overlap_from_text, overlap_to_text, schedule_from_text, schedule_to_text, webhook,
 };
 
 /// The columns of a trigger.
@@ -89,18 +85,11 @@ pub(super) fn armed(row: &Row<'_>, shared: &Shared) -> Result<Armed> {
 pub(super) fn parsed(row: &Row<'_>, shared: &Shared) -> Result<Arc<Trigger>> {
     let id = TriggerId(row.get(0).map_err(failed)?);
     let revision: i64 = row.get(2).map_err(failed)?;
-    if let Some(known) = lock(&shared.parsed).get(&id).filter(|known| known.revision == revision) {
+    if let Some(known) = lock(&shared.parsed).get(id).filter(|known| known.revision == revision) {
         return Ok(Arc::clone(known));
     }
     let trigger = Arc::new(trigger(row, shared)?);
-    if texts_of(&trigger.definition) > PARSED_PAYLOAD_BYTES_MAX {
-        return Ok(trigger);
-    }
-    let mut parsed = lock(&shared.parsed);
-    if parsed.len() >= PARSED_MAX {
-        parsed.clear();
-    }
-    parsed.insert(id, Arc::clone(&trigger));
+    lock(&shared.parsed).insert(&trigger);
     Ok(trigger)
 }
 

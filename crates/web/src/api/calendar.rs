@@ -30,6 +30,7 @@ use crate::auth::Caller;
 use crate::extract::{Fields, JsonBody, PathId, Query, id_of};
 use crate::fault::{Fault, Problem};
 use crate::openapi::{Errors, MakingErrors};
+use crate::turns::{TURN_WITHIN, Turn};
 
 /// The fields of a calendar that are shown and cannot be set.
 const READ_ONLY: [&str; 7] = ["id", "revision", "created_at", "edited_at", "used_by", "triggers", "unreadable"];
@@ -170,7 +171,7 @@ pub(crate) struct EffectDocument {
     "dates_removed": [], "changed": 1, "unchanged": 4, "triggers": [{
         "id": 7, "name": "nightly", "next": {"before": "2026-12-24T07:00:00Z", "after": "2026-12-27T07:00:00Z"},
         "added": {"count": 0, "first": []}, "removed": {"count": 3, "first": ["2026-12-24T07:00:00Z"]}, "skipped": []
-    }]
+    }], "unreadable": 0
 }))]
 pub(crate) struct DryRunDocument {
     /// Always true.
@@ -188,6 +189,8 @@ pub(crate) struct DryRunDocument {
     unchanged: usize,
     /// Those for which something would be otherwise, the first hundred.
     triggers: Vec<EffectDocument>,
+    /// How many name it and would not follow, because they cannot be read.
+    unreadable: u64,
 }
 
 /// What a call that replaces a calendar answers.
@@ -288,25 +291,63 @@ fn refuse_taken(others: &[CalendarView], own: Option<CalendarId>, name: &str) ->
     if others.iter().any(is_taken) { Err(name_taken(name)) } else { Ok(()) }
 }
 
-/// Makes a calendar say something else, and the triggers that name it with it; gives those, and the ones that cannot be read. What changes
-/// nothing is no edit.
-pub(crate) async fn edit(
+/// A calendar that says what was asked for.
+pub(crate) struct Edited {
+    /// The calendar, as that edit left it.
+    view: CalendarView,
+    /// The triggers that have followed.
+    followers: Vec<Follower>,
+    /// Those that cannot be read, and so have not.
+    unreadable: Vec<TriggerId>,
+}
+
+/// Makes a calendar say something else that stands as it was `seen`, and the triggers that name it with it; none where it was edited meanwhile. What
+/// changes nothing is no edit.
+pub(crate) async fn edit_seen(
     app: &Shared,
     caller: &Caller,
-    id: CalendarId,
+    seen: CalendarView,
     definition: &Definition,
-) -> Result<(Vec<Follower>, Vec<TriggerId>), Fault> {
+) -> Result<Option<Edited>, Fault> {
+    let CalendarView { calendar, used_by } = seen;
+    if calendar.definition == *definition {
+        let view = CalendarView { calendar, used_by };
+        return Ok(Some(Edited { view, followers: Vec::new(), unreadable: Vec::new() }));
+    }
+    match app.acting(caller).edit_calendar(calendar, definition.clone(), app.now()).await? {
+        CalendarEdited::Done { calendar, followers, unreadable } => {
+            Ok(Some(Edited { view: CalendarView { calendar, used_by }, followers, unreadable }))
+        }
+        CalendarEdited::NotFound => Err(Fault::not_found("Calendar")),
+        CalendarEdited::NameTaken => Err(name_taken(&definition.name)),
+        CalendarEdited::Stale => Ok(None),
+    }
+}
+
+/// Whoever edits a calendar has a turn until this is dropped, and is counted by the triggers that name it.
+pub(crate) async fn turn_to_edit(
+    app: &Shared,
+    caller: &Caller,
+    seen: &CalendarView,
+    definition: &Definition,
+) -> Result<Option<Turn>, Fault> {
+    if seen.calendar.edited(definition.clone(), app.now()).revision == seen.calendar.revision {
+        return Ok(None);
+    }
+    let turn = app.calendar_turns.take(caller.owner()).await.ok_or(Fault::TooMany(TURN_WITHIN))?;
+    app.count_calendar_edit(caller.owner(), seen.used_by).map_err(Fault::TooMany)?;
+    Ok(Some(turn))
+}
+
+/// The same for whoever means the calendar however it stands.
+async fn edit(app: &Shared, caller: &Caller, seen: CalendarView, definition: &Definition) -> Result<Edited, Fault> {
+    let _turn = turn_to_edit(app, caller, &seen, definition).await?;
+    let (id, mut seen) = (seen.calendar.id, seen);
     for _ in 0..EDIT_TRIES {
-        let CalendarView { calendar, .. } = load(app, caller.owner(), id).await?;
-        if calendar.definition == *definition {
-            return Ok((Vec::new(), Vec::new()));
+        if let Some(edited) = edit_seen(app, caller, seen, definition).await? {
+            return Ok(edited);
         }
-        match app.acting(caller).edit_calendar(calendar, definition.clone(), app.now()).await? {
-            CalendarEdited::Done { followers, unreadable, .. } => return Ok((followers, unreadable)),
-            CalendarEdited::NotFound => return Err(Fault::not_found("Calendar")),
-            CalendarEdited::NameTaken => return Err(name_taken(&definition.name)),
-            CalendarEdited::Stale => {}
-        }
+        seen = load(app, caller.owner(), id).await?;
     }
     Err(Fault::new(StatusCode::CONFLICT, "This calendar changes too fast right now; try again."))
 }
@@ -329,6 +370,8 @@ pub(crate) struct Would {
     pub(crate) changed: Vec<Told>,
     /// How many others name the calendar.
     pub(crate) unchanged: usize,
+    /// How many more do that cannot be read, and would not follow.
+    pub(crate) unreadable: u64,
     now: Timestamp,
     until: Timestamp,
 }
@@ -340,16 +383,20 @@ fn until_or_unasked(now: Timestamp, until: Option<Timestamp>) -> Timestamp {
 /// Works out what it would come to that a calendar says something else.
 pub(crate) async fn would(
     app: &Shared,
-    calendar: &Calendar,
+    view: &CalendarView,
     definition: &Definition,
     until: Option<Timestamp>,
 ) -> Result<Would, Fault> {
+    let CalendarView { calendar, used_by } = view;
     let now = app.now();
     let until = until_or_unasked(now, until);
     let edited = calendar.edited(definition.clone(), now);
     let triggers = app.store.calendar_triggers(calendar.owner, calendar.id).await?;
     let freezes = app.store.freezes_of(calendar.owner, remembered_since(now)).await?;
     let (mut changed, mut unchanged) = (Vec::new(), 0);
+    // Whoever has come or gone between the two looks is no reason to say less than none.
+    let is_followed = edited.revision != calendar.revision;
+    let unreadable = if is_followed { used_by.saturating_sub(triggers.len() as u64) } else { 0 };
     for before in triggers {
         // A trigger of many dates may take a while, and there may be many of them.
         tokio::task::yield_now().await;
@@ -367,13 +414,13 @@ pub(crate) async fn would(
             changed.push(Told { next_after: after.next_firing_at(), before, dates, skipped: edit.skipped });
         }
     }
-    Ok(Would { changed, unchanged, now, until })
+    Ok(Would { changed, unchanged, unreadable, now, until })
 }
 
 impl Would {
     /// A calendar that is new: no trigger names it yet.
     fn of_new(now: Timestamp, until: Option<Timestamp>) -> Would {
-        Would { changed: Vec::new(), unchanged: 0, now, until: until_or_unasked(now, until) }
+        Would { changed: Vec::new(), unchanged: 0, unreadable: 0, now, until: until_or_unasked(now, until) }
     }
 
     fn document(&self, present: &ExcludedDates, definition: &Definition) -> DryRunDocument {
@@ -395,6 +442,7 @@ impl Would {
             changed: self.changed.len(),
             unchanged: self.unchanged,
             triggers: self.changed.iter().take(TOLD_MAX).map(effect).collect(),
+            unreadable: self.unreadable,
         }
     }
 }
@@ -479,16 +527,16 @@ pub(crate) async fn replace(
 ) -> Result<Response, Problem> {
     let id = calendar_id(&id)?;
     // Before the body is looked at, so that what is another's looks like none whatever is sent.
-    let present = load(&app, caller.owner(), id).await?.calendar;
+    let present = load(&app, caller.owner(), id).await?;
     let definition = read(body.needed()?)?;
     if let Run::Dry(until) = run {
         let others = app.store.calendars(caller.owner()).await?;
         refuse_taken(&others, Some(id), &definition.name)?;
         let would = would(&app, &present, &definition, until).await?;
-        return Ok(Json(would.document(&present.definition.dates, &definition)).into_response());
+        return Ok(Json(would.document(&present.calendar.definition.dates, &definition)).into_response());
     }
-    let (followers, unreadable) = edit(&app, &caller, id, &definition).await?;
-    let calendar = CalendarDocument::of(&load(&app, caller.owner(), id).await?);
+    let Edited { view, followers, unreadable } = edit(&app, &caller, present, &definition).await?;
+    let calendar = CalendarDocument::of(&view);
     let triggers = followers.iter().map(FollowerDocument::of).collect();
     let unreadable = unreadable.iter().map(|id| id.0).collect();
     Ok(Json(EditedDocument { calendar, triggers, unreadable }).into_response())

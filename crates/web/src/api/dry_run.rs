@@ -27,6 +27,7 @@ use utoipa::ToSchema;
 use self::voice::{ACCOUNT, Voice};
 use super::revision::ChangeDocument;
 use super::trigger::{Base, SkippedDocument, TriggerDocument, zone_of};
+use super::trigger_calendar::Calendars;
 use super::trigger_destination;
 use crate::app::{App, Shared};
 use crate::auth::Caller;
@@ -279,7 +280,7 @@ pub(crate) async fn of_change(
 ) -> Result<Edited, Fault> {
     let asked = Asked { app, now: app.now(), until, voice: &ACCOUNT };
     let (before, is_read) = standing(app, caller.owner(), id, base).await?;
-    let definition = decide(&before, asked.now)?;
+    let definition = Calendars::taken_over(app, caller.owner(), decide(&before, asked.now)?).await?;
     Looked::default().look(app, caller.owner(), &definition).await?;
     let zone = asked.zone(definition.schedule.as_ref().or(before.trigger.definition.schedule.as_ref()));
     let edit = before.edit(definition, asked.now);

@@ -6,8 +6,11 @@ use std::sync::Arc;
 use oncue_domain::calendar::{Calendar, PER_TRIGGER_MAX};
 use oncue_domain::id::{CalendarId, UserId};
 use oncue_domain::schedule::observed::Observed;
+use oncue_domain::store::Missing;
+use oncue_domain::trigger::Definition;
 use serde_json::Value;
 
+use super::trigger_destination;
 use crate::app::Shared;
 use crate::extract::Fields;
 use crate::fault::Fault;
@@ -37,6 +40,23 @@ impl Calendars {
     /// The calendars, ascending.
     pub(crate) fn all(&self) -> &[Calendar] {
         &self.0
+    }
+
+    /// The definition as it keeps to what its calendars say now, which an edit takes over whatever it is about.
+    pub(crate) async fn taken_over(
+        app: &Shared,
+        owner: UserId,
+        mut definition: Definition,
+    ) -> Result<Definition, Fault> {
+        if definition.calendars().is_empty() {
+            return Ok(definition);
+        }
+        let now = Calendars::of(app, owner).await?;
+        if let Some(schedule) = definition.schedule.take() {
+            let gone = |id| trigger_destination::missing(&definition.destinations, Missing::Calendar(id));
+            definition.schedule = Some(schedule.refreshed(now.all()).map_err(gone)?);
+        }
+        Ok(definition)
     }
 
     fn find(&self, said: &Value) -> Option<&Calendar> {

@@ -20,7 +20,7 @@ use super::trigger_form::in_zone;
 use super::trigger_row::label;
 use super::viewer::trigger_zone;
 use super::{PageFault, page, see_other};
-use crate::api::calendar::{Told, Would, calendar_id, edit, load, make, read, would};
+use crate::api::calendar::{Told, Would, calendar_id, edit_seen, load, make, read, turn_to_edit, would};
 use crate::app::App;
 use crate::auth::{Caller, Visitor};
 use crate::extract::{Form, PathId, Query, parse_form, read_form_body};
@@ -91,8 +91,10 @@ struct Typed {
     /// Dates and ranges with spaces, commas or lines between them.
     dates: String,
     ical: String,
-    /// The revision that the form was filled from; empty where one is made.
+    /// The revision that the form was filled from, and when that was said, down to the microsecond: another description makes no revision. Empty where
+    /// one is made.
     revision: String,
+    edited_at: String,
 }
 
 impl Typed {
@@ -104,7 +106,20 @@ impl Typed {
             dates: write_dates(dates).join("\n"),
             ical: String::new(),
             revision: calendar.revision.to_string(),
+            edited_at: calendar.edited_at.to_string(),
         }
+    }
+
+    /// Whether it was filled from another calendar than that, as far as it says.
+    fn is_stale(&self, calendar: &Calendar) -> bool {
+        let differs = |said: &str, is: String| !said.is_empty() && said != is;
+        differs(&self.revision, calendar.revision.to_string())
+            || differs(&self.edited_at, calendar.edited_at.to_string())
+    }
+
+    /// The same, to be said of the calendar as it stands.
+    fn anew(self, calendar: &Calendar) -> Typed {
+        Typed { revision: calendar.revision.to_string(), edited_at: calendar.edited_at.to_string(), ..self }
     }
 
     fn read(form: &mut Form) -> Typed {
@@ -115,6 +130,7 @@ impl Typed {
             dates: take("dates"),
             ical: take("ical"),
             revision: take("revision"),
+            edited_at: take("edited_at"),
         }
     }
 
@@ -190,6 +206,8 @@ struct Changes {
     /// How many are not told one by one.
     left_out: usize,
     unchanged: usize,
+    /// How many cannot be read, and would not follow.
+    unreadable: u64,
 }
 
 impl Changes {
@@ -198,6 +216,7 @@ impl Changes {
             rows: would.changed.iter().take(TRIGGERS_SHOWN).map(|told| Change::of(app, told)).collect(),
             left_out: would.changed.len().saturating_sub(TRIGGERS_SHOWN),
             unchanged: would.unchanged,
+            unreadable: would.unreadable,
         }
     }
 }
@@ -207,6 +226,23 @@ fn counted(used_by: u64, readable: usize) -> (usize, usize) {
     // The two are asked for one after the other, and one may have gone or come in between.
     let used_by = usize::try_from(used_by).unwrap_or(usize::MAX).max(readable);
     (used_by, used_by - readable)
+}
+
+/// What there is to say of those who name a calendar and are not told one by one: how many, and how many of them cannot be read.
+fn beyond(used_by: usize, shown: usize, unreadable: usize) -> Option<String> {
+    let follows = |number: usize| {
+        let follow = if number == 1 { "follows" } else { "follow" };
+        format!("cannot be read and {follow} no change")
+    };
+    let more = used_by.saturating_sub(shown);
+    match (more, unreadable.min(more)) {
+        (0, _) => None,
+        (more, 0) => Some(format!("And {more} more.")),
+        (1, 1) if shown == 0 => Some(format!("A trigger that {}.", follows(1))),
+        (more, all) if shown == 0 && more == all => Some(format!("{more} triggers that {}.", follows(more))),
+        (more, all) if more == all => Some(format!("And {more} more that {}.", follows(more))),
+        (more, some) => Some(format!("And {more} more, of which {some} {}.", follows(some))),
+    }
 }
 
 #[derive(Template)]
@@ -224,8 +260,8 @@ struct CalendarPage {
     namers: Vec<Namer>,
     /// How many triggers name it.
     used_by: usize,
-    /// How many of them cannot be read, and so are not told.
-    unreadable: usize,
+    /// What is said of those that are not told one by one.
+    beyond: Option<String>,
     name_chars_max: usize,
     description_chars_max: usize,
     dates_max: usize,
@@ -243,7 +279,7 @@ impl CalendarPage {
             changes: None,
             namers: Vec::new(),
             used_by: 0,
-            unreadable: 0,
+            beyond: None,
             name_chars_max: NAME_CHARS_MAX,
             description_chars_max: DESCRIPTION_CHARS_MAX,
             dates_max: DATES_MAX,
@@ -254,11 +290,12 @@ impl CalendarPage {
         let used_by = load(app, caller.owner(), calendar.id).await?.used_by;
         let triggers = app.store.calendar_triggers(caller.owner(), calendar.id).await?;
         let (used_by, unreadable) = counted(used_by, triggers.len());
+        let namers: Vec<Namer> = triggers.iter().take(TRIGGERS_SHOWN).map(|armed| Namer::of(app, armed)).collect();
         Ok(CalendarPage {
             calendar: Some((calendar.id.0, calendar.definition.name.clone())),
-            namers: triggers.iter().take(TRIGGERS_SHOWN).map(|armed| Namer::of(app, armed)).collect(),
+            beyond: beyond(used_by, namers.len(), unreadable),
+            namers,
             used_by,
-            unreadable,
             ..CalendarPage::new(app, caller, typed)
         })
     }
@@ -328,29 +365,42 @@ pub(super) async fn change(
     let id = calendar_id(&id)?;
     let mut form = parse_form(&read_form_body(request, FORM_BYTES_MAX).await?);
     let is_asked = form.contains_key("check");
-    let mut typed = Typed::read(&mut form);
-    let CalendarView { calendar, .. } = load(&app, caller.owner(), id).await?;
-    if !typed.revision.is_empty() && typed.revision != calendar.revision.to_string() {
-        typed.revision = calendar.revision.to_string();
-        let again = CalendarPage::of(&app, &caller, &calendar, typed).await?;
-        return Ok(CalendarPage { is_stale: true, ..again }.show());
+    let typed = Typed::read(&mut form);
+    let view = load(&app, caller.owner(), id).await?;
+    if typed.is_stale(&view.calendar) {
+        return stale(&app, &caller, &view.calendar, typed).await;
     }
+    let calendar = view.calendar.clone();
     let done = match typed.define() {
         Ok(definition) if is_asked => {
-            let would = would(&app, &calendar, &definition, None).await?;
+            let would = would(&app, &view, &definition, None).await?;
             let changes = Some(Changes::of(&app, &would));
             return Ok(CalendarPage { changes, ..CalendarPage::of(&app, &caller, &calendar, typed).await? }.show());
         }
-        Ok(definition) => edit(&app, &caller, id, &definition).await,
+        Ok(definition) => {
+            let _turn = turn_to_edit(&app, &caller, &view, &definition).await?;
+            edit_seen(&app, &caller, view, &definition).await
+        }
         Err(fault) => Err(fault),
     };
     match done {
-        Ok(_) => Ok(see_other(&Notice::of(Done::CalendarChanged).at(&format!("/ui/calendars/{id}")))),
+        Ok(Some(_)) => Ok(see_other(&Notice::of(Done::CalendarChanged).at(&format!("/ui/calendars/{id}")))),
+        // Somebody else has edited it while this one was being saved.
+        Ok(None) => {
+            let CalendarView { calendar, .. } = load(&app, caller.owner(), id).await?;
+            stale(&app, &caller, &calendar, typed).await
+        }
         Err(Fault::Invalid(errors)) => {
             Ok(CalendarPage { errors, ..CalendarPage::of(&app, &caller, &calendar, typed).await? }.show())
         }
         Err(fault) => Err(fault.into()),
     }
+}
+
+/// The form of a calendar that somebody else has changed since it was filled.
+async fn stale(app: &App, caller: &Caller, calendar: &Calendar, typed: Typed) -> Result<Response, PageFault> {
+    let again = CalendarPage::of(app, caller, calendar, typed.anew(calendar)).await?;
+    Ok(CalendarPage { is_stale: true, ..again }.show())
 }
 
 #[derive(Template)]
@@ -361,8 +411,8 @@ struct DeletePage {
     name: String,
     namers: Vec<Namer>,
     used_by: usize,
-    /// How many of them cannot be read, and so are not told.
-    unreadable: usize,
+    /// What is said of those that are not told one by one.
+    beyond: Option<String>,
     /// Whether that was tried, and refused.
     was_refused: bool,
 }
@@ -373,13 +423,14 @@ impl DeletePage {
         let CalendarView { calendar, used_by } = load(app, owner, id).await?;
         let triggers = app.store.calendar_triggers(owner, id).await?;
         let (used_by, unreadable) = counted(used_by, triggers.len());
+        let namers: Vec<Namer> = triggers.iter().take(TRIGGERS_SHOWN).map(|armed| Namer::of(app, armed)).collect();
         Ok(DeletePage {
             frame: Frame::of(app, caller, Place::Triggers),
             id: id.0,
             name: calendar.definition.name,
-            namers: triggers.iter().take(TRIGGERS_SHOWN).map(|armed| Namer::of(app, armed)).collect(),
+            beyond: beyond(used_by, namers.len(), unreadable),
+            namers,
             used_by,
-            unreadable,
             was_refused: false,
         })
     }
@@ -407,6 +458,26 @@ pub(super) async fn delete(
         Deleted::InUse { .. } => {
             let again = DeletePage { was_refused: true, ..DeletePage::new(&app, &caller, id).await? };
             Ok(page(StatusCode::CONFLICT, &again))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_not_told_one_by_one_is_told_in_a_sentence() {
+        for (used_by, shown, unreadable, said) in [
+            (3, 3, 0, None),
+            (103, 100, 0, Some("And 3 more.")),
+            (103, 100, 1, Some("And 3 more, of which 1 cannot be read and follows no change.")),
+            (2, 1, 1, Some("And 1 more that cannot be read and follows no change.")),
+            (3, 1, 2, Some("And 2 more that cannot be read and follow no change.")),
+            (1, 0, 1, Some("A trigger that cannot be read and follows no change.")),
+            (2, 0, 2, Some("2 triggers that cannot be read and follow no change.")),
+        ] {
+            assert_eq!(beyond(used_by, shown, unreadable).as_deref(), said, "{used_by} {shown} {unreadable}");
         }
     }
 }

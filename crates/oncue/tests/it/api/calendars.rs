@@ -374,6 +374,31 @@ fn surface_one_keeps_what_it_cannot_say() {
     assert_eq!(shown["schedule_details"], daily());
 }
 
+#[test]
+fn whoever_edits_calendars_without_pause_is_told_to_wait_and_nobody_else() {
+    let server = Server::start();
+    let (ann, ben) = (server.user(), server.register("ben@example.com"));
+    let at = holidays(&ann, &json!([]));
+    let one = json!({"type": "scheduled", "schedule_details": daily()});
+    ann.post("/api/v1/triggers/bulk", &json!(vec![one; 500])).is(200);
+    let edit = |number: usize| {
+        let dates = json!([format!("2031-12-{}", 10 + number % 2)]);
+        ann.put(&at, &json!({"name": "holidays", "dates": dates}))
+    };
+    let refused = (0..200).map(edit).find(|answer| answer.status != 200);
+    let refused = refused.expect("it is too often");
+    let wait: u64 = refused.header("retry-after").parse().expect("seconds");
+    assert!((1..=10).contains(&wait), "{wait}");
+    refused.problem(429);
+    let before = ann.get(&at).is(200).json();
+    ann.put(&at, &json!({"name": "holidays", "dates": before["dates"]})).is(200);
+    let described = json!({"name": "holidays", "description": "of Latvia", "dates": before["dates"]});
+    assert_eq!(ann.put(&at, &described).is(200).json()["revision"], before["revision"], "it rewrites nothing");
+    ann.put(&format!("{at}?dry_run=true"), &json!({"name": "holidays"})).is(200);
+    let other = holidays(&ben, &json!([]));
+    ben.put(&other, &json!({"name": "holidays", "dates": ["2031-12-24"]})).is(200);
+}
+
 /// How many triggers keep to the calendar whose edits are cut off.
 const MANY: usize = 1_000;
 

@@ -15,8 +15,9 @@ use oncue_domain::run::{Expectation, Report, Verb};
 use oncue_domain::schedule::every::Period;
 use oncue_domain::schedule::zone::Zones;
 use oncue_domain::store::{CalendarEdited, CalendarMade, Change, Committed, Edited, Planned};
-use oncue_domain::trigger::{Definition, ScheduleDetails, Terms};
+use oncue_domain::trigger::{Definition, Pause, ScheduleDetails, Terms};
 
+use super::calendar as calendars;
 use crate::bench::{Bench, answered, every, everywhere, given_up, t, webhook, wherever_it_lasts};
 
 fn minutely(overlap: Overlap) -> Definition {
@@ -159,6 +160,36 @@ async fn an_edit_of_a_calendar_lets_what_waits_wait_and_ends_that_where_it_takes
         assert_eq!(bench.store.next_due().await.expect("an answer"), Some(t(86_400)), "there is nothing to wait for");
         assert_eq!(slow.skipped(&bench).await, [skipped(Reason::Superseded, 120, 120, 1)]);
         assert!(slow.is_due(&bench, 86_400).await);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_was_called_up_after_a_pause_has_not_forgotten_it_by_an_edit_of_a_calendar() {
+    everywhere(async |bench| {
+        let owner = bench.user("a").await;
+        let holidays = calendars::calendar(&bench, owner, "holidays", &[]).await;
+        let plain = minutely(Overlap::Skip);
+        let pattern = plain.schedule.as_ref().expect("it has one").pattern().clone();
+        let terms = Terms { calendars: vec![Arc::new(holidays.observed())], ..Terms::default() };
+        let schedule = Some(ScheduleDetails::new(pattern, None, terms, Zones::utc()));
+        let running = Definition { schedule, ..plain };
+        let slow = Slow { owner, id: bench.trigger(owner, running.clone()).await.id };
+        assert_eq!(slow.look(&bench, 60).await, done(Turn::Free, 1));
+        let paused = Definition { enabled: false, pause: Pause::new(None, Some(t(300))), ..running };
+        assert_eq!(calendars::change(&bench, owner, slow.id, paused, t(70)).await, Edited::Done);
+        assert_eq!(slow.look(&bench, 300).await, done(Turn::Waits, 0));
+        bench.settle_all(t(320), |claim, at| answered(claim, 200, at)).await;
+        assert_eq!(slow.before(&bench).await, Before::OverSince(t(320)));
+        let (_, followers) =
+            calendars::edit(&bench, &holidays, calendars::says("holidays", &["2027-03-01"]), t(330)).await;
+        assert_eq!(followers.len(), 1);
+        assert_eq!(slow.before(&bench).await, Before::OverSince(t(320)));
+        assert_eq!(slow.look(&bench, 331).await, done(Turn::Waited, 0));
+        assert_eq!(slow.fired(&bench).await, [60]);
+        let mut told = slow.skipped(&bench).await;
+        told.sort_by_key(|skipped| skipped.first);
+        assert_eq!(told, [skipped(Reason::Paused, 120, 240, 3), skipped(Reason::Overlap, 300, 300, 1)]);
     })
     .await;
 }

@@ -145,4 +145,6 @@ async fn whoever_ends_something_waits_for_nobody_who_holds_what_waits() {
     assert!(node.store.due(t(200), 10).await.expect("an answer").is_empty());
     client.batch_execute("ROLLBACK").await.expect("an answer");
     until("the sweep calls it up", async || !node.store.due(t(200), 10).await.expect("an answer").is_empty()).await;
+    let before = node.store.events_before(vec![(owner, id)]).await.expect("an answer");
+    assert_eq!(before, [Before::OverSince(t(121))], "it met what fell due up to its end, and no more");
 }

@@ -11,10 +11,10 @@ use oncue_domain::id::UserId;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::turns::{TURN_WITHIN, Turn};
 use crate::app::Shared;
 use crate::extract::{BODY_BYTES_MAX, Fields, is_json, media_type, read_body};
 use crate::fault::Fault;
+use crate::turns::{TURN_WITHIN, Turn};
 
 /// The most items of one call.
 pub(crate) const ITEMS_MAX: usize = 10_000;

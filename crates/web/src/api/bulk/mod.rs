@@ -7,7 +7,6 @@ mod carry;
 mod fire;
 mod items;
 mod once;
-mod turns;
 
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
@@ -34,7 +33,6 @@ use carry::carry_out;
 use items::{BulkBody, Item};
 
 pub(crate) use items::{is_bulk, is_lines};
-pub(crate) use turns::Turns;
 
 /// A firing among many.
 #[derive(Deserialize, ToSchema)]

@@ -1,5 +1,5 @@
-//! Whose bulk call is read and carried out: what all of them hold in memory is bounded by how many there are at once. An owner
-//! has a part of that at most, so whoever sends slowly, or often, keeps nobody but themselves waiting.
+//! Whose turn it is to do what costs everybody: what all of them hold is bounded by how many there are at once. An owner has a part of that at
+//! most, so whoever sends slowly, or often, keeps nobody but themselves waiting.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,37 +8,32 @@ use std::time::Duration;
 use oncue_domain::id::UserId;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// So many bulk calls are read and carried out at once, everybody's together.
-const AT_ONCE_MAX: usize = 8;
+/// So long a call waits for its turn, and whoever is told to come back had better wait so long.
+pub(crate) const TURN_WITHIN: Duration = Duration::from_secs(10);
 
-/// So many of them are one owner's.
-const AT_ONCE_OF_OWNER_MAX: usize = 2;
-
-/// So long a bulk call waits for its turn, and whoever is told to come back had better wait so long.
-pub(super) const TURN_WITHIN: Duration = Duration::from_secs(10);
-
-/// Turns to send many items.
+/// Turns to do one such thing.
 pub(crate) struct Turns {
     everybodys: Arc<Semaphore>,
+    /// How many of them are one owner's.
+    of_owner_max: usize,
     /// Of owners who have a turn or wait for one.
     owners: Mutex<HashMap<UserId, Arc<Semaphore>>>,
 }
 
 /// A turn, until it is dropped.
-pub(super) struct Turn {
+pub(crate) struct Turn {
     _of_owner: OwnedSemaphorePermit,
     _of_everybody: OwnedSemaphorePermit,
 }
 
-impl Default for Turns {
-    fn default() -> Turns {
-        Turns { everybodys: Arc::new(Semaphore::new(AT_ONCE_MAX)), owners: Mutex::default() }
-    }
-}
-
 impl Turns {
+    /// So many at once, everybody's together, and so many of them one owner's.
+    pub(crate) fn new(at_once_max: usize, of_owner_max: usize) -> Turns {
+        Turns { everybodys: Arc::new(Semaphore::new(at_once_max)), of_owner_max, owners: Mutex::default() }
+    }
+
     /// The owner's turn as soon as it comes; none within [`TURN_WITHIN`] is none at all.
-    pub(super) async fn take(&self, owner: UserId) -> Option<Turn> {
+    pub(crate) async fn take(&self, owner: UserId) -> Option<Turn> {
         let own = self.of(owner);
         let both = async {
             // The owner's first: who waits for themselves takes no turn of somebody else's.
@@ -53,7 +48,7 @@ impl Turns {
         let mut owners = self.owners.lock().unwrap_or_else(PoisonError::into_inner);
         // Whoever has a turn or waits for one holds on to it.
         owners.retain(|_, turns| Arc::strong_count(turns) > 1);
-        let turns = owners.entry(owner).or_insert_with(|| Arc::new(Semaphore::new(AT_ONCE_OF_OWNER_MAX)));
+        let turns = owners.entry(owner).or_insert_with(|| Arc::new(Semaphore::new(self.of_owner_max)));
         Arc::clone(turns)
     }
 }
@@ -62,9 +57,12 @@ impl Turns {
 mod tests {
     use super::*;
 
+    const AT_ONCE_MAX: usize = 8;
+    const AT_ONCE_OF_OWNER_MAX: usize = 2;
+
     #[tokio::test(start_paused = true)]
     async fn one_owner_leaves_turns_to_the_others() {
-        let turns = Turns::default();
+        let turns = Turns::new(AT_ONCE_MAX, AT_ONCE_OF_OWNER_MAX);
         let mut taken = Vec::new();
         for _ in 0..AT_ONCE_OF_OWNER_MAX {
             taken.push(turns.take(UserId(1)).await.expect("a turn"));
