@@ -26,6 +26,7 @@ mod search;
 mod trigger;
 mod undelivered;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -314,8 +315,11 @@ pub trait Store: Send + Sync {
     /// The owner's calendars, ascending, each with how many triggers name it.
     async fn calendars(&self, owner: UserId) -> Result<Vec<CalendarView>>;
 
-    /// The owner's triggers that name that calendar, ascending.
-    async fn calendar_triggers(&self, owner: UserId, id: CalendarId) -> Result<Vec<Armed>>;
+    /// Of the first `limit` of the owner's triggers that name that calendar, ascending, those that can be read.
+    async fn calendar_triggers(&self, owner: UserId, id: CalendarId, limit: usize) -> Result<Vec<Armed>>;
+
+    /// How many occurrences wait in backlogs of each of the owner's triggers that name that calendar, where any do.
+    async fn calendar_backlogs(&self, owner: UserId, id: CalendarId) -> Result<BTreeMap<TriggerId, u64>>;
 
     /// The edit of a calendar that stands as `seen` holds, and so does for each trigger that names it what comes of that
     /// ([`Armed::follow`]), as by [`Store::edit_trigger`] and all at once.

@@ -137,6 +137,21 @@ fn a_form_that_is_older_than_the_description_takes_nothing_away() {
 }
 
 #[test]
+fn what_would_change_names_what_waits_and_would_end() {
+    let server = Setup::new().flag("--open").serve();
+    let (local, nobody) = (Person::nobody(&server), server.nobody());
+    assert_eq!(local.post("/ui/calendars", &[("name", "holidays"), ("dates", "2031-12-24")]).status, 303);
+    let hourly = json!({"cron": "0 * * * *", "timezone": "UTC", "except_calendars": ["holidays"]});
+    nobody.post("/api/v1/triggers", &json!({"type": "scheduled", "schedule_details": hourly})).is(201);
+    let span = json!({"from": "2026-01-01T00:00:00Z", "to": "2026-01-02T00:00:00Z", "hold": true});
+    nobody.post("/api/v1/triggers/1/backfill", &span).is(200);
+    let edited = [("name", "holidays"), ("dates", "2026-01-15 2031-12-24"), ("check", "on")];
+    let asked = local.post("/ui/calendars/1", &edited).body;
+    assert!(asked.contains("24 firings that wait in its backlog end (UTC)."), "{asked}");
+    assert_eq!(nobody.get("/api/v1/backlog").is(200).json()["occurrences"], json!(24), "nothing was done");
+}
+
+#[test]
 fn what_a_calendar_file_holds_can_be_pasted() {
     let server = Setup::new().flag("--open").serve();
     let local = Person::nobody(&server);

@@ -92,12 +92,12 @@ pub(super) async fn list(client: &Client, owner: UserId) -> Result<Vec<CalendarV
     query(client, &sql, &[&owner.0]).await?.iter().map(view).collect()
 }
 
-/// The owner's triggers that name it, ascending, as they stand.
+/// Of the first of the owner's triggers that name it, ascending, those that can be read, as they stand.
 pub(super) async fn triggers(
     client: &impl GenericClient,
     shared: &Shared,
-    owner: UserId,
-    id: CalendarId,
+    (owner, id): (UserId, CalendarId),
+    limit: usize,
 ) -> Result<Vec<Armed>> {
     let sql = format!(
         "SELECT {TRIGGER}, cursors.next_at, limits.fired
@@ -108,13 +108,29 @@ pub(super) async fn triggers(
          ORDER BY trigger_calendars.trigger_id
          LIMIT $4"
     );
-    let (mut triggers, mut after) = (Vec::new(), Some(0_i64));
-    while let Some(from) = after {
-        let rows = query(client, &sql, &[&id.0, &owner.0, &from, &limit_of(SLICE)]).await?;
+    let (mut triggers, mut after, mut left) = (Vec::new(), Some(0_i64), limit);
+    while let Some(from) = after.filter(|_| left > 0) {
+        let wanted = left.min(SLICE);
+        let rows = query(client, &sql, &[&id.0, &owner.0, &from, &limit_of(wanted)]).await?;
         triggers.extend(Read::of(shared, &rows, "follows no calendar").await?.triggers);
-        after = rows.last().filter(|_| rows.len() == SLICE).map(|row| column(row, 0)).transpose()?;
+        after = rows.last().filter(|_| rows.len() == wanted).map(|row| column(row, 0)).transpose()?;
+        left -= rows.len();
     }
     Ok(triggers)
+}
+
+/// How many occurrences wait in backlogs of the owner's triggers that name it.
+pub(super) async fn backlogs(
+    client: &impl GenericClient,
+    owner: UserId,
+    id: CalendarId,
+) -> Result<BTreeMap<TriggerId, u64>> {
+    let sql = "SELECT backlogs.trigger_id, sum(backlogs.remaining)::bigint
+               FROM trigger_calendars JOIN backlogs ON backlogs.trigger_id = trigger_calendars.trigger_id
+               WHERE trigger_calendars.calendar_id = $1 AND backlogs.owner = $2
+               GROUP BY backlogs.trigger_id";
+    let rows = query(client, sql, &[&id.0, &owner.0]).await?;
+    rows.iter().map(|row| Ok((TriggerId(column(row, 0)?), whole(row, 1)?))).collect()
 }
 
 /// Why an edit of the calendar that was seen is refused by how things stand, if it is.

@@ -490,11 +490,15 @@ impl Store for Postgres {
         self.list(move |client: Client, _: Arc<Shared>| async move { calendar::list(&client, owner).await }).await
     }
 
-    async fn calendar_triggers(&self, owner: UserId, id: CalendarId) -> Result<Vec<Armed>> {
+    async fn calendar_triggers(&self, owner: UserId, id: CalendarId, limit: usize) -> Result<Vec<Armed>> {
         self.list(move |client: Client, shared: Arc<Shared>| async move {
-            calendar::triggers(&client, &shared, owner, id).await
+            calendar::triggers(&client, &shared, (owner, id), limit).await
         })
         .await
+    }
+
+    async fn calendar_backlogs(&self, owner: UserId, id: CalendarId) -> Result<BTreeMap<TriggerId, u64>> {
+        self.list(move |client: Client, _| async move { calendar::backlogs(&client, owner, id).await }).await
     }
 
     async fn edit_calendar(

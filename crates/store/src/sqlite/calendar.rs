@@ -1,5 +1,7 @@
 //! Calendars in SQLite: what owners say about them, and which triggers name them.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use oncue_domain::actor::Actor;
 use oncue_domain::calendar::{CALENDARS_MAX, Calendar, Definition, TRIGGERS_MAX};
@@ -94,12 +96,12 @@ pub(super) fn list(connection: &Connection, owner: UserId) -> Result<Vec<Calenda
     Ok(views)
 }
 
-/// The owner's triggers that name it, ascending, and those of them that cannot be read.
+/// The first of the owner's triggers that name it, ascending, and those of them that cannot be read.
 pub(super) fn triggers(
     connection: &Connection,
     shared: &Shared,
-    owner: UserId,
-    id: CalendarId,
+    (owner, id): (UserId, CalendarId),
+    limit: usize,
 ) -> Result<(Vec<Armed>, Vec<TriggerId>)> {
     let sql = format!(
         "SELECT {TRIGGER}, cursors.next_at, limits.fired
@@ -107,10 +109,12 @@ pub(super) fn triggers(
                                 LEFT JOIN cursors ON cursors.trigger_id = triggers.id
                                 LEFT JOIN limits ON limits.trigger_id = triggers.id
          WHERE trigger_calendars.calendar_id = ? AND triggers.owner = ?
-         ORDER BY triggers.id"
+         ORDER BY triggers.id
+         LIMIT ?"
     );
     let mut statement = connection.prepare_cached(&sql).map_err(failed)?;
-    let mut rows = statement.query((id.0, owner.0)).map_err(failed)?;
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut rows = statement.query((id.0, owner.0, limit)).map_err(failed)?;
     let (mut triggers, mut unreadable) = (Vec::new(), Vec::new());
     while let Some(row) = rows.next().map_err(failed)? {
         match armed(row, shared) {
@@ -124,6 +128,22 @@ pub(super) fn triggers(
         }
     }
     Ok((triggers, unreadable))
+}
+
+/// How many occurrences wait in backlogs of the owner's triggers that name it.
+pub(super) fn backlogs(connection: &Connection, owner: UserId, id: CalendarId) -> Result<BTreeMap<TriggerId, u64>> {
+    connection
+        .prepare_cached(
+            "SELECT backlogs.trigger_id, sum(backlogs.remaining)
+             FROM trigger_calendars JOIN backlogs ON backlogs.trigger_id = trigger_calendars.trigger_id
+             WHERE trigger_calendars.calendar_id = ? AND backlogs.owner = ?
+             GROUP BY backlogs.trigger_id",
+        )
+        .and_then(|mut statement| {
+            let read = |row: &Row<'_>| Ok((TriggerId(row.get(0)?), row.get(1).map(i64::unsigned_abs)?));
+            statement.query_map((id.0, owner.0), read)?.collect()
+        })
+        .map_err(failed)
 }
 
 pub(super) fn edit(
@@ -164,7 +184,7 @@ pub(super) fn edit(
         return Ok(CalendarEdited::Done { calendar, followers, unreadable: Vec::new() });
     }
     let freezes = freeze::list(connection, Some(owner), remembered_since(now))?;
-    let (readable, unreadable) = triggers(connection, shared, owner, id)?;
+    let (readable, unreadable) = triggers(connection, shared, (owner, id), usize::MAX)?;
     for armed in readable {
         let Some(edit) = armed.follow(&calendar, now) else { continue };
         let edit = edit.under(&armed, now, &freezes);

@@ -41,7 +41,7 @@ mod turn;
 mod view;
 mod writer;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -500,8 +500,12 @@ impl Store for Sqlite {
         self.scan(move |connection, _| calendar::list(connection, owner)).await
     }
 
-    async fn calendar_triggers(&self, owner: UserId, id: CalendarId) -> Result<Vec<Armed>> {
-        Ok(self.scan(move |connection, shared| calendar::triggers(connection, shared, owner, id)).await?.0)
+    async fn calendar_triggers(&self, owner: UserId, id: CalendarId, limit: usize) -> Result<Vec<Armed>> {
+        Ok(self.scan(move |connection, shared| calendar::triggers(connection, shared, (owner, id), limit)).await?.0)
+    }
+
+    async fn calendar_backlogs(&self, owner: UserId, id: CalendarId) -> Result<BTreeMap<TriggerId, u64>> {
+        self.scan(move |connection, _| calendar::backlogs(connection, owner, id)).await
     }
 
     async fn edit_calendar(

@@ -150,7 +150,8 @@ impl FewDocument {
 #[derive(Serialize, ToSchema)]
 #[schema(as = CalendarEffect, example = json!({
     "id": 7, "name": "nightly", "next": {"before": "2026-12-24T07:00:00Z", "after": "2026-12-27T07:00:00Z"},
-    "added": {"count": 0, "first": []}, "removed": {"count": 3, "first": ["2026-12-24T07:00:00Z"]}, "skipped": []
+    "added": {"count": 0, "first": []}, "removed": {"count": 3, "first": ["2026-12-24T07:00:00Z"]}, "skipped": [],
+    "backlog_ended": 0
 }))]
 pub(crate) struct EffectDocument {
     id: i64,
@@ -162,6 +163,8 @@ pub(crate) struct EffectDocument {
     removed: FewDocument,
     /// What would be recorded as skipped.
     skipped: Vec<SkippedDocument>,
+    /// How many occurrences that wait in a backlog of it would not fire any more.
+    backlog_ended: u64,
 }
 
 /// What an edit of a calendar would come to. Nothing was done.
@@ -170,8 +173,9 @@ pub(crate) struct EffectDocument {
     "dry_run": true, "from": "2026-11-23T08:00:00Z", "until": "2027-12-28T08:00:00Z", "dates_added": ["2026-12-24/2026-12-26"],
     "dates_removed": [], "changed": 1, "unchanged": 4, "triggers": [{
         "id": 7, "name": "nightly", "next": {"before": "2026-12-24T07:00:00Z", "after": "2026-12-27T07:00:00Z"},
-        "added": {"count": 0, "first": []}, "removed": {"count": 3, "first": ["2026-12-24T07:00:00Z"]}, "skipped": []
-    }], "unreadable": 0
+        "added": {"count": 0, "first": []}, "removed": {"count": 3, "first": ["2026-12-24T07:00:00Z"]}, "skipped": [],
+        "backlog_ended": 0
+    }], "unreadable": 0, "backlog_ended": 0
 }))]
 pub(crate) struct DryRunDocument {
     /// Always true.
@@ -191,6 +195,8 @@ pub(crate) struct DryRunDocument {
     triggers: Vec<EffectDocument>,
     /// How many name it and would not follow, because they cannot be read.
     unreadable: u64,
+    /// How many occurrences that wait in backlogs of any of them would not fire any more.
+    backlog_ended: u64,
 }
 
 /// What a call that replaces a calendar answers.
@@ -362,6 +368,8 @@ pub(crate) struct Told {
     pub(crate) dates: Dates,
     /// What would be recorded as skipped.
     pub(crate) skipped: Vec<Skipped>,
+    /// How many occurrences that wait in a backlog of it would not fire any more.
+    pub(crate) backlog_ended: u64,
 }
 
 /// What an edit would come to.
@@ -391,8 +399,9 @@ pub(crate) async fn would(
     let now = app.now();
     let until = until_or_unasked(now, until);
     let edited = calendar.edited(definition.clone(), now);
-    let triggers = app.store.calendar_triggers(calendar.owner, calendar.id).await?;
+    let triggers = app.store.calendar_triggers(calendar.owner, calendar.id, usize::MAX).await?;
     let freezes = app.store.freezes_of(calendar.owner, remembered_since(now)).await?;
+    let backlogs = app.store.calendar_backlogs(calendar.owner, calendar.id).await?;
     let (mut changed, mut unchanged) = (Vec::new(), 0);
     // Whoever has come or gone between the two looks is no reason to say less than none.
     let is_followed = edited.revision != calendar.revision;
@@ -407,11 +416,17 @@ pub(crate) async fn would(
         let edit = edit.under(&before, now, &freezes);
         let after = before.as_edited(&edit);
         let dates = Dates::between(&before.trigger.definition, &after.trigger.definition, (now, until));
-        let is_same = dates.is_empty() && edit.skipped.is_empty() && before.next_firing_at() == after.next_firing_at();
+        let waiting = edit.ends_backlogs.and_then(|_| backlogs.get(&before.trigger.id));
+        let backlog_ended = waiting.copied().unwrap_or_default();
+        let is_same = dates.is_empty()
+            && edit.skipped.is_empty()
+            && backlog_ended == 0
+            && before.next_firing_at() == after.next_firing_at();
         if is_same {
             unchanged += 1;
         } else {
-            changed.push(Told { next_after: after.next_firing_at(), before, dates, skipped: edit.skipped });
+            let next_after = after.next_firing_at();
+            changed.push(Told { before, next_after, dates, skipped: edit.skipped, backlog_ended });
         }
     }
     Ok(Would { changed, unchanged, unreadable, now, until })
@@ -432,6 +447,7 @@ impl Would {
             added: FewDocument::of(&told.dates.added),
             removed: FewDocument::of(&told.dates.removed),
             skipped: told.skipped.iter().map(|skipped| SkippedDocument::new(skipped, self.now)).collect(),
+            backlog_ended: told.backlog_ended,
         };
         DryRunDocument {
             dry_run: true,
@@ -443,6 +459,7 @@ impl Would {
             unchanged: self.unchanged,
             triggers: self.changed.iter().take(TOLD_MAX).map(effect).collect(),
             unreadable: self.unreadable,
+            backlog_ended: self.changed.iter().map(|told| told.backlog_ended).sum(),
         }
     }
 }

@@ -192,6 +192,7 @@ impl Change {
         }
         let skipped: u64 = told.skipped.iter().map(|skipped| skipped.count).sum();
         words.extend(count(skipped, "is recorded as skipped", "are recorded as skipped"));
+        words.extend(count(told.backlog_ended, "that waits in its backlog ends", "that wait in its backlog end"));
         Change {
             id: told.before.trigger.id.0,
             label: label(definition.name.as_deref().unwrap_or_default(), told.before.trigger.id),
@@ -221,27 +222,41 @@ impl Changes {
     }
 }
 
-/// How many triggers name a calendar, and how many of them cannot be read, where so many can.
-fn counted(used_by: u64, readable: usize) -> (usize, usize) {
-    // The two are asked for one after the other, and one may have gone or come in between.
-    let used_by = usize::try_from(used_by).unwrap_or(usize::MAX).max(readable);
-    (used_by, used_by - readable)
+/// Who names a calendar.
+struct Named {
+    /// The first of them that can be read.
+    namers: Vec<Namer>,
+    /// How many name it.
+    used_by: usize,
+    /// What is said of those that are not told one by one.
+    beyond: Option<String>,
 }
 
-/// What there is to say of those who name a calendar and are not told one by one: how many, and how many of them cannot be read.
-fn beyond(used_by: usize, shown: usize, unreadable: usize) -> Option<String> {
+impl Named {
+    async fn of(app: &App, owner: UserId, view: &CalendarView) -> Result<Named, Fault> {
+        let triggers = app.store.calendar_triggers(owner, view.calendar.id, TRIGGERS_SHOWN).await?;
+        // The two are asked for one after the other, and one may have gone or come in between.
+        let used_by = usize::try_from(view.used_by).unwrap_or(usize::MAX).max(triggers.len());
+        let namers = triggers.iter().map(|armed| Namer::of(app, armed)).collect();
+        Ok(Named { namers, used_by, beyond: beyond(used_by, triggers.len()) })
+    }
+}
+
+/// What there is to say of those who name a calendar and are not told one by one: how many, and how many of those that were looked at cannot be read.
+fn beyond(used_by: usize, shown: usize) -> Option<String> {
     let follows = |number: usize| {
         let follow = if number == 1 { "follows" } else { "follow" };
         format!("cannot be read and {follow} no change")
     };
     let more = used_by.saturating_sub(shown);
-    match (more, unreadable.min(more)) {
+    match (more, used_by.min(TRIGGERS_SHOWN).saturating_sub(shown)) {
         (0, _) => None,
         (more, 0) => Some(format!("And {more} more.")),
         (1, 1) if shown == 0 => Some(format!("A trigger that {}.", follows(1))),
         (more, all) if shown == 0 && more == all => Some(format!("{more} triggers that {}.", follows(more))),
         (more, all) if more == all => Some(format!("And {more} more that {}.", follows(more))),
-        (more, some) => Some(format!("And {more} more, of which {some} {}.", follows(some))),
+        (more, some) if shown == 0 => Some(format!("{more} triggers, of which at least {some} {}.", follows(some))),
+        (more, some) => Some(format!("And {more} more, of which at least {some} {}.", follows(some))),
     }
 }
 
@@ -287,13 +302,11 @@ impl CalendarPage {
     }
 
     async fn of(app: &App, caller: &Caller, calendar: &Calendar, typed: Typed) -> Result<CalendarPage, Fault> {
-        let used_by = load(app, caller.owner(), calendar.id).await?.used_by;
-        let triggers = app.store.calendar_triggers(caller.owner(), calendar.id).await?;
-        let (used_by, unreadable) = counted(used_by, triggers.len());
-        let namers: Vec<Namer> = triggers.iter().take(TRIGGERS_SHOWN).map(|armed| Namer::of(app, armed)).collect();
+        let view = load(app, caller.owner(), calendar.id).await?;
+        let Named { namers, used_by, beyond } = Named::of(app, caller.owner(), &view).await?;
         Ok(CalendarPage {
             calendar: Some((calendar.id.0, calendar.definition.name.clone())),
-            beyond: beyond(used_by, namers.len(), unreadable),
+            beyond,
             namers,
             used_by,
             ..CalendarPage::new(app, caller, typed)
@@ -420,15 +433,13 @@ struct DeletePage {
 impl DeletePage {
     async fn new(app: &App, caller: &Caller, id: CalendarId) -> Result<DeletePage, Fault> {
         let owner: UserId = caller.owner();
-        let CalendarView { calendar, used_by } = load(app, owner, id).await?;
-        let triggers = app.store.calendar_triggers(owner, id).await?;
-        let (used_by, unreadable) = counted(used_by, triggers.len());
-        let namers: Vec<Namer> = triggers.iter().take(TRIGGERS_SHOWN).map(|armed| Namer::of(app, armed)).collect();
+        let view = load(app, owner, id).await?;
+        let Named { namers, used_by, beyond } = Named::of(app, owner, &view).await?;
         Ok(DeletePage {
             frame: Frame::of(app, caller, Place::Triggers),
             id: id.0,
-            name: calendar.definition.name,
-            beyond: beyond(used_by, namers.len(), unreadable),
+            name: view.calendar.definition.name,
+            beyond,
             namers,
             used_by,
             was_refused: false,
@@ -468,16 +479,18 @@ mod tests {
 
     #[test]
     fn who_is_not_told_one_by_one_is_told_in_a_sentence() {
-        for (used_by, shown, unreadable, said) in [
-            (3, 3, 0, None),
-            (103, 100, 0, Some("And 3 more.")),
-            (103, 100, 1, Some("And 3 more, of which 1 cannot be read and follows no change.")),
-            (2, 1, 1, Some("And 1 more that cannot be read and follows no change.")),
-            (3, 1, 2, Some("And 2 more that cannot be read and follow no change.")),
-            (1, 0, 1, Some("A trigger that cannot be read and follows no change.")),
-            (2, 0, 2, Some("2 triggers that cannot be read and follow no change.")),
+        for (used_by, shown, said) in [
+            (3, 3, None),
+            (103, 100, Some("And 3 more.")),
+            (103, 99, Some("And 4 more, of which at least 1 cannot be read and follows no change.")),
+            (103, 98, Some("And 5 more, of which at least 2 cannot be read and follow no change.")),
+            (103, 0, Some("103 triggers, of which at least 100 cannot be read and follow no change.")),
+            (2, 1, Some("And 1 more that cannot be read and follows no change.")),
+            (3, 1, Some("And 2 more that cannot be read and follow no change.")),
+            (1, 0, Some("A trigger that cannot be read and follows no change.")),
+            (2, 0, Some("2 triggers that cannot be read and follow no change.")),
         ] {
-            assert_eq!(beyond(used_by, shown, unreadable).as_deref(), said, "{used_by} {shown} {unreadable}");
+            assert_eq!(beyond(used_by, shown).as_deref(), said, "{used_by} {shown}");
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Calendars in the reference model: what owners say about them, and who names them.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
 use super::{Kept, draw};
@@ -71,11 +73,17 @@ impl Kept {
         own.filter_map(|calendar| self.calendar_view(owner, calendar.id)).collect()
     }
 
-    pub(super) fn calendar_triggers(&self, owner: UserId, id: CalendarId) -> Vec<Armed> {
+    pub(super) fn calendar_triggers(&self, owner: UserId, id: CalendarId, limit: usize) -> Vec<Armed> {
         self.users_of(id)
+            .take(limit)
             .filter_map(|user| self.trigger_of(owner, user))
             .map(super::trigger::KeptTrigger::armed)
             .collect()
+    }
+
+    pub(super) fn calendar_backlogs(&self, owner: UserId, id: CalendarId) -> BTreeMap<TriggerId, u64> {
+        let users = self.users_of(id).map(|user| (user, self.backlog_sums(Some(owner), Some(user)).occurrences));
+        users.filter(|(_, occurrences)| *occurrences > 0).collect()
     }
 
     pub(super) fn edit_calendar(
@@ -98,7 +106,7 @@ impl Kept {
         let Freezes { all, .. } = self.freezes_since(remembered_since(now));
         let freezes: Vec<Freeze> = all.into_iter().filter(|freeze| freeze.concerns(owner)).collect();
         let mut followers = Vec::new();
-        for armed in self.calendar_triggers(owner, id) {
+        for armed in self.calendar_triggers(owner, id, usize::MAX) {
             if let Some(edit) = armed.follow(&calendar, now) {
                 let edit = edit.under(&armed, now, &freezes);
                 followers.push(Follower::of(&armed, &edit));

@@ -557,8 +557,12 @@ impl Store for Memory {
         Ok(self.kept().calendars_of(owner))
     }
 
-    async fn calendar_triggers(&self, owner: UserId, id: CalendarId) -> Result<Vec<Armed>> {
-        Ok(self.kept().calendar_triggers(owner, id))
+    async fn calendar_triggers(&self, owner: UserId, id: CalendarId, limit: usize) -> Result<Vec<Armed>> {
+        Ok(self.kept().calendar_triggers(owner, id, limit))
+    }
+
+    async fn calendar_backlogs(&self, owner: UserId, id: CalendarId) -> Result<BTreeMap<TriggerId, u64>> {
+        Ok(self.kept().calendar_backlogs(owner, id))
     }
 
     async fn edit_calendar(

@@ -53,7 +53,7 @@ impl Keeper {
         let (now, seen) = (world.now(), calendar(world));
         let definition = Definition { dates: self.dates(now), ..seen.definition.clone() };
         let named = seen.id;
-        let before = at_once(world.memory.calendar_triggers(OWNER, named)).expect("the model answers");
+        let before = at_once(world.memory.calendar_triggers(OWNER, named, usize::MAX)).expect("the model answers");
         let edited = at_once(world.memory.edit_calendar(seen, definition, now)).expect("the model answers");
         let CalendarEdited::Done { calendar, followers, .. } = edited else { panic!("{edited:?}") };
         for armed in before {

@@ -1,6 +1,7 @@
 //! A store that now and then refuses, or does what it is asked and loses the answer. It wraps the reference model and
 //! strikes only where the engine calls; what it does not strike passes unchanged.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -320,8 +321,12 @@ impl Store for Faults {
         self.memory.calendars(owner).await
     }
 
-    async fn calendar_triggers(&self, owner: UserId, id: CalendarId) -> Result<Vec<Armed>> {
-        self.memory.calendar_triggers(owner, id).await
+    async fn calendar_triggers(&self, owner: UserId, id: CalendarId, limit: usize) -> Result<Vec<Armed>> {
+        self.memory.calendar_triggers(owner, id, limit).await
+    }
+
+    async fn calendar_backlogs(&self, owner: UserId, id: CalendarId) -> Result<BTreeMap<TriggerId, u64>> {
+        self.memory.calendar_backlogs(owner, id).await
     }
 
     async fn edit_calendar(

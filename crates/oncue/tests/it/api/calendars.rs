@@ -304,6 +304,31 @@ fn an_edit_of_the_days_to_come_says_which_occurrences_come_and_go() {
 }
 
 #[test]
+fn a_dry_run_tells_what_waits_that_an_edit_would_end() {
+    let server = Server::start();
+    let ann = server.user();
+    let at = holidays(&ann, &json!([]));
+    let hourly = json!({"cron": "0 * * * *", "timezone": "UTC", "except_calendars": ["holidays"]});
+    let ids = [trigger(&ann, &hourly)["id"].clone(), trigger(&ann, &hourly)["id"].clone()];
+    let span = json!({"from": "2026-01-01T00:00:00Z", "to": "2026-01-02T00:00:00Z", "hold": true});
+    ann.post(&format!("/api/v1/triggers/{}/backfill", ids[0]), &span).is(200);
+    let asked = |date: &str| {
+        ann.put(&format!("{at}?dry_run=true"), &json!({"name": "holidays", "dates": [date]})).is(200).json()
+    };
+    let past = asked("2026-01-15");
+    assert_eq!((&past["changed"], &past["unchanged"], &past["backlog_ended"]), (&json!(1), &json!(1), &json!(24)));
+    let told = &past["triggers"][0];
+    assert_eq!((&told["id"], &told["backlog_ended"], &told["skipped"]), (&ids[0], &json!(24), &json!([])), "{past}");
+    let ahead = asked("2099-12-24");
+    assert_eq!((&ahead["backlog_ended"], &ahead["unchanged"]), (&json!(0), &json!(2)), "{ahead}");
+    let waiting = || ann.get("/api/v1/backlog").is(200).json()["occurrences"].clone();
+    ann.put(&at, &json!({"name": "holidays", "dates": ["2099-12-24"]})).is(200);
+    assert_eq!(waiting(), json!(24), "as was told");
+    ann.put(&at, &json!({"name": "holidays", "dates": ["2026-01-15", "2099-12-24"]})).is(200);
+    assert_eq!(waiting(), json!(0), "as was told");
+}
+
+#[test]
 fn a_calendar_that_is_called_otherwise_moves_nothing_and_one_that_is_named_stays() {
     let server = Server::start();
     let ann = server.user();

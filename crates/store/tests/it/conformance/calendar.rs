@@ -1,11 +1,13 @@
 //! Calendars: what owners say about them, who names them, and that an edit of one is an edit of all who do, or of nobody.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::SignedDuration;
 use jiff::Timestamp;
 use oncue_domain::act::ActFilter;
 use oncue_domain::actor::{Actor, Author, Who};
+use oncue_domain::backlog::NewBacklog;
 use oncue_domain::calendar::{CALENDARS_MAX, Calendar, Definition, read_dates};
 use oncue_domain::freeze::Said;
 use oncue_domain::id::{CalendarId, TriggerId, UserId};
@@ -177,8 +179,9 @@ async fn what_is_named_stays_until_nobody_names_it() {
             views.iter().map(|view| view.used_by).collect()
         };
         assert_eq!(uses(bench.store.calendars(owner).await.expect("a list")), [count, count]);
-        let named = bench.store.calendar_triggers(owner, one.id).await.expect("a list");
+        let named = bench.store.calendar_triggers(owner, one.id, ids.len()).await.expect("a list");
         assert_eq!(named.iter().map(|armed| armed.trigger.id).collect::<Vec<_>>(), ids);
+        assert_eq!(bench.store.calendar_triggers(owner, one.id, 2).await.expect("a list"), named[..2]);
         for id in &ids[1..] {
             assert!(bench.store.delete_trigger(owner, *id, t(1)).await.expect("an answer"));
         }
@@ -186,6 +189,29 @@ async fn what_is_named_stays_until_nobody_names_it() {
         assert_eq!(bench.store.delete_calendar(owner, one.id).await.expect("an answer"), Deleted::Done);
         let refused = bench.store.delete_calendar(owner, other.id).await.expect("an answer");
         assert_eq!(refused, Deleted::InUse { triggers: vec![ids[0]], count: 1 });
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_waits_of_those_that_name_it_is_counted_for_each() {
+    everywhere(async |bench| {
+        let (owner, other) = (bench.user("a").await, bench.user("b").await);
+        let (one, none) = (calendar(&bench, owner, "one", &[]).await, calendar(&bench, owner, "none", &[]).await);
+        let mut ids = Vec::new();
+        for definition in [hourly(&[&one]), hourly(&[&one]), hourly(&[&one, &none]), every("1h")] {
+            ids.push(bench.trigger(owner, definition).await.id);
+        }
+        for (at, count, is_held) in [(0, 3, true), (2, 2, false), (3, 4, true)] {
+            let (first, last) = (hours(1), hours(count));
+            let count = count.unsigned_abs();
+            let new = NewBacklog { owner, trigger: ids[at], revision: 1, first, last, count, is_held };
+            assert!(bench.store.backfill(new, hours(5)).await.expect("an answer").is_some());
+        }
+        let waiting = async |owner, id| bench.store.calendar_backlogs(owner, id).await.expect("numbers");
+        assert_eq!(waiting(owner, one.id).await, BTreeMap::from([(ids[0], 3), (ids[2], 2)]));
+        assert_eq!(waiting(owner, none.id).await, BTreeMap::from([(ids[2], 2)]));
+        assert!(waiting(other, one.id).await.is_empty(), "it is somebody else's");
     })
     .await;
 }

@@ -485,7 +485,7 @@ impl Side {
         for view in store.calendars(owner).await.expect("a list") {
             let id = view.calendar.id;
             assert_eq!(store.calendar(owner, id).await.expect("an answer").as_ref(), Some(&view));
-            let naming = store.calendar_triggers(owner, id).await.expect("a list");
+            let naming = store.calendar_triggers(owner, id, 1000).await.expect("a list");
             assert_eq!(naming.len() as u64, view.used_by);
             owned.calendars.push((view, naming));
         }

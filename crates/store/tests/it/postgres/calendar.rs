@@ -112,8 +112,10 @@ async fn an_edit_of_many_triggers_with_many_dates_is_not_given_up() {
     }
     let (holidays, followers) = edit(bench, &holidays, says("holidays", &days), t(1)).await;
     assert_eq!(followers.len(), 450);
-    let triggers = bench.store.calendar_triggers(owner, holidays.id).await.expect("a list");
+    let triggers = bench.store.calendar_triggers(owner, holidays.id, 5_000).await.expect("a list");
     assert!(triggers.iter().map(|armed| armed.trigger.id).eq(followers.iter().map(|follower| follower.trigger)));
+    let first = bench.store.calendar_triggers(owner, holidays.id, 201).await.expect("a list");
+    assert_eq!(first, triggers[..201]);
     let observed = holidays.observed();
     for armed in &triggers {
         assert_eq!((armed.trigger.revision, &*armed.trigger.definition.calendars()[0]), (2, &observed));
@@ -150,7 +152,7 @@ async fn a_trigger_that_cannot_be_read_keeps_nobody_else_from_following() {
         panic!("it is refused")
     };
     assert_eq!((followers.iter().map(|one| one.trigger).collect(), unreadable), (vec![sound], vec![lost]));
-    let triggers = bench.store.calendar_triggers(owner, holidays.id).await.expect("a list");
+    let triggers = bench.store.calendar_triggers(owner, holidays.id, 5_000).await.expect("a list");
     assert_eq!(triggers.iter().map(|armed| armed.trigger.id).collect::<Vec<_>>(), [sound]);
 }
 
