@@ -3,6 +3,8 @@
 //! (`schedule::observed`), so whoever asks when it occurs asks nobody else; whoever edits a calendar has those schedules rewritten with it
 //! ([`Armed::follow`](crate::trigger::Armed::follow)).
 
+use std::ops::RangeInclusive;
+
 use jiff::Timestamp;
 
 use crate::error::Invalid;
@@ -33,6 +35,19 @@ pub const NAME_CHARS_MAX: usize = 100;
 
 /// The longest description, in characters.
 pub const DESCRIPTION_CHARS_MAX: usize = 1_000;
+
+/// Characters that show nothing and join nothing: two names would look the same. Joiners and marks of direction are letters' and stay.
+const UNSEEN: [RangeInclusive<char>; 9] = [
+    '\u{ad}'..='\u{ad}',
+    '\u{34f}'..='\u{34f}',
+    '\u{115f}'..='\u{1160}',
+    '\u{180e}'..='\u{180e}',
+    '\u{200b}'..='\u{200b}',
+    '\u{2060}'..='\u{2064}',
+    '\u{3164}'..='\u{3164}',
+    '\u{feff}'..='\u{feff}',
+    '\u{ffa0}'..='\u{ffa0}',
+];
 
 /// From so many days in a row on they are written as a range.
 const RANGE_FROM: usize = 3;
@@ -83,7 +98,7 @@ impl Calendar {
 /// Checks a calendar's name.
 ///
 /// # Errors
-/// None, one that is too long, and one with control characters or spaces around it; the field is `name`.
+/// None, one that is too long, and one with control characters, with characters that show nothing, or with spaces around it; the field is `name`.
 pub fn parse_name(name: &str) -> Result<String, Invalid> {
     let refuse = |message: String| Err(Invalid::new("name", message));
     if name.is_empty() {
@@ -94,6 +109,10 @@ pub fn parse_name(name: &str) -> Result<String, Invalid> {
     }
     if has_forbidden_chars(name) {
         return refuse("A name has no line breaks and no other control characters.".to_owned());
+    }
+    if let Some(unseen) = name.chars().find(|c| UNSEEN.iter().any(|range| range.contains(c))) {
+        let number = u32::from(unseen);
+        return refuse(format!("A name has no characters that show nothing, such as U+{number:04X}."));
     }
     if name.trim() != name {
         return refuse("A name has no spaces before it and none behind it.".to_owned());
@@ -197,6 +216,13 @@ mod tests {
         assert_eq!(parse_name("holidays in Riga"), Ok("holidays in Riga".to_owned()));
         for name in ["", " holidays", "holidays ", "a\nb", "\u{202e}x", "é".repeat(101).as_str()] {
             assert!(parse_name(name).is_err(), "{name:?}");
+        }
+        for unseen in ["holi\u{200b}days", "\u{feff}holidays", "holidays\u{ad}", "\u{3164}", "a\u{2062}b"] {
+            let error = parse_name(unseen).expect_err(unseen);
+            assert!(error.message.contains("characters that show nothing, such as U+"), "{}", error.message);
+        }
+        for seen in ["می\u{200c}خواهم", "\u{1f468}\u{200d}\u{1f373}", "חג\u{200f} 1"] {
+            assert!(parse_name(seen).is_ok(), "{seen:?}");
         }
         assert_eq!(parse_description(""), Ok(None));
         assert_eq!(parse_description("a\nb"), Ok(Some("a\nb".to_owned())));

@@ -11,6 +11,13 @@ use crate::schedule::excluded::ExcludedDates;
 /// The longest text that is read.
 pub const BYTES_MAX: usize = 256 * 1024;
 
+/// The sorts of messages whose events take place (RFC 5546 §1.4): what is called off, answered or asked for does not, or not yet.
+const METHODS: [&str; 3] = ["PUBLISH", "REQUEST", "ADD"];
+
+/// What can be said of an event (RFC 5545 §3.8.1.11), the last of which is that it does not take place.
+const STATUSES: [&str; 3] = ["TENTATIVE", "CONFIRMED", CANCELLED];
+const CANCELLED: &str = "CANCELLED";
+
 /// What is said of an event while its lines are read.
 #[derive(Default)]
 struct Event {
@@ -58,7 +65,8 @@ impl Event {
 /// Reads the dates of all events that are not cancelled.
 ///
 /// # Errors
-/// What is no iCalendar text; an event that begins or ends at a time of day, or that recurs; too many dates. They say which line.
+/// What is no iCalendar text; what calls events off; an event that begins or ends at a time of day, or that recurs; too many dates. They say which
+/// line.
 pub fn read(text: &str) -> Result<ExcludedDates, Invalid> {
     if text.len() > BYTES_MAX {
         return Err(Invalid(format!("at most {BYTES_MAX} bytes of iCalendar text are read")));
@@ -68,10 +76,16 @@ pub fn read(text: &str) -> Result<ExcludedDates, Invalid> {
     // What lies within what: an alarm within an event has a DURATION of its own.
     let mut open: Vec<String> = Vec::new();
     let mut is_calendar = false;
-    for (at, line) in unfolded(text) {
+    for (at, line) in unfolded(text)? {
         let Some((name, parameters, value)) = parts(&line) else {
             return Err(Invalid(format!("this is not iCalendar text: line {at} has no colon")));
         };
+        // Else a rule, an event or its end that is spelt with what nobody sees would be something that nobody knows.
+        if !is_token(&name) || (matches!(&*name, "BEGIN" | "END") && !is_token(value)) {
+            return Err(Invalid(format!(
+                "this is not iCalendar text: the name in line {at} is not of letters, digits and hyphens"
+            )));
+        }
         match name.as_str() {
             "BEGIN" => {
                 open.push(value.to_ascii_uppercase());
@@ -94,6 +108,15 @@ pub fn read(text: &str) -> Result<ExcludedDates, Invalid> {
                     && let Some(event) = event.take()
                 {
                     ranges.extend(event.days(at)?);
+                }
+            }
+            "METHOD" if open == ["VCALENDAR"] => {
+                if !METHODS.iter().any(|method| value.eq_ignore_ascii_case(method)) {
+                    let value: String = value.chars().take(20).collect();
+                    let known = METHODS.join(", ");
+                    return Err(Invalid(format!(
+                        "of the method \"{value}\" (line {at}) no dates are read, only of {known} or none"
+                    )));
                 }
             }
             _ => {
@@ -133,23 +156,39 @@ fn property(event: &mut Event, at: usize, name: &str, parameters: &str, value: &
         "RRULE" | "RDATE" | "EXDATE" | "RECURRENCE-ID" => {
             return event.refuse(at, "recurs, which is not read: write each day as an event of its own");
         }
-        "STATUS" => event.is_cancelled = Some(value.eq_ignore_ascii_case("CANCELLED")),
+        "STATUS" => match STATUSES.iter().find(|status| value.eq_ignore_ascii_case(status)) {
+            Some(status) => event.is_cancelled = Some(*status == CANCELLED),
+            None => return event.refuse(at, &format!("has a STATUS that is none of {}", STATUSES.join(", "))),
+        },
         _ => {}
     }
     Ok(())
 }
 
-/// The lines of content with their numbers; a line that begins with a space or a tab goes on with the one before (RFC 5545 §3.1).
-fn unfolded(text: &str) -> Vec<(usize, String)> {
+/// The lines of content with their numbers; a line that begins with a space or a tab goes on with the one before (RFC 5545 §3.1). Between them is a
+/// line feed, with a carriage return or without; where one of these stands within a line, or another control character, it cannot be told what was meant.
+fn unfolded(text: &str) -> Result<Vec<(usize, String)>, Invalid> {
     let mut lines: Vec<(usize, String)> = Vec::new();
     for (at, line) in (1..).zip(text.strip_prefix('\u{feff}').unwrap_or(text).lines()) {
+        // Some programs write two at the end of each line.
+        let line = line.trim_end_matches('\r');
+        if let Some(control) = line.chars().find(|c| c.is_control() && *c != '\t') {
+            let what = if control == '\r' { "a carriage return that ends no line" } else { "a control character" };
+            let number = u32::from(control);
+            return Err(Invalid(format!("this is not iCalendar text: line {at} has {what} (U+{number:04X})")));
+        }
         match (line.strip_prefix([' ', '\t']), lines.last_mut()) {
             (Some(rest), Some((_, before))) => before.push_str(rest),
             _ if line.trim().is_empty() => {}
             _ => lines.push((at, line.to_owned())),
         }
     }
-    lines
+    Ok(lines)
+}
+
+/// Whether it is what something is called by (RFC 5545 §3.1: `iana-token`, `x-name`); some programs have underscores there.
+fn is_token(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
 }
 
 /// The name in capitals, the parameters and the value. A colon within quotation marks belongs to a parameter.
@@ -231,6 +270,37 @@ mod tests {
     }
 
     #[test]
+    fn what_nobody_sees_hides_nothing() {
+        for (wrong, words) in [
+            ("X:y\rRRULE:FREQ=YEARLY", "line 6 has a carriage return that ends no line (U+000D)"),
+            ("X:y\r\rRRULE:FREQ=YEARLY", "line 6 has a carriage return"),
+            ("X:y\u{0}", "line 6 has a control character (U+0000)"),
+            ("X:y\n \u{b}z", "line 7 has a control character (U+000B)"),
+            ("X:y\u{85}RRULE:FREQ=YEARLY", "line 6 has a control character (U+0085)"),
+            ("RRULE\u{200b}:FREQ=YEARLY", "the name in line 6 is not of letters"),
+            ("\u{feff}RRULE:FREQ=YEARLY", "the name in line 6 is not of letters"),
+            ("\u{200b} RRULE:FREQ=YEARLY", "the name in line 6 is not of letters"),
+            ("RRULE\u{ad};X=y:FREQ=YEARLY", "the name in line 6 is not of letters"),
+            ("STATUS:CANCELLED\u{200b}", "has a STATUS that is none of"),
+            ("BEGIN:VALARM\u{200b}\nEND:VALARM\u{200b}", "the name in line 6 is not of letters"),
+            ("DTEND:2026\u{200b}1226", "does not last whole days (line 6)"),
+            (":y", "the name in line 6 is not of letters"),
+        ] {
+            let text = event(&format!("{wrong}\nDTSTART:20261225"));
+            let error = read(&text).expect_err(wrong).to_string();
+            assert!(error.contains(words), "{wrong:?}: {error}");
+        }
+        let hidden = event("DTSTART:20261225").replace("VEVENT", "VEVENT\u{200b}");
+        assert!(read(&hidden).is_err(), "its date would be nobody's");
+        let method = calendar("METHOD:CANCEL\u{200b}");
+        assert!(read(&method).is_err());
+        // What is only said of an event may hold what it likes, and a tab is no control character of any consequence.
+        let said = "SUMMARY:\u{5d7}\u{5d2}\u{200f} \u{1f468}\u{200d}\u{1f373}\tx\u{2028}y\nX-ABC_D;X=\"a:b\u{200b}\":\nDTSTART:20261225";
+        assert_eq!(dates(&event(said)), ["2026-12-25"]);
+        assert_eq!(dates(&event("DTSTART:20261225").replace("VERSION:2.0", "METHOD:publish")), ["2026-12-25"]);
+    }
+
+    #[test]
     fn what_cannot_be_said_in_dates_is_refused_and_named() {
         for (text, words) in [
             (String::new(), "ends too early"),
@@ -260,6 +330,12 @@ mod tests {
                 "begins within something else (line 5)",
             ),
             ("x".repeat(BYTES_MAX + 1), "bytes of iCalendar text"),
+            (calendar("METHOD:CANCEL\nX:y"), "of the method \"CANCEL\" (line 3) no dates are read"),
+            (calendar("METHOD:REPLY"), "only of PUBLISH, REQUEST, ADD or none"),
+            (
+                event("DTSTART:20261225\nSTATUS:CANCELED"),
+                "has a STATUS that is none of TENTATIVE, CONFIRMED, CANCELLED",
+            ),
         ] {
             let error = read(&text).expect_err("it is refused").to_string();
             assert!(error.contains(words), "{error}");

@@ -119,6 +119,20 @@ fn dates_are_read_out_of_icalendar_text() {
     let timed = text.replace(";VALUE=DATE:20320101", ":20320101T090000Z");
     let refused = ann.post("/api/v1/calendars", &json!({"name": "timed", "ical": timed})).blames("ical");
     assert!(refused.to_string().contains("does not last whole days (line 12)"), "{refused}");
+    for (hidden, said) in [
+        ("SUMMARY:Fest\rRRULE:FREQ=YEARLY", "line 5 has a carriage return"),
+        ("SUMMARY:Fest\u{0}", "line 5 has a control character"),
+        ("RRULE\u{200b}:FREQ=YEARLY", "the name in line 5"),
+    ] {
+        let text = text.replacen("SUMMARY:Fest", hidden, 1);
+        let refused = ann.post("/api/v1/calendars", &json!({"name": "hidden", "ical": text})).blames("ical");
+        assert!(refused.to_string().contains(said), "{refused}");
+    }
+    let cancelled = text.replace("UID:1", "STATUS:CANCELLED");
+    assert_eq!(make(&ann, &json!({"name": "cancelled", "ical": cancelled}))["dates"], json!([]));
+    let called_off = text.replace("VERSION:2.0", "METHOD:CANCEL");
+    let refused = ann.post("/api/v1/calendars", &json!({"name": "called off", "ical": called_off})).blames("ical");
+    assert!(refused.to_string().contains("(line 2) no dates are read"), "{refused}");
 }
 
 #[test]
