@@ -103,6 +103,11 @@ pub(crate) const POSTGRES: &[Migration] = &[
     Migration { version: 18, name: "due at", sql: include_str!("../migrations/postgres/0018_due_at.sql") },
     Migration { version: 19, name: "calendars", sql: include_str!("../migrations/postgres/0019_calendars.sql") },
     Migration { version: 20, name: "ends", sql: include_str!("../migrations/postgres/0020_ends.sql") },
+    Migration {
+        version: 21,
+        name: "skipped counts",
+        sql: include_str!("../migrations/postgres/0021_skipped_counts.sql"),
+    },
 ];
 
 /// All steps for SQLite.
@@ -141,6 +146,11 @@ pub(crate) const SQLITE: &[Migration] = &[
     Migration { version: 20, name: "due at", sql: include_str!("../migrations/sqlite/0020_due_at.sql") },
     Migration { version: 21, name: "calendars", sql: include_str!("../migrations/sqlite/0021_calendars.sql") },
     Migration { version: 22, name: "ends", sql: include_str!("../migrations/sqlite/0022_ends.sql") },
+    Migration {
+        version: 23,
+        name: "skipped counts",
+        sql: include_str!("../migrations/sqlite/0023_skipped_counts.sql"),
+    },
 ];
 
 #[cfg(test)]

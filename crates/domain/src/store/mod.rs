@@ -51,6 +51,7 @@ use crate::freeze::{Freeze, Freezes, Said};
 use crate::id::{ApiKeyId, ArrivalId, BacklogId, CalendarId, DestinationId, EventId, MessageId, TriggerId, UserId};
 use crate::idempotency::{Answer, Key, Keyed, Remembered};
 use crate::node::{NodeView, Work};
+use crate::occurrence::Skipped;
 use crate::overlap::Before;
 use crate::plan::Absence;
 use crate::receipt::Receipt;
@@ -696,7 +697,7 @@ pub trait Store: Send + Sync {
     // Counts and firings in short, which outlive events.
 
     /// What happened in each hour that begins in [`from`, `until`), to all of the owner's triggers (deleted ones too) or to one;
-    /// hours in which nothing did are left out. Ascending.
+    /// hours in which nothing did are left out. Ascending. What did not fire lies where [`crate::count::even_share`] says.
     async fn hour_counts(
         &self,
         owner: UserId,
@@ -704,6 +705,16 @@ pub trait Store: Send + Sync {
         from: Timestamp,
         until: Timestamp,
     ) -> Result<Vec<HourCount>>;
+
+    /// What of that did not fire, and why: the runs that reach into those hours, whole. Runs for one reason with the same first and the
+    /// same last hour are told as one. In the order of [`crate::count::sort_runs`].
+    async fn skipped_counts(
+        &self,
+        owner: UserId,
+        trigger: Option<TriggerId>,
+        from: Timestamp,
+        until: Timestamp,
+    ) -> Result<Vec<Skipped>>;
 
     /// The latest firings of each of these triggers of the owner, at most `limit` each and [`crate::firing::FIRINGS_KEPT`], in the order of
     /// `triggers`. Those that fired at or before `gone_until` are told in short only.

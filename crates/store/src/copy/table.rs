@@ -122,7 +122,7 @@ impl Column {
 }
 
 /// All tables, in the order in which they are copied.
-pub(crate) const TABLES: [Table; 31] = [
+pub(crate) const TABLES: [Table; 32] = [
     Table {
         name: "users",
         columns: &[
@@ -543,6 +543,23 @@ pub(crate) const TABLES: [Table; 31] = [
         fired_at: None,
     },
     Table {
+        name: "skipped_counts",
+        columns: &[
+            number("trigger_id"),
+            number("owner"),
+            number("last_hour"),
+            number("first_hour"),
+            text("reason"),
+            number("slot").from("0"),
+            number("first_at"),
+            number("last_at"),
+            number("count"),
+        ],
+        from: "skipped_counts",
+        order: "trigger_id, owner, last_hour, first_hour, reason",
+        fired_at: None,
+    },
+    Table {
         name: "uncounted",
         columns: &[number("trigger_id"), number("owner")],
         from: "uncounted",
@@ -626,7 +643,7 @@ mod tests {
     }
 
     /// What only one of the two databases has, or what is carried over by other means.
-    const APART: [&str; 11] = [
+    const APART: [&str; 12] = [
         "freezing",
         "counters",
         "counted",
@@ -635,6 +652,7 @@ mod tests {
         "last_sign",
         "copies",
         "moves",
+        "moved",
         "migrations",
         "cursors",
         "receipts",

@@ -293,7 +293,6 @@ fn drain_statement(expected: &Expected, alone: Option<usize>) -> String {
             "NOT EXISTS (SELECT 1 FROM events
                          WHERE events.trigger_id = asked.trigger_id AND events.scheduled_at = asked.scheduled_at
                            AND events.fired_at >= asked.scheduled_at)",
-            "",
         ),
     )
 }

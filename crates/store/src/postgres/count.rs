@@ -1,15 +1,16 @@
 //! Counts in PostgreSQL: what happened in an hour, to one trigger and to all of an owner's. Whoever counts has a slot of its own
 //! in each hour, so that writers do not wait for each other; here they are added up, and here they go. They are written with what
-//! they count, in the statements that log it.
+//! they count, in the statements that log it. Occurrences that did not fire are counted in a table of their own, as runs.
 
 use deadpool_postgres::{Client, GenericClient};
 use jiff::Timestamp;
-use oncue_domain::count::{COUNTS_KEPT, HourCount, hour_of};
+use oncue_domain::count::{COUNTS_KEPT, HourCount, hour_of, sort_runs, with_runs};
 use oncue_domain::id::{TriggerId, UserId};
+use oncue_domain::occurrence::Skipped;
 use oncue_domain::store::Result;
 use tokio_postgres::Row;
 
-use super::{column, execute, limit_of, query};
+use super::{column, execute, limit_of, query, trigger};
 use crate::codec::{broken, instant};
 
 const SECONDS: i64 = 3600;
@@ -55,7 +56,35 @@ pub(super) async fn hour_counts(
                GROUP BY hour
                ORDER BY hour";
     let rows = query(client, sql, &[&owner.0, &trigger, &first_from(from), &first_from(until)]).await?;
-    rows.iter().map(hour_count).collect()
+    let hours = rows.iter().map(hour_count).collect::<Result<Vec<_>>>()?;
+    let runs = runs(client, owner, trigger, from, until).await?;
+    Ok(with_runs(hours, &runs, from, until))
+}
+
+pub(super) async fn skipped_counts(
+    client: &Client,
+    owner: UserId,
+    trigger: Option<TriggerId>,
+    from: Timestamp,
+    until: Timestamp,
+) -> Result<Vec<Skipped>> {
+    if trigger.is_some_and(|id| id.0 == ALL) {
+        return Ok(Vec::new());
+    }
+    runs(client, owner, trigger.map_or(ALL, |id| id.0), from, until).await
+}
+
+/// What did not fire, of a trigger or under [`ALL`] of all of the owner's.
+async fn runs(client: &Client, owner: UserId, trigger: i64, from: Timestamp, until: Timestamp) -> Result<Vec<Skipped>> {
+    let sql = "SELECT reason, min(first_at), max(last_at), least(sum(count), 9223372036854775807)::bigint
+               FROM skipped_counts
+               WHERE owner = $1 AND trigger_id = $2 AND last_hour >= $3 AND first_hour < $4 AND $3 < $4
+                 AND ($2 = 0 OR (SELECT TRUE FROM triggers WHERE id = $2))
+               GROUP BY last_hour, first_hour, reason";
+    let rows = query(client, sql, &[&owner.0, &trigger, &first_from(from), &first_from(until)]).await?;
+    let mut runs = rows.iter().map(trigger::skipped_run).collect::<Result<Vec<_>>>()?;
+    sort_runs(&mut runs);
+    Ok(runs)
 }
 
 fn hour_count(row: &Row) -> Result<HourCount> {
@@ -121,7 +150,10 @@ pub(super) async fn expire(client: &impl GenericClient, now: Timestamp, limit: u
     let sql = "DELETE FROM counts
                WHERE ctid = ANY (ARRAY(SELECT ctid FROM counts WHERE hour <= $1 ORDER BY hour LIMIT $2))";
     let removed = execute(client, sql, &[&number_of(gone_until), &limit_of(limit)]).await?;
-    Ok(remove_uncounted(client, limit).await? && removed < limit as u64)
+    let sql = "DELETE FROM skipped_counts
+               WHERE ctid = ANY (ARRAY(SELECT ctid FROM skipped_counts WHERE last_hour <= $1 ORDER BY last_hour LIMIT $2))";
+    let removed_runs = execute(client, sql, &[&number_of(gone_until), &limit_of(limit)]).await?;
+    Ok(remove_uncounted(client, limit).await? && removed.max(removed_runs) < limit as u64)
 }
 
 /// Removes counts of some deleted triggers. True when there is no such trigger any more.

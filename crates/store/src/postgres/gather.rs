@@ -403,7 +403,6 @@ async fn log_together(
                 Asked::table()
             ),
             "TRUE",
-            ""
         ),
     );
     let client = shared.client().await?;

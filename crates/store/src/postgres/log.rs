@@ -236,19 +236,18 @@ pub(super) fn room(shared: &Shared) -> usize {
     FRESH_MAX.saturating_sub(shared.fresh().len())
 }
 
-/// The tail of each statement that logs: numbers the rows of `asked` for which `condition` holds, logs them, and counts them
-/// with what `also_counted` adds. Parameters: `$1` now, `$2` until when claims hold, `$3` the node, `$4` the slot, `$5` the hour.
+/// The tail of each statement that logs: numbers the rows of `asked` for which `condition` holds, logs them, and counts
+/// them. Parameters: `$1` now, `$2` until when claims hold, `$3` the node, `$4` the slot, `$5` the hour.
 ///
 /// A claim is given to a node only while the node is there: one that was given up for gone would hold it in vain.
-pub(super) fn logging(from_asked: &str, condition: &str, also_counted: &str) -> String {
+pub(super) fn logging(from_asked: &str, condition: &str) -> String {
     let owing = Asked::owing_table();
     let destinations = OWING_DESTINATIONS;
     let counting = tally::adding(
         &format!(
-            "SELECT owner, trigger_id, $5::bigint AS hour, 1 AS fired, 0::bigint AS skipped, late
+            "SELECT owner, trigger_id, $5::bigint AS hour, 1 AS fired, late
              FROM fired
-             WHERE origin NOT IN ({uncounted})
-             {also_counted}",
+             WHERE origin NOT IN ({uncounted})",
             uncounted = uncounted()
         ),
         "$4",
@@ -354,8 +353,7 @@ pub(super) async fn log_all_within(
         asked.push(shared, new, key, &mut 0, now);
     }
     let expected = asked.expected.clause(AFTER_ASKED);
-    let sql =
-        format!("WITH {}, {}{expected} SELECT {LOGGED} FROM fired", floor(), logging(&Asked::table(), "TRUE", ""));
+    let sql = format!("WITH {}, {}{expected} SELECT {LOGGED} FROM fired", floor(), logging(&Asked::table(), "TRUE"));
     let (until, node, slot, hour) =
         ((now + CLAIM_FOR).as_microsecond(), shared.node.id(), shared.node.slot(0), count::number_of(now));
     let now_us = now.as_microsecond();

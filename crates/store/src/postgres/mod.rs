@@ -93,6 +93,7 @@ use oncue_domain::id::{
 use oncue_domain::idempotency::{Answer, Key, Keyed, Remembered};
 pub use oncue_domain::node::{GONE_AFTER, Identity};
 use oncue_domain::node::{NodeView, Work};
+use oncue_domain::occurrence::Skipped;
 use oncue_domain::overlap::Before;
 use oncue_domain::plan::Absence;
 use oncue_domain::receipt::Receipt;
@@ -931,6 +932,19 @@ impl Store for Postgres {
     ) -> Result<Vec<HourCount>> {
         self.list(move |client: Client, _: Arc<Shared>| async move {
             count::hour_counts(&client, owner, trigger, from, until).await
+        })
+        .await
+    }
+
+    async fn skipped_counts(
+        &self,
+        owner: UserId,
+        trigger: Option<TriggerId>,
+        from: Timestamp,
+        until: Timestamp,
+    ) -> Result<Vec<Skipped>> {
+        self.list(move |client: Client, _: Arc<Shared>| async move {
+            count::skipped_counts(&client, owner, trigger, from, until).await
         })
         .await
     }

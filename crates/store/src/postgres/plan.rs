@@ -28,7 +28,7 @@ use super::log::{
     AFTER_ASKED, Asked, LOGGED, LOGGED_COLUMNS, Logged, NewEvent, announce, arrays, floor, logging, room,
 };
 use super::run::Expected;
-use super::{Params, Shared, act, answered, column, count, node, overlap, partition, query};
+use super::{Params, Shared, act, answered, column, count, node, overlap, partition, query, tally};
 use crate::codec::actor_to_text;
 
 /// Occurrences that did not fire, as columns.
@@ -40,7 +40,8 @@ struct SkippedColumns {
     firsts: Vec<i64>,
     lasts: Vec<i64>,
     counts: Vec<i64>,
-    hours: Vec<i64>,
+    first_hours: Vec<i64>,
+    last_hours: Vec<i64>,
     plans: Vec<i64>,
     /// Of what a freeze holds back: where the record ends that it goes on with, and since when that must have been written down.
     follows: Vec<Option<i64>>,
@@ -55,7 +56,8 @@ impl SkippedColumns {
         self.firsts.push(skipped.first.as_microsecond());
         self.lasts.push(skipped.last.as_microsecond());
         self.counts.push(i64::try_from(skipped.count).unwrap_or(i64::MAX));
-        self.hours.push(count::number_of(skipped.last));
+        self.first_hours.push(count::number_of(skipped.first));
+        self.last_hours.push(count::number_of(skipped.last));
         self.plans.push(number);
         self.follows.push(frozen.and_then(|frozen| frozen.follows).map(Timestamp::as_microsecond));
         self.sinces.push(frozen.map(|frozen| frozen.since.as_microsecond()));
@@ -66,7 +68,7 @@ impl SkippedColumns {
 const OUTDATED: i64 = 0;
 
 /// The first parameter behind the plans, what they skip and what they count.
-const AFTER_PLANS: usize = AFTER_ASKED + 18;
+const AFTER_PLANS: usize = AFTER_ASKED + 19;
 
 /// Occurrences that are put off, as columns.
 #[derive(Default)]
@@ -189,7 +191,8 @@ async fn commit_once(shared: &Shared, plans: &[Planned], is_alone: bool, now: Ti
         &skips.firsts,
         &skips.lasts,
         &skips.counts,
-        &skips.hours,
+        &skips.first_hours,
+        &skips.last_hours,
         &skips.plans,
         &skips.follows,
         &skips.sinces,
@@ -309,9 +312,10 @@ fn statement(is_put_off: bool, expected: &Expected, alone: Option<usize>) -> Str
     let alone = alone.map_or_else(|| "TRUE".to_owned(), |place| overlap::is_alone("cursors.trigger_id", place));
     let asked = Asked::table();
     let plans = arrays(&["bigint"; 5], AFTER_ASKED);
-    let skipped = ["bigint", "bigint", "text", "bigint", "bigint", "bigint", "bigint", "bigint", "bigint", "bigint"];
+    let skipped =
+        ["bigint", "bigint", "text", "bigint", "bigint", "bigint", "bigint", "bigint", "bigint", "bigint", "bigint"];
     let skips = arrays(&skipped, AFTER_ASKED + 5);
-    let limited = arrays(&["bigint"; 2], AFTER_ASKED + 15);
+    let limited = arrays(&["bigint"; 2], AFTER_ASKED + 16);
     let put_offs = if is_put_off { putting_off(AFTER_PLANS) } else { String::new() };
     format!(
         "WITH {floor},
@@ -349,8 +353,8 @@ fn statement(is_put_off: bool, expected: &Expected, alone: Option<usize>) -> Str
          skips AS MATERIALIZED (
              SELECT skips.*
              FROM unnest({skips})
-                  WITH ORDINALITY AS skips (owner, trigger_id, reason, first_at, last_at, count, hour, number, follows, since,
-                                                 place)
+                  WITH ORDINALITY AS skips (owner, trigger_id, reason, first_at, last_at, count, first_hour, last_hour, number,
+                                                 follows, since, place)
              JOIN standing ON standing.number = skips.number
          ),
          growing AS MATERIALIZED (
@@ -373,6 +377,9 @@ fn statement(is_put_off: bool, expected: &Expected, alone: Option<usize>) -> Str
              WHERE place NOT IN (SELECT place FROM lengthened)
              ORDER BY place
          ),
+         counted_skips AS (
+             {counting_skips}
+         ),
          {put_offs}
          {logging}{expected}
          SELECT {LOGGED}, NULL::bigint FROM fired
@@ -390,7 +397,7 @@ fn statement(is_put_off: bool, expected: &Expected, alone: Option<usize>) -> Str
             "NOT EXISTS (SELECT 1 FROM events
                          WHERE events.trigger_id = asked.trigger_id AND events.scheduled_at = asked.scheduled_at
                            AND events.fired_at >= asked.scheduled_at)",
-            "UNION ALL SELECT owner, trigger_id, hour, 0, count, -1 FROM skips",
         ),
+        counting_skips = tally::adding_skipped("SELECT * FROM skips", "$4"),
     )
 }

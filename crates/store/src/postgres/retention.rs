@@ -63,9 +63,10 @@ pub(super) async fn expire(shared: &Shared, gone_until: Timestamp, now: Timestam
     is_done &= count::expire(&transaction, now, limit).await?;
     is_done &= idempotency::expire(&transaction, now, limit).await? < limit as u64;
     is_done &= act::expire(&transaction, now, limit).await? < limit as u64;
-    let put_together = tally::put_together();
-    let merged = execute(&transaction, &put_together, &[&count::number_of(now), &limit_of(limit)]).await?;
-    is_done &= merged < limit as u64;
+    for put_together in [tally::put_together(), tally::put_skipped_together()] {
+        let merged = execute(&transaction, &put_together, &[&count::number_of(now), &limit_of(limit)]).await?;
+        is_done &= merged < limit as u64;
+    }
     answered(transaction.commit()).await?;
     shared.hints.announce(&changes);
     if is_done {

@@ -1,6 +1,6 @@
 //! How what happens is added to the counts of its hour, inside the statement that writes it down.
 
-/// Adds what `rows` (owner, trigger_id, hour, fired, skipped, late) says to the counts of each trigger and of all of an owner's.
+/// Adds what `rows` (owner, trigger_id, hour, fired, late) says to the counts of each trigger and of all of an owner's.
 ///
 /// Rows are locked in one order, so that two writers can only wait for each other and never both at once; each has a slot
 /// of its own anyway. A trigger that is gone has no count of its own any more.
@@ -10,17 +10,58 @@ pub(super) fn adding(rows: &str, slot: &str) -> String {
     let added: Vec<String> = ["fired", "late0", "late1", "late2", "late3", "late4"].map(add).into();
     format!(
         "INSERT INTO counts (owner, trigger_id, hour, slot, fired, delivered, failed, skipped, late0, late1, late2, late3, late4)
-         SELECT owner, whose, hour, {slot}::bigint, sum(fired), 0, 0, least(sum(skipped), {max}), {late}
+         SELECT owner, whose, hour, {slot}::bigint, sum(fired), 0, 0, 0, {late}
          FROM ({rows}) AS happened
          CROSS JOIN LATERAL (VALUES (0::bigint), (happened.trigger_id)) AS counted (whose)
          WHERE whose = 0 OR EXISTS (SELECT 1 FROM triggers WHERE triggers.id = whose)
          GROUP BY owner, whose, hour
          ORDER BY owner, whose, hour
          ON CONFLICT (owner, trigger_id, hour, slot) DO UPDATE
-         SET {added}, skipped = least(counts.skipped::numeric + excluded.skipped, {max})",
-        max = i64::MAX,
+         SET {added}",
         late = late.join(", "),
         added = added.join(", "),
+    )
+}
+
+/// Adds what `rows` (owner, trigger_id, reason, first_at, last_at, count, first_hour, last_hour) says to what is counted of occurrences that
+/// did not fire, as `adding` does it.
+pub(super) fn adding_skipped(rows: &str, slot: &str) -> String {
+    format!(
+        "INSERT INTO skipped_counts (trigger_id, owner, last_hour, first_hour, reason, slot, first_at, last_at, count)
+         SELECT whose, owner, last_hour, first_hour, reason, {slot}::bigint, min(first_at), max(last_at), least(sum(count), {max})
+         FROM ({rows}) AS happened
+         CROSS JOIN LATERAL (VALUES (0::bigint), (happened.trigger_id)) AS counted (whose)
+         WHERE whose = 0 OR EXISTS (SELECT 1 FROM triggers WHERE triggers.id = whose)
+         GROUP BY whose, owner, last_hour, first_hour, reason
+         ORDER BY whose, owner, last_hour, first_hour, reason
+         {TOGETHER}",
+        max = i64::MAX,
+    )
+}
+
+/// How a run is added to another that is counted together with it.
+const TOGETHER: &str = "ON CONFLICT (trigger_id, owner, last_hour, first_hour, reason, slot) DO UPDATE
+         SET first_at = least(skipped_counts.first_at, excluded.first_at), last_at = greatest(skipped_counts.last_at, excluded.last_at),
+             count = least(skipped_counts.count::numeric + excluded.count, 9223372036854775807)";
+
+/// Puts together what several writers counted of that, as [`put_together`] does.
+pub(super) fn put_skipped_together() -> String {
+    format!(
+        "WITH apart AS (
+             DELETE FROM skipped_counts
+             WHERE (trigger_id, owner, last_hour, first_hour, reason, slot) IN (
+                 SELECT trigger_id, owner, last_hour, first_hour, reason, slot FROM skipped_counts
+                 WHERE slot <> 0 AND last_hour < $1
+                 ORDER BY last_hour LIMIT $2 FOR UPDATE SKIP LOCKED)
+             RETURNING *
+         )
+         INSERT INTO skipped_counts (trigger_id, owner, last_hour, first_hour, reason, slot, first_at, last_at, count)
+         SELECT trigger_id, owner, last_hour, first_hour, reason, 0, min(first_at), max(last_at), least(sum(count), {max})
+         FROM apart
+         GROUP BY trigger_id, owner, last_hour, first_hour, reason
+         ORDER BY trigger_id, owner, last_hour, first_hour, reason
+         {TOGETHER}",
+        max = i64::MAX,
     )
 }
 

@@ -584,6 +584,7 @@ pub(super) async fn delete(
         "DELETE FROM limits WHERE trigger_id = $1",
         "DELETE FROM backlogs WHERE id IN (SELECT id FROM backlogs WHERE trigger_id = $1 ORDER BY id FOR UPDATE)",
         "DELETE FROM skipped WHERE trigger_id = $1",
+        "DELETE FROM skipped_counts WHERE trigger_id = $1",
         "DELETE FROM firings WHERE trigger_id = $1",
     ] {
         execute(&transaction, sql, &[&id.0]).await?;
@@ -606,19 +607,17 @@ pub(super) async fn record(
     skipped: &Skipped,
     now: Timestamp,
 ) -> Result<()> {
-    let counting = tally::adding(
-        "SELECT owner, trigger_id, $8::bigint AS hour, 0 AS fired, count AS skipped, -1 AS late FROM skips",
-        "$9",
-    );
+    let counting =
+        tally::adding_skipped("SELECT skips.*, $8::bigint AS first_hour, $9::bigint AS last_hour FROM skips", "$10");
     let sql = format!(
         "WITH skips AS (
              INSERT INTO skipped (owner, trigger_id, reason, first_at, last_at, count, recorded_at)
              VALUES ($1, $2, $3, $4, $5, $6, $7)
-             RETURNING owner, trigger_id, count
+             RETURNING owner, trigger_id, reason, first_at, last_at, count
          )
          {counting}"
     );
-    let params: [&(dyn ToSql + Sync); 9] = [
+    let params: [&(dyn ToSql + Sync); 10] = [
         &owner.0,
         &id.0,
         &skipped.reason.word(),
@@ -626,6 +625,7 @@ pub(super) async fn record(
         &skipped.last.as_microsecond(),
         &i64::try_from(skipped.count).unwrap_or(i64::MAX),
         &now.as_microsecond(),
+        &count::number_of(skipped.first),
         &count::number_of(skipped.last),
         &shared.node.slot(0),
     ];
@@ -649,16 +649,18 @@ pub(super) async fn skipped(
 
 /// A record from its columns: reason, first, last, count, and when it was written down.
 pub(super) fn skipped_view(row: &Row) -> Result<SkippedView> {
+    Ok(SkippedView { skipped: skipped_run(row)?, recorded_at: instant(column(row, 4)?)? })
+}
+
+/// A run from its columns: reason, first, last, count.
+pub(super) fn skipped_run(row: &Row) -> Result<Skipped> {
     let word: &str = column(row, 0)?;
     let count: i64 = column(row, 3)?;
-    Ok(SkippedView {
-        skipped: Skipped {
-            reason: Reason::from_word(word).ok_or_else(|| broken("reason", word))?,
-            first: instant(column(row, 1)?)?,
-            last: instant(column(row, 2)?)?,
-            count: u64::try_from(count).map_err(|error| broken("count", error))?,
-        },
-        recorded_at: instant(column(row, 4)?)?,
+    Ok(Skipped {
+        reason: Reason::from_word(word).ok_or_else(|| broken("reason", word))?,
+        first: instant(column(row, 1)?)?,
+        last: instant(column(row, 2)?)?,
+        count: u64::try_from(count).map_err(|error| broken("count", error))?,
     })
 }
 

@@ -1,17 +1,18 @@
 //! Counts in SQLite: what happened in an hour, to one trigger and to all of an owner's. They are gathered in memory while a
 //! batch runs and written once, just before it is committed, so that a busy trigger costs one row a batch and not one an event.
+//! Occurrences that did not fire are counted in a table of their own, as runs: one that lasted for a year is one row.
 
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
-use oncue_domain::count::{COUNTS_KEPT, HourCount, hour_of, lateness_class};
+use oncue_domain::count::{COUNTS_KEPT, HourCount, RUN_MAX, add_run, hour_of, lateness_class, sort_runs, with_runs};
 use oncue_domain::event::{Event, Origin};
 use oncue_domain::id::{EventId, TriggerId, UserId};
 use oncue_domain::occurrence::Skipped;
 use oncue_domain::store::Result;
 use rusqlite::{Connection, OptionalExtension, Row};
 
-use super::failed;
+use super::{failed, trigger};
 use crate::codec::{broken, instant};
 
 const SECONDS: i64 = 3600;
@@ -21,7 +22,12 @@ const ALL: i64 = 0;
 
 /// What a batch counts, in the order in which it is written.
 #[derive(Default)]
-pub(super) struct Counts(BTreeMap<(i64, UserId, i64), Counted>);
+pub(super) struct Counts {
+    /// By hour, owner and trigger.
+    hours: BTreeMap<(i64, UserId, i64), Counted>,
+    /// By owner, trigger, last hour, first hour and reason.
+    skipped: BTreeMap<(UserId, i64, i64, i64, &'static str), Skipped>,
+}
 
 #[derive(Default)]
 struct Counted {
@@ -29,7 +35,6 @@ struct Counted {
     delivered: u64,
     /// Below zero where more that were counted so arrived after all.
     failed: i64,
-    skipped: u64,
     late: [u64; 5],
     /// The newest event that ended.
     ended: Option<(Timestamp, EventId)>,
@@ -53,7 +58,7 @@ impl Counts {
     fn change(&mut self, owner: UserId, trigger: TriggerId, instant: Timestamp, change: impl Fn(&mut Counted)) {
         let hour = number_of(instant);
         for whose in [ALL, trigger.0] {
-            change(self.0.entry((hour, owner, whose)).or_default());
+            change(self.hours.entry((hour, owner, whose)).or_default());
         }
     }
 
@@ -95,29 +100,40 @@ impl Counts {
 
     /// Occurrences did not fire.
     pub(super) fn skipped(&mut self, owner: UserId, trigger: TriggerId, skipped: &Skipped) {
-        self.change(owner, trigger, skipped.last, |hour| hour.skipped = hour.skipped.saturating_add(skipped.count));
+        let run = Skipped { count: skipped.count.min(RUN_MAX), ..*skipped };
+        for whose in [ALL, trigger.0] {
+            let key = (owner, whose, number_of(run.last), number_of(run.first), run.reason.word());
+            self.skipped.entry(key).and_modify(|counted| add_run(counted, &run)).or_insert(run);
+        }
     }
 
     /// Adds everything to what is there. A trigger that is gone has no count of its own any more.
     pub(super) fn write(&self, connection: &Connection) -> Result<()> {
-        if self.0.is_empty() {
-            return Ok(());
+        if !self.hours.is_empty() {
+            self.write_hours(connection)?;
         }
+        if !self.skipped.is_empty() {
+            self.write_skipped(connection)?;
+        }
+        Ok(())
+    }
+
+    fn write_hours(&self, connection: &Connection) -> Result<()> {
         let mut statement = connection
             .prepare_cached(
                 "INSERT INTO counts (hour, owner, trigger_id, fired, delivered, failed, skipped,
                                      late0, late1, late2, late3, late4, ended_at, ended_event)
-                 SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14
+                 SELECT ?1, ?2, ?3, ?4, ?5, ?6, 0, ?7, ?8, ?9, ?10, ?11, ?12, ?13
                  WHERE ?3 = 0 OR EXISTS (SELECT 1 FROM triggers WHERE id = ?3)
                  ON CONFLICT (hour, owner, trigger_id) DO UPDATE
-                 SET fired = fired + ?4, delivered = delivered + ?5, failed = failed + ?6, skipped = skipped + ?7,
-                     late0 = late0 + ?8, late1 = late1 + ?9, late2 = late2 + ?10, late3 = late3 + ?11,
-                     late4 = late4 + ?12,
-                     ended_at = iif(?13 IS NULL OR (ended_at, ended_event) > (?13, ?14), ended_at, ?13),
-                     ended_event = iif(?13 IS NULL OR (ended_at, ended_event) > (?13, ?14), ended_event, ?14)",
+                 SET fired = fired + ?4, delivered = delivered + ?5, failed = failed + ?6,
+                     late0 = late0 + ?7, late1 = late1 + ?8, late2 = late2 + ?9, late3 = late3 + ?10,
+                     late4 = late4 + ?11,
+                     ended_at = iif(?12 IS NULL OR (ended_at, ended_event) > (?12, ?13), ended_at, ?12),
+                     ended_event = iif(?12 IS NULL OR (ended_at, ended_event) > (?12, ?13), ended_event, ?13)",
             )
             .map_err(failed)?;
-        for ((hour, owner, trigger), counted) in &self.0 {
+        for ((hour, owner, trigger), counted) in &self.hours {
             let ended = counted.ended.filter(|_| *trigger != ALL);
             statement
                 .execute((
@@ -127,7 +143,6 @@ impl Counts {
                     counted.fired,
                     counted.delivered,
                     counted.failed,
-                    i64::try_from(counted.skipped).unwrap_or(i64::MAX),
                     counted.late[0],
                     counted.late[1],
                     counted.late[2],
@@ -135,6 +150,34 @@ impl Counts {
                     counted.late[4],
                     ended.map(|(fired_at, _)| fired_at.as_microsecond()),
                     ended.map(|(_, event)| event.0),
+                ))
+                .map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    fn write_skipped(&self, connection: &Connection) -> Result<()> {
+        let mut statement = connection
+            .prepare_cached(
+                "INSERT INTO skipped_counts (owner, trigger_id, last_hour, first_hour, reason, first_at, last_at, count)
+                 SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8
+                 WHERE ?2 = 0 OR EXISTS (SELECT 1 FROM triggers WHERE id = ?2)
+                 ON CONFLICT (trigger_id, owner, last_hour, first_hour, reason) DO UPDATE
+                 SET first_at = min(first_at, ?6), last_at = max(last_at, ?7), count = min(count + ?8, ?9)",
+            )
+            .map_err(failed)?;
+        for ((owner, trigger, last_hour, first_hour, reason), run) in &self.skipped {
+            statement
+                .execute((
+                    owner.0,
+                    trigger,
+                    last_hour,
+                    first_hour,
+                    reason,
+                    run.first.as_microsecond(),
+                    run.last.as_microsecond(),
+                    run.count,
+                    RUN_MAX,
                 ))
                 .map_err(failed)?;
         }
@@ -183,7 +226,46 @@ pub(super) fn hour_counts(
     while let Some(row) = rows.next().map_err(failed)? {
         counts.push(hour_count(row)?);
     }
-    Ok(counts)
+    let runs = runs(connection, owner, trigger, from, until)?;
+    Ok(with_runs(counts, &runs, from, until))
+}
+
+pub(super) fn skipped_counts(
+    connection: &Connection,
+    owner: UserId,
+    trigger: Option<TriggerId>,
+    from: Timestamp,
+    until: Timestamp,
+) -> Result<Vec<Skipped>> {
+    if trigger.is_some_and(|id| id.0 == ALL) {
+        return Ok(Vec::new());
+    }
+    runs(connection, owner, trigger.map_or(ALL, |id| id.0), from, until)
+}
+
+/// What did not fire, of a trigger or under [`ALL`] of all of the owner's.
+fn runs(
+    connection: &Connection,
+    owner: UserId,
+    trigger: i64,
+    from: Timestamp,
+    until: Timestamp,
+) -> Result<Vec<Skipped>> {
+    let mut statement = connection
+        .prepare_cached(
+            "SELECT reason, first_at, last_at, count
+             FROM skipped_counts
+             WHERE owner = ?1 AND trigger_id = ?2 AND last_hour >= ?3 AND first_hour < ?4 AND ?3 < ?4
+               AND (?2 = 0 OR EXISTS (SELECT 1 FROM triggers WHERE id = ?2))",
+        )
+        .map_err(failed)?;
+    let mut rows = statement.query((owner.0, trigger, first_from(from), first_from(until))).map_err(failed)?;
+    let mut runs = Vec::new();
+    while let Some(row) = rows.next().map_err(failed)? {
+        runs.push(trigger::skipped_run(row)?);
+    }
+    sort_runs(&mut runs);
+    Ok(runs)
 }
 
 fn hour_count(row: &Row<'_>) -> Result<HourCount> {
@@ -289,7 +371,16 @@ pub(super) fn expire(connection: &Connection, now: Timestamp, limit: usize) -> R
         )
         .and_then(|mut statement| statement.execute((number_of(gone_until), limit)))
         .map_err(failed)?;
-    Ok(remove_uncounted(connection, limit)? && removed < limit)
+    let removed_runs = connection
+        .prepare_cached(
+            "DELETE FROM skipped_counts
+             WHERE (trigger_id, owner, last_hour, first_hour, reason) IN (
+                 SELECT trigger_id, owner, last_hour, first_hour, reason FROM skipped_counts
+                 WHERE last_hour <= ? LIMIT ?)",
+        )
+        .and_then(|mut statement| statement.execute((number_of(gone_until), limit)))
+        .map_err(failed)?;
+    Ok(remove_uncounted(connection, limit)? && removed < limit && removed_runs < limit)
 }
 
 /// Removes counts of one deleted trigger in some hours. True when there is no such trigger any more.

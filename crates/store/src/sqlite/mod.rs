@@ -67,6 +67,7 @@ use oncue_domain::id::{
 };
 use oncue_domain::idempotency::{Answer, Key, Keyed, Remembered};
 use oncue_domain::node::{NodeView, Work};
+use oncue_domain::occurrence::Skipped;
 use oncue_domain::overlap::Before;
 use oncue_domain::plan::Absence;
 use oncue_domain::receipt::Receipt;
@@ -1021,6 +1022,16 @@ impl Store for Sqlite {
         until: Timestamp,
     ) -> Result<Vec<HourCount>> {
         self.scan(move |connection, _| count::hour_counts(connection, owner, trigger, from, until)).await
+    }
+
+    async fn skipped_counts(
+        &self,
+        owner: UserId,
+        trigger: Option<TriggerId>,
+        from: Timestamp,
+        until: Timestamp,
+    ) -> Result<Vec<Skipped>> {
+        self.scan(move |connection, _| count::skipped_counts(connection, owner, trigger, from, until)).await
     }
 
     async fn recent_firings(

@@ -192,6 +192,10 @@ fn reads(events: usize) -> Vec<(String, Read)> {
             add(format!("count {filter:?}"), Box::new(move |c, _| search::count(c, OWNER, &[filter], 15).map(drop)));
         }
         add(
+            format!("skipped runs {trigger:?}"),
+            Box::new(move |c, _| count::skipped_counts(c, OWNER, trigger, middle, middle + COUNTS_KEPT).map(drop)),
+        );
+        add(
             format!("hours {trigger:?}"),
             Box::new(move |c, _| {
                 count::hour_counts(

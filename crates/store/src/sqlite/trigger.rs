@@ -447,6 +447,7 @@ pub(super) fn delete(
         "DELETE FROM limits WHERE trigger_id = ?",
         "DELETE FROM backlogs WHERE trigger_id = ?",
         "DELETE FROM skipped WHERE trigger_id = ?",
+        "DELETE FROM skipped_counts WHERE trigger_id = ?",
         "DELETE FROM firings WHERE trigger_id = ?",
     ] {
         connection.prepare_cached(sql).and_then(|mut statement| statement.execute([id.0])).map_err(failed)?;
@@ -534,16 +535,18 @@ pub(super) fn skipped(connection: &Connection, owner: UserId, id: TriggerId, lim
 
 /// A record from its columns: reason, first, last, count, and when it was written down.
 pub(super) fn skipped_view(row: &Row<'_>) -> Result<SkippedView> {
+    Ok(SkippedView { skipped: skipped_run(row)?, recorded_at: instant(row.get(4).map_err(failed)?)? })
+}
+
+/// A run from its columns: reason, first, last, count.
+pub(super) fn skipped_run(row: &Row<'_>) -> Result<Skipped> {
     let word: String = row.get(0).map_err(failed)?;
     let count: i64 = row.get(3).map_err(failed)?;
-    Ok(SkippedView {
-        skipped: Skipped {
-            reason: Reason::from_word(&word).ok_or_else(|| broken("reason", &word))?,
-            first: instant(row.get(1).map_err(failed)?)?,
-            last: instant(row.get(2).map_err(failed)?)?,
-            count: u64::try_from(count).map_err(|error| broken("count", error))?,
-        },
-        recorded_at: instant(row.get(4).map_err(failed)?)?,
+    Ok(Skipped {
+        reason: Reason::from_word(&word).ok_or_else(|| broken("reason", &word))?,
+        first: instant(row.get(1).map_err(failed)?)?,
+        last: instant(row.get(2).map_err(failed)?)?,
+        count: u64::try_from(count).map_err(|error| broken("count", error))?,
     })
 }
 

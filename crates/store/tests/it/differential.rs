@@ -43,7 +43,7 @@ const STEPS: usize = 300;
 const SILENCE_MAX: SignedDuration = SignedDuration::from_mins(20);
 
 /// Every operation of the trait: a run in which one of them never did anything says nothing about it.
-const OPERATIONS: [&str; 103] = [
+const OPERATIONS: [&str; 104] = [
     "absences",
     "accounted_until",
     "accounts",
@@ -132,6 +132,7 @@ const OPERATIONS: [&str; 103] = [
     "settle",
     "sign_of_life",
     "skipped",
+    "skipped_counts",
     "acts",
     "revisions",
     "revision",

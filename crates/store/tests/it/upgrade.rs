@@ -1,6 +1,7 @@
 //! A database of the first version, brought up to date: what its events say is counted as if it had been counted all along.
 
 mod owed;
+mod skipped;
 
 use jiff::{SignedDuration, Timestamp};
 use oncue_domain::access::{Preferences, Session};

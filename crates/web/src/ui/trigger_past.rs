@@ -2,7 +2,8 @@
 //! and its newest events. Counts outlive the events that they count; nothing that was in those is told here.
 
 use jiff::{SignedDuration, Timestamp};
-use oncue_domain::count::{COUNTS_KEPT, hour_of};
+use oncue_domain::agenda::Span;
+use oncue_domain::count::{COUNTS_KEPT, Counted, hour_of};
 use oncue_domain::firing::Firing;
 use oncue_domain::occurrence::Reason;
 use oncue_domain::schedule::zone::Zone;
@@ -31,6 +32,8 @@ pub(crate) struct Past {
     pub(crate) year: YearGrid,
     /// "12,345 firings counted …"; none where nothing was.
     pub(crate) counted: Option<String>,
+    /// Whether any run of what did not fire is drawn at equal distances.
+    pub(crate) is_spread: bool,
     /// Whether any firing had a time to be late for.
     pub(crate) was_due: bool,
     pub(crate) skipped: Vec<SkippedRow>,
@@ -75,7 +78,10 @@ impl Past {
     ) -> Result<Past, PageFault> {
         let (owner, retention) = (caller.owner(), app.settings.retention);
         let until = hour_of(now) + SignedDuration::from_hours(1);
-        let hours = app.store.hour_counts(owner, Some(head.id), until - COUNTS_KEPT, until).await?;
+        let from = until - COUNTS_KEPT;
+        let hours = app.store.hour_counts(owner, Some(head.id), from, until).await?;
+        let passed_over = app.store.skipped_counts(owner, Some(head.id), from, until).await?;
+        let sum = Counted::of(Span { from, until }, &hours, &passed_over, head.schedule.as_ref());
         let skipped = app.store.skipped(owner, head.id, LISTED).await?;
         let filter =
             EventFilter { trigger: Some(head.id), fired_after: Some(retention.gone_until(now)), fired_until: None };
@@ -88,7 +94,8 @@ impl Past {
             lateness: Lateness::new(&firings, zone),
             week: WeekGrid::new(&hours, zone),
             year: YearGrid::new(&hours, Some(head.created_at), now, zone),
-            counted: counted(&Figures::of(&hours)),
+            counted: counted(&Figures::of(&hours), &sum.reasons),
+            is_spread: passed_over.iter().any(|run| hour_of(run.first) != hour_of(run.last)),
             was_due: firings.iter().any(|firing| firing.scheduled_at.is_some()),
             skipped: skipped.iter().map(|view| SkippedRow::of(view, now, zone)).collect(),
             events: events
@@ -109,7 +116,7 @@ impl Past {
     }
 }
 
-fn counted(figures: &Figures) -> Option<String> {
+fn counted(figures: &Figures, reasons: &[(Reason, u64)]) -> Option<String> {
     let Figures { fired, delivered, failed, skipped, .. } = figures;
     if fired + skipped == 0 {
         return None;
@@ -119,6 +126,11 @@ fn counted(figures: &Figures) -> Option<String> {
         if *count > 0 {
             words.push_str(&format!(", {} {word}", number(*count)));
         }
+    }
+    if !reasons.is_empty() {
+        let each: Vec<String> =
+            reasons.iter().map(|(reason, count)| format!("{} {}", number(*count), reason.word())).collect();
+        words.push_str(&format!(" ({})", each.join(", ")));
     }
     Some(words)
 }
@@ -163,11 +175,13 @@ mod tests {
     fn what_was_counted_is_said_in_one_sentence_without_zeros() {
         let of = |fired, delivered, failed, skipped| {
             let hour = HourCount { fired, delivered, failed, skipped, ..HourCount::empty(Timestamp::UNIX_EPOCH) };
-            counted(&Figures::of([&hour]))
+            let reasons = [(Reason::Missed, skipped.saturating_sub(9)), (Reason::Paused, 9)];
+            counted(&Figures::of([&hour]), if skipped > 9 { &reasons } else { &[] })
         };
         assert_eq!(of(0, 0, 0, 0), None);
         assert_eq!(of(12_345, 12_340, 5, 0).as_deref(), Some("12,345 fired, 12,340 delivered, 5 failed"));
-        assert_eq!(of(0, 0, 0, 3).as_deref(), Some("0 fired, 3 did not fire"));
+        assert_eq!(of(0, 0, 0, 3).as_deref(), Some("0 fired, 3 did not fire"), "counted before reasons were");
+        assert_eq!(of(0, 0, 0, 1_309).as_deref(), Some("0 fired, 1,309 did not fire (1,300 missed, 9 paused)"));
     }
 
     #[test]

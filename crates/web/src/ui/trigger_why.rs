@@ -6,10 +6,11 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use jiff::Timestamp;
+use oncue_domain::count::Counted;
 use oncue_domain::schedule::zone::Zone;
 use oncue_domain::trigger::Armed;
 use oncue_domain::why::Asked;
-use oncue_domain::why::span::{Line, SpanAccount, around};
+use oncue_domain::why::span::{Line, around};
 use oncue_domain::why::taken::{Taken, TakenBy};
 
 use super::badge::Badge;
@@ -21,7 +22,7 @@ use super::trigger_gone::gone;
 use super::trigger_row::TriggerRow;
 use super::{PageFault, page};
 use crate::api::trigger::load;
-use crate::api::why::{Told, own_zone, parts, span_of};
+use crate::api::why::{Told, ToldSpan, own_zone, parts};
 use crate::app::App;
 use crate::auth::Visitor;
 use crate::extract::{PathId, Query};
@@ -67,8 +68,41 @@ struct Answer {
     /// What took it away, and what exactly.
     taken: Option<(String, String)>,
     standing_since: Moment,
-    /// What is counted in the hour, where nothing else is left: its beginning, how many fired, how many did not.
-    counts: Option<(Moment, String, String)>,
+    /// What is counted in the hour, where nothing else is left.
+    counts: Option<CountedRow>,
+}
+
+/// What is counted in some hours of which nothing else is left.
+struct CountedRow {
+    from: Moment,
+    until: Moment,
+    /// "12 fired, 48 did not: 47 missed, 1 paused".
+    words: String,
+    is_estimate: bool,
+    /// The runs that reach beyond them: how many, why, the first and the last.
+    runs: Vec<(String, &'static str, Moment, Moment)>,
+}
+
+impl CountedRow {
+    fn of(counted: &Counted, zone: &Zone, now: Timestamp) -> CountedRow {
+        let moment = |at: Timestamp| Moment::new(at, now, zone);
+        let mut words = format!("{} fired, {} did not", number(counted.fired), number(counted.skipped));
+        for (place, (reason, count)) in counted.reasons.iter().enumerate() {
+            let before = if place == 0 { ": " } else { ", " };
+            words.push_str(&format!("{before}{} {}", number(*count), reason.word()));
+        }
+        CountedRow {
+            from: moment(counted.span.from),
+            until: moment(counted.span.until),
+            words,
+            is_estimate: counted.is_estimate,
+            runs: counted
+                .beyond
+                .iter()
+                .map(|run| (number(run.count), run.reason.word(), moment(run.first), moment(run.last)))
+                .collect(),
+        }
+    }
 }
 
 /// The edit that was to blame.
@@ -87,6 +121,8 @@ struct Around {
     lines: Vec<LineRow>,
     /// Whether the trigger said something else in a part of it.
     is_partly_unknown: bool,
+    /// What is counted in the hours of which nothing else is left.
+    forgotten: Option<CountedRow>,
 }
 
 struct LineRow {
@@ -135,13 +171,14 @@ impl Answer {
             tzdata_now: (account.release != account.release_now).then(|| account.release_now.clone()),
             taken: account.taken_by.as_ref().map(taken),
             standing_since: moment(account.standing_since),
-            counts: told.hour.as_ref().map(|hour| (moment(hour.hour), number(hour.fired), number(hour.skipped))),
+            counts: told.hour.as_ref().map(|hour| CountedRow::of(hour, zone, now)),
         }
     }
 }
 
 impl Around {
-    fn of(told: &SpanAccount, meant: Option<Timestamp>, zone: &Zone, now: Timestamp) -> Around {
+    fn of(told: &ToldSpan, meant: Option<Timestamp>, zone: &Zone, now: Timestamp) -> Around {
+        let ToldSpan { account: told, forgotten } = told;
         let row = |line: &Line| {
             let (firing, ..) = parts(&line.verdict);
             LineRow {
@@ -174,6 +211,7 @@ impl Around {
                 rows.into_iter().map(|(_, row)| row).collect()
             },
             is_partly_unknown: told.unknown.is_some(),
+            forgotten: forgotten.as_ref().map(|counted| CountedRow::of(counted, zone, now)),
         }
     }
 }
@@ -217,7 +255,7 @@ pub(super) async fn show(
     };
     let meant = answer.as_ref().map(|told| told.account.at);
     let span = around(&armed.trigger.definition, meant.unwrap_or(now));
-    let told = span_of(&app, owner, armed.clone(), span, LISTED, now).await?;
+    let told = ToldSpan::of(&app, owner, armed.clone(), span, LISTED, now).await?;
     let why = WhyPage {
         frame: Frame::of(&app, &caller, Place::Triggers),
         trigger: TriggerRow::alone(&app, &armed, &caller.frozen, now),

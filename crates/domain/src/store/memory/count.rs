@@ -3,10 +3,15 @@
 use jiff::Timestamp;
 
 use super::Kept;
-use crate::count::{COUNTS_KEPT, HourCount, hour_of, lateness_class};
+use crate::count::{
+    COUNTS_KEPT, HourCount, RUN_MAX, add_run, first_hour_from, hour_of, lateness_class, sort_runs, with_runs,
+};
 use crate::event::Event;
 use crate::id::{TriggerId, UserId};
 use crate::occurrence::Skipped;
+
+/// Whose runs are counted together: the owner's, of one trigger or of all, with the same last and first hour and the same reason.
+pub(super) type SkippedKey = (UserId, Option<TriggerId>, Timestamp, Timestamp, &'static str);
 
 impl Kept {
     /// Changes both counts of an hour. A trigger that is gone has no count of its own any more.
@@ -55,7 +60,30 @@ impl Kept {
     }
 
     pub(super) fn count_skipped(&mut self, owner: UserId, trigger: TriggerId, skipped: &Skipped) {
-        self.count(owner, trigger, skipped.last, |hour| hour.skipped += skipped.count);
+        let own = self.triggers.contains_key(&trigger).then_some(Some(trigger));
+        let run = Skipped { count: skipped.count.min(RUN_MAX), ..*skipped };
+        for whose in own.into_iter().chain([None]) {
+            let key = (owner, whose, hour_of(run.last), hour_of(run.first), run.reason.word());
+            self.skipped_counts.entry(key).and_modify(|counted| add_run(counted, &run)).or_insert(run);
+        }
+    }
+
+    /// As [`Store::skipped_counts`](crate::store::Store::skipped_counts).
+    pub(super) fn skipped_counts(
+        &self,
+        owner: UserId,
+        trigger: Option<TriggerId>,
+        from: Timestamp,
+        until: Timestamp,
+    ) -> Vec<Skipped> {
+        let (from, until) = (first_hour_from(from), first_hour_from(until));
+        let reaches = |(whose, which, last, first, _): &SkippedKey| {
+            *whose == owner && *which == trigger && *last >= from && *first < until && from < until
+        };
+        let mut runs: Vec<Skipped> =
+            self.skipped_counts.iter().filter(|(key, _)| reaches(key)).map(|(_, run)| *run).collect();
+        sort_runs(&mut runs);
+        runs
     }
 
     pub(super) fn hour_counts(
@@ -65,15 +93,18 @@ impl Kept {
         from: Timestamp,
         until: Timestamp,
     ) -> Vec<HourCount> {
-        self.counts
+        let hours = self
+            .counts
             .iter()
             .filter(|((whose, which, hour), _)| *whose == owner && *which == trigger && *hour >= from && *hour < until)
             .map(|(_, count)| *count)
-            .collect()
+            .collect();
+        with_runs(hours, &self.skipped_counts(owner, trigger, from, until), from, until)
     }
 
     pub(super) fn expire_counts(&mut self, now: Timestamp) {
         let gone_until = now.checked_sub(COUNTS_KEPT).unwrap_or(Timestamp::MIN);
         self.counts.retain(|(_, _, hour), _| *hour > gone_until);
+        self.skipped_counts.retain(|(_, _, last, ..), _| *last > gone_until);
     }
 }

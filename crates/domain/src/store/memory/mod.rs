@@ -50,6 +50,7 @@ use crate::freeze::{Freeze, Freezes, Said};
 use crate::id::{ApiKeyId, ArrivalId, BacklogId, CalendarId, DestinationId, EventId, MessageId, TriggerId, UserId};
 use crate::idempotency::{Answer, Key, Keyed, Remembered};
 use crate::node::{Identity, NodeView, Work};
+use crate::occurrence::Skipped;
 use crate::overlap::Before;
 use crate::plan::Absence;
 use crate::receipt::Receipt;
@@ -111,6 +112,8 @@ struct Kept {
 
     /// What happened in an hour, to one trigger or (under none) to all of an owner's.
     counts: BTreeMap<(UserId, Option<TriggerId>, Timestamp), HourCount>,
+    /// Occurrences that did not fire, as they are counted.
+    skipped_counts: BTreeMap<count::SkippedKey, Skipped>,
     /// What is left of events that are gone, oldest first, for each trigger that is still there.
     gone_firings: BTreeMap<TriggerId, Vec<Firing>>,
 
@@ -187,6 +190,7 @@ impl Memory {
             is_counted_delivered: BTreeMap::new(),
             owed: BTreeMap::new(),
             counts: BTreeMap::new(),
+            skipped_counts: BTreeMap::new(),
             gone_firings: BTreeMap::new(),
             remembered: BTreeMap::new(),
             freezes: Freezes::default(),
@@ -1004,6 +1008,16 @@ impl Store for Memory {
         until: Timestamp,
     ) -> Result<Vec<HourCount>> {
         Ok(self.kept().hour_counts(owner, trigger, from, until))
+    }
+
+    async fn skipped_counts(
+        &self,
+        owner: UserId,
+        trigger: Option<TriggerId>,
+        from: Timestamp,
+        until: Timestamp,
+    ) -> Result<Vec<Skipped>> {
+        Ok(self.kept().skipped_counts(owner, trigger, from, until))
     }
 
     async fn recent_firings(

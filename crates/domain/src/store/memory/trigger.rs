@@ -170,6 +170,7 @@ impl Kept {
         self.forget_backlogs(id);
         self.gone_firings.remove(&id);
         self.counts.retain(|(_, trigger, _), _| *trigger != Some(id));
+        self.skipped_counts.retain(|(_, trigger, ..), _| *trigger != Some(id));
         self.changes.push(Change::Edited(owner));
         self.former_names.insert(id, name.unwrap_or_default());
         true

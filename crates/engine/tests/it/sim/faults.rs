@@ -28,6 +28,7 @@ use oncue_domain::id::{
 };
 use oncue_domain::idempotency::{Answer, Key, Keyed, Remembered};
 use oncue_domain::node::{NodeView, Work};
+use oncue_domain::occurrence::Skipped;
 use oncue_domain::overlap::Before;
 use oncue_domain::plan::Absence;
 use oncue_domain::receipt::Receipt;
@@ -745,6 +746,16 @@ impl Store for Faults {
         until: Timestamp,
     ) -> Result<Vec<HourCount>> {
         self.memory.hour_counts(owner, trigger, from, until).await
+    }
+
+    async fn skipped_counts(
+        &self,
+        owner: UserId,
+        trigger: Option<TriggerId>,
+        from: Timestamp,
+        until: Timestamp,
+    ) -> Result<Vec<Skipped>> {
+        self.memory.skipped_counts(owner, trigger, from, until).await
     }
 
     async fn recent_firings(

@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 
 use crate::support::client::Client;
 use crate::support::server::Server;
+#[cfg(feature = "movable-clock")]
+use crate::support::server::Setup;
 use crate::support::time::{in_ms, instant};
 use crate::support::wait::until;
 
@@ -215,6 +217,44 @@ fn what_fell_due_while_nobody_ran_is_missed_and_the_latest_caught_up() {
     let expected = (absence.1.duration_since(instant(&json!(start))).as_micros() + 999_999) / 1_000_000;
     assert_eq!(span["occurrences"].as_i64().map(i128::from), Some(expected), "each has its disposition: {span}");
     assert_eq!(span["unknown"], Value::Null);
+}
+
+#[cfg(feature = "movable-clock")]
+#[test]
+fn a_year_of_absence_is_counted_in_its_hours_once_its_record_is_gone() {
+    let server = Setup::sqlite().option("--active-for", "1s").option("--keep-for", "1s").serve();
+    let ann = server.user();
+    let id = make(&ann, &scheduled(&json!({"cron": "* * * * *"})));
+    let made = Timestamp::now();
+    let server = server.kill().flag("--movable-clock=8760h").serve();
+    let ann = server.login("ann@example.com");
+    let hour = Timestamp::from_second((made.as_second() / 3600 + 4000) * 3600).expect("in range");
+    let told = until("the record is gone", || {
+        let told = why(&ann, id, &(hour + SignedDuration::from_mins(7)).to_string());
+        (told["disposition"] == "forgotten" && told["counts"]["skipped"] != json!(0)).then_some(told)
+    });
+    let counts = &told["counts"];
+    assert_eq!(
+        (&counts["fired"], &counts["skipped"], &counts["reasons"]),
+        (&json!(0), &json!(60), &json!({"missed": 60}))
+    );
+    assert_eq!((instant(&counts["hour"]), &counts["is_estimate"]), (hour, &json!(false)), "{told}");
+    let [run] = counts["runs"].as_array().expect("a list").as_slice() else { panic!("one run: {told}") };
+    assert!(run["reason"] == "missed" && run["count"].as_u64().is_some_and(|count| count > 525_590), "{told}");
+    assert!(instant(&run["first"]).duration_since(made) < SignedDuration::from_mins(2), "{told}");
+
+    let day = hour + SignedDuration::from_hours(24);
+    let span = ann.get(&format!("/api/v1/triggers/{id}/why?from={hour}&to={day}")).is(200).json();
+    assert_eq!(span["counts"], json!({"forgotten": 1440}), "{span}");
+    let forgotten = &span["forgotten"];
+    assert_eq!((instant(&forgotten["from"]), instant(&forgotten["to"])), (hour, day), "{span}");
+    assert_eq!((&forgotten["fired"], &forgotten["reasons"]), (&json!(0), &json!({"missed": 1440})), "{span}");
+    assert_eq!((&forgotten["runs"], &forgotten["is_estimate"]), (&json!([run]), &json!(false)), "{span}");
+
+    let page = ann.get(&format!("/ui/triggers/{id}/why?at={hour}")).is(200).text;
+    assert!(page.contains("0 fired, 60 did not: 60 missed") && page.contains("Of a run"), "{page}");
+    let page = ann.get(&format!("/ui/triggers/{id}")).is(200).text;
+    assert!(page.contains(" missed)") && page.contains("share what was skipped at equal distances"), "{page}");
 }
 
 #[test]

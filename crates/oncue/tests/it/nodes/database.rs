@@ -66,7 +66,7 @@ const RULES: [Rule; 14] = [
         "SELECT count(*)
          FROM triggers
          WHERE (SELECT coalesce(sum(count), 0) FROM skipped WHERE skipped.trigger_id = triggers.id)
-            <> (SELECT coalesce(sum(skipped), 0) FROM counts WHERE counts.trigger_id = triggers.id)",
+            <> (SELECT coalesce(sum(count), 0) FROM skipped_counts WHERE skipped_counts.trigger_id = triggers.id)",
     ),
 ];
 

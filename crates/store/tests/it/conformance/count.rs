@@ -1,9 +1,15 @@
 //! Counts: what happened in an hour, to one trigger and to all of an owner's, for as long as counts are kept.
 
+use std::sync::Arc;
+
 use jiff::{SignedDuration, Timestamp};
 use oncue_domain::count::{COUNTS_KEPT, HourCount};
 use oncue_domain::event::Origin;
 use oncue_domain::id::{TriggerId, UserId};
+use oncue_domain::occurrence::{Reason, Skipped};
+use oncue_domain::plan::Plan;
+use oncue_domain::store::Planned;
+use oncue_domain::trigger::Armed;
 
 use crate::bench::{Bench, answered, api, every, everywhere, given_up, t, unanswered, wherever_it_lasts};
 
@@ -47,7 +53,7 @@ async fn an_event_counts_in_the_hour_it_fired_in_whenever_it_is_delivered() {
 }
 
 #[tokio::test]
-async fn only_schedules_are_late_and_a_run_of_skipped_ones_counts_where_it_ends() {
+async fn only_schedules_are_late_and_what_does_not_fire_counts_where_it_lies() {
     everywhere(async |bench| {
         let owner = bench.user("a").await;
         let timed = bench.trigger(owner, every("1m")).await;
@@ -62,10 +68,113 @@ async fn only_schedules_are_late_and_a_run_of_skipped_ones_counts_where_it_ends(
         assert_eq!(skipped.last, t(HOUR + 60));
         bench.store.edit_trigger(edit, armed.next_at, t(HOUR + 61)).await.expect("an edit");
         let first = HourCount { fired: 2, late: [0, 1, 1, 0, 0], ..hour(0) };
-        let second = HourCount { skipped: skipped.count, ..hour(HOUR) };
+        assert_eq!((skipped.first, skipped.count), (t(180), 59));
+        let first = HourCount { skipped: 57, ..first };
+        let second = HourCount { skipped: 2, ..hour(HOUR) };
         assert_eq!(counts(&bench, owner, Some(timed.id)).await, [first, second]);
         assert_eq!(counts(&bench, owner, Some(called)).await, [HourCount { fired: 1, ..hour(0) }]);
         assert_eq!(counts(&bench, owner, None).await, [HourCount { fired: 3, ..first }, second]);
+        for whose in [Some(timed.id), None] {
+            assert_eq!(runs(&bench, owner, whose).await, [skipped]);
+        }
+        assert_eq!(runs(&bench, owner, Some(called)).await, []);
+    })
+    .await;
+}
+
+async fn runs(bench: &Bench, owner: UserId, trigger: Option<TriggerId>) -> Vec<Skipped> {
+    bench.store.skipped_counts(owner, trigger, Timestamp::MIN, Timestamp::MAX).await.expect("runs")
+}
+
+fn run(reason: Reason, first: i64, last: i64, count: u64) -> Skipped {
+    Skipped { reason, first: t(first), last: t(last), count }
+}
+
+/// Carries out a plan in which nothing fires and these did not.
+async fn pass_over(bench: &Bench, owner: UserId, id: TriggerId, skipped: Vec<Skipped>, now: Timestamp) {
+    let Armed { trigger, next_at, .. } = bench.get(owner, id).await;
+    let armed = next_at.expect("it waits for something");
+    let plan = Plan { next_at: Some(armed + SignedDuration::from_secs(1)), skipped, ..Plan::default() };
+    let planned = Planned { trigger: Arc::new(trigger), armed, plan, message_ids: Vec::new(), edition: 0 };
+    assert_eq!(bench.store.commit_plans(vec![planned], now).await.expect("an answer").plans, 1);
+}
+
+#[tokio::test]
+async fn a_year_is_one_row_and_what_lies_in_one_hour_is_another_for_each_reason() {
+    everywhere(async |bench| {
+        let owner = bench.user("a").await;
+        let id = bench.trigger(owner, every("1m")).await.id;
+        let other = bench.trigger(owner, every("1m")).await.id;
+        let (begin, end) = (8_760 * HOUR, 8_763 * HOUR);
+        let year = run(Reason::Missed, 60, begin, 525_600);
+        pass_over(&bench, owner, id, vec![year], t(begin)).await;
+        let hour = begin + HOUR;
+        for (reason, minute) in [(Reason::Overlap, 1), (Reason::Overlap, 3), (Reason::Paused, 4), (Reason::Overlap, 9)]
+        {
+            let one = run(reason, hour + minute * 60, hour + (minute + 1) * 60, 2);
+            pass_over(&bench, owner, id, vec![one], t(end)).await;
+        }
+        let together = run(Reason::Overlap, hour + 60, hour + 600, 6);
+        let paused = run(Reason::Paused, hour + 240, hour + 300, 2);
+        assert_eq!(runs(&bench, owner, Some(id)).await, [year, together, paused]);
+        // Two triggers of the same absence are one row of their owner's.
+        pass_over(&bench, owner, other, vec![year], t(end)).await;
+        let both = Skipped { count: 2 * year.count, ..year };
+        assert_eq!(runs(&bench, owner, None).await, [both, together, paused]);
+        let within = async |from: i64, until: i64| {
+            let runs = bench.store.skipped_counts(owner, Some(id), t(from), t(until)).await.expect("runs");
+            let hours = bench.store.hour_counts(owner, Some(id), t(from), t(until)).await.expect("counts");
+            (runs, hours.iter().map(|hour| hour.skipped).collect::<Vec<_>>())
+        };
+        assert_eq!(within(100 * HOUR, 102 * HOUR).await, (vec![year], vec![60, 60]));
+        assert_eq!(within(0, HOUR).await, (vec![year], vec![59]));
+        assert_eq!(within(begin, end).await, (vec![year, together, paused], vec![1, 8]));
+        assert_eq!(within(begin + 1, hour).await, (vec![], vec![]), "no hour begins there");
+        assert_eq!(
+            within(200 * HOUR, 100 * HOUR).await,
+            (vec![], vec![]),
+            "a span that ends before it begins is empty"
+        );
+        assert_eq!(within(hour + HOUR, end).await, (vec![], vec![]));
+        let other_user = bench.user("b").await;
+        assert_eq!(runs(&bench, other_user, Some(id)).await, []);
+        // The counts of a trigger go with it, and stay in the total.
+        assert!(bench.store.delete_trigger(owner, id, t(end)).await.expect("an answer"));
+        assert_eq!(runs(&bench, owner, Some(id)).await, []);
+        for _ in 0..5 {
+            bench.store.expire(t(0), t(end), 1).await.expect("an answer");
+        }
+        assert_eq!(runs(&bench, owner, None).await, [both, together, paused]);
+        assert_eq!(runs(&bench, owner, Some(other)).await, [year]);
+        // A run goes when its last hour is older than counts are kept.
+        let expire = async |now: Timestamp| bench.store.expire(t(0), now, 100).await.expect("an answer");
+        expire(t(begin) + COUNTS_KEPT - SignedDuration::from_micros(1)).await;
+        assert_eq!(runs(&bench, owner, Some(other)).await, [year]);
+        expire(t(begin) + COUNTS_KEPT).await;
+        assert_eq!(runs(&bench, owner, Some(other)).await, []);
+        assert_eq!(runs(&bench, owner, None).await, [together, paused]);
+        assert_eq!(runs(&bench, owner, Some(TriggerId(0))).await, [], "there is no trigger of that number");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_written_down_whatever_is_behind_it_is_counted_by_its_reason() {
+    everywhere(async |bench| {
+        let owner = bench.user("a").await;
+        let id = bench.trigger(owner, every("1m")).await.id;
+        let most = u64::try_from(i64::MAX).expect("it is above zero");
+        // More than a number holds is as much as one holds.
+        for _ in 0..2 {
+            pass_over(&bench, owner, id, vec![run(Reason::Missed, 60, 5 * HOUR, most - 1)], t(5 * HOUR)).await;
+        }
+        assert_eq!(runs(&bench, owner, Some(id)).await, [run(Reason::Missed, 60, 5 * HOUR, most)]);
+        let armed = bench.get(owner, id).await;
+        let edit = armed.trigger.edit(every("2m"), armed.next_at, t(8 * HOUR));
+        let [superseded] = edit.skipped[..] else { panic!("hours were due: {:?}", edit.skipped) };
+        bench.store.edit_trigger(edit, armed.next_at, t(8 * HOUR)).await.expect("an edit");
+        assert!(runs(&bench, owner, Some(id)).await.contains(&superseded));
+        assert_eq!(superseded.reason, Reason::Superseded);
     })
     .await;
 }

@@ -7,6 +7,7 @@ use oncue_domain::access::Session;
 use oncue_domain::count::HourCount;
 use oncue_domain::firing::Firing;
 use oncue_domain::id::{EventId, TriggerId, UserId};
+use oncue_domain::occurrence::Skipped;
 use oncue_domain::store::{Attention, EventFilter, RecentFirings, Store};
 use oncue_domain::trigger::TriggerHead;
 
@@ -20,6 +21,7 @@ pub(super) struct Summary {
     sessions: Vec<Session>,
     counts: Vec<HourCount>,
     own_counts: Vec<Vec<HourCount>>,
+    runs: Vec<Vec<Skipped>>,
     firings: Vec<RecentFirings>,
     gone: Vec<Option<(TriggerId, Firing)>>,
     event_counts: Vec<u64>,
@@ -30,10 +32,14 @@ impl Summary {
         let (now, gone_until) = (known.now, known.now - jiff::SignedDuration::from_hours(1));
         let triggers: Vec<TriggerId> = known.triggers.iter().map(|(_, id)| *id).collect();
         let mut own_counts = Vec::new();
+        let all = store.skipped_counts(owner, None, Timestamp::MIN, Timestamp::MAX).await;
+        let mut runs = vec![all.expect("runs")];
         let mut filters = vec![EventFilter { fired_after: Some(gone_until), ..EventFilter::default() }];
         for id in &triggers {
             let counts = store.hour_counts(owner, Some(*id), Timestamp::MIN, Timestamp::MAX).await;
             own_counts.push(counts.expect("counts"));
+            let own = store.skipped_counts(owner, Some(*id), Timestamp::MIN, Timestamp::MAX).await;
+            runs.push(own.expect("runs"));
             filters.push(EventFilter { trigger: Some(*id), ..EventFilter::default() });
         }
         let mut firings = store.recent_firings(owner, triggers, gone_until, 1000).await.expect("firings");
@@ -54,6 +60,7 @@ impl Summary {
             sessions: store.sessions(owner, now).await.expect("a list"),
             counts: store.hour_counts(owner, None, Timestamp::MIN, Timestamp::MAX).await.expect("counts"),
             own_counts,
+            runs,
             firings,
             gone,
             event_counts: store.count_events(owner, filters, 20).await.expect("counts"),
@@ -69,6 +76,7 @@ impl Summary {
             ("attention", !self.attention.overdue.is_empty() && !self.attention.failing.is_empty()),
             ("sessions", !self.sessions.is_empty()),
             ("hour_counts", self.counts.iter().chain(self.own_counts.iter().flatten()).any(has_ended)),
+            ("skipped_counts", self.runs.iter().any(|runs| runs.len() > 2)),
             ("recent_firings", self.firings.iter().any(|recent| recent.firings.len() > 3)),
             ("gone_firing", self.gone.iter().any(Option::is_some)),
             ("count_events", self.event_counts.iter().any(|count| *count > 0)),

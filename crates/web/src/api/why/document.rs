@@ -4,16 +4,18 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use oncue_domain::agenda::Span;
+use oncue_domain::count::Counted;
+use oncue_domain::occurrence::Skipped;
 use oncue_domain::plan::Absence;
 use oncue_domain::schedule::mismatch::Mismatch;
 use oncue_domain::store::LedgerFiring;
-use oncue_domain::why::span::{Line, SpanAccount};
+use oncue_domain::why::span::Line;
 use oncue_domain::why::taken::{Taken, TakenBy};
 use oncue_domain::why::{Account, Made, NotNamed, Obstacle, Verdict};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Told, parts};
+use super::{Told, ToldSpan, parts};
 use crate::api::actor::ActorDocument;
 use crate::api::freeze::FreezeDocument;
 use crate::api::pause::PauseDocument;
@@ -280,13 +282,92 @@ impl UnmetDocument {
 
 /// What is counted in an hour.
 #[derive(Serialize, ToSchema)]
-#[schema(as = WhyCounts, example = json!({"hour": "2026-11-21T02:00:00Z", "fired": 12, "skipped": 0}))]
+#[schema(as = WhyCounts, example = json!({"hour": "2026-11-21T02:00:00Z", "fired": 12, "skipped": 48, "reasons": {"missed": 48},
+    "runs": [{"reason": "missed", "first": "2026-11-20T09:00:00Z", "last": "2026-11-21T02:47:00Z", "count": 1068}], "is_estimate": false}))]
 struct HourInShort {
     /// Its beginning.
     hour: String,
     fired: u64,
-    /// A run of occurrences that did not fire counts in the hour of its last.
+    /// How many occurrences did not fire.
     skipped: u64,
+    /// How many of those for which reason; they add up to less where some were counted before reasons were.
+    reasons: BTreeMap<&'static str, u64>,
+    /// The runs of occurrences that did not fire which reach beyond the hour.
+    runs: Vec<RunInShort>,
+    /// Whether the share that the hour has of such a run is an estimate, at equal distances: no schedule that is known names as many as it counts.
+    is_estimate: bool,
+}
+
+/// What is counted in the hours of a span of which nothing else is left.
+#[derive(Serialize, ToSchema)]
+#[schema(as = WhyForgotten, example = json!({"from": "2026-11-20T00:00:00Z", "to": "2026-11-21T00:00:00Z", "fired": 540, "skipped": 900,
+    "reasons": {"missed": 900}, "runs": [{"reason": "missed", "first": "2026-11-20T09:00:00Z", "last": "2026-11-21T02:47:00Z", "count": 1068}],
+    "is_estimate": false}))]
+struct HoursInShort {
+    /// The beginning of the first whole hour.
+    from: String,
+    /// The end of the last.
+    to: String,
+    fired: u64,
+    /// How many occurrences did not fire.
+    skipped: u64,
+    /// How many of those for which reason; they add up to less where some were counted before reasons were.
+    reasons: BTreeMap<&'static str, u64>,
+    /// The runs of occurrences that did not fire which reach beyond the hours.
+    runs: Vec<RunInShort>,
+    /// Whether the share that the hours have of such a run is an estimate, at equal distances: no schedule that is known names as many as it counts.
+    is_estimate: bool,
+}
+
+/// A run of occurrences that did not fire, as it is counted.
+#[derive(Serialize, ToSchema)]
+#[schema(as = WhyRun, example = json!({"reason": "missed", "first": "2026-11-20T09:00:00Z", "last": "2026-11-21T02:47:00Z", "count": 1068}))]
+struct RunInShort {
+    /// As of a record.
+    reason: &'static str,
+    /// The first of them.
+    first: String,
+    /// The last of them.
+    last: String,
+    /// How many.
+    count: u64,
+}
+
+impl RunInShort {
+    fn of(run: &Skipped) -> RunInShort {
+        RunInShort { reason: run.reason.word(), first: time(run.first), last: time(run.last), count: run.count }
+    }
+}
+
+fn by_reason(counted: &Counted) -> BTreeMap<&'static str, u64> {
+    counted.reasons.iter().map(|(reason, count)| (reason.word(), *count)).collect()
+}
+
+impl HourInShort {
+    fn of(counted: &Counted) -> HourInShort {
+        HourInShort {
+            hour: time(counted.span.from),
+            fired: counted.fired,
+            skipped: counted.skipped,
+            reasons: by_reason(counted),
+            runs: counted.beyond.iter().map(RunInShort::of).collect(),
+            is_estimate: counted.is_estimate,
+        }
+    }
+}
+
+impl HoursInShort {
+    fn of(counted: &Counted) -> HoursInShort {
+        HoursInShort {
+            from: time(counted.span.from),
+            to: time(counted.span.until),
+            fired: counted.fired,
+            skipped: counted.skipped,
+            reasons: by_reason(counted),
+            runs: counted.beyond.iter().map(RunInShort::of).collect(),
+            is_estimate: counted.is_estimate,
+        }
+    }
 }
 
 impl InstantDocument {
@@ -331,11 +412,7 @@ impl InstantDocument {
                 Verdict::Coming(others) => Some(others),
                 _ => None,
             },
-            counts: told.hour.as_ref().map(|hour| HourInShort {
-                hour: time(hour.hour),
-                fired: hour.fired,
-                skipped: hour.skipped,
-            }),
+            counts: told.hour.as_ref().map(HourInShort::of),
             revision: account.revision,
             standing_since: time(account.standing_since),
             timezone: account.zone.name().to_owned(),
@@ -365,6 +442,8 @@ pub(super) struct SpanDocument {
     taken_away: Vec<TakenRunDocument>,
     /// How many those are.
     taken_away_count: u64,
+    /// What is counted in the whole hours of which nothing else is left; null where there are none.
+    forgotten: Option<HoursInShort>,
     /// The part in which the trigger said something else, which is not kept: of that only what is on record is told.
     unknown: Option<TimeSpan>,
     /// Since when schedule, expiry and pausing stand as they do now.
@@ -377,11 +456,12 @@ pub(super) struct SpanDocument {
 impl SpanDocument {
     pub(super) fn of(
         id: i64,
-        told: &SpanAccount,
+        told: &ToldSpan,
         standing_since: Timestamp,
         timezone: &str,
         tzdata: &str,
     ) -> SpanDocument {
+        let ToldSpan { account: told, forgotten } = told;
         let counts = told.tally();
         SpanDocument {
             trigger_id: id,
@@ -392,6 +472,7 @@ impl SpanDocument {
             lines: told.lines.iter().map(LineDocument::of).collect(),
             taken_away: told.taken_away.iter().map(TakenRunDocument::of).collect(),
             taken_away_count: told.taken_count(),
+            forgotten: forgotten.as_ref().map(HoursInShort::of),
             unknown: told.unknown.map(TimeSpan::of),
             standing_since: time(standing_since),
             timezone: timezone.to_owned(),

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use jiff::{SignedDuration, Timestamp};
 use oncue_domain::act::ActFilter;
 use oncue_domain::agenda::Span;
-use oncue_domain::count::{HourCount, hour_of};
+use oncue_domain::count::{COUNTS_KEPT, Counted, first_hour_from, hour_of};
 use oncue_domain::error::Invalid;
 use oncue_domain::freeze::Freeze;
 use oncue_domain::id::UserId;
@@ -103,6 +103,28 @@ impl Known {
             now: self.now,
         }
     }
+
+    /// What is counted of some hours.
+    async fn counted(&self, app: &Shared, owner: UserId, span: Span) -> Result<Counted, Fault> {
+        let id = self.armed.trigger.id;
+        let hours = app.store.hour_counts(owner, Some(id), span.from, span.until).await?;
+        let runs = app.store.skipped_counts(owner, Some(id), span.from, span.until).await?;
+        let stood = |former: &&Former| former.from < span.until && span.from < former.until;
+        let former = self.former.iter().filter(stood).map(|former| &former.definition);
+        let said = former.chain([&self.armed.trigger.definition]).filter_map(|said| said.schedule.as_ref());
+        Ok(Counted::of(span, &hours, &runs, said))
+    }
+
+    /// What is counted of the hours of a span of which nothing else is kept; none where there is no such hour.
+    async fn forgotten(&self, app: &Shared, owner: UserId, span: Span) -> Result<Option<Counted>, Fault> {
+        let kept_from = self.now.checked_sub(COUNTS_KEPT).unwrap_or(Timestamp::MIN);
+        let from = first_hour_from(span.from.max(kept_from).max(hour_of(self.armed.trigger.created_at)));
+        let until = hour_of(span.until.min(self.gone_until));
+        if from >= until {
+            return Ok(None);
+        }
+        self.counted(app, owner, Span { from, until }).await.map(Some)
+    }
 }
 
 /// Which release of the zone data was in use when.
@@ -167,7 +189,7 @@ pub(crate) fn own_zone(app: &Shared, armed: &Armed) -> Zone {
 /// What is told about an instant, and what the counts say of its hour where nothing else is left.
 pub(crate) struct Told {
     pub(crate) account: Account,
-    pub(crate) hour: Option<HourCount>,
+    pub(crate) hour: Option<Counted>,
 }
 
 impl Told {
@@ -179,17 +201,15 @@ impl Told {
         asked: Asked,
         now: Timestamp,
     ) -> Result<Told, Fault> {
-        let id = armed.trigger.id;
         let said = revisions(app, &armed.trigger, said_from(asked.at)).await?;
         let span = near(&armed.trigger, &said.1, asked.at);
         let known = Known::gather(app, owner, armed, span, usize::MAX, said, now).await?;
         let account = Account::of(known.facts(), asked, &known.zone);
         let hour = match account.verdict {
             Verdict::Forgotten => {
-                let hour = hour_of(account.at);
-                let end = hour.checked_add(SignedDuration::from_hours(1)).unwrap_or(Timestamp::MAX);
-                let counts = app.store.hour_counts(owner, Some(id), hour, end).await?;
-                Some(counts.into_iter().next().unwrap_or_else(|| HourCount::empty(hour)))
+                let from = hour_of(account.at);
+                let until = from.checked_add(SignedDuration::from_hours(1)).unwrap_or(Timestamp::MAX);
+                Some(known.counted(app, owner, Span { from, until }).await?)
             }
             _ => None,
         };
@@ -197,18 +217,28 @@ impl Told {
     }
 }
 
-/// Tells what became of a span, as far as so many entries of the ledger reach.
-pub(crate) async fn span_of(
-    app: &Shared,
-    owner: UserId,
-    armed: Armed,
-    span: Span,
-    limit: usize,
-    now: Timestamp,
-) -> Result<SpanAccount, Fault> {
-    let said = revisions(app, &armed.trigger, span.from).await?;
-    let known = Known::gather(app, owner, armed, span, limit, said, now).await?;
-    Ok(SpanAccount::of(known.facts(), span))
+/// What is told about a span, and what the counts say of the part of it of which nothing else is left.
+pub(crate) struct ToldSpan {
+    pub(crate) account: SpanAccount,
+    pub(crate) forgotten: Option<Counted>,
+}
+
+impl ToldSpan {
+    /// Tells what became of a span, as far as so many entries of the ledger reach.
+    pub(crate) async fn of(
+        app: &Shared,
+        owner: UserId,
+        armed: Armed,
+        span: Span,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<ToldSpan, Fault> {
+        let said = revisions(app, &armed.trigger, span.from).await?;
+        let known = Known::gather(app, owner, armed, span, limit, said, now).await?;
+        let account = SpanAccount::of(known.facts(), span);
+        let forgotten = known.forgotten(app, owner, account.span).await?;
+        Ok(ToldSpan { account, forgotten })
+    }
 }
 
 /// What of a verdict is written down.
@@ -287,9 +317,10 @@ pub(crate) async fn why(
             Ok(Json(WhyDocument::Instant(Box::new(document))).into_response())
         }
         Question::Span(span, limit) => {
-            let told = span_of(&app, caller.owner(), armed, span, limit, now).await?;
+            let told = ToldSpan::of(&app, caller.owner(), armed, span, limit, now).await?;
             let document = SpanDocument::of(id, &told, standing_since, zone.name(), tzdata);
             let rest = told
+                .account
                 .stopped_at
                 .map(|stop| vec![("from", time(stop)), ("to", time(span.until)), ("limit", next_limit(limit))]);
             let answer = Json(WhyDocument::Span(Box::new(document))).into_response();
