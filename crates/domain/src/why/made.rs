@@ -46,8 +46,8 @@ pub(super) fn edit_behind(facts: Facts<'_>, at: Timestamp, verdict: &Verdict) ->
 /// and when that was due; what came later than that did not hold it back, nor did the edit that wrote it down.
 fn recorded_pause(facts: Facts<'_>, view: &SkippedView) -> Option<Made> {
     let at = view.skipped.last;
-    let details = super::standing_at(facts, at).and_then(|standing| standing.definition.schedule.as_ref());
-    let due = details.map_or(at, |details| details.due_at(at));
+    let decided = super::recorded_by(facts, view, at, super::standing_at(facts, at));
+    let due = decided.map_or(at, |standing| standing.due_at(at));
     let known = || versions(facts).filter(|(made, _)| made.at < due);
     let before = paused_by(at, known().filter(|(made, _)| made.at < view.recorded_at).collect());
     before.or_else(|| {

@@ -156,14 +156,30 @@ struct Standing<'a> {
     until: Timestamp,
 }
 
+impl Standing<'_> {
+    fn of(former: &Former) -> Standing<'_> {
+        let Former { revision, from, until, definition, .. } = former;
+        Standing { definition, revision: Some(*revision), is_present: false, from: *from, until: *until }
+    }
+
+    /// When the occurrence of that nominal time fell or falls due by it.
+    fn due_at(&self, named: Timestamp) -> Timestamp {
+        self.definition.due_later(named).unwrap_or(named)
+    }
+}
+
 impl Account {
     /// Tells what became of the instant that is asked about, or of the occurrence that is meant by it; in `zone`.
     pub fn of(facts: Facts<'_>, asked: Asked, zone: &Zone) -> Account {
         let at = meant(facts, asked.at);
         let standing = standing_at(facts, at);
         let verdict = verdict(facts, at, standing);
+        let decided = match &verdict {
+            Verdict::Skipped(view, _) => recorded_by(facts, view, at, standing),
+            _ => standing,
+        };
         let trigger = &facts.armed.trigger;
-        let definition = standing.map_or(&trigger.definition, |standing| standing.definition);
+        let definition = decided.map_or(&trigger.definition, |standing| standing.definition);
         let details = definition.schedule.as_ref();
         let fired_by = match &verdict {
             Verdict::Fired(firing, ..) => firing.revision,
@@ -172,7 +188,9 @@ impl Account {
         let due_at = match &verdict {
             Verdict::Fired(firing, ..) => firing.due_at.unwrap_or(at),
             Verdict::NoOccurrence(_) => at,
-            _ => details.map_or(at, |details| details.due_at(at)),
+            Verdict::AskedFor(_) => trigger.definition.due_later(at).unwrap_or(at),
+            // Of what is not kept nobody knows how much later that was.
+            _ => decided.map_or(at, |standing| standing.due_at(at)),
         };
         let clock = details.and_then(|details| ClockNote::of(details, &asked, at, zone));
         Account {
@@ -183,7 +201,7 @@ impl Account {
             release_now: facts.releases.present().to_owned(),
             at,
             neighbours: neighbours(facts, at, standing),
-            revision: fired_by.or(standing.and_then(|standing| standing.revision)),
+            revision: fired_by.or(decided.and_then(|standing| standing.revision)),
             standing_since: trigger.standing_since,
             zone: zone.clone(),
             rule: details.map(rule),
@@ -324,13 +342,35 @@ fn standing_at(facts: Facts<'_>, at: Timestamp) -> Option<Standing<'_>> {
         let (definition, from) = (&trigger.definition, trigger.standing_since);
         return Some(Standing { definition, revision, is_present: true, from, until: Timestamp::MAX });
     }
-    former_at(at).filter(|_| at > trigger.created_at).map(|former| Standing {
-        definition: &former.definition,
-        revision: Some(former.revision),
-        is_present: false,
-        from: former.from,
-        until: former.until,
-    })
+    former_at(at).filter(|_| at > trigger.created_at).map(Standing::of)
+}
+
+/// What the trigger said that decided about an occurrence which is on record, where `standing` named it: what had not fallen due when that ended, and
+/// was not written down by then, was left to what was said next, as long as that named it and it was not due by that either.
+fn recorded_by<'a>(
+    facts: Facts<'a>,
+    view: &SkippedView,
+    at: Timestamp,
+    standing: Option<Standing<'a>>,
+) -> Option<Standing<'a>> {
+    let mut decided = standing?;
+    let named_until = decided.until;
+    for next in facts.former.iter().filter(|former| former.from >= named_until) {
+        let is_left_open = view.recorded_at > decided.until
+            && left_open_at(decided.until, decided.definition, &next.definition) == Some(at);
+        if !is_left_open {
+            break;
+        }
+        decided = Standing::of(next);
+    }
+    Some(decided)
+}
+
+/// The occurrence that an edit at that instant may have left open: named by then, and due only later by what was said before as by what was said after.
+fn left_open_at(edited_at: Timestamp, before: &Definition, after: &Definition) -> Option<Timestamp> {
+    let pending =
+        |definition: &Definition| definition.schedule.as_ref().filter(|_| !definition.is_test)?.pending_at(edited_at);
+    pending(before).filter(|named| pending(after) == Some(*named))
 }
 
 fn verdict(facts: Facts<'_>, at: Timestamp, standing: Option<Standing<'_>>) -> Verdict {
@@ -347,8 +387,7 @@ fn verdict(facts: Facts<'_>, at: Timestamp, standing: Option<Standing<'_>>) -> V
         return Verdict::AskedFor(*view);
     }
     if let Some(view) = ledger.skipped.iter().find(|view| covers(view, at, standing, &trigger.definition)) {
-        let details = standing.and_then(|standing| standing.definition.schedule.as_ref());
-        let due = details.map_or(at, |details| details.due_at(at));
+        let due = recorded_by(facts, view, at, standing).map_or(at, |standing| standing.due_at(at));
         return recorded(facts, view, absence_around(absences, due));
     }
     let Some(Standing { definition, is_present, .. }) = standing else {

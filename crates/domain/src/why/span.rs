@@ -11,7 +11,7 @@ use super::releases::decided;
 use super::taken::{Taken, stop_of, taken_in};
 use super::{
     Facts, Standing, Verdict, absence_around, asked_for, count_in, fires_after, first_to_fire, latest_in, next_after,
-    recorded, standing_at, timing, verdict,
+    recorded, recorded_by, standing_at, timing, verdict,
 };
 use crate::agenda::Span;
 use crate::event::Origin;
@@ -179,7 +179,8 @@ impl Telling<'_> {
         let fired = self.facts.ledger.firings.iter().filter(|of| first <= of.scheduled_at && of.scheduled_at <= last);
         let count = count.saturating_sub(fired.count() as u64);
         if count > 0 {
-            let due = details.map_or(first, |details| details.due_at(first));
+            let stood = recorded_by(self.facts, view, first, standing_at(self.facts, first));
+            let due = stood.map_or(first, |standing| standing.due_at(first));
             let verdict = recorded(self.facts, view, absence_around(self.facts.absences, due));
             let edit = edit_behind(self.facts, first, &verdict);
             let release = decided(self.facts, due, &verdict);

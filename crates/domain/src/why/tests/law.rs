@@ -1,6 +1,7 @@
 //! Every occurrence that the schedule of the time names has exactly one disposition, whether it is asked for by itself or told with a
 //! span; and the ledger that `plan` and edits make leaves none without one.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use proptest::prelude::*;
@@ -25,6 +26,8 @@ struct World {
     former: Vec<Former>,
     made_at: Timestamp,
     ledger: Ledger,
+    /// When what is on record fell due, by whom it was written down.
+    due: HashMap<Timestamp, Timestamp>,
     absences: Vec<Absence>,
     freezes: Vec<Freeze>,
     /// Whether an event is under way, whether the trigger waits for its end, and since when it does not any more.
@@ -105,6 +108,7 @@ impl World {
             former: Vec::new(),
             made_at: now,
             ledger: Ledger::default(),
+            due: HashMap::new(),
             absences: Vec::new(),
             freezes: Vec::new(),
             is_under_way: false,
@@ -210,6 +214,10 @@ impl World {
                 self.waits = true;
                 return;
             }
+            let put_off = plan.put_off.iter().map(|put_off| (put_off.first, put_off.last));
+            let skipped = plan.all_skipped().map(|skipped| (skipped.first, skipped.last));
+            let written: Vec<(Timestamp, Timestamp)> = put_off.chain(skipped).collect();
+            self.note_due(&self.armed.trigger.definition.clone(), &written);
             self.is_under_way |= !self.armed.trigger.definition.overlap.is_allowed() && !plan.firings.is_empty();
             if plan.frozen.is_none() {
                 self.over_since = None;
@@ -238,6 +246,18 @@ impl World {
             self.record(plan.put_off.into_iter().map(waits).collect());
             self.record_frozen(plan.frozen);
             self.armed.next_at = plan.next_at;
+        }
+    }
+
+    /// These runs of occurrences are written down by what that says.
+    fn note_due(&mut self, definition: &Definition, written: &[(Timestamp, Timestamp)]) {
+        let Some(details) = &definition.schedule else { return };
+        for (first, last) in written {
+            let mut after = just_before(*first);
+            while let Some(named) = next_after(details, after).filter(|named| named <= last) {
+                self.due.insert(named, details.due_at(named));
+                after = named;
+            }
         }
     }
 
@@ -308,6 +328,8 @@ impl World {
         let former = std::mem::replace(&mut self.armed.trigger, edit.trigger);
         let from = std::mem::replace(&mut self.made_at, self.now);
         let (revision, definition) = (former.revision, former.definition);
+        let written: Vec<_> = edit.skipped.iter().map(|skipped| (skipped.first, skipped.last)).collect();
+        self.note_due(&definition, &written);
         self.former.push(Former { revision, from, until: self.now, made_by: None, definition });
         if let crate::trigger::Arm::Set(next_at) = edit.arm {
             (self.armed.next_at, self.waits, self.over_since) = (next_at, false, None);
@@ -430,6 +452,13 @@ proptest! {
                 let number = usize::try_from(edit.revision).expect("they count from 1");
                 let said = |number: usize| world.former.get(number - 1).map_or(&trigger.definition, |one| &one.definition);
                 prop_assert!(edit.at < account.due_at && !said(number).enabled && (number == 1 || !said(number - 1).is_paused_at(edit.at)));
+            }
+            // Of several edits of one instant nobody knows by which of them it was written down.
+            let is_one_edit = |at: Timestamp| world.former.iter().filter(|former| former.until == at).count() < 2;
+            if let Verdict::Skipped(view, _) = account.verdict
+                && is_one_edit(view.recorded_at)
+            {
+                prop_assert_eq!(Some(&account.due_at), world.due.get(&at), "{}", account.sentence());
             }
             let waits = matches!(&account.verdict, Verdict::Skipped(view, _) if view.skipped.reason == Reason::Waiting);
             let is_held_up = waits && world.freezes.iter().any(|freeze| freeze.stands_at(world.now));

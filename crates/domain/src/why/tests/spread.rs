@@ -58,6 +58,44 @@ fn what_fell_due_during_a_pause_that_began_after_its_time_is_found_by_when_it_di
     assert_eq!(case.account(DUE).edit.map(|edit| edit.revision), Some(3));
 }
 
+/// The same, spread over an hour by that edit, missed while nobody ran, and not spread any more an hour later.
+fn missed_in_between() -> Case {
+    let (missed, edited) = ("2026-11-26T10:40:00Z", at("2026-11-26T11:00:00Z"));
+    let mut case =
+        edited_in_between().skipped(Reason::Missed, NAMED, NAMED, missed).absent("2026-11-26T10:15:00Z", missed);
+    let from = case.former[0].until;
+    let mut definition = case.former[0].definition.clone();
+    definition.schedule = jittered(cron("50 11 * * *", "Europe/Riga"), "1h", 1 << 31);
+    case.former.push(Former { revision: 3, from, until: edited, made_by: Some(cleo()), definition });
+    case.made = Some(Made { revision: 4, at: edited, by: Some(cleo()) });
+    case.changed(|trigger| (trigger.revision, trigger.standing_since) = (4, edited))
+}
+
+#[test]
+fn what_is_on_record_fell_due_by_what_stood_when_it_did() {
+    let case = missed_in_between();
+    let account = case.account(NAMED);
+    assert_eq!((account.due_at, account.revision), (at("2026-11-26T10:20:00Z"), Some(3)));
+    let missed = format!(
+        "The occurrence of Thu 26 Nov 2026 11:50 Europe/Riga (due 30 min later by its jitter) was missed because oncue did not run from Thu 26 Nov 2026 12:15 to Thu 26 Nov 2026 12:40 Europe/Riga: {}.",
+        Misfire::Latest.rule()
+    );
+    assert_told(&case, NAMED, "missed", &missed);
+    let span = Span { from: at(NAMED), until: at(DUE) };
+    let told = SpanAccount::of(case.facts(), span).lines;
+    assert_eq!(told.iter().map(|line| &line.verdict).collect::<Vec<_>>(), [&account.verdict]);
+}
+
+#[test]
+fn what_is_on_record_of_a_time_of_which_nothing_else_is_kept_is_told_by_its_nominal_time() {
+    let mut case = missed_in_between();
+    case.former.clear();
+    case.armed.trigger.definition.schedule = jittered(cron("50 11 * * *", "Europe/Riga"), "40m", 1 << 31);
+    let account = case.account(NAMED);
+    assert_eq!((account.due_at, account.revision), (at(NAMED), None));
+    assert!(!account.sentence().contains("jitter"), "{}", account.sentence());
+}
+
 #[test]
 fn what_is_to_come_though_its_time_is_past_says_when_it_falls_due() {
     let pending = super::spread("2026-11-26T07:10:00Z", "2026-11-26T07:05:00Z");
