@@ -277,11 +277,6 @@ impl Definition {
         just_after(from).checked_add(STAYS_FOR).ok()
     }
 
-    /// When the occurrence of that nominal time falls due.
-    fn due_at(&self, named: Timestamp) -> Timestamp {
-        self.schedule.as_ref().map_or(named, |schedule| schedule.due_at(named))
-    }
-
     /// When the occurrence of that nominal time falls due, where that is later.
     pub fn due_later(&self, named: Timestamp) -> Option<Timestamp> {
         self.schedule.as_ref().map(|schedule| schedule.due_at(named)).filter(|due| *due != named)

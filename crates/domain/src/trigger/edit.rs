@@ -76,8 +76,8 @@ impl<T: AsRef<Trigger>> Armed<T> {
 
 /// What a trigger waits for, seen from some instant.
 enum Waits {
-    /// For an occurrence before it: when that falls due, and its nominal time.
-    ForOneBefore(Timestamp, Timestamp),
+    /// For an occurrence before it.
+    ForOneBefore,
     /// For one from then on, or for none.
     ForOneBehind,
     /// To be deleted, because nothing is left.
@@ -157,11 +157,7 @@ impl Trigger {
             && first > now
         {
             let arm = match self.waits_before(first, fired, next_at) {
-                Waits::ForOneBefore(next, named) => match definition.due_at(named) {
-                    due if due == next => kept,
-                    // The last one before those days falls due by when the next is named, and that is another one now.
-                    due => Arm::Set(Some(due)),
-                },
+                Waits::ForOneBefore => kept,
                 waits => {
                     let next = definition.next_after(just_before(first)).filter(|_| definition.left(fired) != Some(0));
                     match (waits, next) {
@@ -217,8 +213,7 @@ impl Trigger {
         if self.waits_to_go(fired, next) {
             return Waits::ToGo;
         }
-        let named = schedule.named_for(next);
-        if named < first { Waits::ForOneBefore(next, named) } else { Waits::ForOneBehind }
+        if schedule.named_for(next) < first { Waits::ForOneBefore } else { Waits::ForOneBehind }
     }
 
     /// The occurrence whose time has come at `now` and that is not due yet, neither before nor after the edit, where nothing has become of it: what

@@ -45,10 +45,11 @@ impl ScheduleDetails {
         self.jitter.is_some() && self.share.is_none()
     }
 
-    /// When the occurrence of that nominal time falls due: then, or later by its jitter, and before the next nominal time.
+    /// When the occurrence of that nominal time falls due: then, or later by its jitter, and before the pattern names the next time.
     pub fn due_at(&self, named: Timestamp) -> Timestamp {
         match (&self.jitter, self.share) {
-            (Some(jitter), Some(share)) => jitter.due_at(share, named, self.next_after(named)),
+            // By the pattern and not by what is left of it: else a calendar that takes the next day would move what fell due already.
+            (Some(jitter), Some(share)) => jitter.due_at(share, named, self.pattern.next_after(named)),
             _ => named,
         }
     }

@@ -911,8 +911,8 @@ mod tests {
         assert_eq!((once.due_at(nine), once.named_for(due)), (due, nine));
     }
 
-    /// Whatever names the next time bounds the window: another of its schedules, the other pass of a doubled hour, the day after an
-    /// excluded one.
+    /// Whatever names the next time bounds the window: another of its schedules, or the other pass of a doubled hour; also where that time is
+    /// taken away.
     #[test]
     fn what_is_spread_falls_due_before_the_next_time_of_whichever_schedule() {
         let member = |wish, timezone| MemberWish { wish, timezone };
@@ -944,6 +944,7 @@ mod tests {
                     named <= due && due < next && due < named + window,
                     "{named} falls due at {due}, before {next}"
                 );
+                assert_eq!(details.pattern.next_after(named).map(|next| due < next), Some(true));
                 assert_eq!(details.named_for(due), named);
                 assert_eq!(details.pending_at(just_before(due)), (named < due).then_some(named));
                 assert_eq!((details.due_by(due), details.due_by(just_before(next))), (due, just_before(next)));

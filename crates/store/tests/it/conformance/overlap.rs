@@ -12,7 +12,9 @@ use oncue_domain::overlap::{Before, Overlap, Turn};
 use oncue_domain::plan::{Plan, plan_behind};
 use oncue_domain::redelivery::DeliveryId;
 use oncue_domain::run::{Expectation, Report, Verb};
+use oncue_domain::schedule::bounds::Bounds;
 use oncue_domain::schedule::every::Period;
+use oncue_domain::schedule::jitter::{Jitter, Share};
 use oncue_domain::schedule::zone::Zones;
 use oncue_domain::store::{CalendarEdited, CalendarMade, Change, Committed, Edited, Planned};
 use oncue_domain::trigger::{Definition, Pause, ScheduleDetails, Terms};
@@ -124,39 +126,69 @@ fn skipped(reason: Reason, first: i64, last: i64, count: u64) -> Skipped {
     Skipped { reason, first: t(first), last: t(last), count }
 }
 
+fn holidays(dates: &[&str]) -> calendar::Definition {
+    let dates = read_dates(dates.iter().copied()).expect("dates");
+    calendar::Definition { name: "holidays".to_owned(), description: None, dates }
+}
+
+async fn edited(bench: &Bench, seen: Calendar, dates: &[&str], second: i64) -> Calendar {
+    match bench.store.edit_calendar(seen, holidays(dates), t(second)).await.expect("an answer") {
+        CalendarEdited::Done { calendar, .. } => calendar,
+        refused => panic!("{refused:?}"),
+    }
+}
+
+impl Slow {
+    /// One that keeps to a calendar that holds nothing yet, under these terms beside it.
+    async fn keeping_to_holidays(bench: &Bench, plain: Definition, terms: Terms) -> (Slow, Calendar) {
+        let owner = bench.user("a").await;
+        let made = bench.store.create_calendar(owner, holidays(&[]), t(0)).await.expect("an answer");
+        let CalendarMade::Done(holidays) = made else { panic!("{made:?}") };
+        let pattern = plain.schedule.as_ref().expect("it has one").pattern().clone();
+        let terms = Terms { calendars: vec![Arc::new(holidays.observed())], ..terms };
+        let details = ScheduleDetails::new(pattern, None, terms, Zones::utc());
+        let schedule = Some(details.with_share(Some(Share::new(1 << 30))));
+        let id = bench.trigger(owner, Definition { schedule, ..plain }).await.id;
+        (Slow { owner, id }, holidays)
+    }
+}
+
+#[tokio::test]
+async fn what_met_an_event_did_so_also_where_a_calendar_takes_the_day_after_it() {
+    everywhere(async |bench| {
+        // A quarter of the hour between two occurrences later than named; with nothing after it, the last of the day had half an hour.
+        let terms = Terms {
+            bounds: Bounds::new(Some(t(79_200)), None).expect("a start"),
+            jitter: Some(Jitter::parse("2h").expect("a window")),
+            ..Terms::default()
+        };
+        let hourly = Definition { webhook: minutely(Overlap::Skip).webhook, overlap: Overlap::Skip, ..every("1h") };
+        let (slow, holidays) = Slow::keeping_to_holidays(&bench, hourly, terms).await;
+        assert_eq!(slow.look(&bench, 80_100).await, done(Turn::Free, 1));
+        assert_eq!(slow.look(&bench, 83_700).await, done(Turn::Waits, 0));
+        let holidays = edited(&bench, holidays, &["2027-01-02"], 84_000).await;
+        assert_eq!(bench.store.next_due().await.expect("an answer"), None, "it goes on waiting");
+        edited(&bench, holidays, &["2027-01-03"], 84_050).await;
+        assert_eq!(bench.store.next_due().await.expect("an answer"), None);
+        bench.settle_all(t(84_100), given_up).await;
+        assert_eq!(slow.look(&bench, 84_200).await, done(Turn::Waited, 0));
+        assert_eq!(slow.skipped(&bench).await, [skipped(Reason::Overlap, 82_800, 82_800, 1)]);
+        assert_eq!(bench.store.next_due().await.expect("an answer"), Some(t(87_300)));
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn an_edit_of_a_calendar_lets_what_waits_wait_and_ends_that_where_it_takes_the_day() {
     everywhere(async |bench| {
-        let owner = bench.user("a").await;
-        let says = |dates: &[&str]| calendar::Definition {
-            name: "holidays".to_owned(),
-            description: None,
-            dates: read_dates(dates.iter().copied()).expect("dates"),
-        };
-        let edit = async |seen: Calendar, dates: &[&str], second: i64| match bench
-            .store
-            .edit_calendar(seen, says(dates), t(second))
-            .await
-            .expect("an answer")
-        {
-            CalendarEdited::Done { calendar, .. } => calendar,
-            refused => panic!("{refused:?}"),
-        };
-        let made = bench.store.create_calendar(owner, says(&[]), t(0)).await.expect("an answer");
-        let CalendarMade::Done(holidays) = made else { panic!("{made:?}") };
-        let plain = minutely(Overlap::Queue);
-        let pattern = plain.schedule.as_ref().expect("it has one").pattern().clone();
-        let terms = Terms { calendars: vec![Arc::new(holidays.observed())], ..Terms::default() };
-        let schedule = Some(ScheduleDetails::new(pattern, None, terms, Zones::utc()));
-        let id = bench.trigger(owner, Definition { schedule, ..plain }).await.id;
-        let slow = Slow { owner, id };
+        let (slow, holidays) = Slow::keeping_to_holidays(&bench, minutely(Overlap::Queue), Terms::default()).await;
         assert_eq!(slow.look(&bench, 60).await, done(Turn::Free, 1));
         assert_eq!(slow.look(&bench, 120).await, done(Turn::Waits, 0));
 
-        let holidays = edit(holidays, &["2027-03-01"], 130).await;
+        let holidays = edited(&bench, holidays, &["2027-03-01"], 130).await;
         assert!(!slow.is_due(&bench, 1_000).await, "it goes on waiting");
         assert_eq!(bench.store.next_due().await.expect("an answer"), None);
-        edit(holidays, &["2027-01-01"], 140).await;
+        edited(&bench, holidays, &["2027-01-01"], 140).await;
         assert_eq!(bench.store.next_due().await.expect("an answer"), Some(t(86_400)), "there is nothing to wait for");
         assert_eq!(slow.skipped(&bench).await, [skipped(Reason::Superseded, 120, 120, 1)]);
         assert!(slow.is_due(&bench, 86_400).await);
