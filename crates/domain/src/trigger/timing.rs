@@ -730,7 +730,11 @@ fn refusal(recurrence: &Recurrence) -> Option<Invalid> {
     let fires_in_gaps = recurrence.rule().gap == Gap::AtItsEnd && !is_beside;
     if is_told && !fires_in_gaps && matches!(offset, AmbiguousOffset::Gap { .. }) {
         let (time, zone) = (wall.strftime("%Y-%m-%d %H:%M"), recurrence.zone().name());
-        let message = format!("The rule cannot start at {time}: the clocks in {zone} leave that time out.");
+        let may = match recurrence.rule().gap {
+            Gap::AtItsEnd => " A DTSTART line before the rule may be such a time.",
+            Gap::LeftOut => "",
+        };
+        let message = format!("The rule cannot start at {time}: the clocks in {zone} leave that time out.{may}");
         return refuse(if is_beside { "start_at" } else { "rrule" }, message);
     }
     if recurrence.next_after(Timestamp::MIN).is_some() {
@@ -1100,6 +1104,16 @@ mod tests {
             assert_eq!(error.field, format!("schedule_details.{field}"), "{error}");
             assert!(error.message.contains(expected), "{error}");
         }
+    }
+
+    #[test]
+    fn a_start_beside_a_rule_that_the_clocks_leave_out_is_refused_with_a_way_to_say_it() {
+        let beside = rule("FREQ=DAILY", Some("2027-03-28T03:30:00"));
+        let terms = Terms { gap: Some(Gap::AtItsEnd), ..Terms::default() };
+        let error =
+            beside.place(Some(riga()), terms, &Zones::utc(), None, at(NOW)).expect_err("no instant is that time");
+        assert_eq!(error.field, "schedule_details.start_at");
+        assert!(error.message.ends_with("leave that time out. A DTSTART line before the rule may be such a time."));
     }
 
     #[test]
