@@ -123,6 +123,12 @@ pub fn steps_to_plan<T: AsRef<Trigger>>(armed: &Armed<T>, now: Timestamp) -> u64
     schedule.zip(armed.next_at).map_or(0, steps)
 }
 
+/// Whether that takes any steps at all, told in a moment.
+pub fn takes_steps_to_plan<T: AsRef<Trigger>>(armed: &Armed<T>, now: Timestamp) -> bool {
+    let schedule = armed.trigger.as_ref().definition.schedule.as_ref();
+    schedule.zip(armed.next_at).is_some_and(|(schedule, next_at)| schedule.takes_steps_to_count(next_at, now))
+}
+
 fn plan_after(
     fired: u64,
     trigger: &Trigger,

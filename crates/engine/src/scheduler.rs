@@ -1,5 +1,9 @@
 //! Every due occurrence becomes a row. One way through: take what is due, decide in `domain::plan`, commit in one
 //! transaction, look again. It never holds triggers in memory; the index of what is armed answers in microseconds.
+//!
+//! `round` knows what to leave for later, and how to look past it.
+
+mod round;
 
 use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;
@@ -10,17 +14,15 @@ use oncue_domain::clock::Clock;
 use oncue_domain::freeze::{Freezes, pass_over, remembered_since};
 use oncue_domain::id::{Ids, TriggerId, UserId};
 use oncue_domain::overlap::Before;
-use oncue_domain::plan::{Absence, plan_behind, steps_to_plan};
+use oncue_domain::plan::{Absence, plan_behind};
 use oncue_domain::store::{Planned, Result, Store};
 use oncue_domain::trigger::{Armed, Trigger};
 
+use self::round::Round;
 use crate::work::Tally;
 
 /// How many due triggers are planned and committed together.
 const BATCH: usize = 512;
-
-/// How many steps a look takes to count what was missed, before it carries out what it has: some ten milliseconds.
-const STEPS_MAX: u64 = 50_000;
 
 /// A longer silence than this between two looks is an absence: the machine slept, or its clock was put forward.
 const SILENCE_MAX: SignedDuration = SignedDuration::from_secs(30);
@@ -28,7 +30,7 @@ const SILENCE_MAX: SignedDuration = SignedDuration::from_secs(30);
 /// How long to wait when nothing that is due could be carried out.
 const STUCK_PAUSE: SignedDuration = SignedDuration::from_secs(1);
 
-/// How long to wait when a second look in a row found plans stale and nothing else: somebody is at those triggers, and has not come to an end.
+/// How long to wait when a second round in a row found plans stale and nothing else: somebody is at those triggers, and has not come to an end.
 const STALE_PAUSE: SignedDuration = SignedDuration::from_millis(20);
 
 /// When to look again.
@@ -52,8 +54,7 @@ pub struct Scheduler {
     freezes: Freezes,
     seen_at: Timestamp,
     hold_after: Option<SignedDuration>,
-    /// Whether all plans of the last look were stale.
-    was_stale: bool,
+    round: Round,
 }
 
 impl Scheduler {
@@ -70,7 +71,17 @@ impl Scheduler {
         let now = clock.now();
         let absences = store.begin_presence(now).await?;
         let freezes = store.freezes(remembered_since(now)).await?;
-        Ok(Scheduler { store, clock, ids, tally, absences, freezes, seen_at: now, hold_after: None, was_stale: false })
+        Ok(Scheduler {
+            store,
+            clock,
+            ids,
+            tally,
+            absences,
+            freezes,
+            seen_at: now,
+            hold_after: None,
+            round: Round::first(now),
+        })
     }
 
     /// What a trigger puts off of an absence that was longer than this waits for a person.
@@ -124,7 +135,7 @@ impl Scheduler {
 
     async fn look(&mut self, now: Timestamp) -> Result<Wake> {
         self.store.sign_of_life(now);
-        let due = self.store.due(now, BATCH).await?;
+        let due = self.due(now).await?;
         if due.is_empty() {
             let next = self.store.next_due().await?;
             // What is armed for the past and still not given out cannot be read; the others must not wait for it.
@@ -132,7 +143,7 @@ impl Scheduler {
                 next.map_or(Wake::WhenArmed, |next| Wake::At(if next <= now { now + STUCK_PAUSE } else { next }))
             );
         }
-        let due = few_steps(due, now);
+        let due = self.round.take(due, now);
         let before = self.events_before(&due).await?;
         let earliest = due.iter().filter_map(|armed| armed.next_at).min().unwrap_or(now);
         let freezes = self.freezes.since(earliest);
@@ -159,21 +170,35 @@ impl Scheduler {
         }
         let mut observed = Observed::of(&plans, now);
         let committed = self.store.commit_plans(plans, now).await?;
+        let has_moved = committed.plans > 0 || !done.is_empty();
+        // Of what was planned before somebody froze or thawed, nobody is at the triggers themselves: there is nothing to leave behind.
+        self.round.note(has_moved, if committed.is_outdated { &[] } else { &committed.stale });
         if committed.is_outdated {
-            // Somebody has frozen or thawed since: nothing was carried out, and is planned anew.
+            // Nothing was carried out, and is planned anew.
             self.freezes = self.store.freezes(remembered_since(now)).await?;
         }
         observed.leave_out(&committed.stale);
         observed.report();
         self.tally.note_fired(now, observed.fired(), observed.latest());
-        let has_moved = committed.plans > 0 || !done.is_empty();
-        let is_stale = !has_moved && !committed.stale.is_empty();
-        let was_stale = std::mem::replace(&mut self.was_stale, is_stale);
-        Ok(if has_moved || is_stale && !was_stale {
-            Wake::Now
-        } else {
-            Wake::At(now + if is_stale { STALE_PAUSE } else { STUCK_PAUSE })
+        Ok(match (has_moved, committed.stale.is_empty()) {
+            _ if committed.is_outdated => Wake::Now,
+            (false, true) => Wake::At(now + STUCK_PAUSE),
+            (false, false) if self.round.is_idle_again() => Wake::At(now + STALE_PAUSE),
+            _ => Wake::Now,
         })
+    }
+
+    /// What is due behind all that this round has left, and where there is nothing, from the front again.
+    async fn due(&mut self, now: Timestamp) -> Result<Vec<Armed<Arc<Trigger>>>> {
+        if let Some((passed, begun_at)) = self.round.goes_on(now) {
+            let due = self.store.due_behind(passed, begun_at, BATCH).await?;
+            if !due.is_empty() {
+                return Ok(due);
+            }
+        }
+        let due = self.store.due(now, BATCH).await?;
+        self.round.begin(now);
+        Ok(due)
     }
 
     /// How it stands with the events before of those that do not overlap; nobody is asked where there are none.
@@ -189,20 +214,6 @@ impl Scheduler {
         let before = self.store.events_before(asked.clone()).await?;
         Ok(asked.into_iter().map(|(_, id)| id).zip(before).collect())
     }
-}
-
-/// Of what is due all that is planned in a moment, and of the rest, the first at least, as much as there are steps for; what is left stays due
-/// for the next look. After a long absence several schedules that meet are counted by going along them, and whoever does that for all of
-/// them in one look fires nothing in the meantime.
-fn few_steps(due: Vec<Armed<Arc<Trigger>>>, now: Timestamp) -> Vec<Armed<Arc<Trigger>>> {
-    let mut taken = 0_u64;
-    let fits = |armed: &Armed<Arc<Trigger>>| {
-        let steps = steps_to_plan(armed, now);
-        let fits = steps == 0 || taken == 0 || taken.saturating_add(steps) <= STEPS_MAX;
-        taken = taken.saturating_add(if fits { steps } else { 0 });
-        fits
-    };
-    due.into_iter().filter(fits).collect()
 }
 
 /// What the metrics will say once the commit stands.
@@ -277,6 +288,7 @@ impl Observed {
 mod tests {
     use std::sync::Mutex;
 
+    use oncue_domain::freeze::Said;
     use oncue_domain::overlap::Overlap;
     use oncue_domain::schedule::any_of::{AnyOf, Member};
     use oncue_domain::schedule::every::Period;
@@ -321,41 +333,68 @@ mod tests {
         assert_eq!(observed(Overlap::Skip, 3_610, 3_661), (1, a_second), "it fell due when nothing was under way");
     }
 
-    #[test]
-    fn what_takes_long_to_count_is_left_for_the_next_look_and_holds_up_nothing_else() {
-        let at = |seconds| Timestamp::UNIX_EPOCH + SignedDuration::from_secs(seconds);
-        let every = |period: &str| {
-            let period = Period::parse(period).expect("a period");
-            let schedule = Schedule::Every { period, anchor: at(0), first: FirstFiring::OnePeriodLater };
-            Member { schedule, timezone: None }
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::UNIX_EPOCH + SignedDuration::from_secs(seconds)
+    }
+
+    fn every(period: &str) -> Schedule {
+        let period = Period::parse(period).expect("a period");
+        Schedule::Every { period, anchor: at(0), first: FirstFiring::OnePeriodLater }
+    }
+
+    /// A trigger that waits for that instant.
+    async fn made(store: &Memory, schedule: Schedule, next_at: Timestamp) -> TriggerId {
+        let definition = Definition {
+            schedule: Some(ScheduleDetails::plain(schedule, None)),
+            enabled: true,
+            ..Definition::in_place_of_unreadable(None, Kind::Scheduled)
         };
-        let several = || Schedule::AnyOf(AnyOf::kept(vec![every("1s"), every("1m")]));
-        let due = |id: i64, schedule: Schedule, next_at| {
-            let definition = Definition {
-                schedule: Some(ScheduleDetails::plain(schedule, None)),
-                enabled: true,
-                ..Definition::in_place_of_unreadable(None, Kind::Scheduled)
-            };
-            let new = NewTrigger { owner: UserId(1), definition, next_at: Some(next_at), test_event: None };
-            let Armed { trigger, next_at, fired } = new.as_made(TriggerId(id), at(0));
-            Armed { trigger: Arc::new(trigger), next_at, fired }
-        };
-        // Two steps for each minute of ten days.
-        let absent = at(864_000);
-        let waiting = vec![
-            due(1, several(), at(60)),
-            due(2, several(), at(60)),
-            due(3, several(), at(60)),
-            due(4, every("1s").schedule, at(60)),
-            due(5, several(), absent),
-        ];
-        let ids =
-            |now| -> Vec<i64> { few_steps(waiting.clone(), now).iter().map(|armed| armed.trigger.id.0).collect() };
-        assert_eq!(ids(absent), [1, 4, 5]);
-        assert_eq!(ids(at(60)), [1, 2, 3, 4, 5], "nothing was missed");
-        let long = at(100 * 864_000);
-        let alone = few_steps(vec![due(1, several(), at(60))], long);
-        assert_eq!(alone.len(), 1, "one at least is planned in each look");
+        let new = NewTrigger { owner: UserId(1), definition, next_at: Some(next_at), test_event: None };
+        let made = store.create_trigger(new, at(0)).await.expect("a store in memory answers");
+        made.expect("it names no destination").trigger.id
+    }
+
+    async fn begun(store: &Arc<Memory>, now: Timestamp) -> Scheduler {
+        let (clock, ids) = (Arc::new(Hands(Mutex::new(now))), Arc::new(Ids::from_seed([1; 32])));
+        let store: Arc<dyn Store> = Arc::clone(store) as Arc<dyn Store>;
+        Scheduler::begin(store, clock, ids, Arc::new(Tally::default())).await.expect("a store in memory answers")
+    }
+
+    #[tokio::test]
+    async fn what_is_due_now_does_not_wait_for_all_that_takes_long_to_count() {
+        let member = |period| Member { schedule: every(period), timezone: None };
+        let several = || Schedule::AnyOf(AnyOf::kept(vec![member("1s"), member("1m")]));
+        let (store, absent) = (Arc::new(Memory::new(false)), at(21_600));
+        for _ in 0..=BATCH {
+            made(&store, several(), at(60)).await;
+        }
+        let fresh = made(&store, every("1h"), absent).await;
+        let mut scheduler = begun(&store, absent).await;
+        let mut is_due = [true; 3];
+        for look in &mut is_due {
+            assert_eq!(scheduler.tick().await.expect("a store in memory answers"), Wake::Now);
+            let due = store.due(absent, 2 * BATCH).await.expect("a store in memory answers");
+            *look = due.iter().any(|armed| armed.trigger.id == fresh);
+        }
+        assert_eq!(is_due, [true, false, false], "the second look asks past what the first has left");
+        while scheduler.tick().await.expect("a store in memory answers") == Wake::Now {}
+        assert!(store.due(absent, 1).await.expect("a store in memory answers").is_empty(), "all have their turn");
+    }
+
+    #[tokio::test]
+    async fn what_was_planned_before_somebody_froze_is_planned_anew_without_a_pause() {
+        let (store, now) = (Arc::new(Memory::new(false)), at(3_600));
+        made(&store, every("1h"), now).await;
+        let mut scheduler = begun(&store, now).await;
+        for second in [10, 20, 30] {
+            let said = Said { reason: None, until: None };
+            store.freeze(None, said, at(second)).await.expect("a store in memory answers");
+            store.thaw(None, at(second + 5)).await.expect("a store in memory answers");
+            assert_eq!(scheduler.tick().await.expect("a store in memory answers"), Wake::Now);
+            assert_eq!(store.due(now, 1).await.expect("a store in memory answers").len(), 1, "nothing is carried out");
+        }
+        assert_eq!(scheduler.tick().await.expect("a store in memory answers"), Wake::Now);
+        assert!(store.due(now, 1).await.expect("a store in memory answers").is_empty());
     }
 
     #[test]

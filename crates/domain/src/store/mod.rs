@@ -434,7 +434,12 @@ pub trait Store: Send + Sync {
     async fn next_due(&self) -> Result<Option<Timestamp>>;
 
     /// Triggers whose occurrence is due at `now`, the earliest first, at most `limit`; none that waits for an event of its own to end.
-    async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<Armed<Arc<Trigger>>>>;
+    async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<Armed<Arc<Trigger>>>> {
+        self.due_behind(0, now, limit).await
+    }
+
+    /// The same behind the first `passed` of them: for whoever could not carry those out, and keeps the others from waiting for them.
+    async fn due_behind(&self, passed: usize, now: Timestamp, limit: usize) -> Result<Vec<Armed<Arc<Trigger>>>>;
 
     /// All at once: the events of the plans are logged and owed, the skipped occurrences recorded, and the triggers wait for
     /// their next occurrence. A plan whose trigger changed or waits for another occurrence does nothing, and neither does one that was made

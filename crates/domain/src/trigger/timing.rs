@@ -371,6 +371,11 @@ impl ScheduleDetails {
         }
     }
 
+    /// Whether that is any at all, told without counting.
+    pub fn takes_steps_to_count(&self, after: Timestamp, until: Timestamp) -> bool {
+        matches!(&self.pattern, Schedule::AnyOf(several) if several.takes_steps_to_count(after, until))
+    }
+
     /// No fewer than fall due in `(after, until]`, at a cost that does not grow with the count.
     pub fn count_at_most(&self, after: Timestamp, until: Timestamp) -> u64 {
         match &self.pattern {

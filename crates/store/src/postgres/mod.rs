@@ -631,8 +631,8 @@ impl Store for Postgres {
         trigger::next_due(&mut self.client().await?, &self.shared).await
     }
 
-    async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<Armed<Arc<Trigger>>>> {
-        trigger::due(&self.shared, now, limit).await
+    async fn due_behind(&self, passed: usize, now: Timestamp, limit: usize) -> Result<Vec<Armed<Arc<Trigger>>>> {
+        trigger::due_behind(&self.shared, passed, now, limit).await
     }
 
     async fn commit_plans(&self, plans: Vec<Planned>, now: Timestamp) -> Result<Committed> {

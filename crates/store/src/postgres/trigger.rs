@@ -704,9 +704,10 @@ pub(super) async fn due_counts(client: &Client, now: Timestamp) -> Result<DueCou
     })
 }
 
-/// What is due, but for these: of whom, when, and as of which revision.
+/// What is due, but for the first so many of it and but for these: of whom, when, and as of which revision.
 async fn cursors_due(
     shared: &Shared,
+    passed: usize,
     now: Timestamp,
     limit: usize,
     but: &[TriggerId],
@@ -723,24 +724,31 @@ async fn cursors_due(
          UNION ALL
          (SELECT trigger_id, next_at, revision FROM cursors
           WHERE NOT waits AND next_at <= $5 AND NOT ({IS_MINE}) AND trigger_id <> ALL ($7::bigint[])
-          ORDER BY next_at LIMIT $6 - (SELECT count(*) FROM mine))"
+          ORDER BY next_at LIMIT $6 - (SELECT count(*) FROM mine))
+         OFFSET $8"
     );
     let armed_here = shared.node.just_armed();
     let but: Vec<i64> = but.iter().map(|id| id.0).collect();
     // Where much waits, what others leave lying comes after this node's own: else all nodes would go for the same.
-    let params: [&(dyn ToSql + Sync); 7] =
-        [&now.as_microsecond(), &place, &nodes, &armed_here, &left_lying, &limit_of(limit), &but];
+    let all = limit_of(passed.saturating_add(limit));
+    let params: [&(dyn ToSql + Sync); 8] =
+        [&now.as_microsecond(), &place, &nodes, &armed_here, &left_lying, &all, &but, &limit_of(passed)];
     let client = shared.client().await?;
     let rows = query(&client, &sql, &params).await?;
     rows.iter().map(|row| Ok((TriggerId(column(row, 0)?), instant(column(row, 1)?)?, column(row, 2)?))).collect()
 }
 
-pub(super) async fn due(shared: &Shared, now: Timestamp, limit: usize) -> Result<Vec<Armed<Arc<Trigger>>>> {
-    let mut waiting = cursors_due(shared, now, limit, &[]).await?;
+pub(super) async fn due_behind(
+    shared: &Shared,
+    passed: usize,
+    now: Timestamp,
+    limit: usize,
+) -> Result<Vec<Armed<Arc<Trigger>>>> {
+    let mut waiting = cursors_due(shared, passed, now, limit, &[]).await?;
     let held = shared.stale.held(&waiting, Instant::now());
-    if !held.is_empty() && waiting.len() == limit {
+    if passed == 0 && !held.is_empty() && waiting.len() == limit {
         // What nobody is at comes first, however many there are at which somebody is.
-        let behind = cursors_due(shared, now, limit, &held).await?;
+        let behind = cursors_due(shared, 0, now, limit, &held).await?;
         waiting.retain(|(id, ..)| held.contains(id));
         waiting.splice(0..0, behind);
         waiting.truncate(limit);

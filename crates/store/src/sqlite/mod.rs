@@ -667,8 +667,8 @@ impl Store for Sqlite {
         self.peek(|connection, _| trigger::next_due(connection)).await
     }
 
-    async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<Armed<Arc<Trigger>>>> {
-        self.peek(move |connection, shared| trigger::due(connection, shared, now, limit)).await
+    async fn due_behind(&self, passed: usize, now: Timestamp, limit: usize) -> Result<Vec<Armed<Arc<Trigger>>>> {
+        self.peek(move |connection, shared| trigger::due_behind(connection, shared, passed, now, limit)).await
     }
 
     async fn commit_plans(&self, plans: Vec<Planned>, now: Timestamp) -> Result<Committed> {

@@ -612,9 +612,10 @@ pub(super) fn due_counts(connection: &Connection, now: Timestamp) -> Result<DueC
     Ok(DueCounts { due, overdue, next_at, earliest })
 }
 
-pub(super) fn due(
+pub(super) fn due_behind(
     connection: &Connection,
     shared: &Shared,
+    passed: usize,
     now: Timestamp,
     limit: usize,
 ) -> Result<Vec<Armed<Arc<Trigger>>>> {
@@ -623,10 +624,10 @@ pub(super) fn due(
          FROM cursors JOIN triggers ON triggers.id = cursors.trigger_id
          WHERE NOT cursors.waits AND cursors.next_at <= ?
          ORDER BY cursors.next_at
-         LIMIT ?"
+         LIMIT ? OFFSET ?"
     );
     let mut statement = connection.prepare_cached(&sql).map_err(failed)?;
-    let mut rows = statement.query((now.as_microsecond(), limit)).map_err(failed)?;
+    let mut rows = statement.query((now.as_microsecond(), limit, passed)).map_err(failed)?;
     let mut due = Vec::new();
     while let Some(row) = rows.next().map_err(failed)? {
         let next_at: i64 = row.get(TRIGGER_COLUMNS).map_err(failed)?;

@@ -725,8 +725,8 @@ impl Store for Memory {
         Ok(self.kept().next_due())
     }
 
-    async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<Armed<Arc<Trigger>>>> {
-        Ok(self.kept().due(now, limit))
+    async fn due_behind(&self, passed: usize, now: Timestamp, limit: usize) -> Result<Vec<Armed<Arc<Trigger>>>> {
+        Ok(self.kept().due_behind(passed, now, limit))
     }
 
     async fn commit_plans(&self, plans: Vec<Planned>, now: Timestamp) -> Result<Committed> {

@@ -256,13 +256,12 @@ impl Kept {
         }
     }
 
-    pub(super) fn due(&self, now: Timestamp, limit: usize) -> Vec<Armed<Arc<Trigger>>> {
+    pub(super) fn due_behind(&self, passed: usize, now: Timestamp, limit: usize) -> Vec<Armed<Arc<Trigger>>> {
         let is_due = |kept: &&KeptTrigger| kept.due_at().is_some_and(|next_at| next_at <= now);
         let mut due: Vec<&KeptTrigger> = self.triggers.values().filter(is_due).collect();
         due.sort_by_key(|kept| (kept.next_at, kept.trigger.id));
-        due.truncate(limit);
         let armed =
             |kept: &KeptTrigger| Armed { trigger: Arc::clone(&kept.trigger), next_at: kept.next_at, fired: kept.fired };
-        due.into_iter().map(armed).collect()
+        due.into_iter().skip(passed).take(limit).map(armed).collect()
     }
 }

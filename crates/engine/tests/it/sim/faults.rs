@@ -120,9 +120,9 @@ impl Store for Faults {
         self.memory.next_due().await
     }
 
-    async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<Armed<Arc<Trigger>>>> {
+    async fn due_behind(&self, passed: usize, now: Timestamp, limit: usize) -> Result<Vec<Armed<Arc<Trigger>>>> {
         self.refuse()?;
-        self.memory.due(now, limit).await
+        self.memory.due_behind(passed, now, limit).await
     }
 
     async fn commit_plans(&self, plans: Vec<Planned>, now: Timestamp) -> Result<Committed> {

@@ -311,6 +311,13 @@ async fn what_is_due_comes_the_earliest_first() {
         assert_eq!(due(t(60), 10).await, [quick]);
         assert_eq!(due(t(300), 10).await, [quick, middle, slow]);
         assert_eq!(due(t(300), 2).await, [quick, middle]);
+        let behind = async |passed, limit| -> Vec<TriggerId> {
+            let due = bench.store.due_behind(passed, t(300), limit).await.expect("a list");
+            due.iter().map(|armed| armed.trigger.id).collect()
+        };
+        assert_eq!(behind(1, 1).await, [middle]);
+        assert_eq!(behind(1, 10).await, [middle, slow]);
+        assert_eq!(behind(3, 10).await, []);
         let first = bench.store.due(t(60), 1).await.expect("a list").remove(0);
         assert_eq!(
             (Trigger::clone(&first.trigger), first.next_at),
