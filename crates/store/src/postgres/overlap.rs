@@ -197,17 +197,21 @@ pub(super) async fn call_up(shared: &Shared, ended: &BTreeMap<TriggerId, Timesta
 /// Nobody waits here for a cursor that somebody else is at: that may be a node that is frozen, and this is what every settlement of this one
 /// goes through. A few looks are long enough for whoever is not.
 async fn try_call_up(shared: &Shared, ended: &BTreeMap<TriggerId, Timestamp>) -> Result<bool> {
-    let mut client = shared.client().await?;
-    let (mut left, mut has_called) = (ended.clone(), false);
+    let mut client = shared.client().await.inspect_err(|_| remember_ends(shared, ended.clone()))?;
+    let (mut left, mut called) = (ended.clone(), Ok(false));
     for pause in LOOK_AGAIN_AFTER.into_iter().map(Some).chain([None]) {
-        has_called |= call_up_free(&mut client, &mut left).await?;
-        let Some(pause) = pause.filter(|_| !left.is_empty()) else { break };
+        called = match (called, call_up_free(&mut client, &mut left).await) {
+            (Ok(before), Ok(now)) => Ok(before || now),
+            (_, Err(error)) | (Err(error), _) => Err(error),
+        };
+        let Some(pause) = pause.filter(|_| !left.is_empty() && called.is_ok()) else { break };
         tokio::time::sleep(pause).await;
     }
     if !left.is_empty() {
         tracing::debug!(triggers = left.len(), "what somebody else is at is called up later");
         remember_ends(shared, left);
     }
+    let has_called = called?;
     let ids: Vec<i64> = ended.keys().map(|id| id.0).collect();
     let sql = "SELECT 1 FROM backlogs WHERE trigger_id = ANY ($1) LIMIT 1";
     Ok(has_called || query_first(&client, sql, &[&ids]).await?.is_some())
@@ -253,15 +257,17 @@ async fn call_up_free(client: &mut Client, ended: &mut BTreeMap<TriggerId, Times
         is_under_way = is_under_way("cursors.trigger_id"),
     );
     let called = execute(&transaction, &sql, &[&ids, &ends, &free]).await?;
-    ended.retain(|id, _| !free.contains(&id.0));
-    if !ended.is_empty() {
-        let left: Vec<i64> = ended.keys().map(|id| id.0).collect();
-        let sql = "SELECT trigger_id FROM cursors WHERE trigger_id = ANY ($1)";
-        let rows = query(&transaction, sql, &[&left]).await?;
-        let there: Vec<i64> = rows.iter().map(|row| column(row, 0)).collect::<Result<_>>()?;
-        ended.retain(|id, _| there.contains(&id.0));
-    }
+    let held: Vec<i64> = ids.into_iter().filter(|id| !free.contains(id)).collect();
+    let there: Vec<i64> = match held.is_empty() {
+        true => Vec::new(),
+        false => {
+            let sql = "SELECT trigger_id FROM cursors WHERE trigger_id = ANY ($1)";
+            query(&transaction, sql, &[&held]).await?.iter().map(|row| column(row, 0)).collect::<Result<_>>()?
+        }
+    };
+    // Whatever was not written down is still to be called up.
     answered(transaction.commit()).await?;
+    ended.retain(|id, _| there.contains(&id.0));
     Ok(called > 0)
 }
 

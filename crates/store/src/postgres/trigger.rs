@@ -740,10 +740,27 @@ async fn cursors_due(
 
 pub(super) async fn due_behind(
     shared: &Shared,
-    passed: usize,
+    mut passed: usize,
     now: Timestamp,
     limit: usize,
 ) -> Result<Vec<Armed<Arc<Trigger>>>> {
+    loop {
+        let (due, found) = due_slice(shared, passed, now, limit).await?;
+        // However many cannot be read, nothing waits behind them.
+        if !due.is_empty() || found < limit {
+            return Ok(due);
+        }
+        passed += found;
+    }
+}
+
+/// Of so many that are due those that can be read, and how many there are in all.
+async fn due_slice(
+    shared: &Shared,
+    passed: usize,
+    now: Timestamp,
+    limit: usize,
+) -> Result<(Vec<Armed<Arc<Trigger>>>, usize)> {
     let mut waiting = cursors_due(shared, passed, now, limit, &[]).await?;
     let held = shared.stale.held(&waiting, Instant::now());
     if passed == 0 && !held.is_empty() && waiting.len() == limit {
@@ -754,6 +771,7 @@ pub(super) async fn due_behind(
         waiting.truncate(limit);
     }
     shared.node.forget_armed(now);
+    let found = waiting.len();
     let mut known = remembered(shared, waiting.iter().map(|(id, _, _)| *id));
     let is_known = |(id, _, revision): &&(TriggerId, Timestamp, i64)| {
         known.get(id).is_some_and(|trigger| trigger.revision == *revision)
@@ -771,7 +789,7 @@ pub(super) async fn due_behind(
         let fired = fired.get(&id).copied().unwrap_or(0);
         Some(Armed { trigger: Arc::clone(trigger), next_at: Some(next_at), fired })
     });
-    Ok(armed.collect())
+    Ok((armed.collect(), found))
 }
 
 /// How often the schedules of these triggers have fired them since that was limited. Read after the cursors: whoever has moved one

@@ -615,10 +615,28 @@ pub(super) fn due_counts(connection: &Connection, now: Timestamp) -> Result<DueC
 pub(super) fn due_behind(
     connection: &Connection,
     shared: &Shared,
-    passed: usize,
+    mut passed: usize,
     now: Timestamp,
     limit: usize,
 ) -> Result<Vec<Armed<Arc<Trigger>>>> {
+    loop {
+        let (due, found) = due_slice(connection, shared, passed, now, limit)?;
+        // However many cannot be read, nothing waits behind them.
+        if !due.is_empty() || found < limit {
+            return Ok(due);
+        }
+        passed += found;
+    }
+}
+
+/// Of so many that are due those that can be read, and how many there are in all.
+fn due_slice(
+    connection: &Connection,
+    shared: &Shared,
+    passed: usize,
+    now: Timestamp,
+    limit: usize,
+) -> Result<(Vec<Armed<Arc<Trigger>>>, usize)> {
     let sql = format!(
         "SELECT {TRIGGER}, cursors.next_at
          FROM cursors JOIN triggers ON triggers.id = cursors.trigger_id
@@ -628,8 +646,9 @@ pub(super) fn due_behind(
     );
     let mut statement = connection.prepare_cached(&sql).map_err(failed)?;
     let mut rows = statement.query((now.as_microsecond(), limit, passed)).map_err(failed)?;
-    let mut due = Vec::new();
+    let (mut due, mut found) = (Vec::new(), 0);
     while let Some(row) = rows.next().map_err(failed)? {
+        found += 1;
         let next_at: i64 = row.get(TRIGGER_COLUMNS).map_err(failed)?;
         match parsed(row, shared) {
             Ok(trigger) => {
@@ -643,5 +662,5 @@ pub(super) fn due_behind(
             }
         }
     }
-    Ok(due)
+    Ok((due, found))
 }

@@ -258,6 +258,12 @@ async fn what_cannot_be_read_does_not_hold_up_the_others() {
     change(&bench, &format!("UPDATE triggers SET schedule = '{text}' WHERE id = {}", broken.id));
     let due = bench.store.due(t(60), 10).await.expect("a list");
     assert_eq!(due.iter().map(|armed| armed.trigger.id).collect::<Vec<_>>(), [sound.id]);
+    let behind = bench.store.due(t(60), 1).await.expect("a list");
+    assert_eq!(
+        behind.iter().map(|armed| armed.trigger.id).collect::<Vec<_>>(),
+        [sound.id],
+        "however few are asked for"
+    );
     let answer = bench.store.trigger(owner, broken.id).await;
     assert!(matches!(&answer, Err(Error::Unreadable(words)) if words.contains("schedule")), "{answer:?}");
     let listed = bench.store.triggers(owner, None, 1).await.expect("a list");

@@ -347,9 +347,12 @@ pub(crate) async fn turn_to_edit(
 
 /// The same for whoever means the calendar however it stands.
 async fn edit(app: &Shared, caller: &Caller, seen: CalendarView, definition: &Definition) -> Result<Edited, Fault> {
-    let _turn = turn_to_edit(app, caller, &seen, definition).await?;
-    let (id, mut seen) = (seen.calendar.id, seen);
+    let (id, mut seen, mut turn) = (seen.calendar.id, seen, None);
     for _ in 0..EDIT_TRIES {
+        // What changed no dates may change some now that somebody else's edit came between.
+        if turn.is_none() {
+            turn = turn_to_edit(app, caller, &seen, definition).await?;
+        }
         if let Some(edited) = edit_seen(app, caller, seen, definition).await? {
             return Ok(edited);
         }

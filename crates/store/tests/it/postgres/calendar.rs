@@ -154,6 +154,8 @@ async fn a_trigger_that_cannot_be_read_keeps_nobody_else_from_following() {
     assert_eq!((followers.iter().map(|one| one.trigger).collect(), unreadable), (vec![sound], vec![lost]));
     let triggers = bench.store.calendar_triggers(owner, holidays.id, 5_000).await.expect("a list");
     assert_eq!(triggers.iter().map(|armed| armed.trigger.id).collect::<Vec<_>>(), [sound]);
+    let due = bench.store.due(t(3600), 1).await.expect("a list");
+    assert_eq!(due.iter().map(|armed| armed.trigger.id).collect::<Vec<_>>(), [sound], "nor anything that is due");
 }
 
 /// A session of somebody else's.
