@@ -31,6 +31,8 @@ enum Command {
     User(command::user::UserCommand),
     /// Look over all triggers, whether each waits for what it should; works while the server runs
     Audit(command::audit::AuditFlags),
+    /// Say why a trigger fired at an instant, or did not; works while the server runs
+    Why(command::why::WhyFlags),
     /// Bring a database up to date without starting a server, or show what would be done
     Migrate(command::migrate::MigrateFlags),
     /// Move everything from SQLite to PostgreSQL
@@ -144,6 +146,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Serve(flags) => serve::run(&flags, &environment),
         Command::User(command) => command::user::run(&command, &environment),
         Command::Audit(flags) => return command::audit::run(&flags, &environment),
+        Command::Why(flags) => command::why::run(&flags, &environment),
         Command::Migrate(flags) => command::migrate::run(&flags, &environment),
         Command::Copy(flags) => command::copy::run(&flags, &environment),
         Command::Healthcheck(flags) => command::healthcheck::run(&flags, &environment),

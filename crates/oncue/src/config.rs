@@ -41,6 +41,11 @@ impl Wrong {
     pub(crate) fn one(sentence: String) -> Wrong {
         Wrong(vec![sentence])
     }
+
+    /// All of this is wrong.
+    pub(crate) fn all(sentences: Vec<String>) -> Wrong {
+        Wrong(sentences)
+    }
 }
 
 impl fmt::Display for Wrong {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use anyhow::{anyhow, bail};
 use oncue_domain::clock::Clock;
 use oncue_domain::node::Identity;
+use oncue_domain::schedule::zone::Zones;
 use oncue_domain::store::Store;
 use oncue_store::Settings;
 use oncue_store::postgres::{self, Postgres};
@@ -13,20 +14,23 @@ use oncue_store::sqlite::{self, Place, Sqlite};
 use crate::config::Database;
 use crate::system::{SystemClock, zones};
 
-/// A database and the clock that holds there.
+/// A database, the clock that holds there, and the zone data by which it is read.
 pub(crate) struct Visited {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) zones: Arc<Zones>,
 }
 
 /// Opens the database, which must be there.
 pub(crate) async fn visit(database: &Database) -> anyhow::Result<Visited> {
-    let settings = Settings { zones: Arc::new(zones()), has_default_destination: false, identity: Identity::default() };
+    let zones = Arc::new(zones());
+    let settings =
+        Settings { zones: Arc::clone(&zones), has_default_destination: false, identity: Identity::default() };
     let place = match database {
         Database::Postgres(address) => {
             let store = Postgres::open(address, postgres::Role::Visitor, settings).await;
             let store = store.map_err(|words| anyhow!(words))?;
-            return Ok(Visited { clock: store.clock(), store: Arc::new(store) });
+            return Ok(Visited { clock: store.clock(), store: Arc::new(store), zones });
         }
         Database::Sqlite(place) => place,
     };
@@ -38,5 +42,5 @@ pub(crate) async fn visit(database: &Database) -> anyhow::Result<Visited> {
         Place::File(_) => {}
     }
     let store = Sqlite::open(place, sqlite::Role::Visitor, settings).map_err(|words| anyhow!(words))?;
-    Ok(Visited { store: Arc::new(store), clock: Arc::new(SystemClock) })
+    Ok(Visited { store: Arc::new(store), clock: Arc::new(SystemClock), zones })
 }

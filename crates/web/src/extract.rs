@@ -298,6 +298,12 @@ impl<S: Send + Sync> FromRequestParts<S> for Query {
 }
 
 impl Query {
+    /// What somebody asks who sends no request.
+    pub(crate) fn of(values: impl IntoIterator<Item = (&'static str, String)>) -> Query {
+        let values = values.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        Query { values, errors: Vec::new(), address: String::new() }
+    }
+
     /// A value as whatever `read` makes of it.
     pub(crate) fn take<T, E: std::fmt::Display>(
         &mut self,

@@ -33,6 +33,8 @@ use tower_http::catch_panic::CatchPanicLayer;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+pub use api::why::Records;
+pub use api::why::beside::{Unanswered, Why, why};
 pub use app::{Database, Doors, Entropy, Mode, Settings};
 pub use auth::password::hash as hash_password;
 pub use server::serve;

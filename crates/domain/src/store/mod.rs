@@ -186,6 +186,9 @@ pub trait Store: Send + Sync {
         made
     }
 
+    /// Whose a trigger is, for whoever runs the server and knows no more of it than its number. No surface asks this.
+    async fn owner_of(&self, id: TriggerId) -> Result<Option<UserId>>;
+
     /// The owner's trigger.
     async fn trigger(&self, owner: UserId, id: TriggerId) -> Result<Option<Armed>>;
 

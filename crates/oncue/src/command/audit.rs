@@ -73,7 +73,7 @@ fn audit(flags: &AuditFlags, environment: &Environment) -> anyhow::Result<Report
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("The runtime cannot be started")?;
     runtime.block_on(async {
-        let Visited { store, clock } = visit(&config.database).await?;
+        let Visited { store, clock, .. } = visit(&config.database).await?;
         let errand = if flags.repair { Errand::Mend } else { Errand::Look };
         let mut auditor = Auditor::new(store, clock, config.retention, errand);
         let mut findings = Vec::new();

@@ -5,3 +5,4 @@ pub(crate) mod copy;
 pub(crate) mod healthcheck;
 pub(crate) mod migrate;
 pub(crate) mod user;
+pub(crate) mod why;

@@ -33,4 +33,5 @@ mod requests;
 mod sqlite;
 mod support;
 mod tenant_wall;
+mod why;
 mod zone_data;

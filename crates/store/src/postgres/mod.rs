@@ -334,6 +334,10 @@ impl Store for Postgres {
         together_or_alone(triggers, create).await
     }
 
+    async fn owner_of(&self, id: TriggerId) -> Result<Option<UserId>> {
+        self.read(move |client| async move { trigger::owner_of(&client, id).await }).await
+    }
+
     async fn trigger(&self, owner: UserId, id: TriggerId) -> Result<Option<Armed>> {
         self.read(|mut client| async move { trigger::get(&mut client, &self.shared, owner, id).await }).await
     }

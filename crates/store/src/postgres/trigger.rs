@@ -223,6 +223,12 @@ pub(super) fn note_armed(shared: &Shared, id: TriggerId, next_at: Option<Timesta
     }
 }
 
+/// Whose a trigger is.
+pub(super) async fn owner_of(client: &Client, id: TriggerId) -> Result<Option<UserId>> {
+    let row = query_first(client, "SELECT owner FROM triggers WHERE id = $1", &[&id.0]).await?;
+    row.map(|row| column(&row, 0).map(UserId)).transpose()
+}
+
 pub(super) async fn get(client: &mut Client, shared: &Shared, owner: UserId, id: TriggerId) -> Result<Option<Armed>> {
     let sql = format!(
         "SELECT {TRIGGER}, cursors.next_at, limits.fired

@@ -33,23 +33,21 @@ pub fn steps(path: &Path) -> Result<Vec<Step>, String> {
         return all_steps(SQLITE, &[]);
     }
     let connection = connect_reader(path)?;
-    let is_there = connection
-        .query_row("SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE name = 'migrations')", [], |row| row.get(0))
-        .map_err(|error| unusable(in_words(error)))?;
-    let taken = if is_there { taken(&connection).map_err(|error| unusable(in_words(error)))? } else { Vec::new() };
+    let taken = taken_so_far(&connection).map_err(|error| unusable(in_words(error)))?;
     all_steps(SQLITE, &taken).map_err(unusable)
 }
 
-/// Takes the steps that are missing. A visitor changes nothing: an older server may be running on it.
+/// Takes the steps that are missing. A visitor only looks, and waits for nobody who writes: an older server may be running on it.
 pub(super) fn run(connection: &mut Connection, role: Role) -> Result<Vec<&'static Migration>, String> {
+    if role == Role::Visitor {
+        let pending = pending(SQLITE, &taken_so_far(connection).map_err(in_words)?)?;
+        return if pending.is_empty() { Ok(pending) } else { Err(OLDER.to_owned()) };
+    }
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(in_words)?;
     transaction
         .execute_batch("CREATE TABLE IF NOT EXISTS migrations (version INTEGER PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL) STRICT")
         .map_err(in_words)?;
     let pending = pending(SQLITE, &taken(&transaction).map_err(in_words)?)?;
-    if role == Role::Visitor && !pending.is_empty() {
-        return Err(OLDER.to_owned());
-    }
     for migration in &pending {
         transaction.execute_batch(migration.sql).map_err(in_words)?;
         transaction
@@ -61,6 +59,14 @@ pub(super) fn run(connection: &mut Connection, role: Role) -> Result<Vec<&'stati
     }
     transaction.commit().map_err(in_words)?;
     Ok(pending)
+}
+
+/// The same of a database in which perhaps none was ever taken.
+fn taken_so_far(connection: &Connection) -> rusqlite::Result<Vec<(i64, String)>> {
+    let is_there =
+        connection
+            .query_row("SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE name = 'migrations')", [], |row| row.get(0))?;
+    if is_there { taken(connection) } else { Ok(Vec::new()) }
 }
 
 fn taken(connection: &Connection) -> rusqlite::Result<Vec<(i64, String)>> {

@@ -319,6 +319,10 @@ impl Store for Sqlite {
         together_or_alone(triggers, create).await
     }
 
+    async fn owner_of(&self, id: TriggerId) -> Result<Option<UserId>> {
+        self.peek(move |connection, _| trigger::owner_of(connection, id)).await
+    }
+
     async fn trigger(&self, owner: UserId, id: TriggerId) -> Result<Option<Armed>> {
         self.peek(move |connection, shared| trigger::get(connection, shared, owner, id)).await
     }

@@ -240,6 +240,7 @@ fn reads(events: usize) -> Vec<(String, Read)> {
     );
     add("heads".to_owned(), Box::new(|c, shared| head::list(c, shared, OWNER, 10).map(drop)));
     add("soonest".to_owned(), Box::new(|c, shared| head::soonest(c, shared, OWNER, 5).map(drop)));
+    add("owner of".to_owned(), Box::new(|c, _| trigger::owner_of(c, TRIGGER).map(drop)));
     add("inspect".to_owned(), Box::new(|c, shared| audit::inspect(c, shared, Some(TriggerId(3)), 20).map(drop)));
     add(
         "accounted until".to_owned(),

@@ -230,6 +230,14 @@ pub(super) fn arm(
     Ok(())
 }
 
+/// Whose a trigger is.
+pub(super) fn owner_of(connection: &Connection, id: TriggerId) -> Result<Option<UserId>> {
+    connection
+        .prepare_cached("SELECT owner FROM triggers WHERE id = ?")
+        .and_then(|mut statement| statement.query_row([id.0], |row| row.get(0).map(UserId)).optional())
+        .map_err(failed)
+}
+
 pub(super) fn get(connection: &Connection, shared: &Shared, owner: UserId, id: TriggerId) -> Result<Option<Armed>> {
     let sql = format!(
         "SELECT {TRIGGER}, cursors.next_at, limits.fired

@@ -748,7 +748,7 @@ pub(crate) async fn upcoming(
     query.finish()?;
     let armed = load(&app, caller.owner(), &id).await?;
     let now = app.now();
-    let is_behind = is_under_way(&app, &armed.trigger).await?;
+    let is_behind = is_under_way(app.store.as_ref(), &armed.trigger).await?;
     let freezes = app.store.freezes_of(caller.owner(), now).await?;
     let head = seen_through(TriggerHead { is_behind, ..TriggerHead::from(&armed) }, &freezes, now);
     Ok(Json(Preview::upcoming(&app, &head, count.unwrap_or(5), now)).into_response())

@@ -131,7 +131,7 @@ pub(super) async fn show(
         Ok(armed) => armed,
         Err(fault) => return gone(&app, &caller, &id, now, fault).await,
     };
-    let is_under_way = is_under_way(&app, &armed.trigger).await?;
+    let is_under_way = is_under_way(app.store.as_ref(), &armed.trigger).await?;
     let head = TriggerHead { is_behind: is_under_way, ..TriggerHead::from(&armed) };
     let own = viewer::trigger_zone(&app, head.schedule.as_ref()).clone();
     let zone = viewer::shown_zone(&app, &caller, Some(&own));

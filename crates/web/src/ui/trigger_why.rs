@@ -22,7 +22,7 @@ use super::trigger_gone::gone;
 use super::trigger_row::TriggerRow;
 use super::{PageFault, page};
 use crate::api::trigger::load;
-use crate::api::why::{Told, ToldSpan, own_zone, parts};
+use crate::api::why::{Records, Told, ToldSpan, parts};
 use crate::app::App;
 use crate::auth::Visitor;
 use crate::extract::{PathId, Query};
@@ -244,18 +244,19 @@ pub(super) async fn show(
         Ok(armed) => armed,
         Err(fault) => return gone(&app, &caller, &id, now, fault).await,
     };
-    let zone = own_zone(&app, &armed);
+    let records = Records::of(&app);
+    let zone = records.zone_of(&armed);
     let text = query.take_text("at").filter(|text| !text.trim().is_empty());
     let read = text.as_deref().map(|text| Asked::read(text, &zone)).transpose();
     let unread = read.as_ref().err().map(ToString::to_string);
     let asked = read.ok().flatten();
     let answer = match asked {
-        Some(asked) => Some(Told::at(&app, owner, armed.clone(), asked, now).await?),
+        Some(asked) => Some(Told::at(&records, owner, armed.clone(), asked, now).await?),
         None => None,
     };
     let meant = answer.as_ref().map(|told| told.account.at);
     let span = around(&armed.trigger.definition, meant.unwrap_or(now));
-    let told = ToldSpan::of(&app, owner, armed.clone(), span, LISTED, now).await?;
+    let told = ToldSpan::of(&records, owner, armed.clone(), span, LISTED, now).await?;
     let why = WhyPage {
         frame: Frame::of(&app, &caller, Place::Triggers),
         trigger: TriggerRow::alone(&app, &armed, &caller.frozen, now),

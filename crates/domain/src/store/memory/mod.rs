@@ -393,6 +393,10 @@ impl Store for Memory {
         self.change(make).into_iter().map(Ok).collect()
     }
 
+    async fn owner_of(&self, id: TriggerId) -> Result<Option<UserId>> {
+        Ok(self.kept().triggers.get(&id).map(|kept| kept.trigger.owner))
+    }
+
     async fn trigger(&self, owner: UserId, id: TriggerId) -> Result<Option<Armed>> {
         Ok(self.kept().trigger_of(owner, id).map(trigger::KeptTrigger::armed))
     }

@@ -529,6 +529,10 @@ impl Store for Faults {
         self.memory.create_trigger(trigger, now).await
     }
 
+    async fn owner_of(&self, id: TriggerId) -> Result<Option<UserId>> {
+        self.memory.owner_of(id).await
+    }
+
     async fn trigger(&self, owner: UserId, id: TriggerId) -> Result<Option<Armed>> {
         self.memory.trigger(owner, id).await
     }

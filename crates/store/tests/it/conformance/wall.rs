@@ -44,6 +44,18 @@ async fn anothers_trigger_looks_like_none() {
 }
 
 #[tokio::test]
+async fn whose_a_trigger_is_can_be_asked_by_its_number_alone() {
+    everywhere(async |bench| {
+        let (anna, ben) = (bench.user("anna").await, bench.user("ben").await);
+        let (hers, his) = (bench.trigger(anna, every("1m")).await.id, bench.trigger(ben, api("his")).await.id);
+        for (id, owner) in [(hers, Some(anna)), (his, Some(ben)), (TriggerId(999), None)] {
+            assert_eq!(bench.store.owner_of(id).await, Ok(owner));
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn anothers_event_looks_like_none() {
     everywhere(async |bench| {
         let (anna, ben) = (bench.user("anna").await, bench.user("ben").await);

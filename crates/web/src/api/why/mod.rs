@@ -1,6 +1,7 @@
 //! "Why did it not fire?" for programs: what became of an instant, or of a whole span. What is told is decided in `domain::why`; here the
-//! facts are gathered, for the page (`ui/trigger_why`) too; how they are written down stands in `document`.
+//! facts are gathered, for the page (`ui/trigger_why`) and the command line (`beside`) too; how they are written down stands in `document`.
 
+pub(crate) mod beside;
 mod document;
 
 use axum::Json;
@@ -11,6 +12,7 @@ use oncue_domain::act::ActFilter;
 use oncue_domain::agenda::Span;
 use oncue_domain::count::{COUNTS_KEPT, Counted, first_hour_from, hour_of};
 use oncue_domain::error::Invalid;
+use oncue_domain::event::Retention;
 use oncue_domain::freeze::Freeze;
 use oncue_domain::id::UserId;
 use oncue_domain::overlap::Before;
@@ -18,8 +20,8 @@ use oncue_domain::plan::Absence;
 use oncue_domain::revision::Revision;
 use oncue_domain::schedule::jitter::WINDOW_MAX;
 use oncue_domain::schedule::zone::{Zone, parse_instant};
-use oncue_domain::store::{Ledger, LedgerFiring, SkippedView};
-use oncue_domain::trigger::{Armed, Definition, Trigger, just_before};
+use oncue_domain::store::{Ledger, LedgerFiring, SkippedView, Store};
+use oncue_domain::trigger::{Armed, Definition, ScheduleDetails, Trigger, just_before};
 use oncue_domain::why::span::SpanAccount;
 use oncue_domain::why::{Account, Asked, Facts, Former, Made, Releases, Verdict, near, said_from};
 
@@ -27,7 +29,7 @@ use document::{InstantDocument, SpanDocument, WhyDocument};
 
 use super::page::{READ_TOGETHER, next_limit, take_page, with_next};
 use super::time;
-use super::trigger::{load, zone_of};
+use super::trigger::load;
 use crate::app::{App, Shared};
 use crate::auth::Caller;
 use crate::extract::{PathId, Query};
@@ -39,6 +41,33 @@ const SPAN_UNASKED: SignedDuration = SignedDuration::from_hours(24);
 
 /// How many changes of the zone data are remembered here: a release comes some times a year.
 const RELEASES_MAX: usize = 100;
+
+/// Where the facts are taken from, and what the operator decided that they are told by.
+#[derive(Clone, Copy)]
+pub struct Records<'a> {
+    /// What is remembered.
+    pub store: &'a dyn Store,
+    /// How long events live.
+    pub retention: Retention,
+    /// The zone of times that carry none, of triggers that name none.
+    pub zone: &'a Zone,
+    /// The release of the zone data that is in use.
+    pub release: &'a str,
+}
+
+impl<'a> Records<'a> {
+    /// This server's.
+    pub(crate) fn of(app: &'a Shared) -> Records<'a> {
+        let (retention, zone) = (app.settings.retention, &app.settings.zone);
+        Records { store: app.store.as_ref(), retention, zone, release: app.zones.release.trim() }
+    }
+
+    /// The zone that a trigger's times are told in, and read in where they have no offset.
+    pub(crate) fn zone_of(&self, armed: &Armed) -> Zone {
+        let details = armed.trigger.definition.schedule.as_ref();
+        details.and_then(ScheduleDetails::zone).unwrap_or(self.zone).clone()
+    }
+}
 
 /// How a trigger came to say what it says, and what it said before.
 type Said = (Option<Made>, Vec<Former>);
@@ -62,7 +91,7 @@ impl Known {
     /// Reads what is known of the span. The trigger and what it `said` were read before: what it does not wait for any more is written down
     /// by now.
     async fn gather(
-        app: &Shared,
+        records: &Records<'_>,
         owner: UserId,
         armed: Armed,
         span: Span,
@@ -70,21 +99,22 @@ impl Known {
         (made, former): Said,
         now: Timestamp,
     ) -> Result<Known, Fault> {
-        let gone_until = app.settings.retention.gone_until(now);
-        let ledger = app.store.ledger(owner, armed.trigger.id, span, gone_until, limit).await?;
-        let is_under_way = is_under_way(app, &armed.trigger).await?;
+        let store = records.store;
+        let gone_until = records.retention.gone_until(now);
+        let ledger = store.ledger(owner, armed.trigger.id, span, gone_until, limit).await?;
+        let is_under_way = is_under_way(store, &armed.trigger).await?;
         Ok(Known {
             made,
             former,
             ledger: ledger.ok_or_else(|| Fault::not_found("Trigger"))?,
-            absences: app.store.absences(span_of_absences(span)).await?,
+            absences: store.absences(span_of_absences(span)).await?,
             // What fell due at the very end of one may have been passed over already.
-            freezes: app.store.freezes_of(owner, just_before(span.from.min(now))).await?,
+            freezes: store.freezes_of(owner, just_before(span.from.min(now))).await?,
             gone_until,
             is_under_way,
-            releases: releases(app).await?,
+            releases: releases(records).await?,
             now,
-            zone: own_zone(app, &armed),
+            zone: records.zone_of(&armed),
             armed,
         })
     }
@@ -105,10 +135,10 @@ impl Known {
     }
 
     /// What is counted of some hours.
-    async fn counted(&self, app: &Shared, owner: UserId, span: Span) -> Result<Counted, Fault> {
-        let id = self.armed.trigger.id;
-        let hours = app.store.hour_counts(owner, Some(id), span.from, span.until).await?;
-        let runs = app.store.skipped_counts(owner, Some(id), span.from, span.until).await?;
+    async fn counted(&self, records: &Records<'_>, owner: UserId, span: Span) -> Result<Counted, Fault> {
+        let (id, store) = (self.armed.trigger.id, records.store);
+        let hours = store.hour_counts(owner, Some(id), span.from, span.until).await?;
+        let runs = store.skipped_counts(owner, Some(id), span.from, span.until).await?;
         let stood = |former: &&Former| former.from < span.until && span.from < former.until;
         let former = self.former.iter().filter(stood).map(|former| &former.definition);
         let said = former.chain([&self.armed.trigger.definition]).filter_map(|said| said.schedule.as_ref());
@@ -116,21 +146,21 @@ impl Known {
     }
 
     /// What is counted of the hours of a span of which nothing else is kept; none where there is no such hour.
-    async fn forgotten(&self, app: &Shared, owner: UserId, span: Span) -> Result<Option<Counted>, Fault> {
+    async fn forgotten(&self, records: &Records<'_>, owner: UserId, span: Span) -> Result<Option<Counted>, Fault> {
         let kept_from = self.now.checked_sub(COUNTS_KEPT).unwrap_or(Timestamp::MIN);
         let from = first_hour_from(span.from.max(kept_from).max(hour_of(self.armed.trigger.created_at)));
         let until = hour_of(span.until.min(self.gone_until));
         if from >= until {
             return Ok(None);
         }
-        self.counted(app, owner, Span { from, until }).await.map(Some)
+        self.counted(records, owner, Span { from, until }).await.map(Some)
     }
 }
 
 /// Which release of the zone data was in use when.
-async fn releases(app: &Shared) -> Result<Releases, Fault> {
-    let log = app.store.acts(ActFilter::of_zone_data(), None, RELEASES_MAX).await?;
-    Ok(Releases::new(app.zones.release.trim(), &log))
+async fn releases(records: &Records<'_>) -> Result<Releases, Fault> {
+    let log = records.store.acts(ActFilter::of_zone_data(), None, RELEASES_MAX).await?;
+    Ok(Releases::new(records.release, &log))
 }
 
 /// Where absences lie that may be to blame for what is named in a span: it falls due then, or later by its jitter.
@@ -139,21 +169,21 @@ fn span_of_absences(span: Span) -> Span {
 }
 
 /// Whether an event of the trigger is under way that its occurrences are not to overlap.
-pub(crate) async fn is_under_way(app: &Shared, trigger: &Trigger) -> Result<bool, Fault> {
+pub(crate) async fn is_under_way(store: &dyn Store, trigger: &Trigger) -> Result<bool, Fault> {
     if trigger.definition.overlap.is_allowed() {
         return Ok(false);
     }
-    let before = app.store.events_before(vec![(trigger.owner, trigger.id)]).await?;
+    let before = store.events_before(vec![(trigger.owner, trigger.id)]).await?;
     Ok(before.contains(&Before::UnderWay))
 }
 
 /// How the trigger came to say what it says, and what it said before, oldest first: back to what stood at `from`, and where it was paused
 /// then, back to what stood before the pause. No more are kept than [`FORMER_KEPT`](oncue_domain::revision::FORMER_KEPT), and what their
 /// events carried is let go of as they are read.
-async fn revisions(app: &Shared, trigger: &Trigger, from: Timestamp) -> Result<Said, Fault> {
+async fn revisions(store: &dyn Store, trigger: &Trigger, from: Timestamp) -> Result<Said, Fault> {
     let (mut made, mut former, mut before) = (None, Vec::new(), None);
     loop {
-        let read = app.store.revisions(trigger.owner, trigger.id, before, READ_TOGETHER).await?;
+        let read = store.revisions(trigger.owner, trigger.id, before, READ_TOGETHER).await?;
         let mut is_enough = read.len() < READ_TOGETHER;
         for Revision { trigger: Trigger { revision, definition, .. }, made_at, made_by, until } in read {
             before = Some(revision);
@@ -180,12 +210,6 @@ async fn revisions(app: &Shared, trigger: &Trigger, from: Timestamp) -> Result<S
     }
 }
 
-/// The zone that a trigger's times are told in, and read in where they have no offset.
-pub(crate) fn own_zone(app: &Shared, armed: &Armed) -> Zone {
-    let details = armed.trigger.definition.schedule.as_ref();
-    details.map_or(&app.settings.zone, |details| zone_of(app, details)).clone()
-}
-
 /// What is told about an instant, and what the counts say of its hour where nothing else is left.
 pub(crate) struct Told {
     pub(crate) account: Account,
@@ -195,21 +219,21 @@ pub(crate) struct Told {
 impl Told {
     /// Tells what became of an instant.
     pub(crate) async fn at(
-        app: &Shared,
+        records: &Records<'_>,
         owner: UserId,
         armed: Armed,
         asked: Asked,
         now: Timestamp,
     ) -> Result<Told, Fault> {
-        let said = revisions(app, &armed.trigger, said_from(asked.at)).await?;
+        let said = revisions(records.store, &armed.trigger, said_from(asked.at)).await?;
         let span = near(&armed.trigger, &said.1, asked.at);
-        let known = Known::gather(app, owner, armed, span, usize::MAX, said, now).await?;
+        let known = Known::gather(records, owner, armed, span, usize::MAX, said, now).await?;
         let account = Account::of(known.facts(), asked, &known.zone);
         let hour = match account.verdict {
             Verdict::Forgotten => {
                 let from = hour_of(account.at);
                 let until = from.checked_add(SignedDuration::from_hours(1)).unwrap_or(Timestamp::MAX);
-                Some(known.counted(app, owner, Span { from, until }).await?)
+                Some(known.counted(records, owner, Span { from, until }).await?)
             }
             _ => None,
         };
@@ -226,17 +250,17 @@ pub(crate) struct ToldSpan {
 impl ToldSpan {
     /// Tells what became of a span, as far as so many entries of the ledger reach.
     pub(crate) async fn of(
-        app: &Shared,
+        records: &Records<'_>,
         owner: UserId,
         armed: Armed,
         span: Span,
         limit: usize,
         now: Timestamp,
     ) -> Result<ToldSpan, Fault> {
-        let said = revisions(app, &armed.trigger, span.from).await?;
-        let known = Known::gather(app, owner, armed, span, limit, said, now).await?;
+        let said = revisions(records.store, &armed.trigger, span.from).await?;
+        let known = Known::gather(records, owner, armed, span, limit, said, now).await?;
         let account = SpanAccount::of(known.facts(), span);
-        let forgotten = known.forgotten(app, owner, account.span).await?;
+        let forgotten = known.forgotten(records, owner, account.span).await?;
         Ok(ToldSpan { account, forgotten })
     }
 }
@@ -284,6 +308,31 @@ impl Question {
     }
 }
 
+/// What a query asks of a trigger, answered; and where the answer does not hold all of it, what asks for the rest.
+async fn answer(
+    records: &Records<'_>,
+    armed: Armed,
+    query: Query,
+    now: Timestamp,
+) -> Result<(WhyDocument, Option<Vec<(&'static str, String)>>), Fault> {
+    let zone = records.zone_of(&armed);
+    let Trigger { id, owner, standing_since, .. } = armed.trigger;
+    match Question::read(query, &zone)? {
+        Question::Instant(asked) => {
+            let told = Told::at(records, owner, armed, asked, now).await?;
+            Ok((WhyDocument::Instant(Box::new(InstantDocument::of(id.0, &told))), None))
+        }
+        Question::Span(span, limit) => {
+            let told = ToldSpan::of(records, owner, armed, span, limit, now).await?;
+            let document = SpanDocument::of(id.0, &told, standing_since, zone.name(), records.release);
+            let rest = told.account.stopped_at;
+            let rest =
+                rest.map(|stop| vec![("from", time(stop)), ("to", time(span.until)), ("limit", next_limit(limit))]);
+            Ok((WhyDocument::Span(Box::new(document)), rest))
+        }
+    }
+}
+
 /// Why did it fire, or not?
 ///
 /// With `at`: what became of that instant, or will, or why it is no occurrence at all. Where no occurrence lies at that very instant but one in
@@ -307,24 +356,7 @@ pub(crate) async fn why(
 ) -> Result<Response, Problem> {
     let now = app.now();
     let armed = load(&app, caller.owner(), &id).await?;
-    let zone = own_zone(&app, &armed);
-    let (id, standing_since) = (armed.trigger.id.0, armed.trigger.standing_since);
-    let tzdata = app.zones.release.trim();
-    match Question::read(query, &zone)? {
-        Question::Instant(asked) => {
-            let told = Told::at(&app, caller.owner(), armed, asked, now).await?;
-            let document = InstantDocument::of(id, &told);
-            Ok(Json(WhyDocument::Instant(Box::new(document))).into_response())
-        }
-        Question::Span(span, limit) => {
-            let told = ToldSpan::of(&app, caller.owner(), armed, span, limit, now).await?;
-            let document = SpanDocument::of(id, &told, standing_since, zone.name(), tzdata);
-            let rest = told
-                .account
-                .stopped_at
-                .map(|stop| vec![("from", time(stop)), ("to", time(span.until)), ("limit", next_limit(limit))]);
-            let answer = Json(WhyDocument::Span(Box::new(document))).into_response();
-            Ok(with_next(answer, &format!("/api/v1/triggers/{id}/why"), rest))
-        }
-    }
+    let id = armed.trigger.id;
+    let (document, rest) = answer(&Records::of(&app), armed, query, now).await?;
+    Ok(with_next(Json(document).into_response(), &format!("/api/v1/triggers/{id}/why"), rest))
 }
