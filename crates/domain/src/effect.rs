@@ -51,12 +51,34 @@ impl Effect {
         before: Option<&Armed>,
         after: Option<&Armed>,
         skipped: Vec<Skipped>,
+        span: (Timestamp, Timestamp),
+        zone: &Zone,
+        freezes: &[Freeze],
+    ) -> Effect {
+        Effect::compared(FIRINGS_MAX, (before, after), skipped, span, zone, freezes)
+    }
+
+    /// What comes of making a trigger, of whose firings at most so many are told: for whoever asks about many at once.
+    pub fn of_making(
+        made: &Armed,
+        firings_max: usize,
+        span: (Timestamp, Timestamp),
+        zone: &Zone,
+        freezes: &[Freeze],
+    ) -> Effect {
+        Effect::compared(firings_max, (None, Some(made)), Vec::new(), span, zone, freezes)
+    }
+
+    fn compared(
+        firings_max: usize,
+        (before, after): (Option<&Armed>, Option<&Armed>),
+        skipped: Vec<Skipped>,
         (now, until): (Timestamp, Timestamp),
         zone: &Zone,
         freezes: &[Freeze],
     ) -> Effect {
-        let (old, old_until) = firings(before, now, until, freezes);
-        let (new, new_until) = firings(after, now, until, freezes);
+        let firings = |armed| firings(armed, firings_max, (now, until), freezes);
+        let ((old, old_until), (new, new_until)) = (firings(before), firings(after));
         let reached = old_until.min(new_until);
         let within = |firings: &[Timestamp]| firings.partition_point(|at| *at < reached);
         Effect {
@@ -94,13 +116,18 @@ pub fn until_unasked(now: Timestamp, zone: &Zone) -> Timestamp {
     end.map_or(Timestamp::MAX, |end| end.timestamp())
 }
 
-/// The firings before `until`, ascending, and up to when those are all.
-fn firings(armed: Option<&Armed>, now: Timestamp, until: Timestamp, freezes: &[Freeze]) -> (Vec<Timestamp>, Timestamp) {
+/// The firings before `until`, ascending and at most so many, and up to when those are all.
+fn firings(
+    armed: Option<&Armed>,
+    firings_max: usize,
+    (now, until): (Timestamp, Timestamp),
+    freezes: &[Freeze],
+) -> (Vec<Timestamp>, Timestamp) {
     let Some(armed) = armed else { return (Vec::new(), until) };
     let head = seen_through(TriggerHead::from(armed), freezes, now);
     let mut firings: Vec<Timestamp> =
-        head.firings_to_come(now).take_while(|at| *at < until).take(FIRINGS_MAX + 1).collect();
-    let beyond = if firings.len() > FIRINGS_MAX { firings.pop() } else { None };
+        head.firings_to_come(now).take_while(|at| *at < until).take(firings_max + 1).collect();
+    let beyond = if firings.len() > firings_max { firings.pop() } else { None };
     (firings, beyond.unwrap_or(until))
 }
 
@@ -207,6 +234,18 @@ mod tests {
         assert!(!effect.is_whole);
         assert_eq!(effect.span.until, at("2026-11-23T08:16:41Z"));
         assert_eq!((effect.firings.removed.len(), effect.firings.added.len()), (FIRINGS_MAX, 0));
+    }
+
+    #[test]
+    fn of_one_among_many_the_first_firings_are_told_and_how_far_they_reach() {
+        let told = |one: &Armed, most: usize| {
+            let effect = Effect::of_making(one, most, (at(NOW), until_unasked(at(NOW), &riga())), &riga(), &[]);
+            (effect.firings.added, effect.span.until, effect.is_whole)
+        };
+        let (whole, until) = (told(&armed(cron("0 9 * * *")), FIRINGS_MAX), until_unasked(at(NOW), &riga()));
+        assert_eq!((whole.0.len(), whole.1, whole.2), (7, until, true));
+        assert_eq!(told(&armed(cron("0 9 * * *")), 7), whole, "as many as there are are all");
+        assert_eq!(told(&armed(cron("0 9 * * *")), 5), (whole.0[..5].to_vec(), whole.0[5], false));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! that was asked ([`Voice`]).
 
 pub(crate) mod askable;
+pub(crate) mod short;
 pub(crate) mod voice;
 
 use std::collections::{BTreeMap, HashMap};
@@ -22,7 +23,7 @@ use oncue_domain::store::{Error, Missing, NewTrigger};
 use oncue_domain::trigger::{Armed, Definition, ScheduleDetails};
 use serde::Serialize;
 use serde_json::value::RawValue;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use self::voice::{ACCOUNT, Voice};
 use super::revision::ChangeDocument;
@@ -45,6 +46,17 @@ pub(crate) enum Run {
     Wet,
     /// It is not, and the firings are to be compared until then, if that is said.
     Dry(Option<Timestamp>),
+}
+
+/// How a call about one trigger is asked what it would come to, for the document.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "the document of a query that is read value by value")]
+pub(crate) struct RunQuery {
+    /// true: nothing is done; the answer says what would be.
+    dry_run: Option<bool>,
+    /// With dry_run: until when occurrences are compared, RFC 3339, at most 400 days from now; else to the end of the seventh day after today.
+    until: Option<String>,
 }
 
 impl FromRequestParts<App> for Run {
@@ -106,13 +118,31 @@ struct OccurrencesDocument {
     from: String,
     /// Up to when they were compared.
     until: String,
-    /// False where more than a thousand fire before or after: then `until` is as far as was looked.
+    /// False where more fire, before or after, than are compared: a thousand, and five of one among many (`triggers/bulk`). Then `until` is as far as
+    /// was looked.
     is_whole: bool,
     /// How many stay as they are.
     kept: u64,
     added: Vec<String>,
     removed: Vec<String>,
     moved: Vec<MoveDocument>,
+}
+
+impl OccurrencesDocument {
+    fn of(effect: &Effect, time: fn(Timestamp) -> String) -> OccurrencesDocument {
+        let Difference { kept, added, removed, moved } = &effect.firings;
+        let times = |list: &[Timestamp]| list.iter().copied().map(time).collect();
+        let moved = moved.iter().map(|one| MoveDocument { from: time(one.from), to: time(one.to) });
+        OccurrencesDocument {
+            from: time(effect.span.from),
+            until: time(effect.span.until),
+            is_whole: effect.is_whole,
+            kept: *kept,
+            added: times(added),
+            removed: times(removed),
+            moved: moved.collect(),
+        }
+    }
 }
 
 /// The occurrence that is waited for.
@@ -203,29 +233,25 @@ impl Asked<'_> {
         effect: &Effect,
         backlog_ended: u64,
     ) -> Response {
-        let Difference { kept, added, removed, moved } = &effect.firings;
         let time = self.voice.time;
-        let times = |list: &[Timestamp]| list.iter().copied().map(time).collect();
-        let moved = moved.iter().map(|one| MoveDocument { from: time(one.from), to: time(one.to) });
         let document = DryRunDocument {
             dry_run: true,
             trigger,
             changes,
             next: NextDocument { before: effect.next_before.map(time), after: effect.next_after.map(time) },
-            occurrences: OccurrencesDocument {
-                from: time(effect.span.from),
-                until: time(effect.span.until),
-                is_whole: effect.is_whole,
-                kept: *kept,
-                added: times(added),
-                removed: times(removed),
-                moved: moved.collect(),
-            },
+            occurrences: OccurrencesDocument::of(effect, time),
             skipped: effect.skipped.iter().map(|skipped| SkippedDocument::written(skipped, self.now, time)).collect(),
             backlog_ended,
         };
         Json(document).into_response()
     }
+}
+
+/// A trigger of this definition as it would be made. How late a jitter makes it is drawn when it is made, so nobody can say it here: everything
+/// is told by its nominal time.
+pub(super) fn unmade(owner: UserId, definition: Definition, now: Timestamp) -> NewTrigger {
+    let next_at = definition.waits_after(now, 0);
+    NewTrigger { owner, definition, next_at, test_event: None }
 }
 
 /// What making a trigger of this definition comes to.
@@ -238,9 +264,7 @@ pub(crate) async fn of_making(
 ) -> Result<Response, Fault> {
     Looked::default().look(app, caller.owner(), &definition).await?;
     let asked = Asked { app, now, until, voice };
-    // How late a jitter makes it is drawn when it is made, so nobody can say it here: everything is told by its nominal time.
-    let (owner, next_at) = (caller.owner(), definition.waits_after(now, 0));
-    let made = NewTrigger { owner, definition, next_at, test_event: None }.as_made(TriggerId(0), now);
+    let made = unmade(caller.owner(), definition, now).as_made(TriggerId(0), now);
     let zone = asked.zone(made.trigger.definition.schedule.as_ref());
     let freezes = app.store.freezes_of(caller.owner(), now).await?;
     let effect = Effect::of(None, Some(&made), Vec::new(), asked.span(&zone), &zone, &freezes);

@@ -18,7 +18,7 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::actor::ActorDocument;
-use super::dry_run::{ChangedDocument, Run};
+use super::dry_run::{ChangedDocument, Run, RunQuery};
 use super::page::{READ_TOGETHER, next_limit, respond, take_page};
 use super::time;
 use super::trigger::{TriggerDocument, change, change_or_tell, load, trigger_id};
@@ -230,8 +230,7 @@ pub(crate) async fn get(
 #[utoipa::path(post, path = "/api/v1/triggers/{id}/revisions/{revision}/restore", tag = "Triggers", operation_id = "restore_revision",
     params(
         ("id" = i64, Path), ("revision" = i64, Path),
-        ("dry_run" = Option<bool>, Query, description = "true: nothing is done; the answer says what would be."),
-        ("until" = Option<String>, Query, description = "With dry_run: until when occurrences are compared, RFC 3339, at most 400 days from now; else to the end of the seventh day after today."),
+        RunQuery,
     ),
     responses((status = 200, body = ChangedDocument), MakingErrors))]
 pub(crate) async fn restore(

@@ -22,7 +22,7 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::dry_run::voice::ACCOUNT;
-use super::dry_run::{ChangedDocument, DryRunDocument, Run, of_change, of_deleting, of_making};
+use super::dry_run::{ChangedDocument, DryRunDocument, Run, RunQuery, of_change, of_deleting, of_making};
 use super::page::{Gathered, gather_triggers, next_limit, respond, take_page};
 use super::pause::{self, PauseDocument};
 use super::run::{self, ExpectsDocument};
@@ -614,10 +614,7 @@ pub(crate) async fn table(state: State<App>, caller: Caller) -> Response {
 
 /// Make a trigger.
 #[utoipa::path(post, path = "/api/v1/triggers", tag = "Triggers", operation_id = "create_trigger", request_body = TriggerInput,
-    params(
-        ("dry_run" = Option<bool>, Query, description = "true: nothing is done; the answer says what would be."),
-        ("until" = Option<String>, Query, description = "With dry_run: until when occurrences are compared, RFC 3339, at most 400 days from now; else to the end of the seventh day after today."),
-    ),
+    params(RunQuery),
     responses((status = 201, body = TriggerDocument), (status = 200, body = DryRunDocument, description = "With dry_run=true"), MakingErrors))]
 pub(crate) async fn create(
     State(app): State<App>,
@@ -658,11 +655,7 @@ pub(crate) async fn load(app: &Shared, owner: UserId, id: &str) -> Result<Armed<
 
 /// Replace a trigger: what is left out takes its default.
 #[utoipa::path(put, path = "/api/v1/triggers/{id}", tag = "Triggers", operation_id = "replace_trigger",
-    params(
-        ("id" = i64, Path),
-        ("dry_run" = Option<bool>, Query, description = "true: nothing is done; the answer says what would be."),
-        ("until" = Option<String>, Query, description = "With dry_run: until when occurrences are compared, RFC 3339, at most 400 days from now; else to the end of the seventh day after today."),
-    ),
+    params(("id" = i64, Path), RunQuery),
     request_body = TriggerInput, responses((status = 200, body = ChangedDocument), MakingErrors))]
 pub(crate) async fn replace(
     State(app): State<App>,
@@ -684,11 +677,7 @@ pub(crate) async fn replace(
 
 /// Change a trigger in part.
 #[utoipa::path(patch, path = "/api/v1/triggers/{id}", tag = "Triggers", operation_id = "change_trigger",
-    params(
-        ("id" = i64, Path),
-        ("dry_run" = Option<bool>, Query, description = "true: nothing is done; the answer says what would be."),
-        ("until" = Option<String>, Query, description = "With dry_run: until when occurrences are compared, RFC 3339, at most 400 days from now; else to the end of the seventh day after today."),
-    ),
+    params(("id" = i64, Path), RunQuery),
     request_body = TriggerInput, responses((status = 200, body = ChangedDocument), MakingErrors))]
 pub(crate) async fn patch(
     State(app): State<App>,
@@ -708,11 +697,7 @@ pub(crate) async fn patch(
 
 /// Delete a trigger; its events stay until age ends them.
 #[utoipa::path(delete, path = "/api/v1/triggers/{id}", tag = "Triggers", operation_id = "delete_trigger",
-    params(
-        ("id" = i64, Path),
-        ("dry_run" = Option<bool>, Query, description = "true: nothing is done; the answer says what would be."),
-        ("until" = Option<String>, Query, description = "With dry_run: until when occurrences are compared, RFC 3339, at most 400 days from now; else to the end of the seventh day after today."),
-    ),
+    params(("id" = i64, Path), RunQuery),
     responses((status = 204), (status = 200, body = DryRunDocument, description = "With dry_run=true"), Errors))]
 pub(crate) async fn delete(
     State(app): State<App>,

@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 
 use super::dry_run::{FlatChanged, FlatDeleted, VOICE};
 use super::time;
-use crate::api::dry_run::{Run, of_change, of_deleting, of_making};
+use crate::api::dry_run::{Run, RunQuery, of_change, of_deleting, of_making};
 use crate::api::fire::{FiredDocument, fire_once, read_payload};
 use crate::api::page::{Gathered, gather_triggers, next_limit, respond, take_page};
 use crate::api::trigger::{Base, change, load, make, make_once, trigger_id};
@@ -323,10 +323,7 @@ pub(crate) async fn list(State(app): State<App>, caller: Caller, mut query: Quer
 
 /// Make a trigger.
 #[utoipa::path(post, path = "/triggers", tag = "Flat: triggers", operation_id = "flat_create_trigger",
-    params(
-        ("dry_run" = Option<bool>, Query, description = "true: nothing is done; the answer says what would be."),
-        ("until" = Option<String>, Query, description = "With dry_run: until when occurrences are compared, RFC 3339, at most 400 days from now; else to the end of the seventh day after today."),
-    ),
+    params(RunQuery),
     request_body = FlatTriggerInput, responses((status = 200, body = FlatChanged), FlatMakingErrors))]
 pub(crate) async fn create(
     State(app): State<App>,
@@ -383,11 +380,7 @@ pub(crate) async fn get(State(app): State<App>, caller: Caller, PathId(id): Path
 
 /// Change a trigger: only what the body names.
 #[utoipa::path(put, path = "/triggers/{id}", tag = "Flat: triggers", operation_id = "flat_change_trigger",
-    params(
-        ("id" = i64, Path),
-        ("dry_run" = Option<bool>, Query, description = "true: nothing is done; the answer says what would be."),
-        ("until" = Option<String>, Query, description = "With dry_run: until when occurrences are compared, RFC 3339, at most 400 days from now; else to the end of the seventh day after today."),
-    ),
+    params(("id" = i64, Path), RunQuery),
     request_body = FlatTriggerInput, responses((status = 200, body = FlatChanged), FlatMakingErrors))]
 pub(crate) async fn edit(
     State(app): State<App>,
@@ -411,11 +404,7 @@ pub(crate) async fn edit(
 
 /// Delete a trigger; its events stay until age ends them.
 #[utoipa::path(delete, path = "/triggers/{id}", tag = "Flat: triggers", operation_id = "flat_delete_trigger",
-    params(
-        ("id" = i64, Path),
-        ("dry_run" = Option<bool>, Query, description = "true: nothing is done; the answer says what would be."),
-        ("until" = Option<String>, Query, description = "With dry_run: until when occurrences are compared, RFC 3339, at most 400 days from now; else to the end of the seventh day after today."),
-    ),
+    params(("id" = i64, Path), RunQuery),
     responses((status = 200, body = FlatDeleted), FlatErrors))]
 pub(crate) async fn delete(
     State(app): State<App>,

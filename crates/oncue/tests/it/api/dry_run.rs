@@ -233,6 +233,59 @@ fn many_are_looked_at_one_by_one() {
 }
 
 #[test]
+fn of_many_each_is_told_in_short_as_the_call_for_one_tells_it() {
+    let server = Server::start();
+    let ann = server.user();
+    let scheduled = |details: Value| json!({"type": "scheduled", "schedule_details": details});
+    let bodies = [
+        scheduled(json!({"cron": "0 */6 * * *", "timezone": "Europe/Riga"})),
+        scheduled(json!({"cron": "0 9 * * *", "jitter": "10m"})),
+        scheduled(json!({"run_at": "2099-01-01T00:00:00Z"})),
+        scheduled(json!({"cron": "0 9 * * *", "max_fires": 2})),
+        json!({"type": "api"}),
+    ];
+    let many = asked(&ann, "POST", "/api/v1/triggers/bulk?dry_run=true", Some(&json!(bodies))).is(200).json();
+    for (body, result) in bodies.iter().zip(many["results"].as_array().expect("a list")) {
+        let one = asked(&ann, "POST", "/api/v1/triggers?dry_run=true", Some(body)).is(200).json();
+        let would = &result["would"];
+        assert_eq!((&would["next_at"], &would["is_told"]), (&one["next"]["after"], &json!(true)), "{body}");
+        assert_eq!(would["summary"], one["trigger"]["summary"], "{body}");
+        let (short, long) = (times(&would["occurrences"]["added"]), times(&one["occurrences"]["added"]));
+        assert_eq!(short, long[..long.len().min(5)], "{body}");
+        assert_eq!(would["occurrences"]["is_whole"], json!(long.len() <= 5), "{body}");
+    }
+    let path = "/api/v1/triggers/bulk?dry_run=true&until=";
+    let until = Timestamp::from_second(Timestamp::now().as_second() + 15 * 24 * 3_600).expect("in range");
+    let told = asked(&ann, "POST", &format!("{path}{until}"), Some(&json!([scheduled(json!({"cron": "0 9 * * 1"}))])));
+    let occurrences = told.is(200).json()["results"][0]["would"]["occurrences"].clone();
+    assert_eq!((&occurrences["until"], &occurrences["is_whole"]), (&json!(until.to_string()), &json!(true)));
+    assert!([2, 3].contains(&times(&occurrences["added"]).len()), "{occurrences}");
+    asked(&ann, "POST", &format!("{path}soon"), Some(&json!(bodies))).blames("until");
+}
+
+#[test]
+fn what_is_not_worked_out_of_very_many_says_so() {
+    let server = Server::start();
+    let ann = server.user();
+    let daily = json!({"type": "scheduled", "schedule_details": {"cron": "0 9 * * *"}});
+    let mut lines = format!("{daily}\n").repeat(1_001);
+    lines.push_str("{\"type\": \"never\"}\n{\"type\": \"api\"}\n");
+    let before = traces(&ann);
+    let call = ann.call("POST", "/api/v1/triggers/bulk?dry_run=true").header("Accept", "application/x-ndjson");
+    let answer = call.body("application/x-ndjson", lines).send().is(200);
+    assert_eq!(traces(&ann), before);
+    let results: Vec<Value> =
+        answer.text.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect();
+    let told = |result: &Value| result["would"]["is_told"].clone();
+    assert!(results[..1_000].iter().all(|result| told(result) == true), "the first thousand are told");
+    let beyond = &results[1_000]["would"];
+    assert_eq!((&beyond["is_told"], &beyond["occurrences"]), (&json!(false), &Value::Null));
+    assert_eq!(beyond["next_at"], results[0]["would"]["next_at"], "when it would fire first is told of all");
+    assert_eq!((&results[1_001]["status"], &results[1_001]["would"]), (&json!(422), &Value::Null));
+    assert_eq!(told(&results[1_002]), true, "what no schedule fires needs no work");
+}
+
+#[test]
 fn asking_uses_up_no_key() {
     let server = Server::start();
     let ann = server.user();

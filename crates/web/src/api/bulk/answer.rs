@@ -9,6 +9,7 @@ use oncue_domain::store;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::super::dry_run::short::ShortDocument;
 use super::items::LINES;
 use crate::fault::{Fault, ProblemDocument, seconds};
 use crate::idempotency::Replayed;
@@ -17,14 +18,13 @@ use crate::idempotency::Replayed;
 const ERRORS_MAX: usize = 8;
 
 /// What was done for an item.
-#[derive(Clone, Copy)]
 pub(super) enum Done {
     /// The trigger exists; perhaps it did before.
     Made(TriggerId, Replayed),
     /// The event is logged; perhaps it was before.
     Fired(EventId, Replayed),
-    /// Nothing: it was only asked whether the trigger could be made.
-    Looked,
+    /// Nothing: it was only asked what making the trigger would come to.
+    Looked(Box<ShortDocument>),
 }
 
 /// What became of every item of a bulk call.
@@ -60,6 +60,10 @@ pub(crate) struct ResultDocument {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = i64, required = false)]
     event_id: Option<i64>,
+    /// With `dry_run=true`: what would come of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = ShortDocument, required = false)]
+    would: Option<Box<ShortDocument>>,
     /// What is wrong, where nothing was done; of many wrong fields the first 8.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = ProblemDocument, required = false)]
@@ -72,13 +76,16 @@ pub(crate) struct ResultDocument {
 
 impl ResultDocument {
     fn of(index: usize, result: Result<Done, Fault>) -> ResultDocument {
-        let nothing = ResultDocument { index, status: 0, id: None, event_id: None, error: None, retry_after: None };
+        let nothing =
+            ResultDocument { index, status: 0, id: None, event_id: None, would: None, error: None, retry_after: None };
         match result {
             Ok(Done::Made(id, _)) => ResultDocument { status: StatusCode::CREATED.as_u16(), id: Some(id.0), ..nothing },
             Ok(Done::Fired(id, _)) => {
                 ResultDocument { status: StatusCode::OK.as_u16(), event_id: Some(id.0), ..nothing }
             }
-            Ok(Done::Looked) => ResultDocument { status: StatusCode::OK.as_u16(), ..nothing },
+            Ok(Done::Looked(would)) => {
+                ResultDocument { status: StatusCode::OK.as_u16(), would: Some(would), ..nothing }
+            }
             Err(fault) => {
                 let retry_after = match &fault {
                     Fault::TooMany(wait) => Some(seconds(*wait)),

@@ -12,14 +12,15 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use oncue_domain::event::Origin;
-use oncue_domain::id::{DestinationId, EventId, TriggerId, UserId};
+use oncue_domain::id::{DestinationId, EventId, TriggerId};
 use oncue_domain::payload::Payload;
 use oncue_domain::store::{Call, NewTrigger};
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::dry_run::{Looked, Run};
+use super::dry_run::short::Short;
+use super::dry_run::{Run, unmade};
 use super::trigger::{TriggerInput, define, to_make};
 use super::trigger_calendar::Calendars;
 use super::trigger_destination::missing;
@@ -51,7 +52,10 @@ pub(crate) struct FiringInput {
 /// Make many triggers, up to 10 000 in 16 MiB. Each item is the body of the call for one; each result has the status that it
 /// would have answered.
 #[utoipa::path(post, path = "/api/v1/triggers/bulk", tag = "Triggers", operation_id = "create_triggers",
-    params(("dry_run" = Option<bool>, Query, description = "true: nothing is made; the answer says of each item whether it would be.")),
+    params(
+        ("dry_run" = Option<bool>, Query, description = "true: nothing is made; the answer says of each item whether it would be, and when it would fire first."),
+        ("until" = Option<String>, Query, description = "With dry_run: until when occurrences are told, RFC 3339, at most 400 days from now; else to the end of the seventh day after today."),
+    ),
     request_body(description = "A JSON array of triggers, or one of them on each line.", content(
         (Vec<TriggerInput> = "application/json"),
         (String = "application/x-ndjson"),
@@ -71,15 +75,15 @@ pub(crate) async fn create(
     let body = BulkBody::read(request, &app, owner).await?;
     let items = body.items()?;
     let calendars = Calendars::named_in(&app, owner, body.bytes()).await?;
-    let read = |item: &Item<'_>, now: Timestamp| {
-        let definition = define((&app, &calendars), item.fields()?, None, None, now)?;
-        Ok(to_make(&app, owner, definition, now))
-    };
-    if let Run::Dry(_) = run {
-        let look = |new: Vec<NewTrigger>, _: Timestamp| look_at_all(&app, owner, new);
+    let definition = |item: &Item<'_>, now: Timestamp| define((&app, &calendars), item.fields()?, None, None, now);
+    if let Run::Dry(until) = run {
+        let short = Short::new(&app, owner, until);
+        let read = |item: &Item<'_>, now: Timestamp| Ok(unmade(owner, definition(item, now)?, now));
+        let look = |new: Vec<NewTrigger>, now: Timestamp| look_at_all(&short, new, now);
         let results = carry_out(&app, owner, &items, read, look).await;
         return Ok(respond(results, body.answers_in_lines()));
     }
+    let read = |item: &Item<'_>, now: Timestamp| Ok(to_make(&app, owner, definition(item, now)?, now));
     if let Some(key) = given.recall(&app, &caller, body.bytes()).await? {
         let results = once::make(&app, &caller, &key, &items, read).await;
         return Ok((replayed(&results), respond(results, body.answers_in_lines())).into_response());
@@ -100,13 +104,10 @@ async fn make_all(app: &Shared, caller: &Caller, new: Vec<NewTrigger>, now: Time
     results.collect()
 }
 
-/// Whether triggers of checked definitions could be made.
-async fn look_at_all(app: &Shared, owner: UserId, new: Vec<NewTrigger>) -> Vec<Result<Done, Fault>> {
-    let (mut results, mut looked) = (Vec::with_capacity(new.len()), Looked::default());
-    for one in new {
-        results.push(looked.look(app, owner, &one.definition).await.map(|()| Done::Looked));
-    }
-    results
+/// What making triggers of checked definitions would come to.
+async fn look_at_all(short: &Short<'_>, new: Vec<NewTrigger>, now: Timestamp) -> Vec<Result<Done, Fault>> {
+    let looked = short.look(new, now).await;
+    looked.into_iter().map(|looked| looked.map(|would| Done::Looked(Box::new(would)))).collect()
 }
 
 /// Fire many api triggers, up to 10 000 times in 16 MiB, in the order of the items. Each result has the status that the call for one
