@@ -141,7 +141,9 @@ pub(crate) fn run(flags: &BenchFlags) -> anyhow::Result<()> {
         return shards::run(flags);
     }
     let before = flags.compare.as_deref().map(Report::read).transpose()?;
-    let parent = flags.folder.clone().unwrap_or_else(std::env::temp_dir);
+    // The servers run in folders of their own, so what is relative would be another place to each of them.
+    let parent = std::path::absolute(flags.folder.clone().unwrap_or_else(std::env::temp_dir))
+        .context("The folder cannot be named from here")?;
     let scenarios = flags.scenarios()?;
     let size = if flags.quick { Size::Quick } else { Size::Full };
     let bench = Bench { parent, size, postgres: flags.postgres.clone(), nodes: flags.nodes, amounts: flags.amounts };

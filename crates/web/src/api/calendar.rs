@@ -320,8 +320,12 @@ pub(crate) async fn edit_seen(
         let view = CalendarView { calendar, used_by };
         return Ok(Some(Edited { view, followers: Vec::new(), unreadable: Vec::new() }));
     }
+    let former = calendar.revision;
     match app.acting(caller).edit_calendar(calendar, definition.clone(), app.now()).await? {
         CalendarEdited::Done { calendar, followers, unreadable } => {
+            // Some may have come or gone since it was seen: where all that name it are told, they are how many name it.
+            let naming = (followers.len() + unreadable.len()) as u64;
+            let used_by = if calendar.revision == former { used_by } else { naming };
             Ok(Some(Edited { view: CalendarView { calendar, used_by }, followers, unreadable }))
         }
         CalendarEdited::NotFound => Err(Fault::not_found("Calendar")),

@@ -119,7 +119,7 @@ pub(crate) struct ForecastDocument {
     /// Triggers that nothing will ever fire by the clock, at most 100 of them.
     never: Vec<NeverDocument>,
     never_total: usize,
-    /// What changes of the clocks do to cron lines, at most 100 of them.
+    /// What changes of the clocks do to cron lines and rules, those among several schedules too, at most 100 of them.
     clock_changes: Vec<ChangeDocument>,
     clock_changes_total: usize,
     /// Where it stopped, and what was taken as even: a sentence each.
