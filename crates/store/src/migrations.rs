@@ -151,6 +151,7 @@ pub(crate) const SQLITE: &[Migration] = &[
         name: "skipped counts",
         sql: include_str!("../migrations/sqlite/0023_skipped_counts.sql"),
     },
+    Migration { version: 24, name: "tally", sql: include_str!("../migrations/sqlite/0024_tally.sql") },
 ];
 
 #[cfg(test)]

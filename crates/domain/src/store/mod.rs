@@ -74,7 +74,9 @@ pub use ledger::{LEDGER_MAX, Ledger, LedgerFiring};
 pub use once::{Begun, Deed, Done};
 pub use run::{Lapsed, Reported, RunOf};
 pub use search::{EXCERPT_CHARS_MAX, EventLine, EventLines, EventSearch, FOLLOWED_MAX, SEARCHED_MAX};
-pub use trigger::{ATTENTION_MAX, Attention, NewTrigger, SkippedView, TriggerTally};
+pub use trigger::{
+    ATTENTION_MAX, Attention, FAILED_TRIGGERS_MAX, FAILURES_MAX, NewTrigger, SkippedView, TALLIED_MAX, TriggerTally,
+};
 pub use undelivered::{Redelivered, Undelivered, UndeliveredFilter, UndeliveredPlace};
 
 pub use many::{Made, TOGETHER_MAX};

@@ -36,16 +36,27 @@ impl NewTrigger {
     }
 }
 
-/// How many triggers somebody has.
+/// How many triggers somebody has. Counted are those with the lowest numbers, one more than [`TALLIED_MAX`] at most, so that it takes no longer
+/// for somebody who has a million.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TriggerTally {
-    /// All of them.
+    /// All that were counted.
     pub all: u64,
-    /// Those that will fire by themselves or when called ([`TriggerHead::is_active`]), and those that wait only to be deleted.
+    /// Those of them that will fire by themselves or when called ([`TriggerHead::is_active`]), or wait only to be deleted.
     pub active: u64,
-    /// Those that are switched off.
+    /// Those of them that are switched off.
     pub paused: u64,
 }
+
+impl TriggerTally {
+    /// Whether there may be more than were counted: then each of its numbers is one that there are at least.
+    pub fn is_at_least(&self) -> bool {
+        self.all > TALLIED_MAX
+    }
+}
+
+/// Up to so many triggers are tallied exactly.
+pub const TALLIED_MAX: u64 = 10_000;
 
 /// What somebody ought to look at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,12 +66,19 @@ pub struct Attention {
     /// Triggers whose occurrence is overdue by more than [`crate::trigger::OVERDUE_AFTER`], the longest overdue first, at most [`ATTENTION_MAX`].
     pub overdue: Vec<TriggerHead>,
     /// Triggers of whose kept events the newest one that was ever delivered or failed, tests aside, failed and is not being sent
-    /// again; with that event, the newest first, at most [`ATTENTION_MAX`].
+    /// again; with that event, the newest first, at most [`ATTENTION_MAX`]. Where kept events of more than [`FAILED_TRIGGERS_MAX`]
+    /// triggers failed, those that the newest [`FAILURES_MAX`] failures lead to.
     pub failing: Vec<(TriggerHead, Firing)>,
 }
 
 /// How many triggers of a sort need attention at once.
 pub const ATTENTION_MAX: usize = 100;
+
+/// Of so many triggers with kept failures each is asked whether it fails.
+pub const FAILED_TRIGGERS_MAX: usize = 1_000;
+
+/// So many failures, the newest, are looked through where there are more such triggers.
+pub const FAILURES_MAX: usize = 5_000;
 
 /// A record of occurrences that did not fire, as it is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

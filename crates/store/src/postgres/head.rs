@@ -4,7 +4,9 @@ use deadpool_postgres::{Client, GenericClient};
 use jiff::Timestamp;
 use oncue_domain::firing::Firing;
 use oncue_domain::id::{TriggerId, UserId};
-use oncue_domain::store::{ATTENTION_MAX, Attention, Result, TriggerTally};
+use oncue_domain::store::{
+    ATTENTION_MAX, Attention, FAILED_TRIGGERS_MAX, FAILURES_MAX, Result, TALLIED_MAX, TriggerTally,
+};
 use oncue_domain::trigger::{OVERDUE_AFTER, TriggerHead};
 use tokio_postgres::Row;
 
@@ -190,13 +192,17 @@ async fn tally(client: &impl GenericClient, owner: UserId, now: Timestamp) -> Re
     let sql = "SELECT count(*),
                       count(*) FILTER (WHERE (enabled OR pause_until <= $2) AND NOT is_test
                                          AND (expires_at IS NULL OR expires_at > $2
-                                              OR (SELECT next_at > $2 FROM cursors WHERE trigger_id = triggers.id))
+                                              OR (SELECT next_at > $2 FROM cursors WHERE trigger_id = own.id))
                                          AND (is_api
-                                              OR (SELECT TRUE FROM cursors WHERE trigger_id = triggers.id))),
+                                              OR (SELECT TRUE FROM cursors WHERE trigger_id = own.id))),
                       count(*) FILTER (WHERE NOT enabled AND (pause_until IS NULL OR pause_until > $2))
-               FROM triggers
-               WHERE owner = $1";
-    let row = query_first(client, sql, &[&owner.0, &now.as_microsecond()]).await?;
+               FROM (SELECT id, enabled, is_test, expires_at, is_api, pause_until
+                     FROM triggers
+                     WHERE owner = $1
+                     ORDER BY id
+                     LIMIT $3) AS own";
+    let counted_max = i64::try_from(TALLIED_MAX + 1).unwrap_or(i64::MAX);
+    let row = query_first(client, sql, &[&owner.0, &now.as_microsecond(), &counted_max]).await?;
     let Some(row) = row else { return Ok(TriggerTally::default()) };
     Ok(TriggerTally { all: whole(&row, 0)?, active: whole(&row, 1)?, paused: whole(&row, 2)? })
 }
@@ -209,21 +215,15 @@ async fn failing(
     gone_until: Timestamp,
 ) -> Result<Vec<(TriggerHead, Firing)>> {
     let newest_ended = newest_ended("$1", "ever_failed", "$3");
+    let few = ever_failed(client, owner).await?;
+    let asked = if few.len() > FAILED_TRIGGERS_MAX { failed_lately(client, owner).await? } else { few };
+    if asked.is_empty() {
+        return Ok(Vec::new());
+    }
     let sql = format!(
-        "WITH RECURSIVE ever_failed (trigger_id) AS (
-             (SELECT trigger_id FROM failures WHERE owner = $1 ORDER BY trigger_id LIMIT 1)
-             UNION ALL
-             SELECT (SELECT trigger_id
-                     FROM failures
-                     WHERE owner = $1 AND trigger_id > ever_failed.trigger_id
-                     ORDER BY trigger_id
-                     LIMIT 1)
-             FROM ever_failed
-             WHERE ever_failed.trigger_id IS NOT NULL
-         ),
-         failing AS MATERIALIZED (
+        "WITH failing AS MATERIALIZED (
              SELECT ever_failed.trigger_id, newest.ended_at, newest.ended_event
-             FROM ever_failed CROSS JOIN LATERAL ({newest_ended}) AS newest
+             FROM unnest($5::bigint[]) AS ever_failed (trigger_id) CROSS JOIN LATERAL ({newest_ended}) AS newest
              WHERE newest.ended_at > $2
                AND (SELECT TRUE FROM failures WHERE event_id = newest.ended_event)
                AND (SELECT TRUE FROM triggers WHERE id = ever_failed.trigger_id)
@@ -243,10 +243,41 @@ async fn failing(
          ORDER BY failing.ended_at DESC, failing.ended_event DESC"
     );
     let gone_until_us = gone_until.as_microsecond();
-    let params: super::Params<'_> = &[&owner.0, &gone_until_us, &number_of(gone_until), &limit_of(ATTENTION_MAX)];
+    let params: super::Params<'_> =
+        &[&owner.0, &gone_until_us, &number_of(gone_until), &limit_of(ATTENTION_MAX), &asked];
     let rows = query(client, &sql, params).await?;
     let failing = |row: &Row| -> Result<Option<(TriggerHead, Firing)>> {
         Ok(listed(head(row, shared))?.zip(Some(firing(row, HEAD_COLUMNS)?)))
     };
     rows.iter().filter_map(|row| failing(row).transpose()).collect()
+}
+
+/// The owner's triggers of whose kept events at least one failed, and no more of them than show that there are many; deleted ones too.
+async fn ever_failed(client: &impl GenericClient, owner: UserId) -> Result<Vec<i64>> {
+    let sql = "WITH RECURSIVE failed (trigger_id, place) AS (
+                   (SELECT trigger_id, 0::bigint FROM failures WHERE owner = $1 ORDER BY trigger_id LIMIT 1)
+                   UNION ALL
+                   SELECT (SELECT trigger_id
+                           FROM failures
+                           WHERE owner = $1 AND trigger_id > failed.trigger_id
+                           ORDER BY trigger_id
+                           LIMIT 1), place + 1
+                   FROM failed
+                   WHERE failed.trigger_id IS NOT NULL AND place < $2
+               )
+               SELECT trigger_id FROM failed WHERE trigger_id IS NOT NULL";
+    let rows = query(client, sql, &[&owner.0, &limit_of(FAILED_TRIGGERS_MAX)]).await?;
+    rows.iter().map(|row| column(row, 0)).collect()
+}
+
+/// The triggers of the owner's newest failures; deleted ones too.
+async fn failed_lately(client: &impl GenericClient, owner: UserId) -> Result<Vec<i64>> {
+    let sql = "SELECT DISTINCT trigger_id
+               FROM (SELECT trigger_id
+                     FROM failures
+                     WHERE owner = $1
+                     ORDER BY fired_at DESC, event_id DESC
+                     LIMIT $2) AS newest";
+    let rows = query(client, sql, &[&owner.0, &limit_of(FAILURES_MAX)]).await?;
+    rows.iter().map(|row| column(row, 0)).collect()
 }

@@ -3,7 +3,9 @@
 use jiff::Timestamp;
 use oncue_domain::firing::Firing;
 use oncue_domain::id::{EventId, TriggerId, UserId};
-use oncue_domain::store::{ATTENTION_MAX, Attention, Result, TriggerTally};
+use oncue_domain::store::{
+    ATTENTION_MAX, Attention, FAILED_TRIGGERS_MAX, FAILURES_MAX, Result, TALLIED_MAX, TriggerTally,
+};
 use oncue_domain::trigger::{OVERDUE_AFTER, TriggerHead};
 use rusqlite::{Connection, Row};
 
@@ -209,14 +211,17 @@ fn tally(connection: &Connection, owner: UserId, now: Timestamp) -> Result<Trigg
             "SELECT count(*),
                     count(*) FILTER (WHERE (enabled OR pause_until <= ?2) AND NOT is_test
                                        AND (expires_at IS NULL OR expires_at > ?2
-                                            OR EXISTS (SELECT 1 FROM cursors WHERE trigger_id = triggers.id AND next_at > ?2))
-                                       AND ((schedule IS NULL) OR EXISTS (SELECT 1 FROM cursors WHERE trigger_id = triggers.id))),
+                                            OR EXISTS (SELECT 1 FROM cursors WHERE trigger_id = own.id AND next_at > ?2))
+                                       AND (is_api OR EXISTS (SELECT 1 FROM cursors WHERE trigger_id = own.id))),
                     count(*) FILTER (WHERE NOT enabled AND (pause_until IS NULL OR pause_until > ?2))
-             FROM triggers INDEXED BY triggers_by_state
-             WHERE owner = ?1",
+             FROM (SELECT id, enabled, is_test, expires_at, (schedule IS NULL) AS is_api, pause_until
+                   FROM triggers INDEXED BY triggers_by_owner
+                   WHERE owner = ?1
+                   ORDER BY id
+                   LIMIT ?3) AS own",
         )
         .and_then(|mut statement| {
-            statement.query_row((owner.0, now.as_microsecond()), |row| {
+            statement.query_row((owner.0, now.as_microsecond(), TALLIED_MAX + 1), |row| {
                 Ok(TriggerTally { all: row.get(0)?, active: row.get(1)?, paused: row.get(2)? })
             })
         })
@@ -232,7 +237,9 @@ fn failing(
 ) -> Result<Vec<(TriggerHead, Firing)>> {
     let hours = count::hours_back_to(connection, gone_until)?;
     let mut newest = Vec::new();
-    for trigger in ever_failed(connection, owner)? {
+    let few = ever_failed(connection, owner)?;
+    let asked = if few.len() > FAILED_TRIGGERS_MAX { failed_lately(connection, owner)? } else { few };
+    for trigger in asked {
         let ended = count::newest_ended(connection, owner, trigger, &hours)?;
         newest.extend(ended.filter(|(fired_at, _)| *fired_at > gone_until).map(|(at, event)| (at, event, trigger)));
     }
@@ -249,21 +256,38 @@ fn failing(
     Ok(failing)
 }
 
-/// The owner's triggers of whose kept events at least one failed; deleted ones too.
+/// The owner's triggers of whose kept events at least one failed, and no more of them than show that there are many; deleted ones too.
 fn ever_failed(connection: &Connection, owner: UserId) -> Result<Vec<TriggerId>> {
     let mut statement = connection
         .prepare_cached(
-            "WITH RECURSIVE failed (trigger_id) AS (
-                 SELECT min(trigger_id) FROM failures WHERE owner = ?1
+            "WITH RECURSIVE failed (trigger_id, place) AS (
+                 SELECT min(trigger_id), 0 FROM failures WHERE owner = ?1
                  UNION ALL
-                 SELECT (SELECT min(trigger_id) FROM failures WHERE owner = ?1 AND trigger_id > failed.trigger_id)
+                 SELECT (SELECT min(trigger_id) FROM failures WHERE owner = ?1 AND trigger_id > failed.trigger_id), place + 1
                  FROM failed
-                 WHERE failed.trigger_id IS NOT NULL
+                 WHERE failed.trigger_id IS NOT NULL AND place < ?2
              )
              SELECT trigger_id FROM failed WHERE trigger_id IS NOT NULL",
         )
         .map_err(failed)?;
-    statement.query_map([owner.0], |row| row.get(0).map(TriggerId)).and_then(Iterator::collect).map_err(failed)
+    let rows = statement.query_map((owner.0, FAILED_TRIGGERS_MAX), |row| row.get(0).map(TriggerId));
+    rows.and_then(Iterator::collect).map_err(failed)
+}
+
+/// The triggers of the owner's newest failures; deleted ones too.
+fn failed_lately(connection: &Connection, owner: UserId) -> Result<Vec<TriggerId>> {
+    let mut statement = connection
+        .prepare_cached(
+            "SELECT DISTINCT trigger_id
+             FROM (SELECT trigger_id
+                   FROM failures INDEXED BY failures_by_owner
+                   WHERE owner = ?
+                   ORDER BY fired_at DESC, event_id DESC
+                   LIMIT ?)",
+        )
+        .map_err(failed)?;
+    let rows = statement.query_map((owner.0, FAILURES_MAX), |row| row.get(0).map(TriggerId));
+    rows.and_then(Iterator::collect).map_err(failed)
 }
 
 /// The event in short, if it failed and is kept.

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use oncue_domain::count::hour_of;
 use oncue_domain::freeze::seen_through;
 use oncue_domain::store::{
-    ATTENTION_MAX, Attention, EventFilter, EventPage, EventSearch, TriggerTally, UndeliveredFilter,
+    ATTENTION_MAX, Attention, EventFilter, EventPage, EventSearch, TALLIED_MAX, TriggerTally, UndeliveredFilter,
 };
 use oncue_domain::trigger::TriggerHead;
 
@@ -150,20 +150,15 @@ pub(super) async fn show(
 }
 
 fn tiles(day: &Figures, attention: &Attention, failed: u64) -> Vec<Tile> {
-    let TriggerTally { all, active, paused } = attention.tally;
+    let (active, of_all) = active_of(&attention.tally);
     let overdue = attention.overdue.len();
     let none = || "–".to_owned();
     let tile = |label, value, note, address| Tile { label, value, note, address, tone: "" };
-    let of_all = if paused > 0 {
-        format!("of {}, {} paused", number(all), number(paused))
-    } else {
-        format!("of {}", number(all))
-    };
     let skipped =
         if day.skipped > 0 { format!("{} skipped in 24 h", number(day.skipped)) } else { "in 24 h".to_owned() };
     let of_day = if day.failed > 0 { format!("{} failed in 24 h", number(day.failed)) } else { "in 24 h".to_owned() };
     vec![
-        tile("Active triggers", number(active), of_all, "/ui/triggers?state=active"),
+        tile("Active triggers", active, of_all, "/ui/triggers?state=active"),
         tile("Fired", number(day.fired), skipped, "/events?status=all"),
         Tile {
             tone: if day.failed > 0 { "warn" } else { "" },
@@ -203,6 +198,20 @@ fn tiles(day: &Figures, attention: &Attention, failed: u64) -> Vec<Tile> {
             )
         },
     ]
+}
+
+/// How many triggers are active, and of how many. Of more than are counted it says so.
+fn active_of(tally: &TriggerTally) -> (String, String) {
+    let &TriggerTally { all, active, paused } = tally;
+    let at_least = |count: u64| match tally.is_at_least() {
+        true => format!("{}+", number(count.min(TALLIED_MAX))),
+        false => number(count),
+    };
+    let of = match tally.is_at_least() {
+        true => format!("of more than {}", number(TALLIED_MAX)),
+        false => format!("of {}", number(all)),
+    };
+    (at_least(active), if paused > 0 { format!("{of}, {} paused", at_least(paused)) } else { of })
 }
 
 /// The next firings of `heads`, at most [`LISTED`] of them and [`OF_ONE_MAX`] of one trigger. What is overdue fires once.
@@ -245,6 +254,16 @@ mod tests {
     fn what_is_overdue_fires_once_and_nothing_fires_after_its_end() {
         let overdue = TriggerHead { expires_at: Some(at(120)), ..every(1, 10, 10) };
         assert_eq!(told(&[overdue], 105), [(1, at(10)), (1, at(110))]);
+    }
+
+    #[test]
+    fn triggers_are_counted_exactly_up_to_a_bound_and_beyond_it_the_tile_says_so() {
+        let told = |all, active, paused| active_of(&TriggerTally { all, active, paused });
+        let texts = |active: &str, of: &str| (active.to_owned(), of.to_owned());
+        assert_eq!(told(3, 2, 0), texts("2", "of 3"));
+        assert_eq!(told(10_000, 9_990, 10), texts("9,990", "of 10,000, 10 paused"));
+        assert_eq!(told(10_001, 9_990, 10), texts("9,990+", "of more than 10,000, 10+ paused"));
+        assert_eq!(told(10_001, 10_001, 0), texts("10,000+", "of more than 10,000"));
     }
 
     #[test]

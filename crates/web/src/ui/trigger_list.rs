@@ -9,6 +9,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use oncue_domain::firing::Firing;
 use oncue_domain::id::TriggerId;
+use oncue_domain::store::{TALLIED_MAX, TriggerTally};
 
 use super::badge::Badge;
 use super::chart::FiringStrip;
@@ -16,6 +17,7 @@ use super::destination;
 use super::frame::{Frame, Place};
 use super::moment::Moment;
 use super::notice::Notice;
+use super::number::number;
 use super::trigger_filter::{Choice, Filter, Found, KINDS, SORTS, STATES};
 use super::trigger_row::TriggerRow;
 use super::viewer::{shown_zone, trigger_zone};
@@ -62,8 +64,8 @@ struct ListPage {
     pages: usize,
     /// Among how many was searched.
     looked_at: usize,
-    /// How many more there are.
-    beyond: u64,
+    /// How many more there are, if any.
+    beyond: Option<String>,
     base: String,
 }
 
@@ -82,7 +84,7 @@ pub(super) async fn show(
     let attention = app.store.attention(owner, gone_until, now).await?;
     let looked_at = heads.len();
     let failing = attention.failing.iter().map(|(head, _)| head.id).collect();
-    let Found { triggers, total, page: number, pages } = filter.apply(heads, &failing, &caller.frozen, now);
+    let Found { triggers, total, page: shown, pages } = filter.apply(heads, &failing, &caller.frozen, now);
     let ids: Vec<TriggerId> = triggers.iter().map(|(head, _)| head.id).collect();
     let recent = app.store.recent_firings(owner, ids, gone_until, FIRINGS_SHOWN).await?;
     let mut recent: HashMap<TriggerId, Vec<Firing>> =
@@ -112,17 +114,47 @@ pub(super) async fn show(
         sorts: &SORTS,
         lines,
         found: total,
-        page: number,
+        page: shown,
         pages,
         looked_at,
-        beyond: attention.tally.all.saturating_sub(u64::try_from(looked_at).unwrap_or(u64::MAX)),
+        beyond: beyond(&attention.tally, u64::try_from(looked_at).unwrap_or(u64::MAX)),
         base: app.settings.base().to_owned(),
         filter,
     };
     let mut response = page(StatusCode::OK, &list);
     // A form sends its empty fields too; what stands in the browser's address is what somebody would share.
-    if let Ok(address) = HeaderValue::from_str(&list.filter.address(number)) {
+    if let Ok(address) = HeaderValue::from_str(&list.filter.address(shown)) {
         response.headers_mut().insert("hx-replace-url", address);
     }
     Ok(response)
+}
+
+/// How many triggers there are that are not among those that were looked at: the newest.
+fn beyond(tally: &TriggerTally, looked_at: u64) -> Option<String> {
+    let more_than = |count| format!("more than {} newer ones are", number(count));
+    match tally.all.min(TALLIED_MAX).saturating_sub(looked_at) {
+        further if tally.is_at_least() => Some(more_than(further)),
+        0 => None,
+        1 => Some("a newer one is".to_owned()),
+        further => Some(format!("{} newer ones are", number(further))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_more_than_are_looked_at_it_is_told_how_many_and_of_more_than_are_counted_that_it_is_more() {
+        let told = |all| beyond(&TriggerTally { all, ..TriggerTally::default() }, 5_000);
+        let of = [5_000, 5_001, 6_234, 10_000, 10_001].map(told);
+        let expected = [
+            None,
+            Some("a newer one is"),
+            Some("1,234 newer ones are"),
+            Some("5,000 newer ones are"),
+            Some("more than 5,000 newer ones are"),
+        ];
+        assert_eq!(of.each_ref().map(Option::as_deref), expected);
+    }
 }

@@ -212,11 +212,15 @@ impl Kept {
     }
 
     pub(super) fn attention(&self, owner: UserId, gone_until: Timestamp, now: Timestamp) -> Attention {
-        let tally = self.waiting_heads_of(owner).fold(TriggerTally::default(), |tally, head| TriggerTally {
-            all: tally.all + 1,
-            active: tally.active + u64::from(head.is_active(now)),
-            paused: tally.paused + u64::from(head.is_paused_at(now)),
-        });
+        let mut tally = TriggerTally::default();
+        for head in self.waiting_heads_of(owner) {
+            tally.all += 1;
+            tally.active += u64::from(head.is_active(now));
+            tally.paused += u64::from(head.is_paused_at(now));
+            if tally.is_at_least() {
+                break;
+            }
+        }
         let mut overdue: Vec<TriggerHead> = self.heads_of(owner).filter(|head| head.is_overdue(now)).collect();
         overdue.sort_by_key(|head| (head.next_at, head.id));
         overdue.truncate(ATTENTION_MAX);

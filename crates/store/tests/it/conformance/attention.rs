@@ -4,7 +4,9 @@ use jiff::{SignedDuration, Timestamp};
 use oncue_domain::event::Origin;
 use oncue_domain::firing::Outcome;
 use oncue_domain::id::{EventId, TriggerId, UserId};
-use oncue_domain::store::{ATTENTION_MAX, Attention, NewTrigger, TriggerTally};
+use oncue_domain::store::{
+    ATTENTION_MAX, Attention, FAILED_TRIGGERS_MAX, NewTrigger, TALLIED_MAX, TOGETHER_MAX, TriggerTally,
+};
 use oncue_domain::trigger::{Definition, OVERDUE_AFTER, Pause};
 
 use crate::bench::{Bench, Kind, LASTING, answered, api, every, everywhere, given_up, t, unanswered};
@@ -63,6 +65,34 @@ async fn triggers_are_tallied_by_whether_they_will_fire() {
         assert_eq!(tally(t(505)).await, TriggerTally { active: 4, ..expired });
         bench.trigger(bench.user("b").await, api("anothers")).await;
         assert_eq!(tally(t(1)).await.all, 11);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn of_more_triggers_than_are_tallied_the_first_are_and_it_says_so() {
+    everywhere(async |bench| {
+        let owner = bench.user("a").await;
+        let new = |definition| NewTrigger { owner, definition, next_at: None, test_event: None };
+        let paused = Definition { enabled: false, ..api("paused") };
+        bench.trigger(owner, paused.clone()).await;
+        let mut many = 1;
+        while many < TALLIED_MAX {
+            let more = TOGETHER_MAX.min(usize::try_from(TALLIED_MAX - many).expect("small"));
+            let made = bench.store.create_triggers(vec![new(api("active")); more], t(0)).await;
+            assert!(made.iter().all(|made| matches!(made, Ok(Ok(_)))));
+            many += more as u64;
+        }
+        let exact = TriggerTally { all: TALLIED_MAX, active: TALLIED_MAX - 1, paused: 1 };
+        assert!(!exact.is_at_least());
+        assert_eq!(attention(&bench, owner, t(0), t(1)).await.tally, exact);
+        bench.trigger(owner, api("active")).await;
+        let at_least = TriggerTally { all: TALLIED_MAX + 1, active: TALLIED_MAX, paused: 1 };
+        assert!(at_least.is_at_least());
+        for _ in 0..2 {
+            assert_eq!(attention(&bench, owner, t(0), t(1)).await.tally, at_least);
+            bench.trigger(owner, paused.clone()).await;
+        }
     })
     .await;
 }
@@ -192,20 +222,24 @@ async fn what_goes_nowhere_neither_fails_nor_heals() {
 
 #[tokio::test]
 async fn of_many_failing_triggers_the_latest_are_shown() {
-    everywhere(async |bench| {
-        let owner = bench.user("a").await;
-        let mut expected = Vec::new();
-        for number in 0..=ATTENTION_MAX {
-            let id = bench.trigger(owner, api("api")).await.id;
-            let seconds = i64::try_from(number * 37 % (ATTENTION_MAX + 1)).expect("small");
-            bench.fire(owner, id, None, t(seconds)).await;
-            expected.push((seconds, id));
-        }
-        bench.settle_all(t(1000), given_up).await;
-        expected.sort_by(|one, other| other.cmp(one));
-        let found: Vec<TriggerId> = failing(&bench, owner, -1).await.into_iter().map(|(id, _)| id).collect();
-        let expected: Vec<TriggerId> = expected[..ATTENTION_MAX].iter().map(|(_, id)| *id).collect();
-        assert_eq!(found, expected);
-    })
-    .await;
+    for many in [ATTENTION_MAX + 1, FAILED_TRIGGERS_MAX + 1] {
+        everywhere(async |bench| {
+            let owner = bench.user("a").await;
+            let mut expected = Vec::new();
+            for number in 0..many {
+                let id = bench.trigger(owner, api("api")).await.id;
+                let seconds = i64::try_from(number * 37 % many).expect("small");
+                bench.fire(owner, id, None, t(seconds)).await;
+                expected.push((seconds, id));
+            }
+            bench.settle_all(t(2000), given_up).await;
+            expected.sort_by(|one, other| other.cmp(one));
+            let (_, healed) = expected.remove(0);
+            fire_and(&bench, owner, healed, 3000, true).await;
+            let found: Vec<TriggerId> = failing(&bench, owner, -1).await.into_iter().map(|(id, _)| id).collect();
+            let expected: Vec<TriggerId> = expected[..ATTENTION_MAX].iter().map(|(_, id)| *id).collect();
+            assert_eq!(found, expected);
+        })
+        .await;
+    }
 }
