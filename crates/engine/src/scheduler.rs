@@ -15,7 +15,7 @@ use oncue_domain::freeze::{Freezes, pass_over, remembered_since};
 use oncue_domain::id::{Ids, TriggerId, UserId};
 use oncue_domain::overlap::Before;
 use oncue_domain::plan::{Absence, plan_behind};
-use oncue_domain::store::{Planned, Result, Store};
+use oncue_domain::store::{DuePlace, Planned, Result, Store};
 use oncue_domain::trigger::{Armed, Trigger};
 
 use self::round::Round;
@@ -165,14 +165,20 @@ impl Scheduler {
             })
             .collect();
         let (done, plans): (Vec<Planned>, Vec<Planned>) = plans.into_iter().partition(Planned::is_done);
+        let mut left = Vec::new();
         for Planned { trigger, .. } in &done {
-            self.store.delete_done(trigger.owner, trigger.id, trigger.revision, now).await?;
+            if !self.store.delete_done(trigger.owner, trigger.id, trigger.revision, now).await? {
+                left.push(trigger.id);
+            }
         }
         let mut observed = Observed::of(&plans, now);
         let committed = self.store.commit_plans(plans, now).await?;
-        let has_moved = committed.plans > 0 || !done.is_empty();
+        let has_moved = committed.plans > 0 || left.len() < done.len();
         // Of what was planned before somebody froze or thawed, nobody is at the triggers themselves: there is nothing to leave behind.
-        self.round.note(has_moved, if committed.is_outdated { &[] } else { &committed.stale });
+        if !committed.is_outdated {
+            left.extend(&committed.stale);
+        }
+        self.round.note(has_moved, &left);
         if committed.is_outdated {
             // Nothing was carried out, and is planned anew.
             self.freezes = self.store.freezes(remembered_since(now)).await?;
@@ -180,7 +186,7 @@ impl Scheduler {
         observed.leave_out(&committed.stale);
         observed.report();
         self.tally.note_fired(now, observed.fired(), observed.latest());
-        Ok(match (has_moved, committed.stale.is_empty()) {
+        Ok(match (has_moved, left.is_empty()) {
             _ if committed.is_outdated => Wake::Now,
             (false, true) => Wake::At(now + STUCK_PAUSE),
             (false, false) if self.round.is_idle_again() => Wake::At(now + STALE_PAUSE),
@@ -190,14 +196,16 @@ impl Scheduler {
 
     /// What is due behind all that this round has left, and where there is nothing, from the front again.
     async fn due(&mut self, now: Timestamp) -> Result<Vec<Armed<Arc<Trigger>>>> {
-        if let Some((passed, begun_at)) = self.round.goes_on(now) {
-            let due = self.store.due_behind(passed, begun_at, BATCH).await?;
+        if let Some(place) = self.round.goes_on() {
+            let (due, reached) = self.store.due_behind(place, now, BATCH).await?;
+            self.round.reach(reached);
             if !due.is_empty() {
                 return Ok(due);
             }
         }
-        let due = self.store.due(now, BATCH).await?;
+        let (due, reached) = self.store.due_behind(DuePlace::default(), now, BATCH).await?;
         self.round.begin(now);
+        self.round.reach(reached);
         Ok(due)
     }
 

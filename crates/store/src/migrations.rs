@@ -108,6 +108,7 @@ pub(crate) const POSTGRES: &[Migration] = &[
         name: "skipped counts",
         sql: include_str!("../migrations/postgres/0021_skipped_counts.sql"),
     },
+    Migration { version: 22, name: "due in order", sql: include_str!("../migrations/postgres/0022_due_in_order.sql") },
 ];
 
 /// All steps for SQLite.

@@ -9,7 +9,7 @@ use crate::id::{MessageId, TriggerId};
 use crate::occurrence::Reason;
 use crate::overlap::{Overlap, Turn};
 use crate::plan::Plan;
-use crate::trigger::Trigger;
+use crate::trigger::{Armed, Trigger};
 
 /// A due trigger and what is to happen to it.
 #[derive(Clone, Debug)]
@@ -66,6 +66,20 @@ pub struct Committed {
     /// Whether any plan was made with another edition of the freezes than there is, and is stale for that.
     pub is_outdated: bool,
 }
+
+/// How far somebody has come along what is due, the earliest first and of one instant those with the lowest numbers. Whoever goes on from here
+/// meets nothing twice and passes nothing over, whatever falls due or is carried out meanwhile; what is due before it waits for whoever
+/// begins anew.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DuePlace {
+    /// The last that was looked at: what it waited for, and which trigger. None at the front.
+    pub last: Option<(Timestamp, TriggerId)>,
+    /// The same of what other nodes have left lying, which comes behind all else.
+    pub last_lying: Option<(Timestamp, TriggerId)>,
+}
+
+/// Triggers whose occurrence is due, and how far along they lead.
+pub type DueSlice = (Vec<Armed<Arc<Trigger>>>, DuePlace);
 
 /// How far it is with what everybody's triggers wait for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -66,7 +66,7 @@ pub use calendar::{CalendarEdited, CalendarMade, CalendarView, Follower};
 pub use call::{Call, Fired, FiredAgain, Repeat};
 pub use change::{Change, Listener};
 pub use delivery::{DeliveryView, OwedCounts, TargetKind};
-pub use due::{ABSENCES_KEPT, ABSENCES_TOLD_MAX, Committed, DUE_COUNTED_MAX, DueCounts, Planned};
+pub use due::{ABSENCES_KEPT, ABSENCES_TOLD_MAX, Committed, DUE_COUNTED_MAX, DueCounts, DuePlace, DueSlice, Planned};
 pub use edit::{Deleted, Edited, Missing, NAMED_MAX};
 pub use event::{EventCount, EventFilter, EventPage, EventPlace, Expired, RecentFirings};
 pub use inspection::Inspection;
@@ -233,7 +233,8 @@ pub trait Store: Send + Sync {
     /// The trigger exists no more, and neither do its revisions; its events stay, under the name they fired with. False when the owner had no such trigger.
     async fn delete_trigger(&self, owner: UserId, id: TriggerId, now: Timestamp) -> Result<bool>;
 
-    /// The same for a trigger of which nothing is left, if it is still of this revision. False where it is not.
+    /// The same for a trigger of which nothing is left, if it is still of this revision. False where it is not, or somebody is at it: nobody is
+    /// waited for.
     async fn delete_done(&self, owner: UserId, id: TriggerId, revision: i64, now: Timestamp) -> Result<bool>;
 
     /// The event of a call is logged and owed, if the trigger may be fired like that at `now`.
@@ -440,11 +441,12 @@ pub trait Store: Send + Sync {
 
     /// Triggers whose occurrence is due at `now`, the earliest first, at most `limit`; none that waits for an event of its own to end.
     async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<Armed<Arc<Trigger>>>> {
-        self.due_behind(0, now, limit).await
+        Ok(self.due_behind(DuePlace::default(), now, limit).await?.0)
     }
 
-    /// The same behind the first `passed` of them: for whoever could not carry those out, and keeps the others from waiting for them.
-    async fn due_behind(&self, passed: usize, now: Timestamp, limit: usize) -> Result<Vec<Armed<Arc<Trigger>>>>;
+    /// The same behind a place, and up to where they lead: for whoever could not carry out what is before it, and keeps the others from
+    /// waiting for that.
+    async fn due_behind(&self, place: DuePlace, now: Timestamp, limit: usize) -> Result<DueSlice>;
 
     /// All at once: the events of the plans are logged and owed, the skipped occurrences recorded, and the triggers wait for
     /// their next occurrence. A plan whose trigger changed or waits for another occurrence does nothing, and neither does one that was made

@@ -1,6 +1,6 @@
 //! How far the scheduler has come along all that is due. A look may leave something behind: it takes too long to count for now, or somebody
-//! else is at it. The next look asks past that, and only when nothing lies further on does it begin anew; so nothing waits behind what
-//! does not move, however much of it there is. Where nothing is left behind, each look is a round of its own.
+//! else is at it. The next look asks past that, and only when nothing lies further on, or all is passed that was due when the round began, does it
+//! begin anew; so nothing waits behind what does not move, however much of it there is. Where nothing is left behind, each look is a round of its own.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -8,6 +8,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use oncue_domain::id::TriggerId;
 use oncue_domain::plan::{steps_to_plan, takes_steps_to_plan};
+use oncue_domain::store::DuePlace;
 use oncue_domain::trigger::{Armed, Trigger};
 
 /// How many steps a look takes to count what was missed, before it carries out what it has: some ten milliseconds.
@@ -17,8 +18,10 @@ const STEPS_MAX: u64 = 50_000;
 pub(super) struct Round {
     begun_at: Timestamp,
     looks: usize,
-    /// How many were left behind; they are still due, and the first that are.
-    left: usize,
+    /// How far it has come.
+    reached: DuePlace,
+    /// Whether anything was left behind.
+    has_left: bool,
     /// Whose plans came to nothing.
     stale: HashSet<TriggerId>,
     /// Whose did before, and who have had no turn since.
@@ -34,7 +37,8 @@ impl Round {
         Round {
             begun_at: now,
             looks: 0,
-            left: 0,
+            reached: DuePlace::default(),
+            has_left: false,
             stale: HashSet::new(),
             stale_before: HashSet::new(),
             has_moved: false,
@@ -42,17 +46,23 @@ impl Round {
         }
     }
 
-    /// Where it goes on: behind how many, and of what was due when. None where it has left nothing behind.
-    pub(super) fn goes_on(&self, now: Timestamp) -> Option<(usize, Timestamp)> {
-        // What falls due meanwhile belongs to the next one: else a round would never end where there is always something new.
-        (self.left > 0).then_some((self.left, self.begun_at.min(now)))
+    /// Where it goes on. None where it has left nothing behind.
+    pub(super) fn goes_on(&self) -> Option<DuePlace> {
+        // It meets what falls due meanwhile, but does not go on for that: else it would never end where there is always something new.
+        let has_passed_all = self.reached.last.is_some_and(|(due, _)| due > self.begun_at);
+        (self.has_left && !has_passed_all).then_some(self.reached)
+    }
+
+    /// What is due up to there was given out.
+    pub(super) fn reach(&mut self, place: DuePlace) {
+        self.reached = place;
     }
 
     /// Another round begins.
     pub(super) fn begin(&mut self, now: Timestamp) {
         let follows_idle = !self.has_moved && !self.stale.is_empty();
         let mut stale_before = std::mem::take(&mut self.stale);
-        if self.left > 0 {
+        if self.has_left {
             stale_before.extend(self.stale_before.drain());
         }
         *self = Round { stale_before, follows_idle, ..Round::first(now) };
@@ -73,7 +83,7 @@ impl Round {
             is_first || steps <= STEPS_MAX
         };
         let fitting = long.iter().take_while(fits).count();
-        self.left += long.len() - fitting;
+        self.has_left |= fitting < long.len();
         taken.extend(long.into_iter().take(fitting));
         for armed in &taken {
             self.stale_before.remove(&armed.trigger.id);
@@ -85,7 +95,7 @@ impl Round {
     pub(super) fn note(&mut self, has_moved: bool, stale: &[TriggerId]) {
         self.looks += 1;
         self.has_moved |= has_moved;
-        self.left += stale.len();
+        self.has_left |= !stale.is_empty();
         self.stale.extend(stale);
     }
 

@@ -1,7 +1,9 @@
 //! Calls are gathered: whoever fires while a statement is under way shares the next one with everybody else who does. One
 //! statement locks the triggers against edits, compares their revisions, and logs; a trigger that was edited meanwhile is
 //! read again and decided about again. It waits for nobody: calls of triggers that somebody else is at go to a second queue,
-//! where those of one owner wait together, and those of all others go on.
+//! where those of one owner wait together (`aside`), and those of all others go on.
+
+mod aside;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -110,7 +112,7 @@ impl Gatherer {
         let (put_aside, aside) = mpsc::unbounded_channel();
         let queued = Arc::new(Queued::default());
         let gathering = gather(Arc::clone(&shared), waiting, put_aside, Arc::clone(&queued));
-        let waiting_aside = wait_aside(shared, aside, Arc::clone(&queued));
+        let waiting_aside = aside::wait(shared, aside, Arc::clone(&queued));
         let work = async move {
             tokio::join!(gathering, waiting_aside);
         };
@@ -209,20 +211,6 @@ async fn gather(
                 let _ = error.0.reply.send(Err(closed()));
             }
         }
-    }
-}
-
-/// Those whose triggers somebody else was at wait here until nobody is, one owner's at a time.
-async fn wait_aside(shared: Arc<Shared>, mut aside: mpsc::UnboundedReceiver<Waiting>, queued: Arc<Queued>) {
-    let mut received = Vec::new();
-    while !received.is_empty() || aside.recv_many(&mut received, BATCH_MAX).await > 0 {
-        let Some(owner) = received.first().map(|first: &Waiting| first.owner) else { continue };
-        let (mut of_one, others): (Vec<Waiting>, Vec<Waiting>) =
-            received.into_iter().partition(|call| call.owner == owner);
-        let count = together(of_one.iter().map(Waiting::bytes));
-        let rest = of_one.split_off(count);
-        received = others.into_iter().chain(rest).collect();
-        fire_and_answer(&shared, of_one, Locked::Awaited, &queued).await;
     }
 }
 

@@ -102,12 +102,13 @@ use oncue_domain::revision::Revision;
 use oncue_domain::run::Report;
 use oncue_domain::store::{
     ABSENCES_TOLD_MAX, Attention, BacklogSums, BacklogTurns, BacklogView, Begun, CalendarEdited, CalendarMade,
-    CalendarView, Call, Committed, Deed, Deleted, DeliveryView, Done, DueCounts, Edited, Error, EventCount,
-    EventFilter, EventLines, EventPage, EventSearch, Expired, Fired, FiredAgain, Inspection, Lapsed, Ledger, Listener,
-    Made, Missing, NewApiKey, NewTrigger, NewUser, OwedCounts, Planned, RecentFirings, Redelivered, Registered, Repeat,
-    Reported, Result, RunOf, SkippedView, Store, Touched, Undelivered, UndeliveredFilter, UndeliveredPlace,
+    CalendarView, Call, Committed, Deed, Deleted, DeliveryView, Done, DueCounts, DuePlace, DueSlice, Edited, Error,
+    EventCount, EventFilter, EventLines, EventPage, EventSearch, Expired, Fired, FiredAgain, Inspection, Lapsed,
+    Ledger, Listener, Made, Missing, NewApiKey, NewTrigger, NewUser, OwedCounts, Planned, RecentFirings, Redelivered,
+    Registered, Repeat, Reported, Result, RunOf, SkippedView, Store, Touched, Undelivered, UndeliveredFilter,
+    UndeliveredPlace,
 };
-use oncue_domain::trigger::{Armed, Definition, Edit, Trigger, TriggerHead};
+use oncue_domain::trigger::{Armed, Definition, Edit, TriggerHead};
 use tokio::sync::{Notify, Semaphore, watch};
 
 use crate::Settings;
@@ -635,8 +636,8 @@ impl Store for Postgres {
         trigger::next_due(&mut self.client().await?, &self.shared).await
     }
 
-    async fn due_behind(&self, passed: usize, now: Timestamp, limit: usize) -> Result<Vec<Armed<Arc<Trigger>>>> {
-        trigger::due_behind(&self.shared, passed, now, limit).await
+    async fn due_behind(&self, place: DuePlace, now: Timestamp, limit: usize) -> Result<DueSlice> {
+        trigger::due_behind(&self.shared, place, now, limit).await
     }
 
     async fn commit_plans(&self, plans: Vec<Planned>, now: Timestamp) -> Result<Committed> {

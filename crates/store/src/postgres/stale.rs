@@ -35,16 +35,14 @@ impl Stale {
     }
 
     /// Which of these stand as they did when their plans came to nothing; what has become of the others is forgotten.
-    pub(super) fn held(&self, due: &[(TriggerId, Timestamp, i64)], now: Instant) -> Vec<TriggerId> {
+    pub(super) fn held(&self, due: impl Iterator<Item = (TriggerId, Planned)>, now: Instant) -> Vec<TriggerId> {
         let mut kept = lock(&self.0);
         if kept.is_empty() {
             return Vec::new();
         }
         kept.retain(|_, (_, noted)| now.duration_since(*noted) < KEPT_FOR);
-        let stands = |(id, at, revision): &&(TriggerId, Timestamp, i64)| {
-            kept.get(id).is_some_and(|(planned, _)| *planned == (*at, *revision))
-        };
-        due.iter().filter(stands).map(|(id, ..)| *id).collect()
+        let stands = |(id, stands): &(TriggerId, Planned)| kept.get(id).is_some_and(|(planned, _)| planned == stands);
+        due.filter(stands).map(|(id, _)| id).collect()
     }
 }
 
@@ -56,13 +54,13 @@ mod tests {
     fn a_cursor_is_held_for_as_long_as_it_stands_as_planned_and_no_longer_than_a_moment() {
         let (stale, now) = (Stale::default(), Instant::now());
         let at = |second| Timestamp::from_second(second).expect("in range");
-        let due = [(TriggerId(1), at(10), 1), (TriggerId(2), at(10), 1), (TriggerId(3), at(10), 1)];
-        assert_eq!(stale.held(&due, now), []);
+        let due = || (1..=3).map(|id| (TriggerId(id), (at(10), 1)));
+        assert_eq!(stale.held(due(), now), []);
         stale.note(
             [(TriggerId(1), (at(10), 1)), (TriggerId(2), (at(9), 1)), (TriggerId(3), (at(10), 2))].into_iter(),
             now,
         );
-        assert_eq!(stale.held(&due, now), [TriggerId(1)]);
-        assert_eq!(stale.held(&due, now + KEPT_FOR), []);
+        assert_eq!(stale.held(due(), now), [TriggerId(1)]);
+        assert_eq!(stale.held(due(), now + KEPT_FOR), []);
     }
 }

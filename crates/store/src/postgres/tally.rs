@@ -2,8 +2,9 @@
 
 /// Adds what `rows` (owner, trigger_id, hour, fired, late) says to the counts of each trigger and of all of an owner's.
 ///
-/// Rows are locked in one order, so that two writers can only wait for each other and never both at once; each has a slot
-/// of its own anyway. A trigger that is gone has no count of its own any more.
+/// Rows are locked in one order, so that two writers can only wait for each other and never both at once. Most have a slot of their own anyway;
+/// calls that are gathered and those of the same owner that wait aside share one, and so do, each with the other, whoever commits plans and
+/// whoever drains. A trigger that is gone has no count of its own any more.
 pub(super) fn adding(rows: &str, slot: &str) -> String {
     let late: Vec<String> = (0..5).map(|class| format!("count(*) FILTER (WHERE late = {class})")).collect();
     let add = |column: &str| format!("{column} = counts.{column} + excluded.{column}");

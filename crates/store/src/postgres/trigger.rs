@@ -14,7 +14,9 @@ use oncue_domain::id::{TriggerId, UserId};
 use oncue_domain::occurrence::{Reason, Skipped};
 use oncue_domain::payload::Payload;
 use oncue_domain::payload_schema::PayloadSchema;
-use oncue_domain::store::{DUE_COUNTED_MAX, DueCounts, Edited, Error, Missing, NewTrigger, Result, SkippedView};
+use oncue_domain::store::{
+    DUE_COUNTED_MAX, DueCounts, DuePlace, DueSlice, Edited, Error, Missing, NewTrigger, Result, SkippedView,
+};
 use oncue_domain::trigger::{Arm, Armed, Definition, Edit, Kind, OVERDUE_AFTER, Trigger};
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
@@ -540,6 +542,15 @@ pub(super) async fn lock_trigger(client: &impl GenericClient, owner: UserId, id:
     query_first(client, sql, &[&id.0, &owner.0]).await?.map(|row| column(&row, 0)).transpose()
 }
 
+/// The same for a trigger that is done and its cursor, if nobody is at either of them; gives its revision.
+async fn lock_done(client: &impl GenericClient, owner: UserId, id: TriggerId) -> Result<Option<i64>> {
+    let sql = "SELECT revision FROM triggers WHERE id = $1 AND owner = $2 FOR UPDATE SKIP LOCKED";
+    let Some(row) = query_first(client, sql, &[&id.0, &owner.0]).await? else { return Ok(None) };
+    let sql = "SELECT 1 FROM cursors WHERE trigger_id = $1 FOR UPDATE SKIP LOCKED";
+    let is_free = query_first(client, sql, &[&id.0]).await?.is_some();
+    if is_free { column(&row, 0).map(Some) } else { Ok(None) }
+}
+
 /// The trigger's cursor is locked against plans; gives what it waits for.
 async fn lock_cursor(client: &impl GenericClient, id: TriggerId) -> Result<Option<i64>> {
     let sql = "SELECT next_at FROM cursors WHERE trigger_id = $1 FOR UPDATE";
@@ -563,7 +574,8 @@ async fn end_revisions(client: &impl GenericClient, ids: &[i64], now: Timestamp)
     execute(client, sql, &[&ids, &now.as_microsecond()]).await.map(drop)
 }
 
-/// Of any revision, or of this one alone.
+/// Of any revision; or of this one alone, which is done: where somebody is at it, it is left for later, because all that is due would wait
+/// for it.
 pub(super) async fn delete(
     shared: &Shared,
     (owner, id): (UserId, TriggerId),
@@ -573,11 +585,16 @@ pub(super) async fn delete(
 ) -> Result<bool> {
     let mut client = shared.client_soon().await?;
     let transaction = answered(client.transaction()).await?;
-    let found = lock_trigger(&transaction, owner, id).await?;
+    let found = match revision {
+        Some(_) => lock_done(&transaction, owner, id).await?,
+        None => lock_trigger(&transaction, owner, id).await?,
+    };
     if found.is_none_or(|found| revision.is_some_and(|revision| revision != found)) {
         return Ok(false);
     }
-    lock_cursor(&transaction, id).await?;
+    if revision.is_none() {
+        lock_cursor(&transaction, id).await?;
+    }
     ending::note_pauses(&transaction, &[id.0], now).await?;
     end_revision(&transaction, id, now).await?;
     destination::unlink(&transaction, id).await?;
@@ -710,79 +727,108 @@ pub(super) async fn due_counts(client: &Client, now: Timestamp) -> Result<DueCou
     })
 }
 
-/// What is due, but for the first so many of it and but for these: of whom, when, and as of which revision.
+/// A trigger that is due: when, as of which revision, and whether another node has left it lying.
+struct Due {
+    id: TriggerId,
+    at: Timestamp,
+    revision: i64,
+    is_lying: bool,
+}
+
+/// What is due behind the place, but for these.
 async fn cursors_due(
     shared: &Shared,
-    passed: usize,
+    place: DuePlace,
     now: Timestamp,
     limit: usize,
     but: &[TriggerId],
-) -> Result<Vec<(TriggerId, Timestamp, i64)>> {
-    let (place, nodes) = shared.node.share();
+) -> Result<Vec<Due>> {
+    let (share, nodes) = shared.node.share();
     let left_lying = now.checked_sub(LEFT_LYING_AFTER).unwrap_or(Timestamp::MIN).as_microsecond();
     let sql = format!(
         "WITH mine AS MATERIALIZED (
-             SELECT trigger_id, next_at, revision FROM cursors
-             WHERE NOT waits AND next_at <= $1 AND ({IS_MINE}) AND trigger_id <> ALL ($7::bigint[])
-             ORDER BY next_at LIMIT $6
+             SELECT trigger_id, next_at, revision, FALSE FROM cursors
+             WHERE NOT waits AND next_at <= $1 AND (next_at, trigger_id) > ($8::bigint, $9::bigint)
+               AND ({IS_MINE}) AND trigger_id <> ALL ($7::bigint[])
+             ORDER BY next_at, trigger_id LIMIT $6
          )
          SELECT * FROM mine
          UNION ALL
-         (SELECT trigger_id, next_at, revision FROM cursors
-          WHERE NOT waits AND next_at <= $5 AND NOT ({IS_MINE}) AND trigger_id <> ALL ($7::bigint[])
-          ORDER BY next_at LIMIT $6 - (SELECT count(*) FROM mine))
-         OFFSET $8"
+         (SELECT trigger_id, next_at, revision, TRUE FROM cursors
+          WHERE NOT waits AND next_at <= $5 AND (next_at, trigger_id) > ($10::bigint, $11::bigint)
+            AND NOT ({IS_MINE}) AND trigger_id <> ALL ($7::bigint[])
+          ORDER BY next_at, trigger_id LIMIT $6 - (SELECT count(*) FROM mine))"
     );
     let armed_here = shared.node.just_armed();
     let but: Vec<i64> = but.iter().map(|id| id.0).collect();
+    let behind = |last: Option<(Timestamp, TriggerId)>| {
+        last.map_or((i64::MIN, i64::MIN), |(at, id)| (at.as_microsecond(), id.0))
+    };
+    let ((last_at, last_id), (lying_at, lying_id)) = (behind(place.last), behind(place.last_lying));
     // Where much waits, what others leave lying comes after this node's own: else all nodes would go for the same.
-    let all = limit_of(passed.saturating_add(limit));
-    let params: [&(dyn ToSql + Sync); 8] =
-        [&now.as_microsecond(), &place, &nodes, &armed_here, &left_lying, &all, &but, &limit_of(passed)];
+    let params: [&(dyn ToSql + Sync); 11] = [
+        &now.as_microsecond(),
+        &share,
+        &nodes,
+        &armed_here,
+        &left_lying,
+        &limit_of(limit),
+        &but,
+        &last_at,
+        &last_id,
+        &lying_at,
+        &lying_id,
+    ];
     let client = shared.client().await?;
     let rows = query(&client, &sql, &params).await?;
-    rows.iter().map(|row| Ok((TriggerId(column(row, 0)?), instant(column(row, 1)?)?, column(row, 2)?))).collect()
+    let due = |row: &Row| {
+        let (id, at) = (TriggerId(column(row, 0)?), instant(column(row, 1)?)?);
+        Ok(Due { id, at, revision: column(row, 2)?, is_lying: column(row, 3)? })
+    };
+    rows.iter().map(due).collect()
 }
 
-pub(super) async fn due_behind(
-    shared: &Shared,
-    mut passed: usize,
-    now: Timestamp,
-    limit: usize,
-) -> Result<Vec<Armed<Arc<Trigger>>>> {
+/// The place behind all of these.
+fn behind(mut place: DuePlace, due: &[Due]) -> DuePlace {
+    for one in due {
+        let last = if one.is_lying { &mut place.last_lying } else { &mut place.last };
+        *last = (*last).max(Some((one.at, one.id)));
+    }
+    place
+}
+
+pub(super) async fn due_behind(shared: &Shared, mut place: DuePlace, now: Timestamp, limit: usize) -> Result<DueSlice> {
     loop {
-        let (due, found) = due_slice(shared, passed, now, limit).await?;
+        let (due, found) = due_slice(shared, &mut place, now, limit).await?;
         // However many cannot be read, nothing waits behind them.
         if !due.is_empty() || found < limit {
-            return Ok(due);
+            return Ok((due, place));
         }
-        passed += found;
     }
 }
 
-/// Of so many that are due those that can be read, and how many there are in all.
+/// Of so many that are due behind the place, which moves along with them, those that can be read, and how many there are in all.
 async fn due_slice(
     shared: &Shared,
-    passed: usize,
+    place: &mut DuePlace,
     now: Timestamp,
     limit: usize,
 ) -> Result<(Vec<Armed<Arc<Trigger>>>, usize)> {
-    let mut waiting = cursors_due(shared, passed, now, limit, &[]).await?;
-    let held = shared.stale.held(&waiting, Instant::now());
-    if passed == 0 && !held.is_empty() && waiting.len() == limit {
+    let mut waiting = cursors_due(shared, *place, now, limit, &[]).await?;
+    let held = shared.stale.held(waiting.iter().map(|due| (due.id, (due.at, due.revision))), Instant::now());
+    if *place == DuePlace::default() && !held.is_empty() && waiting.len() == limit {
         // What nobody is at comes first, however many there are at which somebody is.
-        let behind = cursors_due(shared, 0, now, limit, &held).await?;
-        waiting.retain(|(id, ..)| held.contains(id));
-        waiting.splice(0..0, behind);
+        let free = cursors_due(shared, *place, now, limit, &held).await?;
+        waiting.retain(|due| held.contains(&due.id));
+        waiting.splice(0..0, free);
         waiting.truncate(limit);
     }
     shared.node.forget_armed(now);
+    *place = behind(*place, &waiting);
     let found = waiting.len();
-    let mut known = remembered(shared, waiting.iter().map(|(id, _, _)| *id));
-    let is_known = |(id, _, revision): &&(TriggerId, Timestamp, i64)| {
-        known.get(id).is_some_and(|trigger| trigger.revision == *revision)
-    };
-    let unknown: Vec<TriggerId> = waiting.iter().filter(|due| !is_known(due)).map(|(id, _, _)| *id).collect();
+    let mut known = remembered(shared, waiting.iter().map(|due| due.id));
+    let is_known = |due: &&Due| known.get(&due.id).is_some_and(|trigger| trigger.revision == due.revision);
+    let unknown: Vec<TriggerId> = waiting.iter().filter(|due| !is_known(due)).map(|due| due.id).collect();
     if !unknown.is_empty() {
         known.extend(read(shared, &unknown).await?.into_iter().map(|trigger| (trigger.id, trigger)));
     }
@@ -790,10 +836,10 @@ async fn due_slice(
         known.values().filter(|trigger| trigger.definition.is_limited()).map(|trigger| trigger.id.0).collect();
     let fired = if limited.is_empty() { HashMap::new() } else { fired(shared, &limited).await? };
     // One that was edited between the two looks comes with the next one.
-    let armed = waiting.into_iter().filter_map(|(id, next_at, revision)| {
+    let armed = waiting.into_iter().filter_map(|Due { id, at, revision, .. }| {
         let trigger = known.get(&id).filter(|trigger| trigger.revision == revision)?;
         let fired = fired.get(&id).copied().unwrap_or(0);
-        Some(Armed { trigger: Arc::clone(trigger), next_at: Some(next_at), fired })
+        Some(Armed { trigger: Arc::clone(trigger), next_at: Some(at), fired })
     });
     Ok((armed.collect(), found))
 }

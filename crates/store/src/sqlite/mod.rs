@@ -76,12 +76,13 @@ use oncue_domain::revision::Revision;
 use oncue_domain::run::Report;
 use oncue_domain::store::{
     ABSENCES_TOLD_MAX, Attention, BacklogSums, BacklogTurns, BacklogView, Begun, CalendarEdited, CalendarMade,
-    CalendarView, Call, Committed, Deed, Deleted, DeliveryView, Done, DueCounts, Edited, EventCount, EventFilter,
-    EventLines, EventPage, EventSearch, Expired, Fired, FiredAgain, Inspection, Lapsed, Ledger, Listener, Made,
-    Missing, NewApiKey, NewTrigger, NewUser, OwedCounts, Planned, RecentFirings, Redelivered, Registered, Repeat,
-    Reported, Result, RunOf, SkippedView, Store, Touched, Undelivered, UndeliveredFilter, UndeliveredPlace,
+    CalendarView, Call, Committed, Deed, Deleted, DeliveryView, Done, DueCounts, DuePlace, DueSlice, Edited,
+    EventCount, EventFilter, EventLines, EventPage, EventSearch, Expired, Fired, FiredAgain, Inspection, Lapsed,
+    Ledger, Listener, Made, Missing, NewApiKey, NewTrigger, NewUser, OwedCounts, Planned, RecentFirings, Redelivered,
+    Registered, Repeat, Reported, Result, RunOf, SkippedView, Store, Touched, Undelivered, UndeliveredFilter,
+    UndeliveredPlace,
 };
-use oncue_domain::trigger::{Armed, Definition, Edit, Trigger, TriggerHead};
+use oncue_domain::trigger::{Armed, Definition, Edit, TriggerHead};
 
 use rusqlite::Connection;
 
@@ -671,8 +672,8 @@ impl Store for Sqlite {
         self.peek(|connection, _| trigger::next_due(connection)).await
     }
 
-    async fn due_behind(&self, passed: usize, now: Timestamp, limit: usize) -> Result<Vec<Armed<Arc<Trigger>>>> {
-        self.peek(move |connection, shared| trigger::due_behind(connection, shared, passed, now, limit)).await
+    async fn due_behind(&self, place: DuePlace, now: Timestamp, limit: usize) -> Result<DueSlice> {
+        self.peek(move |connection, shared| trigger::due_behind(connection, shared, place, now, limit)).await
     }
 
     async fn commit_plans(&self, plans: Vec<Planned>, now: Timestamp) -> Result<Committed> {

@@ -11,7 +11,9 @@ use oncue_domain::id::{TriggerId, UserId};
 use oncue_domain::occurrence::{Reason, Skipped};
 use oncue_domain::payload::Payload;
 use oncue_domain::payload_schema::PayloadSchema;
-use oncue_domain::store::{DUE_COUNTED_MAX, DueCounts, Edited, Error, Made, Missing, NewTrigger, Result, SkippedView};
+use oncue_domain::store::{
+    DUE_COUNTED_MAX, DueCounts, DuePlace, DueSlice, Edited, Error, Made, Missing, NewTrigger, Result, SkippedView,
+};
 use oncue_domain::trigger::{Arm, Armed, Definition, Edit, Kind, OVERDUE_AFTER, Trigger};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -623,45 +625,47 @@ pub(super) fn due_counts(connection: &Connection, now: Timestamp) -> Result<DueC
 pub(super) fn due_behind(
     connection: &Connection,
     shared: &Shared,
-    mut passed: usize,
+    mut place: DuePlace,
     now: Timestamp,
     limit: usize,
-) -> Result<Vec<Armed<Arc<Trigger>>>> {
+) -> Result<DueSlice> {
     loop {
-        let (due, found) = due_slice(connection, shared, passed, now, limit)?;
+        let (due, found) = due_slice(connection, shared, &mut place, now, limit)?;
         // However many cannot be read, nothing waits behind them.
         if !due.is_empty() || found < limit {
-            return Ok(due);
+            return Ok((due, place));
         }
-        passed += found;
     }
 }
 
-/// Of so many that are due those that can be read, and how many there are in all.
+/// Of so many that are due behind the place, which moves along with them, those that can be read, and how many there are in all.
 fn due_slice(
     connection: &Connection,
     shared: &Shared,
-    passed: usize,
+    place: &mut DuePlace,
     now: Timestamp,
     limit: usize,
 ) -> Result<(Vec<Armed<Arc<Trigger>>>, usize)> {
     let sql = format!(
         "SELECT {TRIGGER}, cursors.next_at
-         FROM cursors JOIN triggers ON triggers.id = cursors.trigger_id
-         WHERE NOT cursors.waits AND cursors.next_at <= ?
-         ORDER BY cursors.next_at
-         LIMIT ? OFFSET ?"
+         FROM cursors CROSS JOIN triggers
+         WHERE NOT cursors.waits AND cursors.next_at <= ?1 AND (cursors.next_at, cursors.trigger_id) > (?2, ?3)
+           AND triggers.id = cursors.trigger_id
+         ORDER BY cursors.next_at, cursors.trigger_id
+         LIMIT ?4"
     );
+    let (last_at, last_id) = place.last.map_or((i64::MIN, i64::MIN), |(at, id)| (at.as_microsecond(), id.0));
     let mut statement = connection.prepare_cached(&sql).map_err(failed)?;
-    let mut rows = statement.query((now.as_microsecond(), limit, passed)).map_err(failed)?;
+    let mut rows = statement.query((now.as_microsecond(), last_at, last_id, limit)).map_err(failed)?;
     let (mut due, mut found) = (Vec::new(), 0);
     while let Some(row) = rows.next().map_err(failed)? {
         found += 1;
-        let next_at: i64 = row.get(TRIGGER_COLUMNS).map_err(failed)?;
+        let next_at = instant(row.get(TRIGGER_COLUMNS).map_err(failed)?)?;
+        place.last = Some((next_at, TriggerId(row.get(0).map_err(failed)?)));
         match parsed(row, shared) {
             Ok(trigger) => {
                 let fired = if trigger.definition.is_limited() { fired(connection, trigger.id)? } else { 0 };
-                due.push(Armed { trigger, next_at: Some(instant(next_at)?), fired });
+                due.push(Armed { trigger, next_at: Some(next_at), fired });
             }
             // One row that cannot be read must not hold up the others.
             Err(error) => {

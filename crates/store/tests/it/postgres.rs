@@ -2,6 +2,7 @@
 //! node does something by itself every half second, a test waits until it has.
 
 mod access;
+mod aside;
 mod audit;
 mod calendar;
 mod follow;

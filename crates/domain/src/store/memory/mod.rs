@@ -59,12 +59,12 @@ use crate::revision::Revision;
 use crate::run::{Report, Run};
 use crate::store::{
     Attention, BacklogSums, BacklogTurns, BacklogView, Begun, CalendarEdited, CalendarMade, CalendarView, Call, Change,
-    Committed, Deed, Deleted, DeliveryView, Done, DueCounts, Edited, EventCount, EventFilter, EventLines, EventPage,
-    EventSearch, Expired, Fired, FiredAgain, Inspection, Lapsed, Ledger, Listener, Made, Missing, NewApiKey,
-    NewTrigger, NewUser, OwedCounts, Planned, RecentFirings, Redelivered, Registered, Repeat, Reported, Result, RunOf,
-    SkippedView, Store, Touched, Undelivered, UndeliveredFilter, UndeliveredPlace,
+    Committed, Deed, Deleted, DeliveryView, Done, DueCounts, DuePlace, DueSlice, Edited, EventCount, EventFilter,
+    EventLines, EventPage, EventSearch, Expired, Fired, FiredAgain, Inspection, Lapsed, Ledger, Listener, Made,
+    Missing, NewApiKey, NewTrigger, NewUser, OwedCounts, Planned, RecentFirings, Redelivered, Registered, Repeat,
+    Reported, Result, RunOf, SkippedView, Store, Touched, Undelivered, UndeliveredFilter, UndeliveredPlace,
 };
-use crate::trigger::{Armed, Definition, Edit, Trigger, TriggerHead};
+use crate::trigger::{Armed, Definition, Edit, TriggerHead};
 
 /// A store that forgets everything when it is dropped.
 #[derive(Clone)]
@@ -729,8 +729,8 @@ impl Store for Memory {
         Ok(self.kept().next_due())
     }
 
-    async fn due_behind(&self, passed: usize, now: Timestamp, limit: usize) -> Result<Vec<Armed<Arc<Trigger>>>> {
-        Ok(self.kept().due_behind(passed, now, limit))
+    async fn due_behind(&self, place: DuePlace, now: Timestamp, limit: usize) -> Result<DueSlice> {
+        Ok(self.kept().due_behind(place, now, limit))
     }
 
     async fn commit_plans(&self, plans: Vec<Planned>, now: Timestamp) -> Result<Committed> {

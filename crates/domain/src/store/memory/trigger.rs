@@ -13,8 +13,8 @@ use crate::firing::{Firing, Outcome};
 use crate::id::{TriggerId, UserId};
 use crate::revision::{FORMER_KEPT, Revision};
 use crate::store::{
-    ATTENTION_MAX, Attention, Change, DUE_COUNTED_MAX, DueCounts, Edited, Missing, NewTrigger, SkippedView,
-    TriggerTally,
+    ATTENTION_MAX, Attention, Change, DUE_COUNTED_MAX, DueCounts, DuePlace, DueSlice, Edited, Missing, NewTrigger,
+    SkippedView, TriggerTally,
 };
 use crate::trigger::{Arm, Armed, Edit, OVERDUE_AFTER, Trigger, TriggerHead};
 
@@ -260,12 +260,16 @@ impl Kept {
         }
     }
 
-    pub(super) fn due_behind(&self, passed: usize, now: Timestamp, limit: usize) -> Vec<Armed<Arc<Trigger>>> {
-        let is_due = |kept: &&KeptTrigger| kept.due_at().is_some_and(|next_at| next_at <= now);
-        let mut due: Vec<&KeptTrigger> = self.triggers.values().filter(is_due).collect();
-        due.sort_by_key(|kept| (kept.next_at, kept.trigger.id));
+    pub(super) fn due_behind(&self, place: DuePlace, now: Timestamp, limit: usize) -> DueSlice {
+        let place_of = |kept: &KeptTrigger| kept.due_at().map(|next_at| (next_at, kept.trigger.id));
+        let is_due = |due: &(Timestamp, TriggerId)| due.0 <= now && Some(*due) > place.last;
+        let due = self.triggers.values().filter_map(|kept| Some((place_of(kept).filter(is_due)?, kept)));
+        let mut due: Vec<((Timestamp, TriggerId), &KeptTrigger)> = due.collect();
+        due.sort_by_key(|(place, _)| *place);
+        due.truncate(limit);
+        let last = due.last().map_or(place.last, |(place, _)| Some(*place));
         let armed =
             |kept: &KeptTrigger| Armed { trigger: Arc::clone(&kept.trigger), next_at: kept.next_at, fired: kept.fired };
-        due.into_iter().skip(passed).take(limit).map(armed).collect()
+        (due.into_iter().map(|(_, kept)| armed(kept)).collect(), DuePlace { last, ..place })
     }
 }

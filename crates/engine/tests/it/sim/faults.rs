@@ -38,12 +38,12 @@ use oncue_domain::run::Report;
 use oncue_domain::store::memory::Memory;
 use oncue_domain::store::{
     Attention, BacklogSums, BacklogTurns, BacklogView, Begun, CalendarEdited, CalendarMade, CalendarView, Call,
-    Committed, Deed, Deleted, DeliveryView, Done, DueCounts, Edited, Error, EventCount, EventFilter, EventLines,
-    EventPage, EventSearch, Expired, Fired, FiredAgain, Inspection, Lapsed, Ledger, Listener, Missing, NewApiKey,
-    NewTrigger, NewUser, OwedCounts, Planned, RecentFirings, Redelivered, Registered, Repeat, Reported, Result, RunOf,
-    SkippedView, Store, Touched, Undelivered, UndeliveredFilter, UndeliveredPlace,
+    Committed, Deed, Deleted, DeliveryView, Done, DueCounts, DuePlace, DueSlice, Edited, Error, EventCount,
+    EventFilter, EventLines, EventPage, EventSearch, Expired, Fired, FiredAgain, Inspection, Lapsed, Ledger, Listener,
+    Missing, NewApiKey, NewTrigger, NewUser, OwedCounts, Planned, RecentFirings, Redelivered, Registered, Repeat,
+    Reported, Result, RunOf, SkippedView, Store, Touched, Undelivered, UndeliveredFilter, UndeliveredPlace,
 };
-use oncue_domain::trigger::{Armed, Definition, Edit, Trigger, TriggerHead};
+use oncue_domain::trigger::{Armed, Definition, Edit, TriggerHead};
 
 use super::chance::Chance;
 
@@ -120,9 +120,9 @@ impl Store for Faults {
         self.memory.next_due().await
     }
 
-    async fn due_behind(&self, passed: usize, now: Timestamp, limit: usize) -> Result<Vec<Armed<Arc<Trigger>>>> {
+    async fn due_behind(&self, place: DuePlace, now: Timestamp, limit: usize) -> Result<DueSlice> {
         self.refuse()?;
-        self.memory.due_behind(passed, now, limit).await
+        self.memory.due_behind(place, now, limit).await
     }
 
     async fn commit_plans(&self, plans: Vec<Planned>, now: Timestamp) -> Result<Committed> {

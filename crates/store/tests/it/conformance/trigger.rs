@@ -18,7 +18,7 @@ use oncue_domain::schedule::recurrence::{Recurrence, RecurrenceText, Start};
 use oncue_domain::schedule::rule::{Fold, Gap};
 use oncue_domain::schedule::zone::{Zone, Zones};
 use oncue_domain::schedule::{FirstFiring, Schedule};
-use oncue_domain::store::{Edited, NewTrigger};
+use oncue_domain::store::{DuePlace, Edited, NewTrigger};
 use oncue_domain::trigger::{Arm, Definition, Edit, MaxFires, Pause, ScheduleDetails, Terms, Trigger};
 
 use crate::bench::{Bench, api, every, everywhere, t, webhook};
@@ -311,18 +311,40 @@ async fn what_is_due_comes_the_earliest_first() {
         assert_eq!(due(t(60), 10).await, [quick]);
         assert_eq!(due(t(300), 10).await, [quick, middle, slow]);
         assert_eq!(due(t(300), 2).await, [quick, middle]);
-        let behind = async |passed, limit| -> Vec<TriggerId> {
-            let due = bench.store.due_behind(passed, t(300), limit).await.expect("a list");
-            due.iter().map(|armed| armed.trigger.id).collect()
-        };
-        assert_eq!(behind(1, 1).await, [middle]);
-        assert_eq!(behind(1, 10).await, [middle, slow]);
-        assert_eq!(behind(3, 10).await, []);
         let first = bench.store.due(t(60), 1).await.expect("a list").remove(0);
         assert_eq!(
             (Trigger::clone(&first.trigger), first.next_at),
             (bench.get(owner, quick).await.trigger, Some(t(60)))
         );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn whoever_goes_on_behind_a_place_meets_nothing_twice_and_passes_nothing_over() {
+    everywhere(async |bench| {
+        let owner = bench.user("a").await;
+        let made = async |period| bench.trigger(owner, every(period)).await.id;
+        let twins = [made("2m").await, made("2m").await, made("2m").await];
+        let (first, last) = (made("1m").await, made("5m").await);
+        let behind = async |place, now, limit| -> (Vec<TriggerId>, DuePlace) {
+            let (due, place) = bench.store.due_behind(place, now, limit).await.expect("a list");
+            (due.iter().map(|armed| armed.trigger.id).collect(), place)
+        };
+        let front = DuePlace::default();
+        let (due, place) = behind(front, t(200), 2).await;
+        assert_eq!(due, [first, twins[0]]);
+        // What falls due in front of it meanwhile, and what is carried out there, move it by nothing.
+        made("90s").await;
+        bench.fire_due(owner, first, t(60)).await;
+        let (due, place) = behind(place, t(200), 1).await;
+        assert_eq!(due, [twins[1]], "of one instant those with the lowest numbers come first");
+        // What falls due behind it meanwhile it meets.
+        let (due, end) = behind(place, t(300), 10).await;
+        assert_eq!(due, [twins[2], first, last]);
+        assert_eq!(end.last, Some((t(300), last)));
+        assert_eq!(behind(end, t(300), 10).await, (Vec::new(), end), "nothing lies further on");
+        assert_eq!(behind(place, t(100), 10).await, (Vec::new(), place), "nor before it, if the clock was put back");
     })
     .await;
 }

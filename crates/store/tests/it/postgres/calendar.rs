@@ -159,14 +159,14 @@ async fn a_trigger_that_cannot_be_read_keeps_nobody_else_from_following() {
 }
 
 /// A session of somebody else's.
-async fn somebody(nodes: &Nodes) -> Client {
+pub(super) async fn somebody(nodes: &Nodes) -> Client {
     let (client, line) = tokio_postgres::connect(&nodes.database.url(), NoTls).await.expect("a connection");
     tokio::spawn(line);
     client
 }
 
 /// Until so many sessions wait for somebody's lock.
-async fn until_waiting(nodes: &Nodes, sessions: usize) {
+pub(super) async fn until_waiting(nodes: &Nodes, sessions: usize) {
     let sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
     let are_waiting = async || nodes.database.sql(sql).trim().parse::<usize>().is_ok_and(|count| count >= sessions);
     until("somebody waits for a lock", are_waiting).await;
