@@ -2,7 +2,7 @@
 //! it was read, because a trigger of thousands of dates takes a while and whoever fires, calls or ends an event waits for nobody who thinks. Under
 //! the locks only those are decided about again that have moved meanwhile. It is one transaction all the same: all follow, or nobody does.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use deadpool_postgres::GenericClient;
 use jiff::Timestamp;
@@ -63,6 +63,8 @@ pub(super) struct Followers<'a> {
     freezes: Vec<Freeze>,
     decided: BTreeMap<TriggerId, Decided>,
     kept_bytes: usize,
+    /// About whom it was decided in vain, because there was no room to keep that.
+    beyond: BTreeSet<TriggerId>,
 }
 
 /// What has come of it.
@@ -75,7 +77,16 @@ pub(super) struct Outcome {
 impl<'a> Followers<'a> {
     pub(super) fn of(shared: &'a Shared, calendar: &'a Calendar, now: Timestamp) -> Followers<'a> {
         let begun_at = shared.clock.now();
-        Followers { shared, calendar, now, begun_at, freezes: Vec::new(), decided: BTreeMap::new(), kept_bytes: 0 }
+        Followers {
+            shared,
+            calendar,
+            now,
+            begun_at,
+            freezes: Vec::new(),
+            decided: BTreeMap::new(),
+            kept_bytes: 0,
+            beyond: BTreeSet::new(),
+        }
     }
 
     /// The present instant: what has fired since the edit was asked for is behind whoever decides by it.
@@ -99,6 +110,7 @@ impl<'a> Followers<'a> {
             let moved: Vec<i64> = standing
                 .iter()
                 .filter(|(id, stands)| self.decided.get(*id).is_none_or(|decided| decided.stood != **stands))
+                .filter(|(id, _)| !self.beyond.contains(*id))
                 .map(|(id, _)| id.0)
                 .collect();
             if moved.is_empty() {
@@ -140,6 +152,8 @@ impl<'a> Followers<'a> {
         if self.kept_bytes.saturating_add(bytes(&decided)) <= KEPT_BYTES_MAX {
             self.kept_bytes += bytes(&decided);
             self.decided.insert(id, decided);
+        } else {
+            self.beyond.insert(id);
         }
     }
 

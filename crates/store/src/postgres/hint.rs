@@ -201,6 +201,8 @@ pub(super) async fn listen(shared: Arc<Shared>) {
         match shared.connections.listen(CHANNEL).await {
             Ok(mut notifications) => {
                 if was_lost {
+                    // It may be another server by now, one that has lost edits: then a revision says no more what it said.
+                    lock(&shared.parsed).clear();
                     shared.hints.announce_everything_here();
                 }
                 was_lost = true;

@@ -95,6 +95,7 @@ pub(super) fn remembered(shared: &Shared, ids: impl Iterator<Item = TriggerId>) 
 pub(super) async fn read(shared: &Shared, ids: &[TriggerId]) -> Result<Vec<Arc<Trigger>>> {
     let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
     let client = shared.client().await?;
+    let begun = lock(&shared.parsed).begin_read();
     let sql = format!("SELECT {TRIGGER} FROM triggers WHERE id = ANY ($1)");
     let mut found = Vec::new();
     for row in query(&client, &sql, &[&ids]).await? {
@@ -110,7 +111,7 @@ pub(super) async fn read(shared: &Shared, ids: &[TriggerId]) -> Result<Vec<Arc<T
         }
     }
     let mut parsed = lock(&shared.parsed);
-    found.iter().for_each(|trigger| parsed.insert(trigger));
+    found.iter().for_each(|trigger| parsed.insert_read(trigger, begun));
     Ok(found)
 }
 

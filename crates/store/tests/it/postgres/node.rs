@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use oncue_domain::delivery::{Claim, State};
 use oncue_domain::event::Origin;
 use oncue_domain::id::EventId;
-use oncue_domain::store::{Change, Error};
+use oncue_domain::store::{Change, Error, Fired};
 
 use super::{Nodes, until};
 use crate::bench::{Bench, answered, api, claim_all, every, t};
@@ -235,4 +235,23 @@ async fn what_one_node_does_the_others_hear_of() {
         missing.is_empty()
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_another_server_said_of_a_revision_is_believed_no_more() {
+    let nodes = Nodes::begin(1).await;
+    let (node, owner) = (&nodes.nodes[0], nodes.user("a").await);
+    let id = node.trigger(owner, api("api")).await.id;
+    node.fire(owner, id, None, t(1)).await;
+    // As if a server had taken over that has lost an edit and knows of another one by its number.
+    nodes.database.sql(&format!("UPDATE triggers SET enabled = FALSE WHERE id = {id}"));
+    nodes.database.sql(
+        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+         WHERE datname = current_database() AND pid <> pg_backend_pid()",
+    );
+    let is_refused = async || {
+        let fired = node.store.fire(owner, id, node.call(Origin::Api, None), t(2)).await;
+        matches!(fired, Ok(Fired::Refused(_)))
+    };
+    until("it is read again", is_refused).await;
 }
