@@ -18,8 +18,10 @@ use crate::redelivery::DeliveryId;
 use crate::store::{BacklogView, Follower, Made, NewTrigger, Touched};
 use crate::trigger::{Edit, Trigger};
 
+mod ended;
 mod own;
 
+pub use ended::ExpiryOver;
 pub use own::PauseOver;
 
 /// For how long acts are kept.
@@ -86,6 +88,8 @@ pub enum Action {
     PutOff,
     /// Occurrences of an absence wait for a person.
     Held,
+    /// It ended of itself.
+    Ended,
     /// Nobody ran for a while.
     WasAway,
     /// A node was silent, and others took over what it held.
@@ -98,7 +102,7 @@ pub enum Action {
 
 impl Action {
     /// Every action.
-    pub const ALL: [Action; 26] = [
+    pub const ALL: [Action; 27] = [
         Action::Created,
         Action::Edited,
         Action::Deleted,
@@ -121,6 +125,7 @@ impl Action {
         Action::Thawed,
         Action::PutOff,
         Action::Held,
+        Action::Ended,
         Action::WasAway,
         Action::GivenUp,
         Action::Rearmed,
@@ -152,6 +157,7 @@ impl Action {
             Action::Thawed => "thawed",
             Action::PutOff => "put_off",
             Action::Held => "held",
+            Action::Ended => "ended",
             Action::WasAway => "was_away",
             Action::GivenUp => "given_up",
             Action::Rearmed => "rearmed",

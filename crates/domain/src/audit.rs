@@ -57,6 +57,8 @@ pub struct Inspected {
     pub trigger: Trigger,
     /// How often its schedule has fired it, where that is limited; else 0.
     pub fired: u64,
+    /// The latest occurrence among those; none where there is none, or it was counted before that was kept.
+    pub counted_until: Option<Timestamp>,
     /// What it waits for, if anything.
     pub cursor: Option<Cursor>,
     /// Whether that is not looked at until an event of its own has ended, although none is under way.
@@ -84,7 +86,7 @@ pub enum Defect {
     Missing,
     /// Some of its occurrences have an event and lie in a record of what did not fire, or in two records, or have two events.
     Doubled,
-    /// It fired at instants that its schedule does not name.
+    /// It fired at instants that its schedule does not name, or more often than it may.
     Unnamed,
 }
 
@@ -136,7 +138,7 @@ impl Defect {
             Defect::Unreadable => "cannot be read and does not fire",
             Defect::Missing => "has occurrences of which nothing says what became",
             Defect::Doubled => "has occurrences that are accounted for twice",
-            Defect::Unnamed => "fired at instants that its schedule does not name",
+            Defect::Unnamed => "fired at instants that its schedule does not name, or more often than it may",
         }
     }
 }
@@ -376,7 +378,7 @@ mod tests {
             created_at: at(0),
             standing_since: at(0),
         };
-        Inspected { trigger, fired: 0, cursor: None, is_forgotten: false }
+        Inspected { trigger, fired: 0, counted_until: None, cursor: None, is_forgotten: false }
     }
 
     fn every_ten() -> Inspected {

@@ -11,7 +11,7 @@ use crate::actor::Actor;
 use crate::id::UserId;
 use crate::occurrence::{Reason, Skipped};
 use crate::plan::{Plan, goes_at, waits_to_go};
-use crate::trigger::{Armed, Edit, Trigger, TriggerHead, just_before};
+use crate::trigger::{Armed, Edit, End, Trigger, TriggerHead, just_before};
 
 /// For how long a freeze that is over is remembered: as long as who did it.
 pub const FREEZES_KEPT: SignedDuration = crate::act::ACTS_KEPT;
@@ -162,11 +162,14 @@ pub fn pass_over<T: AsRef<Trigger>>(armed: &Armed<T>, now: Timestamp, freezes: &
     // There is nothing to be recorded of an instant that zone data of another release named, and it does not fire either.
     let skipped = Skipped::range(schedule, just_before(named), until, Reason::Frozen);
     let last = skipped.map_or(until, |skipped| skipped.last);
-    let next = schedule.next_after(last).filter(|next| definition.lives_at(*next)).map(|next| schedule.due_at(next));
+    let named_next = schedule.next_after(last);
+    let next = named_next.filter(|next| definition.lives_at(*next)).map(|next| schedule.due_at(next));
     let next = next.or_else(|| schedule.deletes_when_done().then(|| goes_at(now)));
+    let end = End::of_plan(schedule, false, named_next.is_some()).filter(|_| next.is_none());
     let before = |skipped: &Skipped| schedule.latest_in(trigger.standing_since, just_before(skipped.first));
     let frozen = skipped.map(|skipped| Frozen { skipped, follows: before(&skipped), since });
-    Some(Plan { skipped: trigger.paused_before(named).into_iter().collect(), frozen, next_at: next, ..Plan::default() })
+    let skipped = trigger.paused_before(named).into_iter().collect();
+    Some(Plan { skipped, frozen, next_at: next, end, ..Plan::default() })
 }
 
 impl Edit {
@@ -195,6 +198,7 @@ mod tests {
     use crate::id::TriggerId;
     use crate::overlap::Overlap;
     use crate::plan::{Absence, plan, plan_of};
+    use crate::schedule::bounds::Bounds;
     use crate::schedule::every::Period;
     use crate::schedule::jitter::{Jitter, Share};
     use crate::schedule::zone::Zones;
@@ -251,6 +255,24 @@ mod tests {
         let after = Armed { next_at: Some(at(40)), ..waiting() };
         assert_eq!(pass_over(&after, at(40), &freezes), None, "the end itself fires");
         assert_eq!(pass_over(&waiting(), at(9), &freezes), None, "nothing is due");
+    }
+
+    #[test]
+    fn a_schedule_that_is_over_in_a_freeze_ends_its_trigger() {
+        let mut short = waiting();
+        let pattern = short.trigger.definition.schedule.as_ref().expect("it has one").pattern().clone();
+        let bounds = Bounds::new(None, Some(at(25))).expect("an end");
+        let details = ScheduleDetails::new(pattern, None, Terms { bounds, ..Terms::default() }, Zones::utc());
+        short.trigger.definition.schedule = Some(details);
+        let passed = |short: &Armed, now| pass_over(short, at(now), &frozen(None, 5, None)).expect("it is frozen");
+        assert_eq!((passed(&short, 12).next_at, passed(&short, 12).end), (Some(at(20)), None));
+        assert_eq!((passed(&short, 33).next_at, passed(&short, 33).end), (None, Some(End::Over)));
+        short.trigger.definition.expires_at = Some(at(15));
+        assert_eq!(
+            (passed(&short, 33).next_at, passed(&short, 33).end),
+            (None, None),
+            "its expiry is told when it comes"
+        );
     }
 
     #[test]

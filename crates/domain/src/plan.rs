@@ -15,7 +15,7 @@ use crate::freeze::Frozen;
 use crate::misfire::{Bounds, Misfire};
 use crate::occurrence::{Reason, Skipped};
 use crate::overlap::{Before, Overlap, Turn};
-use crate::trigger::{Armed, Definition, STAYS_FOR, ScheduleDetails, Trigger, just_after, just_before};
+use crate::trigger::{Armed, Definition, End, STAYS_FOR, ScheduleDetails, Trigger, just_after, just_before};
 
 /// An occurrence later than this is not fired any more.
 pub const LATE_AT_MOST: SignedDuration = SignedDuration::from_hours(24);
@@ -84,6 +84,8 @@ pub struct Plan {
     pub next_at: Option<Timestamp>,
     /// What it makes of an event before that is under way.
     pub turn: Turn,
+    /// How the trigger ends with it, where it does and that is not told otherwise.
+    pub end: Option<End>,
 }
 
 impl Plan {
@@ -168,7 +170,6 @@ fn plan_after(
     while let Some(first) = waits.filter(|waits| waits.due <= now) {
         let Waits { named, due } = first;
         if !definition.lives_at(named) || left(definition, fired, &plan) == Some(0) {
-            waits = None;
             break;
         }
         if plan.firings.len() >= firings_max {
@@ -210,6 +211,9 @@ fn plan_after(
         // of for as long as somebody may want to know.
         let has_fired = plan.firings.last().is_some_and(|firing| firing.due_at.unwrap_or(firing.scheduled_at) == last);
         plan.next_at = Some(if has_fired { just_after(last) } else { goes_at(now) });
+    }
+    if plan.next_at.is_none() {
+        plan.end = End::of_plan(schedule, !may_fire, waits.is_some());
     }
     plan
 }
@@ -595,6 +599,31 @@ mod tests {
         assert_eq!(times(&absent), [at(10), at(50)], "what was missed does not count");
         assert_eq!((absent.next_at, absent.skipped[0].count), (None, 3));
         assert_eq!(plan_of(&Armed { next_at: None, ..limited(5, 0) }, at(100), &[]), None);
+    }
+
+    #[test]
+    fn a_plan_after_which_nothing_is_waited_for_says_how_that_ends() {
+        let under = |terms: Terms| {
+            let mut trigger = trigger(every(10));
+            trigger.definition.schedule = Some(ScheduleDetails::new(every(10), None, terms, Zones::utc()));
+            Armed { trigger, next_at: Some(at(10)), fired: 0 }
+        };
+        let ends = |armed: &Armed, now| plan_of(armed, at(now), &[]).expect("it waits").end;
+        let twice = under(Terms { max_fires: MaxFires::new(2), ..Terms::default() });
+        assert_eq!((ends(&twice, 10), ends(&twice, 20)), (None, Some(End::Spent)));
+        let until_25 = bounds::Bounds::new(None, Some(at(25))).expect("an end");
+        let short = under(Terms { bounds: until_25, ..Terms::default() });
+        assert_eq!((ends(&short, 10), ends(&short, 20)), (None, Some(End::Over)));
+        let missed = plan_of(&short, at(100), &[Absence { from: at(0), to: at(100) }]).expect("it waits");
+        assert_eq!((missed.firings.len(), missed.end), (1, Some(End::Over)));
+        let mut expiring = under(Terms::default());
+        expiring.trigger.definition.expires_at = Some(at(15));
+        let last = plan_of(&expiring, at(10), &[]).expect("it waits");
+        assert_eq!((last.next_at, last.end), (None, None), "its expiry is told when it comes");
+        let both = under(Terms { max_fires: MaxFires::new(2), delete_when_done: true, ..Terms::default() });
+        assert_eq!(ends(&both, 20), None, "it is deleted");
+        let once = Armed { trigger: trigger(Schedule::Once { at: at(10) }), next_at: Some(at(10)), fired: 0 };
+        assert_eq!(ends(&once, 10), None, "its event tells that");
     }
 
     #[test]

@@ -23,6 +23,17 @@ pub struct Revision {
     pub made_by: Option<Actor>,
     /// When the next one took its place; none for the present one.
     pub until: Option<Timestamp>,
+    /// What was counted against a limit when it ended; none for the present one, and where it ended before this was kept.
+    pub counted: Option<Counted>,
+}
+
+/// What was counted against a trigger's limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counted {
+    /// How often its schedule has fired it since that was limited; 0 where it is not.
+    pub fired: u64,
+    /// The latest occurrence among those; none where there is none, or nobody kept it then.
+    pub until: Option<Timestamp>,
 }
 
 impl Revision {

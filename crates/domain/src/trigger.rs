@@ -20,11 +20,13 @@ use crate::schedule::jitter::Share;
 use crate::schedule::observed::Observed;
 
 mod edit;
+mod end;
 mod pause;
 mod spread;
 mod timing;
 
 pub use edit::{Arm, Edit};
+pub use end::End;
 pub use pause::{Pause, REASON_CHARS_MAX, parse_reason};
 pub use timing::{Apart, MaxFires, MemberWish, ScheduleDetails, ScheduleWish, Terms};
 

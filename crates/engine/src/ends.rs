@@ -1,5 +1,5 @@
-//! A pause or a freeze whose end has come is over, whoever looks; that it was stands in the log of acts because somebody does, and that is done
-//! here. Nothing waits for it.
+//! A pause or a freeze whose end has come is over, and so is a trigger whose expiry has, whoever looks; that it was stands in the log of acts because
+//! somebody does, and that is done here. Nothing waits for it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,10 +12,10 @@ use tokio::time::sleep;
 /// How often ends are looked for.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
-/// How many pauses, and how many freezes, are told of in one transaction.
+/// How many pauses, how many freezes, and how many expiries are told of in one transaction.
 const SLICE: usize = 200;
 
-/// Tells of pauses and freezes that were over of themselves.
+/// Tells of pauses, freezes and triggers that were over of themselves.
 pub struct Ends {
     /// Where they are.
     pub store: Arc<dyn Store>,
@@ -40,7 +40,7 @@ pub(crate) async fn look(ends: Ends, mut stopped: watch::Receiver<bool>) {
             Ok(true) => Duration::from_millis(1),
             Ok(false) => LOOK_EVERY,
             Err(error) => {
-                tracing::error!(%error, "ends of pauses and freezes cannot be written down, trying again");
+                tracing::error!(%error, "ends of pauses, freezes and triggers cannot be written down, trying again");
                 LOOK_EVERY
             }
         };

@@ -20,6 +20,7 @@ use oncue_domain::misfire::{self, Misfire};
 use oncue_domain::overlap::Overlap;
 use oncue_domain::payload::Payload;
 use oncue_domain::payload_schema::PayloadSchema;
+use oncue_domain::revision::Counted;
 use oncue_domain::run::{Expectation, Run};
 use oncue_domain::schedule::any_of::{AnyOf, Member};
 use oncue_domain::schedule::bounds::Bounds;
@@ -33,7 +34,7 @@ use oncue_domain::schedule::rule::{Fold, Gap};
 use oncue_domain::schedule::zone::{Zone, Zones};
 use oncue_domain::schedule::{FirstFiring, Schedule};
 use oncue_domain::store::{Error, TargetKind};
-use oncue_domain::trigger::{Definition, MaxFires, Pause, ScheduleDetails, Terms};
+use oncue_domain::trigger::{Definition, End, MaxFires, Pause, ScheduleDetails, Terms};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -545,6 +546,29 @@ pub(crate) fn check(signed_by: Option<String>, unverified: Option<String>) -> Ch
 /// Reads back how often a trigger has fired under its limit.
 pub(crate) fn fired(number: Option<i64>) -> Result<u64, Error> {
     u64::try_from(number.unwrap_or(0)).map_err(|error| broken("fired", error))
+}
+
+/// Reads back up to which occurrence firings were counted, where any were.
+pub(crate) fn counted_until(number: Option<i64>) -> Result<Option<Timestamp>, Error> {
+    number.map(instant).transpose()
+}
+
+/// Reads back what was counted against a limit when a revision ended; none where nobody kept that.
+pub(crate) fn counted(number: Option<i64>, until: Option<i64>) -> Result<Option<Counted>, Error> {
+    let counted = |number| Ok(Counted { fired: fired(Some(number))?, until: counted_until(until)? });
+    number.map(counted).transpose()
+}
+
+/// Whether a trigger that is kept as this ended with its expiry, as [`End::comes_with_expiry`] says; one that cannot be read did.
+pub(crate) fn ended_with_expiry(
+    schedule: Option<&str>,
+    (is_test, number): (bool, Option<i64>),
+    expires_at: Timestamp,
+    (zones, cron_lines): (&Zones, &CronLines),
+) -> Result<bool, Error> {
+    let read = schedule.map(|text| schedule_from_text(text, zones, cron_lines)).transpose();
+    let Some(schedule) = listed(read)? else { return Ok(true) };
+    Ok(End::comes_with_expiry(schedule.as_ref(), is_test, fired(number)?, expires_at))
 }
 
 /// How many bytes of a definition somebody wrote that may be long; a date takes four, wherever it stands.

@@ -109,6 +109,7 @@ pub(crate) const POSTGRES: &[Migration] = &[
         sql: include_str!("../migrations/postgres/0021_skipped_counts.sql"),
     },
     Migration { version: 22, name: "due in order", sql: include_str!("../migrations/postgres/0022_due_in_order.sql") },
+    Migration { version: 23, name: "own ends", sql: include_str!("../migrations/postgres/0023_own_ends.sql") },
 ];
 
 /// All steps for SQLite.
@@ -153,6 +154,7 @@ pub(crate) const SQLITE: &[Migration] = &[
         sql: include_str!("../migrations/sqlite/0023_skipped_counts.sql"),
     },
     Migration { version: 24, name: "tally", sql: include_str!("../migrations/sqlite/0024_tally.sql") },
+    Migration { version: 25, name: "own ends", sql: include_str!("../migrations/sqlite/0025_own_ends.sql") },
 ];
 
 #[cfg(test)]

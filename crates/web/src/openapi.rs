@@ -210,6 +210,7 @@ impl IntoResponses for FlatMakingErrors {
 
 #[cfg(test)]
 mod tests {
+    use oncue_domain::act::{Action, Thing};
     use serde_json::Value;
     use utoipa::ToSchema;
 
@@ -224,6 +225,23 @@ mod tests {
     fn errors_are_documented_under_the_names_they_are_registered_by() {
         assert_eq!(ProblemDocument::name(), "Problem");
         assert_eq!(FlatErrorDocument::name(), "FlatError");
+    }
+
+    #[test]
+    fn the_audit_log_is_documented_with_every_action_and_every_sort_of_thing() {
+        let document = document();
+        let parameters = &document["paths"]["/api/v1/audit"]["get"]["parameters"];
+        let said = |name: &str| {
+            let named = |one: &&Value| one["name"] == name;
+            parameters.as_array().and_then(|all| all.iter().find(named)).expect("it is documented")["description"]
+                .to_string()
+        };
+        for (name, words) in
+            [("action", Action::ALL.map(Action::word).as_slice()), ("object", Thing::ALL.map(Thing::word).as_slice())]
+        {
+            let said = said(name);
+            assert!(words.iter().all(|word| said.contains(&format!("`{word}`"))), "{said}");
+        }
     }
 
     #[test]

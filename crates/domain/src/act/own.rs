@@ -1,12 +1,12 @@
-//! What oncue says of itself where nobody did anything: a pause or a freeze whose end has come, and occurrences of an absence that are put
-//! off. Ends follow from time alone, so their lines bear the instant of the end, whenever somebody came to write them down; and what befalls
+//! What oncue says of itself where nobody did anything: a pause or a freeze whose end has come, occurrences of an absence that are put
+//! off, and triggers that end (`ended`). Ends follow from time alone, so their lines bear the instant of the end, whenever somebody came to write them down; and what befalls
 //! many triggers at once is told together, so that an outage does not crowd out what people did.
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::{Act, Action, Thing};
+use super::{Act, Action, Thing, ended};
 use crate::freeze::Freeze;
 use crate::id::{TriggerId, UserId};
 use crate::store::{Planned, Touched};
@@ -69,20 +69,27 @@ impl Act {
         Act { details: Some(details), ..Act::of_freeze(freeze, Action::Thawed) }
     }
 
-    /// What these plans put off, which were carried out together: a line for each owner, and one for what is held.
-    pub fn put_off<'a>(plans: impl IntoIterator<Item = &'a Planned>) -> Vec<Act> {
-        let mut laid_up: BTreeMap<(bool, UserId, bool), Touched> = BTreeMap::new();
+    /// What there is to tell of these plans, which were carried out together ([`Planned::is_told`]): what they put off, and what ends with them.
+    pub fn of_plans<'a>(plans: impl IntoIterator<Item = &'a Planned>) -> Vec<Act> {
+        // What fires alone comes last, as it does where it is a transaction of its own.
+        let (alone, among_others): (Vec<_>, Vec<_>) = plans.into_iter().partition(|planned| planned.fires_alone());
+        let lines = |plans: Vec<&Planned>| Act::put_off(&plans).into_iter().chain(ended::by_plans(&plans));
+        [among_others, alone].into_iter().flat_map(lines).collect()
+    }
+
+    /// A line for each owner, and one for what is held.
+    fn put_off(plans: &[&Planned]) -> Vec<Act> {
+        let mut laid_up: BTreeMap<(UserId, bool), Touched> = BTreeMap::new();
         for planned in plans {
             for put_off in &planned.plan.put_off {
-                let key = (planned.fires_alone(), planned.trigger.owner, put_off.is_held);
-                let touched = laid_up.entry(key).or_default();
+                let touched = laid_up.entry((planned.trigger.owner, put_off.is_held)).or_default();
                 touched.backlogs += 1;
                 touched.occurrences += put_off.count;
                 touched.trigger = Some(planned.trigger.id);
                 touched.name.clone_from(&planned.trigger.definition.name);
             }
         }
-        let act = |((_, owner, is_held), touched): ((bool, UserId, bool), Touched)| {
+        let act = |((owner, is_held), touched): ((UserId, bool), Touched)| {
             Act::backlogs(owner, if is_held { Action::Held } else { Action::PutOff }, &touched)
         };
         laid_up.into_iter().filter_map(act).collect()

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{Defect, Finding, Inspected, walk};
 use crate::agenda::Span;
 use crate::id::{TriggerId, UserId};
-use crate::revision::Revision;
+use crate::revision::{Counted, Revision};
 use crate::trigger::{Trigger, just_after, just_before};
 
 /// How many firings, and how many records, of one trigger are read at once.
@@ -68,7 +68,7 @@ pub struct Compared {
     pub missing: Option<Few>,
     /// Those that are told of twice.
     pub doubled: Option<Few>,
-    /// Those that the schedule does not name.
+    /// Those that the schedule does not name, and those beyond how often it may fire.
     pub unnamed: Option<Few>,
     /// Where to go on; none at the end of the span.
     pub go_on_from: Option<Timestamp>,
@@ -101,9 +101,7 @@ impl Inspected {
     pub fn comparable(&self, span: Span, gone_until: Timestamp) -> Option<Asked> {
         let trigger = &self.trigger;
         let definition = &trigger.definition;
-        // Nobody knows of one that fired as often as allowed what it would have fired at since.
-        let is_spent = definition.left(self.fired) == Some(0);
-        if definition.schedule.is_none() || definition.is_test || is_spent {
+        if definition.schedule.is_none() || definition.is_test || !self.is_its_end_known() {
             return None;
         }
         // What a pause held back is on record only once something has fired after it.
@@ -120,12 +118,13 @@ impl Inspected {
     /// Which occurrences in the span a former revision of it decided about, and that revision to compare them with: those named while it stood and due
     /// before its end, as far as an edit has accounted for them since. `gone_until` is when the latest events fired that are gone by their age.
     ///
-    /// What was named and not due yet when it ended may have been left to the next one. How often one with a limit had fired by then is not known any more.
+    /// What was named and not due yet when it ended may have been left to the next one.
     pub fn comparable_of(&self, former: &Revision, span: Span, gone_until: Timestamp) -> Option<(Inspected, Asked)> {
         let ended_at = former.until?;
         let definition = &former.trigger.definition;
-        let is_comparable = !definition.is_test && !definition.is_limited();
-        let schedule = definition.schedule.as_ref().filter(|_| is_comparable)?;
+        let schedule = definition.schedule.as_ref().filter(|_| !definition.is_test)?;
+        // How often one with a limit had fired is not known where it ended before that was kept.
+        let counted = former.counted.or((!definition.is_limited()).then_some(Counted { fired: 0, until: None }))?;
         let kept_from = gone_until.checked_add(GOING).unwrap_or(Timestamp::MAX);
         let from = span.from.max(just_after(former.made_at.max(kept_from)));
         // What an edit lets stand, as another name does, is accounted for when something else takes its place.
@@ -134,13 +133,30 @@ impl Inspected {
         let until = ends.into_iter().flatten().min()?;
         let asked = Asked { owner: self.trigger.owner, trigger: self.trigger.id, span: Span { from, until } };
         let trigger = Trigger { definition: definition.clone(), ..self.trigger.clone() };
-        let former = Inspected { trigger, fired: 0, cursor: None, is_forgotten: false };
-        (from < until).then_some((former, asked))
+        let Counted { fired, until: counted_until } = counted;
+        let former = Inspected { trigger, fired, counted_until, cursor: None, is_forgotten: false };
+        (from < until && former.is_its_end_known()).then_some((former, asked))
     }
 
-    /// Whether its schedule names anything there.
+    /// Whether it has fired as often as it may.
+    fn is_spent(&self) -> bool {
+        self.trigger.definition.left(self.fired) == Some(0)
+    }
+
+    /// Whether it is known which occurrence was the last that it may have fired at, where it has fired as often as it may.
+    fn is_its_end_known(&self) -> bool {
+        !self.is_spent() || self.counted_until.is_some()
+    }
+
+    /// The part of the span in which its occurrences have to be told of: nobody accounts for what comes after the last that it may have fired at.
+    fn answered_for(&self, span: Span) -> Span {
+        let end = self.counted_until.filter(|_| self.is_spent()).map(just_after);
+        Span { until: end.map_or(span.until, |end| end.min(span.until)), ..span }
+    }
+
+    /// Whether its schedule names anything there that has to be told of.
     pub fn names_any(&self, asked: Asked) -> bool {
-        self.latest_named(asked.span).is_some()
+        self.latest_named(self.answered_for(asked.span)).is_some()
     }
 
     /// Compares what its schedule names with what is written down.
@@ -157,20 +173,27 @@ impl Inspected {
         if let Some(last) = last_read {
             span.until = *last;
         }
-        let named = self.named(span);
+        let named = self.named(self.answered_for(span));
+        // What is put off counts as if it had fired, so there are never more of them than this, whatever has become of that.
+        let most = self.trigger.definition.left(0).unwrap_or(u64::MAX);
         let (mut firsts, mut lasts): (Vec<Timestamp>, Vec<Timestamp>) = account.skipped.iter().copied().unzip();
         firsts.sort_unstable();
         lasts.sort_unstable();
         let records =
             |at: &Timestamp| firsts.partition_point(|first| first <= at) - lasts.partition_point(|last| last < at);
         let mut fired = account.fired.iter().copied().filter(|at| span.from <= *at && *at < span.until).peekable();
+        let mut fires = 0;
         for at in named {
             while let Some(stray) = fired.next_if(|fired| *fired < at) {
                 Few::note(&mut unnamed, stray);
+                fires += 1;
             }
             let mut told = records(&at);
             while fired.next_if_eq(&at).is_some() {
-                told += 1;
+                (told, fires) = (told + 1, fires + 1);
+                if fires > most {
+                    Few::note(&mut unnamed, at);
+                }
             }
             match told {
                 0 => Few::note(&mut missing, at),
@@ -184,6 +207,9 @@ impl Inspected {
 
     /// What its schedule names there, ascending: looked up on the wall, and where that takes too long searched for backwards.
     fn named(&self, span: Span) -> Vec<Timestamp> {
+        if span.until <= span.from {
+            return Vec::new();
+        }
         let walked = self.trigger.definition.schedule.as_ref().and_then(|schedule| walk::named(schedule, span));
         walked.unwrap_or_else(|| {
             let before = |left: Timestamp| self.latest_named(Span { until: left, ..span });
@@ -195,7 +221,7 @@ impl Inspected {
 
     /// The latest occurrence there; what fires never asks for it.
     fn latest_named(&self, span: Span) -> Option<Timestamp> {
-        let schedule = self.trigger.definition.schedule.as_ref()?;
+        let schedule = self.trigger.definition.schedule.as_ref().filter(|_| span.from < span.until)?;
         schedule.latest_in(just_before(span.from), just_before(span.until))
     }
 }
@@ -205,8 +231,9 @@ mod tests {
     use super::*;
     use crate::audit::Cursor;
     use crate::schedule::every::Period;
+    use crate::schedule::zone::Zones;
     use crate::schedule::{FirstFiring, Schedule};
-    use crate::trigger::{Definition, ScheduleDetails, Trigger};
+    use crate::trigger::{Definition, MaxFires, ScheduleDetails, Terms, Trigger};
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_second(1_800_000_000 + seconds).expect("in range")
@@ -228,6 +255,7 @@ mod tests {
             made_at: at(made),
             made_by: None,
             until: Some(at(until)),
+            counted: None,
         };
         let asked = |former: &Revision| present.comparable_of(former, span(-500, 500), at(-9_000));
         let spans = [revision(0, 35), revision(35, 63)].map(|former| asked(&former).expect("it decided").1.span);
@@ -275,7 +303,8 @@ mod tests {
             created_at: at(0),
             standing_since: at(0),
         };
-        Inspected { trigger, fired: 0, cursor: Some(Cursor { next_at: at(1000), revision: 1 }), is_forgotten: false }
+        let cursor = Some(Cursor { next_at: at(1000), revision: 1 });
+        Inspected { trigger, fired: 0, counted_until: None, cursor, is_forgotten: false }
     }
 
     /// What is found from second 0 to 60: the first and the number of the missing, the doubled and the unnamed.
@@ -346,6 +375,74 @@ mod tests {
         assert_eq!(asked(&|one| one.cursor = None), Some(span(20, 60)), "it is over");
         let going = every_ten().comparable(span(20, 600), at(0)).map(|asked| asked.span);
         assert_eq!(going, Some(Span { from: at(300) + moment, until: at(600) }), "events are about to go");
+    }
+
+    /// The same, at most so often; it has fired so often, the last time at that second, and waits for nothing.
+    fn limited(most: u64, fired: u64, counted_until: Option<i64>) -> Inspected {
+        let mut inspected = every_ten();
+        let pattern = inspected.trigger.definition.schedule.as_ref().expect("it has one").pattern().clone();
+        let terms = Terms { max_fires: MaxFires::new(most), ..Terms::default() };
+        inspected.trigger.definition.schedule = Some(ScheduleDetails::new(pattern, None, terms, Zones::utc()));
+        Inspected { fired, counted_until: counted_until.map(at), cursor: None, ..inspected }
+    }
+
+    #[test]
+    fn what_has_fired_as_often_as_it_may_answers_for_all_up_to_the_last_and_fires_no_more() {
+        let found = |inspected: &Inspected, fired: &[i64], skipped: &[(i64, i64)]| {
+            let asked = inspected.comparable(span(0, 60), at(-9_000)).expect("it can be compared");
+            let skipped = skipped.iter().map(|(first, last)| (at(*first), at(*last))).collect();
+            let compared =
+                inspected.compare(asked, &Account { fired: fired.iter().copied().map(at).collect(), skipped });
+            let few = |few: Few| (few.first.duration_since(at(0)).as_secs(), few.count);
+            [compared.missing, compared.doubled, compared.unnamed].map(|found| found.map(few))
+        };
+        let spent = limited(3, 3, Some(40));
+        assert_eq!(found(&spent, &[10, 20, 40], &[(30, 30)]), [None; 3]);
+        assert_eq!(found(&spent, &[10, 40], &[(30, 30)]), [Some((20, 1)), None, None], "a firing was taken away");
+        assert_eq!(found(&spent, &[10, 20], &[(30, 30)]), [Some((40, 1)), None, None], "the last one was");
+        assert_eq!(found(&spent, &[], &[(30, 30), (10, 20), (40, 40)]), [None; 3], "they wait, or were given up");
+        assert_eq!(found(&spent, &[10, 40, 50], &[(20, 30)]), [None, None, Some((50, 1))], "one too many");
+        // Whoever counts wrongly takes each for the last that it may fire at.
+        let miscounted = limited(3, 3, Some(50));
+        assert_eq!(found(&miscounted, &[10, 20, 30, 40, 50], &[]), [None, None, Some((40, 2))]);
+        assert_eq!(found(&limited(3, 1, Some(10)), &[10, 20, 30, 40, 50], &[]), [None, None, Some((40, 2))]);
+        assert_eq!(found(&limited(9, 4, Some(50)), &[10, 20, 30, 50], &[]), [Some((40, 1)), None, None], "it goes on");
+    }
+
+    #[test]
+    fn a_limit_of_which_nobody_kept_where_it_ended_is_left_alone() {
+        let asked = |inspected: &Inspected| inspected.comparable(span(0, 60), at(-9_000));
+        assert_eq!(asked(&limited(3, 3, None)), None);
+        assert!(asked(&limited(3, 2, None)).is_some(), "it goes on, so all of it is told");
+        let spent = limited(3, 3, Some(30));
+        let later = Asked { span: span(31, 60), ..asked(&spent).expect("it can be compared") };
+        assert!(spent.names_any(Asked { span: span(5, 60), ..later }) && !spent.names_any(later), "nobody asks again");
+    }
+
+    #[test]
+    fn a_former_revision_with_a_limit_answers_for_what_was_counted_when_it_ended() {
+        let mut present = every_ten();
+        present.trigger.revision = 2;
+        present.trigger.standing_since = at(63);
+        let former = |counted: Option<(u64, Option<i64>)>| Revision {
+            trigger: limited(3, 0, None).trigger,
+            made_at: at(0),
+            made_by: None,
+            until: Some(at(63)),
+            counted: counted.map(|(fired, until)| Counted { fired, until: until.map(at) }),
+        };
+        let found = |counted, fired: &[i64]| {
+            let (inspected, asked) = present.comparable_of(&former(counted), span(-500, 500), at(-9_000))?;
+            let account = Account { fired: fired.iter().copied().map(at).collect(), skipped: vec![(at(30), at(30))] };
+            let compared = inspected.compare(asked, &account);
+            let few = |few: Few| (few.first.duration_since(at(0)).as_secs(), few.count);
+            Some([compared.missing.map(few), compared.unnamed.map(few)])
+        };
+        assert_eq!(found(Some((3, Some(40))), &[10, 20, 40]), Some([None, None]));
+        assert_eq!(found(Some((3, Some(40))), &[10, 40, 50]), Some([Some((20, 1)), Some((50, 1))]));
+        assert_eq!(found(Some((2, Some(20))), &[10, 20]), Some([Some((40, 3)), None]), "it might have fired again");
+        assert_eq!(found(Some((3, Some(-20))), &[10]), Some([None, Some((10, 1))]), "it had ended before");
+        assert_eq!((found(None, &[10]), found(Some((3, None)), &[10])), (None, None), "nobody kept that then");
     }
 
     #[test]

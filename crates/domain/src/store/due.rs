@@ -32,6 +32,20 @@ impl Planned {
         if self.trigger.definition.is_limited() { self.plan.fires() } else { 0 }
     }
 
+    /// The latest occurrence among those; none where there is none.
+    pub fn counted_until(&self) -> Option<Timestamp> {
+        if !self.trigger.definition.is_limited() {
+            return None;
+        }
+        let fires = self.plan.firings.iter().map(|firing| firing.scheduled_at);
+        fires.chain(self.plan.put_off.iter().map(|put_off| put_off.last)).max()
+    }
+
+    /// Whether the audit log tells of it.
+    pub fn is_told(&self) -> bool {
+        !self.plan.put_off.is_empty() || self.plan.end.is_some()
+    }
+
     /// Whether it fires what must not meet an event of the same trigger that is under way: then it is stale where one is.
     pub fn fires_alone(&self) -> bool {
         !self.plan.firings.is_empty() && !self.trigger.definition.overlap.is_allowed()

@@ -453,7 +453,8 @@ pub trait Store: Send + Sync {
     /// with another edition of the freezes than there is; an occurrence that has an event already gets no second one (invariant 1). What is
     /// put off waits in backlogs, and what is frozen goes on with the latest record of that reason, where there is one that was written down
     /// since the plan says. A plan that fires a trigger that does not overlap does nothing where an event of it is under way by now. A trigger
-    /// that is to wait for an event of its own does, if one is still under way, until none is any more; else it stays due.
+    /// that is to wait for an event of its own does, if one is still under way, until none is any more; else it stays due. What was put off and which
+    /// triggers ended is told in the log of acts.
     async fn commit_plans(&self, plans: Vec<Planned>, now: Timestamp) -> Result<Committed>;
 
     /// How it stands with the events before of each of these triggers, in their order: of those that fired while their trigger was told not to
@@ -506,9 +507,10 @@ pub trait Store: Send + Sync {
     /// The freeze of that scope is over at `now`, and this was it; none where there was none.
     async fn thaw(&self, scope: Option<UserId>, now: Timestamp) -> Result<Option<Freeze>>;
 
-    /// Writes down, as oncue's own acts, which pauses and freezes were over by `now` that nobody ended and of which nobody has said so, the earliest
-    /// first and at most `limit` of each. Such an end follows from time and is no deed, so whoever sees it first tells of it, once and as of the
-    /// instant at which it was; an edit or the deletion of a trigger does so for that trigger. Gives how many there were.
+    /// Writes down, as oncue's own acts, which pauses and freezes were over by `now` that nobody ended, and which triggers ended because their expiry
+    /// had come, where nobody has said so, the earliest first and at most `limit` of each. Such an end follows from time and is no deed, so whoever
+    /// sees it first tells of it, once and as of the instant at which it was; an edit or the deletion of a trigger does so for that trigger. Gives
+    /// how many there were.
     async fn note_ends(&self, now: Timestamp, limit: usize) -> Result<usize>;
 
     /// The freezes of the owner and of everybody that were not over at `since`, in the order in which they began.

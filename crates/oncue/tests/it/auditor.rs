@@ -328,6 +328,60 @@ fn an_event_that_somebody_took_away_is_missed() {
 }
 
 #[test]
+fn what_fired_under_a_limit_is_held_to_account_also_after_the_last_and_after_an_edit() {
+    let server = Setup::sqlite().serve();
+    let ann = server.user();
+    let limited = |most: u64| make(&ann, &json!({"every": "1s", "max_fires": most}));
+    let (spent, edited, lasting) = (limited(3), limited(3), limited(100_000));
+    let all = |id: i64| until("it has fired as often as it may", || Some(fired(&ann, id)).filter(|all| all.len() == 3));
+    let (of_spent, of_edited) = (all(spent), all(edited));
+    ann.patch(&format!("/api/v1/triggers/{edited}"), &json!({"schedule_details": {"every": "1h"}})).is(200);
+    // What fell due a moment ago may still be under way.
+    std::thread::sleep(Duration::from_secs(18));
+    let setup = server.stop();
+    assert_eq!(audit_as_json(&setup, &[], 0)["findings"], json!([]));
+    sql(
+        &setup,
+        &format!(
+            "DELETE FROM events WHERE id = (SELECT max(id) FROM events WHERE trigger_id = {spent});
+             DELETE FROM events WHERE id = (SELECT min(id) FROM events WHERE trigger_id = {edited});
+             DELETE FROM cursors WHERE trigger_id = {lasting}"
+        ),
+    );
+    let told = audit_as_json(&setup, &["--repair"], 1);
+    let found = |id: i64| {
+        let findings = told["findings"].as_array().expect("a list");
+        let of: Vec<_> = findings.iter().filter(|one| one["trigger"] == id).collect();
+        assert_eq!(of.len(), 1, "{told}");
+        (of[0]["defect"].clone(), of[0]["first"].as_str().map(str::to_owned), of[0]["occurrences"].clone())
+    };
+    assert_eq!(found(spent), (json!("missing"), of_spent.last().cloned(), json!(1)), "the last of all");
+    assert_eq!(
+        found(edited),
+        (json!("missing"), of_edited.first().cloned(), json!(1)),
+        "the first, long before the edit"
+    );
+    assert_eq!((found(lasting).0, &told["repaired"]), (json!("disarmed"), &json!(1)));
+    // One firing more than it may, as if it had been let and had counted it.
+    sql(
+        &setup,
+        &format!(
+            "UPDATE limits SET counted_until = counted_until + 1000000 WHERE trigger_id = {spent};
+             INSERT INTO events (owner, trigger_id, revision, origin, scheduled_at, fired_at, message_id)
+             SELECT owner, trigger_id, revision, origin, scheduled_at + n * 1000000, fired_at + n * 1000000, randomblob(16)
+             FROM events JOIN (SELECT 1 AS n UNION SELECT 2) ON id = (SELECT max(id) FROM events WHERE trigger_id = {spent})"
+        ),
+    );
+    let told = audit_as_json(&setup, &[], 1);
+    let of_spent: Vec<_> =
+        told["findings"].as_array().expect("a list").iter().filter(|one| one["trigger"] == spent).collect();
+    assert_eq!(
+        (of_spent.len(), &of_spent[0]["defect"], &of_spent[0]["occurrences"]),
+        (1, &json!("unnamed"), &json!(1))
+    );
+}
+
+#[test]
 fn a_database_that_is_not_there_cannot_be_looked_at() {
     let said = audit(&Setup::bare(), &["--database-url", "sqlite:none.db"], 2);
     assert!(said.contains("none.db"), "{said}");

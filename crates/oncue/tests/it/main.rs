@@ -15,6 +15,7 @@ mod delivery;
 mod demo;
 mod destinations;
 mod durability;
+mod ending;
 mod flat;
 mod harness;
 mod health;

@@ -29,12 +29,12 @@ pub(super) async fn inspect(
     let columns = TRIGGER.replace("triggers.payload_schema", "NULL::text").replace("triggers.payload", "NULL::text");
     // A limit is never turned into a join, so the rows of each are looked up, however many there are of others.
     let sql = format!(
-        "SELECT {columns}, cursors.next_at, cursors.revision, limits.fired, cursors.is_forgotten
+        "SELECT {columns}, cursors.next_at, cursors.revision, limits.fired, cursors.is_forgotten, limits.counted_until
          FROM triggers LEFT JOIN LATERAL (
              SELECT next_at, revision, {is_forgotten} AS is_forgotten
              FROM cursors WHERE cursors.trigger_id = triggers.id LIMIT 1
          ) AS cursors ON TRUE LEFT JOIN LATERAL (
-             SELECT fired FROM limits WHERE limits.trigger_id = triggers.id LIMIT 1
+             SELECT fired, counted_until FROM limits WHERE limits.trigger_id = triggers.id LIMIT 1
          ) AS limits ON TRUE
          WHERE triggers.id > $1
          ORDER BY triggers.id
@@ -64,7 +64,9 @@ pub(super) async fn inspect(
 fn inspected(row: &Row, shared: &Shared) -> Result<Inspected> {
     let fired = codec::fired(column(row, TRIGGER_COLUMNS + 2)?)?;
     let is_forgotten = column::<Option<bool>>(row, TRIGGER_COLUMNS + 3)?.unwrap_or(false);
-    Ok(Inspected { trigger: trigger(row, shared)?, fired, cursor: cursor(row, TRIGGER_COLUMNS)?, is_forgotten })
+    let counted_until = codec::counted_until(column(row, TRIGGER_COLUMNS + 4)?)?;
+    let (trigger, cursor) = (trigger(row, shared)?, cursor(row, TRIGGER_COLUMNS)?);
+    Ok(Inspected { trigger, fired, counted_until, cursor, is_forgotten })
 }
 
 /// What two columns that begin at `at` say that a trigger waits for.

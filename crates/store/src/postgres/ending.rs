@@ -1,15 +1,15 @@
-//! Pauses and freezes whose end has come, in PostgreSQL: beside each end stands the one that was written down, so whichever node moves that
-//! tells of it. What another one is busy with is left to it.
+//! Pauses and freezes whose end has come, and triggers whose expiry has, in PostgreSQL: beside each end stands the one that was written down, so
+//! whichever node moves that tells of it. What another one is busy with is left to it.
 
 use deadpool_postgres::GenericClient;
 use jiff::Timestamp;
-use oncue_domain::act::{Act, PauseOver};
+use oncue_domain::act::{Act, ExpiryOver, PauseOver};
 use oncue_domain::id::{TriggerId, UserId};
 use oncue_domain::store::Result;
 use tokio_postgres::Row;
 
 use super::{Params, Shared, act, answered, column, freeze, limit_of, query, query_first};
-use crate::codec::instant;
+use crate::codec::{ended_with_expiry, instant};
 
 /// The pauses that were over by `$1` of which nobody has said so; as the index has it.
 const PAUSES: &str =
@@ -18,11 +18,15 @@ const PAUSES: &str =
 /// The same of freezes.
 const FREEZES: &str = "until_at IS NOT NULL AND told_until IS DISTINCT FROM until_at AND until_at <= $1";
 
+/// The same of the expiries of triggers, whether they end anything or not.
+const EXPIRIES: &str = "expires_at IS NOT NULL AND expiry_told IS DISTINCT FROM expires_at AND expires_at <= $1";
+
 /// Writes down those that were over by `now`, at most `limit` of each sort.
 pub(super) async fn note(shared: &Shared, now: Timestamp, limit: usize) -> Result<usize> {
     let mut client = shared.client().await?;
     let sql = format!(
-        "SELECT EXISTS (SELECT 1 FROM triggers WHERE {PAUSES}) OR EXISTS (SELECT 1 FROM freezes WHERE {FREEZES})"
+        "SELECT EXISTS (SELECT 1 FROM triggers WHERE {PAUSES}) OR EXISTS (SELECT 1 FROM freezes WHERE {FREEZES})
+             OR EXISTS (SELECT 1 FROM triggers WHERE {EXPIRIES})"
     );
     let row = query_first(&client, &sql, &[&now.as_microsecond()]).await?;
     if !row.map(|row| column::<bool>(&row, 0)).transpose()?.unwrap_or_default() {
@@ -33,22 +37,30 @@ pub(super) async fn note(shared: &Shared, now: Timestamp, limit: usize) -> Resul
     let which = format!(
         "id IN (SELECT id FROM triggers WHERE {PAUSES} ORDER BY pause_until, id LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED)"
     );
-    let paused = told(&transaction, &which, &[&now.as_microsecond(), &limit_of(limit)]).await?;
-    let count = frozen + paused.len();
-    write(&transaction, paused).await?;
+    let params: Params<'_> = &[&now.as_microsecond(), &limit_of(limit)];
+    let paused = told(&transaction, &which, params).await?;
+    let which = format!(
+        "id IN (SELECT id FROM triggers WHERE {EXPIRIES} ORDER BY expires_at, id LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED)"
+    );
+    let expired = told_expiries(&transaction, shared, &which, params).await?;
+    let count = frozen + paused.len() + expired.len();
+    write(&transaction, Act::pauses_over(paused)).await?;
+    write(&transaction, Act::expiries_over(expired.into_iter().flatten().collect())).await?;
     answered(transaction.commit()).await?;
     Ok(count)
 }
 
-/// Whoever ends triggers as they stand, and holds them, says that their pauses were over, if nobody has: of each by itself.
-pub(super) async fn note_pauses(client: &impl GenericClient, ids: &[i64], now: Timestamp) -> Result<()> {
-    let which = format!("id = ANY ($2) AND {PAUSES}");
-    let mut over = told(client, &which, &[&now.as_microsecond(), &ids]).await?;
-    over.sort_by_key(|pause| pause.trigger);
-    for pause in over {
-        write(client, vec![pause]).await?;
-    }
-    Ok(())
+/// Whoever ends triggers as they stand, and holds them, says that their pauses were over, or that their expiries had come, if nobody has: of each by
+/// itself.
+pub(super) async fn note_own(client: &impl GenericClient, shared: &Shared, ids: &[i64], now: Timestamp) -> Result<()> {
+    let params: Params<'_> = &[&now.as_microsecond(), &ids];
+    let paused = told(client, &format!("id = ANY ($2) AND {PAUSES}"), params).await?;
+    let expired = told_expiries(client, shared, &format!("id = ANY ($2) AND {EXPIRIES}"), params).await?;
+    let pauses = paused.into_iter().map(|pause| (pause.trigger, Act::pauses_over(vec![pause])));
+    let expiries = expired.into_iter().flatten().map(|expiry| (expiry.trigger, Act::expiries_over(vec![expiry])));
+    let mut lines: Vec<(TriggerId, Vec<(Timestamp, Act)>)> = pauses.chain(expiries).collect();
+    lines.sort_by_key(|(trigger, _)| *trigger);
+    write(client, lines.into_iter().flat_map(|(_, acts)| acts).collect()).await
 }
 
 async fn note_freezes(client: &impl GenericClient, now: Timestamp, limit: usize) -> Result<usize> {
@@ -67,11 +79,40 @@ async fn told(client: &impl GenericClient, which: &str, params: Params<'_>) -> R
     query(client, &sql, params).await?.iter().map(pause_over).collect()
 }
 
-async fn write(client: &impl GenericClient, over: Vec<PauseOver>) -> Result<()> {
-    for (at, act) in Act::pauses_over(over) {
+/// The same of expiries; none for one that ended nothing.
+async fn told_expiries(
+    client: &impl GenericClient,
+    shared: &Shared,
+    which: &str,
+    params: Params<'_>,
+) -> Result<Vec<Option<ExpiryOver>>> {
+    let sql = format!(
+        "UPDATE triggers SET expiry_told = expires_at WHERE {which}
+         RETURNING id, owner, name, expires_at, schedule, is_test,
+                   (SELECT fired FROM limits WHERE limits.trigger_id = triggers.id)"
+    );
+    query(client, &sql, params).await?.iter().map(|row| expiry_over(row, shared)).collect()
+}
+
+async fn write(client: &impl GenericClient, acts: Vec<(Timestamp, Act)>) -> Result<()> {
+    for (at, act) in acts {
         act::write_own(client, &act, at).await?;
     }
     Ok(())
+}
+
+fn expiry_over(row: &Row, shared: &Shared) -> Result<Option<ExpiryOver>> {
+    let at = instant(column(row, 3)?)?;
+    let terms = (column(row, 5)?, column(row, 6)?);
+    if !ended_with_expiry(column(row, 4)?, terms, at, (&shared.settings.zones, &shared.cron_lines))? {
+        return Ok(None);
+    }
+    Ok(Some(ExpiryOver {
+        trigger: TriggerId(column(row, 0)?),
+        owner: UserId(column(row, 1)?),
+        name: column(row, 2)?,
+        at,
+    }))
 }
 
 fn pause_over(row: &Row) -> Result<PauseOver> {

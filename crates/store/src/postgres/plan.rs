@@ -68,7 +68,7 @@ impl SkippedColumns {
 const OUTDATED: i64 = 0;
 
 /// The first parameter behind the plans, what they skip and what they count.
-const AFTER_PLANS: usize = AFTER_ASKED + 19;
+const AFTER_PLANS: usize = AFTER_ASKED + 20;
 
 /// Occurrences that are put off, as columns.
 #[derive(Default)]
@@ -170,10 +170,11 @@ async fn commit_once(shared: &Shared, plans: &[Planned], is_alone: bool, now: Ti
             skips.push(planned, number, &frozen.skipped, Some(frozen));
         }
     }
-    let mut limited: (Vec<i64>, Vec<i64>) = Default::default();
-    for planned in plans.iter().filter(|planned| planned.counted() > 0) {
+    let mut limited: (Vec<i64>, Vec<i64>, Vec<i64>) = Default::default();
+    for (planned, until) in plans.iter().filter_map(|planned| Some((planned, planned.counted_until()?))) {
         limited.0.push(planned.trigger.id.0);
         limited.1.push(i64::try_from(planned.counted()).unwrap_or(i64::MAX));
+        limited.2.push(until.as_microsecond());
     }
     let (now_us, until, node) = (now.as_microsecond(), (now + CLAIM_FOR).as_microsecond(), shared.node.id());
     let (slot, hour) = (shared.node.slot(1), count::number_of(now));
@@ -198,6 +199,7 @@ async fn commit_once(shared: &Shared, plans: &[Planned], is_alone: bool, now: Ti
         &skips.sinces,
         &limited.0,
         &limited.1,
+        &limited.2,
         &frozen,
     ]);
     let own = actor_to_text(&Actor::SYSTEM);
@@ -219,8 +221,8 @@ async fn commit_once(shared: &Shared, plans: &[Planned], is_alone: bool, now: Ti
     params.extend(asked.expected.params());
     let sql = statement(is_put_off, &asked.expected, is_alone.then_some(params.len() + 1));
     let mut client = shared.client().await?;
-    let rows = match (is_alone, is_put_off) {
-        (_, true) => put_off(&mut client, plans, is_alone.then_some(triggers.as_slice()), (&sql, &params), now).await,
+    let rows = match (is_alone, plans.iter().any(Planned::is_told)) {
+        (_, true) => tell(&mut client, plans, is_alone.then_some(triggers.as_slice()), (&sql, &params), now).await,
         (true, false) => overlap::alone(&mut client, &triggers, &sql, &params).await,
         (false, false) => query(&client, &sql, &params).await,
     }
@@ -264,8 +266,8 @@ async fn commit_once(shared: &Shared, plans: &[Planned], is_alone: bool, now: Ti
     Ok(committed)
 }
 
-/// Carries out plans of which some put something off, and writes down what: `alone` are the triggers that do not overlap.
-async fn put_off(
+/// Carries out plans of which the audit log tells of some, and writes that down: `alone` are the triggers that do not overlap.
+async fn tell(
     client: &mut Client,
     plans: &[Planned],
     alone: Option<&[i64]>,
@@ -279,7 +281,7 @@ async fn put_off(
     };
     let numbers = rows.iter().map(|row| column::<Option<i64>>(row, LOGGED_COLUMNS)).collect::<Result<HashSet<_>>>()?;
     let carried_out = plans.iter().zip(1..).filter(|(_, number)| numbers.contains(&Some(*number)));
-    for act in Act::put_off(carried_out.map(|(planned, _)| planned)) {
+    for act in Act::of_plans(carried_out.map(|(planned, _)| planned)) {
         act::write_own(&transaction, &act, now).await?;
     }
     answered(transaction.commit()).await?;
@@ -315,7 +317,7 @@ fn statement(is_put_off: bool, expected: &Expected, alone: Option<usize>) -> Str
     let skipped =
         ["bigint", "bigint", "text", "bigint", "bigint", "bigint", "bigint", "bigint", "bigint", "bigint", "bigint"];
     let skips = arrays(&skipped, AFTER_ASKED + 5);
-    let limited = arrays(&["bigint"; 2], AFTER_ASKED + 16);
+    let limited = arrays(&["bigint"; 3], AFTER_ASKED + 16);
     let put_offs = if is_put_off { putting_off(AFTER_PLANS) } else { String::new() };
     format!(
         "WITH {floor},
@@ -344,11 +346,12 @@ fn statement(is_put_off: bool, expected: &Expected, alone: Option<usize>) -> Str
              WHERE cursors.trigger_id = standing.trigger_id AND standing.next_at IS NULL
          ),
          limited AS (
-             INSERT INTO limits (trigger_id, fired)
-             SELECT limited.trigger_id, limited.fired
-             FROM unnest({limited}) AS limited (trigger_id, fired)
+             INSERT INTO limits (trigger_id, fired, counted_until)
+             SELECT limited.trigger_id, limited.fired, limited.counted_until
+             FROM unnest({limited}) AS limited (trigger_id, fired, counted_until)
              JOIN standing ON standing.trigger_id = limited.trigger_id
-             ON CONFLICT (trigger_id) DO UPDATE SET fired = limits.fired + excluded.fired
+             ON CONFLICT (trigger_id) DO UPDATE SET fired = limits.fired + excluded.fired,
+                                                    counted_until = greatest(limits.counted_until, excluded.counted_until)
          ),
          skips AS MATERIALIZED (
              SELECT skips.*

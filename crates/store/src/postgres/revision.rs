@@ -10,7 +10,7 @@ use tokio_postgres::Row;
 
 use super::trigger::{TRIGGER, TRIGGER_COLUMNS, trigger};
 use super::{Shared, column, execute, limit_of, query};
-use crate::codec::{actor, instant, listed};
+use crate::codec::{actor, counted, instant, listed};
 
 /// The columns of a trigger, wherever they stand.
 fn columns() -> String {
@@ -21,9 +21,9 @@ fn columns() -> String {
 pub(super) async fn keep(client: &impl GenericClient, id: TriggerId, revision: i64, until: Timestamp) -> Result<()> {
     let columns = columns();
     let sql = format!(
-        "INSERT INTO former_triggers ({columns}, made_by, revised_at, until_at)
-         SELECT {columns}, made_by, revised_at, $2
-         FROM triggers
+        "INSERT INTO former_triggers ({columns}, made_by, revised_at, until_at, fired, counted_until)
+         SELECT {columns}, made_by, revised_at, $2, coalesce(fired, 0), counted_until
+         FROM triggers LEFT JOIN limits ON limits.trigger_id = triggers.id
          WHERE id = $1"
     );
     execute(client, &sql, &[&id.0, &until.as_microsecond()]).await?;
@@ -39,9 +39,10 @@ pub(super) async fn keep(client: &impl GenericClient, id: TriggerId, revision: i
 pub(super) async fn keep_all(client: &impl GenericClient, ids: &[i64], untils: &[i64]) -> Result<()> {
     let columns = columns();
     let sql = format!(
-        "INSERT INTO former_triggers ({columns}, made_by, revised_at, until_at)
-         SELECT {columns}, made_by, revised_at, ended_at
-         FROM triggers JOIN unnest($1::bigint[], $2::bigint[]) AS ending (trigger_id, ended_at) ON id = trigger_id"
+        "INSERT INTO former_triggers ({columns}, made_by, revised_at, until_at, fired, counted_until)
+         SELECT {columns}, made_by, revised_at, ended_at, coalesce(fired, 0), counted_until
+         FROM triggers JOIN unnest($1::bigint[], $2::bigint[]) AS ending (of_trigger, ended_at) ON id = of_trigger
+                       LEFT JOIN limits ON limits.trigger_id = triggers.id"
     );
     execute(client, &sql, &[&ids, &untils]).await?;
     let sql = "DELETE FROM former_triggers USING triggers
@@ -62,11 +63,12 @@ async fn select(
     let (condition, value) = condition;
     let columns = columns();
     let sql = format!(
-        "SELECT {columns}, made_by, revised_at, until_at
-         FROM (SELECT {columns}, made_by, revised_at, NULL::bigint AS until_at
+        "SELECT {columns}, made_by, revised_at, until_at, fired, counted_until
+         FROM (SELECT {columns}, made_by, revised_at, NULL::bigint AS until_at, NULL::bigint AS fired,
+                      NULL::bigint AS counted_until
                FROM triggers WHERE id = $1 AND owner = $2
                UNION ALL
-               SELECT {columns}, made_by, revised_at, until_at
+               SELECT {columns}, made_by, revised_at, until_at, fired, counted_until
                FROM former_triggers WHERE id = $1 AND owner = $2) AS revisions
          WHERE {condition}
          ORDER BY revision DESC
@@ -85,6 +87,7 @@ fn revision(row: &Row, shared: &Shared) -> Result<Revision> {
         made_at: revised_at.map_or(Ok(trigger.standing_since), instant)?,
         made_by: made_by.map(actor).transpose()?,
         until: until.map(instant).transpose()?,
+        counted: counted(column(row, TRIGGER_COLUMNS + 3)?, column(row, TRIGGER_COLUMNS + 4)?)?,
         trigger,
     })
 }

@@ -329,7 +329,7 @@ pub(super) async fn edit(
     if let Err(missing) = held.take(trigger.owner, definition) {
         return Ok(Edited::Missing(missing));
     }
-    ending::note_pauses(&transaction, &[trigger.id.0], now).await?;
+    ending::note_own(&transaction, shared, &[trigger.id.0], now).await?;
     end_revision(&transaction, trigger.id, now).await?;
     revision::keep(&transaction, trigger.id, present, now).await?;
     destination::link(&transaction, trigger.id, &named).await?;
@@ -461,7 +461,7 @@ pub(super) async fn edit_schedules(
     let schedules: Vec<Option<&str>> = edits.iter().map(|edit| edit.schedule.as_deref()).collect();
     let standing: Vec<i64> = edits.iter().map(|edit| edit.standing_since.as_microsecond()).collect();
     let instants: Vec<i64> = edits.iter().map(|edit| edit.at.as_microsecond()).collect();
-    ending::note_pauses(client, &ids, latest).await?;
+    ending::note_own(client, shared, &ids, latest).await?;
     end_revisions(client, &ids, latest).await?;
     revision::keep_all(client, &ids, &instants).await?;
     let enabled: Vec<bool> = edits.iter().map(|edit| edit.enabled).collect();
@@ -596,7 +596,7 @@ pub(super) async fn delete(
     if revision.is_none() {
         lock_cursor(&transaction, id).await?;
     }
-    ending::note_pauses(&transaction, &[id.0], now).await?;
+    ending::note_own(&transaction, shared, &[id.0], now).await?;
     end_revision(&transaction, id, now).await?;
     destination::unlink(&transaction, id).await?;
     calendar::unlink(&transaction, id).await?;

@@ -23,7 +23,7 @@ pub(super) fn inspect(
     // A slice of what events carry may be hundreds of megabytes, and one of schemas some.
     let columns = TRIGGER.replace("triggers.payload_schema", "NULL").replace("triggers.payload", "NULL");
     let sql = format!(
-        "SELECT {columns}, cursors.next_at, cursors.revision, limits.fired, coalesce({is_forgotten}, 0)
+        "SELECT {columns}, cursors.next_at, cursors.revision, limits.fired, coalesce({is_forgotten}, 0), limits.counted_until
          FROM triggers LEFT JOIN cursors ON cursors.trigger_id = triggers.id
                        LEFT JOIN limits ON limits.trigger_id = triggers.id
          WHERE triggers.id > ?
@@ -51,7 +51,9 @@ pub(super) fn inspect(
 fn inspected(row: &Row<'_>, shared: &Shared) -> Result<Inspected> {
     let fired = codec::fired(row.get(TRIGGER_COLUMNS + 2).map_err(failed)?)?;
     let is_forgotten = row.get(TRIGGER_COLUMNS + 3).map_err(failed)?;
-    Ok(Inspected { trigger: trigger(row, shared)?, fired, cursor: cursor(row, TRIGGER_COLUMNS)?, is_forgotten })
+    let counted_until = codec::counted_until(row.get(TRIGGER_COLUMNS + 4).map_err(failed)?)?;
+    let (trigger, cursor) = (trigger(row, shared)?, cursor(row, TRIGGER_COLUMNS)?);
+    Ok(Inspected { trigger, fired, counted_until, cursor, is_forgotten })
 }
 
 /// What two columns that begin at `at` say that a trigger waits for.

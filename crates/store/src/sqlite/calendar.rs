@@ -188,7 +188,7 @@ pub(super) fn edit(
     for armed in readable {
         let Some(edit) = armed.follow(&calendar, now) else { continue };
         let edit = edit.under(&armed, now, &freezes);
-        let edited = edit_trigger(connection, effects, &edit, armed.next_at, by, now)?;
+        let edited = edit_trigger(connection, effects, shared, &edit, armed.next_at, by, now)?;
         if edited != Edited::Done {
             return Err(broken("calendar_id", format!("trigger {} cannot follow: {edited:?}", armed.trigger.id)));
         }

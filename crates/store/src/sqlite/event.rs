@@ -170,7 +170,7 @@ pub(super) fn commit_plans(
     let edition = freeze::edition(connection)?;
     // What fires alone comes last, as it does where it is a transaction of its own.
     let (alone, among_others): (Vec<&Planned>, Vec<&Planned>) = plans.iter().partition(|planned| planned.fires_alone());
-    let mut put_off = Vec::new();
+    let mut told = Vec::new();
     for planned in among_others.into_iter().chain(alone) {
         if planned.plan.turn == Turn::Waits {
             match overlap::wait(connection, planned, now)? {
@@ -189,10 +189,7 @@ pub(super) fn commit_plans(
             continue;
         }
         committed.plans += 1;
-        let counted = planned.counted();
-        if counted > 0 {
-            trigger::count_fired(connection, planned.trigger.id, counted)?;
-        }
+        trigger::count_fired(connection, planned)?;
         let before = committed.events;
         for (firing, message_id) in planned.plan.firings.iter().zip(&planned.message_ids) {
             let origin = if firing.caught_up { Origin::CatchUp } else { Origin::Schedule };
@@ -214,7 +211,7 @@ pub(super) fn commit_plans(
         for one in &planned.plan.put_off {
             backlog::put_off(connection, effects, &planned.trigger, one, now)?;
         }
-        put_off.extend((!planned.plan.put_off.is_empty()).then_some(planned));
+        told.extend(planned.is_told().then_some(planned));
         for skipped in &planned.plan.skipped {
             trigger::record(connection, effects, planned.trigger.owner, planned.trigger.id, skipped, now)?;
         }
@@ -222,7 +219,7 @@ pub(super) fn commit_plans(
             trigger::record_frozen(connection, effects, planned.trigger.owner, planned.trigger.id, frozen, now)?;
         }
     }
-    for act in Act::put_off(put_off) {
+    for act in Act::of_plans(told) {
         act::write_own(connection, &act, now)?;
     }
     Ok(committed)

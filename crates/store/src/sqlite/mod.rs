@@ -349,9 +349,9 @@ impl Store for Sqlite {
     }
 
     async fn edit_trigger(&self, edit: Edit, seen: Option<Timestamp>, now: Timestamp) -> Result<Edited> {
-        let (by, act) = (self.by(), Act::trigger_edited(&edit));
+        let (by, act, shared) = (self.by(), Act::trigger_edited(&edit), Arc::clone(&self.shared));
         self.act(
-            move |connection, effects| trigger::edit(connection, effects, &edit, seen, &by, now),
+            move |connection, effects| trigger::edit(connection, effects, &shared, &edit, seen, &by, now),
             move |edited| (*edited == Edited::Done).then(|| act.clone()),
         )
         .await
@@ -376,16 +376,19 @@ impl Store for Sqlite {
     }
 
     async fn delete_trigger(&self, owner: UserId, id: TriggerId, now: Timestamp) -> Result<bool> {
-        let deleted = self
-            .act(move |connection, effects| trigger::delete(connection, effects, owner, id, None, now), Option::clone);
+        let shared = Arc::clone(&self.shared);
+        let deleted = self.act(
+            move |connection, effects| trigger::delete(connection, effects, &shared, owner, id, None, now),
+            Option::clone,
+        );
         Ok(deleted.await?.is_some())
     }
 
     async fn delete_done(&self, owner: UserId, id: TriggerId, revision: i64, now: Timestamp) -> Result<bool> {
-        let revision = Some(revision);
+        let (revision, shared) = (Some(revision), Arc::clone(&self.shared));
         self.writer
             .submit(move |connection, effects| {
-                let done = trigger::delete(connection, effects, owner, id, revision, now)?;
+                let done = trigger::delete(connection, effects, &shared, owner, id, revision, now)?;
                 done.as_ref().map_or(Ok(()), |act| act::write_own(connection, act, now))?;
                 Ok(done.is_some())
             })
@@ -767,7 +770,8 @@ impl Store for Sqlite {
         if !self.peek(move |connection, _| ending::has_any(connection, now)).await? {
             return Ok(0);
         }
-        self.writer.submit(move |connection, _| ending::note(connection, now, limit)).await
+        let shared = Arc::clone(&self.shared);
+        self.writer.submit(move |connection, _| ending::note(connection, &shared, now, limit)).await
     }
 
     async fn freezes_of(&self, owner: UserId, since: Timestamp) -> Result<Vec<Freeze>> {

@@ -81,7 +81,7 @@ impl Traced {
              INSERT INTO triggers (owner, revision, name, payload, is_test, enabled, created_at, standing_since)
              SELECT 1 + (n + 1) % 2, 1, 'trigger ' || n, '[1]', 0, 1, 0, 0 FROM n;
              INSERT INTO cursors SELECT id, 1800000000000000 + id, 1, id % 8 = 1, NULL FROM triggers;
-             INSERT INTO limits SELECT id, 1 FROM triggers WHERE id % 5 = 0;
+             INSERT INTO limits SELECT id, 1, 1800000000000000 FROM triggers WHERE id % 5 = 0;
              WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {events})
              INSERT INTO events (owner, trigger_id, revision, origin, fired_at, message_id)
              SELECT 1 + (n % {TRIGGERS}) % 2, 1 + n % {TRIGGERS}, 1, 2, 1800000000000000 + n * 60000000, zeroblob(16) FROM n;
@@ -232,7 +232,7 @@ fn reads(events: usize) -> Vec<(String, Read)> {
     add("runs".to_owned(), Box::new(move |c, _| run::of_events(c, OWNER, &ids, minute(0)).map(drop)));
     add("latest runs".to_owned(), Box::new(move |c, _| run::latest(c, OWNER, TRIGGER, minute(0), 5).map(drop)));
     add("ends".to_owned(), Box::new(move |c, _| ending::has_any(c, minute(0)).map(drop)));
-    add("ends told".to_owned(), Box::new(move |c, _| ending::note(c, minute(0), 10).map(drop)));
+    add("ends told".to_owned(), Box::new(move |c, shared| ending::note(c, shared, minute(0), 10).map(drop)));
     add("next run due".to_owned(), Box::new(|c, _| run::next_due(c).map(drop)));
     add(
         "overdue runs".to_owned(),
@@ -259,7 +259,9 @@ fn reads(events: usize) -> Vec<(String, Read)> {
     );
     add(
         "delete a trigger".to_owned(),
-        Box::new(move |c, _| trigger::delete(c, &mut Effects::default(), OWNER, TriggerId(7), None, now).map(drop)),
+        Box::new(move |c, shared| {
+            trigger::delete(c, &mut Effects::default(), shared, OWNER, TriggerId(7), None, now).map(drop)
+        }),
     );
     add("receipt".to_owned(), Box::new(move |c, _| receipt::get(c, OWNER, (EventId(1), 0), 1, minute(0)).map(drop)));
     let (place, id) = (UndeliveredPlace { failed_at: middle, event: EventId(1), slot: 0 }, DestinationId(2));

@@ -9,7 +9,7 @@ use rusqlite::{Connection, Row};
 
 use super::trigger::{TRIGGER, TRIGGER_COLUMNS, trigger};
 use super::{Shared, failed};
-use crate::codec::{actor, instant, listed};
+use crate::codec::{actor, counted, instant, listed};
 
 /// The columns of a trigger, wherever they stand.
 fn columns() -> String {
@@ -20,9 +20,9 @@ fn columns() -> String {
 pub(super) fn keep(connection: &Connection, id: TriggerId, revision: i64, until: Timestamp) -> Result<()> {
     let columns = columns();
     let sql = format!(
-        "INSERT INTO former_triggers ({columns}, made_by, revised_at, until_at)
-         SELECT {columns}, made_by, revised_at, ?2
-         FROM triggers
+        "INSERT INTO former_triggers ({columns}, made_by, revised_at, until_at, fired, counted_until)
+         SELECT {columns}, made_by, revised_at, ?2, coalesce(fired, 0), counted_until
+         FROM triggers LEFT JOIN limits ON limits.trigger_id = triggers.id
          WHERE id = ?1"
     );
     connection
@@ -51,11 +51,11 @@ fn select(
     let (condition, value) = condition;
     let columns = columns();
     let sql = format!(
-        "SELECT {columns}, made_by, revised_at, until_at
-         FROM (SELECT {columns}, made_by, revised_at, NULL AS until_at
+        "SELECT {columns}, made_by, revised_at, until_at, fired, counted_until
+         FROM (SELECT {columns}, made_by, revised_at, NULL AS until_at, NULL AS fired, NULL AS counted_until
                FROM triggers WHERE id = ?1 AND owner = ?2
                UNION ALL
-               SELECT {columns}, made_by, revised_at, until_at
+               SELECT {columns}, made_by, revised_at, until_at, fired, counted_until
                FROM former_triggers WHERE id = ?1 AND owner = ?2)
          WHERE {condition}
          ORDER BY revision DESC
@@ -79,6 +79,7 @@ fn revision(row: &Row<'_>, shared: &Shared) -> Result<Revision> {
         made_at: revised_at.map_or(Ok(trigger.standing_since), instant)?,
         made_by: made_by.as_deref().map(actor).transpose()?,
         until: until.map(instant).transpose()?,
+        counted: counted(row.get(TRIGGER_COLUMNS + 3).map_err(failed)?, row.get(TRIGGER_COLUMNS + 4).map_err(failed)?)?,
         trigger,
     })
 }

@@ -12,7 +12,8 @@ use oncue_domain::occurrence::{Reason, Skipped};
 use oncue_domain::payload::Payload;
 use oncue_domain::payload_schema::PayloadSchema;
 use oncue_domain::store::{
-    DUE_COUNTED_MAX, DueCounts, DuePlace, DueSlice, Edited, Error, Made, Missing, NewTrigger, Result, SkippedView,
+    DUE_COUNTED_MAX, DueCounts, DuePlace, DueSlice, Edited, Error, Made, Missing, NewTrigger, Planned, Result,
+    SkippedView,
 };
 use oncue_domain::trigger::{Arm, Armed, Definition, Edit, Kind, OVERDUE_AFTER, Trigger};
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -311,6 +312,7 @@ pub(super) fn list(
 pub(super) fn edit(
     connection: &Connection,
     effects: &mut Effects,
+    shared: &Shared,
     edit: &Edit,
     seen: Option<Timestamp>,
     by: &Actor,
@@ -340,7 +342,7 @@ pub(super) fn edit(
     if let Err(missing) = calendar::observes_rightly(connection, trigger.owner, trigger.id, definition)? {
         return Ok(Edited::Missing(missing));
     }
-    ending::note_pause(connection, trigger.id, now)?;
+    ending::note_own(connection, shared, trigger.id, now)?;
     end_revision(connection, trigger.id, now)?;
     revision::keep(connection, trigger.id, present, now)?;
     destination::link(connection, trigger.id, &named)?;
@@ -432,6 +434,7 @@ fn end_revision(connection: &Connection, id: TriggerId, now: Timestamp) -> Resul
 pub(super) fn delete(
     connection: &Connection,
     effects: &mut Effects,
+    shared: &Shared,
     owner: UserId,
     id: TriggerId,
     revision: Option<i64>,
@@ -445,7 +448,7 @@ pub(super) fn delete(
         .map_err(failed)?;
     let Some(created_at) = created_at else { return Ok(None) };
     effects.edited.insert(owner);
-    ending::note_pause(connection, id, now)?;
+    ending::note_own(connection, shared, id, now)?;
     end_revision(connection, id, now)?;
     destination::unlink(connection, id)?;
     calendar::unlink(connection, id)?;
@@ -474,14 +477,16 @@ fn fired(connection: &Connection, id: TriggerId) -> Result<u64> {
     codec::fired(fired)
 }
 
-/// Counts firings against the trigger's limit.
-pub(super) fn count_fired(connection: &Connection, id: TriggerId, count: u64) -> Result<()> {
+/// Counts what a plan fires against the trigger's limit, where it has one.
+pub(super) fn count_fired(connection: &Connection, planned: &Planned) -> Result<()> {
+    let Some(until) = planned.counted_until() else { return Ok(()) };
+    let count = i64::try_from(planned.counted()).unwrap_or(i64::MAX);
     connection
         .prepare_cached(
-            "INSERT INTO limits (trigger_id, fired) VALUES (?1, ?2)
-             ON CONFLICT (trigger_id) DO UPDATE SET fired = fired + ?2",
+            "INSERT INTO limits (trigger_id, fired, counted_until) VALUES (?1, ?2, ?3)
+             ON CONFLICT (trigger_id) DO UPDATE SET fired = fired + ?2, counted_until = max(coalesce(counted_until, ?3), ?3)",
         )
-        .and_then(|mut statement| statement.execute((id.0, i64::try_from(count).unwrap_or(i64::MAX))))
+        .and_then(|mut statement| statement.execute((planned.trigger.id.0, count, until.as_microsecond())))
         .map_err(failed)?;
     Ok(())
 }

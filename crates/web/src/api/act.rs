@@ -86,8 +86,8 @@ pub(crate) fn take_filter(query: &mut Query, caller: &Caller) -> (ActFilter, Vec
 /// because events tell those.
 #[utoipa::path(get, path = "/api/v1/audit", tag = "Audit log", operation_id = "list_audit",
     params(
-        ("action" = Option<String>, Query, description = "Only this: `created`, `edited`, `deleted`, `paused`, `resumed`, `suspended`, `logged_in`, `login_failed`, `logged_out`, `others_logged_out`, `password_changed`, `disabled`, `preferences_changed`, `redelivered`, `cancelled`, `released`, `discarded`, `backfilled`, `frozen`, `thawed`, `was_away` or `given_up`."),
-        ("object" = Option<String>, Query, description = "Only what was done to this sort: `trigger`, `destination`, `api_key`, `user`, `delivery` or `server`."),
+        ("action" = Option<String>, Query, description = "Only this: `created`, `edited`, `deleted`, `paused`, `resumed`, `suspended`, `logged_in`, `login_failed`, `logged_out`, `others_logged_out`, `password_changed`, `disabled`, `preferences_changed`, `redelivered`, `cancelled`, `released`, `discarded`, `backfilled`, `frozen`, `thawed`, `put_off`, `held`, `ended`, `was_away`, `given_up`, `rearmed` or `zone_data_changed`."),
+        ("object" = Option<String>, Query, description = "Only what was done to this sort: `trigger`, `destination`, `calendar`, `api_key`, `user`, `delivery` or `server`."),
         ("object_id" = Option<i64>, Query, description = "Only what was done to the object of this id."),
         ("by" = Option<String>, Query, description = "Only what was done by this sort: `user`, `api_key`, `command_line`, `system` or `stranger`."),
         ("by_id" = Option<i64>, Query, description = "Only what was done by the user or key of this id."),

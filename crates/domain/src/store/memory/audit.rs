@@ -23,7 +23,8 @@ impl Kept {
             let cursor = kept.next_at.map(|next_at| Cursor { next_at, revision: kept.trigger.revision });
             let is_forgotten = kept.wait == Wait::Waits && !self.is_under_way(kept.trigger.id);
             let trigger = Trigger { definition, ..Trigger::clone(&kept.trigger) };
-            Inspected { trigger, fired: kept.fired, cursor, is_forgotten }
+            let (fired, counted_until) = (kept.fired, kept.counted_until);
+            Inspected { trigger, fired, counted_until, cursor, is_forgotten }
         });
         Inspection { triggers: triggers.collect(), unreadable: Vec::new(), go_on_after }
     }

@@ -89,17 +89,17 @@ impl Kept {
         // What fires alone comes last, as it does where it is a transaction of its own.
         let (alone, among_others): (Vec<&Planned>, Vec<&Planned>) =
             plans.iter().partition(|planned| planned.fires_alone());
-        let mut put_off = Vec::new();
+        let mut told = Vec::new();
         for planned in among_others.into_iter().chain(alone) {
             committed.is_outdated |= planned.is_outdated(self.freezes.edition);
             if self.commit_plan(planned, now, &mut committed.events) {
                 committed.plans += 1;
-                put_off.extend((!planned.plan.put_off.is_empty()).then_some(planned));
+                told.extend(planned.is_told().then_some(planned));
             } else {
                 committed.stale.push(planned.trigger.id);
             }
         }
-        for act in Act::put_off(put_off) {
+        for act in Act::of_plans(told) {
             self.write_down(Some(&Author { by: Actor::SYSTEM, at: now }), Some(act));
         }
         committed
@@ -125,6 +125,7 @@ impl Kept {
             kept.wait = Wait::Free;
         }
         kept.fired += planned.counted();
+        kept.counted_until = kept.counted_until.max(planned.counted_until());
         kept.skipped
             .extend(planned.plan.skipped.iter().map(|skipped| SkippedView { skipped: *skipped, recorded_at: now }));
         for skipped in &planned.plan.skipped {

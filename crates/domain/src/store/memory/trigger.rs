@@ -11,7 +11,7 @@ use crate::actor::Actor;
 use crate::event::Origin;
 use crate::firing::{Firing, Outcome};
 use crate::id::{TriggerId, UserId};
-use crate::revision::{FORMER_KEPT, Revision};
+use crate::revision::{Counted, FORMER_KEPT, Revision};
 use crate::store::{
     ATTENTION_MAX, Attention, Change, DUE_COUNTED_MAX, DueCounts, DuePlace, DueSlice, Edited, Missing, NewTrigger,
     SkippedView, TriggerTally,
@@ -24,6 +24,8 @@ pub(super) struct KeptTrigger {
     pub(super) wait: Wait,
     /// How often its schedule has fired it since that was limited.
     pub(super) fired: u64,
+    /// The latest occurrence among those.
+    pub(super) counted_until: Option<Timestamp>,
     /// Oldest first.
     pub(super) skipped: Vec<SkippedView>,
     /// When the present revision was made, and by whom.
@@ -32,6 +34,8 @@ pub(super) struct KeptTrigger {
     former: Vec<Revision>,
     /// The end of a pause that is written down.
     pub(super) told_until: Option<Timestamp>,
+    /// The expiry that is written down.
+    pub(super) told_expiry: Option<Timestamp>,
 }
 
 impl KeptTrigger {
@@ -60,7 +64,7 @@ impl KeptTrigger {
 
     fn revision(&self) -> Revision {
         let (made_at, by) = self.made.clone();
-        Revision { trigger: Trigger::clone(&self.trigger), made_at, made_by: Some(by), until: None }
+        Revision { trigger: Trigger::clone(&self.trigger), made_at, made_by: Some(by), until: None, counted: None }
     }
 
     /// Oldest first.
@@ -84,10 +88,12 @@ impl Kept {
             next_at: new.next_at,
             wait: Wait::Free,
             fired: 0,
+            counted_until: None,
             skipped: Vec::new(),
             made: (now, by),
             former: Vec::new(),
             told_until: None,
+            told_expiry: None,
         };
         let armed = kept.armed();
         self.triggers.insert(id, kept);
@@ -133,13 +139,14 @@ impl Kept {
         if let Some(missing) = missing {
             return Edited::Missing(missing);
         }
-        self.note_pause(id, now);
+        self.note_own_ends(id, now);
         let Some(kept) = self.triggers.get_mut(&id) else { return Edited::NotFound };
-        kept.former.push(Revision { until: Some(now), ..kept.revision() });
+        let counted = Some(Counted { fired: kept.fired, until: kept.counted_until });
+        kept.former.push(Revision { until: Some(now), counted, ..kept.revision() });
         let crowded_out = kept.former.len().saturating_sub(FORMER_KEPT);
         kept.former.drain(..crowded_out);
         if !edit.trigger.definition.is_limited() {
-            kept.fired = 0;
+            (kept.fired, kept.counted_until) = (0, None);
         }
         let waits_on = edit.waits_on(seen);
         kept.trigger = Arc::new(edit.trigger);
@@ -165,7 +172,7 @@ impl Kept {
         let Some(name) = self.trigger_of(owner, id).map(|kept| kept.trigger.definition.name.clone()) else {
             return false;
         };
-        self.note_pause(id, now);
+        self.note_own_ends(id, now);
         self.triggers.remove(&id);
         self.forget_backlogs(id);
         self.gone_firings.remove(&id);

@@ -4,6 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use jiff::{SignedDuration, Timestamp};
+use oncue_domain::act::{ActFilter, Action};
 use oncue_domain::delivery::{Attempt, Claim, Ladder, State, ends_at};
 use oncue_domain::destination::{DESTINATIONS_PER_TRIGGER_MAX, Standing, Target};
 use oncue_domain::event::{Event, Origin, Retention};
@@ -127,6 +128,24 @@ pub(super) fn no_limit_is_passed(world: &World, ledger: &Ledger) -> u64 {
         spent += u64::from(is_spent(world, *id, definition));
     }
     spent
+}
+
+/// A trigger that nobody edited has ended once at most, and one that has fired as often as it may has. Gives how many ends are told.
+pub(super) fn an_end_is_told_once(world: &World) -> u64 {
+    let filter = ActFilter { action: Some(Action::Ended), ..ActFilter::of(OWNER) };
+    let lines = at_once(world.memory.acts(filter, None, 100_000)).expect("the model answers");
+    // Of many that end together there is one line.
+    let is_each_apart = lines.iter().all(|line| line.act.id.is_some());
+    for Armed { trigger, fired, .. } in at_once(world.memory.triggers(OWNER, None, 1000)).expect("the model answers") {
+        let told = lines.iter().filter(|line| line.act.id == Some(trigger.id.0)).count();
+        let definition = &trigger.definition;
+        let is_spent = definition.left(fired) == Some(0) && !definition.deletes_when_done();
+        if trigger.revision == 1 {
+            let least = usize::from(is_spent && is_each_apart);
+            assert!((least..=1).contains(&told), "the end of {} is told {told} times: {definition:?}", trigger.id);
+        }
+    }
+    lines.len() as u64
 }
 
 /// 2: a trigger that went by itself was to go when it was done, and is. Gives how many went.

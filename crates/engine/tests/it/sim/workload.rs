@@ -657,6 +657,7 @@ impl Workload {
         self.check_attempts();
         self.tally.delivered = promises::everything_owed_has_ended(&self.world);
         self.tally.tried_again = redelivery::what_was_sent_again_was_tried_again(&self.world, &self.ledger);
+        self.tally.ended = promises::an_end_is_told_once(&self.world);
         self.tally.failed = self.ledger.failed.len() as u64;
         self.tally.parked = self.ledger.parked.len() as u64;
         promises::events_live_exactly_as_long_as_they_should(&self.world, &self.ledger);

@@ -84,6 +84,8 @@ pub(super) struct Tally {
     /// How many triggers were seen to have fired as often as they may, and how many went because they were done.
     pub(super) spent: u64,
     pub(super) left: u64,
+    /// How many triggers were told to have ended by themselves.
+    pub(super) ended: u64,
     /// How many deliveries were sent again, how many of them tried again, and how many wishes for it were refused.
     pub(super) again: u64,
     pub(super) tried_again: u64,
@@ -110,7 +112,7 @@ impl Tally {
         assert!(self.all().into_iter().all(|count| count > 0), "something never happened: {self:?}");
     }
 
-    fn all(&self) -> [u64; 33] {
+    fn all(&self) -> [u64; 34] {
         [
             self.scheduled,
             self.caught_up,
@@ -135,6 +137,7 @@ impl Tally {
             self.expired,
             self.spent,
             self.left,
+            self.ended,
             self.again,
             self.tried_again,
             self.refused_again,
@@ -148,7 +151,7 @@ impl Tally {
         ]
     }
 
-    fn all_mut(&mut self) -> [&mut u64; 33] {
+    fn all_mut(&mut self) -> [&mut u64; 34] {
         [
             &mut self.scheduled,
             &mut self.caught_up,
@@ -173,6 +176,7 @@ impl Tally {
             &mut self.expired,
             &mut self.spent,
             &mut self.left,
+            &mut self.ended,
             &mut self.again,
             &mut self.tried_again,
             &mut self.refused_again,

@@ -63,7 +63,13 @@ async fn a_walk_shows_every_scheduled_trigger_once_with_what_it_waits_for() {
         let cursor = |next: i64| Cursor { next_at: t(next), revision: 1 };
         let expected: Vec<Inspected> = expected
             .into_iter()
-            .map(|(trigger, next)| Inspected { trigger, fired: 0, cursor: next.map(cursor), is_forgotten: false })
+            .map(|(trigger, next)| Inspected {
+                trigger,
+                fired: 0,
+                counted_until: None,
+                cursor: next.map(cursor),
+                is_forgotten: false,
+            })
             .collect();
         assert_eq!(seen, expected);
     })

@@ -99,6 +99,34 @@ async fn a_limit_counts_on_through_pauses_and_edits_until_it_is_taken_away() {
 }
 
 #[tokio::test]
+async fn the_latest_that_counts_is_kept_with_the_count_and_by_every_revision_that_ends() {
+    everywhere(async |bench| {
+        let owner = bench.user("a").await;
+        let id = bench.trigger(owner, at_most(3)).await.id;
+        let counted = async || {
+            let all = bench.store.inspect(None, 10).await.expect("a slice").triggers;
+            let [one] = all.try_into().expect("one trigger");
+            (one.fired, one.counted_until)
+        };
+        assert_eq!(counted().await, (0, None));
+        look(&bench, t(60)).await;
+        assert_eq!(counted().await, (1, Some(t(60))));
+        look(&bench, t(500)).await;
+        assert_eq!(counted().await, (3, Some(t(180))));
+        change(&bench, owner, id, at_most(4), t(510)).await;
+        assert_eq!(counted().await, (3, Some(t(180))), "it counts on");
+        change(&bench, owner, id, every("1m"), t(520)).await;
+        assert_eq!(counted().await, (0, None));
+        change(&bench, owner, id, at_most(1), t(530)).await;
+        let revisions = bench.store.revisions(owner, id, None, 10).await.expect("revisions");
+        let kept: Vec<_> =
+            revisions.iter().map(|one| one.counted.map(|counted| (counted.fired, counted.until))).collect();
+        assert_eq!(kept, [None, Some((0, None)), Some((3, Some(t(180)))), Some((3, Some(t(180))))]);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn what_is_gone_leaves_no_count_behind() {
     everywhere(async |bench| {
         let owner = bench.user("a").await;

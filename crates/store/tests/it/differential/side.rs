@@ -594,10 +594,10 @@ impl Seen {
     }
 }
 
-/// A pause or a freeze was over, and nobody ended it.
+/// A pause or a freeze was over, or a trigger's time, and nobody ended it.
 fn is_of_an_end(entry: &Entry) -> bool {
     let words = entry.act.details.as_deref().unwrap_or_default();
-    words.starts_with("its end had come") || words.starts_with("its pause was over")
+    ["its end had come", "its pause was over", "its expiry had come"].iter().any(|over| words.starts_with(over))
 }
 
 pub(super) fn told<T: std::fmt::Debug>(answer: Result<T>, did_something: impl Fn(&T) -> bool) -> Outcome {

@@ -279,6 +279,8 @@ async fn an_end_that_several_nodes_see_at_once_is_told_once() {
     for number in 0..40 {
         let pause = Pause::new(None, Some(t(100 + number)));
         nodes.nodes[0].trigger(owner, Definition { enabled: false, pause, ..every("1m") }).await;
+        let expires_at = Some(t(200 + number));
+        nodes.nodes[0].trigger(owner, Definition { expires_at, ..every("1m") }).await;
     }
     let looks: Vec<_> = nodes
         .nodes
@@ -300,7 +302,7 @@ async fn an_end_that_several_nodes_see_at_once_is_told_once() {
     for look in looks {
         told += look.await.expect("no panic");
     }
-    assert_eq!(told, 41);
+    assert_eq!(told, 81);
     let acts = nodes.nodes[1].store.acts(ActFilter::of(owner), None, 1000).await.expect("a list");
-    assert_eq!(acts.len(), 41);
+    assert_eq!(acts.len(), 81);
 }

@@ -28,7 +28,8 @@ const BACK: &str = "
         runs, zone_data, freezes, freezing, calendars, trigger_calendars, skipped_counts;
     DROP INDEX triggers_by_owner;
     ALTER TABLE triggers DROP COLUMN destinations, DROP COLUMN made_by, DROP COLUMN revised_at, DROP COLUMN payload_schema,
-        DROP COLUMN pause_reason, DROP COLUMN pause_until, DROP COLUMN pause_told, DROP COLUMN expects, DROP COLUMN overlap;
+        DROP COLUMN pause_reason, DROP COLUMN pause_until, DROP COLUMN pause_told, DROP COLUMN expects, DROP COLUMN overlap,
+        DROP COLUMN expiry_told;
     DROP INDEX cursors_due, cursors_waiting;
     ALTER TABLE cursors DROP COLUMN waits, DROP COLUMN waited_until;
     CREATE INDEX cursors_due ON cursors (next_at);

@@ -185,7 +185,7 @@ async fn revisions(store: &dyn Store, trigger: &Trigger, from: Timestamp) -> Res
     loop {
         let read = store.revisions(trigger.owner, trigger.id, before, READ_TOGETHER).await?;
         let mut is_enough = read.len() < READ_TOGETHER;
-        for Revision { trigger: Trigger { revision, definition, .. }, made_at, made_by, until } in read {
+        for Revision { trigger: Trigger { revision, definition, .. }, made_at, made_by, until, .. } in read {
             before = Some(revision);
             let is_reached = definition.enabled && made_at < from;
             match until {
