@@ -8,8 +8,9 @@ use crate::actor::Actor;
 use crate::error::Invalid;
 use crate::trigger::{Definition, Trigger};
 
-/// How many former revisions of a trigger are kept, the latest ones, for as long as the trigger is there. A number and no age: what
-/// was changed once, years ago, is what one wants to read, and a program that edits without end must not fill the disk.
+/// How many former revisions of a trigger are kept, the latest ones, for as long as the trigger is there, and after that for as long as its
+/// events. A number and no age: what was changed once, years ago, is what one wants to read, and a program that edits without end must not
+/// fill the disk.
 pub const FORMER_KEPT: usize = 100;
 
 /// A revision of a trigger: what it said, and from when to when.
@@ -21,7 +22,7 @@ pub struct Revision {
     pub made_at: Timestamp,
     /// Who made it; none where it was made before this was kept.
     pub made_by: Option<Actor>,
-    /// When the next one took its place; none for the present one.
+    /// When the next one took its place, or the trigger was deleted; none for the present one.
     pub until: Option<Timestamp>,
     /// What was counted against a limit when it ended; none for the present one, and where it ended before this was kept.
     pub counted: Option<Counted>,
@@ -34,6 +35,15 @@ pub struct Counted {
     pub fired: u64,
     /// The latest occurrence among those; none where there is none, or nobody kept it then.
     pub until: Option<Timestamp>,
+}
+
+/// The end of a trigger: what stood then is its last revision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deletion {
+    /// When it was deleted.
+    pub at: Timestamp,
+    /// Who deleted it.
+    pub by: Actor,
 }
 
 impl Revision {

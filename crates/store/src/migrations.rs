@@ -110,6 +110,11 @@ pub(crate) const POSTGRES: &[Migration] = &[
     },
     Migration { version: 22, name: "due in order", sql: include_str!("../migrations/postgres/0022_due_in_order.sql") },
     Migration { version: 23, name: "own ends", sql: include_str!("../migrations/postgres/0023_own_ends.sql") },
+    Migration {
+        version: 24,
+        name: "deleted triggers",
+        sql: include_str!("../migrations/postgres/0024_deleted_triggers.sql"),
+    },
 ];
 
 /// All steps for SQLite.
@@ -155,6 +160,11 @@ pub(crate) const SQLITE: &[Migration] = &[
     },
     Migration { version: 24, name: "tally", sql: include_str!("../migrations/sqlite/0024_tally.sql") },
     Migration { version: 25, name: "own ends", sql: include_str!("../migrations/sqlite/0025_own_ends.sql") },
+    Migration {
+        version: 26,
+        name: "deleted triggers",
+        sql: include_str!("../migrations/sqlite/0026_deleted_triggers.sql"),
+    },
 ];
 
 #[cfg(test)]

@@ -75,7 +75,8 @@ pub use once::{Begun, Deed, Done};
 pub use run::{Lapsed, Reported, RunOf};
 pub use search::{EXCERPT_CHARS_MAX, EventLine, EventLines, EventSearch, FOLLOWED_MAX, SEARCHED_MAX};
 pub use trigger::{
-    ATTENTION_MAX, Attention, FAILED_TRIGGERS_MAX, FAILURES_MAX, NewTrigger, SkippedView, TALLIED_MAX, TriggerTally,
+    ATTENTION_MAX, Attention, DeletedTrigger, FAILED_TRIGGERS_MAX, FAILURES_MAX, NewTrigger, SkippedView, TALLIED_MAX,
+    TriggerTally,
 };
 pub use undelivered::{Redelivered, Undelivered, UndeliveredFilter, UndeliveredPlace};
 
@@ -188,7 +189,7 @@ pub trait Store: Send + Sync {
         made
     }
 
-    /// Whose a trigger is, for whoever runs the server and knows no more of it than its number. No surface asks this.
+    /// Whose a trigger is, or was until it was deleted and not forgotten since ([`Store::deleted_trigger`]), for whoever runs the server and knows no more of it than its number. No surface asks this.
     async fn owner_of(&self, id: TriggerId) -> Result<Option<UserId>>;
 
     /// The owner's trigger.
@@ -219,7 +220,7 @@ pub trait Store: Send + Sync {
     async fn edit_trigger(&self, edit: Edit, seen: Option<Timestamp>, now: Timestamp) -> Result<Edited>;
 
     /// The revisions of the owner's trigger that are kept, the present one among them, below the number `before`, the latest first, at
-    /// most `limit`.
+    /// most `limit`; of one that was deleted they are kept as long as [`Store::deleted_trigger`] knows of it.
     async fn revisions(&self, owner: UserId, id: TriggerId, before: Option<i64>, limit: usize)
     -> Result<Vec<Revision>>;
 
@@ -230,10 +231,20 @@ pub trait Store: Send + Sync {
     /// there was no trigger yet, or what stood is kept no more.
     async fn revision_at(&self, owner: UserId, id: TriggerId, at: Timestamp) -> Result<Option<Revision>>;
 
-    /// The trigger exists no more, and neither do its revisions; its events stay, under the name they fired with. False when the owner had no such trigger.
+    /// The trigger exists no more, and its present revision is kept as a former one; its events stay, under the name they fired with. What waited in
+    /// a backlog is put down as discarded. False when the owner had no such trigger.
     async fn delete_trigger(&self, owner: UserId, id: TriggerId, now: Timestamp) -> Result<bool>;
 
-    /// The same for a trigger of which nothing is left, if it is still of this revision. False where it is not, or somebody is at it: nobody is
+    /// The owner's trigger that was deleted after `gone_until`. What [`Store::ledger`], [`Store::skipped`], [`Store::revisions`] and the counts tell of a
+    /// trigger, they tell of this one until it is forgotten ([`Store::expire`]).
+    async fn deleted_trigger(
+        &self,
+        owner: UserId,
+        id: TriggerId,
+        gone_until: Timestamp,
+    ) -> Result<Option<DeletedTrigger>>;
+
+    /// Deletes a trigger of which nothing is left, if it is still of this revision. False where it is not, or somebody is at it: nobody is
     /// waited for.
     async fn delete_done(&self, owner: UserId, id: TriggerId, revision: i64, now: Timestamp) -> Result<bool>;
 
@@ -295,8 +306,8 @@ pub trait Store: Send + Sync {
     async fn skipped(&self, owner: UserId, id: TriggerId, limit: usize) -> Result<Vec<SkippedView>>;
 
     /// What is written down about the occurrences of the owner's trigger in the span, in order: at most `limit` and [`LEDGER_MAX`] firings,
-    /// and as many records; those that fired or were written down at or before `gone_until` are gone but for what stays in short. None when
-    /// the owner has no such trigger.
+    /// and as many records; those that fired or were written down at or before `gone_until` are gone but for what stays in short, and of a
+    /// deleted trigger nothing does. None when the owner has no such trigger, nor one that was deleted and is not forgotten.
     async fn ledger(
         &self,
         owner: UserId,
@@ -711,7 +722,8 @@ pub trait Store: Send + Sync {
     // Counts and firings in short, which outlive events.
 
     /// What happened in each hour that begins in [`from`, `until`), to all of the owner's triggers (deleted ones too) or to one;
-    /// hours in which nothing did are left out. Ascending. What did not fire lies where [`crate::count::even_share`] says.
+    /// hours in which nothing did are left out. Ascending. What did not fire lies where [`crate::count::even_share`] says. Of a deleted trigger
+    /// what fired is told until it is forgotten, and nothing is added to that.
     async fn hour_counts(
         &self,
         owner: UserId,
@@ -721,7 +733,7 @@ pub trait Store: Send + Sync {
     ) -> Result<Vec<HourCount>>;
 
     /// What of that did not fire, and why: the runs that reach into those hours, whole. Runs for one reason with the same first and the
-    /// same last hour are told as one. In the order of [`crate::count::sort_runs`].
+    /// same last hour are told as one. In the order of [`crate::count::sort_runs`]. A trigger's outlive it.
     async fn skipped_counts(
         &self,
         owner: UserId,
@@ -761,7 +773,8 @@ pub trait Store: Send + Sync {
     // Retention.
 
     /// At most `limit` events that fired at or before `gone_until` are gone with all that hangs on them, and so are as many
-    /// arrivals that are as old, ended sessions, former revisions, records as old, counts older than [`crate::count::COUNTS_KEPT`], acts older than
+    /// arrivals that are as old, ended sessions, former revisions, records as old, triggers that were deleted as long ago, with their revisions and
+    /// the counts of what they fired, counts older than [`crate::count::COUNTS_KEPT`], acts older than
     /// [`crate::act::ACTS_KEPT`], and what was done under keys longer ago than
     /// [`KEPT_FOR`](crate::idempotency::KEPT_FOR). What the events
     /// of a trigger leave in short stays. A delivery that is still owed has failed, and is counted so.

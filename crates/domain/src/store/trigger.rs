@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use crate::firing::Firing;
 use crate::id::{MessageId, TriggerId, UserId};
 use crate::occurrence::Skipped;
+use crate::revision::Deletion;
 use crate::trigger::{Armed, Definition, Trigger, TriggerHead};
 
 /// A trigger to be made.
@@ -34,6 +35,15 @@ impl NewTrigger {
         };
         Armed { trigger, next_at: self.next_at, fired: 0 }
     }
+}
+
+/// A trigger that is there no more, for as long as it can be asked about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeletedTrigger {
+    /// As it stood, with what it waited for.
+    pub armed: Armed,
+    /// When it was deleted, and by whom.
+    pub deletion: Deletion,
 }
 
 /// How many triggers somebody has. Counted are those with the lowest numbers, one more than [`TALLIED_MAX`] at most, so that it takes no longer

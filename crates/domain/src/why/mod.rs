@@ -8,6 +8,9 @@
 //! before it existed, beyond what is kept, and in time to come. What can be worked out by none of these is [`Verdict::Lost`],
 //! which must not happen.
 //!
+//! A trigger that was deleted is asked about like any other for as long as it is known: what it said last is what it said up to then, and
+//! later there is nothing to occur.
+//!
 //! - `verdict` lists what can become of an instant; `asked` reads the instant that is asked about, and tells what the clocks did then.
 //! - `made` finds the edit that is behind a disposition, and `obstacle` all that stands in the way of what is to come.
 //! - `sentence` says an account in English, and what to change.
@@ -36,6 +39,7 @@ use crate::misfire::Misfire;
 use crate::occurrence::Reason;
 use crate::overlap::Overlap;
 use crate::plan::{self, Absence};
+use crate::revision::Deletion;
 use crate::schedule::Schedule;
 use crate::schedule::jitter::WINDOW_MAX;
 use crate::schedule::mismatch::Mismatch;
@@ -75,8 +79,10 @@ pub struct Former {
 /// Everything that is known when somebody asks.
 #[derive(Clone, Copy, Debug)]
 pub struct Facts<'a> {
-    /// The trigger as it stands, and what it waits for.
+    /// The trigger as it stands, or stood when it was deleted, and what it waits for, or waited for then.
     pub armed: &'a Armed,
+    /// The end of the trigger, where it was deleted.
+    pub deletion: Option<&'a Deletion>,
     /// How it came to stand so, where that is known.
     pub made: Option<&'a Made>,
     /// What it said before, as far as that is kept, oldest first.
@@ -130,6 +136,10 @@ pub struct Account {
     pub release_now: String,
     /// The revision that decides now, and since when its schedule, expiry and pausing stand as they do.
     pub standing_since: Timestamp,
+    /// The end of the trigger, where it was deleted.
+    pub deletion: Option<Deletion>,
+    /// Whether it was to be deleted once its schedule was done.
+    pub is_to_go: bool,
     /// In which zone it is told.
     pub zone: Zone,
     /// What the trigger's schedule is called in sentences.
@@ -192,7 +202,8 @@ impl Account {
             // Of what is not kept nobody knows how much later that was.
             _ => decided.map_or(at, |standing| standing.due_at(at)),
         };
-        let clock = details.and_then(|details| ClockNote::of(details, &asked, at, zone));
+        let told = details.filter(|_| verdict != Verdict::Deleted);
+        let clock = told.and_then(|details| ClockNote::of(details, &asked, at, zone));
         Account {
             due_at,
             clock,
@@ -203,6 +214,8 @@ impl Account {
             neighbours: neighbours(facts, at, standing),
             revision: fired_by.or(decided.and_then(|standing| standing.revision)),
             standing_since: trigger.standing_since,
+            deletion: facts.deletion.cloned(),
+            is_to_go: trigger.definition.schedule.as_ref().is_some_and(ScheduleDetails::deletes_when_done),
             zone: zone.clone(),
             rule: details.map(rule),
             misfire: details.map(ScheduleDetails::misfire).unwrap_or_default(),
@@ -319,18 +332,26 @@ fn neighbours(
     let Some(details) = &definition.schedule else { return (None, None) };
     let (from, until) = match standing {
         Some(Standing { from, until, .. }) => (from, until),
-        None => (trigger.standing_since, Timestamp::MAX),
+        None => (trigger.standing_since, there_until(facts)),
     };
-    let before = latest_in(details, from, just_before(at));
+    let before = latest_in(details, from, just_before(at).min(until));
     let after = next_after(details, at.max(from)).filter(|next| *next <= until);
     let lives = |at: &Timestamp| definition.lives_at(*at);
     (before.filter(lives), after.filter(lives))
+}
+
+/// Up to when the trigger is there.
+fn there_until(facts: Facts<'_>) -> Timestamp {
+    facts.deletion.map_or(Timestamp::MAX, |deletion| deletion.at)
 }
 
 /// What the trigger said that decided about an instant; none where that is not known, or where there was no trigger.
 fn standing_at(facts: Facts<'_>, at: Timestamp) -> Option<Standing<'_>> {
     let trigger = &facts.armed.trigger;
     let former_at = |at| facts.former.iter().find(|former| former.from < at && at <= former.until);
+    if at > there_until(facts) {
+        return None;
+    }
     if at > trigger.standing_since {
         // The numbers of those that changed other things may have gone up since, until it was due.
         let due = trigger.definition.schedule.as_ref().map_or(at, |details| details.due_at(at));
@@ -340,7 +361,7 @@ fn standing_at(facts: Facts<'_>, at: Timestamp) -> Option<Standing<'_>> {
             None => (trigger.revision == 1).then_some(1),
         };
         let (definition, from) = (&trigger.definition, trigger.standing_since);
-        return Some(Standing { definition, revision, is_present: true, from, until: Timestamp::MAX });
+        return Some(Standing { definition, revision, is_present: true, from, until: there_until(facts) });
     }
     former_at(at).filter(|_| at > trigger.created_at).map(Standing::of)
 }
@@ -375,8 +396,9 @@ fn left_open_at(edited_at: Timestamp, before: &Definition, after: &Definition) -
 
 fn verdict(facts: Facts<'_>, at: Timestamp, standing: Option<Standing<'_>>) -> Verdict {
     let Facts { armed: Armed { trigger, next_at, .. }, ledger, absences, gone_until, now, .. } = facts;
+    let is_deleted = at > there_until(facts);
     if trigger.definition.kind() == Kind::Api {
-        return Verdict::OnlyCalled;
+        return if is_deleted { Verdict::Deleted } else { Verdict::OnlyCalled };
     }
     if let Some(firing) = ledger.firings.iter().find(|firing| firing.scheduled_at == at) {
         let due = firing.due_at.unwrap_or(at);
@@ -392,6 +414,7 @@ fn verdict(facts: Facts<'_>, at: Timestamp, standing: Option<Standing<'_>>) -> V
     }
     let Some(Standing { definition, is_present, .. }) = standing else {
         return match at {
+            _ if is_deleted => Verdict::Deleted,
             at if at <= trigger.created_at => Verdict::BeforeCreation,
             at if at <= gone_until => Verdict::Forgotten,
             _ => Verdict::SaidOtherwise,
@@ -408,6 +431,10 @@ fn verdict(facts: Facts<'_>, at: Timestamp, standing: Option<Standing<'_>>) -> V
         return Verdict::Expired(expires_at);
     }
     let due = details.due_at(at);
+    let was_waited_for = next_at.is_some_and(|next| next <= due) && !definition.is_paused_at(at);
+    if is_present && facts.deletion.is_some_and(|deletion| deletion.at < due || was_waited_for) {
+        return Verdict::CutOff;
+    }
     if due > now && is_present {
         return match next_at {
             _ if definition.is_paused_at(at) => Verdict::WouldButPaused,
@@ -423,8 +450,9 @@ fn verdict(facts: Facts<'_>, at: Timestamp, standing: Option<Standing<'_>>) -> V
             _ => Verdict::Unarmed,
         };
     }
-    // How often a former revision had fired is not known any more; whatever one with a limit left out, its limit did.
-    let is_spent = if is_present { facts.armed.left() == Some(0) } else { definition.is_limited() };
+    // How often a former revision had fired, or a deleted trigger, is not known any more; whatever one with a limit left out, its limit did.
+    let is_counted = is_present && facts.deletion.is_none();
+    let is_spent = if is_counted { facts.armed.left() == Some(0) } else { definition.is_limited() };
     match next_at {
         _ if definition.is_paused_at(at) && (is_present || at > gone_until) => Verdict::Paused,
         Some(next) if is_present && *next <= due && is_taken_by_freeze(facts, at) => Verdict::TakenByFreeze,

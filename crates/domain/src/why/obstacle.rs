@@ -5,12 +5,15 @@ use jiff::Timestamp;
 
 use super::{Facts, NotNamed, Standing, Verdict, count_in, others_before};
 use crate::freeze::Freeze;
+use crate::revision::Deletion;
 use crate::schedule::scope::TakenAway;
 use crate::trigger::Pause;
 
 /// Something that keeps an occurrence that is to come from firing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Obstacle {
+    /// The trigger is deleted.
+    Deleted(Deletion),
     /// The trigger is only a test.
     OnlyTest,
     /// A term of the schedule takes it away.
@@ -32,6 +35,7 @@ impl Obstacle {
     /// The word for programs: the one of the verdict that it makes by itself.
     pub fn word(&self) -> &'static str {
         match self {
+            Obstacle::Deleted(_) => Verdict::Deleted.word(),
             Obstacle::OnlyTest => Verdict::OnlyTest.word(),
             Obstacle::TakenAway(taken) => Verdict::NoOccurrence(NotNamed::TakenAway(taken.clone())).word(),
             Obstacle::Expired(end) => Verdict::Expired(*end).word(),
@@ -48,6 +52,12 @@ impl Obstacle {
         standing: Option<Standing<'_>>,
         verdict: &Verdict,
     ) -> Vec<Obstacle> {
+        if let (Verdict::Deleted, Some(deletion)) = (verdict, facts.deletion) {
+            // Of what stood in the way before nothing matters any more.
+            let details = facts.armed.trigger.definition.schedule.as_ref();
+            let is_named = at > facts.now && details.is_some_and(|details| super::names(details, at));
+            return is_named.then(|| Obstacle::Deleted(deletion.clone())).into_iter().collect();
+        }
         let is_prevented = matches!(
             verdict,
             Verdict::OnlyTest

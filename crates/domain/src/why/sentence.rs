@@ -13,6 +13,7 @@ use crate::misfire::Misfire;
 use crate::occurrence::Reason;
 use crate::overlap::Overlap;
 use crate::plan::{Absence, LATE_AT_MOST};
+use crate::revision::Deletion;
 use crate::schedule::mismatch::{Field, Mismatch, Unmet};
 use crate::schedule::observed::Observed;
 use crate::schedule::scope::TakenAway;
@@ -22,6 +23,9 @@ use crate::trigger::OVERDUE_AFTER;
 
 /// What to do about occurrences that meet an event that is under way.
 const NOT_TO_OVERLAP: &str = "An event is under way while a delivery of it is owed or a report of it is expected; overlap says what becomes of what falls due meanwhile: allow, skip or queue.";
+
+/// Where to look for what came of a firing.
+const ARRIVED: &str = "Whether it arrived is told by the event's deliveries.";
 
 /// What keeps occurrences from being missed.
 const WITHOUT_A_BREAK: &str = "Let oncue run without a break: as a service that is started again when it ends, or as several nodes on one PostgreSQL.";
@@ -48,6 +52,9 @@ const MOVE_EXPIRY: &str = "Move expires_at to a later time, or leave it out.";
 /// How what a limit takes fires.
 const LET_FIRE_MORE: &str = "Let max_fires be more, or leave it out.";
 
+/// What to do about a trigger that was deleted.
+const MAKE_ANEW: &str = "Make another trigger: GET /api/v1/triggers/{id}/revisions has what this one said, for as long as its events are kept.";
+
 /// How that freeze is ended.
 fn thaw(freeze: &Freeze) -> &'static str {
     match freeze.owner {
@@ -59,7 +66,7 @@ fn thaw(freeze: &Freeze) -> &'static str {
 impl Account {
     /// What became of it, in one sentence.
     pub fn sentence(&self) -> String {
-        let told = self.told() + &self.told_besides();
+        let told = self.told() + &self.told_besides() + &self.told_of_end();
         match self.off_by() {
             Some(off) => {
                 let way = if off.is_negative() { "before" } else { "after" };
@@ -105,6 +112,27 @@ impl Account {
         }
     }
 
+    /// Who ended the trigger and when, as a clause.
+    fn deleted_by(&self, Deletion { at, by }: &Deletion) -> String {
+        let as_asked = if self.is_to_go && *by == Actor::SYSTEM { ", because its schedule was done" } else { "" };
+        format!("{} deleted it at {}{as_asked}", person(by), self.moment(*at))
+    }
+
+    /// What is told of the end of a trigger beside what became of an instant before.
+    fn told_of_end(&self) -> String {
+        match (&self.deletion, &self.verdict) {
+            (None, _) | (_, Verdict::Deleted | Verdict::CutOff) => String::new(),
+            (Some(deletion), _) if self.was_discarded_with(deletion) => String::new(),
+            (Some(deletion), _) => format!(" The trigger is deleted: {}.", self.deleted_by(deletion)),
+        }
+    }
+
+    /// Whether it waited to fire late, and the end of its trigger was the end of that.
+    fn was_discarded_with(&self, deletion: &Deletion) -> bool {
+        matches!(&self.verdict, Verdict::Skipped(SkippedView { skipped, recorded_at }, _)
+            if skipped.reason == Reason::Discarded && *recorded_at == deletion.at)
+    }
+
     /// What else stands in the way of what is to come, to be put behind what decides; empty where nothing does.
     fn told_besides(&self) -> String {
         let besides: Vec<String> = self.obstacles.iter().skip(1).map(|obstacle| self.obstacle(obstacle)).collect();
@@ -117,6 +145,7 @@ impl Account {
     /// Something that stands in the way of what is to come, as a clause.
     pub fn obstacle(&self, obstacle: &Obstacle) -> String {
         match obstacle {
+            Obstacle::Deleted(deletion) => format!("the trigger is deleted: {}", self.deleted_by(deletion)),
             Obstacle::OnlyTest => "the trigger is only a test".to_owned(),
             Obstacle::TakenAway(taken) => self.taken_away(taken),
             Obstacle::Expired(end) => {
@@ -139,6 +168,7 @@ impl Account {
     /// What to do about something that stands in the way.
     fn remedy(&self, obstacle: &Obstacle) -> Vec<String> {
         match obstacle {
+            Obstacle::Deleted(_) => vec![MAKE_ANEW.to_owned()],
             Obstacle::OnlyTest => vec!["Let is_test be false.".to_owned()],
             Obstacle::TakenAway(taken) => self.wanted(&NotNamed::TakenAway(taken.clone())),
             Obstacle::Expired(_) => vec![MOVE_EXPIRY.to_owned()],
@@ -165,7 +195,7 @@ impl Account {
             }
             Verdict::Paused => {
                 let end = self.pause_end();
-                let is_over = end.is_some_and(|end| end <= self.now);
+                let is_over = self.deletion.is_some() || end.is_some_and(|end| end <= self.now);
                 let since = match &self.edit {
                     Some(edit) => self.paused_by(edit, if is_over { "had paused" } else { "paused" }),
                     None if is_over => String::new(),
@@ -225,6 +255,7 @@ impl Account {
                 "Nothing fell due at {at}: until {} the trigger said something else.",
                 self.moment(self.standing_since)
             ),
+            Verdict::Deleted | Verdict::CutOff => self.deleted(),
             Verdict::Coming(0) => format!("{}, and not before, if nothing changes.", self.to_come("will")),
             Verdict::Coming(others) => {
                 let firings =
@@ -248,6 +279,26 @@ impl Account {
             Verdict::NoOccurrence(why) => self.not_named(why),
             Verdict::OnlyCalled => "No schedule fires this trigger: it fires when it is called.".to_owned(),
             Verdict::OnlyTest => "This trigger is only a test: it is kept, and never scheduled.".to_owned(),
+        }
+    }
+
+    /// What is told where the trigger was deleted before.
+    fn deleted(&self) -> String {
+        let at = self.occurrence();
+        let Some(deletion) = &self.deletion else { return format!("The trigger did not exist any more at {at}.") };
+        let by = self.deleted_by(deletion);
+        match self.verdict {
+            Verdict::Deleted if self.at > self.now => {
+                format!("The trigger will not fire at {at} because it is deleted: {by}.")
+            }
+            Verdict::Deleted => format!("The trigger did not exist any more at {at}: {by}."),
+            _ if self.due_at <= deletion.at => {
+                format!("The occurrence of {at} was due and did not fire because the trigger was deleted first: {by}.")
+            }
+            _ => {
+                let did = if self.due_at > self.now { "will not fire" } else { "did not fire" };
+                format!("The occurrence of {at} {did} because the trigger was deleted before it was due: {by}.")
+            }
         }
     }
 
@@ -322,9 +373,13 @@ impl Account {
                     ),
                 }
             }
-            (Reason::Discarded, _) => format!(
-                "The occurrence of {at} was missed and waited to fire late, and did not: it was discarded at {recorded}."
-            ),
+            (Reason::Discarded, _) => {
+                let why = match self.deletion.as_ref().filter(|deletion| self.was_discarded_with(deletion)) {
+                    Some(deletion) => format!("the trigger was deleted first: {}", self.deleted_by(deletion)),
+                    None => format!("it was discarded at {recorded}"),
+                };
+                format!("The occurrence of {at} was missed and waited to fire late, and did not: {why}.")
+            }
             (Reason::Waiting, _) if !self.overlap.is_allowed() => format!(
                 "The occurrence of {at} was missed and waits, as it has since {recorded}, to fire late: what is due now comes first, and one fires at a time, because the trigger does not let events overlap{}.",
                 self.held_up()
@@ -519,6 +574,22 @@ impl Account {
 
     /// What somebody could change who wants it otherwise, or what would prevent what is to come.
     pub fn advice(&self) -> Vec<String> {
+        if self.deletion.is_some() {
+            // Of a trigger that is there no more nothing can be changed.
+            let missed = |view: &SkippedView| matches!(view.skipped.reason, Reason::Missed | Reason::Budget);
+            let without_a_break = match &self.verdict {
+                Verdict::Fired(_, super::Timing::CaughtUp, _) => true,
+                Verdict::Skipped(view, _) => missed(view),
+                _ => false,
+            };
+            let arrived = matches!(&self.verdict, Verdict::Fired(firing, ..) if firing.is_kept).then_some(ARRIVED);
+            return arrived
+                .into_iter()
+                .chain(without_a_break.then_some(WITHOUT_A_BREAK))
+                .chain([MAKE_ANEW])
+                .map(str::to_owned)
+                .collect();
+        }
         let mut lines: Vec<String> = match &self.verdict {
             Verdict::Fired(_, super::Timing::CaughtUp, _) => vec![WITHOUT_A_BREAK.to_owned()],
             Verdict::Skipped(SkippedView { skipped: crate::occurrence::Skipped { reason: Reason::Missed, .. }, .. }, _) => {
@@ -534,7 +605,7 @@ impl Account {
             Verdict::Fired(_, super::Timing::Late, _) => {
                 vec!["Lateness beyond a second is oncue's own: /healthz/schedule and /metrics say how it keeps time.".to_owned()]
             }
-            Verdict::Fired(..) => vec!["Whether it arrived is told by the event's deliveries.".to_owned()],
+            Verdict::Fired(..) => vec![ARRIVED.to_owned()],
             Verdict::Skipped(view, _) => match view.skipped.reason {
                 Reason::Superseded => vec!["An edit holds at once, also for what is due at that moment; edit between two occurrences.".to_owned()],
                 Reason::Expired => vec!["Leave expires_at out, or move it before it has passed.".to_owned()],
@@ -558,6 +629,7 @@ impl Account {
             Verdict::Spent => vec![LET_FIRE_MORE.to_owned()],
             Verdict::Behind(_) => vec![NOT_TO_OVERLAP.to_owned()],
             Verdict::Due => vec!["/healthz/schedule says whether oncue keeps time.".to_owned()],
+            Verdict::Deleted | Verdict::CutOff => vec![MAKE_ANEW.to_owned()],
             Verdict::Lost | Verdict::Unarmed => vec![
                 "Pausing and resuming the trigger arms it anew; please report this, with the log of that time.".to_owned(),
             ],
@@ -680,10 +752,14 @@ fn to_the_second(at: Timestamp) -> Timestamp {
 
 /// Who made a revision, and from where.
 fn editor(edit: &Made) -> String {
-    match &edit.by {
-        None => "somebody".to_owned(),
-        Some(Actor { who, address: Some(address), .. }) => format!("{who} (from {address})"),
-        Some(Actor { who, .. }) => who.to_string(),
+    edit.by.as_ref().map_or_else(|| "somebody".to_owned(), person)
+}
+
+/// Who it was, and from where.
+fn person(by: &Actor) -> String {
+    match by {
+        Actor { who, address: Some(address), .. } => format!("{who} (from {address})"),
+        Actor { who, .. } => who.to_string(),
     }
 }
 

@@ -263,11 +263,15 @@ impl Telling<'_> {
         });
         let definition = &trigger.definition;
         let fallen_due = definition.schedule.as_ref().map(|details| details.due_by(now));
+        let deleted_at = self.facts.deletion.map(|deletion| deletion.at);
+        let due_when_deleted = deleted_at.zip(definition.schedule.as_ref()).map(|(at, details)| details.due_by(at));
         [trigger.created_at, trigger.standing_since, gone_until, now]
             .into_iter()
             .chain(expiry)
             .chain(pause_end)
             .chain(fallen_due)
+            .chain(deleted_at)
+            .chain(due_when_deleted)
             .chain(
                 self.facts
                     .freezes

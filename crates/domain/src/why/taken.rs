@@ -130,7 +130,7 @@ pub(super) fn taken_in(facts: Facts<'_>, span: Span) -> Vec<Taken> {
     let former = facts.former.iter().map(|former| {
         (&former.definition, former.from.max(trigger.created_at), former.until.min(trigger.standing_since))
     });
-    let present = (&trigger.definition, trigger.standing_since, Timestamp::MAX);
+    let present = (&trigger.definition, trigger.standing_since, super::there_until(facts));
     let mut taken: Vec<Taken> = Vec::new();
     for (definition, from, until) in former.chain([present]) {
         let Definition { schedule: Some(details), is_test: false, .. } = definition else { continue };

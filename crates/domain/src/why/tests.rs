@@ -1,5 +1,6 @@
 //! The sentences, one by one, and the law behind them: every occurrence of a span has exactly one disposition.
 
+mod deleted;
 mod freeze;
 mod law;
 mod obstacle;
@@ -44,6 +45,7 @@ fn every(period: &str, anchor: &str) -> Schedule {
 /// A trigger and all that is known of it. It was made on Monday, 23 November 2026, at noon, and it is Thursday noon.
 struct Case {
     armed: Armed,
+    deletion: Option<Deletion>,
     made: Option<Made>,
     former: Vec<Former>,
     ledger: Ledger,
@@ -93,6 +95,7 @@ impl Case {
         let trigger = Trigger { id, owner, revision: 3, definition, created_at: made, standing_since: made };
         Case {
             armed: Armed { trigger, next_at, fired: 0 },
+            deletion: None,
             made: None,
             former: Vec::new(),
             ledger: Ledger::default(),
@@ -153,6 +156,7 @@ impl Case {
     fn facts(&self) -> Facts<'_> {
         Facts {
             armed: &self.armed,
+            deletion: self.deletion.as_ref(),
             made: self.made.as_ref(),
             former: &self.former,
             ledger: &self.ledger,

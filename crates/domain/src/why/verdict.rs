@@ -82,6 +82,10 @@ pub enum Verdict {
     SaidOtherwise,
     /// The schedule names it by the zone data that is in use now, and by that of its time it did not, as far as can be told.
     OtherZoneData,
+    /// The trigger did not exist any more, or will not: it was deleted before.
+    Deleted,
+    /// It was named while the trigger was there, and did not fire, or will not, because the trigger was deleted first.
+    CutOff,
     /// It will fire, after so many others.
     Coming(u64),
     /// It would fire, but the trigger is paused.
@@ -120,6 +124,7 @@ impl Verdict {
             Verdict::Forgotten => "forgotten",
             Verdict::BeforeCreation => "before_creation",
             Verdict::SaidOtherwise | Verdict::OtherZoneData => "said_otherwise",
+            Verdict::Deleted | Verdict::CutOff => "deleted",
             Verdict::Coming(_) => "to_come",
             Verdict::NoOccurrence(_) => "no_occurrence",
             Verdict::OnlyCalled => "only_called",
@@ -143,6 +148,7 @@ impl Verdict {
             Verdict::BeforeCreation
             | Verdict::SaidOtherwise
             | Verdict::OtherZoneData
+            | Verdict::Deleted
             | Verdict::NoOccurrence(_)
             | Verdict::OnlyCalled
             | Verdict::OnlyTest => Some(false),
@@ -152,7 +158,7 @@ impl Verdict {
 }
 
 /// Every word of [`Verdict::word`].
-pub const WORDS: [&str; 25] = [
+pub const WORDS: [&str; 26] = [
     "fired",
     "fired_late",
     "caught_up",
@@ -175,6 +181,7 @@ pub const WORDS: [&str; 25] = [
     "forgotten",
     "before_creation",
     "said_otherwise",
+    "deleted",
     "no_occurrence",
     "only_called",
     "only_test",

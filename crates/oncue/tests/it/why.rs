@@ -66,6 +66,8 @@ fn beside_a_server_it_says_what_the_api_says(setup: Setup) {
     let said = why(server.setup(), &[&his.to_string(), "--from", at, "--limit", "1"], 0);
     let stop = told["to"].as_str().expect("an instant");
     assert!(said.contains(&format!("for the rest: oncue why {his} --from {stop} --to ")), "{said}");
+    ben.delete(&format!("/api/v1/triggers/{his}")).is(204);
+    assert_eq!(same(&server, &ben, his, &[("at", at)])["deletion"]["by"]["name"], "ben@example.com");
     why(server.setup(), &["987654", "--at", "2035-01-06T09:00"], 1);
 }
 

@@ -254,6 +254,8 @@ pub(crate) const TABLES: [Table; 32] = [
             number("until_at"),
             number("fired"),
             number("counted_until"),
+            text("deleted_by"),
+            number("next_at"),
         ],
         from: "former_triggers",
         order: "id, revision",

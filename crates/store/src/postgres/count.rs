@@ -52,7 +52,8 @@ pub(super) async fn hour_counts(
                       sum(late0)::bigint, sum(late1)::bigint, sum(late2)::bigint, sum(late3)::bigint, sum(late4)::bigint
                FROM counts
                WHERE owner = $1 AND trigger_id = $2 AND hour >= $3 AND hour < $4
-                 AND ($2 = 0 OR (SELECT TRUE FROM triggers WHERE id = $2))
+                 AND ($2 = 0 OR (SELECT TRUE FROM triggers WHERE id = $2)
+                      OR (SELECT TRUE FROM former_triggers WHERE id = $2 LIMIT 1))
                GROUP BY hour
                ORDER BY hour";
     let rows = query(client, sql, &[&owner.0, &trigger, &first_from(from), &first_from(until)]).await?;
@@ -79,7 +80,6 @@ async fn runs(client: &Client, owner: UserId, trigger: i64, from: Timestamp, unt
     let sql = "SELECT reason, min(first_at), max(last_at), least(sum(count), 9223372036854775807)::bigint
                FROM skipped_counts
                WHERE owner = $1 AND trigger_id = $2 AND last_hour >= $3 AND first_hour < $4 AND $3 < $4
-                 AND ($2 = 0 OR (SELECT TRUE FROM triggers WHERE id = $2))
                GROUP BY last_hour, first_hour, reason";
     let rows = query(client, sql, &[&owner.0, &trigger, &first_from(from), &first_from(until)]).await?;
     let mut runs = rows.iter().map(trigger::skipped_run).collect::<Result<Vec<_>>>()?;
@@ -136,12 +136,6 @@ pub(super) async fn fired_after_hour_of(
                ORDER BY asked.place";
     let rows = query(client, sql, &[&owners, &triggers, &hours, &limit_of(at_most)]).await?;
     rows.iter().map(|row| whole(row, 0)).collect()
-}
-
-/// The counts of a trigger that is deleted will go.
-pub(super) async fn forget(client: &impl GenericClient, owner: UserId, trigger: TriggerId) -> Result<()> {
-    let sql = "INSERT INTO uncounted (trigger_id, owner) VALUES ($1, $2) ON CONFLICT (trigger_id) DO NOTHING";
-    execute(client, sql, &[&trigger.0, &owner.0]).await.map(drop)
 }
 
 /// Removes counts that are too old, and some of those of deleted triggers. True when nothing of that is left.

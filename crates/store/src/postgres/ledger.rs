@@ -22,7 +22,10 @@ pub(super) async fn read(
 ) -> Result<Option<Ledger>> {
     let limit = limit.min(LEDGER_MAX);
     let moment = moment(client).await?;
-    let is_owners = "SELECT 1 FROM triggers WHERE id = $1 AND owner = $2";
+    let is_owners = "SELECT 1 FROM triggers WHERE id = $1 AND owner = $2
+                     UNION ALL
+                     SELECT 1 FROM former_triggers WHERE id = $1 AND owner = $2
+                     LIMIT 1";
     if query_first(&moment, is_owners, &[&id.0, &owner.0]).await?.is_none() {
         return Ok(None);
     }

@@ -102,11 +102,11 @@ use oncue_domain::revision::Revision;
 use oncue_domain::run::Report;
 use oncue_domain::store::{
     ABSENCES_TOLD_MAX, Attention, BacklogSums, BacklogTurns, BacklogView, Begun, CalendarEdited, CalendarMade,
-    CalendarView, Call, Committed, Deed, Deleted, DeliveryView, Done, DueCounts, DuePlace, DueSlice, Edited, Error,
-    EventCount, EventFilter, EventLines, EventPage, EventSearch, Expired, Fired, FiredAgain, Inspection, Lapsed,
-    Ledger, Listener, Made, Missing, NewApiKey, NewTrigger, NewUser, OwedCounts, Planned, RecentFirings, Redelivered,
-    Registered, Repeat, Reported, Result, RunOf, SkippedView, Store, Touched, Undelivered, UndeliveredFilter,
-    UndeliveredPlace,
+    CalendarView, Call, Committed, Deed, Deleted, DeletedTrigger, DeliveryView, Done, DueCounts, DuePlace, DueSlice,
+    Edited, Error, EventCount, EventFilter, EventLines, EventPage, EventSearch, Expired, Fired, FiredAgain, Inspection,
+    Lapsed, Ledger, Listener, Made, Missing, NewApiKey, NewTrigger, NewUser, OwedCounts, Planned, RecentFirings,
+    Redelivered, Registered, Repeat, Reported, Result, RunOf, SkippedView, Store, Touched, Undelivered,
+    UndeliveredFilter, UndeliveredPlace,
 };
 use oncue_domain::trigger::{Armed, Definition, Edit, TriggerHead};
 use tokio::sync::{Notify, Semaphore, watch};
@@ -402,6 +402,18 @@ impl Store for Postgres {
 
     async fn delete_trigger(&self, owner: UserId, id: TriggerId, now: Timestamp) -> Result<bool> {
         trigger::delete(&self.shared, (owner, id), None, self.author.as_ref(), now).await
+    }
+
+    async fn deleted_trigger(
+        &self,
+        owner: UserId,
+        id: TriggerId,
+        gone_until: Timestamp,
+    ) -> Result<Option<DeletedTrigger>> {
+        self.read(
+            |mut client| async move { revision::deleted(&mut client, &self.shared, (owner, id), gone_until).await },
+        )
+        .await
     }
 
     async fn delete_done(&self, owner: UserId, id: TriggerId, revision: i64, now: Timestamp) -> Result<bool> {

@@ -13,7 +13,7 @@ use super::firing::Leaving;
 use super::hint::Changes;
 use super::{
     Shared, act, answered, column, count, execute, firing, idempotency, limit_of, locks, node, order, overlap,
-    partition, query, query_first, settled, tally,
+    partition, query, query_first, revision, settled, tally,
 };
 use crate::codec::{COUNTED_AS_FAILED, NOT_COUNTED, instant, origin_from_number};
 
@@ -47,8 +47,9 @@ pub(super) async fn expire(shared: &Shared, gone_until: Timestamp, now: Timestam
             now.as_microsecond(),
         ),
     ];
-    // A revision goes after the last event that names it.
+    // A revision goes after the last event that names it, and so does what is left of a deleted trigger.
     if is_done {
+        is_done &= revision::expire_deleted(&transaction, gone_until, limit).await? < limit as u64;
         old.push((
             "DELETE FROM revisions
              WHERE (trigger_id, revision) IN (SELECT trigger_id, revision FROM revisions WHERE ended_at <= $1

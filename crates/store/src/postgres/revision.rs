@@ -1,16 +1,18 @@
-//! Revisions in PostgreSQL: a former one is kept at the edit that ends it, as a row of `triggers` as it stood; the present one is
+//! Revisions in PostgreSQL: a former one is kept at the edit that ends it, or the deletion, as a row of `triggers` as it stood; the present one is
 //! the trigger's own row.
 
 use deadpool_postgres::{Client, GenericClient};
 use jiff::Timestamp;
+use oncue_domain::actor::Actor;
 use oncue_domain::id::{TriggerId, UserId};
-use oncue_domain::revision::{FORMER_KEPT, Revision};
-use oncue_domain::store::Result;
+use oncue_domain::revision::{Deletion, FORMER_KEPT, Revision};
+use oncue_domain::store::{DeletedTrigger, Result};
+use oncue_domain::trigger::Armed;
 use tokio_postgres::Row;
 
 use super::trigger::{TRIGGER, TRIGGER_COLUMNS, trigger};
-use super::{Shared, column, execute, limit_of, query};
-use crate::codec::{actor, counted, instant, listed};
+use super::{Shared, column, execute, limit_of, query, query_first};
+use crate::codec::{actor, actor_to_text, counted, fired, instant, listed};
 
 /// The columns of a trigger, wherever they stand.
 fn columns() -> String {
@@ -27,6 +29,30 @@ pub(super) async fn keep(client: &impl GenericClient, id: TriggerId, revision: i
          WHERE id = $1"
     );
     execute(client, &sql, &[&id.0, &until.as_microsecond()]).await?;
+    crowd_out(client, id, revision).await
+}
+
+/// The same for the last one of a trigger that is about to be deleted, with what it waits for.
+pub(super) async fn keep_last(
+    client: &impl GenericClient,
+    id: TriggerId,
+    revision: i64,
+    by: &Actor,
+    now: Timestamp,
+) -> Result<()> {
+    let columns = columns();
+    let sql = format!(
+        "INSERT INTO former_triggers ({columns}, made_by, revised_at, until_at, fired, counted_until, deleted_by, next_at)
+         SELECT {columns}, made_by, revised_at, $2, coalesce(fired, 0), counted_until, $3,
+                (SELECT next_at FROM cursors WHERE trigger_id = $1)
+         FROM triggers LEFT JOIN limits ON limits.trigger_id = triggers.id
+         WHERE id = $1"
+    );
+    execute(client, &sql, &[&id.0, &now.as_microsecond(), &actor_to_text(by)]).await?;
+    crowd_out(client, id, revision).await
+}
+
+async fn crowd_out(client: &impl GenericClient, id: TriggerId, revision: i64) -> Result<()> {
     let crowded_out = revision.saturating_sub_unsigned(FORMER_KEPT as u64);
     if crowded_out > 0 {
         let sql = "DELETE FROM former_triggers WHERE id = $1 AND revision <= $2";
@@ -109,6 +135,45 @@ pub(super) async fn get(
     number: i64,
 ) -> Result<Option<Revision>> {
     Ok(select(client, shared, of, ("revision = $3", number), 1).await?.pop())
+}
+
+pub(super) async fn deleted(
+    client: &mut Client,
+    shared: &Shared,
+    (owner, id): (UserId, TriggerId),
+    gone_until: Timestamp,
+) -> Result<Option<DeletedTrigger>> {
+    let columns = columns();
+    let sql = format!(
+        "SELECT {columns}, next_at, until_at, deleted_by, fired
+         FROM former_triggers
+         WHERE id = $1 AND owner = $2 AND deleted_by IS NOT NULL AND until_at > $3"
+    );
+    let row = query_first(client, &sql, &[&id.0, &owner.0, &gone_until.as_microsecond()]).await?;
+    row.map_or(Ok(None), |row| listed(deleted_trigger(&row, shared)))
+}
+
+fn deleted_trigger(row: &Row, shared: &Shared) -> Result<DeletedTrigger> {
+    let next_at: Option<i64> = column(row, TRIGGER_COLUMNS)?;
+    let by: &str = column(row, TRIGGER_COLUMNS + 2)?;
+    let deletion = Deletion { at: instant(column(row, TRIGGER_COLUMNS + 1)?)?, by: actor(by)? };
+    let trigger = trigger(row, shared)?;
+    let fired = fired(column(row, TRIGGER_COLUMNS + 3)?)?;
+    Ok(DeletedTrigger { armed: Armed { trigger, next_at: next_at.map(instant).transpose()?, fired }, deletion })
+}
+
+/// Forgets triggers that were deleted so long ago, at most `limit`; gives how many.
+pub(super) async fn expire_deleted(client: &impl GenericClient, gone_until: Timestamp, limit: usize) -> Result<u64> {
+    let sql = "WITH old AS MATERIALIZED (
+                   SELECT id, owner
+                   FROM former_triggers
+                   WHERE deleted_by IS NOT NULL AND until_at <= $1
+                   ORDER BY until_at, id
+                   LIMIT $2
+               ),
+               forgotten AS (DELETE FROM former_triggers USING old WHERE former_triggers.id = old.id)
+               INSERT INTO uncounted (trigger_id, owner) SELECT id, owner FROM old";
+    execute(client, sql, &[&gone_until.as_microsecond(), &limit_of(limit)]).await
 }
 
 pub(super) async fn at(

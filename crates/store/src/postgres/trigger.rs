@@ -226,9 +226,11 @@ pub(super) fn note_armed(shared: &Shared, id: TriggerId, next_at: Option<Timesta
     }
 }
 
-/// Whose a trigger is.
+/// Whose a trigger is, or was, where it was deleted and is not forgotten.
 pub(super) async fn owner_of(client: &Client, id: TriggerId) -> Result<Option<UserId>> {
-    let row = query_first(client, "SELECT owner FROM triggers WHERE id = $1", &[&id.0]).await?;
+    let sql =
+        "SELECT owner FROM triggers WHERE id = $1 UNION ALL SELECT owner FROM former_triggers WHERE id = $1 LIMIT 1";
+    let row = query_first(client, sql, &[&id.0]).await?;
     row.map(|row| column(&row, 0).map(UserId)).transpose()
 }
 
@@ -576,7 +578,8 @@ async fn end_revisions(client: &impl GenericClient, ids: &[i64], now: Timestamp)
 }
 
 /// Of any revision; or of this one alone, which is done: where somebody is at it, it is left for later, because all that is due would wait
-/// for it.
+/// for it. What is asked about afterwards stays until it is old enough to be forgotten: the revisions, the records of what did not fire, and the
+/// counts.
 pub(super) async fn delete(
     shared: &Shared,
     (owner, id): (UserId, TriggerId),
@@ -590,25 +593,23 @@ pub(super) async fn delete(
         Some(_) => lock_done(&transaction, owner, id).await?,
         None => lock_trigger(&transaction, owner, id).await?,
     };
-    if found.is_none_or(|found| revision.is_some_and(|revision| revision != found)) {
+    let Some(present) = found.filter(|found| revision.is_none_or(|revision| revision == *found)) else {
         return Ok(false);
-    }
+    };
     if revision.is_none() {
         lock_cursor(&transaction, id).await?;
     }
     ending::note_own(&transaction, shared, &[id.0], now).await?;
     end_revision(&transaction, id, now).await?;
+    revision::keep_last(&transaction, id, present, by_of(author), now).await?;
     destination::unlink(&transaction, id).await?;
     calendar::unlink(&transaction, id).await?;
-    count::forget(&transaction, owner, id).await?;
+    // While it is there: what is counted of it is its own then.
+    backlog::end(&transaction, shared, id, Reason::Discarded, now).await?;
     for sql in [
-        "DELETE FROM former_triggers WHERE id = $1",
         "DELETE FROM triggers WHERE id = $1",
         "DELETE FROM cursors WHERE trigger_id = $1",
         "DELETE FROM limits WHERE trigger_id = $1",
-        "DELETE FROM backlogs WHERE id IN (SELECT id FROM backlogs WHERE trigger_id = $1 ORDER BY id FOR UPDATE)",
-        "DELETE FROM skipped WHERE trigger_id = $1",
-        "DELETE FROM skipped_counts WHERE trigger_id = $1",
         "DELETE FROM firings WHERE trigger_id = $1",
     ] {
         execute(&transaction, sql, &[&id.0]).await?;

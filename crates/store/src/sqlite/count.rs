@@ -218,7 +218,8 @@ pub(super) fn hour_counts(
              SELECT counts.hour, fired, delivered, failed, skipped, late0, late1, late2, late3, late4
              FROM hours CROSS JOIN counts
              WHERE counts.hour = hours.hour AND counts.hour < ?4 AND counts.owner = ?1 AND counts.trigger_id = ?2
-               AND (?2 = 0 OR EXISTS (SELECT 1 FROM triggers WHERE id = ?2))",
+               AND (?2 = 0 OR EXISTS (SELECT 1 FROM triggers WHERE id = ?2)
+                    OR EXISTS (SELECT 1 FROM former_triggers WHERE id = ?2))",
         )
         .map_err(failed)?;
     let mut rows = statement.query((owner.0, trigger, first_from(from), first_from(until))).map_err(failed)?;
@@ -255,8 +256,7 @@ fn runs(
         .prepare_cached(
             "SELECT reason, first_at, last_at, count
              FROM skipped_counts
-             WHERE owner = ?1 AND trigger_id = ?2 AND last_hour >= ?3 AND first_hour < ?4 AND ?3 < ?4
-               AND (?2 = 0 OR EXISTS (SELECT 1 FROM triggers WHERE id = ?2))",
+             WHERE owner = ?1 AND trigger_id = ?2 AND last_hour >= ?3 AND first_hour < ?4 AND ?3 < ?4",
         )
         .map_err(failed)?;
     let mut rows = statement.query((owner.0, trigger, first_from(from), first_from(until))).map_err(failed)?;

@@ -8,7 +8,7 @@ use oncue_domain::id::{EventId, TriggerId, UserId};
 use oncue_domain::store::{LEDGER_MAX, Ledger, LedgerFiring, Result, SkippedView};
 use rusqlite::Connection;
 
-use super::{failed, firing, trigger};
+use super::{failed, firing, revision, trigger};
 use crate::codec::{instant, origin_from_number};
 
 pub(super) fn read(
@@ -19,12 +19,16 @@ pub(super) fn read(
     gone_until: Timestamp,
     limit: usize,
 ) -> Result<Option<Ledger>> {
-    if !firing::is_owners(connection, owner, id)? {
+    let is_there = firing::is_owners(connection, owner, id)?;
+    if !is_there && !revision::is_deleted(connection, owner, id)? {
         return Ok(None);
     }
     let limit = limit.min(LEDGER_MAX);
     let mut firings = readable(connection, owner, id, span, gone_until, limit + 1)?;
-    let recent = firing::known(connection, owner, id, gone_until, FIRINGS_KEPT)?;
+    let recent = match is_there {
+        true => firing::known(connection, owner, id, gone_until, FIRINGS_KEPT)?,
+        false => Vec::new(),
+    };
     let gone = recent.iter().filter(|firing| !firing.is_kept).filter_map(LedgerFiring::gone);
     firings.extend(gone.filter(|firing| span.from <= firing.scheduled_at && firing.scheduled_at < span.until));
     firings.sort_by_key(|firing| (firing.scheduled_at, firing.event));

@@ -76,11 +76,11 @@ use oncue_domain::revision::Revision;
 use oncue_domain::run::Report;
 use oncue_domain::store::{
     ABSENCES_TOLD_MAX, Attention, BacklogSums, BacklogTurns, BacklogView, Begun, CalendarEdited, CalendarMade,
-    CalendarView, Call, Committed, Deed, Deleted, DeliveryView, Done, DueCounts, DuePlace, DueSlice, Edited,
-    EventCount, EventFilter, EventLines, EventPage, EventSearch, Expired, Fired, FiredAgain, Inspection, Lapsed,
-    Ledger, Listener, Made, Missing, NewApiKey, NewTrigger, NewUser, OwedCounts, Planned, RecentFirings, Redelivered,
-    Registered, Repeat, Reported, Result, RunOf, SkippedView, Store, Touched, Undelivered, UndeliveredFilter,
-    UndeliveredPlace,
+    CalendarView, Call, Committed, Deed, Deleted, DeletedTrigger, DeliveryView, Done, DueCounts, DuePlace, DueSlice,
+    Edited, EventCount, EventFilter, EventLines, EventPage, EventSearch, Expired, Fired, FiredAgain, Inspection,
+    Lapsed, Ledger, Listener, Made, Missing, NewApiKey, NewTrigger, NewUser, OwedCounts, Planned, RecentFirings,
+    Redelivered, Registered, Repeat, Reported, Result, RunOf, SkippedView, Store, Touched, Undelivered,
+    UndeliveredFilter, UndeliveredPlace,
 };
 use oncue_domain::trigger::{Armed, Definition, Edit, TriggerHead};
 
@@ -376,19 +376,29 @@ impl Store for Sqlite {
     }
 
     async fn delete_trigger(&self, owner: UserId, id: TriggerId, now: Timestamp) -> Result<bool> {
-        let shared = Arc::clone(&self.shared);
+        let (by, shared) = (self.by(), Arc::clone(&self.shared));
         let deleted = self.act(
-            move |connection, effects| trigger::delete(connection, effects, &shared, owner, id, None, now),
+            move |connection, effects| trigger::delete((connection, &shared), effects, (owner, id), None, &by, now),
             Option::clone,
         );
         Ok(deleted.await?.is_some())
+    }
+
+    async fn deleted_trigger(
+        &self,
+        owner: UserId,
+        id: TriggerId,
+        gone_until: Timestamp,
+    ) -> Result<Option<DeletedTrigger>> {
+        self.peek(move |connection, shared| revision::deleted(connection, shared, (owner, id), gone_until)).await
     }
 
     async fn delete_done(&self, owner: UserId, id: TriggerId, revision: i64, now: Timestamp) -> Result<bool> {
         let (revision, shared) = (Some(revision), Arc::clone(&self.shared));
         self.writer
             .submit(move |connection, effects| {
-                let done = trigger::delete(connection, effects, &shared, owner, id, revision, now)?;
+                let of = (owner, id);
+                let done = trigger::delete((connection, &shared), effects, of, revision, &Actor::SYSTEM, now)?;
                 done.as_ref().map_or(Ok(()), |act| act::write_own(connection, act, now))?;
                 Ok(done.is_some())
             })

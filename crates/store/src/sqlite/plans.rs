@@ -260,8 +260,17 @@ fn reads(events: usize) -> Vec<(String, Read)> {
     add(
         "delete a trigger".to_owned(),
         Box::new(move |c, shared| {
-            trigger::delete(c, &mut Effects::default(), shared, OWNER, TriggerId(7), None, now).map(drop)
+            let of = (OWNER, TriggerId(7));
+            trigger::delete((c, shared), &mut Effects::default(), of, None, &Actor::SYSTEM, now).map(drop)
         }),
+    );
+    add(
+        "a deleted trigger".to_owned(),
+        Box::new(move |c, shared| revision::deleted(c, shared, (OWNER, TriggerId(7)), minute(0)).map(drop)),
+    );
+    add(
+        "forget deleted triggers".to_owned(),
+        Box::new(move |c, _| revision::expire_deleted(c, minute(0), 10).map(drop)),
     );
     add("receipt".to_owned(), Box::new(move |c, _| receipt::get(c, OWNER, (EventId(1), 0), 1, minute(0)).map(drop)));
     let (place, id) = (UndeliveredPlace { failed_at: middle, event: EventId(1), slot: 0 }, DestinationId(2));

@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension};
 
 use super::count::Subject;
 use super::writer::Effects;
-use super::{Shared, act, count, failed, firing, idempotency, lock, order, overlap, presence};
+use super::{Shared, act, count, failed, firing, idempotency, lock, order, overlap, presence, revision};
 use crate::codec::{COUNTED_AS_FAILED, NOT_COUNTED, instant, origin_from_number};
 
 pub(super) fn expire(
@@ -39,25 +39,26 @@ pub(super) fn expire(
     let swept_to = *lock(&shared.swept_to);
     let go_on_at = overlap::sweep(connection, effects, swept_to, now)?;
     *lock(&shared.swept_to) = go_on_at.unwrap_or(overlap::FROM_THE_FIRST);
-    let gone_until = gone_until.as_microsecond();
+    let gone = gone_until.as_microsecond();
     let mut is_done = ids.len() < limit;
     let mut old = vec![
         (
             "DELETE FROM arrivals WHERE id IN (SELECT id FROM arrivals WHERE arrived_at <= ? ORDER BY arrived_at, id LIMIT ?)",
-            gone_until,
+            gone,
         ),
-        ("DELETE FROM skipped WHERE id IN (SELECT id FROM skipped WHERE recorded_at <= ? LIMIT ?)", gone_until),
+        ("DELETE FROM skipped WHERE id IN (SELECT id FROM skipped WHERE recorded_at <= ? LIMIT ?)", gone),
         (
             "DELETE FROM sessions
              WHERE id IN (SELECT id FROM sessions WHERE expires_at <= ? ORDER BY expires_at, id LIMIT ?)",
             now.as_microsecond(),
         ),
     ];
-    // A revision goes after the last event that names it.
+    // A revision goes after the last event that names it, and so does what is left of a deleted trigger.
     if is_done {
+        is_done &= revision::expire_deleted(connection, gone_until, limit)? < limit;
         old.push((
             "DELETE FROM revisions WHERE rowid IN (SELECT rowid FROM revisions WHERE ended_at <= ? LIMIT ?)",
-            gone_until,
+            gone,
         ));
     }
     for (sql, until) in old {
@@ -67,7 +68,7 @@ pub(super) fn expire(
             .map_err(failed)?;
         is_done &= removed < limit;
     }
-    presence::expire(connection, Timestamp::from_microsecond(gone_until).unwrap_or(Timestamp::MIN))?;
+    presence::expire(connection, gone_until)?;
     is_done &= count::expire(connection, now, limit)?;
     is_done &= idempotency::expire(connection, now, limit)? < limit;
     is_done &= act::expire(connection, now, limit)? < limit;

@@ -1,15 +1,17 @@
-//! Revisions in SQLite: a former one is kept at the edit that ends it, as a row of `triggers` as it stood; the present one is the
+//! Revisions in SQLite: a former one is kept at the edit that ends it, or the deletion, as a row of `triggers` as it stood; the present one is the
 //! trigger's own row.
 
 use jiff::Timestamp;
+use oncue_domain::actor::Actor;
 use oncue_domain::id::{TriggerId, UserId};
-use oncue_domain::revision::{FORMER_KEPT, Revision};
-use oncue_domain::store::Result;
+use oncue_domain::revision::{Deletion, FORMER_KEPT, Revision};
+use oncue_domain::store::{DeletedTrigger, Result};
+use oncue_domain::trigger::Armed;
 use rusqlite::{Connection, Row};
 
 use super::trigger::{TRIGGER, TRIGGER_COLUMNS, trigger};
-use super::{Shared, failed};
-use crate::codec::{actor, counted, instant, listed};
+use super::{Shared, count, failed};
+use crate::codec::{actor, actor_to_text, counted, fired, instant, listed};
 
 /// The columns of a trigger, wherever they stand.
 fn columns() -> String {
@@ -29,6 +31,33 @@ pub(super) fn keep(connection: &Connection, id: TriggerId, revision: i64, until:
         .prepare_cached(&sql)
         .and_then(|mut statement| statement.execute((id.0, until.as_microsecond())))
         .map_err(failed)?;
+    crowd_out(connection, id, revision)
+}
+
+/// The same for the last one of a trigger that is about to be deleted, with what it waits for.
+pub(super) fn keep_last(
+    connection: &Connection,
+    id: TriggerId,
+    revision: i64,
+    by: &Actor,
+    now: Timestamp,
+) -> Result<()> {
+    let columns = columns();
+    let sql = format!(
+        "INSERT INTO former_triggers ({columns}, made_by, revised_at, until_at, fired, counted_until, deleted_by, next_at)
+         SELECT {columns}, made_by, revised_at, ?2, coalesce(fired, 0), counted_until, ?3,
+                (SELECT next_at FROM cursors WHERE trigger_id = ?1)
+         FROM triggers LEFT JOIN limits ON limits.trigger_id = triggers.id
+         WHERE id = ?1"
+    );
+    connection
+        .prepare_cached(&sql)
+        .and_then(|mut statement| statement.execute((id.0, now.as_microsecond(), actor_to_text(by))))
+        .map_err(failed)?;
+    crowd_out(connection, id, revision)
+}
+
+fn crowd_out(connection: &Connection, id: TriggerId, revision: i64) -> Result<()> {
     let crowded_out = revision.saturating_sub_unsigned(FORMER_KEPT as u64);
     if crowded_out > 0 {
         connection
@@ -101,6 +130,72 @@ pub(super) fn get(
     number: i64,
 ) -> Result<Option<Revision>> {
     Ok(select(connection, shared, of, ("revision = ?3", number), 1)?.pop())
+}
+
+pub(super) fn deleted(
+    connection: &Connection,
+    shared: &Shared,
+    (owner, id): (UserId, TriggerId),
+    gone_until: Timestamp,
+) -> Result<Option<DeletedTrigger>> {
+    let columns = columns();
+    let sql = format!(
+        "SELECT {columns}, next_at, until_at, deleted_by, fired
+         FROM former_triggers
+         WHERE id = ? AND owner = ? AND deleted_by IS NOT NULL AND until_at > ?"
+    );
+    let mut statement = connection.prepare_cached(&sql).map_err(failed)?;
+    let mut rows = statement.query((id.0, owner.0, gone_until.as_microsecond())).map_err(failed)?;
+    let Some(row) = rows.next().map_err(failed)? else { return Ok(None) };
+    listed(deleted_trigger(row, shared))
+}
+
+fn deleted_trigger(row: &Row<'_>, shared: &Shared) -> Result<DeletedTrigger> {
+    let next_at: Option<i64> = row.get(TRIGGER_COLUMNS).map_err(failed)?;
+    let by: String = row.get(TRIGGER_COLUMNS + 2).map_err(failed)?;
+    let deletion = Deletion { at: instant(row.get(TRIGGER_COLUMNS + 1).map_err(failed)?)?, by: actor(&by)? };
+    let trigger = trigger(row, shared)?;
+    let fired = fired(row.get(TRIGGER_COLUMNS + 3).map_err(failed)?)?;
+    Ok(DeletedTrigger { armed: Armed { trigger, next_at: next_at.map(instant).transpose()?, fired }, deletion })
+}
+
+/// Whether anything is known of a trigger of the owner's that is not there: it was deleted, and not so long ago that it is forgotten.
+pub(super) fn is_deleted(connection: &Connection, owner: UserId, id: TriggerId) -> Result<bool> {
+    connection
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM former_triggers WHERE id = ? AND owner = ? AND deleted_by IS NOT NULL)",
+        )
+        .and_then(|mut statement| statement.query_row((id.0, owner.0), |row| row.get(0)))
+        .map_err(failed)
+}
+
+/// Forgets triggers that were deleted so long ago, at most `limit`; gives how many.
+pub(super) fn expire_deleted(connection: &Connection, gone_until: Timestamp, limit: usize) -> Result<usize> {
+    let mut old: Vec<(i64, i64, i64)> = Vec::new();
+    {
+        let mut statement = connection
+            .prepare_cached(
+                "SELECT id, owner, created_at
+                 FROM former_triggers
+                 WHERE deleted_by IS NOT NULL AND until_at <= ?
+                 ORDER BY until_at, id
+                 LIMIT ?",
+            )
+            .map_err(failed)?;
+        let mut rows = statement.query((gone_until.as_microsecond(), limit)).map_err(failed)?;
+        while let Some(row) = rows.next().map_err(failed)? {
+            let number = |column: usize| row.get(column).map_err(failed);
+            old.push((number(0)?, number(1)?, number(2)?));
+        }
+    }
+    for (id, owner, created_at) in &old {
+        count::forget(connection, UserId(*owner), TriggerId(*id), instant(*created_at)?)?;
+        connection
+            .prepare_cached("DELETE FROM former_triggers WHERE id = ?")
+            .and_then(|mut statement| statement.execute([id]))
+            .map_err(failed)?;
+    }
+    Ok(old.len())
 }
 
 pub(super) fn at(

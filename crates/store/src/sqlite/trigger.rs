@@ -21,7 +21,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::event::{NewEvent, log};
 use super::overlap::CALLED_UP;
 use super::writer::Effects;
-use super::{Shared, act, backlog, calendar, count, destination, ending, failed, lock, revision};
+use super::{Shared, act, backlog, calendar, destination, ending, failed, lock, revision};
 use crate::codec::{
     self, actor_to_text, broken, destinations_from_text, destinations_to_text, expects_from_text, expects_to_text,
     instant, listed, of_trigger, overlap_from_text, overlap_to_text, schedule_from_text, schedule_to_text, webhook,
@@ -233,10 +233,10 @@ pub(super) fn arm(
     Ok(())
 }
 
-/// Whose a trigger is.
+/// Whose a trigger is, or was, where it was deleted and is not forgotten.
 pub(super) fn owner_of(connection: &Connection, id: TriggerId) -> Result<Option<UserId>> {
     connection
-        .prepare_cached("SELECT owner FROM triggers WHERE id = ?")
+        .prepare_cached("SELECT owner FROM triggers WHERE id = ?1 UNION ALL SELECT owner FROM former_triggers WHERE id = ?1 LIMIT 1")
         .and_then(|mut statement| statement.query_row([id.0], |row| row.get(0).map(UserId)).optional())
         .map_err(failed)
 }
@@ -430,37 +430,36 @@ fn end_revision(connection: &Connection, id: TriggerId, now: Timestamp) -> Resul
     Ok(())
 }
 
-/// Of any revision, or of this one alone; gives what was done, if the owner had such a trigger.
+/// Of any revision, or of this one alone; gives what was done, if the owner had such a trigger. What is asked about afterwards stays
+/// until it is old enough to be forgotten: the revisions, the records of what did not fire, and the counts.
 pub(super) fn delete(
-    connection: &Connection,
+    (connection, shared): (&Connection, &Shared),
     effects: &mut Effects,
-    shared: &Shared,
-    owner: UserId,
-    id: TriggerId,
+    (owner, id): (UserId, TriggerId),
     revision: Option<i64>,
+    by: &Actor,
     now: Timestamp,
 ) -> Result<Option<Act>> {
-    let created_at: Option<i64> = connection
+    let present: Option<i64> = connection
         .prepare_cached(
-            "SELECT created_at FROM triggers WHERE id = ?1 AND owner = ?2 AND revision = coalesce(?3, revision)",
+            "SELECT revision FROM triggers WHERE id = ?1 AND owner = ?2 AND revision = coalesce(?3, revision)",
         )
         .and_then(|mut statement| statement.query_row((id.0, owner.0, revision), |row| row.get(0)).optional())
         .map_err(failed)?;
-    let Some(created_at) = created_at else { return Ok(None) };
+    let Some(present) = present else { return Ok(None) };
     effects.edited.insert(owner);
     ending::note_own(connection, shared, id, now)?;
     end_revision(connection, id, now)?;
+    revision::keep_last(connection, id, present, by, now)?;
     destination::unlink(connection, id)?;
     calendar::unlink(connection, id)?;
-    count::forget(connection, owner, id, instant(created_at)?)?;
+    backlog::end(connection, effects, id, Reason::Discarded, now)?;
+    // While it is there: what the batch counted of it so far is its own, what comes later is not.
+    std::mem::take(&mut effects.counts).write(connection)?;
     for sql in [
-        "DELETE FROM former_triggers WHERE id = ?",
         "DELETE FROM triggers WHERE id = ?",
         "DELETE FROM cursors WHERE trigger_id = ?",
         "DELETE FROM limits WHERE trigger_id = ?",
-        "DELETE FROM backlogs WHERE trigger_id = ?",
-        "DELETE FROM skipped WHERE trigger_id = ?",
-        "DELETE FROM skipped_counts WHERE trigger_id = ?",
         "DELETE FROM firings WHERE trigger_id = ?",
     ] {
         connection.prepare_cached(sql).and_then(|mut statement| statement.execute([id.0])).map_err(failed)?;

@@ -43,7 +43,7 @@ const STEPS: usize = 300;
 const SILENCE_MAX: SignedDuration = SignedDuration::from_mins(20);
 
 /// Every operation of the trait: a run in which one of them never did anything says nothing about it.
-const OPERATIONS: [&str; 104] = [
+const OPERATIONS: [&str; 105] = [
     "absences",
     "accounted_until",
     "accounts",
@@ -74,6 +74,7 @@ const OPERATIONS: [&str; 104] = [
     "delete_calendar",
     "delete_destination",
     "delete_trigger",
+    "deleted_trigger",
     "destination",
     "destination_uses",
     "destination_heads",

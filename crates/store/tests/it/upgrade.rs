@@ -116,11 +116,17 @@ async fn an_upgrade_counts_what_is_there() {
     as_first_version(&bench, &path);
     let place = Place::File(path.clone());
     let upgraded = Sqlite::open(&place, Role::Server, settings(true)).expect("the first version's database");
-    for (whose, triggers) in [(owner, vec![timed, called, deleted]), (other, vec![anothers])] {
+    for (whose, triggers) in [(owner, vec![timed, called]), (other, vec![anothers])] {
         let expected = shown(&*bench.store, whose, &triggers).await;
         assert!(expected.counts.len() > 1 && !expected.failed.lines.is_empty());
         assert_eq!(shown(&upgraded, whose, &triggers).await, expected);
     }
+    assert_eq!(
+        upgraded.deleted_trigger(owner, deleted, t(0)).await,
+        Ok(None),
+        "of one that was deleted before nothing is known"
+    );
+    assert_eq!(upgraded.hour_counts(owner, Some(deleted), Timestamp::MIN, Timestamp::MAX).await, Ok(Vec::new()));
     let attention = upgraded.attention(owner, t(0), t(9000)).await.expect("an answer");
     assert_eq!(attention.failing.len(), 2, "what fails is known");
     assert!(upgraded.attention(other, t(0), t(9000)).await.expect("an answer").failing.is_empty(), "and what does not");

@@ -21,7 +21,7 @@ use super::actor::ActorDocument;
 use super::dry_run::{ChangedDocument, Run, RunQuery};
 use super::page::{READ_TOGETHER, next_limit, respond, take_page};
 use super::time;
-use super::trigger::{TriggerDocument, change, change_or_tell, load, trigger_id};
+use super::trigger::{TriggerDocument, change, change_or_tell, load_even_deleted, trigger_id};
 use super::trigger_calendar::Calendars;
 use crate::app::{App, Shared};
 use crate::auth::Caller;
@@ -74,7 +74,7 @@ pub(crate) struct RevisionDocument {
     revision: i64,
     /// When it was made.
     made_at: String,
-    /// When the next one took its place; null for the present one.
+    /// When the next one took its place, or the trigger was deleted; null for the present one.
     until: Option<String>,
     /// Who made it; null where that was not written down yet.
     made_by: Option<ActorDocument>,
@@ -86,7 +86,7 @@ pub(crate) struct RevisionDocument {
 
 impl RevisionDocument {
     fn of(app: &Shared, revision: &Revision, before: Option<&Revision>, present: &Armed) -> RevisionDocument {
-        let is_present = revision.trigger.revision == present.trigger.revision;
+        let is_present = revision.trigger.revision == present.trigger.revision && revision.until.is_none();
         let document = if is_present { TriggerDocument::of(app, present) } else { as_trigger(app, revision) };
         RevisionDocument {
             revision: revision.trigger.revision,
@@ -180,7 +180,8 @@ fn revision_number(text: &str) -> Result<i64, Fault> {
     id_of(text).ok_or_else(|| Fault::not_found("Revision"))
 }
 
-/// List the revisions of a trigger, the latest first: the present one, and up to 100 former ones.
+/// List the revisions of a trigger, the latest first: the present one, and up to 100 former ones. Those of a deleted trigger can be read for as
+/// long as its events.
 #[utoipa::path(get, path = "/api/v1/triggers/{id}/revisions", tag = "Triggers", operation_id = "list_revisions",
     params(
         ("id" = i64, Path),
@@ -196,7 +197,7 @@ pub(crate) async fn list(
 ) -> Result<Response, Problem> {
     let page = take_page(&mut query, id_of);
     query.finish()?;
-    let present = load(&app, caller.owner(), &id).await?;
+    let (present, _) = load_even_deleted(&app, caller.owner(), &id, app.now()).await?;
     let (revisions, further) = gather(&app, &caller, present.trigger.id, page.cursor, page.limit).await?;
     let next = revisions
         .last()
@@ -217,7 +218,7 @@ pub(crate) async fn get(
     caller: Caller,
     PathIds(id, revision): PathIds,
 ) -> Result<Response, Problem> {
-    let present = load(&app, caller.owner(), &id).await?;
+    let (present, _) = load_even_deleted(&app, caller.owner(), &id, app.now()).await?;
     let (trigger, number) = (present.trigger.id, revision_number(&revision)?);
     let found = app.store.revision(caller.owner(), trigger, number).await?;
     let found = found.ok_or_else(|| not_kept(number, &present.trigger))?;

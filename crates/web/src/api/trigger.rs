@@ -12,9 +12,10 @@ use oncue_domain::occurrence::Skipped;
 use oncue_domain::overlap::Overlap;
 use oncue_domain::payload::Payload;
 use oncue_domain::payload_schema::PayloadSchema;
+use oncue_domain::revision::Deletion;
 use oncue_domain::schedule::observed::Observed;
 use oncue_domain::schedule::zone::Zone;
-use oncue_domain::store::{Deed, Done, Edited, Missing, NewTrigger, SkippedView};
+use oncue_domain::store::{Deed, DeletedTrigger, Done, Edited, Missing, NewTrigger, SkippedView, Store};
 use oncue_domain::trigger::{Armed, Definition, Kind, ScheduleDetails, Trigger, TriggerHead, parse_name};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -653,6 +654,31 @@ pub(crate) async fn load(app: &Shared, owner: UserId, id: &str) -> Result<Armed<
     app.store.trigger(owner, trigger_id(id)?).await?.ok_or_else(|| Fault::not_found("Trigger"))
 }
 
+/// The caller's trigger, or one that was deleted, as it stood, for as long as its events are kept.
+pub(crate) async fn load_even_deleted(
+    app: &Shared,
+    owner: UserId,
+    id: &str,
+    now: Timestamp,
+) -> Result<(Armed<Trigger>, Option<Deletion>), Fault> {
+    even_deleted(app.store.as_ref(), owner, trigger_id(id)?, app.settings.retention.gone_until(now)).await
+}
+
+/// The same for whoever has the store alone: one that was deleted after `gone_until`.
+pub(crate) async fn even_deleted(
+    store: &dyn Store,
+    owner: UserId,
+    id: TriggerId,
+    gone_until: Timestamp,
+) -> Result<(Armed<Trigger>, Option<Deletion>), Fault> {
+    if let Some(armed) = store.trigger(owner, id).await? {
+        return Ok((armed, None));
+    }
+    let deleted = store.deleted_trigger(owner, id, gone_until).await?;
+    let DeletedTrigger { armed, deletion } = deleted.ok_or_else(|| Fault::not_found("Trigger"))?;
+    Ok((armed, Some(deletion)))
+}
+
 /// Replace a trigger: what is left out takes its default.
 #[utoipa::path(put, path = "/api/v1/triggers/{id}", tag = "Triggers", operation_id = "replace_trigger",
     params(("id" = i64, Path), RunQuery),
@@ -778,11 +804,11 @@ impl SkippedDocument {
     }
 }
 
-/// List a trigger's occurrences that did not fire, and why; newest records first.
+/// List a trigger's occurrences that did not fire, and why; newest records first. Those of a deleted trigger can be read for as long as its events.
 #[utoipa::path(get, path = "/api/v1/triggers/{id}/skipped", tag = "Triggers", operation_id = "skipped_occurrences",
     params(("id" = i64, Path)), responses((status = 200, body = [SkippedDocument]), Errors))]
 pub(crate) async fn skipped(State(app): State<App>, caller: Caller, PathId(id): PathId) -> Result<Response, Problem> {
-    let armed = load(&app, caller.owner(), &id).await?;
+    let (armed, _) = load_even_deleted(&app, caller.owner(), &id, app.now()).await?;
     let views = app.store.skipped(caller.owner(), armed.trigger.id, super::page::ITEMS_UNASKED).await?;
     Ok(Json(views.iter().map(SkippedDocument::of).collect::<Vec<_>>()).into_response())
 }

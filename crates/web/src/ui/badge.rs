@@ -22,6 +22,9 @@ pub(crate) struct Badge {
 impl askama::filters::HtmlSafe for Badge {}
 
 impl Badge {
+    /// Of a trigger that is there no more.
+    pub(crate) const DELETED: Badge = Badge::new("deleted", "idle");
+
     const fn new(word: &'static str, tone: &'static str) -> Badge {
         Badge { word, tone }
     }
@@ -123,6 +126,7 @@ impl Badge {
             "merged" => Badge::new("merged", "warn"),
             "expired" => Badge::new("expired", "idle"),
             "spent" => Badge::new("spent", "idle"),
+            "deleted" => Badge::DELETED,
             "due" => Badge::new("due", "wait"),
             "to_come" => Badge::new("to come", "info"),
             "forgotten" => Badge::new("not kept", "idle"),

@@ -26,7 +26,7 @@ use super::trigger_row::label;
 use super::viewer;
 use super::{PageFault, page, see_other};
 use crate::api::revision::{fields, gather, restore_revision};
-use crate::api::trigger::{TriggerDocument, load, zone_of};
+use crate::api::trigger::{TriggerDocument, load_even_deleted, zone_of};
 use crate::app::{App, Shared};
 use crate::auth::{Caller, Visitor};
 use crate::extract::{PathId, PathIds, Query, id_of};
@@ -67,6 +67,8 @@ struct RevisionsPage {
     /// Why a revision was not restored.
     error: Option<String>,
     rows: Vec<RevisionRow>,
+    /// Whether the trigger is deleted, so that none can stand again.
+    is_deleted: bool,
     /// Below which number the next page goes on.
     further: Option<i64>,
     is_first_page: bool,
@@ -116,7 +118,7 @@ async fn revisions_page(
     error: Option<String>,
 ) -> Result<RevisionsPage, Fault> {
     let now = app.now();
-    let armed = load(app, caller.owner(), id).await?;
+    let (armed, deletion) = load_even_deleted(app, caller.owner(), id, now).await?;
     let head = TriggerHead::from(&armed);
     let (revisions, further) = gather(app, caller, head.id, before, LISTED).await?;
     let own = viewer::trigger_zone(app, head.schedule.as_ref()).clone();
@@ -132,6 +134,7 @@ async fn revisions_page(
         id: head.id.0,
         label: label(head.name.as_deref().unwrap_or_default(), head.id),
         error,
+        is_deleted: deletion.is_some(),
         rows: revisions.iter().zip(earlier).map(|(one, earlier)| writer.row(one, earlier)).collect(),
         further: revisions.last().filter(|_| further.is_some()).map(|last| last.trigger.revision),
         is_first_page: before.is_none(),

@@ -1,13 +1,14 @@
-//! What is left of a trigger that was deleted: its events, for as long as age leaves them, under the name they fired with. A trigger that
-//! never was looks like somebody else's, and so does one whose last event is gone.
+//! What is left of a trigger that was deleted: its events, for as long as age leaves them, under the name they fired with, and as long what
+//! it said and why it fired or not. A trigger that never was looks like somebody else's, and so does one of which nothing is left.
 
 use askama::Template;
 use axum::http::StatusCode;
 use axum::response::Response;
 use jiff::Timestamp;
 use oncue_domain::id::TriggerId;
+use oncue_domain::revision::Deletion;
 use oncue_domain::schedule::zone::Zone;
-use oncue_domain::store::{EventFilter, EventLine, EventPage, EventSearch};
+use oncue_domain::store::{DeletedTrigger, EventFilter, EventLine, EventPage, EventSearch};
 
 use super::badge::Badge;
 use super::frame::{Frame, Place};
@@ -26,21 +27,50 @@ struct GonePage {
     frame: Frame,
     id: TriggerId,
     label: String,
-    /// Its newest event.
+    /// None where it was deleted before that was kept, or its events outlive what is known of it.
+    ended: Option<Ended>,
+    last: Option<LastEvent>,
+}
+
+/// The end of a trigger.
+pub(super) struct Ended {
+    pub(super) at: Moment,
+    /// Who deleted it.
+    pub(super) by: String,
+}
+
+impl Ended {
+    pub(super) fn of(deletion: &Deletion, now: Timestamp, zone: &Zone) -> Ended {
+        Ended { at: Moment::new(deletion.at, now, zone), by: deletion.by.who.to_string() }
+    }
+}
+
+/// Its newest event.
+struct LastEvent {
     event: i64,
     fired: Moment,
     outcome: Badge,
 }
 
 impl GonePage {
-    fn of(frame: Frame, last: &EventLine, now: Timestamp, zone: &Zone) -> GonePage {
+    fn of(
+        frame: Frame,
+        (id, name): (TriggerId, &str),
+        deletion: Option<&Deletion>,
+        last: Option<&EventLine>,
+        now: Timestamp,
+        zone: &Zone,
+    ) -> GonePage {
         GonePage {
             frame,
-            id: last.trigger,
-            label: label(&last.name, last.trigger),
-            event: last.id.0,
-            fired: Moment::new(last.firing.fired_at, now, zone),
-            outcome: Badge::of_outcome(last.firing.outcome),
+            id,
+            label: label(name, id),
+            ended: deletion.map(|deletion| Ended::of(deletion, now, zone)),
+            last: last.map(|last| LastEvent {
+                event: last.id.0,
+                fired: Moment::new(last.firing.fired_at, now, zone),
+                outcome: Badge::of_outcome(last.firing.outcome),
+            }),
         }
     }
 }
@@ -55,18 +85,25 @@ pub(super) async fn gone(
 ) -> Result<Response, PageFault> {
     let id = id_of(id).map(TriggerId).filter(|_| fault.status() == StatusCode::NOT_FOUND);
     let Some(id) = id else { return Err(PageFault(fault)) };
-    let fired_after = Some(app.settings.retention.gone_until(now));
-    let filter = EventFilter { trigger: Some(id), fired_after, fired_until: None };
+    let gone_until = app.settings.retention.gone_until(now);
+    let filter = EventFilter { trigger: Some(id), fired_after: Some(gone_until), fired_until: None };
     let search = EventSearch { filter, ..EventSearch::default() };
     let found = app.store.event_lines(caller.owner(), search, EventPage::NewestFirst(None), 1).await?;
-    let Some(last) = found.lines.first() else { return Err(PageFault(fault)) };
+    let deleted = app.store.deleted_trigger(caller.owner(), id, gone_until).await?;
+    let (armed, deletion) = deleted.map(|DeletedTrigger { armed, deletion }| (armed, deletion)).unzip();
+    let said = armed.as_ref().map(|armed| armed.trigger.definition.name.as_deref().unwrap_or_default());
+    let last = found.lines.first();
+    let Some(name) = last.map(|last| last.name.as_str()).or(said) else { return Err(PageFault(fault)) };
     let zone = shown_zone(app, caller, None);
-    Ok(page(StatusCode::GONE, &GonePage::of(Frame::of(app, caller, Place::Triggers), last, now, &zone)))
+    let frame = Frame::of(app, caller, Place::Triggers);
+    let left = GonePage::of(frame, (id, name), deletion.as_ref(), last, now, &zone);
+    Ok(page(StatusCode::GONE, &left))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use oncue_domain::actor::Actor;
     use oncue_domain::firing::Outcome;
     use oncue_domain::schedule::zone::Zones;
 
@@ -75,10 +112,21 @@ mod tests {
         let now = Timestamp::from_second(1_800_000_000).expect("in range");
         let nasty = "<script>alert(1)</script>";
         let line = crate::ui::event_line::tests::line(29, nasty, "{}", Outcome::Failed, now);
-        let html = GonePage::of(Frame::bare(), &line, now, &Zones::utc()).render().expect("it renders");
-        assert!(!html.contains("<script>alert"), "{html}");
-        for words in ["is deleted", "href=\"/events/29\"", "failed", "/events?status=all&amp;trigger=7"] {
+        let of = |deletion: Option<&Deletion>, last: Option<&EventLine>| {
+            let left = GonePage::of(Frame::bare(), (TriggerId(7), nasty), deletion, last, now, &Zones::utc());
+            let html = left.render().expect("it renders");
+            assert!(!html.contains("<script>alert") && html.contains("is deleted"), "{html}");
+            html
+        };
+        let html = of(None, Some(&line));
+        for words in ["href=\"/events/29\"", "failed", "/events?status=all&amp;trigger=7"] {
             assert!(html.contains(words), "{words}: {html}");
         }
+        assert!(!html.contains("/ui/triggers/7/why"), "nothing else is known of it: {html}");
+        let html = of(Some(&Deletion { at: now, by: Actor::SYSTEM }), None);
+        for words in ["by oncue itself", "href=\"/ui/triggers/7/why\"", "href=\"/ui/triggers/7/revisions\""] {
+            assert!(html.contains(words), "{words}: {html}");
+        }
+        assert!(!html.contains("Last event") && !html.contains("/events?status=all"), "it never fired: {html}");
     }
 }

@@ -8,7 +8,6 @@ use axum::response::Response;
 use jiff::Timestamp;
 use oncue_domain::count::Counted;
 use oncue_domain::schedule::zone::Zone;
-use oncue_domain::trigger::Armed;
 use oncue_domain::why::Asked;
 use oncue_domain::why::span::{Line, around};
 use oncue_domain::why::taken::{Taken, TakenBy};
@@ -18,11 +17,11 @@ use super::frame::{Frame, Place};
 use super::moment::Moment;
 use super::number::number;
 use super::revision::from;
-use super::trigger_gone::gone;
+use super::trigger_gone::{Ended, gone};
 use super::trigger_row::TriggerRow;
 use super::{PageFault, page};
-use crate::api::trigger::load;
-use crate::api::why::{Records, Told, ToldSpan, parts};
+use crate::api::trigger::trigger_id;
+use crate::api::why::{Records, Subject, Told, ToldSpan, parts};
 use crate::app::App;
 use crate::auth::Visitor;
 use crate::extract::{PathId, Query};
@@ -35,6 +34,8 @@ const LISTED: usize = 100;
 struct WhyPage {
     frame: Frame,
     trigger: TriggerRow,
+    /// The end of the trigger, where it was deleted.
+    ended: Option<Ended>,
     /// The trigger's zone, in which everything here is told.
     zone: String,
     /// What stands in the field.
@@ -240,26 +241,30 @@ pub(super) async fn show(
 ) -> Result<Response, PageFault> {
     let now = app.now();
     let owner = caller.owner();
-    let armed: Armed = match load(&app, owner, &id).await {
-        Ok(armed) => armed,
+    let records = Records::of(&app);
+    let subject = match Subject::load(&records, owner, trigger_id(&id)?, now).await {
+        Ok(subject) => subject,
         Err(fault) => return gone(&app, &caller, &id, now, fault).await,
     };
-    let records = Records::of(&app);
-    let zone = records.zone_of(&armed);
+    let zone = records.zone_of(&subject.armed);
     let text = query.take_text("at").filter(|text| !text.trim().is_empty());
     let read = text.as_deref().map(|text| Asked::read(text, &zone)).transpose();
     let unread = read.as_ref().err().map(ToString::to_string);
     let asked = read.ok().flatten();
     let answer = match asked {
-        Some(asked) => Some(Told::at(&records, owner, armed.clone(), asked, now).await?),
+        Some(asked) => Some(Told::at(&records, owner, subject.clone(), asked, now).await?),
         None => None,
     };
     let meant = answer.as_ref().map(|told| told.account.at);
-    let span = around(&armed.trigger.definition, meant.unwrap_or(now));
-    let told = ToldSpan::of(&records, owner, armed.clone(), span, LISTED, now).await?;
+    let ended_at = subject.deletion.as_ref().map(|deletion| deletion.at);
+    let span = around(&subject.armed.trigger.definition, meant.or(ended_at).unwrap_or(now));
+    let told = ToldSpan::of(&records, owner, subject.clone(), span, LISTED, now).await?;
+    let row = TriggerRow::alone(&app, &subject.armed, &caller.frozen, now);
+    let state = if subject.deletion.is_some() { Badge::DELETED } else { row.state };
     let why = WhyPage {
         frame: Frame::of(&app, &caller, Place::Triggers),
-        trigger: TriggerRow::alone(&app, &armed, &caller.frozen, now),
+        trigger: TriggerRow { state, ..row },
+        ended: subject.deletion.as_ref().map(|deletion| Ended::of(deletion, now, &zone)),
         asked: match asked {
             Some(Asked { wall: Some(wall), .. }) => wall.strftime("%Y-%m-%dT%H:%M:%S").to_string(),
             Some(Asked { at, wall: None }) => in_field(at, &zone),

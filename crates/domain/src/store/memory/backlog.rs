@@ -264,10 +264,6 @@ impl Kept {
         self.backlogs.values().any(|kept| kept.backlog.trigger == trigger)
     }
 
-    pub(super) fn forget_backlogs(&mut self, trigger: TriggerId) {
-        self.backlogs.retain(|_, kept| kept.backlog.trigger != trigger);
-    }
-
     /// What waits of a trigger to be caught up with.
     pub(super) fn waiting_of(&self, trigger: TriggerId) -> impl Iterator<Item = SkippedView> {
         self.views_of(trigger, Source::CatchUp)

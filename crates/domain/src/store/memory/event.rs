@@ -373,8 +373,12 @@ impl Kept {
         self.former_names.retain(|id, _| events.values().any(|event| event.trigger == *id));
         self.expire_arrivals(gone_until, limit);
         self.expire_sessions(now, limit);
-        for kept in self.triggers.values_mut() {
+        let deleted = self.deleted.values_mut().map(|deleted| &mut deleted.kept);
+        for kept in self.triggers.values_mut().chain(deleted) {
             kept.skipped.retain(|view| view.recorded_at > gone_until);
+        }
+        if is_done {
+            self.expire_deleted(gone_until, limit);
         }
         self.expire_absences(gone_until);
         self.expire_counts(now);

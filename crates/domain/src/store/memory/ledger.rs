@@ -17,7 +17,7 @@ impl Kept {
         gone_until: Timestamp,
         limit: usize,
     ) -> Option<Ledger> {
-        let kept = self.trigger_of(owner, id)?;
+        let kept = self.known_trigger_of(owner, id)?;
         let lies_in = |instant: Timestamp| span.from <= instant && instant < span.until;
         let readable = self.events.values().filter(|event| event.trigger == id && event.fired_at > gone_until);
         let readable = readable.filter_map(|event| {

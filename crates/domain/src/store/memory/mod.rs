@@ -59,9 +59,9 @@ use crate::revision::Revision;
 use crate::run::{Report, Run};
 use crate::store::{
     Attention, BacklogSums, BacklogTurns, BacklogView, Begun, CalendarEdited, CalendarMade, CalendarView, Call, Change,
-    Committed, Deed, Deleted, DeliveryView, Done, DueCounts, DuePlace, DueSlice, Edited, EventCount, EventFilter,
-    EventLines, EventPage, EventSearch, Expired, Fired, FiredAgain, Inspection, Lapsed, Ledger, Listener, Made,
-    Missing, NewApiKey, NewTrigger, NewUser, OwedCounts, Planned, RecentFirings, Redelivered, Registered, Repeat,
+    Committed, Deed, Deleted, DeletedTrigger, DeliveryView, Done, DueCounts, DuePlace, DueSlice, Edited, EventCount,
+    EventFilter, EventLines, EventPage, EventSearch, Expired, Fired, FiredAgain, Inspection, Lapsed, Ledger, Listener,
+    Made, Missing, NewApiKey, NewTrigger, NewUser, OwedCounts, Planned, RecentFirings, Redelivered, Registered, Repeat,
     Reported, Result, RunOf, SkippedView, Store, Touched, Undelivered, UndeliveredFilter, UndeliveredPlace,
 };
 use crate::trigger::{Armed, Definition, Edit, TriggerHead};
@@ -84,6 +84,7 @@ struct Kept {
     api_keys: BTreeMap<ApiKeyId, access::KeptKey>,
 
     triggers: BTreeMap<TriggerId, trigger::KeptTrigger>,
+    deleted: BTreeMap<TriggerId, trigger::KeptDeleted>,
     backlogs: BTreeMap<BacklogId, backlog::KeptBacklog>,
     /// What the triggers without a place in `triggers` were called last: the deleted ones and those only tried out.
     former_names: BTreeMap<TriggerId, String>,
@@ -174,6 +175,7 @@ impl Memory {
             sessions: BTreeMap::new(),
             api_keys: BTreeMap::new(),
             triggers: BTreeMap::new(),
+            deleted: BTreeMap::new(),
             backlogs: BTreeMap::new(),
             former_names: BTreeMap::new(),
             calendars: BTreeMap::new(),
@@ -394,7 +396,9 @@ impl Store for Memory {
     }
 
     async fn owner_of(&self, id: TriggerId) -> Result<Option<UserId>> {
-        Ok(self.kept().triggers.get(&id).map(|kept| kept.trigger.owner))
+        let kept = self.kept();
+        let deleted = kept.deleted.get(&id).map(|deleted| &deleted.kept);
+        Ok(kept.triggers.get(&id).or(deleted).map(|known| known.trigger.owner))
     }
 
     async fn trigger(&self, owner: UserId, id: TriggerId) -> Result<Option<Armed>> {
@@ -445,8 +449,9 @@ impl Store for Memory {
     }
 
     async fn delete_trigger(&self, owner: UserId, id: TriggerId, now: Timestamp) -> Result<bool> {
+        let by = self.by();
         Ok(self.act(
-            |kept| kept.delete_trigger(owner, id, now),
+            |kept| kept.delete_trigger(owner, id, by, now),
             |deleted, kept| {
                 let name = kept.former_names.get(&id).cloned().filter(|name| !name.is_empty());
                 deleted.then(|| Act::trigger_deleted(owner, id, name))
@@ -454,10 +459,19 @@ impl Store for Memory {
         ))
     }
 
+    async fn deleted_trigger(
+        &self,
+        owner: UserId,
+        id: TriggerId,
+        gone_until: Timestamp,
+    ) -> Result<Option<DeletedTrigger>> {
+        Ok(self.kept().deleted_trigger(owner, id, gone_until))
+    }
+
     async fn delete_done(&self, owner: UserId, id: TriggerId, revision: i64, now: Timestamp) -> Result<bool> {
         Ok(self.change(|kept| {
             let stands = kept.trigger_of(owner, id).is_some_and(|kept| kept.trigger.revision == revision);
-            let is_deleted = stands && kept.delete_trigger(owner, id, now);
+            let is_deleted = stands && kept.delete_trigger(owner, id, Actor::SYSTEM, now);
             let name = kept.former_names.get(&id).cloned().filter(|name| !name.is_empty());
             let act = is_deleted.then(|| Act::trigger_deleted(owner, id, name));
             kept.write_down(Some(&Author { by: Actor::SYSTEM, at: now }), act);

@@ -11,10 +11,11 @@ use crate::actor::Actor;
 use crate::event::Origin;
 use crate::firing::{Firing, Outcome};
 use crate::id::{TriggerId, UserId};
-use crate::revision::{Counted, FORMER_KEPT, Revision};
+use crate::occurrence::Reason;
+use crate::revision::{Counted, Deletion, FORMER_KEPT, Revision};
 use crate::store::{
-    ATTENTION_MAX, Attention, Change, DUE_COUNTED_MAX, DueCounts, DuePlace, DueSlice, Edited, Missing, NewTrigger,
-    SkippedView, TriggerTally,
+    ATTENTION_MAX, Attention, Change, DUE_COUNTED_MAX, DeletedTrigger, DueCounts, DuePlace, DueSlice, Edited, Missing,
+    NewTrigger, SkippedView, TriggerTally,
 };
 use crate::trigger::{Arm, Armed, Edit, OVERDUE_AFTER, Trigger, TriggerHead};
 
@@ -67,10 +68,19 @@ impl KeptTrigger {
         Revision { trigger: Trigger::clone(&self.trigger), made_at, made_by: Some(by), until: None, counted: None }
     }
 
-    /// Oldest first.
-    fn revisions(&self) -> impl DoubleEndedIterator<Item = Revision> {
-        self.former.iter().cloned().chain(std::iter::once(self.revision()))
+    /// The present revision becomes a former one, and whatever there is no room for any more goes.
+    fn end_revision(&mut self, now: Timestamp) {
+        let counted = Some(Counted { fired: self.fired, until: self.counted_until });
+        self.former.push(Revision { until: Some(now), counted, ..self.revision() });
+        let crowded_out = self.former.len().saturating_sub(FORMER_KEPT);
+        self.former.drain(..crowded_out);
     }
+}
+
+/// A trigger that was deleted, as it stood; its last revision is a former one.
+pub(super) struct KeptDeleted {
+    pub(super) kept: KeptTrigger,
+    pub(super) deletion: Deletion,
 }
 
 impl Kept {
@@ -141,10 +151,7 @@ impl Kept {
         }
         self.note_own_ends(id, now);
         let Some(kept) = self.triggers.get_mut(&id) else { return Edited::NotFound };
-        let counted = Some(Counted { fired: kept.fired, until: kept.counted_until });
-        kept.former.push(Revision { until: Some(now), counted, ..kept.revision() });
-        let crowded_out = kept.former.len().saturating_sub(FORMER_KEPT);
-        kept.former.drain(..crowded_out);
+        kept.end_revision(now);
         if !edit.trigger.definition.is_limited() {
             (kept.fired, kept.counted_until) = (0, None);
         }
@@ -168,33 +175,71 @@ impl Kept {
         Edited::Done
     }
 
-    pub(super) fn delete_trigger(&mut self, owner: UserId, id: TriggerId, now: Timestamp) -> bool {
+    pub(super) fn delete_trigger(&mut self, owner: UserId, id: TriggerId, by: Actor, now: Timestamp) -> bool {
         let Some(name) = self.trigger_of(owner, id).map(|kept| kept.trigger.definition.name.clone()) else {
             return false;
         };
         self.note_own_ends(id, now);
-        self.triggers.remove(&id);
-        self.forget_backlogs(id);
+        drop(self.give_up_backlogs(Reason::Discarded, now, |backlog| backlog.trigger == id));
+        if let Some(mut kept) = self.triggers.remove(&id) {
+            kept.end_revision(now);
+            self.deleted.insert(id, KeptDeleted { kept, deletion: Deletion { at: now, by } });
+        }
         self.gone_firings.remove(&id);
-        self.counts.retain(|(_, trigger, _), _| *trigger != Some(id));
-        self.skipped_counts.retain(|(_, trigger, ..), _| *trigger != Some(id));
         self.changes.push(Change::Edited(owner));
         self.former_names.insert(id, name.unwrap_or_default());
         true
     }
 
+    fn deleted_of(&self, owner: UserId, id: TriggerId) -> Option<&KeptDeleted> {
+        self.deleted.get(&id).filter(|deleted| deleted.kept.trigger.owner == owner)
+    }
+
+    /// The owner's trigger, also where it was deleted and is not forgotten.
+    pub(super) fn known_trigger_of(&self, owner: UserId, id: TriggerId) -> Option<&KeptTrigger> {
+        self.trigger_of(owner, id).or_else(|| self.deleted_of(owner, id).map(|deleted| &deleted.kept))
+    }
+
+    pub(super) fn deleted_trigger(
+        &self,
+        owner: UserId,
+        id: TriggerId,
+        gone_until: Timestamp,
+    ) -> Option<DeletedTrigger> {
+        let KeptDeleted { kept, deletion } = self.deleted_of(owner, id)?;
+        let deleted = || DeletedTrigger { armed: kept.armed(), deletion: deletion.clone() };
+        (deletion.at > gone_until).then(deleted)
+    }
+
+    /// Forgets triggers that were deleted so long ago.
+    pub(super) fn expire_deleted(&mut self, gone_until: Timestamp, limit: usize) {
+        let old = self.deleted.iter().filter(|(_, deleted)| deleted.deletion.at <= gone_until);
+        let mut old: Vec<(Timestamp, TriggerId)> = old.map(|(id, deleted)| (deleted.deletion.at, *id)).collect();
+        old.sort_unstable();
+        for (_, id) in old.into_iter().take(limit) {
+            self.deleted.remove(&id);
+            self.counts.retain(|(_, trigger, _), _| *trigger != Some(id));
+        }
+    }
+
+    /// Oldest first.
+    fn all_revisions(&self, owner: UserId, id: TriggerId) -> impl DoubleEndedIterator<Item = Revision> {
+        let former = self.known_trigger_of(owner, id).into_iter().flat_map(|kept| kept.former.iter().cloned());
+        former.chain(self.trigger_of(owner, id).map(KeptTrigger::revision))
+    }
+
     pub(super) fn revisions(&self, owner: UserId, id: TriggerId, before: Option<i64>, limit: usize) -> Vec<Revision> {
-        let all = self.trigger_of(owner, id).into_iter().flat_map(|kept| kept.revisions().rev());
+        let all = self.all_revisions(owner, id).rev();
         let is_before = |revision: &Revision| before.is_none_or(|before| revision.trigger.revision < before);
         all.filter(is_before).take(limit).collect()
     }
 
     pub(super) fn revision_at(&self, owner: UserId, id: TriggerId, at: Timestamp) -> Option<Revision> {
-        self.trigger_of(owner, id)?.revisions().rev().find(|revision| revision.made_at <= at)
+        self.all_revisions(owner, id).rev().find(|revision| revision.made_at <= at)
     }
 
     pub(super) fn skipped(&self, owner: UserId, id: TriggerId, limit: usize) -> Vec<SkippedView> {
-        let Some(kept) = self.trigger_of(owner, id) else { return Vec::new() };
+        let Some(kept) = self.known_trigger_of(owner, id) else { return Vec::new() };
         kept.skipped.iter().rev().take(limit).copied().collect()
     }
 

@@ -421,6 +421,7 @@ proptest! {
         let made = Made { revision: trigger.revision, at: world.made_at, by: None };
         let facts = Facts {
             armed: &world.armed,
+            deletion: None,
             made: Some(&made),
             former: &world.former,
             ledger: &ledger,
@@ -472,6 +473,59 @@ proptest! {
             let beside = line.first - SignedDuration::from_micros(1);
             let account = Account::of(Facts { ledger: &Ledger::default(), ..facts }, Asked::instant(beside), &riga);
             prop_assert!(account.at != beside || account.verdict.is_occurrence() != Some(true), "{}", account.sentence());
+        }
+    }
+    #[test]
+    fn what_occurred_before_a_deletion_has_exactly_one_disposition_and_later_there_is_nothing(
+        number in 0_usize..SCHEDULES,
+        (share, window) in (any::<u32>(), proptest::option::of(1_u64..400)),
+        steps in proptest::collection::vec(step(), 1..30),
+        later_h in 0_i64..30,
+    ) {
+        let mut world = World::new(number, share, window);
+        for step in &steps {
+            world.take(step);
+        }
+        let deletion = Deletion { at: world.now, by: cleo() };
+        for view in world.ledger.skipped.iter_mut().filter(|view| view.skipped.reason == Reason::Waiting) {
+            (view.skipped.reason, view.recorded_at) = (Reason::Discarded, deletion.at);
+        }
+        let made = Made { revision: world.armed.trigger.revision, at: world.made_at, by: None };
+        let armed = Armed { fired: 0, ..world.armed.clone() };
+        let facts = Facts {
+            armed: &armed,
+            deletion: Some(&deletion),
+            made: Some(&made),
+            former: &world.former,
+            ledger: &world.ledger,
+            absences: &world.absences,
+            freezes: &world.freezes,
+            gone_until: Timestamp::MIN,
+            is_under_way: false,
+            releases: &Releases::default(),
+            now: deletion.at + SignedDuration::from_hours(later_h),
+        };
+        let until = deletion.at + SignedDuration::from_hours(60);
+        let (before, after): (Vec<_>, Vec<_>) =
+            world.occurrences(until).into_iter().partition(|at| *at <= deletion.at);
+        let told = SpanAccount::of(facts, Span { from: armed.trigger.created_at, until });
+        prop_assert_eq!(told.tally().values().sum::<u64>(), before.len() as u64, "{:#?}", told);
+        prop_assert_eq!(told.unknown, None);
+        prop_assert!(told.taken_away.iter().all(|taken| taken.last <= deletion.at), "{:#?}", told.taken_away);
+        let riga = zone("Europe/Riga");
+        for at in before {
+            let account = Account::of(facts, Asked::instant(at), &riga);
+            let word = account.verdict.word();
+            prop_assert_eq!(account.at, at);
+            prop_assert!(word != "lost" && account.verdict.is_occurrence() == Some(true), "{}", account.sentence());
+            let lines: Vec<_> = told.lines.iter().filter(|line| line.first <= at && at <= line.last).collect();
+            prop_assert_eq!(lines.len(), 1, "{} is in {:?}", at, lines);
+            prop_assert_eq!(lines[0].verdict.word(), word, "{}", at);
+        }
+        for at in after {
+            let account = Account::of(facts, Asked::instant(at), &riga);
+            prop_assert_eq!((account.verdict.word(), account.verdict.is_occurrence()), ("deleted", Some(false)));
+            prop_assert_eq!(account.obstacles.len(), usize::from(at > facts.now), "{}", account.sentence());
         }
     }
 }

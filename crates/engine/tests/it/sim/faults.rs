@@ -38,10 +38,11 @@ use oncue_domain::run::Report;
 use oncue_domain::store::memory::Memory;
 use oncue_domain::store::{
     Attention, BacklogSums, BacklogTurns, BacklogView, Begun, CalendarEdited, CalendarMade, CalendarView, Call,
-    Committed, Deed, Deleted, DeliveryView, Done, DueCounts, DuePlace, DueSlice, Edited, Error, EventCount,
-    EventFilter, EventLines, EventPage, EventSearch, Expired, Fired, FiredAgain, Inspection, Lapsed, Ledger, Listener,
-    Missing, NewApiKey, NewTrigger, NewUser, OwedCounts, Planned, RecentFirings, Redelivered, Registered, Repeat,
-    Reported, Result, RunOf, SkippedView, Store, Touched, Undelivered, UndeliveredFilter, UndeliveredPlace,
+    Committed, Deed, Deleted, DeletedTrigger, DeliveryView, Done, DueCounts, DuePlace, DueSlice, Edited, Error,
+    EventCount, EventFilter, EventLines, EventPage, EventSearch, Expired, Fired, FiredAgain, Inspection, Lapsed,
+    Ledger, Listener, Missing, NewApiKey, NewTrigger, NewUser, OwedCounts, Planned, RecentFirings, Redelivered,
+    Registered, Repeat, Reported, Result, RunOf, SkippedView, Store, Touched, Undelivered, UndeliveredFilter,
+    UndeliveredPlace,
 };
 use oncue_domain::trigger::{Armed, Definition, Edit, TriggerHead};
 
@@ -565,6 +566,15 @@ impl Store for Faults {
 
     async fn delete_trigger(&self, owner: UserId, id: TriggerId, now: Timestamp) -> Result<bool> {
         self.memory.delete_trigger(owner, id, now).await
+    }
+
+    async fn deleted_trigger(
+        &self,
+        owner: UserId,
+        id: TriggerId,
+        gone_until: Timestamp,
+    ) -> Result<Option<DeletedTrigger>> {
+        self.memory.deleted_trigger(owner, id, gone_until).await
     }
 
     async fn delete_done(&self, owner: UserId, id: TriggerId, revision: i64, now: Timestamp) -> Result<bool> {

@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 
 use crate::support::client::Client;
 use crate::support::server::Server;
-#[cfg(feature = "movable-clock")]
 use crate::support::server::Setup;
 use crate::support::time::{in_ms, instant};
 use crate::support::wait::until;
@@ -306,8 +305,86 @@ fn what_cannot_be_told_is_refused_by_its_name_and_others_triggers_look_like_none
     server.nobody().get(&format!("{path}?at=2030-01-01T00:00Z")).is(401);
     let called = make(&ann, &json!({"type": "api"}));
     assert_eq!(why(&ann, called, "2030-01-01T00:00Z")["disposition"], "only_called");
-    ann.delete(&path.replace("/why", "")).is(204);
-    ann.get(&format!("{path}?at=2030-01-01T00:00Z")).problem(404);
+}
+
+#[test]
+fn a_deleted_trigger_says_who_deleted_it_and_what_became_of_what_was_before() {
+    let server = Server::start();
+    let ann = server.user();
+    let id = make(&ann, &scheduled(&json!({"every": "1s"})));
+    let trigger = format!("/api/v1/triggers/{id}");
+    ann.patch(&trigger, &json!({"name": "renamed"})).is(200);
+    let event = until("it fires", || events(&ann, id).into_iter().find(|event| event["revision"] == 2));
+    let at = event["scheduled_at"].as_str().expect("it was on cue").to_owned();
+    let before = why(&ann, id, &at);
+    assert_eq!(before["deletion"], Value::Null, "{before}");
+    ann.delete(&trigger).is(204);
+    ann.get(&trigger).problem(404);
+
+    let told = why(&ann, id, &at);
+    assert_eq!((&told["disposition"], &told["event"]), (&before["disposition"], &before["event"]), "{told}");
+    assert_eq!((&told["revision"], &told["deletion"]["by"]["name"]), (&json!(2), &json!("ann@example.com")), "{told}");
+    let by_her = "The trigger is deleted: ann@example.com (from 127.0.0.1) deleted it at ";
+    assert!(told["sentence"].as_str().is_some_and(|said| said.contains(by_her)), "{told}");
+    let ended_at = instant(&told["deletion"]["at"]);
+    for (off_s, obstacles) in [(-3_600, 0), (7_200, 0)] {
+        let asked = ended_at + SignedDuration::from_secs(off_s) + SignedDuration::from_micros(500);
+        let told = why(&ann, id, &asked.to_string());
+        let (word, is_occurrence) = if off_s < 0 { ("before_creation", false) } else { ("deleted", false) };
+        assert_eq!((&told["disposition"], &told["is_occurrence"]), (&json!(word), &json!(is_occurrence)), "{told}");
+        assert_eq!(told["obstacles"].as_array().map(Vec::len), Some(obstacles), "{told}");
+    }
+    let ahead = instant(&event["scheduled_at"]) + SignedDuration::from_hours(1);
+    let told = why(&ann, id, &ahead.to_string());
+    assert_eq!(
+        (&told["disposition"], &told["obstacles"][0]["disposition"]),
+        (&json!("deleted"), &json!("deleted")),
+        "{told}"
+    );
+    assert!(
+        told["sentence"].as_str().is_some_and(|said| said.contains("because it is deleted: ann@example.com")),
+        "{told}"
+    );
+
+    let span = ann.get(&format!("{trigger}/why?from={at}&to={ahead}")).is(200).json();
+    assert_eq!(span["deletion"], told["deletion"], "{span}");
+    let words: Vec<&str> =
+        span["lines"].as_array().expect("lines").iter().filter_map(|line| line["disposition"].as_str()).collect();
+    assert!(words.iter().all(|word| ["fired", "fired_late", "deleted"].contains(word)), "{span}");
+    assert!(span["occurrences"].as_u64().is_some_and(|count| count < 60), "an hour would be thousands: {span}");
+
+    let revisions = ann.get(&format!("{trigger}/revisions")).is(200).list();
+    let numbers: Vec<_> = revisions.iter().map(|one| one["revision"].clone()).collect();
+    assert_eq!(numbers, [2, 1]);
+    assert_eq!(revisions[0]["until"], told["deletion"]["at"]);
+    assert_eq!(ann.get(&format!("{trigger}/revisions/2")).is(200).json(), revisions[0]);
+    ann.post_nothing(&format!("{trigger}/revisions/1/restore")).problem(404);
+
+    let bob = server.register("bob@example.com");
+    for foreign in [format!("{trigger}/why?at={at}"), format!("{trigger}/revisions")] {
+        bob.get(&foreign).problem(404);
+    }
+    bob.get(&format!("/ui/triggers/{id}/why")).is(404);
+    bob.get(&format!("/ui/triggers/{id}/revisions")).is(404);
+
+    let page = ann.get(&format!("/ui/triggers/{id}/why?at={at}")).is(200).text;
+    assert!(page.contains("id=\"ended\"") && page.contains("by ann@example.com"), "{page}");
+    let page = ann.get(&format!("/ui/triggers/{id}/revisions")).is(200).text;
+    assert!(page.contains("Revision 2") && !page.contains("/restore"), "{page}");
+    let page = ann.get(&format!("/events/{}", event["id"])).is(200).text;
+    assert!(page.contains(&format!("<a href=\"/ui/triggers/{id}\">trigger {id}</a>, which is deleted")), "{page}");
+}
+
+#[test]
+fn a_deleted_trigger_is_forgotten_with_its_events() {
+    let server = Setup::new().option("--active-for", "1s").option("--keep-for", "2s").serve();
+    let ann = server.user();
+    let id = make(&ann, &json!({"type": "api", "name": "short-lived"}));
+    ann.delete(&format!("/api/v1/triggers/{id}")).is(204);
+    let path = format!("/api/v1/triggers/{id}/why?at=2030-01-01T00:00Z");
+    assert_eq!(ann.get(&path).is(200).json()["disposition"], "deleted");
+    until("it is forgotten", || (ann.get(&path).status == 404).then_some(()));
+    ann.get(&format!("/ui/triggers/{id}")).is(404);
 }
 
 #[test]

@@ -146,9 +146,19 @@ fn the_page_of_a_trigger_that_was_deleted_leads_to_its_events_and_is_nobody_else
     }
     let page = ann.get(&format!("/ui/triggers/{fired}")).is(410).text;
     assert!(page.contains("nightly is deleted") && page.contains(&format!("/events/{event}")), "{page}");
+    for words in [
+        "by ann@example.com".to_owned(),
+        format!("/ui/triggers/{fired}/why"),
+        format!("/ui/triggers/{fired}/revisions"),
+    ] {
+        assert!(page.contains(&words), "{words}: {page}");
+    }
     let never = ann.get("/ui/triggers/999").is(404).text;
     assert!(!never.contains("is deleted"), "{never}");
-    ann.get(&format!("/ui/triggers/{silent}")).is(404);
+    let page = ann.get(&format!("/ui/triggers/{silent}")).is(410).text;
+    assert!(page.contains("silent is deleted") && !page.contains("Last event"), "{page}");
     let ben = server.register("ben@example.com");
-    ben.get(&format!("/ui/triggers/{fired}")).is(404);
+    for id in [&fired, &silent] {
+        ben.get(&format!("/ui/triggers/{id}")).is(404);
+    }
 }

@@ -268,6 +268,10 @@ async fn an_edit_of_what_is_named_ends_a_backlog_and_any_other_carries_it_along(
         let gone = with_backlog(&bench, owner, 5, false, t(1000)).await;
         assert!(bench.store.delete_trigger(owner, gone.id, t(1004)).await.expect("an answer"));
         assert_eq!(bench.store.backlogs(owner, None, 10).await.expect("a list"), []);
+        let discarded = Skipped { reason: Reason::Discarded, first: t(60), last: t(300), count: 5 };
+        assert_eq!(recorded(&bench, owner, gone.id).await, [discarded]);
+        let counted = bench.store.skipped_counts(owner, Some(gone.id), Timestamp::MIN, Timestamp::MAX).await;
+        assert_eq!(counted, Ok(vec![discarded]), "it is counted as its own, too");
     })
     .await;
 }

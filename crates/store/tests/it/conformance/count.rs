@@ -138,12 +138,12 @@ async fn a_year_is_one_row_and_what_lies_in_one_hour_is_another_for_each_reason(
         assert_eq!(within(hour + HOUR, end).await, (vec![], vec![]));
         let other_user = bench.user("b").await;
         assert_eq!(runs(&bench, other_user, Some(id)).await, []);
-        // The counts of a trigger go with it, and stay in the total.
+        // The runs of a trigger outlive it.
         assert!(bench.store.delete_trigger(owner, id, t(end)).await.expect("an answer"));
-        assert_eq!(runs(&bench, owner, Some(id)).await, []);
         for _ in 0..5 {
-            bench.store.expire(t(0), t(end), 1).await.expect("an answer");
+            bench.store.expire(t(end), t(end), 1).await.expect("an answer");
         }
+        assert_eq!(runs(&bench, owner, Some(id)).await, [year, together, paused]);
         assert_eq!(runs(&bench, owner, None).await, [both, together, paused]);
         assert_eq!(runs(&bench, owner, Some(other)).await, [year]);
         // A run goes when its last hour is older than counts are kept.
@@ -152,6 +152,7 @@ async fn a_year_is_one_row_and_what_lies_in_one_hour_is_another_for_each_reason(
         assert_eq!(runs(&bench, owner, Some(other)).await, [year]);
         expire(t(begin) + COUNTS_KEPT).await;
         assert_eq!(runs(&bench, owner, Some(other)).await, []);
+        assert_eq!(runs(&bench, owner, Some(id)).await, [together, paused]);
         assert_eq!(runs(&bench, owner, None).await, [together, paused]);
         assert_eq!(runs(&bench, owner, Some(TriggerId(0))).await, [], "there is no trigger of that number");
     })
@@ -220,22 +221,24 @@ async fn a_span_holds_the_hours_that_begin_in_it() {
 }
 
 #[tokio::test]
-async fn the_counts_of_a_deleted_trigger_go_and_stay_in_the_total() {
+async fn the_counts_of_a_deleted_trigger_go_with_what_is_known_of_it_and_stay_in_the_total() {
     everywhere(async |bench| {
         let owner = bench.user("a").await;
         let id = bench.trigger(owner, api("api")).await.id;
         bench.fire(owner, id, None, t(1)).await;
         bench.fire(owner, id, None, t(HOUR)).await;
         assert!(bench.store.delete_trigger(owner, id, t(HOUR + 1)).await.expect("an answer"));
-        assert_eq!(counts(&bench, owner, Some(id)).await, []);
+        let own = [HourCount { fired: 1, ..hour(0) }, HourCount { fired: 1, ..hour(HOUR) }];
+        assert_eq!(counts(&bench, owner, Some(id)).await, own);
         bench.settle_all(t(HOUR + 2), |claim, now| answered(claim, 200, now)).await;
         let hours =
             [HourCount { fired: 1, delivered: 1, ..hour(0) }, HourCount { fired: 1, delivered: 1, ..hour(HOUR) }];
         assert_eq!(counts(&bench, owner, None).await, hours);
-        assert_eq!(counts(&bench, owner, Some(id)).await, [], "what ends later brings none back");
-        for _ in 0..5 {
-            bench.store.expire(t(0), t(HOUR), 1).await.expect("an answer");
+        assert_eq!(counts(&bench, owner, Some(id)).await, own, "what ends later is not added to it");
+        for _ in 0..9 {
+            bench.store.expire(t(HOUR + 1), t(HOUR + 1), 1).await.expect("an answer");
         }
+        assert_eq!(counts(&bench, owner, Some(id)).await, []);
         assert_eq!(counts(&bench, owner, None).await, hours);
     })
     .await;

@@ -223,6 +223,7 @@ async fn a_trigger_of_nobodys_has_none() {
         let id = bench.trigger(owner, every("1m")).await.id;
         fire_minutes(&bench, owner, id, 1..=1).await;
         bench.store.delete_trigger(owner, id, t(100)).await.expect("a deletion");
+        bench.store.expire(t(100), t(200), 10).await.expect("an answer");
         for id in [id, TriggerId(999)] {
             assert_eq!(bench.store.ledger(owner, id, ALL, t(0), 10).await, Ok(None));
         }

@@ -11,6 +11,7 @@ pub(crate) mod backlog;
 pub(crate) mod calendar;
 mod change;
 mod count;
+mod deleted;
 mod delivery;
 mod destination;
 mod ending;

@@ -138,7 +138,7 @@ async fn of_each_instant_it_is_known_which_revision_stood() {
 }
 
 #[tokio::test]
-async fn the_latest_are_kept_and_go_with_the_trigger() {
+async fn the_latest_are_kept_and_go_a_while_after_the_trigger() {
     everywhere(async |bench| {
         let owner = bench.user("anna").await;
         let id = make(&bench, owner, api("one"), Actor::SYSTEM, t(0)).await;
@@ -155,6 +155,11 @@ async fn the_latest_are_kept_and_go_with_the_trigger() {
         bench.store.expire(t(500_000_000), t(500_000_000), 1000).await.expect("an answer");
         assert_eq!(revisions(&bench, owner, id).await.len(), FORMER_KEPT + 1);
         assert!(bench.store.delete_trigger(owner, id, t(2000)).await.expect("an answer"));
+        let kept = revisions(&bench, owner, id).await;
+        assert_eq!((kept.len(), kept[0].trigger.revision, kept[0].until), (FORMER_KEPT, edits + 1, Some(t(2000))));
+        bench.store.expire(t(1999), t(2000), 1000).await.expect("an answer");
+        assert_eq!(revisions(&bench, owner, id).await.len(), FORMER_KEPT);
+        bench.store.expire(t(2000), t(2000), 1000).await.expect("an answer");
         assert_eq!(revisions(&bench, owner, id).await, []);
         assert_eq!(bench.store.revision(owner, id, edits).await.expect("an answer"), None);
     })

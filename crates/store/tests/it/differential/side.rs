@@ -26,8 +26,9 @@ use oncue_domain::receipt::Receipt;
 use oncue_domain::revision::Revision;
 use oncue_domain::run::Run;
 use oncue_domain::store::{
-    CalendarView, Deleted, DeliveryView, DueCounts, Edited, EventCount, EventFilter, EventPage, EventPlace, Fired,
-    Inspection, Ledger, OwedCounts, Registered, Result, SkippedView, Store, Undelivered, UndeliveredFilter,
+    CalendarView, Deleted, DeletedTrigger, DeliveryView, DueCounts, Edited, EventCount, EventFilter, EventPage,
+    EventPlace, Fired, Inspection, Ledger, OwedCounts, Registered, Result, SkippedView, Store, Undelivered,
+    UndeliveredFilter,
 };
 use oncue_domain::trigger::{Armed, Trigger};
 
@@ -101,6 +102,8 @@ struct Owned {
     skipped: Vec<Vec<SkippedView>>,
     /// Without the numbers of their events.
     ledgers: Vec<Ledger>,
+    /// Triggers that were deleted and are not old enough to be forgotten, each with its records, its ledger and its revisions.
+    deleted: Vec<(DeletedTrigger, Vec<SkippedView>, Ledger, Vec<Revision>)>,
     /// What was done, the server's own too, without the numbers of the lines.
     acts: Vec<Entry>,
     /// Of each trigger all that are kept, and the one that stood a while ago.
@@ -424,6 +427,7 @@ impl Side {
             triggers: store.triggers(owner, None, 1000).await.expect("a list"),
             skipped: Vec::new(),
             ledgers: Vec::new(),
+            deleted: Vec::new(),
             acts: store
                 .acts(ActFilter { with_server: true, ..ActFilter::of(owner) }, None, 100_000)
                 .await
@@ -509,6 +513,18 @@ impl Side {
             let stood = store.revision_at(owner, id, gone_until).await.expect("an answer");
             owned.revisions.push((revisions, stood));
         }
+        for (_, id) in &known.triggers {
+            let Some(deleted) = store.deleted_trigger(owner, *id, known.gone_until).await.expect("an answer") else {
+                continue;
+            };
+            let mut skipped = store.skipped(owner, *id, 1000).await.expect("records");
+            skipped.retain(|view| view.recorded_at > known.gone_until);
+            let mut ledger = ledger(store, owner, *id, known.now, known.gone_until.max(gone_until)).await;
+            skipped.iter_mut().chain(&mut ledger.skipped).for_each(|view| without_beginning(view, known));
+            let revisions = store.revisions(owner, *id, None, 1000).await.expect("revisions");
+            assert_eq!(revisions.first().map(|last| last.until), Some(Some(deleted.deletion.at)));
+            owned.deleted.push((deleted, skipped, ledger, revisions));
+        }
         owned
     }
 
@@ -560,6 +576,7 @@ impl Seen {
             ("revisions", owned(|owned| owned.revisions.iter().any(|(kept, _)| kept.len() > 2))),
             ("revision", owned(|owned| !owned.revisions.is_empty())),
             ("revision_at", owned(|owned| owned.revisions.iter().any(|(_, stood)| stood.is_some()))),
+            ("deleted_trigger", owned(|owned| !owned.deleted.is_empty())),
             ("skipped", owned(|owned| owned.skipped.iter().any(|records| !records.is_empty()))),
             ("ledger", owned(|owned| owned.ledgers.iter().any(|of| !of.firings.is_empty() && !of.skipped.is_empty()))),
             ("event", owned(|owned| owned.events.iter().any(|(_, deliveries)| !deliveries.is_empty()))),

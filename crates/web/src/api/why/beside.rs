@@ -1,12 +1,13 @@
 //! The same answer for whoever runs the server and asks beside it, in the database: the command line. It knows a trigger by its number alone,
 //! and no request comes in. The room exists so that what it is told is what the API says, by the same code, to the byte.
 
+use axum::http::StatusCode;
 use jiff::Timestamp;
 use oncue_domain::error::Invalid;
 use oncue_domain::id::TriggerId;
 use oncue_domain::store::Error;
 
-use super::{Records, answer};
+use super::{Records, Subject, answer};
 use crate::extract::Query;
 use crate::fault::Fault;
 
@@ -40,8 +41,8 @@ pub async fn why(
     now: Timestamp,
 ) -> Result<Why, Unanswered> {
     let owner = records.store.owner_of(id).await?.ok_or(Unanswered::NoTrigger)?;
-    let armed = records.store.trigger(owner, id).await?.ok_or(Unanswered::NoTrigger)?;
-    let (document, rest) = answer(records, armed, Query::of(asked), now).await?;
+    let subject = Subject::load(records, owner, id, now).await?;
+    let (document, rest) = answer(records, subject, Query::of(asked), now).await?;
     let json = serde_json::to_string(&document).expect("numbers and strings are always JSON");
     Ok(Why { json, rest })
 }
@@ -56,6 +57,7 @@ impl From<Fault> for Unanswered {
     fn from(fault: Fault) -> Unanswered {
         match fault {
             Fault::Invalid(errors) | Fault::InvalidQuery(errors) => Unanswered::Wrong(errors),
+            Fault::Refused(StatusCode::NOT_FOUND, _) => Unanswered::NoTrigger,
             // There is no log here that says more.
             Fault::Store(error @ (Error::Unavailable(_) | Error::Broken(_))) => Unanswered::Failed(error.to_string()),
             other => Unanswered::Failed(other.detail()),

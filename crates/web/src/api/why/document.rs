@@ -7,6 +7,7 @@ use oncue_domain::agenda::Span;
 use oncue_domain::count::Counted;
 use oncue_domain::occurrence::Skipped;
 use oncue_domain::plan::Absence;
+use oncue_domain::revision::Deletion;
 use oncue_domain::schedule::mismatch::Mismatch;
 use oncue_domain::store::LedgerFiring;
 use oncue_domain::why::span::Line;
@@ -34,7 +35,7 @@ use crate::api::trigger::{ObservedDocument, SkippedDocument};
     "absence": null, "edit": null, "pause": null, "freeze": null, "obstacles": [], "unmet": [{"field": "day_of_week", "wanted": "MON-FRI", "shown": "Saturday"}],
     "taken_away": null, "calendars": [], "before": "2026-11-27T07:00:00Z", "after": "2026-11-30T07:00:00Z", "fires_before": null, "counts": null, "revision": 1,
     "standing_since": "2026-11-23T12:00:00Z", "timezone": "Europe/Riga", "tzdata": "2026e",
-    "tzdata_in_use": "2026e"
+    "tzdata_in_use": "2026e", "deletion": null
 }))]
 pub(super) enum WhyDocument {
     /// Where `at` was asked for.
@@ -56,7 +57,7 @@ pub(super) struct InstantDocument {
     /// When that fell or falls due: then, or later by the schedule's `jitter`.
     due_at: String,
     /// `fired`, `fired_late`, `caught_up`, `backfilled`; `waiting` or `held` in a backlog; `missed`, `budget`, `discarded`, `paused`, `frozen`, `superseded`, `overlap`, `merged`, `expired`, `spent`; `due`, `to_come`; `forgotten`: older than what is
-    /// kept; `before_creation`; `said_otherwise`: the trigger has been edited since, and named nothing there before; `no_occurrence`;
+    /// kept; `before_creation`; `deleted`: the trigger was deleted before; `said_otherwise`: the trigger has been edited since, and named nothing there before; `no_occurrence`;
     /// `only_called`, `only_test`; `lost`, which must not happen.
     #[schema(example = "paused")]
     disposition: &'static str,
@@ -110,6 +111,27 @@ pub(super) struct InstantDocument {
     /// The release that is in use now; what is not on record is worked out with it.
     #[schema(example = "2026e")]
     tzdata_in_use: String,
+    /// The end of the trigger, where it was deleted; null while it is there.
+    deletion: Option<DeletionDocument>,
+}
+
+/// The end of a trigger.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Deletion, example = json!({
+    "at": "2026-11-27T10:00:00Z",
+    "by": {"kind": "user", "id": 1, "name": "ada@example.com", "address": "192.0.2.7", "program": "curl/8.5.0"}
+}))]
+struct DeletionDocument {
+    /// When it was deleted.
+    at: String,
+    /// Who deleted it; oncue itself where its schedule was to end so.
+    by: ActorDocument,
+}
+
+impl DeletionDocument {
+    fn of(deletion: &Deletion) -> DeletionDocument {
+        DeletionDocument { at: time(deletion.at), by: ActorDocument::of(&deletion.by) }
+    }
 }
 
 /// What takes something away that the schedule would name.
@@ -162,7 +184,7 @@ impl TakenRunDocument {
 #[derive(Serialize, ToSchema)]
 #[schema(as = WhyObstacle, example = json!({"disposition": "paused", "sentence": "the trigger is paused until Mon 30 Nov 2026 08:00 Europe/Riga", "until": "2026-11-30T06:00:00Z"}))]
 struct ObstacleDocument {
-    /// What it would be told as if it were alone: `only_test`, `no_occurrence` where a term of the schedule takes it away, `expired`, `paused`,
+    /// What it would be told as if it were alone: `deleted`, `only_test`, `no_occurrence` where a term of the schedule takes it away, `expired`, `paused`,
     /// `frozen` or `spent`.
     disposition: &'static str,
     /// The same as a clause.
@@ -418,6 +440,7 @@ impl InstantDocument {
             timezone: account.zone.name().to_owned(),
             tzdata: account.release.clone(),
             tzdata_in_use: account.release_now.clone(),
+            deletion: account.deletion.as_ref().map(DeletionDocument::of),
         }
     }
 }
@@ -451,15 +474,17 @@ pub(super) struct SpanDocument {
     timezone: String,
     /// The release of the zone data that is in use now; which one decided, each line says.
     tzdata: String,
+    /// The end of the trigger, where it was deleted; null while it is there.
+    deletion: Option<DeletionDocument>,
 }
 
 impl SpanDocument {
     pub(super) fn of(
         id: i64,
         told: &ToldSpan,
+        deletion: Option<&Deletion>,
         standing_since: Timestamp,
-        timezone: &str,
-        tzdata: &str,
+        (timezone, tzdata): (&str, &str),
     ) -> SpanDocument {
         let ToldSpan { account: told, forgotten } = told;
         let counts = told.tally();
@@ -477,6 +502,7 @@ impl SpanDocument {
             standing_since: time(standing_since),
             timezone: timezone.to_owned(),
             tzdata: tzdata.to_owned(),
+            deletion: deletion.map(DeletionDocument::of),
         }
     }
 }

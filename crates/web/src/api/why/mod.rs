@@ -14,10 +14,10 @@ use oncue_domain::count::{COUNTS_KEPT, Counted, first_hour_from, hour_of};
 use oncue_domain::error::Invalid;
 use oncue_domain::event::Retention;
 use oncue_domain::freeze::Freeze;
-use oncue_domain::id::UserId;
+use oncue_domain::id::{TriggerId, UserId};
 use oncue_domain::overlap::Before;
 use oncue_domain::plan::Absence;
-use oncue_domain::revision::Revision;
+use oncue_domain::revision::{Deletion, Revision};
 use oncue_domain::schedule::jitter::WINDOW_MAX;
 use oncue_domain::schedule::zone::{Zone, parse_instant};
 use oncue_domain::store::{Ledger, LedgerFiring, SkippedView, Store};
@@ -29,7 +29,7 @@ use document::{InstantDocument, SpanDocument, WhyDocument};
 
 use super::page::{READ_TOGETHER, next_limit, take_page, with_next};
 use super::time;
-use super::trigger::load;
+use super::trigger::{even_deleted, trigger_id};
 use crate::app::{App, Shared};
 use crate::auth::Caller;
 use crate::extract::{PathId, Query};
@@ -69,12 +69,34 @@ impl<'a> Records<'a> {
     }
 }
 
+/// The trigger that is asked about, and its end, where it was deleted.
+#[derive(Clone)]
+pub(crate) struct Subject {
+    pub(crate) armed: Armed,
+    pub(crate) deletion: Option<Deletion>,
+}
+
+impl Subject {
+    /// The owner's, also where it was deleted, for as long as its events are kept.
+    pub(crate) async fn load(
+        records: &Records<'_>,
+        owner: UserId,
+        id: TriggerId,
+        now: Timestamp,
+    ) -> Result<Subject, Fault> {
+        let gone_until = records.retention.gone_until(now);
+        let (armed, deletion) = even_deleted(records.store, owner, id, gone_until).await?;
+        Ok(Subject { armed, deletion })
+    }
+}
+
 /// How a trigger came to say what it says, and what it said before.
 type Said = (Option<Made>, Vec<Former>);
 
 /// What is known of a trigger and the time around a question.
 struct Known {
     armed: Armed,
+    deletion: Option<Deletion>,
     made: Option<Made>,
     former: Vec<Former>,
     ledger: Ledger,
@@ -93,7 +115,7 @@ impl Known {
     async fn gather(
         records: &Records<'_>,
         owner: UserId,
-        armed: Armed,
+        Subject { armed, deletion }: Subject,
         span: Span,
         limit: usize,
         (made, former): Said,
@@ -102,8 +124,9 @@ impl Known {
         let store = records.store;
         let gone_until = records.retention.gone_until(now);
         let ledger = store.ledger(owner, armed.trigger.id, span, gone_until, limit).await?;
-        let is_under_way = is_under_way(store, &armed.trigger).await?;
+        let is_under_way = deletion.is_none() && is_under_way(store, &armed.trigger).await?;
         Ok(Known {
+            deletion,
             made,
             former,
             ledger: ledger.ok_or_else(|| Fault::not_found("Trigger"))?,
@@ -122,6 +145,7 @@ impl Known {
     fn facts(&self) -> Facts<'_> {
         Facts {
             armed: &self.armed,
+            deletion: self.deletion.as_ref(),
             made: self.made.as_ref(),
             former: &self.former,
             ledger: &self.ledger,
@@ -221,13 +245,13 @@ impl Told {
     pub(crate) async fn at(
         records: &Records<'_>,
         owner: UserId,
-        armed: Armed,
+        subject: Subject,
         asked: Asked,
         now: Timestamp,
     ) -> Result<Told, Fault> {
-        let said = revisions(records.store, &armed.trigger, said_from(asked.at)).await?;
-        let span = near(&armed.trigger, &said.1, asked.at);
-        let known = Known::gather(records, owner, armed, span, usize::MAX, said, now).await?;
+        let said = revisions(records.store, &subject.armed.trigger, said_from(asked.at)).await?;
+        let span = near(&subject.armed.trigger, &said.1, asked.at);
+        let known = Known::gather(records, owner, subject, span, usize::MAX, said, now).await?;
         let account = Account::of(known.facts(), asked, &known.zone);
         let hour = match account.verdict {
             Verdict::Forgotten => {
@@ -252,13 +276,13 @@ impl ToldSpan {
     pub(crate) async fn of(
         records: &Records<'_>,
         owner: UserId,
-        armed: Armed,
+        subject: Subject,
         span: Span,
         limit: usize,
         now: Timestamp,
     ) -> Result<ToldSpan, Fault> {
-        let said = revisions(records.store, &armed.trigger, span.from).await?;
-        let known = Known::gather(records, owner, armed, span, limit, said, now).await?;
+        let said = revisions(records.store, &subject.armed.trigger, span.from).await?;
+        let known = Known::gather(records, owner, subject, span, limit, said, now).await?;
         let account = SpanAccount::of(known.facts(), span);
         let forgotten = known.forgotten(records, owner, account.span).await?;
         Ok(ToldSpan { account, forgotten })
@@ -311,20 +335,22 @@ impl Question {
 /// What a query asks of a trigger, answered; and where the answer does not hold all of it, what asks for the rest.
 async fn answer(
     records: &Records<'_>,
-    armed: Armed,
+    subject: Subject,
     query: Query,
     now: Timestamp,
 ) -> Result<(WhyDocument, Option<Vec<(&'static str, String)>>), Fault> {
-    let zone = records.zone_of(&armed);
-    let Trigger { id, owner, standing_since, .. } = armed.trigger;
+    let zone = records.zone_of(&subject.armed);
+    let Trigger { id, owner, standing_since, .. } = subject.armed.trigger;
+    let deletion = subject.deletion.clone();
     match Question::read(query, &zone)? {
         Question::Instant(asked) => {
-            let told = Told::at(records, owner, armed, asked, now).await?;
+            let told = Told::at(records, owner, subject, asked, now).await?;
             Ok((WhyDocument::Instant(Box::new(InstantDocument::of(id.0, &told))), None))
         }
         Question::Span(span, limit) => {
-            let told = ToldSpan::of(records, owner, armed, span, limit, now).await?;
-            let document = SpanDocument::of(id.0, &told, standing_since, zone.name(), records.release);
+            let told = ToldSpan::of(records, owner, subject, span, limit, now).await?;
+            let document =
+                SpanDocument::of(id.0, &told, deletion.as_ref(), standing_since, (zone.name(), records.release));
             let rest = told.account.stopped_at;
             let rest =
                 rest.map(|stop| vec![("from", time(stop)), ("to", time(span.until)), ("limit", next_limit(limit))]);
@@ -336,7 +362,8 @@ async fn answer(
 /// Why did it fire, or not?
 ///
 /// With `at`: what became of that instant, or will, or why it is no occurrence at all. Where no occurrence lies at that very instant but one in
-/// the same second or minute, the nearest is told of. With `from` and `to`: what became of every occurrence of the span, in runs.
+/// the same second or minute, the nearest is told of. With `from` and `to`: what became of every occurrence of the span, in runs. A trigger that was
+/// deleted can be asked about for as long as its events are kept.
 #[utoipa::path(get, path = "/api/v1/triggers/{id}/why", tag = "Triggers", operation_id = "why",
     params(
         ("id" = i64, Path),
@@ -355,8 +382,8 @@ pub(crate) async fn why(
     query: Query,
 ) -> Result<Response, Problem> {
     let now = app.now();
-    let armed = load(&app, caller.owner(), &id).await?;
-    let id = armed.trigger.id;
-    let (document, rest) = answer(&Records::of(&app), armed, query, now).await?;
+    let (id, records) = (trigger_id(&id)?, Records::of(&app));
+    let subject = Subject::load(&records, caller.owner(), id, now).await?;
+    let (document, rest) = answer(&records, subject, query, now).await?;
     Ok(with_next(Json(document).into_response(), &format!("/api/v1/triggers/{id}/why"), rest))
 }
