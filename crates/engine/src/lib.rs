@@ -63,7 +63,7 @@ const NAP: Duration = Duration::from_millis(500);
 
 /// How often a store is asked that has nothing for a loop for longer than this and has not said that anything changed: a nudge
 /// that was lost costs so much at most. An idle server spends most of its time on asking.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// How long a loop waits after its store could not answer.
 const BACK_OFF: Duration = Duration::from_millis(500);

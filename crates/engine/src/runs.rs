@@ -12,10 +12,13 @@ use oncue_domain::store::{Lapsed, Result, Store};
 use tokio::sync::{Notify, watch};
 use tokio::time::sleep;
 
-use crate::{BACK_OFF, LOOK_EVERY};
+use crate::BACK_OFF;
 
 /// How many runs become overdue in one transaction.
 const SLICE: usize = 200;
+
+/// How often the store is asked at most while events are logged that may expect something.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// How often a store is asked that expects nothing: for what another node logged before it was gone.
 const LOOK_IDLY_EVERY: Duration = Duration::from_secs(15);
