@@ -17,7 +17,6 @@ pub(super) struct Cost {
     at: Instant,
     /// Processor time, user and system together.
     cpu: Duration,
-    /// What the threads say, which is more exact as long as none of them ends.
     threads: Threads,
     /// That of the database's processes, where it has its own and they are on this machine.
     database_cpu: Option<Duration>,
@@ -44,7 +43,9 @@ impl Cost {
             let memory = |key| {
                 kib(&status, key).map(|kib| kib * 1024).context("The system does not tell how much memory is used")
             };
-            cost.cpu += cpu(&stat).context("The system does not tell what the server costs; this needs Linux")?;
+            cost.cpu += exact_cpu(*id)
+                .or_else(|| cpu(&stat))
+                .context("The system does not tell what the server costs; this needs Linux")?;
             cost.resident_bytes += memory("VmRSS")?;
             cost.resident_bytes_max += memory("VmHWM")?;
         }
@@ -63,7 +64,7 @@ impl Cost {
 
     /// How much processor time was used since `before`.
     pub(super) fn cpu_since(&self, before: &Cost) -> Duration {
-        self.threads.cpu_since(&before.threads).unwrap_or_else(|| self.cpu.saturating_sub(before.cpu))
+        self.cpu.saturating_sub(before.cpu)
     }
 
     /// How often in a second a thread was woken since `before`; none where the system does not tell.
@@ -121,6 +122,18 @@ fn family_cpu(first: u32) -> Duration {
     children + cpu(&own).unwrap_or_default() + ticks(&own, [13, 14]).unwrap_or_default()
 }
 
+/// Processor time of a process and of all threads that it has had, to the nanosecond: hundredths of a second are more than an idle server uses in several.
+#[cfg(target_os = "linux")]
+fn exact_cpu(process: u32) -> Option<Duration> {
+    let clock = nix::time::ClockId::pid_cpu_clock_id(nix::unistd::Pid::from_raw(i32::try_from(process).ok()?)).ok()?;
+    clock.now().ok().map(Duration::from)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn exact_cpu(_process: u32) -> Option<Duration> {
+    None
+}
+
 /// Processor time out of `/proc/<pid>/stat`.
 fn cpu(stat: &str) -> Option<Duration> {
     ticks(stat, [11, 12])
@@ -152,6 +165,15 @@ mod tests {
         assert_eq!(ticks(stat, [13, 14]), Some(Duration::from_millis(500)));
         assert_eq!(parent(stat), Some(1));
         assert_eq!((cpu(""), parent("")), (None, None));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn processor_time_is_known_of_a_process_that_lives() {
+        let before = exact_cpu(std::process::id()).expect("this process lives");
+        let sum = std::hint::black_box((0..100_000_u64).fold(0, |sum, number| sum ^ std::hint::black_box(number)));
+        assert!(exact_cpu(std::process::id()).expect("it still does") > before, "{sum}");
+        assert_eq!(exact_cpu(u32::MAX), None);
     }
 
     #[test]
