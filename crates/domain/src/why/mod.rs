@@ -450,9 +450,8 @@ fn verdict(facts: Facts<'_>, at: Timestamp, standing: Option<Standing<'_>>) -> V
             _ => Verdict::Unarmed,
         };
     }
-    // How often a former revision had fired, or a deleted trigger, is not known any more; whatever one with a limit left out, its limit did.
-    let is_counted = is_present && facts.deletion.is_none();
-    let is_spent = if is_counted { facts.armed.left() == Some(0) } else { definition.is_limited() };
+    // How often a former revision had fired is not looked up; whatever one with a limit left out, its limit did.
+    let is_spent = if is_present { facts.armed.left() == Some(0) } else { definition.is_limited() };
     match next_at {
         _ if definition.is_paused_at(at) && (is_present || at > gone_until) => Verdict::Paused,
         Some(next) if is_present && *next <= due && is_taken_by_freeze(facts, at) => Verdict::TakenByFreeze,

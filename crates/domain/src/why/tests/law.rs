@@ -491,9 +491,8 @@ proptest! {
             (view.skipped.reason, view.recorded_at) = (Reason::Discarded, deletion.at);
         }
         let made = Made { revision: world.armed.trigger.revision, at: world.made_at, by: None };
-        let armed = Armed { fired: 0, ..world.armed.clone() };
         let facts = Facts {
-            armed: &armed,
+            armed: &world.armed,
             deletion: Some(&deletion),
             made: Some(&made),
             former: &world.former,
@@ -508,7 +507,7 @@ proptest! {
         let until = deletion.at + SignedDuration::from_hours(60);
         let (before, after): (Vec<_>, Vec<_>) =
             world.occurrences(until).into_iter().partition(|at| *at <= deletion.at);
-        let told = SpanAccount::of(facts, Span { from: armed.trigger.created_at, until });
+        let told = SpanAccount::of(facts, Span { from: world.armed.trigger.created_at, until });
         prop_assert_eq!(told.tally().values().sum::<u64>(), before.len() as u64, "{:#?}", told);
         prop_assert_eq!(told.unknown, None);
         prop_assert!(told.taken_away.iter().all(|taken| taken.last <= deletion.at), "{:#?}", told.taken_away);
