@@ -43,11 +43,8 @@ gone AS (
 )
 -- Whoever reads adds up the slots of an hour; the first of them is nobody's.
 INSERT INTO counts (owner, trigger_id, hour, slot, fired, delivered, failed, skipped, late0, late1, late2, late3, late4)
-SELECT owner, whose, last_hour, 0, 0, 0, 0, -least(gone.count, kept.skipped), 0, 0, 0, 0, 0
-FROM gone CROSS JOIN LATERAL (
-    SELECT sum(skipped) AS skipped
-    FROM counts
-    WHERE counts.owner = gone.owner AND counts.trigger_id = gone.whose AND counts.hour = gone.last_hour
-) AS kept
-WHERE kept.skipped > 0
+SELECT owner, whose, last_hour, 0, 0, 0, 0, -count, 0, 0, 0, 0, 0
+FROM gone
+WHERE count <= (SELECT sum(skipped) FROM counts
+                WHERE counts.owner = gone.owner AND counts.trigger_id = gone.whose AND counts.hour = gone.last_hour)
 ON CONFLICT (owner, trigger_id, hour, slot) DO UPDATE SET skipped = counts.skipped + excluded.skipped;

@@ -2,7 +2,7 @@
 //! what is on record moves to where it lies, and nothing is counted twice.
 
 use jiff::Timestamp;
-use oncue_domain::count::{HourCount, hour_of};
+use oncue_domain::count::HourCount;
 use oncue_domain::id::{TriggerId, UserId};
 use oncue_domain::occurrence::Skipped;
 use rusqlite::Connection;
@@ -13,8 +13,7 @@ use crate::database::Database;
 const SQLITE: &str = include_str!("../../../migrations/sqlite/0023_skipped_counts.sql");
 const POSTGRES: &str = include_str!("../../../migrations/postgres/0021_skipped_counts.sql");
 
-/// Makes of an up-to-date database what the former version would have made of it, with a count in each hour that is older than any record,
-/// but for the last hour, of which less was counted than is on record.
+/// Makes of an up-to-date database what the former version would have made of it, with a count in each hour that is older than any record.
 fn back(slot: (&str, &str)) -> String {
     let (column, value) = slot;
     format!(
@@ -25,7 +24,6 @@ fn back(slot: (&str, &str)) -> String {
          GROUP BY owner, trigger_id, last_hour
          ON CONFLICT DO NOTHING;
          UPDATE counts SET skipped = skipped + 7;
-         UPDATE counts SET skipped = 1 WHERE hour = (SELECT max(last_hour) FROM skipped_counts);
          DROP TABLE skipped_counts;"
     )
 }
@@ -59,11 +57,10 @@ async fn counted(bench: &Bench, owner: UserId, ids: [TriggerId; 2]) -> Vec<(Vec<
 
 /// What was counted, and what each hour in which a record ends held besides.
 fn with_what_is_older(mut counted: Vec<(Vec<HourCount>, Vec<Skipped>)>) -> Vec<(Vec<HourCount>, Vec<Skipped>)> {
-    let last = hour_of(t(40_000));
     for (hours, runs) in &mut counted {
         for hour in hours {
-            let is_last_of_one = runs.iter().any(|run| hour_of(run.last) == hour.hour);
-            hour.skipped += if is_last_of_one && hour.hour != last { 7 } else { 0 };
+            let is_last = runs.iter().any(|run| oncue_domain::count::hour_of(run.last) == hour.hour);
+            hour.skipped += if is_last { 7 } else { 0 };
         }
     }
     counted
