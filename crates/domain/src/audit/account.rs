@@ -219,7 +219,7 @@ impl Inspected {
         })
     }
 
-    /// The latest occurrence there; what fires never asks for it.
+    /// The latest occurrence there, by the search with which an absence is caught up with.
     fn latest_named(&self, span: Span) -> Option<Timestamp> {
         let schedule = self.trigger.definition.schedule.as_ref().filter(|_| span.from < span.until)?;
         schedule.latest_in(just_before(span.from), just_before(span.until))

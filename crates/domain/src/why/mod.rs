@@ -146,6 +146,8 @@ pub struct Account {
     pub rule: Option<String>,
     /// What becomes of what falls due while nobody runs, by what decided.
     pub misfire: Misfire,
+    /// What becomes of what falls due while an event of the trigger's is under way, by what decided.
+    pub overlap: Overlap,
     /// When the trigger expires, by what decided.
     pub expires_at: Option<Timestamp>,
     /// What becomes of what falls due while an event is under way, by what decided.
@@ -219,6 +221,7 @@ impl Account {
             zone: zone.clone(),
             rule: details.map(rule),
             misfire: details.map(ScheduleDetails::misfire).unwrap_or_default(),
+            overlap: definition.overlap,
             expires_at: definition.expires_at,
             overlap: definition.overlap,
             now: facts.now,
@@ -431,11 +434,16 @@ fn verdict(facts: Facts<'_>, at: Timestamp, standing: Option<Standing<'_>>) -> V
         return Verdict::Expired(expires_at);
     }
     let due = details.due_at(at);
-    let was_waited_for = next_at.is_some_and(|next| next <= due) && !definition.is_paused_at(at);
-    if is_present && facts.deletion.is_some_and(|deletion| deletion.at < due || was_waited_for) {
-        return Verdict::CutOff;
+    if let Some(deletion) = facts.deletion.filter(|_| is_present) {
+        let was_waited_for = next_at.is_some_and(|next| next <= due);
+        let is_left_out = definition.is_paused_at(at)
+            || facts.armed.left() == Some(0)
+            || (was_waited_for && is_taken_by_freeze(facts, at));
+        if !is_left_out && (deletion.at < due || was_waited_for) {
+            return Verdict::CutOff;
+        }
     }
-    if due > now && is_present {
+    if due > now && is_present && facts.deletion.is_none() {
         return match next_at {
             _ if definition.is_paused_at(at) => Verdict::WouldButPaused,
             _ if freeze_at(facts, due, now).is_some() => Verdict::WouldButFrozen,

@@ -635,7 +635,7 @@ impl Account {
             ],
             Verdict::Forgotten => vec!["Ask earlier, or let --keep-for be longer.".to_owned()],
             Verdict::BeforeCreation | Verdict::SaidOtherwise | Verdict::OtherZoneData | Verdict::OnlyTest => Vec::new(),
-            Verdict::Coming(_) => vec![
+            Verdict::Coming(_) => [
                 "Pausing, deleting or rescheduling the trigger before would prevent it, and so would an expiry that is not after it.".to_owned(),
                 match &self.misfire {
                     Misfire::All(_) => "Should oncue not run then, it fires late, with all that this trigger misses within its bounds.",
@@ -643,7 +643,10 @@ impl Account {
                     Misfire::Skip => "Should oncue not run then, it does not fire at all: what this trigger misses is skipped.",
                 }
                 .to_owned(),
-            ],
+            ]
+            .into_iter()
+            .chain(self.should_it_overlap().map(str::to_owned))
+            .collect(),
             Verdict::OnlyCalled => vec!["Call POST /api/v1/triggers/{id}/fire, or make a trigger of the type scheduled.".to_owned()],
             Verdict::NoOccurrence(why) => self.wanted(why),
         };
@@ -653,6 +656,17 @@ impl Account {
             }
         }
         lines
+    }
+
+    /// What becomes of it should an event of the trigger's be under way then.
+    fn should_it_overlap(&self) -> Option<&'static str> {
+        match self.overlap {
+            Overlap::Allow => None,
+            Overlap::Skip => Some("Should an event of the trigger's be under way then, it does not fire."),
+            Overlap::Queue => Some(
+                "Should an event of the trigger's be under way then, it fires once that has ended, unless a later one fires in its place.",
+            ),
+        }
     }
 
     /// How the freeze is ended.

@@ -742,6 +742,17 @@ fn what_will_not_fire_for_having_met_an_event_uses_up_no_limit() {
 }
 
 #[test]
+fn what_is_to_come_says_what_an_event_under_way_would_do_to_it() {
+    let mut case = Case::workdays();
+    let last = |case: &Case| case.account("2026-11-27T07:00:00Z").advice().pop().expect("advice");
+    assert!(last(&case).contains("Should oncue not run then"), "{}", last(&case));
+    for (overlap, end) in [(Overlap::Skip, "it does not fire."), (Overlap::Queue, "fires in its place.")] {
+        case.armed.trigger.definition.overlap = overlap;
+        assert!(last(&case).starts_with("Should an event") && last(&case).ends_with(end), "{}", last(&case));
+    }
+}
+
+#[test]
 fn what_a_limit_leaves_out_is_spent() {
     let limited = |number| {
         let terms = Terms { max_fires: MaxFires::new(number), ..Terms::default() };

@@ -3,7 +3,7 @@
 
 ALTER TABLE triggers ADD COLUMN expiry_told INTEGER;
 -- What expired before anybody told of such a thing is told by nobody now.
-UPDATE triggers SET expiry_told = expires_at WHERE expires_at <= (SELECT max(done_at) FROM acts);
+UPDATE triggers SET expiry_told = expires_at WHERE expires_at <= unixepoch('subsec') * 1000000;
 CREATE INDEX triggers_by_expiry ON triggers (expires_at, id)
     WHERE expires_at IS NOT NULL AND expiry_told IS NOT expires_at;
 

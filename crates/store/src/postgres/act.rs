@@ -1,5 +1,7 @@
 //! Who did what, in PostgreSQL: written in the transaction that changes.
 
+use std::collections::BTreeSet;
+
 use deadpool_postgres::{Client, GenericClient};
 use jiff::Timestamp;
 use oncue_domain::act::{ACTS_KEPT, ACTS_MAX, Act, ActFilter, Action, Entry, Thing, makes_room};
@@ -14,8 +16,6 @@ use crate::codec::{NOBODYS, actor, actor_to_text, broken, instant};
 /// Writes down what this one did.
 pub(super) async fn write(client: &impl GenericClient, author: &Author, act: &Act) -> Result<()> {
     let owner = act.owner.map_or(NOBODYS, |owner| owner.0);
-    // This database takes no NUL in a text, and a reason may be a receiver's own words.
-    let clean = |text: &Option<String>| text.as_ref().map(|text| text.replace('\0', "\u{fffd}"));
     let params: Params<'_> = &[
         &owner,
         &author.at.as_microsecond(),
@@ -33,11 +33,20 @@ pub(super) async fn write(client: &impl GenericClient, author: &Author, act: &Ac
                RETURNING id";
     let row = query_first(client, sql, params).await?.ok_or_else(|| broken("id", "no number"))?;
     if makes_room(column(&row, 0)?) {
-        let sql = "DELETE FROM acts
-                   WHERE owner = $1 AND id <= (SELECT id FROM acts WHERE owner = $1 ORDER BY id DESC LIMIT 1 OFFSET $2)";
-        execute(client, sql, &[&owner, &limit_of(ACTS_MAX)]).await?;
+        make_room(client, owner).await?;
     }
     Ok(())
+}
+
+/// This database takes no NUL in a text, and a reason may be a receiver's own words.
+fn clean(text: &Option<String>) -> Option<String> {
+    text.as_ref().map(|text| text.replace('\0', "\u{fffd}"))
+}
+
+async fn make_room(client: &impl GenericClient, owner: i64) -> Result<()> {
+    let sql = "DELETE FROM acts
+               WHERE owner = $1 AND id <= (SELECT id FROM acts WHERE owner = $1 ORDER BY id DESC LIMIT 1 OFFSET $2)";
+    execute(client, sql, &[&owner, &limit_of(ACTS_MAX)]).await.map(drop)
 }
 
 /// Writes down what this one did, where somebody has the store in their hands and there is an act.
@@ -51,6 +60,49 @@ pub(super) async fn note(client: &impl GenericClient, author: Option<&Author>, a
 /// Writes down what oncue did of itself.
 pub(super) async fn write_own(client: &impl GenericClient, act: &Act, now: Timestamp) -> Result<()> {
     write(client, &Author { by: Actor::SYSTEM, at: now }, act).await
+}
+
+/// What oncue itself did, each with its instant, in this order; whoever waits for those who hold something waits for one statement.
+pub(super) async fn write_all_own(client: &impl GenericClient, acts: &[(Timestamp, Act)]) -> Result<()> {
+    if acts.is_empty() {
+        return Ok(());
+    }
+    let owners: Vec<i64> = acts.iter().map(|(_, act)| act.owner.map_or(NOBODYS, |owner| owner.0)).collect();
+    let instants: Vec<i64> = acts.iter().map(|(at, _)| at.as_microsecond()).collect();
+    let actions: Vec<&str> = acts.iter().map(|(_, act)| act.action.word()).collect();
+    let things: Vec<&str> = acts.iter().map(|(_, act)| act.thing.word()).collect();
+    let ids: Vec<Option<i64>> = acts.iter().map(|(_, act)| act.id).collect();
+    let names: Vec<Option<String>> = acts.iter().map(|(_, act)| clean(&act.name)).collect();
+    let details: Vec<Option<String>> = acts.iter().map(|(_, act)| clean(&act.details)).collect();
+    let by = Actor::SYSTEM;
+    let sql = "INSERT INTO acts (owner, done_at, by_kind, by_id, made_by, action, thing, thing_id, name, details)
+               SELECT owner, done_at, $8::text, $9::bigint, $10::text, action, thing, thing_id, name, details
+               FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[])
+                    WITH ORDINALITY AS told (owner, done_at, action, thing, thing_id, name, details, place)
+               ORDER BY place
+               RETURNING owner, id";
+    let params: Params<'_> = &[
+        &owners,
+        &instants,
+        &actions,
+        &things,
+        &ids,
+        &names,
+        &details,
+        &by.who.word(),
+        &by.who.id(),
+        &actor_to_text(&by),
+    ];
+    let mut crowded = BTreeSet::new();
+    for row in query(client, sql, params).await? {
+        if makes_room(column(&row, 1)?) {
+            crowded.insert(column::<i64>(&row, 0)?);
+        }
+    }
+    for owner in crowded {
+        make_room(client, owner).await?;
+    }
+    Ok(())
 }
 
 /// What a trigger was called that has just been deleted.

@@ -44,8 +44,8 @@ pub(super) async fn note(shared: &Shared, now: Timestamp, limit: usize) -> Resul
     );
     let expired = told_expiries(&transaction, shared, &which, params).await?;
     let count = frozen + paused.len() + expired.len();
-    write(&transaction, Act::pauses_over(paused)).await?;
-    write(&transaction, Act::expiries_over(expired.into_iter().flatten().collect())).await?;
+    act::write_all_own(&transaction, &Act::pauses_over(paused)).await?;
+    act::write_all_own(&transaction, &Act::expiries_over(expired.into_iter().flatten().collect())).await?;
     answered(transaction.commit()).await?;
     Ok(count)
 }
@@ -60,7 +60,8 @@ pub(super) async fn note_own(client: &impl GenericClient, shared: &Shared, ids: 
     let expiries = expired.into_iter().flatten().map(|expiry| (expiry.trigger, Act::expiries_over(vec![expiry])));
     let mut lines: Vec<(TriggerId, Vec<(Timestamp, Act)>)> = pauses.chain(expiries).collect();
     lines.sort_by_key(|(trigger, _)| *trigger);
-    write(client, lines.into_iter().flat_map(|(_, acts)| acts).collect()).await
+    let acts: Vec<(Timestamp, Act)> = lines.into_iter().flat_map(|(_, acts)| acts).collect();
+    act::write_all_own(client, &acts).await
 }
 
 async fn note_freezes(client: &impl GenericClient, now: Timestamp, limit: usize) -> Result<usize> {
@@ -92,13 +93,6 @@ async fn told_expiries(
                    (SELECT fired FROM limits WHERE limits.trigger_id = triggers.id)"
     );
     query(client, &sql, params).await?.iter().map(|row| expiry_over(row, shared)).collect()
-}
-
-async fn write(client: &impl GenericClient, acts: Vec<(Timestamp, Act)>) -> Result<()> {
-    for (at, act) in acts {
-        act::write_own(client, &act, at).await?;
-    }
-    Ok(())
 }
 
 fn expiry_over(row: &Row, shared: &Shared) -> Result<Option<ExpiryOver>> {

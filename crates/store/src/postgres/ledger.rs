@@ -1,5 +1,7 @@
 //! The ledger of a trigger in PostgreSQL: which occurrences of a span fired, and which are on record as not having fired.
 
+use std::collections::HashMap;
+
 use deadpool_postgres::Client;
 use jiff::Timestamp;
 use oncue_domain::agenda::Span;
@@ -22,13 +24,13 @@ pub(super) async fn read(
 ) -> Result<Option<Ledger>> {
     let limit = limit.min(LEDGER_MAX);
     let moment = moment(client).await?;
-    let is_owners = "SELECT 1 FROM triggers WHERE id = $1 AND owner = $2
+    let is_owners = "SELECT TRUE AS is_there FROM triggers WHERE id = $1 AND owner = $2
                      UNION ALL
-                     SELECT 1 FROM former_triggers WHERE id = $1 AND owner = $2
+                     SELECT FALSE FROM former_triggers WHERE id = $1 AND owner = $2
+                     ORDER BY is_there DESC
                      LIMIT 1";
-    if query_first(&moment, is_owners, &[&id.0, &owner.0]).await?.is_none() {
-        return Ok(None);
-    }
+    let Some(found) = query_first(&moment, is_owners, &[&id.0, &owner.0]).await? else { return Ok(None) };
+    let is_there: bool = column(&found, 0)?;
     let (from, until) = (span.from.as_microsecond(), span.until.as_microsecond());
     let gone_until_us = gone_until.as_microsecond();
     // Each partition has the occurrences of a trigger in order.
@@ -42,7 +44,10 @@ pub(super) async fn read(
     let wanted = limit_of(limit + 1);
     let rows = query(&moment, &sql, &[&id.0, &from, &until, &gone_until_us, &owner.0, &wanted]).await?;
     let mut firings = rows.iter().map(readable).collect::<Result<Vec<_>>>()?;
-    let recent = firing::known(&moment, owner, &[id], gone_until, FIRINGS_KEPT).await?;
+    let recent = match is_there {
+        true => firing::known(&moment, owner, &[id], gone_until, FIRINGS_KEPT).await?,
+        false => HashMap::new(),
+    };
     let gone = recent.values().flatten().filter(|firing| !firing.is_kept).filter_map(LedgerFiring::gone);
     firings.extend(gone.filter(|firing| span.from <= firing.scheduled_at && firing.scheduled_at < span.until));
     firings.sort_by_key(|firing| (firing.scheduled_at, firing.event));

@@ -26,7 +26,7 @@ use crate::migrations::OLDER;
 use crate::told::Told;
 
 /// How many connections a node has at most, besides the one on which it listens.
-const CONNECTIONS_MAX: usize = 16;
+pub(super) const CONNECTIONS_MAX: usize = 16;
 
 /// A database that is just being started, as it is where everything starts at once, is waited for so long.
 const REACHED_WITHIN: Duration = Duration::from_secs(30);

@@ -281,9 +281,9 @@ async fn tell(
     };
     let numbers = rows.iter().map(|row| column::<Option<i64>>(row, LOGGED_COLUMNS)).collect::<Result<HashSet<_>>>()?;
     let carried_out = plans.iter().zip(1..).filter(|(_, number)| numbers.contains(&Some(*number)));
-    for act in Act::of_plans(carried_out.map(|(planned, _)| planned)) {
-        act::write_own(&transaction, &act, now).await?;
-    }
+    let told = Act::of_plans(carried_out.map(|(planned, _)| planned));
+    let acts: Vec<(Timestamp, Act)> = told.into_iter().map(|act| (now, act)).collect();
+    act::write_all_own(&transaction, &acts).await?;
     answered(transaction.commit()).await?;
     Ok(rows)
 }

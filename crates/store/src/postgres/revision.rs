@@ -162,18 +162,30 @@ fn deleted_trigger(row: &Row, shared: &Shared) -> Result<DeletedTrigger> {
     Ok(DeletedTrigger { armed: Armed { trigger, next_at: next_at.map(instant).transpose()?, fired }, deletion })
 }
 
-/// Forgets triggers that were deleted so long ago, at most `limit`; gives how many.
+/// Forgets triggers that were deleted so long ago, the last revision of each after all before it, at most `limit` revisions; gives how many.
 pub(super) async fn expire_deleted(client: &impl GenericClient, gone_until: Timestamp, limit: usize) -> Result<u64> {
     let sql = "WITH old AS MATERIALIZED (
-                   SELECT id, owner
+                   SELECT id, until_at AS deleted_at
                    FROM former_triggers
                    WHERE deleted_by IS NOT NULL AND until_at <= $1
                    ORDER BY until_at, id
                    LIMIT $2
                ),
-               forgotten AS (DELETE FROM former_triggers USING old WHERE former_triggers.id = old.id)
-               INSERT INTO uncounted (trigger_id, owner) SELECT id, owner FROM old";
-    execute(client, sql, &[&gone_until.as_microsecond(), &limit_of(limit)]).await
+               chosen AS MATERIALIZED (
+                   SELECT former.id, former.revision, former.owner, former.deleted_by IS NOT NULL AS is_last
+                   FROM old JOIN former_triggers AS former ON former.id = old.id
+                   ORDER BY old.deleted_at, former.id, former.revision
+                   LIMIT $2
+               ),
+               forgotten AS (
+                   DELETE FROM former_triggers USING chosen
+                   WHERE former_triggers.id = chosen.id AND former_triggers.revision = chosen.revision
+               ),
+               left_behind AS (INSERT INTO uncounted (trigger_id, owner) SELECT id, owner FROM chosen WHERE is_last)
+               SELECT count(*) FROM chosen";
+    let row = query_first(client, sql, &[&gone_until.as_microsecond(), &limit_of(limit)]).await?;
+    let forgotten: i64 = row.map_or(Ok(0), |row| column(&row, 0))?;
+    Ok(forgotten.unsigned_abs())
 }
 
 pub(super) async fn at(

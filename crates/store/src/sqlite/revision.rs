@@ -169,7 +169,7 @@ pub(super) fn is_deleted(connection: &Connection, owner: UserId, id: TriggerId) 
         .map_err(failed)
 }
 
-/// Forgets triggers that were deleted so long ago, at most `limit`; gives how many.
+/// Forgets triggers that were deleted so long ago, the last revision of each after all before it, at most `limit` revisions; gives how many.
 pub(super) fn expire_deleted(connection: &Connection, gone_until: Timestamp, limit: usize) -> Result<usize> {
     let mut old: Vec<(i64, i64, i64)> = Vec::new();
     {
@@ -188,14 +188,30 @@ pub(super) fn expire_deleted(connection: &Connection, gone_until: Timestamp, lim
             old.push((number(0)?, number(1)?, number(2)?));
         }
     }
+    let mut forgotten = 0;
     for (id, owner, created_at) in &old {
+        forgotten += connection
+            .prepare_cached(
+                "DELETE FROM former_triggers
+                 WHERE id = ?1 AND revision IN (SELECT revision FROM former_triggers
+                                                WHERE id = ?1 AND deleted_by IS NULL
+                                                LIMIT ?2)",
+            )
+            .and_then(|mut statement| statement.execute((id, limit - forgotten)))
+            .map_err(failed)?;
+        if forgotten == limit {
+            break;
+        }
         count::forget(connection, UserId(*owner), TriggerId(*id), instant(*created_at)?)?;
-        connection
+        forgotten += connection
             .prepare_cached("DELETE FROM former_triggers WHERE id = ?")
             .and_then(|mut statement| statement.execute([id]))
             .map_err(failed)?;
+        if forgotten == limit {
+            break;
+        }
     }
-    Ok(old.len())
+    Ok(forgotten)
 }
 
 pub(super) fn at(

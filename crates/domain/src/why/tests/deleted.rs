@@ -167,3 +167,26 @@ fn a_span_ends_with_it() {
     assert_eq!(words, [("fired", 1), ("deleted", 1)]);
     assert_eq!(told.unknown, None);
 }
+
+#[test]
+fn what_would_not_have_fired_anyway_is_not_laid_to_the_end() {
+    // Spread by four hours, it was named before the end and due after it, also long after.
+    let workdays = cron("0 9 * * MON-FRI", "Europe/Riga");
+    let terms =
+        Terms { jitter: Some(Jitter::parse("8h").expect("a window")), max_fires: MaxFires::new(3), ..Terms::default() };
+    let spread = ScheduleDetails::new(workdays, None, terms, zone("Europe/Riga")).with_share(Some(Share::new(1 << 31)));
+    let mut case = deleted();
+    case.armed.trigger.definition.schedule = Some(spread);
+    for now in ["2026-11-26T10:30:00Z", "2026-11-26T12:00:00Z"] {
+        case.now = at(now);
+        (case.armed.next_at, case.armed.fired) = (None, 3);
+        assert_eq!(case.told("2026-11-26T07:00:00Z").0, "spent", "it had fired as often as it may");
+        (case.armed.next_at, case.armed.fired) = (Some(at("2026-11-26T11:00:00Z")), 2);
+        assert_eq!(case.told("2026-11-26T07:00:00Z").0, "deleted", "it might have fired once more");
+    }
+
+    let mut case = deleted();
+    case.armed.next_at = Some(at("2026-11-26T07:00:00Z"));
+    case.armed.trigger.definition.enabled = false;
+    assert_eq!(case.told("2026-11-26T07:00:00Z").0, "paused");
+}

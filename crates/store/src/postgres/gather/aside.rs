@@ -12,9 +12,11 @@ use tokio::sync::mpsc;
 
 use super::{BATCH_MAX, Locked, Queued, Waiting, fire_and_answer, together};
 use crate::postgres::Shared;
+use crate::postgres::open::CONNECTIONS_MAX;
 
-/// So many owners are served at once: each holds one of the node's connections for as long as a lock is waited for.
-const OWNERS_AT_ONCE: usize = 4;
+/// So many owners are served at once: each holds one of the node's connections for as long as a lock is waited for, so they are a quarter of
+/// those at most.
+const OWNERS_AT_ONCE: usize = CONNECTIONS_MAX / 4;
 
 /// Calls by owner.
 #[derive(Default)]

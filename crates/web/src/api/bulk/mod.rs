@@ -53,7 +53,7 @@ pub(crate) struct FiringInput {
 /// would have answered.
 #[utoipa::path(post, path = "/api/v1/triggers/bulk", tag = "Triggers", operation_id = "create_triggers",
     params(
-        ("dry_run" = Option<bool>, Query, description = "true: nothing is made; the answer says of each item whether it would be, and when it would fire first."),
+        ("dry_run" = Option<bool>, Query, description = "true: nothing is made; the answer says of each item whether it would be, which occurrence it would wait for, and its first ones."),
         ("until" = Option<String>, Query, description = "With dry_run: until when occurrences are told, RFC 3339, at most 400 days from now; else to the end of the seventh day after today."),
     ),
     request_body(description = "A JSON array of triggers, or one of them on each line.", content(
