@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use anyhow::{anyhow, bail};
+use anyhow::{anyhow, bail, ensure};
 use oncue_domain::clock::Clock;
 use oncue_domain::node::Identity;
 use oncue_domain::schedule::zone::Zones;
 use oncue_domain::store::Store;
 use oncue_store::Settings;
+use oncue_store::migrations::Step;
 use oncue_store::postgres::{self, Postgres};
 use oncue_store::sqlite::{self, Place, Sqlite};
 
@@ -28,6 +29,7 @@ pub(crate) async fn visit(database: &Database) -> anyhow::Result<Visited> {
         Settings { zones: Arc::clone(&zones), has_default_destination: false, identity: Identity::default() };
     let place = match database {
         Database::Postgres(address) => {
+            refuse_foreign(postgres::steps(address).await)?;
             let store = Postgres::open(address, postgres::Role::Visitor, settings).await;
             let store = store.map_err(|words| anyhow!(words))?;
             return Ok(Visited { clock: store.clock(), store: Arc::new(store), zones });
@@ -39,8 +41,19 @@ pub(crate) async fn visit(database: &Database) -> anyhow::Result<Visited> {
         Place::File(path) if !path.exists() => {
             bail!("There is no database {}; name it with --database-url.", path.display())
         }
-        Place::File(_) => {}
+        // By a connection that only reads: opening a file makes it one of oncue's kind.
+        Place::File(path) => refuse_foreign(sqlite::steps(path))?,
     }
     let store = Sqlite::open(place, sqlite::Role::Visitor, settings).map_err(|words| anyhow!(words))?;
     Ok(Visited { store: Arc::new(store), clock: Arc::new(SystemClock), zones })
+}
+
+/// What oncue never made is somebody else's, or nobody's yet; neither is for a visitor to bring up to date.
+fn refuse_foreign(steps: Result<Vec<Step>, String>) -> anyhow::Result<()> {
+    let steps = steps.map_err(|words| anyhow!(words))?;
+    ensure!(
+        steps.iter().any(|step| step.is_taken),
+        "There is no database of oncue's there; name it with --database-url."
+    );
+    Ok(())
 }

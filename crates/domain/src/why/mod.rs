@@ -146,8 +146,6 @@ pub struct Account {
     pub rule: Option<String>,
     /// What becomes of what falls due while nobody runs, by what decided.
     pub misfire: Misfire,
-    /// What becomes of what falls due while an event of the trigger's is under way, by what decided.
-    pub overlap: Overlap,
     /// When the trigger expires, by what decided.
     pub expires_at: Option<Timestamp>,
     /// What becomes of what falls due while an event is under way, by what decided.
@@ -221,7 +219,6 @@ impl Account {
             zone: zone.clone(),
             rule: details.map(rule),
             misfire: details.map(ScheduleDetails::misfire).unwrap_or_default(),
-            overlap: definition.overlap,
             expires_at: definition.expires_at,
             overlap: definition.overlap,
             now: facts.now,

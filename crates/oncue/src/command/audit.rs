@@ -11,6 +11,7 @@ use oncue_domain::audit::{Defect, Few, Finding, Round};
 use oncue_engine::auditor::{Auditor, Errand};
 use serde_json::{Value, json};
 
+use super::say;
 use crate::cli::ServeFlags;
 use crate::config::{Config, Environment};
 use crate::visit::{Visited, visit};
@@ -50,15 +51,12 @@ struct Report {
 
 /// Does what the command says. Exits with 0 where nothing is wrong, 1 where something was found, 2 where that could not be told.
 pub(crate) fn run(flags: &AuditFlags, environment: &Environment) -> ExitCode {
-    match audit(flags, environment) {
-        Ok(report) => {
-            if flags.json {
-                println!("{:#}", report.json());
-            } else {
-                print!("{}", report.text());
-            }
-            ExitCode::from(if report.round.found.sum() == 0 { IN_ORDER } else { FOUND })
-        }
+    let told = audit(flags, environment).and_then(|report| {
+        say(&if flags.json { format!("{:#}\n", report.json()) } else { report.text() })?;
+        Ok(report.round.found.sum())
+    });
+    match told {
+        Ok(found) => ExitCode::from(if found == 0 { IN_ORDER } else { FOUND }),
         Err(error) => {
             eprintln!("oncue: {error:#}");
             ExitCode::from(UNKNOWN)

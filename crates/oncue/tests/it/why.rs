@@ -144,6 +144,23 @@ fn what_is_asked_wrongly_says_what_is_wrong_and_where() {
 }
 
 #[test]
+fn what_oncue_never_made_is_neither_touched_nor_taken_for_an_older_database() {
+    let setup = Setup::sqlite();
+    let path = setup.path("theirs.db");
+    let theirs = rusqlite::Connection::open(&path).expect("a database");
+    theirs.execute_batch("CREATE TABLE theirs (id INTEGER)").expect("a statement of the test's own");
+    drop(theirs);
+    std::fs::write(setup.path("empty.db"), "").expect("a file");
+    for name in ["theirs.db", "empty.db"] {
+        let before = std::fs::read(setup.path(name)).expect("it is there");
+        let database = format!("sqlite:{}", setup.path(name).display());
+        let said = why(&setup, &["1", "--at", "2035-01-06T09:00", "--database-url", &database], 1);
+        assert!(said.contains("no database of oncue's"), "{said}");
+        assert_eq!(std::fs::read(setup.path(name)).expect("it is there"), before, "{name}");
+    }
+}
+
+#[test]
 fn a_database_that_is_not_there_is_not_made_and_an_older_one_is_left_as_it_is() {
     let setup = Setup::sqlite();
     let said = why(&setup, &["1", "--at", "2035-01-06T09:00"], 1);

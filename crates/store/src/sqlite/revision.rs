@@ -195,6 +195,7 @@ pub(super) fn expire_deleted(connection: &Connection, gone_until: Timestamp, lim
                 "DELETE FROM former_triggers
                  WHERE id = ?1 AND revision IN (SELECT revision FROM former_triggers
                                                 WHERE id = ?1 AND deleted_by IS NULL
+                                                ORDER BY revision
                                                 LIMIT ?2)",
             )
             .and_then(|mut statement| statement.execute((id, limit - forgotten)))

@@ -211,12 +211,21 @@ impl Kept {
         (deletion.at > gone_until).then(deleted)
     }
 
-    /// Forgets triggers that were deleted so long ago.
+    /// Forgets triggers that were deleted so long ago, the last revision of each after all before it, at most `limit` revisions.
     pub(super) fn expire_deleted(&mut self, gone_until: Timestamp, limit: usize) {
         let old = self.deleted.iter().filter(|(_, deleted)| deleted.deletion.at <= gone_until);
         let mut old: Vec<(Timestamp, TriggerId)> = old.map(|(id, deleted)| (deleted.deletion.at, *id)).collect();
         old.sort_unstable();
-        for (_, id) in old.into_iter().take(limit) {
+        let mut left = limit;
+        for (_, id) in old {
+            let Some(deleted) = self.deleted.get_mut(&id) else { continue };
+            let former = &mut deleted.kept.former;
+            let forgotten = former.len().min(left);
+            former.drain(..forgotten);
+            left -= forgotten;
+            if !former.is_empty() {
+                break;
+            }
             self.deleted.remove(&id);
             self.counts.retain(|(_, trigger, _), _| *trigger != Some(id));
         }

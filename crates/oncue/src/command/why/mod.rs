@@ -9,6 +9,7 @@ use clap::Args;
 use oncue_domain::id::TriggerId;
 use oncue_web::{Records, Unanswered, Why, why};
 
+use super::say;
 use crate::cli::ServeFlags;
 use crate::config::{Config, Environment, Wrong};
 use crate::visit::{Visited, visit};
@@ -68,15 +69,15 @@ pub(crate) fn run(flags: &WhyFlags, environment: &Environment) -> anyhow::Result
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("The runtime cannot be started")?;
     let Why { json, rest } = runtime.block_on(ask(flags, &config))?;
-    if flags.json {
-        println!("{json}");
-    } else {
-        print!("{}", text::of(&json)?);
-    }
+    say(&if flags.json { format!("{json}\n") } else { text::of(&json)? })?;
     if let Some(rest) = rest {
         // Beside what is told, so that a program reads one document and nothing else.
         let rest: Vec<String> = rest.into_iter().map(|(name, value)| format!("--{name} {value}")).collect();
-        eprintln!("oncue: this is not all of the span; for the rest: oncue why {} {}", flags.id, rest.join(" "));
+        eprintln!(
+            "oncue: this is not all of the span; for the rest: oncue why {} {}, with the other options as they were",
+            flags.id,
+            rest.join(" ")
+        );
     }
     Ok(())
 }

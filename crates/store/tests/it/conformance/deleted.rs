@@ -135,6 +135,30 @@ async fn many_are_forgotten_slice_by_slice_the_oldest_first() {
 }
 
 #[tokio::test]
+async fn of_one_that_was_edited_often_no_more_goes_at_once_than_is_asked_for() {
+    everywhere(async |bench| {
+        let owner = bench.user("a").await;
+        let id = bench.trigger(owner, every("1m")).await.id;
+        for second in 1..=4 {
+            let armed = bench.get(owner, id).await;
+            let definition = Definition { name: Some(format!("n{second}")), ..every("1m") };
+            let edit = armed.trigger.edit(definition, armed.next_at, t(second));
+            assert_eq!(bench.store.edit_trigger(edit, armed.next_at, t(second)).await, Ok(Edited::Done));
+        }
+        assert!(bench.store.delete_trigger(owner, id, t(10)).await.expect("an answer"));
+        for left in [3, 1, 0] {
+            bench.store.expire(t(10), t(20), 2).await.expect("an answer");
+            let revisions = bench.store.revisions(owner, id, None, 10).await.expect("an answer");
+            let numbers: Vec<i64> = revisions.iter().map(|revision| revision.trigger.revision).collect();
+            assert_eq!(numbers, (6 - left..=5).rev().collect::<Vec<_>>());
+            let known = bench.store.deleted_trigger(owner, id, t(0)).await.expect("an answer");
+            assert_eq!(known.is_some(), left > 0);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn what_ends_by_itself_is_oncues_own_deed() {
     everywhere(async |bench| {
         let owner = bench.user("a").await;
