@@ -189,7 +189,8 @@ pub trait Store: Send + Sync {
         made
     }
 
-    /// Whose a trigger is, or was until it was deleted and not forgotten since ([`Store::deleted_trigger`]), for whoever runs the server and knows no more of it than its number. No surface asks this.
+    /// Whose a trigger is, or was where it was deleted and is not forgotten ([`Store::deleted_trigger`]), for whoever runs the server and knows no
+    /// more of it than its number. No surface asks this.
     async fn owner_of(&self, id: TriggerId) -> Result<Option<UserId>>;
 
     /// The owner's trigger.

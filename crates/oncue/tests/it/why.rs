@@ -144,6 +144,27 @@ fn what_is_asked_wrongly_says_what_is_wrong_and_where() {
 }
 
 #[test]
+fn whoever_stops_reading_harms_nothing_and_a_full_disk_is_said() {
+    let server = Server::start();
+    let id = make(&server.user(), &json!({"cron": "0 9 * * *"})).to_string();
+    for arguments in [&["why", &id, "--at", "2035-01-06T09:00"][..], &["audit"]] {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let said = server.setup().command(arguments).stdout(writer).output().expect("it starts");
+        assert_eq!(
+            (said.status.code(), String::from_utf8_lossy(&said.stderr).as_ref()),
+            (Some(0), ""),
+            "{arguments:?}"
+        );
+        let full = std::fs::File::options().write(true).open("/dev/full").expect("a disk that is full");
+        let said = server.setup().command(arguments).stdout(full).output().expect("it starts");
+        let words = String::from_utf8_lossy(&said.stderr);
+        assert!(words.contains("Standard output cannot be written") && !words.contains("panicked"), "{words}");
+        assert!(!said.status.success(), "{arguments:?}");
+    }
+}
+
+#[test]
 fn what_oncue_never_made_is_neither_touched_nor_taken_for_an_older_database() {
     let setup = Setup::sqlite();
     let path = setup.path("theirs.db");

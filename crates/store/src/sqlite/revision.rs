@@ -208,9 +208,6 @@ pub(super) fn expire_deleted(connection: &Connection, gone_until: Timestamp, lim
             .prepare_cached("DELETE FROM former_triggers WHERE id = ?")
             .and_then(|mut statement| statement.execute([id]))
             .map_err(failed)?;
-        if forgotten == limit {
-            break;
-        }
     }
     Ok(forgotten)
 }

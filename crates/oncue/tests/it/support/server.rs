@@ -181,7 +181,7 @@ impl Setup {
         Process::start(self.command(arguments))
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_oncue"));
         command
             .args(arguments.iter().map(|argument| self.settled(argument)))
