@@ -2,7 +2,7 @@
 //! itself. A number that nothing of what is measured would read is refused, so that nobody takes a result for an answer to it.
 
 use anyhow::bail;
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::scenario::Scenario;
 
@@ -22,6 +22,15 @@ const EVENTS_MIN: i64 = 2_000;
 /// So many events at most: some gigabytes of disk.
 const EVENTS_MAX: i64 = 10_000_000;
 
+/// Where in the second triggers fire that fire every second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Instants {
+    /// Evenly over it.
+    Spread,
+    /// All at its beginning.
+    AtOnce,
+}
+
 /// What was asked for; what was not, each scenario decides for itself.
 #[derive(Args, Clone, Copy, Debug, Default)]
 pub(super) struct Amounts {
@@ -35,6 +44,9 @@ pub(super) struct Amounts {
     /// For steady, ceiling, backlog and the fixed rate of fire: for how long [default: 20, for fire 10]
     #[arg(long, value_name = "NUMBER", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=SECONDS_MAX))]
     pub(super) seconds: Option<u32>,
+    /// For steady: where in the second they fire [default: one after the other]
+    #[arg(long, value_enum)]
+    pub(super) instants: Option<Instants>,
     /// For list: of how many events [default: 1000000]; for growth: up to how many [default: 10000000]
     #[arg(long, value_name = "NUMBER", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(EVENTS_MIN..=EVENTS_MAX))]
     pub(super) events: Option<u32>,
@@ -51,6 +63,7 @@ impl Amounts {
                 self.seconds.is_some(),
                 &[Scenario::Steady, Scenario::Ceiling, Scenario::Backlog, Scenario::Fire],
             ),
+            ("--instants", self.instants.is_some(), &[Scenario::Steady]),
             ("--events", self.events.is_some(), &[Scenario::List, Scenario::Growth]),
         ] {
             if is_given && !readers.iter().any(|reader| scenarios.contains(reader)) {

@@ -6,9 +6,10 @@ use jiff::{SignedDuration, Timestamp};
 use oncue_domain::clock::Clock;
 use serde_json::json;
 
-use super::steady::{Course, Instants, run_course, seconds};
+use super::steady::{Course, run_course, seconds};
 use super::{losses, scheduled};
 use crate::bench::Bench;
+use crate::bench::amounts::Instants;
 use crate::bench::load::Client;
 use crate::bench::receiver::{Arrival, Receiver};
 use crate::bench::report::Measure;

@@ -2,8 +2,9 @@
 //! between what held and what did not, until the two are close. Every try has a server and a database of its own, so that
 //! none pays for the one before. What holds is said here and nowhere else.
 
-use super::steady::{Course, Instants, Kept, run_course, seconds};
+use super::steady::{Course, Kept, run_course, seconds};
 use crate::bench::Bench;
+use crate::bench::amounts::Instants;
 use crate::bench::report::Measure;
 
 /// How late the 99th percentile may be at the receiver, in milliseconds.

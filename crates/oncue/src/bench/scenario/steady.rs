@@ -12,6 +12,7 @@ use serde_json::json;
 use super::backlog::Late;
 use super::{lateness, lateness_measures, making, scheduled};
 use crate::bench::Bench;
+use crate::bench::amounts::Instants;
 use crate::bench::cost::Cost;
 use crate::bench::load::Client;
 use crate::bench::receiver::{Arrival, Receiver, repeats};
@@ -42,10 +43,14 @@ const SKIPPED: &str = "oncue_skipped_occurrences_total";
 pub(super) async fn run(bench: &Bench) -> anyhow::Result<Vec<Measure>> {
     let triggers = bench.amounts.triggers.unwrap_or(TRIGGERS) as usize;
     let seconds = seconds(bench);
-    let spread = Course { triggers, seconds, instants: Instants::Spread, pages: 0, late: 0 };
-    let mut measures = run_course(bench, &spread).await?.measures("spread");
-    let at_once = Course { instants: Instants::AtOnce, ..spread };
-    measures.extend(run_course(bench, &at_once).await?.measures("at once"));
+    let asked = bench.amounts.instants;
+    let mut measures = Vec::new();
+    for (instants, how) in [(Instants::Spread, "spread"), (Instants::AtOnce, "at once")] {
+        if asked.is_none_or(|asked| asked == instants) {
+            let course = Course { triggers, seconds, instants, pages: 0, late: 0 };
+            measures.extend(run_course(bench, &course).await?.measures(how));
+        }
+    }
     Ok(measures)
 }
 
@@ -62,15 +67,6 @@ pub(super) async fn watched(bench: &Bench) -> anyhow::Result<Vec<Measure>> {
 /// For how long triggers fire.
 pub(super) fn seconds(bench: &Bench) -> usize {
     bench.amounts.seconds.map_or(bench.size.pick(20, 3), |seconds| seconds as usize)
-}
-
-/// Where in the second the triggers fire.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Instants {
-    /// Evenly over it.
-    Spread,
-    /// All at its beginning.
-    AtOnce,
 }
 
 /// What happens.
