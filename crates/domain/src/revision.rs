@@ -1,6 +1,11 @@
 //! What a trigger said at a time: every edit makes a revision, and the former ones are kept whole, with who made them and
 //! until when they stood. What changed from one to the next is found out by comparing them and is written down nowhere, so it
-//! cannot be wrong. Here too is decided whether a former one may stand again.
+//! cannot be wrong. Here too is decided how long a former one is kept, and whether it may stand again.
+//!
+//! Of a trigger the latest [`FORMER_KEPT`] former revisions are kept whatever their age: what was changed once, years ago, is what one wants to
+//! read. Those before them are kept for as long as an event may name them, because a calendar that is edited every minute makes a hundred in
+//! less than two hours; and newer ones take their room, because a program that edits without end must not fill the disk. Which those are is found
+//! by two marks that each of them gets when it is pushed out, so an edit costs the same however many there are.
 
 use jiff::Timestamp;
 
@@ -9,9 +14,48 @@ use crate::error::Invalid;
 use crate::trigger::{Definition, Trigger};
 
 /// How many former revisions of a trigger are kept, the latest ones, for as long as the trigger is there, and after that for as long as its
-/// events. A number and no age: what was changed once, years ago, is what one wants to read, and a program that edits without end must not
-/// fill the disk.
+/// events.
 pub const FORMER_KEPT: usize = 100;
+
+/// How many bytes those before them take at most, but for the oldest, which may reach beyond: 8 MiB, which is an edit every minute for two days
+/// of a trigger that says little.
+pub const BEYOND_BYTES_MAX: u64 = 8 << 20;
+
+/// How many bytes a former revision is taken to have beside its payload, its schema and its schedule.
+pub const REVISION_BYTES: u64 = 1024;
+
+/// The number of the revision that is none of the latest [`FORMER_KEPT`] former ones any more when the revision `ended` has become one; none
+/// where there are not as many.
+pub fn pushed_out(ended: i64) -> Option<i64> {
+    Some(ended.saturating_sub_unsigned(FORMER_KEPT as u64)).filter(|number| *number > 0)
+}
+
+/// A former revision that is none of the latest [`FORMER_KEPT`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Beyond {
+    /// How many bytes it has, and all of the trigger's that were pushed out before it, as far as they were there then.
+    pub bytes_up_to: u64,
+    /// When it ended.
+    pub until: Timestamp,
+}
+
+impl Beyond {
+    /// Whether it stays when the latest one that was pushed out counts `latest_bytes_up_to`: those after it leave it room.
+    pub fn has_room(&self, latest_bytes_up_to: u64) -> bool {
+        no_room_up_to(latest_bytes_up_to).is_none_or(|mark| self.bytes_up_to > mark)
+    }
+
+    /// Whether an event that names it may be kept, where those that fired at or before `gone_until` are not.
+    pub fn may_be_named(&self, gone_until: Timestamp) -> bool {
+        self.until > gone_until
+    }
+}
+
+/// Of which former revisions those that were pushed out later take the room, where the latest counts `latest_bytes_up_to`: of those that count so
+/// many bytes at most ([`Beyond::bytes_up_to`]). None where there is room for all.
+pub fn no_room_up_to(latest_bytes_up_to: u64) -> Option<u64> {
+    latest_bytes_up_to.checked_sub(BEYOND_BYTES_MAX)
+}
 
 /// A revision of a trigger: what it said, and from when to when.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +91,14 @@ pub struct Deletion {
 }
 
 impl Revision {
+    /// About how many bytes it takes as a former one. A store that keeps its schedule as a text counts that as well.
+    pub fn bytes(&self) -> u64 {
+        let Definition { payload, payload_schema, .. } = &self.trigger.definition;
+        let payload = payload.as_ref().map_or(0, |payload| payload.as_str().len());
+        let schema = payload_schema.as_ref().map_or(0, |schema| schema.as_str().len());
+        REVISION_BYTES + (payload + schema) as u64
+    }
+
     /// The same as it stood at an instant: where a pause was over by then, nothing is said of that any more, and nothing that came later ended it.
     #[must_use]
     pub fn as_of(&self, at: Timestamp) -> Revision {
@@ -213,6 +265,53 @@ mod tests {
 
     fn webhook(url: &str, format: Format) -> Option<Webhook> {
         Some(Webhook { url: url.parse().expect("an address"), format })
+    }
+
+    #[test]
+    fn the_hundred_and_first_is_pushed_out_and_those_before_a_hundred_are_not() {
+        let kept = i64::try_from(FORMER_KEPT).expect("small");
+        assert_eq!((pushed_out(1), pushed_out(kept), pushed_out(i64::MIN)), (None, None, None));
+        assert_eq!((pushed_out(kept + 1), pushed_out(kept + 7)), (Some(1), Some(7)));
+    }
+
+    /// Those that are left of so many bytes each, the latest last, by the marks that they got when they were pushed out one after the other.
+    fn left(sizes: &[u64]) -> Vec<u64> {
+        let mut beyond: Vec<(u64, Beyond)> = Vec::new();
+        for bytes in sizes {
+            let before = beyond.last().map_or(0, |(_, last)| last.bytes_up_to);
+            let latest = Beyond { bytes_up_to: before + bytes, until: at(0) };
+            beyond.push((*bytes, latest));
+            beyond.retain(|(_, one)| one.has_room(latest.bytes_up_to));
+        }
+        beyond.into_iter().map(|(bytes, _)| bytes).collect()
+    }
+
+    #[test]
+    fn newer_ones_take_the_room_of_older_ones_and_no_more_of_it_than_there_is() {
+        const MAX: u64 = BEYOND_BYTES_MAX;
+        assert_eq!(left(&[1, 2, 3]), [1, 2, 3]);
+        assert_eq!(left(&[1, 2, MAX - 3]), [1, 2, MAX - 3], "the two before leave it room");
+        assert_eq!(left(&[1, 2, MAX - 2]), [2, MAX - 2], "the last that has room may reach beyond");
+        assert_eq!(left(&[1, 2, MAX]), [MAX]);
+        assert_eq!(left(&[2 * MAX, 1]), [2 * MAX, 1]);
+        assert_eq!(left(&[2 * MAX, MAX, 1, 1]), [MAX, 1, 1]);
+        // Whatever their sizes: what is left is the latest of them, fills the room where there were more, and takes it but for the oldest.
+        let mut seed = 7_u64;
+        let mut sizes = Vec::new();
+        for _ in 0..3_000 {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            sizes.push(REVISION_BYTES + (seed >> 33) % [300, 40_000, 300_000][sizes.len() % 3]);
+            let left = left(&sizes[sizes.len().saturating_sub(200)..]);
+            assert!(sizes.ends_with(&left));
+            assert!(left.iter().skip(1).sum::<u64>() < MAX, "{left:?}");
+            assert!(left.len() == sizes.len().min(200) || left.iter().sum::<u64>() >= MAX, "{left:?}");
+        }
+    }
+
+    #[test]
+    fn one_that_ended_when_events_were_fired_that_are_kept_may_be_named_by_them() {
+        let ended = Beyond { bytes_up_to: 1, until: at(100) };
+        assert!(ended.may_be_named(at(99)) && !ended.may_be_named(at(100)));
     }
 
     #[test]

@@ -115,6 +115,7 @@ pub(crate) const POSTGRES: &[Migration] = &[
         name: "deleted triggers",
         sql: include_str!("../migrations/postgres/0024_deleted_triggers.sql"),
     },
+    Migration { version: 25, name: "kept longer", sql: include_str!("../migrations/postgres/0025_kept_longer.sql") },
 ];
 
 /// All steps for SQLite.
@@ -165,6 +166,7 @@ pub(crate) const SQLITE: &[Migration] = &[
         name: "deleted triggers",
         sql: include_str!("../migrations/sqlite/0026_deleted_triggers.sql"),
     },
+    Migration { version: 27, name: "kept longer", sql: include_str!("../migrations/sqlite/0027_kept_longer.sql") },
 ];
 
 #[cfg(test)]

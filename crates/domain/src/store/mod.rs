@@ -214,8 +214,9 @@ pub trait Store: Send + Sync {
     /// What the owner ought to look at.
     async fn attention(&self, owner: UserId, gone_until: Timestamp, now: Timestamp) -> Result<Attention>;
 
-    /// The edit holds: nothing of the former revision is committed from now on, and it is kept as it stood until `now`, one of the latest
-    /// [`crate::revision::FORMER_KEPT`]. Refused as stale when the trigger is not of
+    /// The edit holds: nothing of the former revision is committed from now on, and it is kept as it stood until `now`: as one of the latest
+    /// [`FORMER_KEPT`](crate::revision::FORMER_KEPT), and then for as long as events may name it and newer ones leave it room
+    /// ([`Beyond`](crate::revision::Beyond)). Refused as stale when the trigger is not of
     /// the revision before, or when the edit arms it and it does not wait for `seen` any more; and refused when it would name a
     /// destination that its owner does not have, or a calendar as it is not.
     async fn edit_trigger(&self, edit: Edit, seen: Option<Timestamp>, now: Timestamp) -> Result<Edited>;
@@ -774,7 +775,8 @@ pub trait Store: Send + Sync {
     // Retention.
 
     /// At most `limit` events that fired at or before `gone_until` are gone with all that hangs on them, and so are as many
-    /// arrivals that are as old, ended sessions, former revisions, records as old, triggers that were deleted as long ago, with their revisions and
+    /// arrivals that are as old, ended sessions, former revisions as old but for the latest
+    /// [`FORMER_KEPT`](crate::revision::FORMER_KEPT) of a trigger, records as old, triggers that were deleted as long ago, with their revisions and
     /// the counts of what they fired, counts older than [`crate::count::COUNTS_KEPT`], acts older than
     /// [`crate::act::ACTS_KEPT`], and what was done under keys longer ago than
     /// [`KEPT_FOR`](crate::idempotency::KEPT_FOR). What the events

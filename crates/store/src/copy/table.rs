@@ -256,6 +256,7 @@ pub(crate) const TABLES: [Table; 32] = [
             number("counted_until"),
             text("deleted_by"),
             number("next_at"),
+            number("bytes_up_to"),
         ],
         from: "former_triggers",
         order: "id, revision",

@@ -26,7 +26,7 @@ pub(super) async fn read(
     let moment = moment(client).await?;
     let is_owners = "SELECT TRUE AS is_there FROM triggers WHERE id = $1 AND owner = $2
                      UNION ALL
-                     SELECT FALSE FROM former_triggers WHERE id = $1 AND owner = $2
+                     (SELECT FALSE FROM former_triggers WHERE id = $1 AND owner = $2 LIMIT 1)
                      ORDER BY is_there DESC
                      LIMIT 1";
     let Some(found) = query_first(&moment, is_owners, &[&id.0, &owner.0]).await? else { return Ok(None) };

@@ -56,6 +56,13 @@ pub(super) async fn expire(shared: &Shared, gone_until: Timestamp, now: Timestam
                                               ORDER BY ended_at LIMIT $2)",
             gone,
         ));
+        old.push((
+            "DELETE FROM former_triggers
+             WHERE (id, revision) IN (SELECT id, revision FROM former_triggers
+                                      WHERE bytes_up_to IS NOT NULL AND until_at <= $1
+                                      ORDER BY until_at LIMIT $2)",
+            gone,
+        ));
     }
     for (sql, until) in old {
         is_done &= execute(&transaction, sql, &[&until, &limit_of(limit)]).await? < limit as u64;

@@ -5,7 +5,7 @@ use deadpool_postgres::{Client, GenericClient};
 use jiff::Timestamp;
 use oncue_domain::actor::Actor;
 use oncue_domain::id::{TriggerId, UserId};
-use oncue_domain::revision::{Deletion, FORMER_KEPT, Revision};
+use oncue_domain::revision::{Deletion, FORMER_KEPT, REVISION_BYTES, Revision, no_room_up_to};
 use oncue_domain::store::{DeletedTrigger, Result};
 use oncue_domain::trigger::Armed;
 use tokio_postgres::Row;
@@ -20,7 +20,7 @@ fn columns() -> String {
 }
 
 /// Keeps the present revision, which `until` ends, and lets go of whatever there is no room for any more.
-pub(super) async fn keep(client: &impl GenericClient, id: TriggerId, revision: i64, until: Timestamp) -> Result<()> {
+pub(super) async fn keep(client: &impl GenericClient, id: TriggerId, until: Timestamp) -> Result<()> {
     let columns = columns();
     let sql = format!(
         "INSERT INTO former_triggers ({columns}, made_by, revised_at, until_at, fired, counted_until)
@@ -29,17 +29,11 @@ pub(super) async fn keep(client: &impl GenericClient, id: TriggerId, revision: i
          WHERE id = $1"
     );
     execute(client, &sql, &[&id.0, &until.as_microsecond()]).await?;
-    crowd_out(client, id, revision).await
+    push_out(client, &[id.0]).await
 }
 
 /// The same for the last one of a trigger that is about to be deleted, with what it waits for.
-pub(super) async fn keep_last(
-    client: &impl GenericClient,
-    id: TriggerId,
-    revision: i64,
-    by: &Actor,
-    now: Timestamp,
-) -> Result<()> {
+pub(super) async fn keep_last(client: &impl GenericClient, id: TriggerId, by: &Actor, now: Timestamp) -> Result<()> {
     let columns = columns();
     let sql = format!(
         "INSERT INTO former_triggers ({columns}, made_by, revised_at, until_at, fired, counted_until, deleted_by, next_at)
@@ -49,16 +43,7 @@ pub(super) async fn keep_last(
          WHERE id = $1"
     );
     execute(client, &sql, &[&id.0, &now.as_microsecond(), &actor_to_text(by)]).await?;
-    crowd_out(client, id, revision).await
-}
-
-async fn crowd_out(client: &impl GenericClient, id: TriggerId, revision: i64) -> Result<()> {
-    let crowded_out = revision.saturating_sub_unsigned(FORMER_KEPT as u64);
-    if crowded_out > 0 {
-        let sql = "DELETE FROM former_triggers WHERE id = $1 AND revision <= $2";
-        execute(client, sql, &[&id.0, &crowded_out]).await?;
-    }
-    Ok(())
+    push_out(client, &[id.0]).await
 }
 
 /// The same for the present revisions of many, each of which ends at an instant of its own.
@@ -71,10 +56,38 @@ pub(super) async fn keep_all(client: &impl GenericClient, ids: &[i64], untils: &
                        LEFT JOIN limits ON limits.trigger_id = triggers.id"
     );
     execute(client, &sql, &[&ids, &untils]).await?;
-    let sql = "DELETE FROM former_triggers USING triggers
-               WHERE former_triggers.id = ANY ($1) AND triggers.id = former_triggers.id
-                 AND former_triggers.revision <= triggers.revision - $2";
-    execute(client, sql, &[&ids, &(FORMER_KEPT as i64)]).await.map(drop)
+    push_out(client, ids).await
+}
+
+/// When the present revisions of these triggers have become former ones, others are none of the latest any more ([`pushed_out`]): they are marked,
+/// and what they leave no room for goes.
+///
+/// [`pushed_out`]: oncue_domain::revision::pushed_out
+async fn push_out(client: &impl GenericClient, ids: &[i64]) -> Result<()> {
+    let sql = format!(
+        "UPDATE former_triggers AS former
+         SET bytes_up_to = {REVISION_BYTES} + coalesce(octet_length(former.payload), 0)
+                         + coalesce(octet_length(former.payload_schema), 0) + coalesce(octet_length(former.schedule), 0)
+                         + coalesce((SELECT older.bytes_up_to FROM former_triggers AS older
+                                     WHERE older.id = former.id AND older.bytes_up_to IS NOT NULL
+                                     ORDER BY older.bytes_up_to DESC LIMIT 1), 0)
+         FROM triggers
+         WHERE triggers.id = ANY ($1) AND former.id = triggers.id AND former.revision = triggers.revision - $2
+         RETURNING former.id, former.bytes_up_to"
+    );
+    let (mut full, mut marks) = (Vec::new(), Vec::new());
+    for row in query(client, &sql, &[&ids, &(FORMER_KEPT as i64)]).await? {
+        if let Some(mark) = no_room_up_to(column::<i64>(&row, 1)?.unsigned_abs()) {
+            full.push(column::<i64>(&row, 0)?);
+            marks.push(mark.cast_signed());
+        }
+    }
+    if full.is_empty() {
+        return Ok(());
+    }
+    let sql = "DELETE FROM former_triggers USING unnest($1::bigint[], $2::bigint[]) AS gone (id, up_to)
+               WHERE former_triggers.id = gone.id AND former_triggers.bytes_up_to <= gone.up_to";
+    execute(client, sql, &[&full, &marks]).await.map(drop)
 }
 
 /// The trigger's revisions of which `condition` says something about `$3`.
@@ -88,15 +101,17 @@ async fn select(
     let (owner, id) = of;
     let (condition, value) = condition;
     let columns = columns();
+    // Bounded twice: of the former ones no more are read than are asked for.
     let sql = format!(
         "SELECT {columns}, made_by, revised_at, until_at, fired, counted_until
          FROM (SELECT {columns}, made_by, revised_at, NULL::bigint AS until_at, NULL::bigint AS fired,
                       NULL::bigint AS counted_until
-               FROM triggers WHERE id = $1 AND owner = $2
+               FROM triggers WHERE id = $1 AND owner = $2 AND {condition}
                UNION ALL
-               SELECT {columns}, made_by, revised_at, until_at, fired, counted_until
-               FROM former_triggers WHERE id = $1 AND owner = $2) AS revisions
-         WHERE {condition}
+               (SELECT {columns}, made_by, revised_at, until_at, fired, counted_until
+                FROM former_triggers WHERE id = $1 AND owner = $2 AND {condition}
+                ORDER BY revision DESC
+                LIMIT $4)) AS revisions
          ORDER BY revision DESC
          LIMIT $4"
     );
@@ -147,7 +162,8 @@ pub(super) async fn deleted(
     let sql = format!(
         "SELECT {columns}, next_at, until_at, deleted_by, fired
          FROM former_triggers
-         WHERE id = $1 AND owner = $2 AND deleted_by IS NOT NULL AND until_at > $3"
+         WHERE id = $1 AND revision = (SELECT max(revision) FROM former_triggers WHERE id = $1)
+           AND owner = $2 AND deleted_by IS NOT NULL AND until_at > $3"
     );
     let row = query_first(client, &sql, &[&id.0, &owner.0, &gone_until.as_microsecond()]).await?;
     row.map_or(Ok(None), |row| listed(deleted_trigger(&row, shared)))

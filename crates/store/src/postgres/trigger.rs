@@ -333,7 +333,7 @@ pub(super) async fn edit(
     }
     ending::note_own(&transaction, shared, &[trigger.id.0], now).await?;
     end_revision(&transaction, trigger.id, now).await?;
-    revision::keep(&transaction, trigger.id, present, now).await?;
+    revision::keep(&transaction, trigger.id, now).await?;
     destination::link(&transaction, trigger.id, &named).await?;
     calendar::unlink(&transaction, trigger.id).await?;
     calendar::link(&transaction, &observed.iter().map(|id| (trigger.id, *id)).collect::<Vec<_>>()).await?;
@@ -593,15 +593,15 @@ pub(super) async fn delete(
         Some(_) => lock_done(&transaction, owner, id).await?,
         None => lock_trigger(&transaction, owner, id).await?,
     };
-    let Some(present) = found.filter(|found| revision.is_none_or(|revision| revision == *found)) else {
+    if found.is_none_or(|found| revision.is_some_and(|revision| revision != found)) {
         return Ok(false);
-    };
+    }
     if revision.is_none() {
         lock_cursor(&transaction, id).await?;
     }
     ending::note_own(&transaction, shared, &[id.0], now).await?;
     end_revision(&transaction, id, now).await?;
-    revision::keep_last(&transaction, id, present, by_of(author), now).await?;
+    revision::keep_last(&transaction, id, by_of(author), now).await?;
     destination::unlink(&transaction, id).await?;
     calendar::unlink(&transaction, id).await?;
     // While it is there: what is counted of it is its own then.

@@ -40,12 +40,13 @@ const TRIGGERS: usize = 40;
 const NEVER_FIRED: TriggerId = TriggerId(TRIGGERS as i64 + 1);
 
 /// What sorts because no index has its order, or walks over a table that only ever has a few rows.
-const EXCEPTIONS: [&str; 5] = [
+const EXCEPTIONS: [&str; 6] = [
     "FROM sqlite_sequence",
     "FROM uncounted LIMIT 1",
     "ORDER BY cursors.next_at, cursors.trigger_id",
     "ORDER BY created_at DESC, id DESC",
     "ORDER BY 2, 6",
+    "FROM former_triggers WHERE id = ?1 AND owner = ?2 AND revision",
 ];
 
 /// What a statement did.
@@ -106,6 +107,10 @@ impl Traced {
              SELECT trigger_id, fired_at - 86400000000, -id, origin, NULL, 'delivered', 1, 10 FROM events WHERE id <= 400;
              INSERT INTO runs
              SELECT id, owner, trigger_id, fired_at, iif(id % 2 = 0, fired_at + 3600000000, NULL), '{said}', trigger_id FROM events;
+             UPDATE triggers SET revision = {events} / 10 + 1 WHERE id = 5;
+             WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {events} / 10)
+             INSERT INTO former_triggers (id, owner, revision, is_test, enabled, created_at, standing_since, until_at, bytes_up_to)
+             SELECT 5, 1, n, 0, 1, 0, 0, 1800000000000000 + (n - 3) * 60000000, iif(n < {events} / 10 - 99, 1000000000 + n * 2000, NULL) FROM n;
              INSERT INTO sessions SELECT 'session ' || id, 1 + id % 9, id, 1900000000000000 + id, '' FROM triggers;"
         );
         connection.execute_batch(&fill).expect("rows");
@@ -262,6 +267,23 @@ fn reads(events: usize) -> Vec<(String, Read)> {
         Box::new(move |c, shared| {
             let of = (OWNER, TriggerId(7));
             trigger::delete((c, shared), &mut Effects::default(), of, None, &Actor::SYSTEM, now).map(drop)
+        }),
+    );
+    let edited = TriggerId(5);
+    let revisions = i64::try_from(events / 10).expect("few");
+    for before in [revisions + 2, revisions - 50, 10] {
+        add(
+            format!("revisions before {before}"),
+            Box::new(move |c, shared| revision::list(c, shared, (OWNER, edited), Some(before), 5).map(drop)),
+        );
+    }
+    add("revision".to_owned(), Box::new(move |c, shared| revision::get(c, shared, (OWNER, edited), 9).map(drop)));
+    add("whether it was deleted".to_owned(), Box::new(move |c, _| revision::is_deleted(c, OWNER, edited).map(drop)));
+    add("keep a revision".to_owned(), Box::new(move |c, _| revision::keep(c, edited, revisions + 1, now)));
+    add(
+        "expire revisions".to_owned(),
+        Box::new(move |c, shared| {
+            retention::expire(c, &mut Effects::default(), shared, minute(0), minute(0), 20).map(drop)
         }),
     );
     add(

@@ -60,6 +60,12 @@ pub(super) fn expire(
             "DELETE FROM revisions WHERE rowid IN (SELECT rowid FROM revisions WHERE ended_at <= ? LIMIT ?)",
             gone,
         ));
+        old.push((
+            "DELETE FROM former_triggers
+             WHERE rowid IN (SELECT rowid FROM former_triggers
+                             WHERE bytes_up_to IS NOT NULL AND until_at <= ? ORDER BY until_at LIMIT ?)",
+            gone,
+        ));
     }
     for (sql, until) in old {
         let removed = connection

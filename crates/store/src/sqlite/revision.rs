@@ -4,10 +4,10 @@
 use jiff::Timestamp;
 use oncue_domain::actor::Actor;
 use oncue_domain::id::{TriggerId, UserId};
-use oncue_domain::revision::{Deletion, FORMER_KEPT, Revision};
+use oncue_domain::revision::{Deletion, REVISION_BYTES, Revision, no_room_up_to, pushed_out};
 use oncue_domain::store::{DeletedTrigger, Result};
 use oncue_domain::trigger::Armed;
-use rusqlite::{Connection, Row};
+use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::trigger::{TRIGGER, TRIGGER_COLUMNS, trigger};
 use super::{Shared, count, failed};
@@ -31,7 +31,7 @@ pub(super) fn keep(connection: &Connection, id: TriggerId, revision: i64, until:
         .prepare_cached(&sql)
         .and_then(|mut statement| statement.execute((id.0, until.as_microsecond())))
         .map_err(failed)?;
-    crowd_out(connection, id, revision)
+    push_out(connection, id, revision)
 }
 
 /// The same for the last one of a trigger that is about to be deleted, with what it waits for.
@@ -54,17 +54,31 @@ pub(super) fn keep_last(
         .prepare_cached(&sql)
         .and_then(|mut statement| statement.execute((id.0, now.as_microsecond(), actor_to_text(by))))
         .map_err(failed)?;
-    crowd_out(connection, id, revision)
+    push_out(connection, id, revision)
 }
 
-fn crowd_out(connection: &Connection, id: TriggerId, revision: i64) -> Result<()> {
-    let crowded_out = revision.saturating_sub_unsigned(FORMER_KEPT as u64);
-    if crowded_out > 0 {
-        connection
-            .prepare_cached("DELETE FROM former_triggers WHERE id = ? AND revision <= ?")
-            .and_then(|mut statement| statement.execute((id.0, crowded_out)))
-            .map_err(failed)?;
-    }
+/// When the revision `ended` has become a former one, another is none of the latest any more: it is marked, and what it leaves no room for goes.
+fn push_out(connection: &Connection, id: TriggerId, ended: i64) -> Result<()> {
+    let Some(pushed_out) = pushed_out(ended) else { return Ok(()) };
+    let sql = format!(
+        "UPDATE former_triggers
+         SET bytes_up_to = {REVISION_BYTES} + coalesce(octet_length(payload), 0) + coalesce(octet_length(payload_schema), 0)
+                         + coalesce(octet_length(schedule), 0)
+                         + coalesce((SELECT older.bytes_up_to FROM former_triggers AS older
+                                     WHERE older.id = ?1 AND older.bytes_up_to IS NOT NULL
+                                     ORDER BY older.bytes_up_to DESC LIMIT 1), 0)
+         WHERE id = ?1 AND revision = ?2
+         RETURNING bytes_up_to"
+    );
+    let bytes: Option<i64> = connection
+        .prepare_cached(&sql)
+        .and_then(|mut statement| statement.query_row((id.0, pushed_out), |row| row.get(0)).optional())
+        .map_err(failed)?;
+    let Some(mark) = bytes.and_then(|bytes| no_room_up_to(bytes.unsigned_abs())) else { return Ok(()) };
+    connection
+        .prepare_cached("DELETE FROM former_triggers WHERE id = ? AND bytes_up_to <= ?")
+        .and_then(|mut statement| statement.execute((id.0, mark.cast_signed())))
+        .map_err(failed)?;
     Ok(())
 }
 
@@ -79,14 +93,16 @@ fn select(
     let (owner, id) = of;
     let (condition, value) = condition;
     let columns = columns();
+    // Bounded twice: of the former ones no more are read than are asked for.
     let sql = format!(
         "SELECT {columns}, made_by, revised_at, until_at, fired, counted_until
          FROM (SELECT {columns}, made_by, revised_at, NULL AS until_at, NULL AS fired, NULL AS counted_until
-               FROM triggers WHERE id = ?1 AND owner = ?2
+               FROM triggers WHERE id = ?1 AND owner = ?2 AND {condition}
                UNION ALL
-               SELECT {columns}, made_by, revised_at, until_at, fired, counted_until
-               FROM former_triggers WHERE id = ?1 AND owner = ?2)
-         WHERE {condition}
+               SELECT * FROM (SELECT {columns}, made_by, revised_at, until_at, fired, counted_until
+                              FROM former_triggers WHERE id = ?1 AND owner = ?2 AND {condition}
+                              ORDER BY revision DESC
+                              LIMIT ?4))
          ORDER BY revision DESC
          LIMIT ?4"
     );
@@ -142,7 +158,8 @@ pub(super) fn deleted(
     let sql = format!(
         "SELECT {columns}, next_at, until_at, deleted_by, fired
          FROM former_triggers
-         WHERE id = ? AND owner = ? AND deleted_by IS NOT NULL AND until_at > ?"
+         WHERE id = ?1 AND revision = (SELECT max(revision) FROM former_triggers WHERE id = ?1)
+           AND owner = ?2 AND deleted_by IS NOT NULL AND until_at > ?3"
     );
     let mut statement = connection.prepare_cached(&sql).map_err(failed)?;
     let mut rows = statement.query((id.0, owner.0, gone_until.as_microsecond())).map_err(failed)?;
@@ -163,7 +180,9 @@ fn deleted_trigger(row: &Row<'_>, shared: &Shared) -> Result<DeletedTrigger> {
 pub(super) fn is_deleted(connection: &Connection, owner: UserId, id: TriggerId) -> Result<bool> {
     connection
         .prepare_cached(
-            "SELECT EXISTS (SELECT 1 FROM former_triggers WHERE id = ? AND owner = ? AND deleted_by IS NOT NULL)",
+            "SELECT EXISTS (SELECT 1 FROM former_triggers
+                            WHERE id = ?1 AND revision = (SELECT max(revision) FROM former_triggers WHERE id = ?1)
+                              AND owner = ?2 AND deleted_by IS NOT NULL)",
         )
         .and_then(|mut statement| statement.query_row((id.0, owner.0), |row| row.get(0)))
         .map_err(failed)

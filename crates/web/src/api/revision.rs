@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use oncue_domain::error::Invalid;
 use oncue_domain::id::TriggerId;
 use oncue_domain::payload::Payload;
-use oncue_domain::revision::{Change, FORMER_KEPT, Revision, changes, restored};
+use oncue_domain::revision::{BEYOND_BYTES_MAX, Change, FORMER_KEPT, Revision, changes, restored};
 use oncue_domain::trigger::{Armed, Definition, Trigger};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -171,7 +171,8 @@ fn not_kept(number: i64, present: &Trigger) -> Fault {
     }
     let detail = format!(
         "Revision {number} is not kept whole any more, so it can be neither shown nor restored: of a trigger the latest {FORMER_KEPT} former ones \
-         are. Who made it, when, from where and which fields it changed stands in the audit log, for 400 days."
+         are, and those before them for as long as events that name them, up to {} MiB. Who made it, when, from where and which fields it changed stands in the audit log, for 400 days.",
+        BEYOND_BYTES_MAX >> 20
     );
     Fault::new(StatusCode::NOT_FOUND, detail)
 }
@@ -180,8 +181,8 @@ fn revision_number(text: &str) -> Result<i64, Fault> {
     id_of(text).ok_or_else(|| Fault::not_found("Revision"))
 }
 
-/// List the revisions of a trigger, the latest first: the present one, and up to 100 former ones. Those of a deleted trigger can be read for as
-/// long as its events.
+/// List the revisions of a trigger, the latest first: the present one, the latest 100 former ones, and those before them for as long as events may
+/// name them. Those of a deleted trigger can be read for as long as its events.
 #[utoipa::path(get, path = "/api/v1/triggers/{id}/revisions", tag = "Triggers", operation_id = "list_revisions",
     params(
         ("id" = i64, Path),

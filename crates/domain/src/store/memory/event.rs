@@ -378,6 +378,7 @@ impl Kept {
             kept.skipped.retain(|view| view.recorded_at > gone_until);
         }
         if is_done {
+            self.expire_revisions(gone_until);
             self.expire_deleted(gone_until, limit);
         }
         self.expire_absences(gone_until);

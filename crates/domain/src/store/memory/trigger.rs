@@ -12,12 +12,18 @@ use crate::event::Origin;
 use crate::firing::{Firing, Outcome};
 use crate::id::{TriggerId, UserId};
 use crate::occurrence::Reason;
-use crate::revision::{Counted, Deletion, FORMER_KEPT, Revision};
+use crate::revision::{Beyond, Counted, Deletion, Revision, pushed_out};
 use crate::store::{
     ATTENTION_MAX, Attention, Change, DUE_COUNTED_MAX, DeletedTrigger, DueCounts, DuePlace, DueSlice, Edited, Missing,
     NewTrigger, SkippedView, TriggerTally,
 };
 use crate::trigger::{Arm, Armed, Edit, OVERDUE_AFTER, Trigger, TriggerHead};
+
+/// A former revision, and its marks where it is none of the latest.
+struct FormerRevision {
+    revision: Revision,
+    beyond: Option<Beyond>,
+}
 
 pub(super) struct KeptTrigger {
     pub(super) trigger: Arc<Trigger>,
@@ -32,7 +38,7 @@ pub(super) struct KeptTrigger {
     /// When the present revision was made, and by whom.
     made: (Timestamp, Actor),
     /// Oldest first.
-    former: Vec<Revision>,
+    former: Vec<FormerRevision>,
     /// The end of a pause that is written down.
     pub(super) told_until: Option<Timestamp>,
     /// The expiry that is written down.
@@ -71,9 +77,15 @@ impl KeptTrigger {
     /// The present revision becomes a former one, and whatever there is no room for any more goes.
     fn end_revision(&mut self, now: Timestamp) {
         let counted = Some(Counted { fired: self.fired, until: self.counted_until });
-        self.former.push(Revision { until: Some(now), counted, ..self.revision() });
-        let crowded_out = self.former.len().saturating_sub(FORMER_KEPT);
-        self.former.drain(..crowded_out);
+        let revision = Revision { until: Some(now), counted, ..self.revision() };
+        self.former.push(FormerRevision { revision, beyond: None });
+        let before = self.former.iter().filter_map(|former| former.beyond).map(|beyond| beyond.bytes_up_to).max();
+        let pushed_out = pushed_out(self.trigger.revision);
+        let is_pushed_out = |former: &&mut FormerRevision| Some(former.revision.trigger.revision) == pushed_out;
+        let Some(former) = self.former.iter_mut().find(is_pushed_out) else { return };
+        let bytes_up_to = before.unwrap_or_default() + former.revision.bytes();
+        former.beyond = former.revision.until.map(|until| Beyond { bytes_up_to, until });
+        self.former.retain(|former| former.beyond.is_none_or(|beyond| beyond.has_room(bytes_up_to)));
     }
 }
 
@@ -231,9 +243,18 @@ impl Kept {
         }
     }
 
+    /// Former revisions that are none of the latest are gone where no event that is kept can name them.
+    pub(super) fn expire_revisions(&mut self, gone_until: Timestamp) {
+        let deleted = self.deleted.values_mut().map(|deleted| &mut deleted.kept);
+        for kept in self.triggers.values_mut().chain(deleted) {
+            kept.former.retain(|former| former.beyond.is_none_or(|beyond| beyond.may_be_named(gone_until)));
+        }
+    }
+
     /// Oldest first.
     fn all_revisions(&self, owner: UserId, id: TriggerId) -> impl DoubleEndedIterator<Item = Revision> {
-        let former = self.known_trigger_of(owner, id).into_iter().flat_map(|kept| kept.former.iter().cloned());
+        let former = self.known_trigger_of(owner, id).into_iter().flat_map(|kept| &kept.former);
+        let former = former.map(|former| former.revision.clone());
         former.chain(self.trigger_of(owner, id).map(KeptTrigger::revision))
     }
 

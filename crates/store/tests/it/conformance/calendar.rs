@@ -12,6 +12,7 @@ use oncue_domain::calendar::{CALENDARS_MAX, Calendar, Definition, read_dates};
 use oncue_domain::freeze::Said;
 use oncue_domain::id::{CalendarId, TriggerId, UserId};
 use oncue_domain::occurrence::Reason;
+use oncue_domain::revision::FORMER_KEPT;
 use oncue_domain::revision::{Change, changes};
 use oncue_domain::schedule::zone::Zones;
 use oncue_domain::store::{CalendarEdited, CalendarMade, Deleted, Edited, Follower, Missing, NAMED_MAX, NewTrigger};
@@ -398,6 +399,41 @@ async fn futures_join(futures: impl Iterator<Item = impl Future<Output = ()>>) {
     std::future::poll_fn(|context| {
         waiting.retain_mut(|one| one.as_mut().poll(context).is_pending());
         if waiting.is_empty() { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn one_that_is_edited_often_takes_no_revision_from_its_followers_that_events_may_name() {
+    everywhere(async |bench| {
+        let owner = bench.user("a").await;
+        let mut seen = calendar(&bench, owner, "often", &["2030-01-01"]).await;
+        let followers = [
+            bench.make(new(owner, hourly(&[&seen])), t(0)).await,
+            bench.make(new(owner, hourly(&[&seen])), t(0)).await,
+        ];
+        let other = bench.trigger(owner, every("1h")).await;
+        let edits = i64::try_from(FORMER_KEPT).expect("small") + 5;
+        for number in 1..=edits {
+            let date = format!("2030-02-{:02}", 1 + number % 28);
+            (seen, _) = edit(&bench, &seen, says("often", &[&date]), t(number)).await;
+        }
+        let kept = async |id| {
+            let revisions = bench.store.revisions(owner, id, None, 1000).await.expect("a list");
+            revisions.iter().map(|one| one.trigger.revision).collect::<Vec<_>>()
+        };
+        for follower in &followers {
+            assert_eq!(kept(follower.trigger.id).await, (1..=edits + 1).rev().collect::<Vec<_>>());
+        }
+        bench.store.expire(t(3), t(1000), 1000).await.expect("an answer");
+        for follower in &followers {
+            assert_eq!(kept(follower.trigger.id).await, (4..=edits + 1).rev().collect::<Vec<_>>());
+        }
+        bench.store.expire(t(900), t(1000), 1000).await.expect("an answer");
+        for follower in &followers {
+            assert_eq!(kept(follower.trigger.id).await, (6..=edits + 1).rev().collect::<Vec<_>>(), "the latest stay");
+        }
+        assert_eq!(kept(other.id).await, [1]);
     })
     .await;
 }

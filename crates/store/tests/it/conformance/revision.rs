@@ -5,7 +5,7 @@ use oncue_domain::actor::{Actor, Author, Who};
 use oncue_domain::destination::Format;
 use oncue_domain::id::{ApiKeyId, TriggerId, UserId};
 use oncue_domain::payload::Payload;
-use oncue_domain::revision::{FORMER_KEPT, Revision};
+use oncue_domain::revision::{BEYOND_BYTES_MAX, FORMER_KEPT, REVISION_BYTES, Revision};
 use oncue_domain::store::{Edited, NewTrigger};
 use oncue_domain::trigger::{Definition, Pause};
 
@@ -138,7 +138,7 @@ async fn of_each_instant_it_is_known_which_revision_stood() {
 }
 
 #[tokio::test]
-async fn the_latest_are_kept_and_go_a_while_after_the_trigger() {
+async fn the_latest_are_kept_whatever_their_age_and_go_a_while_after_the_trigger() {
     everywhere(async |bench| {
         let owner = bench.user("anna").await;
         let id = make(&bench, owner, api("one"), Actor::SYSTEM, t(0)).await;
@@ -146,22 +146,61 @@ async fn the_latest_are_kept_and_go_a_while_after_the_trigger() {
         for number in 1..=edits {
             edit(&bench, owner, id, api(&format!("{number}")), Actor::SYSTEM, t(number)).await;
         }
-        let kept = numbers(&revisions(&bench, owner, id).await);
-        assert_eq!(kept.len(), FORMER_KEPT + 1);
-        assert_eq!((kept.first(), kept.last()), (Some(&(edits + 1)), Some(&4)));
+        let kept = async || numbers(&revisions(&bench, owner, id).await);
+        assert_eq!(kept().await, (1..=edits + 1).rev().collect::<Vec<_>>(), "events may name them all");
+        assert!(bench.store.revision_at(owner, id, t(1)).await.expect("an answer").is_some());
+        bench.store.expire(t(0), t(0), 1000).await.expect("an answer");
+        assert_eq!(kept().await.last(), Some(&1));
+        bench.store.expire(t(2), t(2), 1000).await.expect("an answer");
+        assert_eq!(kept().await.last(), Some(&3), "the two before it ended when no event had fired that is kept");
         assert_eq!(bench.store.revision_at(owner, id, t(1)).await.expect("an answer"), None, "it is kept no more");
 
-        // Age alone ends none.
+        // Age alone ends none of the latest.
         bench.store.expire(t(500_000_000), t(500_000_000), 1000).await.expect("an answer");
-        assert_eq!(revisions(&bench, owner, id).await.len(), FORMER_KEPT + 1);
+        assert_eq!(kept().await, (4..=edits + 1).rev().collect::<Vec<_>>());
         assert!(bench.store.delete_trigger(owner, id, t(2000)).await.expect("an answer"));
         let kept = revisions(&bench, owner, id).await;
-        assert_eq!((kept.len(), kept[0].trigger.revision, kept[0].until), (FORMER_KEPT, edits + 1, Some(t(2000))));
+        assert_eq!((kept.len(), kept[0].trigger.revision, kept[0].until), (FORMER_KEPT + 1, edits + 1, Some(t(2000))));
         bench.store.expire(t(1999), t(2000), 1000).await.expect("an answer");
         assert_eq!(revisions(&bench, owner, id).await.len(), FORMER_KEPT);
         bench.store.expire(t(2000), t(2000), 1000).await.expect("an answer");
         assert_eq!(revisions(&bench, owner, id).await, []);
         assert_eq!(bench.store.revision(owner, id, edits).await.expect("an answer"), None);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn newer_ones_take_the_room_of_those_before_the_latest() {
+    everywhere(async |bench| {
+        let owner = bench.user("anna").await;
+        let id = make(&bench, owner, api("one"), Actor::SYSTEM, t(0)).await;
+        let text = format!("\"{}\"", "x".repeat(250_000));
+        let room = (BEYOND_BYTES_MAX / (REVISION_BYTES + text.len() as u64)).cast_signed();
+        let payload = Some(Payload::parse(&text).expect("JSON"));
+        let (large, kept) = (room + 5, i64::try_from(FORMER_KEPT).expect("small"));
+        let present = large + 1 + kept;
+        for number in 2..=present {
+            let payload = payload.clone().filter(|_| number <= large + 1);
+            edit(&bench, owner, id, Definition { payload, ..api("edited") }, Actor::SYSTEM, t(number)).await;
+        }
+        let lowest = large - room;
+        assert!(lowest > 1);
+        let left = numbers(&revisions(&bench, owner, id).await);
+        assert_eq!(left, (lowest..=present).rev().collect::<Vec<_>>());
+        assert_eq!(bench.store.revision(owner, id, lowest - 1).await.expect("an answer"), None);
+        let found = bench.store.revision(owner, id, lowest).await.expect("an answer").expect("there is room for it");
+        assert_eq!(found.trigger.definition.payload, payload);
+        // The next large one that is pushed out takes the room of one, and small ones take that of none for long.
+        for number in present + 1..=present + 9 {
+            edit(&bench, owner, id, api("small"), Actor::SYSTEM, t(number)).await;
+        }
+        let left = numbers(&revisions(&bench, owner, id).await);
+        assert_eq!(left, (lowest + 1..=present + 9).rev().collect::<Vec<_>>());
+        // Each ended when the next one was made.
+        while !bench.store.expire(t(lowest + 3), t(1000), 1).await.expect("an answer").is_done {}
+        let left = numbers(&revisions(&bench, owner, id).await);
+        assert_eq!(left, (lowest + 3..=present + 9).rev().collect::<Vec<_>>());
     })
     .await;
 }

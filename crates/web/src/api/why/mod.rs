@@ -202,8 +202,8 @@ pub(crate) async fn is_under_way(store: &dyn Store, trigger: &Trigger) -> Result
 }
 
 /// How the trigger came to say what it says, and what it said before, oldest first: back to what stood at `from`, and where it was paused
-/// then, back to what stood before the pause. No more are kept than [`FORMER_KEPT`](oncue_domain::revision::FORMER_KEPT), and what their
-/// events carried is let go of as they are read.
+/// then, back to what stood before the pause. What their events carried, and what their payloads had to be like, is let go of as
+/// they are read: what they take is bounded by that ([`BEYOND_BYTES_MAX`](oncue_domain::revision::BEYOND_BYTES_MAX)).
 async fn revisions(store: &dyn Store, trigger: &Trigger, from: Timestamp) -> Result<Said, Fault> {
     let (mut made, mut former, mut before) = (None, Vec::new(), None);
     loop {
@@ -217,7 +217,7 @@ async fn revisions(store: &dyn Store, trigger: &Trigger, from: Timestamp) -> Res
                 _ if revision > trigger.revision => {}
                 _ if revision == trigger.revision => made = Some(Made { revision, at: made_at, by: made_by }),
                 Some(until) => {
-                    let definition = Definition { payload: None, ..definition };
+                    let definition = Definition { payload: None, payload_schema: None, ..definition };
                     former.push(Former { revision, from: made_at, until, made_by, definition });
                 }
                 None => {}

@@ -1,0 +1,7 @@
+-- Former revisions are kept beyond the latest hundred for as long as events may name them, and newer ones leave them room.
+
+-- Null for the latest hundred; else how many bytes it has and all those of its trigger that were pushed out before it.
+ALTER TABLE former_triggers ADD COLUMN bytes_up_to BIGINT;
+
+CREATE INDEX former_triggers_by_bytes ON former_triggers (id, bytes_up_to) WHERE bytes_up_to IS NOT NULL;
+CREATE INDEX former_triggers_by_age ON former_triggers (until_at) WHERE bytes_up_to IS NOT NULL;
