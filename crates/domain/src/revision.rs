@@ -88,6 +88,8 @@ pub struct Deletion {
     pub at: Timestamp,
     /// Who deleted it.
     pub by: Actor,
+    /// Whether an event of it was under way then that its occurrences were not to overlap: what it waited for and was due had met that.
+    pub was_under_way: bool,
 }
 
 impl Revision {

@@ -95,7 +95,7 @@ pub struct Facts<'a> {
     pub freezes: &'a [Freeze],
     /// What was written down at or before this instant is gone.
     pub gone_until: Timestamp,
-    /// Whether an event of it is under way that its occurrences are not to overlap.
+    /// Whether an event of it is under way that its occurrences are not to overlap; of a trigger that was deleted its end says whether one was.
     pub is_under_way: bool,
     /// Which release of the zone data was in use when.
     pub releases: &'a Releases,
@@ -436,8 +436,13 @@ fn verdict(facts: Facts<'_>, at: Timestamp, standing: Option<Standing<'_>>) -> V
         let is_left_out = definition.is_paused_at(at)
             || facts.armed.left() == Some(0)
             || (was_waited_for && is_taken_by_freeze(facts, at));
-        if !is_left_out && (deletion.at < due || was_waited_for) {
-            return Verdict::CutOff;
+        let has_met = was_waited_for && due <= deletion.at && deletion.was_under_way;
+        match definition.overlap {
+            _ if is_left_out => {}
+            // It would not have fired; what is queued would have.
+            Overlap::Skip if has_met => return Verdict::Behind(Overlap::Skip),
+            _ if was_waited_for || deletion.at < due => return Verdict::CutOff,
+            _ => {}
         }
     }
     if due > now && is_present && facts.deletion.is_none() {
@@ -503,7 +508,8 @@ fn asked_for<'a>(facts: Facts<'a>) -> Option<&'a SkippedView> {
 /// Whether a freeze takes what is due and waits, before that is on record: whoever waits for an event of its own is looked at only once
 /// that is over.
 fn is_taken_by_freeze(facts: Facts<'_>, at: Timestamp) -> bool {
-    let frozen = pass_over(facts.armed, facts.now, facts.freezes).and_then(|plan| plan.frozen);
+    let known_at = facts.deletion.map_or(facts.now, |deletion| deletion.at);
+    let frozen = pass_over(facts.armed, known_at, facts.freezes).and_then(|plan| plan.frozen);
     frozen.is_some_and(|frozen| frozen.skipped.first <= at && at <= frozen.skipped.last)
 }
 

@@ -113,7 +113,7 @@ impl Account {
     }
 
     /// Who ended the trigger and when, as a clause.
-    fn deleted_by(&self, Deletion { at, by }: &Deletion) -> String {
+    fn deleted_by(&self, Deletion { at, by, .. }: &Deletion) -> String {
         let as_asked = if self.is_to_go && *by == Actor::SYSTEM { ", because its schedule was done" } else { "" };
         format!("{} deleted it at {}{as_asked}", person(by), self.moment(*at))
     }
@@ -238,10 +238,13 @@ impl Account {
                 "The occurrence of {at} waits because an event before it is under way: {}.",
                 Overlap::Queue.rule()
             ),
-            Verdict::Behind(overlap) => format!(
-                "The occurrence of {at} does not fire because an event before it is under way: {}.",
-                overlap.rule()
-            ),
+            Verdict::Behind(overlap) => {
+                let (does, is) = if self.deletion.is_some() { ("did", "was") } else { ("does", "is") };
+                format!(
+                    "The occurrence of {at} {does} not fire because an event before it {is} under way: {}.",
+                    overlap.rule()
+                )
+            }
             Verdict::Lost => {
                 format!("The occurrence of {at} neither fired nor is it on record why not, which must not happen.")
             }

@@ -70,7 +70,8 @@ pub enum Verdict {
     Spent,
     /// It is due, and will fire at once.
     Due,
-    /// It fell due while an event before was under way, which still is; what becomes of it then, the trigger says.
+    /// It fell due while an event before was under way, which still is, or was when the trigger was deleted; what becomes of it then, the trigger
+    /// says.
     Behind(Overlap),
     /// It neither fired nor is it on record, and it is not waited for.
     Lost,

@@ -341,3 +341,25 @@ fn what_overlap_says_is_read_kept_and_shown() {
     let back = ann.patch(&at, &json!({"overlap": null})).is(200).json();
     assert_eq!(back["overlap"], "allow");
 }
+
+#[test]
+fn what_met_an_event_under_way_is_told_alike_before_and_after_the_trigger_is_deleted() {
+    let server = Server::start_delivering();
+    let (ann, receiver) = (server.user(), Receiver::start());
+    let trigger = make(&ann, "skip", &receiver, &json!({"expects": {"report_within": "10m"}}));
+    let id = &trigger["id"];
+    receiver.wait_for(1);
+    let before = until("the next one has met it", || {
+        let next = ann.get(&format!("/api/v1/triggers/{id}")).is(200).json()["next_at"].clone();
+        let told = why(&ann, id, &next);
+        (told["disposition"] == "overlap").then_some(told)
+    });
+    ann.delete(&format!("/api/v1/triggers/{id}")).is(204);
+    let after = why(&ann, id, &before["at"]);
+    for field in ["at", "disposition", "is_occurrence", "advice"] {
+        assert_eq!(after[field], before[field], "{after}");
+    }
+    let sentence = after["sentence"].as_str().expect("words");
+    assert!(sentence.contains("was under way") && sentence.contains("deleted it"), "{sentence}");
+    assert!(after["deletion"].is_object(), "{after}");
+}

@@ -257,6 +257,7 @@ pub(crate) const TABLES: [Table; 32] = [
             text("deleted_by"),
             number("next_at"),
             number("bytes_up_to"),
+            flag("was_under_way"),
         ],
         from: "former_triggers",
         order: "id, revision",

@@ -46,7 +46,7 @@ const ENDS_LEFT_MAX: usize = 10_000;
 const SWEPT_MAX: usize = 5_000;
 
 /// Whether an event of the trigger is under way whose number stands there. Asked one by one, so that neither table is ever read as a whole.
-fn is_under_way(trigger: &str) -> String {
+pub(super) fn is_under_way(trigger: &str) -> String {
     format!(
         "coalesce((SELECT TRUE FROM outbox WHERE outbox.overlap_of = {trigger} LIMIT 1),
                   (SELECT TRUE FROM runs WHERE runs.overlap_of = {trigger} AND runs.due_at IS NOT NULL LIMIT 1),

@@ -11,7 +11,7 @@ use oncue_domain::trigger::Armed;
 use tokio_postgres::Row;
 
 use super::trigger::{TRIGGER, TRIGGER_COLUMNS, trigger};
-use super::{Shared, column, execute, limit_of, query, query_first};
+use super::{Shared, column, execute, limit_of, overlap, query, query_first};
 use crate::codec::{actor, actor_to_text, counted, fired, instant, listed};
 
 /// The columns of a trigger, wherever they stand.
@@ -36,11 +36,13 @@ pub(super) async fn keep(client: &impl GenericClient, id: TriggerId, until: Time
 pub(super) async fn keep_last(client: &impl GenericClient, id: TriggerId, by: &Actor, now: Timestamp) -> Result<()> {
     let columns = columns();
     let sql = format!(
-        "INSERT INTO former_triggers ({columns}, made_by, revised_at, until_at, fired, counted_until, deleted_by, next_at)
+        "INSERT INTO former_triggers ({columns}, made_by, revised_at, until_at, fired, counted_until, deleted_by, next_at,
+                                      was_under_way)
          SELECT {columns}, made_by, revised_at, $2, coalesce(fired, 0), counted_until, $3,
-                (SELECT next_at FROM cursors WHERE trigger_id = $1)
+                (SELECT next_at FROM cursors WHERE trigger_id = $1), overlap IS NOT NULL AND {was_under_way}
          FROM triggers LEFT JOIN limits ON limits.trigger_id = triggers.id
-         WHERE id = $1"
+         WHERE id = $1",
+        was_under_way = overlap::is_under_way("triggers.id"),
     );
     execute(client, &sql, &[&id.0, &now.as_microsecond(), &actor_to_text(by)]).await?;
     push_out(client, &[id.0]).await
@@ -160,7 +162,7 @@ pub(super) async fn deleted(
 ) -> Result<Option<DeletedTrigger>> {
     let columns = columns();
     let sql = format!(
-        "SELECT {columns}, next_at, until_at, deleted_by, fired
+        "SELECT {columns}, next_at, until_at, deleted_by, fired, was_under_way
          FROM former_triggers
          WHERE id = $1 AND revision = (SELECT max(revision) FROM former_triggers WHERE id = $1)
            AND owner = $2 AND deleted_by IS NOT NULL AND until_at > $3"
@@ -172,7 +174,8 @@ pub(super) async fn deleted(
 fn deleted_trigger(row: &Row, shared: &Shared) -> Result<DeletedTrigger> {
     let next_at: Option<i64> = column(row, TRIGGER_COLUMNS)?;
     let by: &str = column(row, TRIGGER_COLUMNS + 2)?;
-    let deletion = Deletion { at: instant(column(row, TRIGGER_COLUMNS + 1)?)?, by: actor(by)? };
+    let at = instant(column(row, TRIGGER_COLUMNS + 1)?)?;
+    let deletion = Deletion { at, by: actor(by)?, was_under_way: column(row, TRIGGER_COLUMNS + 4)? };
     let trigger = trigger(row, shared)?;
     let fired = fired(column(row, TRIGGER_COLUMNS + 3)?)?;
     Ok(DeletedTrigger { armed: Armed { trigger, next_at: next_at.map(instant).transpose()?, fired }, deletion })

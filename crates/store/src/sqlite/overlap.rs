@@ -28,7 +28,7 @@ pub(super) fn earliest_left(connection: &Connection) -> Result<Option<Timestamp>
 }
 
 /// Whether an event of the trigger is under way whose number stands there.
-fn under_way(trigger: &str) -> String {
+pub(super) fn under_way(trigger: &str) -> String {
     format!(
         "(EXISTS (SELECT 1 FROM outbox WHERE overlap_of = {trigger})
           OR EXISTS (SELECT 1 FROM runs WHERE overlap_of = {trigger} AND due_at IS NOT NULL))"

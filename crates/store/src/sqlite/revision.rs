@@ -10,7 +10,7 @@ use oncue_domain::trigger::Armed;
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::trigger::{TRIGGER, TRIGGER_COLUMNS, trigger};
-use super::{Shared, count, failed};
+use super::{Shared, count, failed, overlap};
 use crate::codec::{actor, actor_to_text, counted, fired, instant, listed};
 
 /// The columns of a trigger, wherever they stand.
@@ -44,11 +44,13 @@ pub(super) fn keep_last(
 ) -> Result<()> {
     let columns = columns();
     let sql = format!(
-        "INSERT INTO former_triggers ({columns}, made_by, revised_at, until_at, fired, counted_until, deleted_by, next_at)
+        "INSERT INTO former_triggers ({columns}, made_by, revised_at, until_at, fired, counted_until, deleted_by, next_at,
+                                      was_under_way)
          SELECT {columns}, made_by, revised_at, ?2, coalesce(fired, 0), counted_until, ?3,
-                (SELECT next_at FROM cursors WHERE trigger_id = ?1)
+                (SELECT next_at FROM cursors WHERE trigger_id = ?1), overlap IS NOT NULL AND {was_under_way}
          FROM triggers LEFT JOIN limits ON limits.trigger_id = triggers.id
-         WHERE id = ?1"
+         WHERE id = ?1",
+        was_under_way = overlap::under_way("triggers.id"),
     );
     connection
         .prepare_cached(&sql)
@@ -156,7 +158,7 @@ pub(super) fn deleted(
 ) -> Result<Option<DeletedTrigger>> {
     let columns = columns();
     let sql = format!(
-        "SELECT {columns}, next_at, until_at, deleted_by, fired
+        "SELECT {columns}, next_at, until_at, deleted_by, fired, was_under_way
          FROM former_triggers
          WHERE id = ?1 AND revision = (SELECT max(revision) FROM former_triggers WHERE id = ?1)
            AND owner = ?2 AND deleted_by IS NOT NULL AND until_at > ?3"
@@ -170,7 +172,9 @@ pub(super) fn deleted(
 fn deleted_trigger(row: &Row<'_>, shared: &Shared) -> Result<DeletedTrigger> {
     let next_at: Option<i64> = row.get(TRIGGER_COLUMNS).map_err(failed)?;
     let by: String = row.get(TRIGGER_COLUMNS + 2).map_err(failed)?;
-    let deletion = Deletion { at: instant(row.get(TRIGGER_COLUMNS + 1).map_err(failed)?)?, by: actor(&by)? };
+    let at = instant(row.get(TRIGGER_COLUMNS + 1).map_err(failed)?)?;
+    let was_under_way = row.get(TRIGGER_COLUMNS + 4).map_err(failed)?;
+    let deletion = Deletion { at, by: actor(&by)?, was_under_way };
     let trigger = trigger(row, shared)?;
     let fired = fired(row.get(TRIGGER_COLUMNS + 3).map_err(failed)?)?;
     Ok(DeletedTrigger { armed: Armed { trigger, next_at: next_at.map(instant).transpose()?, fired }, deletion })

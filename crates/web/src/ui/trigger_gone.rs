@@ -123,7 +123,7 @@ mod tests {
             assert!(html.contains(words), "{words}: {html}");
         }
         assert!(!html.contains("/ui/triggers/7/why"), "nothing else is known of it: {html}");
-        let html = of(Some(&Deletion { at: now, by: Actor::SYSTEM }), None);
+        let html = of(Some(&Deletion { at: now, by: Actor::SYSTEM, was_under_way: false }), None);
         for words in ["by oncue itself", "href=\"/ui/triggers/7/why\"", "href=\"/ui/triggers/7/revisions\""] {
             assert!(html.contains(words), "{words}: {html}");
         }

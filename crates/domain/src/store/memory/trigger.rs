@@ -192,10 +192,11 @@ impl Kept {
             return false;
         };
         self.note_own_ends(id, now);
+        let was_under_way = self.is_behind(id);
         drop(self.give_up_backlogs(Reason::Discarded, now, |backlog| backlog.trigger == id));
         if let Some(mut kept) = self.triggers.remove(&id) {
             kept.end_revision(now);
-            self.deleted.insert(id, KeptDeleted { kept, deletion: Deletion { at: now, by } });
+            self.deleted.insert(id, KeptDeleted { kept, deletion: Deletion { at: now, by, was_under_way } });
         }
         self.gone_firings.remove(&id);
         self.changes.push(Change::Edited(owner));

@@ -6,7 +6,7 @@ use super::*;
 fn deleted() -> Case {
     let mut case = Case::workdays();
     case.made = Some(Made { revision: 3, at: at(MADE), by: Some(cleo()) });
-    case.deletion = Some(Deletion { at: at("2026-11-26T10:00:00Z"), by: cleo() });
+    case.deletion = Some(Deletion { at: at("2026-11-26T10:00:00Z"), by: cleo(), was_under_way: false });
     case.armed.next_at = Some(at("2026-11-27T07:00:00Z"));
     case
 }
@@ -146,13 +146,13 @@ fn one_that_nobody_deleted_and_one_without_a_schedule() {
     let terms = Terms { delete_when_done: true, ..details.terms() };
     let going = ScheduleDetails::new(details.pattern().clone(), None, terms, zone("Europe/Riga"));
     case.armed.trigger.definition.schedule = Some(going);
-    case.deletion = Some(Deletion { at: at("2026-11-26T10:00:00Z"), by: Actor::SYSTEM });
+    case.deletion = Some(Deletion { at: at("2026-11-26T10:00:00Z"), by: Actor::SYSTEM, was_under_way: false });
     let (_, sentence) = case.told("2026-11-26T11:00:00Z");
     let expected = "oncue itself deleted it at Thu 26 Nov 2026 12:00 Europe/Riga, because its schedule was done.";
     assert!(sentence.ends_with(expected), "{sentence}");
 
     let mut case = Case::of(None);
-    case.deletion = Some(Deletion { at: at("2026-11-26T10:00:00Z"), by: cleo() });
+    case.deletion = Some(Deletion { at: at("2026-11-26T10:00:00Z"), by: cleo(), was_under_way: false });
     assert_eq!(case.told("2026-11-26T09:00:00Z").0, "only_called");
     assert_eq!(case.told("2026-11-26T11:00:00Z").0, "deleted");
 }
@@ -189,4 +189,39 @@ fn what_would_not_have_fired_anyway_is_not_laid_to_the_end() {
     case.armed.next_at = Some(at("2026-11-26T07:00:00Z"));
     case.armed.trigger.definition.enabled = false;
     assert_eq!(case.told("2026-11-26T07:00:00Z").0, "paused");
+}
+
+#[test]
+fn what_had_met_an_event_under_way_is_told_as_before_and_what_would_have_fired_after_it_was_cut_off() {
+    let nine = "2026-11-26T07:00:00Z";
+    for (overlap, was_under_way, word) in [
+        (Overlap::Skip, true, "overlap"),
+        (Overlap::Skip, false, "deleted"),
+        (Overlap::Queue, true, "deleted"),
+        (Overlap::Allow, false, "deleted"),
+    ] {
+        let mut case = deleted();
+        case.armed.trigger.definition.overlap = overlap;
+        case.armed.next_at = Some(at(nine));
+        let deletion = case.deletion.as_mut().expect("it is deleted");
+        deletion.was_under_way = was_under_way;
+        assert_eq!(case.told(nine).0, word, "{overlap:?}, under way: {was_under_way}");
+        // What was due only after the end met nothing.
+        case.deletion.as_mut().expect("it is deleted").at = at("2026-11-26T06:59:59Z");
+        assert_eq!(case.told(nine).0, "deleted");
+    }
+    let mut case = deleted();
+    case.armed.trigger.definition.overlap = Overlap::Skip;
+    case.armed.next_at = Some(at(nine));
+    case.deletion.as_mut().expect("it is deleted").was_under_way = true;
+    let rule = Overlap::Skip.rule();
+    assert_told(
+        &case,
+        nine,
+        "overlap",
+        &format!(
+            "The occurrence of Thu 26 Nov 2026 09:00 Europe/Riga did not fire because an event before it was under way: {rule}. The trigger is deleted: {BY_HER}."
+        ),
+    );
+    assert_eq!(case.account(nine).advice().len(), 1, "{:?}", case.account(nine).advice());
 }

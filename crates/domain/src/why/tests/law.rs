@@ -486,7 +486,26 @@ proptest! {
         for step in &steps {
             world.take(step);
         }
-        let deletion = Deletion { at: world.now, by: cleo() };
+        let deletion = Deletion { at: world.now, by: cleo(), was_under_way: world.is_under_way };
+        let riga = zone("Europe/Riga");
+        let word_at_the_end = |world: &World, at: Timestamp| {
+            let facts = Facts {
+                armed: &world.armed,
+                deletion: None,
+                made: None,
+                former: &world.former,
+                ledger: &world.ledger,
+                absences: &world.absences,
+                freezes: &world.freezes,
+                gone_until: Timestamp::MIN,
+                is_under_way: world.is_under_way,
+                releases: &Releases::default(),
+                now: world.now,
+            };
+            Account::of(facts, Asked::instant(at), &riga).verdict.word()
+        };
+        let occurred = world.occurrences(deletion.at);
+        let met: Vec<Timestamp> = occurred.into_iter().filter(|at| word_at_the_end(&world, *at) == "overlap").collect();
         for view in world.ledger.skipped.iter_mut().filter(|view| view.skipped.reason == Reason::Waiting) {
             (view.skipped.reason, view.recorded_at) = (Reason::Discarded, deletion.at);
         }
@@ -511,11 +530,11 @@ proptest! {
         prop_assert_eq!(told.tally().values().sum::<u64>(), before.len() as u64, "{:#?}", told);
         prop_assert_eq!(told.unknown, None);
         prop_assert!(told.taken_away.iter().all(|taken| taken.last <= deletion.at), "{:#?}", told.taken_away);
-        let riga = zone("Europe/Riga");
         for at in before {
             let account = Account::of(facts, Asked::instant(at), &riga);
             let word = account.verdict.word();
             prop_assert_eq!(account.at, at);
+            prop_assert_eq!(met.contains(&at), word == "overlap", "{}", account.sentence());
             prop_assert!(word != "lost" && account.verdict.is_occurrence() == Some(true), "{}", account.sentence());
             let lines: Vec<_> = told.lines.iter().filter(|line| line.first <= at && at <= line.last).collect();
             prop_assert_eq!(lines.len(), 1, "{} is in {:?}", at, lines);

@@ -43,7 +43,7 @@ async fn it_is_known_as_it_stood_with_who_deleted_it_until_its_events_go() {
         let (owner, other) = (bench.user("a").await, bench.user("b").await);
         let (id, last) = deleted(&bench, owner).await;
         assert!(last.next_at.is_some_and(|next| next > t(400)), "{last:?}");
-        let deletion = Deletion { at: t(400), by: anna(owner) };
+        let deletion = Deletion { at: t(400), by: anna(owner), was_under_way: false };
         let expected = DeletedTrigger { armed: last.clone(), deletion };
         let known = async |bench: &Bench, whose, gone_until| {
             bench.store.deleted_trigger(whose, id, t(gone_until)).await.expect("an answer")
@@ -166,7 +166,7 @@ async fn what_ends_by_itself_is_oncues_own_deed() {
         assert_eq!(bench.store.delete_done(owner, trigger.id, trigger.revision, t(30)).await, Ok(true));
         let known =
             bench.store.deleted_trigger(owner, trigger.id, t(0)).await.expect("an answer").expect("it is known");
-        assert_eq!(known.deletion, Deletion { at: t(30), by: Actor::SYSTEM });
+        assert_eq!(known.deletion, Deletion { at: t(30), by: Actor::SYSTEM, was_under_way: false });
         assert_eq!(known.armed, Armed { trigger, next_at: Some(t(60)), fired: 0 });
     })
     .await;

@@ -11,6 +11,7 @@ use oncue_domain::occurrence::{Reason, Skipped};
 use oncue_domain::overlap::{Before, Overlap, Turn};
 use oncue_domain::plan::{Plan, plan_behind};
 use oncue_domain::redelivery::DeliveryId;
+use oncue_domain::revision::Deletion;
 use oncue_domain::run::{Expectation, Report, Verb};
 use oncue_domain::schedule::bounds::Bounds;
 use oncue_domain::schedule::every::Period;
@@ -568,6 +569,31 @@ async fn what_fell_due_before_an_event_ended_met_it_whoever_looked_first() {
             assert_eq!(slow.before(&bench).await, Before::OverSince(t(lapsed_at)), "{name}");
             assert_eq!(slow.look(&bench, looked_at).await, done(Turn::Waited, 0), "{name}");
             assert_eq!(slow.skipped(&bench).await, [skipped(Reason::Overlap, 120, 1_980, 32)], "{name}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn whether_an_event_was_under_way_when_a_trigger_was_deleted_is_kept() {
+    everywhere(async |bench| {
+        let owner = bench.user("a").await;
+        for (overlap, is_over, expected) in
+            [(Overlap::Skip, false, true), (Overlap::Skip, true, false), (Overlap::Allow, false, false)]
+        {
+            let slow = Slow { owner, id: bench.trigger(owner, minutely(overlap)).await.id };
+            assert_eq!(slow.look(&bench, 60).await, done(Turn::Free, 1));
+            if overlap == Overlap::Skip {
+                assert_eq!(slow.look(&bench, 120).await, done(Turn::Waits, 0));
+            }
+            if is_over {
+                bench.settle_all(t(130), given_up).await;
+            }
+            assert_eq!(bench.store.delete_trigger(owner, slow.id, t(140)).await, Ok(true));
+            bench.settle_all(t(150), given_up).await;
+            let deleted = bench.store.deleted_trigger(owner, slow.id, t(0)).await.expect("an answer");
+            let Deletion { at, was_under_way, .. } = deleted.expect("it is known").deletion;
+            assert_eq!((at, was_under_way), (t(140), expected), "{overlap:?}, over: {is_over}");
         }
     })
     .await;
