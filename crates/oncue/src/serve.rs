@@ -190,6 +190,8 @@ async fn serve(config: Config, flags: &ServeFlags) -> anyhow::Result<()> {
     };
     let Opened { store, clock: its_clock, postgres } = open(&config, store_settings).await?;
     let clock = clock(flags, its_clock)?;
+    // The commands that ask beside a server go by what it was told.
+    store.note_retention(config.retention).await?;
     let jwt_secret = jwt_secret(&config)?;
     let cache = cache(&config).await;
     let mode = if config.open { Mode::Open(store.local_user(clock.now()).await?) } else { Mode::Login };

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{anyhow, bail, ensure};
 use oncue_domain::clock::Clock;
+use oncue_domain::event::Retention;
 use oncue_domain::node::Identity;
 use oncue_domain::schedule::zone::Zones;
 use oncue_domain::store::Store;
@@ -12,7 +13,7 @@ use oncue_store::migrations::Step;
 use oncue_store::postgres::{self, Postgres};
 use oncue_store::sqlite::{self, Place, Sqlite};
 
-use crate::config::Database;
+use crate::config::{Config, Database};
 use crate::system::{SystemClock, zones};
 
 /// A database, the clock that holds there, and the zone data by which it is read.
@@ -56,4 +57,12 @@ fn refuse_foreign(steps: Result<Vec<Step>, String>) -> anyhow::Result<()> {
         "There is no database of oncue's there; name it with --database-url."
     );
     Ok(())
+}
+
+impl Visited {
+    /// For how long events are kept here: as this command was told, else as the server last said, else as one does that is told nothing.
+    pub(crate) async fn retention(&self, config: &Config) -> anyhow::Result<Retention> {
+        let left = if config.is_retention_told { None } else { self.store.retention().await? };
+        Ok(left.unwrap_or(config.retention))
+    }
 }

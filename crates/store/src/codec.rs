@@ -745,6 +745,16 @@ pub(crate) fn payload_schema(text: &str) -> Result<PayloadSchema, Error> {
     PayloadSchema::from_stored(text).map_err(|error| broken("payload_schema", error.message))
 }
 
+/// A span of time in its column, in microseconds.
+pub(crate) fn span_to_number(span: SignedDuration) -> i64 {
+    i64::try_from(span.as_micros()).unwrap_or(i64::MAX)
+}
+
+/// The span of that column.
+pub(crate) fn span(micros: i64) -> SignedDuration {
+    SignedDuration::from_micros(micros)
+}
+
 pub(crate) fn broken(column: &str, cause: impl std::fmt::Display) -> Error {
     Error::Broken(format!("column {column}: {cause}"))
 }

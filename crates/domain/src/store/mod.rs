@@ -782,4 +782,10 @@ pub trait Store: Send + Sync {
     /// [`KEPT_FOR`](crate::idempotency::KEPT_FOR). What the events
     /// of a trigger leave in short stays. A delivery that is still owed has failed, and is counted so.
     async fn expire(&self, gone_until: Timestamp, now: Timestamp, limit: usize) -> Result<Expired>;
+
+    /// Whoever serves keeps events for as long as that. It is what those go by who visit the database and were told nothing.
+    async fn note_retention(&self, retention: Retention) -> Result<()>;
+
+    /// For how long whoever served last keeps events; none where nobody has said.
+    async fn retention(&self) -> Result<Option<Retention>>;
 }

@@ -71,9 +71,11 @@ fn audit(flags: &AuditFlags, environment: &Environment) -> anyhow::Result<Report
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("The runtime cannot be started")?;
     runtime.block_on(async {
-        let Visited { store, clock, .. } = visit(&config.database).await?;
+        let visited = visit(&config.database).await?;
+        let retention = visited.retention(&config).await?;
+        let Visited { store, clock, .. } = visited;
         let errand = if flags.repair { Errand::Mend } else { Errand::Look };
-        let mut auditor = Auditor::new(store, clock, config.retention, errand);
+        let mut auditor = Auditor::new(store, clock, retention, errand);
         let mut findings = Vec::new();
         loop {
             let looked = auditor.tick().await?;

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::support::client::Client;
 use crate::support::database::Database;
 use crate::support::server::{JWT_SECRET, Server, Setup};
+use crate::support::time::in_ms;
 use crate::support::wait::until;
 
 fn make(ann: &Client, details: &Value) -> i64 {
@@ -203,4 +204,42 @@ fn a_database_that_is_not_there_is_not_made_and_an_older_one_is_left_as_it_is() 
     let said = why(&setup, &[&id, "--at", "2035-01-06T09:00"], 1);
     assert!(said.contains("older"), "{said}");
     assert_eq!(steps(), before, "asking migrates nothing");
+}
+
+#[test]
+fn for_how_long_events_are_kept_the_commands_know_from_the_server() {
+    let server = Setup::sqlite().option("--keep-for", "1s").option("--active-for", "1s").serve();
+    let id = make(&server.user(), &json!({"cron": "* * * * * *"})).to_string();
+    let setup = server.stop().without_flags();
+    // It has been there for an hour, and what became of that is gone.
+    let file = rusqlite::Connection::open(setup.path("oncue.db")).expect("a database");
+    file.execute_batch(
+        "UPDATE triggers SET created_at = created_at - 3600000000, standing_since = standing_since - 3600000000,
+                             revised_at = revised_at - 3600000000;
+         DELETE FROM events; DELETE FROM skipped; DELETE FROM firings;",
+    )
+    .expect("statements of the test's own");
+    let at = in_ms(-1_800_000);
+    let disposition = |setup: &Setup| {
+        let said = why(setup, &[&id, "--json", "--at", &at], 0);
+        let document = said.lines().find(|line| line.starts_with('{')).expect("a document");
+        serde_json::from_str::<Value>(document).expect("JSON")["disposition"].clone()
+    };
+    let audited = |setup: &Setup| setup.run(&["audit"], "").1;
+    assert_eq!(disposition(&setup), "forgotten");
+    assert!(!audited(&setup).contains("(missing)"), "{}", audited(&setup));
+
+    let setup = setup.variable("ONCUE_KEEP_FOR", "48h");
+    assert_eq!(disposition(&setup), "lost", "whoever says it is believed");
+    assert!(audited(&setup).contains("(missing)"), "{}", audited(&setup));
+    file.execute_batch("UPDATE retention SET keep_for = 600000000, active_for = 1")
+        .expect("a statement of the test's own");
+    let setup = setup.without_variable("ONCUE_KEEP_FOR");
+    assert_eq!(disposition(&setup), "forgotten");
+    // Of a server that never said it, nothing is known but what is usual.
+    file.execute_batch("DELETE FROM retention").expect("a statement of the test's own");
+    assert_eq!(disposition(&setup), "lost");
+    drop(file);
+    let server = setup.option("--keep-for", "10m").option("--active-for", "10m").serve();
+    assert_eq!(disposition(server.setup()), "forgotten", "it says so when it starts");
 }

@@ -1,5 +1,5 @@
 -- Former revisions are kept beyond the latest hundred for as long as events may name them, and newer ones leave them room; and of a
--- deleted trigger it is known what had met an event under way.
+-- deleted trigger it is known what had met an event under way. For how long events are kept is known to those who only visit.
 
 -- Null for the latest hundred; else how many bytes it has and all those of its trigger that were pushed out before it.
 ALTER TABLE former_triggers ADD COLUMN bytes_up_to INTEGER;
@@ -9,3 +9,10 @@ CREATE INDEX former_triggers_by_age ON former_triggers (until_at) WHERE bytes_up
 
 -- In the last row of a deleted trigger: whether an event of it was under way then that its occurrences were not to overlap.
 ALTER TABLE former_triggers ADD COLUMN was_under_way INTEGER NOT NULL DEFAULT 0;
+
+-- For how long whoever served last keeps events, in microseconds: one row.
+CREATE TABLE retention (
+    id         INTEGER PRIMARY KEY CHECK (id = 1),
+    active_for INTEGER NOT NULL,
+    keep_for   INTEGER NOT NULL
+) STRICT;

@@ -122,7 +122,7 @@ impl Column {
 }
 
 /// All tables, in the order in which they are copied.
-pub(crate) const TABLES: [Table; 32] = [
+pub(crate) const TABLES: [Table; 33] = [
     Table {
         name: "users",
         columns: &[
@@ -282,6 +282,13 @@ pub(crate) const TABLES: [Table; 32] = [
         name: "zone_data",
         columns: &[number("id"), text("release"), text("release_before"), number("since_at")],
         from: "zone_data",
+        order: "id",
+        fired_at: None,
+    },
+    Table {
+        name: "retention",
+        columns: &[number("id"), number("active_for"), number("keep_for")],
+        from: "retention",
         order: "id",
         fired_at: None,
     },

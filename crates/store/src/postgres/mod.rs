@@ -1003,4 +1003,12 @@ impl Store for Postgres {
     async fn expire(&self, gone_until: Timestamp, now: Timestamp, limit: usize) -> Result<Expired> {
         retention::expire(&self.shared, gone_until, now, limit).await
     }
+
+    async fn note_retention(&self, retention: Retention) -> Result<()> {
+        retention::note(&self.shared, retention).await
+    }
+
+    async fn retention(&self) -> Result<Option<Retention>> {
+        retention::noted(&self.shared).await
+    }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use deadpool_postgres::GenericClient;
 use jiff::Timestamp;
+use oncue_domain::event::Retention;
 use oncue_domain::id::{EventId, TriggerId, UserId};
 use oncue_domain::store::{Expired, Result};
 use tokio_postgres::Row;
@@ -15,7 +16,7 @@ use super::{
     Shared, act, answered, column, count, execute, firing, idempotency, limit_of, locks, node, order, overlap,
     partition, query, query_first, revision, settled, tally,
 };
-use crate::codec::{COUNTED_AS_FAILED, NOT_COUNTED, instant, origin_from_number};
+use crate::codec::{COUNTED_AS_FAILED, NOT_COUNTED, instant, origin_from_number, span, span_to_number};
 
 pub(super) async fn expire(shared: &Shared, gone_until: Timestamp, now: Timestamp, limit: usize) -> Result<Expired> {
     let mut client = shared.client().await?;
@@ -225,4 +226,19 @@ async fn remove(client: &impl GenericClient, gone: &[Gone]) -> Result<()> {
         execute(client, &sql, &[&ids, &fired_at]).await?;
     }
     Ok(())
+}
+
+/// Writes down for how long events are kept.
+pub(super) async fn note(shared: &Shared, retention: Retention) -> Result<()> {
+    let client = shared.client().await?;
+    let sql = "INSERT INTO retention (id, active_for, keep_for) VALUES (1, $1, $2)
+               ON CONFLICT (id) DO UPDATE SET active_for = $1, keep_for = $2";
+    execute(&client, sql, &[&span_to_number(retention.active_for), &span_to_number(retention.keep_for)]).await.map(drop)
+}
+
+/// What was written down of that last.
+pub(super) async fn noted(shared: &Shared) -> Result<Option<Retention>> {
+    let client = shared.client_soon().await?;
+    let row = query_first(&client, "SELECT active_for, keep_for FROM retention", &[]).await?;
+    row.map(|row| Ok(Retention { active_for: span(column(&row, 0)?), keep_for: span(column(&row, 1)?) })).transpose()
 }

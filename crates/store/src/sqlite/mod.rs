@@ -1092,4 +1092,12 @@ impl Store for Sqlite {
             .submit(move |connection, effects| retention::expire(connection, effects, &shared, gone_until, now, limit))
             .await
     }
+
+    async fn note_retention(&self, retention: Retention) -> Result<()> {
+        self.writer.submit(move |connection, _| retention::note(connection, retention)).await
+    }
+
+    async fn retention(&self) -> Result<Option<Retention>> {
+        self.peek(|connection, _| retention::noted(connection)).await
+    }
 }

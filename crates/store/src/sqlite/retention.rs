@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use oncue_domain::event::Retention;
 use oncue_domain::id::{EventId, TriggerId, UserId};
 use oncue_domain::store::{Expired, Result};
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::count::Subject;
 use super::writer::Effects;
 use super::{Shared, act, count, failed, firing, idempotency, lock, order, overlap, presence, revision};
-use crate::codec::{COUNTED_AS_FAILED, NOT_COUNTED, instant, origin_from_number};
+use crate::codec::{COUNTED_AS_FAILED, NOT_COUNTED, instant, origin_from_number, span, span_to_number};
 
 pub(super) fn expire(
     connection: &Connection,
@@ -141,4 +142,32 @@ fn oldest(connection: &Connection, effects: &mut Effects, gone_until: Timestamp,
         firing::leave_in_short(connection, owner, trigger, &events)?;
     }
     Ok(ids)
+}
+
+/// Writes down for how long events are kept.
+pub(super) fn note(connection: &Connection, retention: Retention) -> Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO retention (id, active_for, keep_for) VALUES (1, ?1, ?2)
+             ON CONFLICT (id) DO UPDATE SET active_for = ?1, keep_for = ?2",
+        )
+        .and_then(|mut statement| {
+            statement.execute((span_to_number(retention.active_for), span_to_number(retention.keep_for)))
+        })
+        .map_err(failed)?;
+    Ok(())
+}
+
+/// What was written down of that last.
+pub(super) fn noted(connection: &Connection) -> Result<Option<Retention>> {
+    connection
+        .prepare_cached("SELECT active_for, keep_for FROM retention")
+        .and_then(|mut statement| {
+            let read = |row: &Row<'_>| {
+                let (active_for, keep_for) = (span(row.get(0)?), span(row.get(1)?));
+                Ok(Retention { active_for, keep_for })
+            };
+            statement.query_row([], read).optional()
+        })
+        .map_err(failed)
 }

@@ -129,6 +129,7 @@ struct Kept {
     /// What was done, oldest first.
     acts: Vec<Entry>,
     zone_data: Option<ZoneData>,
+    retention: Option<Retention>,
 
     identity: Identity,
     /// When this server began.
@@ -199,6 +200,7 @@ impl Memory {
             told_freezes: BTreeSet::new(),
             acts: Vec::new(),
             zone_data: None,
+            retention: None,
             identity: Identity::default(),
             began_at: None,
             work: None,
@@ -1073,5 +1075,14 @@ impl Store for Memory {
 
     async fn expire(&self, gone_until: Timestamp, now: Timestamp, limit: usize) -> Result<Expired> {
         Ok(self.kept().expire(gone_until, now, limit))
+    }
+
+    async fn note_retention(&self, retention: Retention) -> Result<()> {
+        self.kept().retention = Some(retention);
+        Ok(())
+    }
+
+    async fn retention(&self) -> Result<Option<Retention>> {
+        Ok(self.kept().retention)
     }
 }

@@ -302,6 +302,14 @@ impl Store for Faults {
         self.lose(answer)
     }
 
+    async fn note_retention(&self, retention: Retention) -> Result<()> {
+        self.memory.note_retention(retention).await
+    }
+
+    async fn retention(&self) -> Result<Option<Retention>> {
+        self.memory.retention().await
+    }
+
     fn subscribe(&self, listener: Listener) {
         self.memory.subscribe(listener);
     }

@@ -83,10 +83,11 @@ pub(crate) fn run(flags: &WhyFlags, environment: &Environment) -> anyhow::Result
 }
 
 async fn ask(flags: &WhyFlags, config: &Config) -> anyhow::Result<Why> {
-    let Visited { store, clock, zones } = visit(&config.database).await?;
+    let visited = visit(&config.database).await?;
+    let retention = visited.retention(config).await?;
+    let Visited { store, clock, zones } = visited;
     let zone = zones.get(&config.timezone).map_err(|error| anyhow!("--timezone: {error}"))?;
-    let records =
-        Records { store: store.as_ref(), retention: config.retention, zone: &zone, release: zones.release.trim() };
+    let records = Records { store: store.as_ref(), retention, zone: &zone, release: zones.release.trim() };
     why(&records, TriggerId(flags.id), flags.query(), clock.now()).await.map_err(|unanswered| match unanswered {
         Unanswered::NoTrigger => anyhow!("There is no trigger {}.", flags.id),
         Unanswered::Wrong(errors) => {

@@ -81,6 +81,12 @@ impl Setup {
         self
     }
 
+    /// The same without that variable.
+    pub(crate) fn without_variable(mut self, name: &str) -> Setup {
+        self.variables.retain(|(given, _)| given != name);
+        self
+    }
+
     /// A file in the folder.
     pub(crate) fn file(self, name: &str, text: &str) -> Setup {
         std::fs::write(self.path(name), text).expect("a temporary folder can be written");

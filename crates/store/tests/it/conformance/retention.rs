@@ -1,9 +1,10 @@
 //! Expiry: in slices, by age, with all that hangs on an event, and nothing else.
 
+use jiff::SignedDuration;
 use oncue_domain::access::Session;
 use oncue_domain::count::HourCount;
 use oncue_domain::delivery::State;
-use oncue_domain::event::Origin;
+use oncue_domain::event::{Origin, Retention};
 use oncue_domain::firing::Outcome;
 use oncue_domain::id::UserId;
 use oncue_domain::trigger::Definition;
@@ -248,6 +249,21 @@ async fn a_claim_taken_before_a_restart_does_not_bring_a_gone_event_back() {
         assert_eq!(bench.store.event(owner, old, t(-1)).await.expect("an answer"), None);
         let (_, shown) = bench.store.event(owner, young, t(10)).await.expect("an answer").expect("it is there");
         assert_eq!(shown[0].state, State::Held);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn whoever_visits_finds_for_how_long_the_last_who_served_keeps_events() {
+    wherever_it_lasts(async |bench| {
+        assert_eq!(bench.store.retention().await, Ok(None), "nobody has said");
+        let shorter = Retention { active_for: SignedDuration::from_micros(1), keep_for: SignedDuration::from_hours(9) };
+        for retention in [Retention::STANDARD, shorter] {
+            bench.store.note_retention(retention).await.expect("an answer");
+            assert_eq!(bench.store.retention().await, Ok(Some(retention)));
+        }
+        let bench = bench.reopen().await;
+        assert_eq!(bench.store.retention().await, Ok(Some(shorter)));
     })
     .await;
 }
