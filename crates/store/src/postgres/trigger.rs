@@ -545,12 +545,17 @@ pub(super) async fn lock_trigger(client: &impl GenericClient, owner: UserId, id:
     query_first(client, sql, &[&id.0, &owner.0]).await?.map(|row| column(&row, 0)).transpose()
 }
 
-/// The same for a trigger that is done and its cursor, if nobody is at either of them; gives its revision.
+/// The same for a trigger that is done, its cursor and what waits of it, if nobody is at any of them; gives its revision.
 async fn lock_done(client: &impl GenericClient, owner: UserId, id: TriggerId) -> Result<Option<i64>> {
     let sql = "SELECT revision FROM triggers WHERE id = $1 AND owner = $2 FOR UPDATE SKIP LOCKED";
     let Some(row) = query_first(client, sql, &[&id.0, &owner.0]).await? else { return Ok(None) };
     let sql = "SELECT 1 FROM cursors WHERE trigger_id = $1 FOR UPDATE SKIP LOCKED";
-    let is_free = query_first(client, sql, &[&id.0]).await?.is_some();
+    if query_first(client, sql, &[&id.0]).await?.is_none() {
+        return Ok(None);
+    }
+    let sql = "SELECT (SELECT count(*) FROM backlogs WHERE trigger_id = $1)
+                      = (SELECT count(*) FROM (SELECT 1 FROM backlogs WHERE trigger_id = $1 FOR UPDATE SKIP LOCKED) AS free)";
+    let is_free = query_first(client, sql, &[&id.0]).await?.map_or(Ok(false), |row| column(&row, 0))?;
     if is_free { column(&row, 0).map(Some) } else { Ok(None) }
 }
 

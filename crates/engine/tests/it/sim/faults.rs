@@ -53,19 +53,27 @@ pub(super) struct Faults {
     memory: Arc<Memory>,
     chance: Mutex<Chance>,
     is_calm: AtomicBool,
+    /// Somebody is at every trigger that is done.
+    is_held: AtomicBool,
     refused: AtomicU64,
     lost: AtomicU64,
 }
 
 impl Faults {
     pub(super) fn new(memory: Arc<Memory>, chance: Chance) -> Faults {
-        let (is_calm, refused, lost) = (AtomicBool::new(false), AtomicU64::new(0), AtomicU64::new(0));
-        Faults { memory, chance: Mutex::new(chance), is_calm, refused, lost }
+        let (is_calm, is_held) = (AtomicBool::new(false), AtomicBool::new(false));
+        let (refused, lost) = (AtomicU64::new(0), AtomicU64::new(0));
+        Faults { memory, chance: Mutex::new(chance), is_calm, is_held, refused, lost }
     }
 
     /// Nothing goes wrong from now on.
     pub(super) fn calm_down(&self) {
         self.is_calm.store(true, Ordering::Relaxed);
+    }
+
+    /// Somebody is at every trigger that is done from now on, or nobody is any more.
+    pub(super) fn hold(&self, is_held: bool) {
+        self.is_held.store(is_held, Ordering::Relaxed);
     }
 
     /// How many calls were refused, and how many answers were lost.
@@ -586,6 +594,9 @@ impl Store for Faults {
     }
 
     async fn delete_done(&self, owner: UserId, id: TriggerId, revision: i64, now: Timestamp) -> Result<bool> {
+        if self.is_held.load(Ordering::Relaxed) {
+            return Ok(false);
+        }
         self.memory.delete_done(owner, id, revision, now).await
     }
 

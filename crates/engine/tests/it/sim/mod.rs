@@ -11,6 +11,7 @@ mod calendars;
 pub(crate) mod chance;
 mod clock_steps;
 mod faults;
+mod held;
 mod ledger;
 mod network;
 mod overlap;

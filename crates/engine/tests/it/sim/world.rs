@@ -39,6 +39,10 @@ pub(super) fn at_once<T>(future: impl Future<Output = T>) -> T {
 pub(super) struct HandClock(Mutex<Timestamp>);
 
 impl HandClock {
+    pub(super) fn at(now: Timestamp) -> HandClock {
+        HandClock(Mutex::new(now))
+    }
+
     pub(super) fn set(&self, now: Timestamp) {
         *self.0.lock().expect("no panic") = now;
     }
@@ -233,7 +237,7 @@ impl World {
     pub(super) fn new(seed: u64, chance: &mut Chance, start: Timestamp) -> World {
         let has_default = chance.once_in(2);
         let memory = Arc::new(Memory::new(has_default));
-        let clock = Arc::new(HandClock(Mutex::new(start)));
+        let clock = Arc::new(HandClock::at(start));
         let faults = Arc::new(Faults::new(Arc::clone(&memory), Chance::new(seed ^ 0xfau64)));
         let network = Arc::new(Network::new(Arc::clone(&clock), Chance::new(seed ^ 0x2e7u64)));
         let default = Webhook::parse("https://default.example.com/", None).expect("an address");

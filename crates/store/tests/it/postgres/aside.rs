@@ -8,7 +8,8 @@ use oncue_domain::store::Fired;
 
 use super::Nodes;
 use super::calendar::{somebody, until_waiting};
-use crate::bench::{api, every, t};
+use crate::bench::{api, t};
+use crate::conformance::backlog::with_backlog;
 
 /// Longer than anything takes that waits for nobody, and less than the database lets anybody wait for a lock.
 const SOON: Duration = Duration::from_secs(3);
@@ -17,11 +18,12 @@ const SOON: Duration = Duration::from_secs(3);
 async fn what_is_done_while_somebody_is_at_it_is_left_for_later() {
     let nodes = Nodes::begin(1).await;
     let (node, owner) = (&nodes.nodes[0], nodes.user("a").await);
-    let id = node.trigger(owner, every("1m")).await.id;
+    let id = with_backlog(node, owner, 3, true, t(200)).await.id;
     let somebody = somebody(&nodes).await;
     for lock in [
         format!("SELECT 1 FROM triggers WHERE id = {id} FOR KEY SHARE"),
         format!("SELECT 1 FROM cursors WHERE trigger_id = {id} FOR UPDATE"),
+        format!("SELECT 1 FROM backlogs WHERE trigger_id = {id} FOR NO KEY UPDATE"),
     ] {
         somebody.batch_execute(&format!("BEGIN; {lock}")).await.expect("nobody else is at it");
         let deletion = node.store.delete_done(owner, id, 1, t(60));
