@@ -147,6 +147,16 @@ impl TriggerHead {
         std::iter::successors(self.first_to_fire(now), following).take_while(lives).take(left)
     }
 
+    /// The nominal time of the last that will fire by its limit if nothing changes, found without going along the others: none where nothing limits
+    /// it, or its schedule names no more than the limit leaves, and the beginning of time where nothing is left.
+    pub fn limited_to(&self, now: Timestamp) -> Option<Timestamp> {
+        let (schedule, left) = (self.schedule.as_ref()?, self.left()?);
+        match self.first_to_fire(now).filter(|_| left > 0) {
+            Some(first) => schedule.nth_after(just_before(schedule.named_for(first)), left),
+            None => Some(Timestamp::MIN),
+        }
+    }
+
     /// The nominal time of the occurrence that falls due at this instant.
     pub fn named_for(&self, due: Timestamp) -> Timestamp {
         self.schedule.as_ref().map_or(due, |schedule| schedule.named_for(due))

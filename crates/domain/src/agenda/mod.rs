@@ -63,16 +63,12 @@ impl<'a> Waiting<'a> {
             None => end,
         };
         let expiry = head.expires_at.map(last_named);
-        let expires_at = match head.left() {
-            None => expiry,
-            Some(0) => return None,
-            Some(left) => {
-                // As many as are left from here on: nothing comes after the last of them.
-                let last = schedule.nth_after(just_before(schedule.named_for(next_at)), left);
-                let end = last.map(|last| just_after(schedule.due_at(last)));
-                [expiry, end].into_iter().flatten().min()
-            }
-        };
+        if head.left() == Some(0) {
+            return None;
+        }
+        // Nothing comes after the last that the limit leaves.
+        let limit = head.limited_to(now).map(|last| just_after(schedule.due_at(last)));
+        let expires_at = [expiry, limit].into_iter().flatten().min();
         Some(Waiting { id: head.id, schedule, next_at, expires_at })
     }
 

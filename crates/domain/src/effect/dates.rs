@@ -1,9 +1,11 @@
-//! What it comes to for a trigger that calendars hold other dates: which of the occurrences that its schedule names on those dates come, and
-//! which go. A year of them costs as much as the dates that differ, however often the trigger fires.
+//! What it comes to for a trigger that calendars hold other dates: which of its occurrences come, and which go: those that its schedule names on those
+//! dates, and where it may fire only so often more, as many at the other end. A year of them costs as much as the dates that differ, however often the
+//! trigger fires.
 
 use jiff::Timestamp;
 
-use crate::trigger::{Definition, ScheduleDetails, just_before};
+use crate::freeze::{Freeze, frozen_until, seen_through};
+use crate::trigger::{Armed, ScheduleDetails, TriggerHead, just_before};
 
 /// How many of the occurrences that come or go are told one by one.
 pub const TOLD_MAX: usize = 5;
@@ -27,26 +29,44 @@ pub struct Dates {
 }
 
 impl Dates {
-    /// What differs after `now` and until `until` between a trigger that says `before` and one that says `after`, which keep to other
-    /// dates. What does not fire, because it is paused, expired or a test, neither comes nor goes; a limit is not looked at.
-    pub fn between(before: &Definition, after: &Definition, (now, until): (Timestamp, Timestamp)) -> Dates {
+    /// What differs after `now` and until `until` between a trigger that stands as `before` and would stand as `after`, which keep to other
+    /// dates. What does not fire, because it is paused, expired or a test, because its limit leaves no more or the owner's `freezes` take it, neither
+    /// comes nor goes.
+    pub fn between(before: &Armed, after: &Armed, (now, until): (Timestamp, Timestamp), freezes: &[Freeze]) -> Dates {
         let mut dates = Dates::default();
-        let (Some(old), Some(new)) = (&before.schedule, &after.schedule) else { return dates };
-        let Some(from) = after.runs_after(now).filter(|_| !after.is_test) else { return dates };
-        let until = after.expires_at.map_or(until, |end| until.min(just_before(end)));
+        let (was, would) = (&before.trigger.definition, &after.trigger.definition);
+        let (Some(old), Some(new)) = (&was.schedule, &would.schedule) else { return dates };
+        let Some(runs_from) = would.runs_after(now).filter(|_| !would.is_test) else { return dates };
+        // From when on what falls due fires.
+        let thawed = match frozen_until(freezes, now) {
+            None => now,
+            Some(Some(end)) => just_before(end),
+            Some(None) => return dates,
+        };
+        // What is named already and not due yet goes too, where its day is taken away, and comes only where it is named later.
+        let pending = if runs_from == now { old.due_by(thawed) } else { runs_from.max(old.due_by(thawed)) };
+        let from = runs_from.max(new.due_by(thawed));
+        let until = would.expires_at.map_or(until, |end| until.min(just_before(end)));
         let zone = new.dates_zone().or(old.dates_zone());
         let (Some(zone), true) = (zone, from < until) else { return dates };
+        let last_of = |armed: &Armed| {
+            let head = seen_through(TriggerHead::from(armed), freezes, now);
+            head.limited_to(now).map_or(until, |last| last.min(until))
+        };
+        let (old_last, new_last) = (last_of(before), last_of(after));
+        let both_until = old_last.min(new_last);
         let (gone, come) = old.left_out().apart(&new.left_out());
-        // What is named already and not due yet goes too, where its day is taken away.
-        let pending = if from == now { old.due_by(now) } else { from };
         for (spans, from, details, few) in [
             (gone.spans(zone, from, until), from, new, &mut dates.added),
             (come.spans(zone, pending, until), pending, old, &mut dates.removed),
         ] {
             for span in spans {
-                few.note(details, from.max(just_before(span.start)), until.min(just_before(span.end)));
+                few.note(details, from.max(just_before(span.start)), both_until.min(just_before(span.end)));
             }
         }
+        // What a limit leaves fires on other dates instead.
+        dates.added.note(new, from.max(both_until), new_last);
+        dates.removed.note(old, pending.max(both_until), old_last);
         dates
     }
 
@@ -72,15 +92,19 @@ impl Few {
 mod tests {
     use std::sync::Arc;
 
+    use jiff::{SignedDuration, Span as Days};
+    use proptest::prelude::*;
+
     use super::*;
-    use crate::calendar::read_dates;
-    use crate::id::CalendarId;
+    use crate::actor::Actor;
+    use crate::calendar::{self, Calendar, read_dates};
+    use crate::id::{CalendarId, TriggerId, UserId};
     use crate::schedule::Schedule;
     use crate::schedule::cron::CronExpression;
     use crate::schedule::jitter::{Jitter, Share};
     use crate::schedule::observed::Observed;
     use crate::schedule::zone::Zones;
-    use crate::trigger::Terms;
+    use crate::trigger::{Definition, MaxFires, Terms, Trigger};
 
     fn at(text: &str) -> Timestamp {
         text.parse().expect("a test writes its instants well")
@@ -109,17 +133,29 @@ mod tests {
         }
     }
 
+    /// As it waits at `now` when its schedule has fired it so often.
+    fn armed(definition: &Definition, fired: u64, now: Timestamp) -> Armed {
+        let (definition, next_at) = (definition.clone(), definition.waits_after(now, fired));
+        let (id, owner) = (TriggerId(1), UserId(1));
+        let trigger = Trigger { id, owner, revision: 1, definition, created_at: now, standing_since: now };
+        Armed { trigger, next_at, fired }
+    }
+
+    fn between(before: &Definition, after: &Definition, span: (Timestamp, Timestamp)) -> Dates {
+        Dates::between(&armed(before, 0, span.0), &armed(after, 0, span.0), span, &[])
+    }
+
     #[test]
     fn what_stands_in_one_calendar_alone_comes_or_goes() {
         let before = daily(1, &["2026-12-24/2026-12-26", "2026-11-01"]);
         let after = daily(2, &["2026-12-25/2026-12-31", "2028-01-01"]);
         let span = (at("2026-11-23T08:00:00Z"), at("2027-11-23T08:00:00Z"));
-        let told = Dates::between(&before, &after, span);
+        let told = between(&before, &after, span);
         assert_eq!(told.added.count, 2);
         assert_eq!(told.added.first, [at("2026-12-24T07:00:00Z"), at("2026-12-24T16:00:00Z")]);
         assert_eq!((told.removed.count, told.removed.first.len()), (10, TOLD_MAX));
         assert_eq!(told.removed.first[0], at("2026-12-27T07:00:00Z"));
-        assert!(Dates::between(&after, &after, span).is_empty());
+        assert!(between(&after, &after, span).is_empty());
     }
 
     #[test]
@@ -133,9 +169,9 @@ mod tests {
             Definition { schedule: Some(details), ..definition }
         };
         let (before, after) = (spread(daily(1, &[])), spread(daily(2, &["2026-12-24"])));
-        let removed = |now| Dates::between(&before, &after, (at(now), at("2027-11-23T08:00:00Z"))).removed.count;
+        let removed = |now| between(&before, &after, (at(now), at("2027-11-23T08:00:00Z"))).removed.count;
         assert_eq!((removed("2026-12-24T07:20:00Z"), removed("2026-12-24T07:30:00Z")), (2, 1));
-        let added = Dates::between(&after, &before, (at("2026-12-24T07:20:00Z"), at("2027-11-23T08:00:00Z"))).added;
+        let added = between(&after, &before, (at("2026-12-24T07:20:00Z"), at("2027-11-23T08:00:00Z"))).added;
         assert_eq!(added.count, 1, "nothing fires that was no occurrence when its time came");
     }
 
@@ -143,12 +179,110 @@ mod tests {
     fn what_would_not_fire_neither_comes_nor_goes() {
         let (before, after) = (daily(1, &[]), daily(2, &["2026-12-24/2026-12-26"]));
         let span = (at("2026-11-23T08:00:00Z"), at("2027-11-23T08:00:00Z"));
-        assert_eq!(Dates::between(&before, &after, span).removed.count, 6);
+        assert_eq!(between(&before, &after, span).removed.count, 6);
         let expiring = Definition { expires_at: Some(at("2026-12-25T07:00:00Z")), ..after.clone() };
-        assert_eq!(Dates::between(&before, &expiring, span).removed.count, 2);
+        assert_eq!(between(&before, &expiring, span).removed.count, 2);
         let paused = Definition { enabled: false, ..after.clone() };
-        assert!(Dates::between(&before, &paused, span).is_empty());
+        assert!(between(&before, &paused, span).is_empty());
         let today = (at("2026-12-26T08:00:00Z"), at("2027-11-23T08:00:00Z"));
-        assert_eq!(Dates::between(&before, &after, today).removed.count, 1, "what is past is past");
+        assert_eq!(between(&before, &after, today).removed.count, 1, "what is past is past");
+    }
+
+    /// The same that may fire so often.
+    fn limited(definition: Definition, most: u64) -> Definition {
+        let details = definition.schedule.as_ref().expect("it has one");
+        let (pattern, terms) = (details.pattern().clone(), Terms { max_fires: MaxFires::new(most), ..details.terms() });
+        let zone = details.dates_zone().expect("it keeps to a calendar").clone();
+        Definition { schedule: Some(ScheduleDetails::new(pattern, None, terms, zone)), ..definition }
+    }
+
+    #[test]
+    fn no_more_come_and_go_than_a_limit_leaves_and_as_many_come_at_its_other_end() {
+        let now = at("2026-12-23T08:00:00Z");
+        let span = (now, at("2027-11-23T08:00:00Z"));
+        let (free, shut) = (daily(1, &[]), daily(2, &["2026-12-24/2026-12-31"]));
+        let told = |before: &Definition, after: &Definition, fired| {
+            let armed = |definition: &Definition| armed(&limited(definition.clone(), 10), fired, now);
+            let Dates { added, removed } = Dates::between(&armed(before), &armed(after), span, &[]);
+            (added.count, added.first.first().copied(), removed.count, removed.first.first().copied())
+        };
+        let (first, instead) = (at("2026-12-24T07:00:00Z"), at("2027-01-01T07:00:00Z"));
+        assert_eq!(told(&free, &shut, 7), (2, Some(instead), 2, Some(first)), "one of the three comes before");
+        assert_eq!(told(&shut, &free, 7), (2, Some(first), 2, Some(instead)));
+        assert_eq!(told(&free, &shut, 9), (0, None, 0, None), "the last comes before");
+        assert_eq!(told(&free, &shut, 10), (0, None, 0, None), "nothing is left");
+        assert_eq!(told(&free, &shut, 0), (9, Some(instead), 9, Some(first)));
+        let soon = (now, at("2026-12-28T12:00:00Z"));
+        let spent = |definition: &Definition| armed(&limited(definition.clone(), 4), 0, now);
+        let told = Dates::between(&spent(&free), &spent(&shut), soon, &[]);
+        assert_eq!((told.added.count, told.removed.count), (0, 3), "what comes instead lies beyond what is looked at");
+    }
+
+    #[test]
+    fn what_a_freeze_takes_neither_comes_nor_goes() {
+        let now = at("2026-11-23T08:00:00Z");
+        let (before, after) = (daily(1, &[]), daily(2, &["2026-12-24/2026-12-26"]));
+        let removed = |until: Option<Timestamp>| {
+            let freeze = Freeze { owner: None, reason: None, from: now, until, by: Actor::SYSTEM };
+            let span = (now, at("2027-11-23T08:00:00Z"));
+            Dates::between(&armed(&before, 0, now), &armed(&after, 0, now), span, &[freeze]).removed.count
+        };
+        assert_eq!([removed(Some(at("2026-12-25T07:00:00Z"))), removed(None)], [4, 0]);
+    }
+
+    /// The dates that many days after the 23 November 2026.
+    fn days(offsets: &[i64]) -> crate::schedule::excluded::ExcludedDates {
+        let first = jiff::civil::date(2026, 11, 23);
+        let texts: Vec<String> =
+            offsets.iter().map(|days| first.saturating_add(Days::new().days(*days)).to_string()).collect();
+        read_dates(texts.iter().map(String::as_str)).expect("dates")
+    }
+
+    proptest! {
+        #[test]
+        fn the_same_comes_and_goes_as_between_the_firings_that_every_preview_tells(
+            was in proptest::collection::vec(0_i64..40, 0..20),
+            will_be in proptest::collection::vec(0_i64..40, 0..20),
+            most in proptest::option::of(1_u64..60),
+            fired in 0_u64..30,
+            expires in proptest::option::weighted(0.3, 1_i64..1_000),
+            thaws in proptest::option::weighted(0.3, proptest::option::of(1_i64..1_000)),
+            ends in 1_i64..1_500,
+        ) {
+            let now = at("2026-11-23T08:00:00Z");
+            let after = |hours: i64| now + SignedDuration::from_hours(hours);
+            let calendar = |revision, dates| Calendar {
+                id: CalendarId(1),
+                owner: UserId(1),
+                revision,
+                definition: calendar::Definition { name: "holidays".to_owned(), description: None, dates },
+                created_at: now,
+                edited_at: now,
+            };
+            let mut definition = daily(1, &[]);
+            definition.schedule = definition.schedule.and_then(|details| details.following(&calendar(1, days(&was))));
+            if let Some(most) = most {
+                definition = limited(definition, most);
+            }
+            definition.expires_at = expires.map(after);
+            let before = armed(&definition, if most.is_some() { fired } else { 0 }, now);
+            let freezes: Vec<Freeze> = thaws
+                .map(|until| Freeze { owner: None, reason: None, from: now, until: until.map(after), by: Actor::SYSTEM })
+                .into_iter()
+                .collect();
+            let edit = before.follow(&calendar(2, days(&will_be)), now).expect("it names it");
+            let edited = before.as_edited(&edit);
+            let firings = |armed: &Armed| -> Vec<Timestamp> {
+                let head = seen_through(TriggerHead::from(armed), &freezes, now);
+                head.firings_to_come(now).take_while(|at| *at <= after(ends)).collect()
+            };
+            let (old, new) = (firings(&before), firings(&edited));
+            let few = |of: &[Timestamp], others: &[Timestamp]| {
+                let alone: Vec<Timestamp> = of.iter().copied().filter(|at| !others.contains(at)).collect();
+                Few { count: alone.len() as u64, first: alone.into_iter().take(TOLD_MAX).collect() }
+            };
+            let told = Dates::between(&before, &edited, (now, after(ends)), &freezes);
+            prop_assert_eq!(told, Dates { added: few(&new, &old), removed: few(&old, &new) });
+        }
     }
 }

@@ -157,9 +157,9 @@ pub(crate) struct EffectDocument {
     id: i64,
     name: Option<String>,
     next: NextDocument,
-    /// What its schedule would name and does not.
+    /// What would fire and does not.
     added: FewDocument,
-    /// What its schedule names and would not.
+    /// What fires and would not.
     removed: FewDocument,
     /// What would be recorded as skipped.
     skipped: Vec<SkippedDocument>,
@@ -422,7 +422,7 @@ pub(crate) async fn would(
         };
         let edit = edit.under(&before, now, &freezes);
         let after = before.as_edited(&edit);
-        let dates = Dates::between(&before.trigger.definition, &after.trigger.definition, (now, until));
+        let dates = Dates::between(&before, &after, (now, until), &freezes);
         let waiting = edit.ends_backlogs.and_then(|_| backlogs.get(&before.trigger.id));
         let backlog_ended = waiting.copied().unwrap_or_default();
         let is_same = dates.is_empty()

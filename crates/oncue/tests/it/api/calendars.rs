@@ -314,6 +314,34 @@ fn an_edit_of_the_days_to_come_says_which_occurrences_come_and_go() {
 }
 
 #[test]
+fn a_dry_run_counts_what_a_limit_leaves() {
+    let server = Server::start();
+    let ann = server.user();
+    let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
+    let day = |days: i64| today.saturating_add(jiff::Span::new().days(days)).to_string();
+    let at = holidays(&ann, &json!([]));
+    let starts_at = format!("{}T00:00:00Z", day(2));
+    let details = json!({"cron": "0 9 * * *", "timezone": "UTC", "starts_at": starts_at, "max_fires": 2,
+        "except_calendars": ["holidays"]});
+    let made = trigger(&ann, &details);
+    let firings = || ann.get(&format!("/api/v1/triggers/{}/upcoming?count=9", made["id"])).is(200).json();
+    let nine = |days: i64| format!("{}T09:00:00Z", day(days));
+    assert_eq!(firings()["occurrences"], json!([nine(2), nine(3)]));
+    let asked = |dates: Value| {
+        let body = json!({"name": "holidays", "dates": dates});
+        ann.put(&format!("{at}?dry_run=true"), &body).is(200).json()
+    };
+    let beyond = asked(json!([format!("{}/{}", day(4), day(9))]));
+    assert_eq!((&beyond["changed"], &beyond["unchanged"]), (&json!(0), &json!(1)), "it will not fire then: {beyond}");
+    let told = asked(json!([day(2), day(4)]));
+    let effect = &told["triggers"][0];
+    assert_eq!(effect["removed"], json!({"count": 1, "first": [nine(2)]}), "{told}");
+    assert_eq!(effect["added"], json!({"count": 1, "first": [nine(5)]}), "{told}");
+    ann.put(&at, &json!({"name": "holidays", "dates": [day(2), day(4)]})).is(200);
+    assert_eq!(firings()["occurrences"], json!([nine(3), nine(5)]), "as was told");
+}
+
+#[test]
 fn a_dry_run_tells_what_waits_that_an_edit_would_end() {
     let server = Server::start();
     let ann = server.user();
