@@ -38,6 +38,9 @@ pub struct Effect {
     pub is_whole: bool,
     /// How the firings there differ.
     pub firings: Difference,
+    /// Within which instants each of those after the change falls due, ascending, where it is spread and nobody has drawn yet by how much: then they are
+    /// told by their nominal times. Elsewhere there are none.
+    pub due_within: Vec<Span>,
     /// What would be recorded.
     pub skipped: Vec<Skipped>,
     /// Why what waits in a backlog of it would not fire either; none where it still would.
@@ -81,12 +84,15 @@ impl Effect {
         let ((old, old_until), (new, new_until)) = (firings(before), firings(after));
         let reached = old_until.min(new_until);
         let within = |firings: &[Timestamp]| firings.partition_point(|at| *at < reached);
+        let (old, new) = (&old[..within(&old)], &new[..within(&new)]);
+        let schedule = after.and_then(|after| after.trigger.definition.schedule.as_ref());
         Effect {
             next_before: before.and_then(Armed::next_firing_at),
             next_after: after.and_then(Armed::next_firing_at),
             span: Span { from: now, until: reached },
             is_whole: reached == until,
-            firings: Difference::between(&old[..within(&old)], &new[..within(&new)], zone),
+            firings: Difference::between(old, new, zone),
+            due_within: new.iter().filter_map(|named| schedule?.due_within(*named)).collect(),
             skipped,
             ends_backlogs: None,
         }
@@ -138,6 +144,7 @@ mod tests {
     use crate::id::{TriggerId, UserId};
     use crate::schedule::cron::CronExpression;
     use crate::schedule::every::Period;
+    use crate::schedule::jitter::{Jitter, Share};
     use crate::schedule::zone::Zones;
     use crate::schedule::{FirstFiring, Schedule};
     use crate::trigger::{Definition, MaxFires, ScheduleDetails, Terms, Trigger};
@@ -266,6 +273,25 @@ mod tests {
         assert_eq!((made.firings.added.len(), made.next_before, made.next_after), (7, None, one.next_at));
         let deleted = Effect::of(Some(&one), None, Vec::new(), (at(NOW), until), &riga(), &[]);
         assert_eq!((deleted.firings.removed, deleted.next_after), (made.firings.added, None));
+    }
+
+    #[test]
+    fn what_is_spread_and_not_drawn_yet_is_told_by_when_it_may_fall_due() {
+        let spread = |line: &str, jitter: &str| {
+            let plain = cron(line);
+            let terms = Terms { jitter: Some(Jitter::parse(jitter).expect("a window")), ..Terms::default() };
+            ScheduleDetails::new(plain.pattern().clone(), Some(riga()), terms, riga())
+        };
+        let effect = changed(&armed(cron("0 9 * * *")), |one| one.schedule = Some(spread("0 9 * * *", "40m")));
+        assert_eq!((effect.firings.kept, effect.due_within.len()), (7, 7));
+        let span = |from: &str, until: &str| Span { from: at(from), until: at(until) };
+        assert_eq!(effect.due_within[0], span("2026-11-24T07:00:00Z", "2026-11-24T07:40:00Z"));
+        let near = changed(&armed(cron("0 9 * * *")), |one| one.schedule = Some(spread("0,10 9 * * *", "40m")));
+        assert_eq!(near.due_within[0], span("2026-11-24T07:00:00Z", "2026-11-24T07:10:00Z"), "before the next");
+        let drawn = armed(spread("0 9 * * *", "40m").with_share(Some(Share::new(1 << 31))));
+        let renamed = changed(&drawn, |one| one.name = Some("new".to_owned()));
+        assert_eq!((renamed.firings.kept, renamed.due_within), (7, vec![]), "it is known when they fall due");
+        assert_eq!(changed(&drawn, |one| one.schedule = Some(cron("0 9 * * *"))).due_within, []);
     }
 
     #[test]

@@ -51,9 +51,19 @@ impl Jitter {
     /// When the occurrence of the nominal time `named` falls due: at or after it, less than the window later, and before `next`, the
     /// nominal time after it, so that occurrences never change places.
     pub fn due_at(&self, share: Share, named: Timestamp, next: Option<Timestamp>) -> Timestamp {
+        named.checked_add(share.of(self.room(named, next))).unwrap_or(named)
+    }
+
+    /// Before which instant it falls due, whatever the share.
+    pub fn due_before(&self, named: Timestamp, next: Option<Timestamp>) -> Timestamp {
+        let room = SignedDuration::from_micros(i64::try_from(self.room(named, next)).unwrap_or(i64::MAX));
+        named.checked_add(room).unwrap_or(Timestamp::MAX)
+    }
+
+    /// Within how many microseconds after its nominal time it falls due.
+    fn room(&self, named: Timestamp, next: Option<Timestamp>) -> u64 {
         let until_next = next.map(|next| u64::try_from(next.duration_since(named).as_micros()).unwrap_or(0));
-        let room = until_next.map_or(self.window.micros(), |until_next| until_next.min(self.window.micros()));
-        named.checked_add(share.of(room)).unwrap_or(named)
+        until_next.map_or(self.window.micros(), |until_next| until_next.min(self.window.micros()))
     }
 }
 
@@ -103,6 +113,8 @@ mod tests {
         let next = Some(at("2027-01-01T09:01:00Z"));
         assert_eq!(due_at(1 << 31, next), "2027-01-01T09:00:30Z", "the next one is nearer than the window is wide");
         assert_eq!(due_at(u32::MAX, next), "2027-01-01T09:00:59.999999Z");
+        let due_before = |next| jitter("10m").due_before(named, next).to_string();
+        assert_eq!([due_before(None), due_before(next)], ["2027-01-01T09:10:00Z", "2027-01-01T09:01:00Z"]);
     }
 
     #[test]

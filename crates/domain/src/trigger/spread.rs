@@ -4,6 +4,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{ScheduleDetails, just_before};
+use crate::agenda::Span;
 use crate::schedule::Schedule;
 use crate::schedule::jitter::{Jitter, Share};
 
@@ -52,6 +53,12 @@ impl ScheduleDetails {
             (Some(jitter), Some(share)) => jitter.due_at(share, named, self.pattern.next_after(named)),
             _ => named,
         }
+    }
+
+    /// Within which instants the occurrence of that nominal time falls due, where it is spread and nobody has drawn yet by how much.
+    pub fn due_within(&self, named: Timestamp) -> Option<Span> {
+        let jitter = self.jitter.as_ref().filter(|_| self.lacks_share())?;
+        Some(Span { from: named, until: jitter.due_before(named, self.pattern.next_after(named)) })
     }
 
     /// The nominal time of the occurrence that falls due at this very instant; the instant itself where none does.

@@ -106,6 +106,16 @@ struct MoveDocument {
     to: String,
 }
 
+/// Within which instants an occurrence falls due.
+#[derive(Serialize, ToSchema)]
+#[schema(as = DueWithin, example = json!({"from": "2026-11-24T07:00:00Z", "until": "2026-11-24T07:05:00Z"}))]
+struct DueWithinDocument {
+    /// Its nominal time.
+    from: String,
+    /// It falls due before this.
+    until: String,
+}
+
 /// How the occurrences that fire differ: what is both before and after is kept, and of the rest whatever lies closest together, within a day
 /// of the trigger's zone before across days and never by more than a day, is one that moves.
 #[derive(Serialize, ToSchema)]
@@ -126,6 +136,10 @@ struct OccurrencesDocument {
     added: Vec<String>,
     removed: Vec<String>,
     moved: Vec<MoveDocument>,
+    /// Within which instants each that would fire falls due, in order, where a jitter comes with the call: all of them are told by their nominal times,
+    /// because how much later it makes them is drawn when the call is carried out. Elsewhere it is left out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    due_within: Vec<DueWithinDocument>,
 }
 
 impl OccurrencesDocument {
@@ -133,6 +147,8 @@ impl OccurrencesDocument {
         let Difference { kept, added, removed, moved } = &effect.firings;
         let times = |list: &[Timestamp]| list.iter().copied().map(time).collect();
         let moved = moved.iter().map(|one| MoveDocument { from: time(one.from), to: time(one.to) });
+        let due_within =
+            effect.due_within.iter().map(|span| DueWithinDocument { from: time(span.from), until: time(span.until) });
         OccurrencesDocument {
             from: time(effect.span.from),
             until: time(effect.span.until),
@@ -141,6 +157,7 @@ impl OccurrencesDocument {
             added: times(added),
             removed: times(removed),
             moved: moved.collect(),
+            due_within: due_within.collect(),
         }
     }
 }

@@ -51,6 +51,28 @@ fn what_is_made_is_told_before_it_is_made() {
 }
 
 #[test]
+fn what_is_spread_is_told_by_when_it_may_fall_due_before_it_is_made() {
+    let server = Server::start();
+    let ann = server.user();
+    let body =
+        json!({"type": "scheduled", "schedule_details": {"cron": "0 0,12 * * *", "timezone": "UTC", "jitter": "20m"}});
+    let told = asked(&ann, "POST", "/api/v1/triggers?dry_run=true", Some(&body)).is(200).json();
+    let named = times(&told["occurrences"]["added"]);
+    let windows = told["occurrences"]["due_within"].as_array().expect("a list");
+    assert!(named.len() >= 14, "{told}");
+    let window = |window: &Value| (instant(&window["from"]), instant(&window["until"]));
+    let expected: Vec<_> = named.iter().map(|at| (*at, *at + SignedDuration::from_mins(20))).collect();
+    assert_eq!(windows.iter().map(window).collect::<Vec<_>>(), expected);
+    let many = asked(&ann, "POST", "/api/v1/triggers/bulk?dry_run=true", Some(&json!([body]))).is(200).json();
+    assert_eq!(many["results"][0]["would"]["occurrences"]["due_within"], json!(windows[..5]));
+    let (at, made) = make(&ann, &body);
+    let due = instant(&made["next_at"]);
+    assert!(named[0] <= due && due < expected[0].1, "as was told: {made}");
+    let known = asked(&ann, "PATCH", &format!("{at}?dry_run=true"), Some(&json!({"name": "n"}))).is(200).json();
+    assert_eq!(known["occurrences"]["due_within"], Value::Null, "it is drawn");
+}
+
+#[test]
 fn a_change_tells_what_moves_and_then_does_just_that() {
     let server = Server::start();
     let ann = server.user();

@@ -107,8 +107,16 @@ mod tests {
 
     fn would(firings: Difference, skipped: Vec<Skipped>) -> Would {
         let span = Span { from: at(0), until: at(168) };
-        let effect =
-            Effect { next_before: None, next_after: None, span, is_whole: true, firings, skipped, ends_backlogs: None };
+        let effect = Effect {
+            next_before: None,
+            next_after: None,
+            span,
+            is_whole: true,
+            firings,
+            due_within: Vec::new(),
+            skipped,
+            ends_backlogs: None,
+        };
         Would::of(&effect, 2, &Zones::utc())
     }
 
