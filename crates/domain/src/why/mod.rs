@@ -35,6 +35,7 @@ use crate::actor::Actor;
 use crate::agenda::Span;
 use crate::event::Origin;
 use crate::freeze::{Freeze, frozen_until, pass_over};
+use crate::id::TriggerId;
 use crate::misfire::Misfire;
 use crate::occurrence::Reason;
 use crate::overlap::Overlap;
@@ -106,6 +107,8 @@ pub struct Facts<'a> {
 /// What is told about an instant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Account {
+    /// Which trigger is told of.
+    pub trigger: TriggerId,
     /// What was asked about.
     pub asked: Asked,
     /// What is told about: the same, or the nearest occurrence within the same second or minute.
@@ -146,6 +149,8 @@ pub struct Account {
     pub rule: Option<String>,
     /// What becomes of what falls due while nobody runs, by what decided.
     pub misfire: Misfire,
+    /// How often its schedule may fire the trigger, by what decided; none where that is not limited.
+    pub max_fires: Option<u64>,
     /// When the trigger expires, by what decided.
     pub expires_at: Option<Timestamp>,
     /// What becomes of what falls due while an event is under way, by what decided.
@@ -205,6 +210,7 @@ impl Account {
         let told = details.filter(|_| verdict != Verdict::Deleted);
         let clock = told.and_then(|details| ClockNote::of(details, &asked, at, zone));
         Account {
+            trigger: trigger.id,
             due_at,
             clock,
             taken_by: details.and_then(|details| taken::taken_by(details, &verdict, clock)),
@@ -219,6 +225,7 @@ impl Account {
             zone: zone.clone(),
             rule: details.map(rule),
             misfire: details.map(ScheduleDetails::misfire).unwrap_or_default(),
+            max_fires: details.and_then(ScheduleDetails::max_fires),
             expires_at: definition.expires_at,
             overlap: definition.overlap,
             now: facts.now,

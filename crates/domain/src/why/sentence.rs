@@ -21,6 +21,9 @@ use crate::schedule::zone::Zone;
 use crate::store::{LedgerFiring, SkippedView};
 use crate::trigger::OVERDUE_AFTER;
 
+/// What stands for the trigger's number in the addresses of such lines as these ([`Account::numbered`]).
+const NUMBER: &str = "{id}";
+
 /// What to do about occurrences that meet an event that is under way.
 const NOT_TO_OVERLAP: &str = "An event is under way while a delivery of it is owed or a report of it is expected; overlap says what becomes of what falls due meanwhile: allow, skip or queue.";
 
@@ -40,8 +43,7 @@ const AFTER_A_FREEZE: &str = "What falls due during a freeze does not fire later
 const HOW_FAR: &str = "GET /api/v1/backlog says how far it is.";
 
 /// How it is decided about what is held.
-const DECIDE: &str =
-    "Release or discard it: POST /api/v1/backlog/{id}/release or …/discard, or on the page /ui/backlog.";
+const DECIDE: &str = "Release or discard it on the page /ui/backlog, or by its number in GET /api/v1/backlog: POST …/release or …/discard behind that.";
 
 /// How what a pause holds back fires again.
 const RESUME: &str = "Resume the trigger; what fell due during the pause does not fire later.";
@@ -168,7 +170,7 @@ impl Account {
     /// What to do about something that stands in the way.
     fn remedy(&self, obstacle: &Obstacle) -> Vec<String> {
         match obstacle {
-            Obstacle::Deleted(_) => vec![MAKE_ANEW.to_owned()],
+            Obstacle::Deleted(_) => vec![self.numbered(MAKE_ANEW)],
             Obstacle::OnlyTest => vec!["Let is_test be false.".to_owned()],
             Obstacle::TakenAway(taken) => self.wanted(&NotNamed::TakenAway(taken.clone())),
             Obstacle::Expired(_) => vec![MOVE_EXPIRY.to_owned()],
@@ -339,9 +341,21 @@ impl Account {
         match (view.skipped.reason, absence) {
             (Reason::Missed, Some(absence)) => {
                 let stretch = self.stretch(absence);
-                format!("The occurrence of {at} was missed because oncue did not run {stretch}: {rule}.")
+                match self.limit_of_missed() {
+                    Some(times) => format!(
+                        "The occurrence of {at} was missed because oncue did not run {stretch}, and did not fire late, because the trigger fires at most {times}: what was left of that went to the newest that were missed."
+                    ),
+                    None => {
+                        format!("The occurrence of {at} was missed because oncue did not run {stretch}: {rule}.")
+                    }
+                }
             }
             (Reason::Missed, None) => {
+                let rule = match self.misfire {
+                    // Its bounds are for what an absence left.
+                    Misfire::All(_) => "nothing fires more than 24 hours late".to_owned(),
+                    Misfire::Latest | Misfire::Skip => rule,
+                };
                 format!("The occurrence of {at} was missed because nobody could carry it out until {recorded}: {rule}.")
             }
             (Reason::Budget, absence) => {
@@ -424,6 +438,13 @@ impl Account {
                 ),
             },
         }
+    }
+
+    /// How often the trigger fires at most, in words, where that alone keeps what was missed in an absence from firing late: one that catches up with all
+    /// has its bounds answer for the rest.
+    fn limit_of_missed(&self) -> Option<String> {
+        let most = self.max_fires.filter(|_| matches!(self.misfire, Misfire::All(_)))?;
+        Some(if most == 1 { "once".to_owned() } else { format!("{most} times") })
     }
 
     /// By whom, since when and until when, to be put behind what says that triggers are or were frozen.
@@ -590,11 +611,16 @@ impl Account {
                 .into_iter()
                 .chain(without_a_break.then_some(WITHOUT_A_BREAK))
                 .chain([MAKE_ANEW])
-                .map(str::to_owned)
+                .map(|line| self.numbered(line))
                 .collect();
         }
         let mut lines: Vec<String> = match &self.verdict {
             Verdict::Fired(_, super::Timing::CaughtUp, _) => vec![WITHOUT_A_BREAK.to_owned()],
+            Verdict::Skipped(SkippedView { skipped: crate::occurrence::Skipped { reason: Reason::Missed, .. }, .. }, Some(_))
+                if self.limit_of_missed().is_some() =>
+            {
+                vec![LET_FIRE_MORE.to_owned(), WITHOUT_A_BREAK.to_owned()]
+            }
             Verdict::Skipped(SkippedView { skipped: crate::occurrence::Skipped { reason: Reason::Missed, .. }, .. }, _) => {
                 let late = (self.misfire == Misfire::Skip).then_some("Leave misfire out, and the latest of what is missed fires late.");
                 [WITHOUT_A_BREAK].into_iter().chain(late).map(str::to_owned).collect()
@@ -613,12 +639,12 @@ impl Account {
                 Reason::Superseded => vec!["An edit holds at once, also for what is due at that moment; edit between two occurrences.".to_owned()],
                 Reason::Expired => vec!["Leave expires_at out, or move it before it has passed.".to_owned()],
                 Reason::Overlap | Reason::Merged => vec![NOT_TO_OVERLAP.to_owned()],
-                Reason::Discarded => vec!["A backfill of that time fires it after all: POST /api/v1/triggers/{id}/backfill.".to_owned()],
+                Reason::Discarded => vec![self.numbered("A backfill of that time fires it after all: POST /api/v1/triggers/{id}/backfill.")],
                 Reason::Waiting => self.thaw().into_iter().chain([HOW_FAR.to_owned()]).collect(),
                 Reason::Held => vec![DECIDE.to_owned()],
-                Reason::Budget => vec![BEYOND_THE_BOUNDS.to_owned(), WITHOUT_A_BREAK.to_owned()],
+                Reason::Budget => vec![self.numbered(BEYOND_THE_BOUNDS), WITHOUT_A_BREAK.to_owned()],
                 Reason::Missed | Reason::Paused => vec!["What falls due during a pause does not fire later; a test sends the payload now.".to_owned()],
-                Reason::Frozen => vec![AFTER_A_FREEZE.to_owned()],
+                Reason::Frozen => vec![self.numbered(AFTER_A_FREEZE)],
             },
             Verdict::AskedFor(view) if view.skipped.reason == Reason::Held => vec![DECIDE.to_owned()],
             Verdict::AskedFor(_) => self.thaw().into_iter().chain([HOW_FAR.to_owned()]).collect(),
@@ -627,12 +653,12 @@ impl Account {
             }
             Verdict::Paused | Verdict::WouldButPaused => vec![RESUME.to_owned()],
             Verdict::WouldButFrozen => self.thaw().into_iter().collect(),
-            Verdict::TakenByFreeze => vec![AFTER_A_FREEZE.to_owned()],
+            Verdict::TakenByFreeze => vec![self.numbered(AFTER_A_FREEZE)],
             Verdict::Expired(_) => vec![MOVE_EXPIRY.to_owned()],
             Verdict::Spent => vec![LET_FIRE_MORE.to_owned()],
             Verdict::Behind(_) => vec![NOT_TO_OVERLAP.to_owned()],
             Verdict::Due => vec!["/healthz/schedule says whether oncue keeps time.".to_owned()],
-            Verdict::Deleted | Verdict::CutOff => vec![MAKE_ANEW.to_owned()],
+            Verdict::Deleted | Verdict::CutOff => vec![self.numbered(MAKE_ANEW)],
             Verdict::Lost | Verdict::Unarmed => vec![
                 "Pausing and resuming the trigger arms it anew; please report this, with the log of that time.".to_owned(),
             ],
@@ -650,7 +676,7 @@ impl Account {
             .into_iter()
             .chain(self.should_it_overlap().map(str::to_owned))
             .collect(),
-            Verdict::OnlyCalled => vec!["Call POST /api/v1/triggers/{id}/fire, or make a trigger of the type scheduled.".to_owned()],
+            Verdict::OnlyCalled => vec![self.numbered("Call POST /api/v1/triggers/{id}/fire, or make a trigger of the type scheduled.")],
             Verdict::NoOccurrence(why) => self.wanted(why),
         };
         for line in self.obstacles.iter().skip(1).flat_map(|obstacle| self.remedy(obstacle)) {
@@ -659,6 +685,11 @@ impl Account {
             }
         }
         lines
+    }
+
+    /// That line with the trigger's number in its address.
+    fn numbered(&self, line: &str) -> String {
+        line.replace(NUMBER, &self.trigger.to_string())
     }
 
     /// What becomes of it should an event of the trigger's be under way then.

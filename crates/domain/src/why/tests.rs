@@ -178,7 +178,8 @@ impl Case {
     fn told(&self, asked: &str) -> (&'static str, String) {
         let account = self.account(asked);
         assert!(WORDS.contains(&account.verdict.word()), "{account:?}");
-        assert!(account.advice().iter().all(|line| line.ends_with('.')), "{account:?}");
+        let advice = account.advice();
+        assert!(advice.iter().all(|line| line.ends_with('.') && !line.contains(['{', '}'])), "{advice:?}");
         (account.verdict.word(), account.sentence())
     }
 }
@@ -297,6 +298,35 @@ fn what_did_not_fire_says_why() {
         ),
     );
     let all = Terms { misfire: Some(crate::misfire::Misfire::All(Box::default())), ..Terms::default() };
+    let under = |case: Case, max_fires: Option<u64>| {
+        let terms = Terms { max_fires: max_fires.and_then(MaxFires::new), ..all.clone() };
+        case.changed(|trigger| {
+            let pattern = cron("0 9 * * MON-FRI", "Europe/Riga");
+            trigger.definition.schedule = Some(ScheduleDetails::new(pattern, None, terms, Zones::utc()));
+        })
+    };
+    for (most, times) in [(1, "once"), (5, "5 times")] {
+        let limited = under(skipped(Reason::Missed).absent("2026-11-25T07:00:00Z", noon), Some(most));
+        assert_told(
+            &limited,
+            nine,
+            "missed",
+            &format!(
+                "{occurrence} was missed because oncue did not run from Wed 25 Nov 2026 09:00 to Thu 26 Nov 2026 12:00 Europe/Riga, and did not fire late, because the trigger fires at most {times}: what was left of that went to the newest that were missed."
+            ),
+        );
+        assert_eq!(limited.account(nine).advice()[0], "Let max_fires be more, or leave it out.");
+    }
+    let beyond_limit = under(skipped(Reason::Budget).absent("2026-11-25T07:00:00Z", noon), Some(5)).told(nine).1;
+    assert!(beyond_limit.contains("beyond the bounds of misfire"), "{beyond_limit}");
+    assert_told(
+        &under(skipped(Reason::Missed), Some(5)),
+        nine,
+        "missed",
+        &format!(
+            "{occurrence} was missed because nobody could carry it out until Thu 26 Nov 2026 12:00 Europe/Riga: nothing fires more than 24 hours late."
+        ),
+    );
     let beyond = skipped(Reason::Budget).absent("2026-11-25T07:00:00Z", noon).changed(|trigger| {
         let pattern = cron("0 9 * * MON-FRI", "Europe/Riga");
         trigger.definition.schedule = Some(ScheduleDetails::new(pattern, None, all, Zones::utc()));
