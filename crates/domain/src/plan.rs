@@ -270,8 +270,8 @@ pub(crate) fn waits_to_go(
     schedule.deletes_when_done() && (left == Some(0) || !is_left())
 }
 
-/// When one goes of which the last did not fire, as is known at `now`.
-pub(crate) fn goes_at(now: Timestamp) -> Timestamp {
+/// When one goes of which the last did not fire, as is known at `now`. What is not paused waits for no later instant to go.
+pub fn goes_at(now: Timestamp) -> Timestamp {
     just_after(now).checked_add(STAYS_FOR).unwrap_or(Timestamp::MAX)
 }
 

@@ -119,6 +119,16 @@ impl TriggerHead {
         !self.lives_at(now) && self.next_at.is_none_or(|next| next <= now)
     }
 
+    /// Whether its time is over at `now` and nothing of it fires any more, not even what waits for an event.
+    pub fn has_expired(&self, now: Timestamp) -> bool {
+        self.is_over(now) && self.fires_behind(now).is_none()
+    }
+
+    /// Whether it is a pause that keeps it from firing at `now`: one that is only a test, or has expired, would not fire without it either.
+    pub fn is_switched_off(&self, now: Timestamp) -> bool {
+        self.is_paused_at(now) && !self.is_test && !self.has_expired(now)
+    }
+
     /// Whether what it waits for should have fired long before `now`; what waits for an event of its own to end should not.
     pub fn is_overdue(&self, now: Timestamp) -> bool {
         !self.is_behind && self.next_at.is_some_and(|next_at| now.duration_since(next_at) > OVERDUE_AFTER)
@@ -176,11 +186,11 @@ impl TriggerHead {
         TriggerHead { next_at: self.next_at.filter(|next| !waits_to_go(next)), ..self }
     }
 
-    /// Whether it will fire by itself or when called.
+    /// Whether it will fire by itself or when called. One that only waits to be deleted will not.
     pub fn is_active(&self, now: Timestamp) -> bool {
         !self.is_paused_at(now)
             && !self.is_test
-            && !self.is_over(now)
+            && !self.has_expired(now)
             && (self.kind() == Kind::Api || self.next_at.is_some())
     }
 }

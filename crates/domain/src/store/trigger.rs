@@ -52,13 +52,25 @@ pub struct DeletedTrigger {
 pub struct TriggerTally {
     /// All that were counted.
     pub all: u64,
-    /// Those of them that will fire by themselves or when called ([`TriggerHead::is_active`]), or wait only to be deleted.
+    /// Those of them that will fire by themselves or when called ([`TriggerHead::is_active`]).
     pub active: u64,
-    /// Those of them that are switched off.
+    /// Those of them that a pause alone keeps from it ([`TriggerHead::is_switched_off`]).
     pub paused: u64,
 }
 
 impl TriggerTally {
+    /// Counts one more at `now`.
+    pub fn note(&mut self, head: &TriggerHead, now: Timestamp) {
+        self.all += 1;
+        self.note_standing(head, now);
+    }
+
+    /// Counts where one stands at `now` that is among all already.
+    pub fn note_standing(&mut self, head: &TriggerHead, now: Timestamp) {
+        self.active += u64::from(head.is_active(now));
+        self.paused += u64::from(head.is_switched_off(now));
+    }
+
     /// Whether there may be more than were counted: then each of its numbers is one that there are at least.
     pub fn is_at_least(&self) -> bool {
         self.all > TALLIED_MAX

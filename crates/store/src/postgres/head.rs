@@ -4,11 +4,13 @@ use deadpool_postgres::{Client, GenericClient};
 use jiff::Timestamp;
 use oncue_domain::firing::Firing;
 use oncue_domain::id::{TriggerId, UserId};
+use oncue_domain::plan::goes_at;
 use oncue_domain::store::{
     ATTENTION_MAX, Attention, FAILED_TRIGGERS_MAX, FAILURES_MAX, Result, TALLIED_MAX, TriggerTally,
 };
 use oncue_domain::trigger::{OVERDUE_AFTER, TriggerHead};
 use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
 
 use super::count::{newest_ended, number_of, whole};
 use super::event::KEPT;
@@ -181,30 +183,67 @@ pub(super) async fn attention(
     let due_until = now.checked_sub(OVERDUE_AFTER).unwrap_or(Timestamp::MIN);
     let (mut overdue, tally, failing) = tokio::try_join!(
         waiting(&transaction, shared, owner, IN_TIME, due_until, ATTENTION_MAX),
-        tally(&transaction, owner, now),
+        tally(&transaction, shared, owner, now),
         failing(&transaction, shared, owner, gone_until),
     )?;
     overdue.retain(|head| head.is_overdue(now));
     Ok(Attention { tally, overdue, failing })
 }
 
-async fn tally(client: &impl GenericClient, owner: UserId, now: Timestamp) -> Result<TriggerTally> {
-    let sql = "SELECT count(*),
-                      count(*) FILTER (WHERE (enabled OR pause_until <= $2) AND NOT is_test
-                                         AND (expires_at IS NULL OR expires_at > $2
-                                              OR (SELECT next_at > $2 FROM cursors WHERE trigger_id = own.id))
-                                         AND (is_api
-                                              OR (SELECT TRUE FROM cursors WHERE trigger_id = own.id))),
-                      count(*) FILTER (WHERE NOT enabled AND (pause_until IS NULL OR pause_until > $2))
-               FROM (SELECT id, enabled, is_test, expires_at, is_api, pause_until
-                     FROM triggers
-                     WHERE owner = $1
-                     ORDER BY id
-                     LIMIT $3) AS own";
-    let counted_max = i64::try_from(TALLIED_MAX + 1).unwrap_or(i64::MAX);
-    let row = query_first(client, sql, &[&owner.0, &now.as_microsecond(), &counted_max]).await?;
-    let Some(row) = row else { return Ok(TriggerTally::default()) };
-    Ok(TriggerTally { all: whole(&row, 0)?, active: whole(&row, 1)?, paused: whole(&row, 2)? })
+/// Those of an owner that are tallied, by what stands in the index; with the parameters `$1` to `$4` of [`tally`].
+const TALLIED: &str = "SELECT id, enabled, is_test, expires_at, is_api, pause_until,
+                              (SELECT next_at FROM cursors WHERE cursors.trigger_id = triggers.id) AS next_at
+                       FROM triggers
+                       WHERE owner = $1
+                       ORDER BY id
+                       LIMIT $3";
+
+/// Of which of them only their schedules tell where they stand: those that may wait to be deleted and for nothing else, and those that have expired and
+/// wait for an event of their own to end.
+const UNSURE: &str = "next_at IS NOT NULL
+     AND ((next_at <= $4 OR coalesce(expires_at <= $2, FALSE))
+          AND (SELECT position('\"delete_when_done\":true' IN schedule) > 0 FROM triggers WHERE triggers.id = own.id)
+          OR coalesce(expires_at <= $2, FALSE)
+             AND (SELECT coalesce(waits OR next_at <= waited_until, FALSE) FROM cursors WHERE trigger_id = own.id))";
+
+async fn tally(client: &impl GenericClient, shared: &Shared, owner: UserId, now: Timestamp) -> Result<TriggerTally> {
+    let tallied_max = i64::try_from(TALLIED_MAX + 1).unwrap_or(i64::MAX);
+    let (now_us, goes_at_us) = (now.as_microsecond(), goes_at(now).as_microsecond());
+    let params: [&(dyn ToSql + Sync); 4] = [&owner.0, &now_us, &tallied_max, &goes_at_us];
+    let sql = format!(
+        "SELECT CASE WHEN is_test THEN 'neither'
+                     WHEN {UNSURE} THEN 'unsure'
+                     WHEN coalesce(expires_at <= $2, FALSE) AND coalesce(next_at <= $2, TRUE) THEN 'neither'
+                     WHEN NOT enabled AND coalesce(pause_until > $2, TRUE) THEN 'paused'
+                     WHEN is_api OR next_at IS NOT NULL THEN 'active'
+                     ELSE 'neither'
+                END AS standing, count(*)
+         FROM ({TALLIED}) AS own
+         GROUP BY standing"
+    );
+    let (mut tally, mut unsure) = (TriggerTally::default(), 0);
+    for row in &query(client, &sql, &params).await? {
+        let count: u64 = whole(row, 1)?;
+        tally.all += count;
+        match column::<&str>(row, 0)? {
+            "active" => tally.active = count,
+            "paused" => tally.paused = count,
+            "unsure" => unsure = count,
+            _ => {}
+        }
+    }
+    if unsure == 0 {
+        return Ok(tally);
+    }
+    let sql = format!(
+        "SELECT {HEAD}
+         FROM triggers
+         WHERE id = ANY (ARRAY(SELECT id FROM ({TALLIED}) AS own WHERE NOT is_test AND {UNSURE}))"
+    );
+    for head in readable_heads(&query(client, &sql, &params).await?, shared)? {
+        tally.note_standing(&head, now);
+    }
+    Ok(tally)
 }
 
 /// The triggers with kept failures whose newest ended event is one of those.

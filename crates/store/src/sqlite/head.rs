@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use oncue_domain::firing::Firing;
 use oncue_domain::id::{EventId, TriggerId, UserId};
+use oncue_domain::plan::goes_at;
 use oncue_domain::store::{
     ATTENTION_MAX, Attention, FAILED_TRIGGERS_MAX, FAILURES_MAX, Result, TALLIED_MAX, TriggerTally,
 };
@@ -198,34 +199,72 @@ pub(super) fn attention(
         let mut overdue = waiting(connection, shared, owner, IN_TIME, due_until, ATTENTION_MAX)?;
         overdue.retain(|head| head.is_overdue(now));
         Ok(Attention {
-            tally: tally(connection, owner, now)?,
+            tally: tally(connection, shared, owner, now)?,
             overdue,
             failing: failing(connection, shared, owner, gone_until)?,
         })
     })
 }
 
-fn tally(connection: &Connection, owner: UserId, now: Timestamp) -> Result<TriggerTally> {
-    connection
-        .prepare_cached(
-            "SELECT count(*),
-                    count(*) FILTER (WHERE (enabled OR pause_until <= ?2) AND NOT is_test
-                                       AND (expires_at IS NULL OR expires_at > ?2
-                                            OR EXISTS (SELECT 1 FROM cursors WHERE trigger_id = own.id AND next_at > ?2))
-                                       AND (is_api OR EXISTS (SELECT 1 FROM cursors WHERE trigger_id = own.id))),
-                    count(*) FILTER (WHERE NOT enabled AND (pause_until IS NULL OR pause_until > ?2))
-             FROM (SELECT id, enabled, is_test, expires_at, (schedule IS NULL) AS is_api, pause_until
-                   FROM triggers INDEXED BY triggers_by_owner
-                   WHERE owner = ?1
-                   ORDER BY id
-                   LIMIT ?3) AS own",
-        )
-        .and_then(|mut statement| {
-            statement.query_row((owner.0, now.as_microsecond(), TALLIED_MAX + 1), |row| {
-                Ok(TriggerTally { all: row.get(0)?, active: row.get(1)?, paused: row.get(2)? })
-            })
-        })
-        .map_err(failed)
+/// Those of an owner that are tallied, by what stands in the index; with the parameters `?1` to `?4` of [`tally`].
+const TALLIED: &str = "SELECT id, enabled, is_test, expires_at, (schedule IS NULL) AS is_api, pause_until,
+            (SELECT next_at FROM cursors WHERE cursors.trigger_id = triggers.id) AS next_at
+     FROM triggers INDEXED BY triggers_by_owner
+     WHERE owner = ?1
+     ORDER BY id
+     LIMIT ?3";
+
+/// Of which of them only their schedules tell where they stand: those that may wait to be deleted and for nothing else, and those that have expired and
+/// wait for an event of their own to end.
+const UNSURE: &str = "next_at IS NOT NULL
+     AND ((next_at <= ?4 OR coalesce(expires_at <= ?2, FALSE))
+          AND (SELECT instr(schedule, '\"delete_when_done\":true') > 0 FROM triggers WHERE triggers.id = own.id)
+          OR coalesce(expires_at <= ?2, FALSE)
+             AND (SELECT coalesce(waits OR next_at <= waited_until, FALSE) FROM cursors WHERE trigger_id = own.id))";
+
+fn tally(connection: &Connection, shared: &Shared, owner: UserId, now: Timestamp) -> Result<TriggerTally> {
+    let params = (owner.0, now.as_microsecond(), TALLIED_MAX + 1, goes_at(now).as_microsecond());
+    let sql = format!(
+        "SELECT CASE WHEN is_test THEN 'neither'
+                     WHEN {UNSURE} THEN 'unsure'
+                     WHEN coalesce(expires_at <= ?2, FALSE) AND coalesce(next_at <= ?2, TRUE) THEN 'neither'
+                     WHEN NOT enabled AND coalesce(pause_until > ?2, TRUE) THEN 'paused'
+                     WHEN is_api OR next_at IS NOT NULL THEN 'active'
+                     ELSE 'neither'
+                END AS standing, count(*)
+         FROM ({TALLIED}) AS own
+         GROUP BY standing"
+    );
+    let (mut tally, mut unsure) = (TriggerTally::default(), 0);
+    let mut statement = connection.prepare_cached(&sql).map_err(failed)?;
+    let mut rows = statement.query(params).map_err(failed)?;
+    while let Some(row) = rows.next().map_err(failed)? {
+        let (standing, count): (String, u64) = (row.get(0).map_err(failed)?, row.get(1).map_err(failed)?);
+        tally.all += count;
+        match standing.as_str() {
+            "active" => tally.active = count,
+            "paused" => tally.paused = count,
+            "unsure" => unsure = count,
+            _ => {}
+        }
+    }
+    if unsure == 0 {
+        return Ok(tally);
+    }
+    let sql = format!(
+        "SELECT {HEAD}
+         FROM (SELECT id FROM ({TALLIED}) AS own WHERE NOT is_test AND {UNSURE}) AS unsure
+              CROSS JOIN triggers ON triggers.id = unsure.id
+              LEFT JOIN cursors ON cursors.trigger_id = triggers.id"
+    );
+    let mut statement = connection.prepare_cached(&sql).map_err(failed)?;
+    let mut rows = statement.query(params).map_err(failed)?;
+    while let Some(row) = rows.next().map_err(failed)? {
+        if let Some(head) = listed(head(row, shared))? {
+            tally.note_standing(&head, now);
+        }
+    }
+    Ok(tally)
 }
 
 /// The triggers with kept failures whose newest ended event is one of those.

@@ -33,7 +33,7 @@ impl Condition {
     pub(crate) fn of(head: &TriggerHead, is_failing: bool, freezes: &[Freeze], now: Timestamp) -> Condition {
         if head.is_test {
             Condition::Test
-        } else if head.is_over(now) && head.fires_behind(now).is_none() {
+        } else if head.has_expired(now) {
             Condition::Expired
         } else if head.is_paused_at(now) {
             Condition::Paused

@@ -275,16 +275,12 @@ impl Kept {
     }
 
     pub(super) fn heads_of(&self, owner: UserId) -> impl Iterator<Item = TriggerHead> {
-        self.waiting_heads_of(owner).map(TriggerHead::without_going)
-    }
-
-    /// The same, with what those wait for that wait only to be deleted.
-    fn waiting_heads_of(&self, owner: UserId) -> impl Iterator<Item = TriggerHead> {
-        self.triggers.values().filter(move |kept| kept.trigger.owner == owner).map(|kept| TriggerHead {
+        let heads = self.triggers.values().filter(move |kept| kept.trigger.owner == owner).map(|kept| TriggerHead {
             is_behind: kept.left_at().is_none() && kept.next_at.is_some(),
             next_at: kept.next_at,
             ..(&kept.armed()).into()
-        })
+        });
+        heads.map(TriggerHead::without_going)
     }
 
     pub(super) fn soonest(&self, owner: UserId, limit: usize) -> Vec<TriggerHead> {
@@ -296,10 +292,8 @@ impl Kept {
 
     pub(super) fn attention(&self, owner: UserId, gone_until: Timestamp, now: Timestamp) -> Attention {
         let mut tally = TriggerTally::default();
-        for head in self.waiting_heads_of(owner) {
-            tally.all += 1;
-            tally.active += u64::from(head.is_active(now));
-            tally.paused += u64::from(head.is_paused_at(now));
+        for head in self.heads_of(owner) {
+            tally.note(&head, now);
             if tally.is_at_least() {
                 break;
             }

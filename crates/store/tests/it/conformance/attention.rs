@@ -4,10 +4,13 @@ use jiff::{SignedDuration, Timestamp};
 use oncue_domain::event::Origin;
 use oncue_domain::firing::Outcome;
 use oncue_domain::id::{EventId, TriggerId, UserId};
+use oncue_domain::plan::goes_at;
+use oncue_domain::schedule::Schedule;
+use oncue_domain::schedule::zone::Zones;
 use oncue_domain::store::{
     ATTENTION_MAX, Attention, FAILED_TRIGGERS_MAX, NewTrigger, TALLIED_MAX, TOGETHER_MAX, TriggerTally,
 };
-use oncue_domain::trigger::{Definition, OVERDUE_AFTER, Pause};
+use oncue_domain::trigger::{Definition, OVERDUE_AFTER, Pause, STAYS_FOR, ScheduleDetails, Terms};
 
 use crate::bench::{Bench, Kind, LASTING, answered, api, every, everywhere, given_up, t, unanswered};
 
@@ -65,6 +68,47 @@ async fn triggers_are_tallied_by_whether_they_will_fire() {
         assert_eq!(tally(t(505)).await, TriggerTally { active: 4, ..expired });
         bench.trigger(bench.user("b").await, api("anothers")).await;
         assert_eq!(tally(t(1)).await.all, 11);
+    })
+    .await;
+}
+
+/// What a list of all of them comes to.
+async fn tally_of_list(bench: &Bench, owner: UserId, now: Timestamp) -> TriggerTally {
+    let mut tally = TriggerTally::default();
+    for head in bench.store.trigger_heads(owner, 100).await.expect("an answer") {
+        tally.note(&head, now);
+    }
+    tally
+}
+
+#[tokio::test]
+async fn triggers_are_tallied_as_lists_show_them() {
+    everywhere(async |bench| {
+        let owner = bench.user("a").await;
+        let once = |at| {
+            let terms = Terms { delete_when_done: true, ..Terms::default() };
+            let details = ScheduleDetails::new(Schedule::Once { at: t(at) }, None, terms, Zones::utc());
+            Definition { schedule: Some(details), ..every("1m") }
+        };
+        let make = async |definition: Definition, next_at| {
+            bench.make(NewTrigger { owner, definition, next_at, test_event: None }, t(0)).await
+        };
+        // Two that wait, one of them for long, and two that only wait to be deleted, one of them when its pause is over.
+        make(once(900), Some(t(900))).await;
+        make(once(9_000_000), Some(t(9_000_000))).await;
+        make(once(-60), Some(goes_at(t(0)))).await;
+        let paused = Definition { enabled: false, pause: Pause::new(None, Some(t(300))), ..once(-60) };
+        make(paused.clone(), Some(t(300) + STAYS_FOR)).await;
+        make(Definition { expires_at: Some(t(200)), ..paused }, Some(t(300) + STAYS_FOR)).await;
+        // Paused, and a test or expired beside that.
+        make(Definition { enabled: false, ..every("1m") }, None).await;
+        make(Definition { enabled: false, is_test: true, ..api("test") }, None).await;
+        make(Definition { enabled: false, expires_at: Some(t(200)), ..api("expiring") }, None).await;
+        for (now, active, paused) in [(1, 2, 4), (199, 2, 4), (200, 2, 2), (299, 2, 2), (300, 2, 1), (899, 2, 1)] {
+            let tally = attention(&bench, owner, t(0), t(now)).await.tally;
+            assert_eq!(tally, TriggerTally { all: 8, active, paused }, "at second {now}");
+            assert_eq!(tally, tally_of_list(&bench, owner, t(now)).await, "at second {now}");
+        }
     })
     .await;
 }

@@ -17,7 +17,7 @@ use oncue_domain::schedule::bounds::Bounds;
 use oncue_domain::schedule::every::Period;
 use oncue_domain::schedule::jitter::{Jitter, Share};
 use oncue_domain::schedule::zone::Zones;
-use oncue_domain::store::{CalendarEdited, CalendarMade, Change, Committed, Edited, Planned};
+use oncue_domain::store::{CalendarEdited, CalendarMade, Change, Committed, Edited, Planned, TriggerTally};
 use oncue_domain::trigger::{Definition, Pause, ScheduleDetails, Terms};
 
 use super::calendar as calendars;
@@ -594,6 +594,27 @@ async fn whether_an_event_was_under_way_when_a_trigger_was_deleted_is_kept() {
             let deleted = bench.store.deleted_trigger(owner, slow.id, t(0)).await.expect("an answer");
             let Deletion { at, was_under_way, .. } = deleted.expect("it is known").deletion;
             assert_eq!((at, was_under_way), (t(140), expected), "{overlap:?}, over: {is_over}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_waits_for_an_event_is_tallied_as_active_though_it_has_expired() {
+    everywhere(async |bench| {
+        for (overlap, active) in [(Overlap::Queue, 1), (Overlap::Skip, 0)] {
+            let expiring = Definition { expires_at: Some(t(130)), ..minutely(overlap) };
+            let owner = bench.user(overlap.word()).await;
+            let slow = Slow { owner, id: bench.trigger(owner, expiring).await.id };
+            assert_eq!(slow.look(&bench, 60).await, done(Turn::Free, 1));
+            assert_eq!(slow.look(&bench, 120).await, done(Turn::Waits, 0));
+            let tally = bench.store.attention(slow.owner, t(0), t(140)).await.expect("an answer").tally;
+            let mut listed = TriggerTally::default();
+            for head in bench.store.trigger_heads(slow.owner, 9).await.expect("an answer") {
+                listed.note(&head, t(140));
+            }
+            assert_eq!(tally, TriggerTally { all: 1, active, paused: 0 }, "{overlap:?}");
+            assert_eq!(tally, listed, "{overlap:?}");
         }
     })
     .await;
