@@ -600,6 +600,20 @@ mod tests {
     }
 
     #[test]
+    fn one_that_expires_before_its_first_occurrence_goes_as_one_of_which_nothing_is_left() {
+        let mut definition = trigger().definition;
+        let terms = Terms { delete_when_done: true, ..Terms::default() };
+        let pattern = every("10s", at(0), None).pattern().clone();
+        definition.schedule = Some(ScheduleDetails::new(pattern, None, terms, Zones::utc()));
+        for expires_at in [at(5), at(10)] {
+            definition.expires_at = Some(expires_at);
+            assert_eq!(definition.waits_after(at(0), 0), just_after(at(0)).checked_add(STAYS_FOR).ok());
+        }
+        definition.expires_at = Some(at(11));
+        assert_eq!(definition.waits_after(at(0), 0), Some(at(10)));
+    }
+
+    #[test]
     fn names_are_short_lines() {
         assert_eq!(parse_name(""), Ok(None));
         assert_eq!(parse_name(&"é".repeat(200)).map(|name| name.is_some()), Ok(true));
