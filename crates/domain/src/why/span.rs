@@ -35,6 +35,19 @@ pub struct Line {
     pub release: String,
 }
 
+impl Line {
+    /// Whether nothing tells what comes next apart from this.
+    fn goes_on_with(&self, next: &Line) -> bool {
+        let is_same = match (&self.verdict, &next.verdict) {
+            (Verdict::Fired(..), _) => false,
+            // How many fire before is told of the first.
+            (Verdict::Coming(before), Verdict::Coming(others)) => before.saturating_add(self.count) == *others,
+            (verdict, next) => verdict == next,
+        };
+        is_same && self.last < next.first && self.edit == next.edit && self.release == next.release
+    }
+}
+
 /// What became of all occurrences of a span.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SpanAccount {
@@ -68,7 +81,7 @@ impl SpanAccount {
         }
         let mut lines = telling.lines;
         lines.sort_by_key(|line| (line.first, line.last));
-        SpanAccount { span, stopped_at, lines, taken_away, unknown: unknown(facts, span) }
+        SpanAccount { span, stopped_at, lines: joined(facts, lines), taken_away, unknown: unknown(facts, span) }
     }
 
     /// How many occurrences there are of each disposition, by [`Verdict::word`].
@@ -80,6 +93,23 @@ impl SpanAccount {
         }
         tally
     }
+}
+
+/// The same with neighbours as one that only a change parts which made no difference to them: the present is one, and the end of a freeze. What one
+/// revision decided lies without a gap; between two of them there may be a time of which nobody knows.
+fn joined(facts: Facts<'_>, lines: Vec<Line>) -> Vec<Line> {
+    let decided = |line: &Line| standing_at(facts, line.first).map(|by| (by.is_present, by.revision));
+    let mut joined: Vec<Line> = Vec::with_capacity(lines.len());
+    for line in lines {
+        let is_one = |before: &&mut Line| {
+            before.goes_on_with(&line) && decided(before).is_some_and(|by| decided(&line) == Some(by))
+        };
+        match joined.last_mut().filter(is_one) {
+            Some(before) => (before.last, before.count) = (line.last, before.count.saturating_add(line.count)),
+            None => joined.push(line),
+        }
+    }
+    joined
 }
 
 /// The time before the present schedule that no known revision explains.

@@ -921,6 +921,54 @@ fn a_record_without_its_revision_is_certain_of_its_ends() {
 }
 
 #[test]
+fn advice_names_the_trigger_by_its_number() {
+    let nine = "2026-11-26T07:00:00Z";
+    let discarded = Case::workdays().skipped(Reason::Discarded, nine, nine, "2026-11-26T10:00:00Z").account(nine);
+    let backfill = "A backfill of that time fires it after all: POST /api/v1/triggers/7/backfill.";
+    assert_eq!(discarded.advice(), [backfill]);
+    let called = "Call POST /api/v1/triggers/7/fire, or make a trigger of the type scheduled.";
+    assert_eq!(Case::of(None).account(nine).advice(), [called]);
+}
+
+#[test]
+fn what_nothing_tells_apart_is_one_line() {
+    let mut case = Case::of(Some(every("1h", MADE)));
+    case.armed.next_at = None;
+    case.made = Some(Made { revision: 3, at: at(MADE), by: Some(cleo()) });
+    case.armed.trigger.definition.expires_at = Some(at("2026-11-26T09:00:00Z"));
+    let told = |case: &Case| -> Vec<(&'static str, String, u64)> {
+        let span = Span { from: at("2026-11-26T09:00:00Z"), until: at("2026-11-26T18:00:00Z") };
+        let lines = SpanAccount::of(case.facts(), span).lines;
+        lines.iter().map(|line| (line.verdict.word(), line.first.to_string(), line.count)).collect()
+    };
+    let line = |word, hour: u32, count| (word, format!("2026-11-26T{hour:02}:00:00Z"), count);
+    assert_eq!(told(&case), [line("expired", 9, 9)], "the present makes no difference to it");
+    case.freezes.push(Freeze {
+        owner: None,
+        reason: None,
+        from: at("2026-11-26T10:30:00Z"),
+        until: Some(at("2026-11-26T14:30:00Z")),
+        by: cleo(),
+    });
+    assert_eq!(told(&case), [line("expired", 9, 9)]);
+    // Another revision decided of what came before it.
+    let renamed = at("2026-11-26T11:00:00Z");
+    let (from, definition) = (at(MADE), case.armed.trigger.definition.clone());
+    case.former = vec![Former { revision: 2, from, until: renamed, made_by: None, definition }];
+    case.made = Some(Made { revision: 3, at: renamed, by: Some(cleo()) });
+    assert_eq!(told(&case), [line("expired", 9, 3), line("expired", 12, 6)]);
+
+    // Named already and due in half an hour, and those after it.
+    let mut coming = Case::of(Some(every("1h", MADE))).changed(|trigger| {
+        let terms = Terms { jitter: Some(Jitter::parse("1h").expect("a window")), ..Terms::default() };
+        let details = ScheduleDetails::new(every("1h", MADE), None, terms, Zones::utc());
+        trigger.definition.schedule = Some(details.with_share(Some(Share::new(1 << 31))));
+    });
+    coming.armed.next_at = Some(at("2026-11-26T12:30:00Z"));
+    assert_eq!(told(&coming).last(), Some(&line("to_come", 12, 6)));
+}
+
+#[test]
 fn a_span_is_told_in_runs_that_add_up() {
     let mut case = Case::of(Some(every("1h", MADE)))
         .fired("2026-11-26T04:00:00Z", "2026-11-26T04:00:00Z", Origin::Schedule)
