@@ -92,6 +92,19 @@ impl<S: Send + Sync> FromRequest<S> for JsonBody {
     }
 }
 
+/// Says of JSON text that is no object what it must be, and what it is.
+fn no_object(text: &str) -> String {
+    let sort = match text.trim_start().as_bytes().first() {
+        Some(b'n') => ", not null",
+        Some(b'"') => ", not a string",
+        Some(b'[') => ", not an array",
+        Some(b't' | b'f') => ", not a boolean",
+        Some(b'-' | b'0'..=b'9') => ", not a number",
+        _ => "",
+    };
+    format!("This must be a JSON object{sort}.")
+}
+
 /// The fields of a JSON object, taken one by one; whatever is wrong with any of them is gathered, so that all is said at once.
 pub(crate) struct Fields {
     fields: BTreeMap<String, Box<RawValue>>,
@@ -115,7 +128,7 @@ impl Fields {
     pub(crate) fn of(text: &str, at: String) -> Result<Fields, Invalid> {
         match serde_json::from_str(text) {
             Ok(fields) => Ok(Fields { fields, at, errors: Vec::new() }),
-            Err(_) => Err(Invalid::new(at, "This must be a JSON object.")),
+            Err(_) => Err(Invalid::new(at, no_object(text))),
         }
     }
 

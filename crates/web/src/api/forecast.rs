@@ -34,8 +34,14 @@ const BACKLOGS_MAX: usize = 1_000;
 /// How many destinations are named in a note for what waits there.
 const LATE_NAMED_MAX: usize = 3;
 
-/// How many days are foretold when nobody says.
-const DAYS_UNASKED: u32 = 7;
+/// How many days are foretold when nobody says, and on the page.
+pub(crate) const DAYS_UNASKED: u32 = 7;
+
+/// So many days of 24 hours from now on.
+pub(crate) fn next_days(days: u32, now: Timestamp) -> Span {
+    let length = SignedDuration::from_hours(24 * i64::from(days));
+    Span { from: now, until: now.saturating_add(length).unwrap_or(Timestamp::MAX) }
+}
 
 /// A forecast, and what it is about.
 pub(crate) struct Foretold {
@@ -396,8 +402,7 @@ pub(crate) async fn forecast(State(app): State<App>, caller: Caller, mut query: 
     });
     query.finish()?;
     let now = app.now();
-    let length = SignedDuration::from_hours(24 * i64::from(days.unwrap_or(DAYS_UNASKED)));
-    let span = Span { from: now, until: now.saturating_add(length).unwrap_or(Timestamp::MAX) };
+    let span = next_days(days.unwrap_or(DAYS_UNASKED), now);
     let foretold = Foretold::of(&app, caller.owner(), span, now).await?;
     Ok(Json(ForecastDocument::of(&foretold)).into_response())
 }

@@ -1,4 +1,4 @@
-//! What the next week will bring: a strip of quarter hours for each day, what comes to each destination and who has to wait there, which
+//! What the next week will bring: a strip of quarter hours for each day that it touches, what comes to each destination and who has to wait there, which
 //! triggers will never fire, and what changes of the clocks do. It shows what `domain::forecast` foretells, gathered as for programs
 //! (`api::forecast`), and decides nothing itself.
 
@@ -6,8 +6,7 @@ use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use jiff::{SignedDuration, Span as Civil, Timestamp};
-use oncue_domain::agenda::Span;
+use jiff::{SignedDuration, Timestamp};
 use oncue_domain::forecast::{Address, Load, Rush};
 use oncue_domain::schedule::zone::Zone;
 
@@ -17,13 +16,10 @@ use super::moment::Moment;
 use super::number::number;
 use super::trigger_row::label;
 use super::{PageFault, page};
-use crate::api::forecast::{Foretold, notes};
+use crate::api::forecast::{DAYS_UNASKED, Foretold, next_days, notes};
 use crate::app::App;
 use crate::auth::Visitor;
 use crate::extract::Query;
-
-/// How many days are shown, this one among them.
-const DAYS: i64 = 7;
 
 /// How many rushes of a destination are listed.
 const RUSHES_LISTED: usize = 3;
@@ -87,16 +83,9 @@ pub(super) async fn show(
     query.finish()?;
     let now = app.now();
     let frame = Frame::of(&app, &caller, Place::Upcoming);
-    let span = Span { from: now, until: end_of_week(now, frame.zone()) };
+    let span = next_days(DAYS_UNASKED, now);
     let foretold = Foretold::of(&app, caller.owner(), span, now).await?;
     Ok(page(StatusCode::OK, &ForecastPage::of(frame, &foretold, now)))
-}
-
-/// The midnight of the viewer's clocks that ends the week.
-fn end_of_week(now: Timestamp, zone: &Zone) -> Timestamp {
-    let today = now.to_zoned(zone.time_zone().clone()).date();
-    let end = today.saturating_add(Civil::new().days(DAYS));
-    end.to_zoned(zone.time_zone().clone()).map_or(Timestamp::MAX, |midnight| midnight.timestamp())
 }
 
 impl ForecastPage {
@@ -115,7 +104,7 @@ impl ForecastPage {
             is_empty: foretold.triggers.is_empty(),
             fires: forecast.total,
             triggers: forecast.triggers as u64,
-            strip: Density::week("in these 7 days", counts, forecast.peak_from, now, &zone),
+            strip: Density::days("in the next 7 days", counts, forecast.peak_from, foretold.span, &zone),
             loads: named.chain(addressed).collect(),
             never: never
                 .map(|(which, why)| NeverLine { id: head(*which).id.0, label: label_of(*which), why: why.sentence() })
@@ -211,7 +200,7 @@ mod tests {
     }
 
     fn shown(triggers: Vec<TriggerHead>) -> String {
-        let span = Span { from: now(), until: end_of_week(now(), &Zones::utc()) };
+        let span = next_days(DAYS_UNASKED, now());
         let forecast = Forecast::of(Fleet { triggers: &triggers, receivers: &[], freezes: &[] }, span, now());
         let late = oncue_domain::forecast::Late { occurrences: 12, held: 5, loads: Vec::new() };
         let foretold = Foretold { triggers, has_more_triggers: false, destinations: Vec::new(), span, forecast, late };
@@ -221,7 +210,7 @@ mod tests {
     #[test]
     fn the_page_tells_what_will_never_fire_and_what_the_clocks_do() {
         let html = shown(vec![head(3, "night", true), head(4, "halted", false)]);
-        assert!(html.contains("One trigger fires 6 times"), "{html}");
+        assert!(html.contains("One trigger fires 7 times"), "{html}");
         assert!(html.contains("<a href=\"/ui/triggers/4\">halted</a>") && html.contains("It is paused"), "{html}");
         assert!(html.contains("the firing of 02:30 comes at 03:00"), "{html}");
         assert!(html.contains("12 late occurrences wait in backlogs, 5 of them held"), "{html}");

@@ -80,10 +80,13 @@ fn what_is_wrong_with_one_is_said_as_the_call_for_one_says_it_and_refuses_no_oth
         json!({"type": "scheduled", "schedule_details": {"cron": "61 * * * *"}, "nonsense": 1}),
         json!({"type": "api", "destinations": [4711]}),
         json!(7),
+        json!(null),
+        json!("api"),
         json!({"type": "api", "name": "last"}),
     ];
     let made = results(ann.post(MAKE, &json!(bodies)));
-    assert_eq!(statuses(&made), [201, 422, 422, 422, 422, 201]);
+    assert_eq!(statuses(&made), [201, 422, 422, 422, 422, 422, 422, 201]);
+    assert!(made[5]["error"].to_string().contains("This must be a JSON object, not null."), "{:?}", made[5]);
     for (result, body) in made.iter().zip(&bodies).filter(|(result, _)| result["status"] != 201) {
         assert_eq!(result["error"], ann.post("/api/v1/triggers", body).problem(422));
         assert!(result["id"].is_null());

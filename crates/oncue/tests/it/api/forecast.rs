@@ -13,6 +13,17 @@ fn make(ann: &Client, name: &str, more: &Value) -> Value {
 }
 
 #[test]
+fn the_page_foretells_the_same_days() {
+    let server = Server::start();
+    let ann = server.user();
+    make(&ann, "hourly", &json!({"schedule_details": {"cron": "0 * * * *"}}));
+    assert_eq!(ann.get("/api/v1/forecast").is(200).json()["fires"], 7 * 24);
+    let page = ann.get("/forecast").is(200).text;
+    assert!(page.contains("One trigger fires 168 times."), "{page}");
+    assert!(page.contains("168 firings in the next 7 days"), "{page}");
+}
+
+#[test]
 fn firings_are_counted_by_quarter_and_destination_and_a_rate_tells_who_waits() {
     let server = Server::start();
     let ann = server.user();

@@ -237,10 +237,18 @@ mod tests {
         let (items, count) = of_lines(b"\n{\"a\":1}\r\n\n  7  \n \t\nx");
         assert_eq!((texts(&items), count), (vec!["{\"a\":1}", "7", "x"], 3));
         assert!(items[0].fields().is_ok());
-        assert_eq!(refusal(&items[1]), (422, "This must be a JSON object.".to_owned()));
+        assert_eq!(refusal(&items[1]), (422, "This must be a JSON object, not a number.".to_owned()));
         assert_eq!(refusal(&items[2]), (400, "Line 6 is not valid JSON: expected value at column 1.".to_owned()));
         let (items, _) = of_lines(b"\xff");
         assert_eq!(refusal(&items[0]), (400, "Line 1 is not UTF-8.".to_owned()));
+    }
+
+    #[test]
+    fn an_item_that_is_no_object_is_told_what_it_must_be_and_what_it_is() {
+        let (items, _) = of_array(br#"[null, "x", [], true, -1.5]"#).expect("an array");
+        for (item, sort) in items.iter().zip(["null", "a string", "an array", "a boolean", "a number"]) {
+            assert_eq!(refusal(item), (422, format!("This must be a JSON object, not {sort}.")));
+        }
     }
 
     #[test]

@@ -1,13 +1,15 @@
 //! How many firings are to come in every quarter of an hour, and where they come in bursts: the next 24 hours in one strip,
-//! or seven days of the viewer's zone in seven. On the strips of days a place is a time on the clocks, so on the day that
+//! or the days of the viewer's zone in one each. On the strips of days a place is a time on the clocks, so on the day that
 //! loses an hour one stays empty, and on the day that gains one two fall together.
 
 use std::collections::BTreeMap;
 
 use askama::Template;
 use jiff::civil::{Date, Time};
-use jiff::{SignedDuration, Span, Timestamp};
+use jiff::{SignedDuration, Span as Days, Timestamp};
+use oncue_domain::agenda::Span;
 use oncue_domain::schedule::zone::Zone;
+use oncue_domain::trigger::just_before;
 
 use super::axis::{TimeLabel, labels};
 use super::draw::{Num, height, share};
@@ -17,7 +19,6 @@ use crate::ui::number::number;
 
 const QUARTER: SignedDuration = SignedDuration::from_mins(15);
 const QUARTERS: usize = 96;
-const DAYS: usize = 7;
 /// How tall the columns of a strip are at most, and what is left above them for marks.
 const TALL: f64 = 26.0;
 const ABOVE: f64 = 8.0;
@@ -42,16 +43,16 @@ struct Strip {
     name: Option<String>,
     /// What it shows, in a sentence.
     summary: String,
-    /// Those that can be pointed at: all of a single strip, and of seven the bursts.
+    /// Those that can be pointed at: all of a single strip, and of several the bursts.
     bars: Vec<Bar>,
-    /// The others in one path, a unit wide each: seven strips have hundreds of them.
+    /// The others in one path, a unit wide each: the strips of a week have hundreds of them.
     plain: String,
     places: usize,
     /// Up to where it lies in the past.
     past: Option<Num>,
 }
 
-/// One strip or seven.
+/// One strip, or one for each day.
 #[derive(Debug, Template)]
 #[template(path = "chart/density.html")]
 pub(crate) struct Density {
@@ -115,19 +116,20 @@ impl Density {
         }
     }
 
-    /// The day of `now`, from then on, and the six days after it; `range` says which those are.
-    pub(crate) fn week(
+    /// Every day that the span touches in a strip of its own, the first from the beginning of the span on and the last until its end; `range` says which
+    /// those are.
+    pub(crate) fn days(
         range: &str,
         counts: impl IntoIterator<Item = (Timestamp, u64)>,
         burst: u64,
-        now: Timestamp,
+        span: Span,
         zone: &Zone,
     ) -> Density {
-        let today = local(now, zone.time_zone()).date();
-        let dates: Vec<Date> = (0..7).map(|days: i64| today.saturating_add(Span::new().days(days))).collect();
-        let until = midnight(today.saturating_add(Span::new().days(7)), zone);
-        let quarters = gathered(counts, quarter_of(now), until);
-        let mut days = vec![vec![Slot::default(); QUARTERS]; DAYS];
+        let day_of = |instant| local(instant, zone.time_zone()).date();
+        let (today, last) = (day_of(span.from), day_of(just_before(span.until)));
+        let dates: Vec<Date> = today.series(Days::new().days(1)).take_while(|date| *date <= last).collect();
+        let quarters = gathered(counts, quarter_of(span.from), span.until);
+        let mut days = vec![vec![Slot::default(); QUARTERS]; dates.len()];
         for (start, count) in &quarters {
             let wall = local(*start, zone.time_zone());
             if let Some(day) = dates.iter().position(|date| *date == wall.date()) {
@@ -135,7 +137,8 @@ impl Density {
             }
         }
         let top = top_of(&days.iter().map(Vec::as_slice).collect::<Vec<_>>());
-        let past = Num(share(now, midnight(today, zone), midnight(dates[1], zone)));
+        let tomorrow = today.saturating_add(Days::new().days(1));
+        let past = Num(share(span.from, midnight(today, zone), midnight(tomorrow, zone)));
         let strips = dates.iter().zip(&days).zip(0..).map(|((date, slots), place)| {
             let name = date.strftime("%a %-d %b").to_string();
             strip(Some(name), slots, top, burst, (place == 0).then_some(past))
@@ -314,6 +317,26 @@ mod tests {
         assert_eq!(none.summary, "Nothing fires in the next 24 h.");
     }
 
+    /// The day of that instant, from then on, and the six days after it.
+    fn week(now: Timestamp, zone: &Zone) -> Span {
+        let today = local(now, zone.time_zone()).date();
+        Span { from: now, until: midnight(today.saturating_add(Days::new().days(7)), zone) }
+    }
+
+    #[test]
+    fn seven_days_from_an_instant_touch_eight_of_the_viewers_zone() {
+        let riga = Zones::bundled().get("Europe/Riga").expect("it exists");
+        let now = at("2026-11-23T18:00:00Z");
+        let span = Span { from: now, until: now + SignedDuration::from_hours(7 * 24) };
+        let counts = [(now, 1), (at("2026-11-30T17:45:00Z"), 2), (at("2026-11-30T18:00:00Z"), 4)];
+        let chart = Density::days("in the next 7 days", counts, 10, span, &riga);
+        let told: Vec<&str> = chart.strips.iter().map(|strip| strip.summary.as_str()).collect();
+        assert_eq!((told.len(), told[0], told[7]), (8, "Mon 23 Nov: 1 firing", "Mon 30 Nov: 2 firings"));
+        assert!(chart.summary.starts_with("3 firings in the next 7 days"), "{}", chart.summary);
+        let whole = Span { from: at("2026-11-22T22:00:00Z"), until: at("2026-11-29T22:00:00Z") };
+        assert_eq!(Density::days("in these 7 days", [], 10, whole, &riga).strips.len(), 7, "it ends with a day");
+    }
+
     #[test]
     fn a_week_has_seven_days_of_the_viewers_zone() {
         let riga = Zones::bundled().get("Europe/Riga").expect("it exists");
@@ -321,13 +344,13 @@ mod tests {
         let now = at("2026-10-23T18:00:00Z");
         let counts =
             [(at("2026-10-25T00:00:00Z"), 6), (at("2026-10-25T01:00:00Z"), 6), (at("2026-10-29T22:00:00Z"), 5)];
-        let chart = Density::week("in these 7 days", counts, 10, now, &riga);
+        let chart = Density::days("in these 7 days", counts, 10, week(now, &riga), &riga);
         assert_eq!(chart.strips.len(), 7);
         let sunday = &chart.strips[2];
         assert_eq!(sunday.summary, "Sun 25 Oct: 12 firings");
         assert!(sunday.bars.is_empty(), "six in each of two quarters are no burst");
         assert_eq!(sunday.plain, "M12 8h.86v26h-.86z", "03:00 comes twice");
-        let burst = Density::week("in these 7 days", counts, 6, now, &riga);
+        let burst = Density::days("in these 7 days", counts, 6, week(now, &riga), &riga);
         assert_eq!(burst.strips[2].bars.len(), 1);
         assert!(burst.strips[2].plain.is_empty());
         // Midnight of the eighth day is not among them.
@@ -340,14 +363,15 @@ mod tests {
         fn no_firing_to_come_is_lost(
             ahead in prop::collection::vec((0_i64..8 * 86_400, 1_u64..100), 0..100),
             second in 1_700_000_000_i64..1_900_000_000,
+            until_h in 1_i64..200,
             name in prop::sample::select(&["UTC", "Europe/Riga", "Australia/Lord_Howe", "Asia/Kathmandu"][..]),
         ) {
             let zone = Zones::bundled().get(name).expect("it exists");
             let now = Timestamp::from_second(second).expect("in range");
             let counts: Vec<(Timestamp, u64)> =
                 ahead.iter().map(|(ahead, count)| (now + SignedDuration::from_secs(*ahead), *count)).collect();
-            let end = midnight(local(now, zone.time_zone()).date().saturating_add(Span::new().days(7)), &zone);
-            let chart = Density::week("in these 7 days", counts.clone(), 50, now, &zone);
+            let span = Span { until: now + SignedDuration::from_hours(until_h), ..week(now, &zone) };
+            let (chart, end) = (Density::days("in these days", counts.clone(), 50, span, &zone), span.until);
             let rows: u64 = chart.table.rows.iter().map(|row| row.cells[0].replace(',', "").parse::<u64>().expect("a number")).sum();
             prop_assert_eq!(rows, counts.iter().filter(|(instant, _)| *instant < end).map(|(_, count)| count).sum::<u64>());
             let drawn = chart.strips.iter().map(|strip| strip.bars.len() + strip.plain.matches('M').count());

@@ -1,6 +1,7 @@
 //! All charts on one page, written beside the build for people to look at, and held against what holds for every chart.
 
 use jiff::{SignedDuration, Timestamp};
+use oncue_domain::agenda::Span;
 use oncue_domain::event::{Origin, Retention};
 use oncue_domain::id::EventId;
 use oncue_domain::schedule::zone::{Zone, Zones};
@@ -70,6 +71,7 @@ fn charts(zone: &Zone) -> Vec<(&'static str, String)> {
             .map(|(at, count)| (at, if count == 13 { 60 } else { count.saturating_sub(7) }))
             .collect()
     };
+    let week = Span { from: now, until: now + SignedDuration::from_hours(7 * 24) };
     let range = (now - SignedDuration::from_hours(48), now);
     let counts = || hours.iter().map(|hour| (hour.hour, Counts::from(hour)));
     let selected = Some((now - SignedDuration::from_hours(20), now - SignedDuration::from_hours(14)));
@@ -102,7 +104,7 @@ fn charts(zone: &Zone) -> Vec<(&'static str, String)> {
             Density::day("in the next 24 h", ahead(2), 50, (now, now + SignedDuration::from_hours(24)), zone)
                 .to_string(),
         ),
-        ("Density, a week", Density::week("in these 7 days", ahead(8), 50, now, zone).to_string()),
+        ("Density, days", Density::days("in the next 7 days", ahead(8), 50, week, zone).to_string()),
         ("Ticks", Ticks::new(&daily, false, now, zone).to_string()),
         ("Ticks, cut off", Ticks::new(&daily[..9], true, now, zone).to_string()),
         ("Life", Life::new(now - SignedDuration::from_mins(50), retention, now, zone).to_string()),

@@ -171,7 +171,7 @@ fn strip(agenda: &Agenda, when: When, span: Span, zone: &Zone) -> Density {
     let counts = agenda.slots.iter().map(|slot| (slot.from, slot.count));
     match when.length {
         Length::Day => Density::day(when.range(), counts, agenda.peak_from, (span.from, span.until), zone),
-        Length::Week => Density::week(when.range(), counts, agenda.peak_from, span.from, zone),
+        Length::Week => Density::days(when.range(), counts, agenda.peak_from, span, zone),
     }
 }
 
