@@ -5,6 +5,7 @@
 //! the engine's business.
 
 mod account;
+pub mod pace;
 mod walk;
 
 use jiff::{SignedDuration, Timestamp};
@@ -16,9 +17,6 @@ pub use account::{ACCOUNT_MAX, Account, Asked, Compared, Few};
 
 /// How many triggers are looked over at once.
 pub const SLICE_MAX: usize = 1_000;
-
-/// How often a round over all triggers begins, unless one takes longer.
-pub const ROUND_EVERY: SignedDuration = SignedDuration::from_secs(60);
 
 /// What a trigger waits for, as it is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

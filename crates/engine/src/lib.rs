@@ -28,7 +28,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use oncue_domain::audit;
+use oncue_domain::audit::pace::{PAUSE as AUDIT_PAUSE, Pace};
 use oncue_domain::backlog::ROUND_EVERY;
 use oncue_domain::clock::Clock;
 use oncue_domain::destination::Webhook;
@@ -80,16 +80,7 @@ const DRAIN_LOOK_EVERY: Duration = Duration::from_secs(30);
 /// How often it is looked whether backlogs are still frozen.
 const FROZEN_LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// How long the auditor rests between two slices at least, and before its first: whoever begins has more urgent things to do.
-const AUDIT_PAUSE: Duration = Duration::from_secs(1);
-
-/// How long it rests at most, which bounds how long a defect stands.
-const AUDIT_PAUSE_MAX: Duration = Duration::from_secs(10);
-
-/// How many times as long as it took it rests: what an idle server spends on a million triggers that nothing is wrong with.
-const AUDIT_RESTS_TIMES: u32 = 3_000;
-
-/// The same where what triggers wait for may have moved: each may be due soon.
+/// How long the auditor rests between two slices where what triggers wait for may have moved: each may be due soon.
 const AUDIT_HURRY: Duration = Duration::from_millis(20);
 
 /// How often what this node does is said to whoever asks for it.
@@ -391,7 +382,7 @@ async fn drain_late(mut drainer: Drainer, laid_up: Arc<Notify>, mut stopped: wat
 
 async fn audit(mut auditor: Auditor, mut stopped: watch::Receiver<bool>) {
     auditor::announce_counters();
-    let (mut wait, mut round_began) = (AUDIT_PAUSE, None);
+    let (mut wait, mut round) = (AUDIT_PAUSE, None);
     loop {
         tokio::select! {
             () = sleep(wait) => {}
@@ -401,18 +392,21 @@ async fn audit(mut auditor: Auditor, mut stopped: watch::Receiver<bool>) {
             return;
         }
         let slice_began = Instant::now();
-        let began = *round_began.get_or_insert(slice_began);
+        let (began, mut pace) = *round.get_or_insert((slice_began, Pace::default()));
         wait = match auditor.tick().await {
             Ok(looked) => {
                 looked.report();
-                let rest = (slice_began.elapsed() * AUDIT_RESTS_TIMES).clamp(AUDIT_PAUSE, AUDIT_PAUSE_MAX);
+                // What was done in a hurry is not made up for by rests.
+                if !auditor.is_in_a_hurry() {
+                    pace.note(slice_began.elapsed());
+                }
+                round = (!looked.is_over).then_some((began, pace));
                 if looked.is_over {
-                    round_began = None;
-                    audit::ROUND_EVERY.unsigned_abs().saturating_sub(began.elapsed()).max(rest)
+                    pace.rest_after(began.elapsed())
                 } else if auditor.is_in_a_hurry() {
                     AUDIT_HURRY
                 } else {
-                    rest
+                    pace.rest(began.elapsed())
                 }
             }
             Err(error) => {

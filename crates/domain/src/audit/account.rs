@@ -1,15 +1,16 @@
 //! Whether what is written down about a trigger's occurrences is what its schedule names: each of them an event or in a record of why
 //! not, none of them both. The room exists because a scheduler that is wrong writes a ledger that is wrong, and would find it
 //! right: so the occurrences are derived once more, by looking at the clock on the wall (`walk`), which nothing that fires does, and compared one by
-//! one. What would take too many looks is searched for backwards from the end of the span.
+//! one. None of the searches that a firing rests on may enter. What is much, on either side, is compared part by part.
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Defect, Finding, Inspected, walk};
+use super::walk::{self, Walked};
+use super::{Defect, Finding, Inspected};
 use crate::agenda::Span;
 use crate::id::{TriggerId, UserId};
 use crate::revision::{Counted, Revision};
-use crate::trigger::{Trigger, just_after, just_before};
+use crate::trigger::{Trigger, just_after};
 
 /// How many firings, and how many records, of one trigger are read at once.
 pub const ACCOUNT_MAX: usize = 4_096;
@@ -36,6 +37,25 @@ pub struct Account {
     /// The first and the last occurrence of each record of what did not fire that lies in the span at least in part, ascending, at most
     /// [`ACCOUNT_MAX`].
     pub skipped: Vec<(Timestamp, Timestamp)>,
+}
+
+impl Account {
+    /// Before which instant what is read decides, where it may not be all: always one after `from`, where the span begins.
+    fn read_until(&self, from: Timestamp) -> Option<Timestamp> {
+        let fired = self.fired.get(ACCOUNT_MAX - 1).copied().filter(|last| *last > from);
+        // Records that were not read begin no earlier than the last one that was.
+        let skipped = self.skipped.get(ACCOUNT_MAX - 1).map(|(first, _)| *first);
+        let skipped = skipped.map(|first| if first > from { first } else { just_after(self.twice_until()) });
+        fired.into_iter().chain(skipped).min()
+    }
+
+    /// How far two of the records reach at least. Where all lie over the beginning of a span, everything up to there is told of twice, whatever
+    /// other records there are.
+    fn twice_until(&self) -> Timestamp {
+        let mut lasts: Vec<Timestamp> = self.skipped.iter().map(|(_, last)| *last).collect();
+        let last_but_one = lasts.len() - 2;
+        *lasts.select_nth_unstable(last_but_one).1
+    }
 }
 
 /// Some occurrences.
@@ -70,6 +90,8 @@ pub struct Compared {
     pub doubled: Option<Few>,
     /// Those that the schedule does not name, and those beyond how often it may fire.
     pub unnamed: Option<Few>,
+    /// How often it fired, as far as that was compared.
+    pub fired: u64,
     /// Where to go on; none at the end of the span.
     pub go_on_from: Option<Timestamp>,
 }
@@ -90,6 +112,7 @@ impl Compared {
             missing: and(self.missing, next.missing),
             doubled: and(self.doubled, next.doubled),
             unnamed: and(self.unnamed, next.unnamed),
+            fired: self.fired + next.fired,
             go_on_from: next.go_on_from,
         }
     }
@@ -154,26 +177,19 @@ impl Inspected {
         Span { until: end.map_or(span.until, |end| end.min(span.until)), ..span }
     }
 
-    /// Whether its schedule names anything there that has to be told of.
+    /// Whether its schedule names anything there that has to be told of. It costs no more than looking at the wall up to the first.
     pub fn names_any(&self, asked: Asked) -> bool {
-        self.latest_named(self.answered_for(asked.span)).is_some()
+        let (schedule, span) = (self.trigger.definition.schedule.as_ref(), self.answered_for(asked.span));
+        span.from < span.until && schedule.is_some_and(|schedule| walk::names_any(schedule, span))
     }
 
-    /// Compares what its schedule names with what is written down.
-    pub fn compare(&self, asked: Asked, account: &Account) -> Compared {
-        let mut span = asked.span;
+    /// Compares what its schedule names with what is written down, from the beginning of the span on and as far as that was read and walked. `fired`
+    /// is how often it fired in the parts before, of which a limit allows so many in all.
+    pub fn compare(&self, asked: Asked, account: &Account, fired: u64) -> Compared {
+        let Span { from, until } = asked.span;
+        let read_until = account.read_until(from).map_or(until, |read| read.min(until));
+        let Walked { named, until: walked_until } = self.named(Span { from, until: read_until });
         let (mut missing, mut doubled, mut unnamed) = (None, None, None);
-        // Of so many records nobody knows whether they are all.
-        if account.skipped.len() >= ACCOUNT_MAX {
-            return Compared { missing, doubled, unnamed, go_on_from: None };
-        }
-        // What is more than was read is compared the next time; a step at least.
-        let is_cut = account.fired.len() >= ACCOUNT_MAX;
-        let last_read = account.fired.last().filter(|last| is_cut && **last > span.from && **last < span.until);
-        if let Some(last) = last_read {
-            span.until = *last;
-        }
-        let named = self.named(self.answered_for(span));
         // What is put off counts as if it had fired, so there are never more of them than this, whatever has become of that.
         let most = self.trigger.definition.left(0).unwrap_or(u64::MAX);
         let (mut firsts, mut lasts): (Vec<Timestamp>, Vec<Timestamp>) = account.skipped.iter().copied().unzip();
@@ -181,17 +197,18 @@ impl Inspected {
         lasts.sort_unstable();
         let records =
             |at: &Timestamp| firsts.partition_point(|first| first <= at) - lasts.partition_point(|last| last < at);
-        let mut fired = account.fired.iter().copied().filter(|at| span.from <= *at && *at < span.until).peekable();
+        let compared = |at: &Timestamp| from <= *at && *at < walked_until;
+        let mut firings = account.fired.iter().copied().filter(compared).peekable();
         let mut fires = 0;
         for at in named {
-            while let Some(stray) = fired.next_if(|fired| *fired < at) {
+            while let Some(stray) = firings.next_if(|fired| *fired < at) {
                 Few::note(&mut unnamed, stray);
                 fires += 1;
             }
             let mut told = records(&at);
-            while fired.next_if_eq(&at).is_some() {
+            while firings.next_if_eq(&at).is_some() {
                 (told, fires) = (told + 1, fires + 1);
-                if fires > most {
+                if fired + fires > most {
                     Few::note(&mut unnamed, at);
                 }
             }
@@ -201,28 +218,22 @@ impl Inspected {
                 _ => Few::note(&mut doubled, at),
             }
         }
-        fired.for_each(|stray| Few::note(&mut unnamed, stray));
-        Compared { missing, doubled, unnamed, go_on_from: last_read.copied() }
-    }
-
-    /// What its schedule names there, ascending: looked up on the wall, and where that takes too long searched for backwards.
-    fn named(&self, span: Span) -> Vec<Timestamp> {
-        if span.until <= span.from {
-            return Vec::new();
+        for stray in firings {
+            Few::note(&mut unnamed, stray);
+            fires += 1;
         }
-        let walked = self.trigger.definition.schedule.as_ref().and_then(|schedule| walk::named(schedule, span));
-        walked.unwrap_or_else(|| {
-            let before = |left: Timestamp| self.latest_named(Span { until: left, ..span });
-            let mut named: Vec<Timestamp> = std::iter::successors(before(span.until), |at| before(*at)).collect();
-            named.reverse();
-            named
-        })
+        let go_on_from = (walked_until < until).then_some(walked_until);
+        Compared { missing, doubled, unnamed, fired: fires, go_on_from }
     }
 
-    /// The latest occurrence there, by the search with which an absence is caught up with.
-    fn latest_named(&self, span: Span) -> Option<Timestamp> {
-        let schedule = self.trigger.definition.schedule.as_ref().filter(|_| span.from < span.until)?;
-        schedule.latest_in(just_before(span.from), just_before(span.until))
+    /// What its schedule names there and that has to be told of, as far as somebody walked.
+    fn named(&self, span: Span) -> Walked {
+        let answered = self.answered_for(span);
+        let schedule = self.trigger.definition.schedule.as_ref().filter(|_| answered.from < answered.until);
+        match schedule.map(|schedule| walk::named(schedule, answered)) {
+            Some(walked) if walked.until < answered.until => walked,
+            walked => Walked { named: walked.map(|walked| walked.named).unwrap_or_default(), until: span.until },
+        }
     }
 }
 
@@ -264,7 +275,7 @@ mod tests {
         assert_eq!(spans, [Span { from: right_after(0), until: right_after(35) }, until_63]);
         let (former, asked_of_it) = asked(&revision(35, 63)).expect("it decided");
         let account = Account { fired: vec![at(40)], skipped: vec![(at(60), at(60))] };
-        let compared = former.compare(asked_of_it, &account);
+        let compared = former.compare(asked_of_it, &account, 0);
         assert_eq!(compared.missing, Some(Few { first: at(50), count: 1 }));
         assert_eq!((compared.doubled, compared.unnamed), (None, None));
 
@@ -313,7 +324,7 @@ mod tests {
         let asked = inspected.comparable(span(0, 60), at(-9_000)).expect("it can be compared");
         let skipped = skipped.iter().map(|(first, last)| (at(*first), at(*last))).collect();
         let account = Account { fired: fired.iter().copied().map(at).collect(), skipped };
-        let found = inspected.compare(asked, &account);
+        let found = inspected.compare(asked, &account, 0);
         assert_eq!(found.go_on_from, None);
         let few = |few: Few| (few.first.duration_since(at(0)).as_secs(), few.count);
         [found.missing, found.doubled, found.unnamed].map(|found| found.map(few))
@@ -345,7 +356,7 @@ mod tests {
             inspected.cursor = waits_for.map(|second| Cursor { next_at: at(second), revision: 1 });
             let asked = inspected.comparable(span(0, 60), at(-9_000)).expect("it can be compared");
             let account = Account { fired: fired.iter().copied().map(at).collect(), skipped: Vec::new() };
-            let compared = inspected.compare(asked, &account);
+            let compared = inspected.compare(asked, &account, 0);
             let few = |few: Few| (few.first.duration_since(at(0)).as_secs(), few.count);
             [compared.missing.map(few), compared.unnamed.map(few)]
         };
@@ -391,8 +402,8 @@ mod tests {
         let found = |inspected: &Inspected, fired: &[i64], skipped: &[(i64, i64)]| {
             let asked = inspected.comparable(span(0, 60), at(-9_000)).expect("it can be compared");
             let skipped = skipped.iter().map(|(first, last)| (at(*first), at(*last))).collect();
-            let compared =
-                inspected.compare(asked, &Account { fired: fired.iter().copied().map(at).collect(), skipped });
+            let account = Account { fired: fired.iter().copied().map(at).collect(), skipped };
+            let compared = inspected.compare(asked, &account, 0);
             let few = |few: Few| (few.first.duration_since(at(0)).as_secs(), few.count);
             [compared.missing, compared.doubled, compared.unnamed].map(|found| found.map(few))
         };
@@ -434,7 +445,7 @@ mod tests {
         let found = |counted, fired: &[i64]| {
             let (inspected, asked) = present.comparable_of(&former(counted), span(-500, 500), at(-9_000))?;
             let account = Account { fired: fired.iter().copied().map(at).collect(), skipped: vec![(at(30), at(30))] };
-            let compared = inspected.compare(asked, &account);
+            let compared = inspected.compare(asked, &account, 0);
             let few = |few: Few| (few.first.duration_since(at(0)).as_secs(), few.count);
             Some([compared.missing.map(few), compared.unnamed.map(few)])
         };
@@ -445,37 +456,93 @@ mod tests {
         assert_eq!((found(None, &[10]), found(Some((3, None)), &[10])), (None, None), "nobody kept that then");
     }
 
-    #[test]
-    fn a_long_account_is_compared_part_by_part() {
-        let mut inspected = every_ten();
-        inspected.cursor = None;
-        let last = i64::try_from(2 * ACCOUNT_MAX).expect("small");
-        let asked = inspected.comparable(span(0, last * 10 + 1), at(-9_000)).expect("it can be compared");
-        // One of them is missing in each half.
-        let fired: Vec<Timestamp> = (1..=last).filter(|k| ![7, last - 3].contains(k)).map(|k| at(k * 10)).collect();
-        let read = |from: Timestamp| -> Vec<Timestamp> {
-            fired.iter().copied().filter(|at| from <= *at).take(ACCOUNT_MAX).collect()
+    /// What is found from second 0 on by whoever reads as much at once as may be, and in how many parts.
+    fn in_parts(inspected: &Inspected, until: i64, fired: &[i64], skipped: &[(i64, i64)]) -> (Compared, usize) {
+        let asked = inspected.comparable(span(0, until), at(-9_000)).expect("it can be compared");
+        let read = |Span { from, until }: Span| {
+            let fired =
+                fired.iter().copied().map(at).filter(|at| from <= *at && *at < until).take(ACCOUNT_MAX).collect();
+            let skipped = skipped.iter().map(|(first, last)| (at(*first), at(*last)));
+            let mut skipped: Vec<_> = skipped.filter(|(first, last)| *first < until && from <= *last).collect();
+            skipped.sort_unstable();
+            skipped.truncate(ACCOUNT_MAX);
+            Account { fired, skipped }
         };
         let (mut whole, mut from, mut parts) = (None::<Compared>, asked.span.from, 0);
         loop {
             let asked = Asked { span: Span { from, ..asked.span }, ..asked };
-            let part = inspected.compare(asked, &Account { fired: read(from), skipped: Vec::new() });
+            let before = whole.map_or(0, |whole| whole.fired);
+            let part = inspected.compare(asked, &read(asked.span), before);
             let sum = whole.map_or(part, |whole| whole.and(part));
             (whole, parts) = (Some(sum), parts + 1);
-            match part.go_on_from {
-                Some(next) => from = next,
-                None => break,
-            }
+            let Some(next) = part.go_on_from else { return (sum, parts) };
+            assert!(from < next && next < asked.span.until, "{from} to {next}");
+            from = next;
         }
-        let found = whole.expect("there was a part");
-        assert_eq!(found.missing, Some(Few { first: at(70), count: 2 }));
-        assert_eq!((found.doubled, found.unnamed, parts), (None, None, 2));
+    }
+
+    fn found(compared: &Compared) -> [Option<(i64, u64)>; 3] {
+        let few = |few: Few| (few.first.duration_since(at(0)).as_secs(), few.count);
+        [compared.missing, compared.doubled, compared.unnamed].map(|found| found.map(few))
+    }
+
+    /// Twice as many occurrences as are read at once.
+    const LONG: i64 = 8_192;
+
+    fn lasting() -> Inspected {
+        Inspected { cursor: None, ..every_ten() }
+    }
+
+    #[test]
+    fn a_long_account_is_compared_part_by_part() {
+        // One of them is missing in each half.
+        let fired: Vec<i64> = (1..=LONG).filter(|k| ![7, LONG - 3].contains(k)).map(|k| k * 10).collect();
+        let (compared, parts) = in_parts(&lasting(), LONG * 10 + 1, &fired, &[]);
+        assert_eq!((found(&compared), parts), ([Some((70, 2)), None, None], 2));
+        assert_eq!(compared.fired, fired.len() as u64);
+    }
+
+    #[test]
+    fn many_records_are_compared_part_by_part() {
+        let each = |but: &[i64]| -> Vec<(i64, i64)> {
+            (1..=LONG).filter(|k| !but.contains(k)).map(|k| (k * 10, k * 10)).collect()
+        };
+        let (all, until) = (each(&[]), LONG * 10 + 1);
+        let told = |fired: &[i64], skipped: &[(i64, i64)]| {
+            let (compared, parts) = in_parts(&lasting(), until, fired, skipped);
+            assert!(parts > 1, "it is too much to be read at once");
+            found(&compared)
+        };
+        assert_eq!(told(&[], &all), [None; 3]);
+        assert_eq!(told(&[], &each(&[7, 4_095, 4_096, LONG - 3])), [Some((70, 4)), None, None]);
+        let [early, late] = [70, (LONG - 3) * 10];
+        assert_eq!(told(&[early, late, late + 1], &all), [None, Some((early, 2)), Some((late + 1, 1))]);
+        // One that reaches over all of them is found again in each part.
+        let over_all = [vec![(-50, until)], each(&[7, LONG - 3])].concat();
+        assert_eq!(told(&[], &over_all), [None, Some((10, LONG.unsigned_abs() - 2)), None]);
+    }
+
+    #[test]
+    fn more_records_over_one_instant_than_are_read_at_once_hide_nothing_behind_them() {
+        // All begin before the span, and end one after the other: two of them reach up to second 4494, one to 4495.
+        let heaped: Vec<(i64, i64)> = (0..4_396).map(|n| (n - 4_396, 100 + n)).collect();
+        let (compared, parts) = in_parts(&lasting(), 6_000, &[30, 5_000], &heaped);
+        assert_eq!((found(&compared), parts), ([Some((4_500, 149)), Some((10, 449)), None], 2));
+    }
+
+    #[test]
+    fn a_limit_holds_for_all_parts_together() {
+        let most = 5_000;
+        let fired: Vec<i64> = (1..=5_002).map(|k| k * 10).collect();
+        let spent = limited(most, most, Some(50_020));
+        let (compared, parts) = in_parts(&spent, LONG * 10, &fired, &[]);
+        assert_eq!((found(&compared), parts), ([None, None, Some((50_010, 2))], 2));
     }
 
     #[test]
     fn each_sort_is_a_finding_about_the_first_and_how_many() {
         let few = Few { first: at(10), count: 3 };
-        let found = Compared { missing: Some(few), doubled: None, unnamed: Some(few), go_on_from: None };
+        let found = Compared { missing: Some(few), doubled: None, unnamed: Some(few), fired: 0, go_on_from: None };
         let told: Vec<_> = found.findings(TriggerId(7)).map(|one| (one.trigger, one.defect, one.about)).collect();
         assert_eq!(told, [(TriggerId(7), Defect::Missing, Some(few)), (TriggerId(7), Defect::Unnamed, Some(few))]);
         assert!(found.findings(TriggerId(7)).all(|finding| finding.repair.is_none()));

@@ -1,101 +1,183 @@
 //! When a schedule occurs, found by looking at the clock on the wall once a step and asking what the line says of what it shows: no search, no
 //! transition that is known beforehand, nothing that a firing ever rests on. The room exists so that an audit does not repeat a mistake of
-//! whoever searched. It costs a step for every minute, so what is longer than that is worth is left to others.
+//! whoever searched. A step is a minute, or a second where the line says seconds, and a whole hour or minute of which the line names nothing; how
+//! many there may be is bounded, so what is long is walked part by part.
+
+use std::convert::Infallible;
+use std::ops::ControlFlow::{self, Break, Continue};
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::Offset;
 
 use crate::agenda::Span;
+use crate::schedule::every::Period;
 use crate::schedule::rule::{Fold, Gap, Rule};
 use crate::schedule::stretch::GAP_MAX;
 use crate::schedule::zone::Zone;
-use crate::schedule::{FirstFiring, Schedule};
+use crate::schedule::{FirstFiring, Schedule, Unit};
 use crate::trigger::ScheduleDetails;
 
-/// How many steps a walk has at most: of minutes, more than two days.
-const STEPS_MAX: i64 = 4_000;
+/// How many steps are walked at once: for more occurrences than are read of firings.
+const STEPS_MAX: u64 = 5_000;
 
-/// The occurrences in the span, ascending; none where it would take too many steps.
-pub(super) fn named(schedule: &ScheduleDetails, span: Span) -> Option<Vec<Timestamp>> {
-    let mut named = walked(schedule.pattern(), span)?;
-    named.retain(|at| span.from <= *at && *at < span.until && schedule.counts_at(*at));
-    Some(named)
+/// What a schedule names, as far as somebody walked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Walked {
+    /// The occurrences, ascending.
+    pub(super) named: Vec<Timestamp>,
+    /// These are all before this instant. It lies after the beginning of the span.
+    pub(super) until: Timestamp,
 }
 
-/// What a pattern names in the span, and perhaps a little beside it.
-fn walked(schedule: &Schedule, span: Span) -> Option<Vec<Timestamp>> {
-    Some(match schedule {
-        Schedule::Once { at } => vec![*at],
+/// The occurrences in the span, as far as so many steps lead.
+pub(super) fn named(schedule: &ScheduleDetails, span: Span) -> Walked {
+    let mut named = Vec::new();
+    let mut note = |at: Timestamp| -> ControlFlow<Infallible> {
+        named.push(at);
+        Continue(())
+    };
+    let Continue(until) = walk(schedule.pattern(), span, STEPS_MAX, &mut note);
+    named.retain(|at| span.from <= *at && *at < until && schedule.counts_at(*at));
+    named.sort_unstable();
+    named.dedup();
+    Walked { named, until }
+}
+
+/// Whether there is any occurrence in the span. It walks until it meets one.
+pub(super) fn names_any(schedule: &ScheduleDetails, span: Span) -> bool {
+    let counts = |at: Timestamp| span.from <= at && at < span.until && schedule.counts_at(at);
+    let mut ask = |at: Timestamp| if counts(at) { Break(()) } else { Continue(()) };
+    walk(schedule.pattern(), span, u64::MAX, &mut ask).is_break()
+}
+
+/// Goes along the span, meets what the pattern names there, and perhaps a little beside it, and says before which instant that was all. Of several
+/// each goes for itself, so what they name comes in no order, and what two of them name comes twice.
+fn walk<B>(
+    schedule: &Schedule,
+    span: Span,
+    steps: u64,
+    meet: &mut dyn FnMut(Timestamp) -> ControlFlow<B>,
+) -> ControlFlow<B, Timestamp> {
+    match schedule {
+        Schedule::Once { at } => {
+            meet(*at)?;
+            Continue(span.until)
+        }
         Schedule::Every { period, anchor, first } => {
-            let (period, anchor) = (i64::try_from(period.micros()).ok()?, anchor.as_microsecond());
-            let (from, until) = (span.from.as_microsecond(), span.until.as_microsecond());
-            if until.saturating_sub(from) / period > STEPS_MAX {
-                return None;
-            }
-            let earliest = if *first == FirstFiring::AtAnchor { anchor } else { anchor.checked_add(period)? };
-            let behind = (earliest - from).rem_euclid(period);
-            let begin = from.checked_add(behind)?.max(earliest);
-            let each = std::iter::successors(Some(begin), |at| at.checked_add(period)).take_while(|at| *at < until);
-            each.map(|at| Timestamp::from_microsecond(at).ok()).collect::<Option<Vec<_>>>()?
+            let starts = if *first == FirstFiring::AtAnchor { Some(*anchor) } else { one_later(period, *anchor) };
+            starts.map_or(Continue(span.until), |starts| on_a_grid(period, starts, span, steps, meet))
         }
         Schedule::Cron { expression, zone } => {
-            let line = Line { names: &|wall| expression.names(wall), is_by_the_minute: expression.is_by_the_minute() };
-            on_the_wall(&line, expression.rule(), zone, span)?
+            let line = Line {
+                names: &|wall| expression.names(wall),
+                may_name_in: &|unit, wall| expression.names_in(unit, wall),
+                is_by_the_minute: expression.is_by_the_minute(),
+            };
+            on_the_wall(&line, expression.rule(), zone, span, steps, meet)
         }
         Schedule::Recurrence(recurrence) => {
-            let names = recurrence.naming();
-            let line = Line { names: &names, is_by_the_minute: recurrence.is_by_the_minute() };
-            let mut named = on_the_wall(&line, recurrence.rule(), recurrence.zone(), span)?;
-            named.retain(|at| recurrence.counts_at(*at));
-            named
+            let line = Line {
+                names: &recurrence.naming(),
+                may_name_in: &|unit, wall| recurrence.may_name_in(unit, wall),
+                is_by_the_minute: recurrence.is_by_the_minute(),
+            };
+            let mut meet = |at: Timestamp| if recurrence.counts_at(at) { meet(at) } else { Continue(()) };
+            on_the_wall(&line, recurrence.rule(), recurrence.zone(), span, steps, &mut meet)
         }
         Schedule::AnyOf(several) => {
-            let each = several.members().iter().map(|member| walked(&member.schedule, span));
-            let mut named = each.collect::<Option<Vec<_>>>()?.concat();
-            named.retain(|at| span.from <= *at && *at < span.until);
-            named.sort_unstable();
-            named.dedup();
-            named
+            let mut until = span.until;
+            for member in several.members() {
+                until = until.min(walk(&member.schedule, span, steps, meet)?);
+            }
+            Continue(until)
         }
-    })
+    }
+}
+
+fn one_later(period: &Period, at: Timestamp) -> Option<Timestamp> {
+    let micros = at.as_microsecond().checked_add(i64::try_from(period.micros()).ok()?)?;
+    Timestamp::from_microsecond(micros).ok()
+}
+
+fn on_a_grid<B>(
+    period: &Period,
+    starts: Timestamp,
+    span: Span,
+    steps: u64,
+    meet: &mut dyn FnMut(Timestamp) -> ControlFlow<B>,
+) -> ControlFlow<B, Timestamp> {
+    let Ok(micros) = i64::try_from(period.micros()) else { return Continue(span.until) };
+    let (starts, from) = (starts.as_microsecond(), span.from.as_microsecond());
+    let behind = (starts - from).rem_euclid(micros);
+    let first = from.checked_add(behind).map(|first| first.max(starts));
+    let mut next = first.and_then(|first| Timestamp::from_microsecond(first).ok());
+    for _ in 0..steps {
+        let Some(at) = next.filter(|at| *at < span.until) else { return Continue(span.until) };
+        meet(at)?;
+        next = one_later(period, at);
+    }
+    Continue(next.map_or(span.until, |next| next.min(span.until)))
 }
 
 /// What says of a reading of the clock whether it is named.
 struct Line<'a> {
     names: &'a dyn Fn(DateTime) -> bool,
+    /// Whether anything may be in the hour or the minute of a reading.
+    may_name_in: &'a dyn Fn(Unit, DateTime) -> bool,
     is_by_the_minute: bool,
 }
 
-fn on_the_wall(line: &Line<'_>, rule: Rule, zone: &Zone, span: Span) -> Option<Vec<Timestamp>> {
+fn on_the_wall<B>(
+    line: &Line<'_>,
+    rule: Rule,
+    zone: &Zone,
+    span: Span,
+    steps: u64,
+    meet: &mut dyn FnMut(Timestamp) -> ControlFlow<B>,
+) -> ControlFlow<B, Timestamp> {
     let instant = |second: i64| Timestamp::from_second(second).unwrap_or(Timestamp::MAX);
+    let shown = |wall: i64| Offset::UTC.to_datetime(instant(wall));
     let offset = |second: i64| i64::from(zone.time_zone().to_offset(instant(second)).seconds());
-    let names = |wall: i64| (line.names)(Offset::UTC.to_datetime(instant(wall)));
+    let names = |wall: i64| (line.names)(shown(wall));
     let (from, until) = (span.from.as_second(), span.until.as_second() + 1);
     let is_by_the_minute = line.is_by_the_minute && offset(from) % 60 == 0 && offset(until) % 60 == 0;
-    let step = if is_by_the_minute { 60 } else { 1 };
+    let (step, units): (i64, &[Unit]) =
+        if is_by_the_minute { (60, &[Unit::Hour]) } else { (1, &[Unit::Hour, Unit::Minute]) };
     let from = from - from.rem_euclid(step);
-    if (until - from) / step > STEPS_MAX {
-        return None;
-    }
+    // How long a clock goes on that shows this until it is past an hour or a minute in which nothing is named.
+    let silent_for = |wall: i64, is_first: bool| {
+        let begins = |unit: &&Unit| is_first || wall.rem_euclid(unit.seconds()) < step;
+        let is_silent = |unit: &&Unit| !(line.may_name_in)(**unit, shown(wall));
+        let unit = units.iter().filter(begins).find(is_silent)?;
+        Some(unit.seconds() - wall.rem_euclid(unit.seconds()))
+    };
     let is_first_pass = |at: i64, wall: i64| {
-        let shown = Offset::UTC.to_datetime(instant(wall));
-        let first = zone.time_zone().to_ambiguous_timestamp(shown).compatible();
+        let first = zone.time_zone().to_ambiguous_timestamp(shown(wall)).compatible();
         first.is_ok_and(|first| first.as_second() == at)
     };
-    let (mut named, mut before, mut at) = (Vec::new(), offset(from - step), from);
-    while at < until {
+    let (mut before, mut at) = (offset(from - step), from);
+    for _ in 0..steps {
+        if at >= until {
+            return Continue(span.until);
+        }
         let now = offset(at);
+        // Nobody passes over a change of the clocks: what they leave out may be named.
+        let silent = if now == before { silent_for(at + now, at == from) } else { None };
+        if let Some(silent) = silent.filter(|silent| offset(at + silent - step) == now) {
+            at += silent;
+            continue;
+        }
         let is_shown = names(at + now) && (rule.fold == Fold::BothPasses || is_first_pass(at, at + now));
         let is_gap = rule.gap == Gap::AtItsEnd && now > before && now - before <= GAP_MAX;
         let left_out = std::iter::successors(Some(at + before), |wall| Some(wall + step));
         if is_shown || (is_gap && left_out.take_while(|wall| *wall < at + now).any(names)) {
-            named.push(instant(at));
+            meet(instant(at))?;
         }
         before = now;
         at += step;
     }
-    Some(named)
+    Continue(instant(at).min(span.until))
 }
 
 #[cfg(test)]
@@ -111,6 +193,28 @@ mod tests {
     use crate::schedule::recurrence::{Recurrence, RecurrenceText, Start};
     use crate::schedule::zone::Zones;
     use crate::trigger::Terms;
+
+    /// What is named in the span, whatever parts it takes.
+    fn all_named(schedule: &ScheduleDetails, span: Span) -> Vec<Timestamp> {
+        let (mut all, mut from) = (Vec::new(), span.from);
+        loop {
+            let Walked { named, until } = named(schedule, Span { from, ..span });
+            all.extend(named);
+            if until == span.until {
+                return all;
+            }
+            assert!(from < until && until < span.until, "{from} to {until}");
+            from = until;
+        }
+    }
+
+    /// Walking finds what searching finds, and whoever stops at the first finds whether there is any.
+    fn assert_walked(schedule: &ScheduleDetails, span: Span) -> Result<(), TestCaseError> {
+        let searched = searched(schedule, span);
+        prop_assert_eq!(names_any(schedule, span), !searched.is_empty());
+        prop_assert_eq!(all_named(schedule, span), searched);
+        Ok(())
+    }
 
     /// What `latest_in` names, ascending.
     fn searched(schedule: &ScheduleDetails, span: Span) -> Vec<Timestamp> {
@@ -132,7 +236,7 @@ mod tests {
         "Antarctica/Troll",
     ];
 
-    const LINES: [&str; 9] = [
+    const LINES: [&str; 12] = [
         "30 2 * * *",
         "0 */2 * * *",
         "*/7 * * * *",
@@ -142,9 +246,12 @@ mod tests {
         "0 3 1,15 * SUN",
         "5 * * * *",
         "0 0 2 * * *",
+        "30 15 2 * * *",
+        "*/20 5 1-3 * * MON-SAT",
+        "45 * 3 L * *",
     ];
 
-    const RULES: [&str; 8] = [
+    const RULES: [&str; 11] = [
         "FREQ=DAILY",
         "FREQ=DAILY;INTERVAL=2;BYHOUR=0,1,2,3,23;BYMINUTE=0,15,45",
         "FREQ=HOURLY;INTERVAL=5",
@@ -153,6 +260,9 @@ mod tests {
         "FREQ=HOURLY;COUNT=290",
         "FREQ=WEEKLY;INTERVAL=2;BYDAY=SA,SU,MO;BYHOUR=0,2",
         "FREQ=DAILY;BYHOUR=0,1,2,3;BYSETPOS=-1",
+        "FREQ=DAILY;BYHOUR=1,2;BYMINUTE=30;BYSECOND=0,30",
+        "FREQ=SECONDLY;INTERVAL=1700;BYHOUR=1,2,3",
+        "FREQ=MINUTELY;INTERVAL=95;BYSECOND=15",
     ];
 
     proptest! {
@@ -178,7 +288,7 @@ mod tests {
             let pattern = Schedule::Cron { expression, zone: zone.clone() };
             let terms = Terms { excluded, gap, fold, ..Terms::default() };
             let schedule = ScheduleDetails::new(pattern, Some(zone.clone()), terms, zone);
-            prop_assert_eq!(named(&schedule, span), Some(searched(&schedule, span)));
+            assert_walked(&schedule, span)?;
         }
 
         #[test]
@@ -202,7 +312,7 @@ mod tests {
             let pattern = Schedule::Recurrence(std::sync::Arc::new(Recurrence::new(text, start, zone.clone())));
             let terms = Terms { gap, fold, ..Terms::default() };
             let schedule = ScheduleDetails::new(pattern, Some(zone.clone()), terms, zone);
-            prop_assert_eq!(named(&schedule, span), Some(searched(&schedule, span)));
+            assert_walked(&schedule, span)?;
         }
 
         #[test]
@@ -216,7 +326,7 @@ mod tests {
             let members = vec![cron("*/30 * * * *", "UTC"), cron("0 2 * * *", "Europe/Riga"), cron("*/45 * * * *", "Asia/Tokyo")];
             let schedule = ScheduleDetails::plain(Schedule::AnyOf(AnyOf::kept(members)), None);
             let span = Span { from, until: from + SignedDuration::from_hours(hours) };
-            prop_assert_eq!(named(&schedule, span), Some(searched(&schedule, span)));
+            assert_walked(&schedule, span)?;
         }
 
         #[test]
@@ -232,17 +342,57 @@ mod tests {
             let pattern = Schedule::Every { period, anchor: base + SignedDuration::from_secs(anchor_s), first };
             let schedule = ScheduleDetails::plain(pattern, None);
             let span = Span { from: base, until: base + SignedDuration::from_secs(lasts_s) };
-            prop_assert_eq!(named(&schedule, span), Some(searched(&schedule, span)));
+            assert_walked(&schedule, span)?;
         }
     }
 
     #[test]
-    fn what_takes_too_many_steps_is_left_alone() {
+    fn what_takes_many_steps_is_walked_part_by_part() {
         let expression = CronExpression::parse("* * * * * *").expect("a line");
         let schedule = ScheduleDetails::plain(Schedule::Cron { expression, zone: Zones::utc() }, None);
         let from = Timestamp::from_second(1_800_000_000).expect("in range");
-        let named = |seconds| named(&schedule, Span { from, until: from + SignedDuration::from_secs(seconds) });
-        assert_eq!(named(3_600).map(|named| named.len()), Some(3_600));
-        assert_eq!(named(86_400), None);
+        let span = |seconds| Span { from, until: from + SignedDuration::from_secs(seconds) };
+        let hour = named(&schedule, span(3_600));
+        assert_eq!((hour.named.len(), hour.until), (3_600, span(3_600).until));
+        let day = named(&schedule, span(86_400));
+        assert_eq!((day.named.len(), day.until), (5_000, span(5_000).until));
+        assert_eq!(all_named(&schedule, span(86_400)).len(), 86_400);
+        let period = Period::from_seconds(1).expect("a period");
+        let every = Schedule::Every { period, anchor: from, first: FirstFiring::AtAnchor };
+        let every = ScheduleDetails::plain(every, None);
+        assert_eq!(named(&every, span(86_400)).until, span(5_000).until);
+        assert_eq!(all_named(&every, span(86_400)).len(), 86_400);
+    }
+
+    #[test]
+    fn what_is_silent_is_passed_over_by_the_hour_and_by_the_minute() {
+        let from: Timestamp = "2027-03-01T00:00:00Z".parse().expect("an instant");
+        let over = |line: &str, days: i64| {
+            let zone = Zones::bundled().get("Europe/Riga").expect("a zone");
+            let expression = CronExpression::parse(line).expect("a line");
+            let schedule = ScheduleDetails::plain(Schedule::Cron { expression, zone }, None);
+            let span = Span { from, until: from + SignedDuration::from_hours(24 * days) };
+            let walked = named(&schedule, span);
+            (walked.named.len(), walked.until == span.until)
+        };
+        assert_eq!(over("30 9 * * MON-FRI", 56), (40, true), "56 days are 80 640 minutes");
+        assert_eq!(over("15 30 9 * * *", 7), (7, true), "a week is 604 800 seconds");
+        assert_eq!(over("0 0 29 2 *", 200), (0, true));
+    }
+
+    #[test]
+    fn whoever_stops_at_the_first_asks_for_no_other() {
+        let expression = CronExpression::parse("*/5 * * * *").expect("a line");
+        let zone = Zones::bundled().get("Europe/Riga").expect("a zone");
+        let pattern = Schedule::Cron { expression, zone };
+        let from = Timestamp::from_second(1_800_000_060).expect("in range");
+        let span = Span { from, until: from + SignedDuration::from_hours(10_000) };
+        let mut met = Vec::new();
+        let mut meet = |at: Timestamp| {
+            met.push(at);
+            Break(())
+        };
+        assert!(walk(&pattern, span, 10, &mut meet).is_break());
+        assert_eq!(met, [from + SignedDuration::from_mins(4)]);
     }
 }

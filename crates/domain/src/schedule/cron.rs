@@ -3,12 +3,12 @@
 //! reads the checked text and answers which days match, but is never asked for an instant, because its own search gets
 //! lists at a transition wrong and ends at a missing day. No clock may enter.
 
-use crate::schedule::Invalid;
 use crate::schedule::calendar::{Met, NamedWalls, Wall, WallTimes};
 use crate::schedule::dialect::{self, Fields, Item};
 use crate::schedule::rule::Rule;
 use crate::schedule::stretch::Occurrences;
 use crate::schedule::zone::{FIRST_SECOND, LAST_SECOND, Zone};
+use crate::schedule::{Invalid, Unit};
 use croner::parser::CronParser;
 use jiff::Timestamp;
 use jiff::civil::DateTime;
@@ -101,6 +101,12 @@ impl CronExpression {
     pub fn names(&self, wall: DateTime) -> bool {
         let met = self.walls.met_at(wall);
         met.second && met.minute && met.hour && met.month && met.day
+    }
+
+    /// Whether it names anything in the hour or the minute in which a clock on the wall shows this.
+    pub fn names_in(&self, unit: Unit, wall: DateTime) -> bool {
+        let met = self.walls.met_at(wall);
+        met.hour && met.month && met.day && (unit == Unit::Hour || met.minute)
     }
 
     /// Whether it names whole minutes alone.

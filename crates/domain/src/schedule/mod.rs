@@ -67,6 +67,25 @@ pub enum Schedule {
     AnyOf(any_of::AnyOf),
 }
 
+/// A part of a day, as a clock on the wall divides it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// From the full minute on.
+    Minute,
+    /// From the full hour on.
+    Hour,
+}
+
+impl Unit {
+    /// How many seconds it has.
+    pub fn seconds(self) -> i64 {
+        match self {
+            Unit::Minute => 60,
+            Unit::Hour => 3_600,
+        }
+    }
+}
+
 /// Whether the anchor of a grid is its first occurrence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FirstFiring {

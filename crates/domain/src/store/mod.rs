@@ -545,6 +545,10 @@ pub trait Store: Send + Sync {
     /// What is written down about the occurrences that are asked for, of each trigger, in their order.
     async fn accounts(&self, asked: Vec<Asked>) -> Result<Vec<Account>>;
 
+    /// Whether there is any event of a nominal time that is asked for, of each trigger, in their order, events of a backfill among them. Where a
+    /// thousand ascending triggers have none, that costs next to nothing.
+    async fn fired_within(&self, asked: Vec<Asked>) -> Result<Vec<bool>>;
+
     /// The trigger waits for what the repair says. False when it is not of the revision that was looked at any more, or waits for
     /// something else than was seen: then nobody was wrong.
     async fn rearm(&self, repair: Repair) -> Result<bool>;

@@ -54,10 +54,10 @@ fn audit_as_json(setup: &Setup, flags: &[&str], code: i32) -> Value {
 }
 
 /// The last round, once one has ended that found so many.
-fn round_that_found(server: &Server, disarmed: u64) -> Value {
+fn round_that_found(server: &Server, defect: &str, count: u64) -> Value {
     until_within(WITHIN, "a round that found them", || {
         let told = server.nobody().get("/healthz/schedule").json();
-        (told["audit"]["defects"]["disarmed"] == disarmed).then(|| told["audit"].clone())
+        (told["audit"]["defects"][defect] == count).then(|| told["audit"].clone())
     })
 }
 
@@ -84,7 +84,7 @@ fn what_lost_its_place_while_the_server_was_down_is_found_told_and_put_right() {
     assert!(table.contains("disarmed") && table.contains("2199-01-01T00:00:00Z"), "it only looks: {table}");
 
     let server = setup.serve();
-    let round = round_that_found(&server, 2);
+    let round = round_that_found(&server, "disarmed", 2);
     assert_eq!((&round["triggers"], &round["repaired"]), (&json!(2), &json!(2)), "{round}");
     let line = format!("the auditor found that trigger {once} waits for nothing");
     until("the log says so", || Some(()).filter(|()| server.log().contains(&line)));
@@ -100,6 +100,29 @@ fn what_lost_its_place_while_the_server_was_down_is_found_told_and_put_right() {
     let upcoming = ann.get(&format!("/api/v1/triggers/{once}/upcoming")).is(200).json();
     assert_eq!(upcoming["occurrences"][0], "2199-01-01T00:00:00Z");
     assert!(audit(server.setup(), &[], 0).contains("Nothing is wrong with any of 2 scheduled triggers."));
+}
+
+#[test]
+fn a_running_server_finds_what_fired_although_nothing_was_due() {
+    let server = Setup::sqlite().serve();
+    let ann = server.user();
+    let [stray, _] = [(); 2].map(|()| make(&ann, &json!({"run_at": "2199-01-01T00:00:00Z"})));
+    let setup = server.stop();
+    // Both were made an hour before, and half an hour later one of them fired.
+    sql(
+        &setup,
+        &format!(
+            "UPDATE triggers SET created_at = created_at - 3600000000, standing_since = standing_since - 3600000000;
+             INSERT INTO events (owner, trigger_id, revision, origin, scheduled_at, fired_at, message_id)
+             SELECT owner, id, revision, 0, created_at + 1800000000, created_at + 1800000000, randomblob(16)
+             FROM triggers WHERE id = {stray}"
+        ),
+    );
+    let server = setup.serve();
+    let round = round_that_found(&server, "unnamed", 1);
+    assert_eq!((&round["triggers"], &round["repaired"]), (&json!(2), &json!(0)), "{round}");
+    let line = format!("the auditor found that trigger {stray} fired at instants that its schedule does not name");
+    until("the log says so", || Some(()).filter(|()| server.log().contains(&line)));
 }
 
 #[test]
@@ -399,7 +422,7 @@ fn on_postgresql_a_running_server_finds_within_a_minute_what_was_taken_away() {
     database.sql("DELETE FROM cursors");
     let told = audit_as_json(server.setup(), &["--database-url", &database.url()], 1);
     assert_eq!(told["findings"].as_array().map(Vec::len), Some(2), "{told}");
-    round_that_found(&server, 2);
+    round_that_found(&server, "disarmed", 2);
     // What fell due meanwhile was nobody's absence: each fires, once, and none is missing.
     let all = fires_on(&ann, every);
     assert!(first.is_subset(&all));

@@ -15,7 +15,7 @@ use super::event::KEPT;
 use super::hint::Changes;
 use super::log::announce;
 use super::trigger::{TRIGGER, TRIGGER_COLUMNS, lock_trigger, note_armed, set_cursor, trigger};
-use super::{Shared, act, answered, column, execute, limit_of, overlap, query, query_first};
+use super::{Shared, act, answered, column, execute, limit_of, overlap, partition, query, query_first};
 use crate::codec::{self, broken, instant, origin_to_number};
 
 pub(super) async fn inspect(
@@ -106,14 +106,14 @@ pub(super) async fn accounts(client: &mut Client, asked: &[Asked]) -> Result<Vec
     let ids: Vec<i64> = asked.iter().map(|asked| asked.trigger.0).collect();
     let froms: Vec<i64> = asked.iter().map(|asked| asked.span.from.as_microsecond()).collect();
     let untils: Vec<i64> = asked.iter().map(|asked| asked.span.until.as_microsecond()).collect();
-    let records = "FROM (SELECT first_at, last_at, id FROM skipped
+    let records = "FROM (SELECT first_at, last_at FROM skipped
                          WHERE skipped.trigger_id = asked.id AND skipped.owner = asked.owner
                            AND last_at >= asked.from_at AND first_at < asked.until_at
                          UNION ALL
-                         SELECT next_at, last_at, id FROM backlogs
+                         SELECT next_at, last_at FROM backlogs
                          WHERE backlogs.trigger_id = asked.id AND backlogs.owner = asked.owner AND source = 'catch-up'
                            AND last_at >= asked.from_at AND next_at < asked.until_at) AS records
-                   ORDER BY first_at, id LIMIT $5";
+                   ORDER BY first_at, last_at LIMIT $5";
     let backfill = origin_to_number(Origin::Backfill);
     // No event fires before its time, so what expired or fired before the span is not looked at.
     let sql = format!(
@@ -130,11 +130,39 @@ pub(super) async fn accounts(client: &mut Client, asked: &[Asked]) -> Result<Vec
     let rows = query(client, &sql, &[&owners, &ids, &froms, &untils, &limit_of(ACCOUNT_MAX)]).await?;
     let account = |row: &Row| {
         let instants = |at| column::<Vec<i64>>(row, at)?.into_iter().map(instant).collect::<Result<Vec<_>>>();
-        let mut skipped: Vec<_> = instants(1)?.into_iter().zip(instants(2)?).collect();
-        skipped.sort_unstable();
+        let skipped = instants(1)?.into_iter().zip(instants(2)?).collect();
         Ok(Account { fired: instants(0)?, skipped })
     };
     rows.iter().map(account).collect()
+}
+
+pub(super) async fn fired_within(client: &mut Client, asked: &[Asked]) -> Result<Vec<bool>> {
+    let owners: Vec<i64> = asked.iter().map(|asked| asked.owner.0).collect();
+    let ids: Vec<i64> = asked.iter().map(|asked| asked.trigger.0).collect();
+    let froms: Vec<i64> = asked.iter().map(|asked| asked.span.from.as_microsecond()).collect();
+    let untils: Vec<i64> = asked.iter().map(|asked| asked.span.until.as_microsecond()).collect();
+    let earliest = asked.iter().map(|asked| asked.span.from).min();
+    let (Some(first), Some(last), Some(earliest)) = (ids.iter().min(), ids.iter().max(), earliest) else {
+        return Ok(Vec::new());
+    };
+    let earliest = partition::beginning_of(earliest);
+    // No event fires before its time. Whether there is any at all, of all these triggers, in all of the partitions in which they may have fired, is one
+    // look at the beginning of each; it is asked once, and first. What is limited is never turned into a join that reads all events.
+    let sql = format!(
+        "SELECT CASE WHEN (SELECT trigger_id FROM events
+                           WHERE trigger_id >= $5 AND trigger_id <= $6 AND scheduled_at IS NOT NULL AND fired_at >= $7
+                           ORDER BY trigger_id, scheduled_at LIMIT 1) IS NULL THEN FALSE
+                     ELSE (SELECT scheduled_at FROM events
+                           WHERE events.trigger_id = asked.id AND events.owner = asked.owner
+                             AND scheduled_at >= asked.from_at AND scheduled_at < asked.until_at
+                             AND fired_at >= asked.from_at AND {KEPT}
+                           ORDER BY scheduled_at LIMIT 1) IS NOT NULL END
+         FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[])
+              WITH ORDINALITY AS asked (owner, id, from_at, until_at, place)
+         ORDER BY place"
+    );
+    let rows = query(client, &sql, &[&owners, &ids, &froms, &untils, first, last, &earliest]).await?;
+    rows.iter().map(|row| column(row, 0)).collect()
 }
 
 pub(super) async fn rearm(shared: &Shared, repair: Repair) -> Result<bool> {

@@ -733,6 +733,10 @@ impl Store for Postgres {
         self.list(move |mut client, _| async move { audit::accounts(&mut client, &asked).await }).await
     }
 
+    async fn fired_within(&self, asked: Vec<Asked>) -> Result<Vec<bool>> {
+        self.list(move |mut client, _| async move { audit::fired_within(&mut client, &asked).await }).await
+    }
+
     async fn rearm(&self, repair: Repair) -> Result<bool> {
         audit::rearm(&self.shared, repair).await
     }

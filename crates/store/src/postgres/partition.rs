@@ -55,6 +55,11 @@ pub(super) fn number_of(instant: Timestamp) -> i64 {
     instant.as_microsecond().div_euclid(SPAN_US)
 }
 
+/// The first instant of the partition in which something lies that fired at this one, in microseconds since 1970.
+pub(super) fn beginning_of(instant: Timestamp) -> i64 {
+    number_of(instant) * SPAN_US
+}
+
 /// A partition's table. A number before 1970 has an `n` for its sign.
 fn name_of(table: &str, number: i64) -> String {
     format!("{table}_{}{}", if number < 0 { "n" } else { "" }, number.unsigned_abs())

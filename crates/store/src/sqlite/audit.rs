@@ -118,6 +118,7 @@ fn account(connection: &Connection, asked: &Asked) -> Result<Account> {
              SELECT next_at, last_at
              FROM backlogs INDEXED BY backlogs_by_trigger
              WHERE trigger_id = ?1 AND owner = ?2 AND last_at >= ?3 AND next_at < ?4 AND source = 'catch-up'
+             ORDER BY first_at, last_at
              LIMIT ?5",
         )
         .map_err(failed)?;
@@ -125,8 +126,40 @@ fn account(connection: &Connection, asked: &Asked) -> Result<Account> {
     while let Some(row) = rows.next().map_err(failed)? {
         account.skipped.push((instant(row.get(0).map_err(failed)?)?, instant(row.get(1).map_err(failed)?)?));
     }
-    account.skipped.sort_unstable();
     Ok(account)
+}
+
+/// A trigger, and a nominal time of it in microseconds.
+type Place = (i64, i64);
+
+pub(super) fn fired_within(connection: &Connection, asked: &[Asked]) -> Result<Vec<bool>> {
+    let mut statement = connection
+        .prepare_cached(
+            "SELECT trigger_id, scheduled_at, owner
+             FROM events INDEXED BY events_occurrence
+             WHERE (trigger_id, scheduled_at) >= (?1, ?2) AND scheduled_at IS NOT NULL
+             ORDER BY trigger_id, scheduled_at
+             LIMIT 1",
+        )
+        .map_err(failed)?;
+    // From the one place up to the other nothing has fired, whichever triggers lie between: one look answers for all of them.
+    let mut silence: Option<(Place, Option<(Place, i64)>)> = None;
+    let mut fired = Vec::with_capacity(asked.len());
+    for Asked { owner, trigger, span } in asked {
+        let (from, until) = ((trigger.0, span.from.as_microsecond()), (trigger.0, span.until.as_microsecond()));
+        let known = silence.filter(|(begin, end)| *begin <= from && end.is_none_or(|(end, _)| from <= end));
+        let next = match known {
+            Some((_, end)) => end,
+            None => {
+                let read = |row: &Row<'_>| Ok(((row.get(0)?, row.get(1)?), row.get(2)?));
+                let next = statement.query_row(from, read).optional().map_err(failed)?;
+                silence = Some((from, next));
+                next
+            }
+        };
+        fired.push(next.is_some_and(|(place, whose)| place < until && whose == owner.0));
+    }
+    Ok(fired)
 }
 
 pub(super) fn rearm(connection: &Connection, effects: &mut Effects, repair: Repair) -> Result<bool> {

@@ -804,6 +804,10 @@ impl Store for Sqlite {
         self.scan(move |connection, _| audit::accounts(connection, &asked)).await
     }
 
+    async fn fired_within(&self, asked: Vec<Asked>) -> Result<Vec<bool>> {
+        self.scan(move |connection, _| audit::fired_within(connection, &asked)).await
+    }
+
     async fn rearm(&self, repair: Repair) -> Result<bool> {
         self.writer.submit(move |connection, effects| audit::rearm(connection, effects, repair)).await
     }

@@ -40,13 +40,14 @@ const TRIGGERS: usize = 40;
 const NEVER_FIRED: TriggerId = TriggerId(TRIGGERS as i64 + 1);
 
 /// What sorts because no index has its order, or walks over a table that only ever has a few rows.
-const EXCEPTIONS: [&str; 6] = [
+const EXCEPTIONS: [&str; 7] = [
     "FROM sqlite_sequence",
     "FROM uncounted LIMIT 1",
     "ORDER BY cursors.next_at, cursors.trigger_id",
     "ORDER BY created_at DESC, id DESC",
     "ORDER BY 2, 6",
     "FROM former_triggers WHERE id = ?1 AND owner = ?2 AND revision",
+    "ORDER BY first_at, last_at",
 ];
 
 /// What a statement did.
@@ -255,6 +256,8 @@ fn reads(events: usize) -> Vec<(String, Read)> {
     let last = Span { from: minute(19_990), until: minute(20_000) };
     let asked = Asked { owner: OWNER, trigger: TRIGGER, span: last };
     add("accounts".to_owned(), Box::new(move |c, _| audit::accounts(c, &[asked]).map(drop)));
+    let all = [TRIGGER, NEVER_FIRED].map(|trigger| Asked { trigger, ..asked });
+    add("fired within".to_owned(), Box::new(move |c, _| audit::fired_within(c, &all).map(drop)));
     let now = minute(events);
     add("attention".to_owned(), Box::new(move |c, shared| head::attention(c, shared, OWNER, old, now).map(drop)));
     add("sessions".to_owned(), Box::new(|c, _| access::sessions(c, OWNER, Timestamp::UNIX_EPOCH).map(drop)));

@@ -32,6 +32,7 @@ use self::parts::{End, Parts};
 use self::reading::{Part, Reader};
 use self::times::{DAY, wall_of};
 use self::walls::{Generated, Named};
+use crate::schedule::Unit;
 use crate::schedule::bounds::just_before;
 use crate::schedule::calendar::{NamedWalls, Wall};
 use crate::schedule::cron::{instant, seconds};
@@ -187,6 +188,11 @@ impl Recurrence {
     pub fn naming(&self) -> impl Fn(DateTime) -> bool + '_ {
         let reader = Reader::of(&self.parts, self.start.wall);
         move |wall| reader.unmet(wall).is_empty() && self.outside(wall).is_none()
+    }
+
+    /// Whether it may name anything in the hour or the minute in which a clock on the wall shows this. Where not, it names nothing there.
+    pub fn may_name_in(&self, unit: Unit, wall: DateTime) -> bool {
+        Reader::of(&self.parts, self.start.wall).may_meet_in(unit, wall)
     }
 
     /// Whether what it names on the wall counts at that instant: its end has not passed by then, by `COUNT` or `UNTIL`, and this very instant is

@@ -5,6 +5,7 @@ use std::cell::Cell;
 
 use jiff::civil::{Date, DateTime};
 
+use crate::schedule::Unit;
 use crate::schedule::recurrence::parts::{Frequency, Parts, Weekday, weekday_of};
 use crate::schedule::recurrence::times::wall_of;
 
@@ -57,6 +58,20 @@ impl<'a> Reader<'a> {
             unmet.push(Part::Positions);
         }
         unmet
+    }
+
+    /// Whether any reading of the same hour or minute may meet all parts: this one meets those that are the same for all of them.
+    pub(super) fn may_meet_in(&self, unit: Unit, wall: DateTime) -> bool {
+        let parts = self.parts;
+        let has = |list: &[i16], value: i8| list.is_empty() || list.contains(&value.into());
+        let is_one_for_all = match unit {
+            Unit::Hour => parts.frequency >= Frequency::Hourly,
+            Unit::Minute => parts.frequency >= Frequency::Minutely,
+        };
+        (!is_one_for_all || self.periods_after_start(wall) % parts.interval == 0)
+            && self.names_day(wall.date())
+            && has(&parts.hours, wall.hour())
+            && (unit == Unit::Hour || has(&parts.minutes, wall.minute()))
     }
 
     /// How many days, weeks or the like lie between the start and a reading.

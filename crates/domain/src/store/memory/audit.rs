@@ -49,9 +49,16 @@ impl Kept {
         let waiting = self.trigger_of(owner, trigger).into_iter().flat_map(|_| self.waiting_of(trigger));
         let skipped = records.copied().chain(waiting).map(|view| (view.skipped.first, view.skipped.last));
         let skipped = skipped.filter(|(first, last)| *first < span.until && span.from <= *last);
-        let mut skipped: Vec<(Timestamp, Timestamp)> = skipped.take(ACCOUNT_MAX).collect();
+        let mut skipped: Vec<(Timestamp, Timestamp)> = skipped.collect();
         skipped.sort_unstable();
+        skipped.truncate(ACCOUNT_MAX);
         Account { fired, skipped }
+    }
+
+    pub(super) fn has_fired_within(&self, asked: Asked) -> bool {
+        let Asked { owner, trigger, span } = asked;
+        let events = self.events.values().filter(|event| event.trigger == trigger && event.owner == owner);
+        events.filter_map(|event| event.scheduled_at).any(|at| span.from <= at && at < span.until)
     }
 
     pub(super) fn use_zone_data(&mut self, release: &str, now: Timestamp) -> ZoneData {

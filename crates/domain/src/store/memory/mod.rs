@@ -834,6 +834,11 @@ impl Store for Memory {
         Ok(asked.into_iter().map(|asked| kept.account(asked)).collect())
     }
 
+    async fn fired_within(&self, asked: Vec<Asked>) -> Result<Vec<bool>> {
+        let kept = self.kept();
+        Ok(asked.into_iter().map(|asked| kept.has_fired_within(asked)).collect())
+    }
+
     async fn rearm(&self, repair: Repair) -> Result<bool> {
         Ok(self.change(|kept| kept.rearm(repair)))
     }

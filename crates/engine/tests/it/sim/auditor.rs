@@ -4,16 +4,20 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use oncue_domain::audit::{Cursor, Defect, Few, Finding, Inspected, ROUND_EVERY, Repair, Round};
+use oncue_domain::audit::pace::{PAUSE, Pace, ROUND_EVERY};
+use oncue_domain::audit::{ACCOUNT_MAX, Cursor, Defect, Few, Finding, Inspected, Repair, Round};
 use oncue_domain::event::Retention;
 use oncue_domain::id::TriggerId;
+use oncue_domain::occurrence::{Reason, Skipped};
+use oncue_domain::plan::Plan;
 use oncue_domain::schedule::cron::CronExpression;
 use oncue_domain::schedule::every::Period;
 use oncue_domain::schedule::zone::Zones;
 use oncue_domain::schedule::{FirstFiring, Schedule};
-use oncue_domain::store::{NewTrigger, Store};
+use oncue_domain::store::{NewTrigger, Planned, Store};
 use oncue_domain::trigger::{Definition, ScheduleDetails, just_before};
 use oncue_engine::auditor::{Auditor, Errand, LastRound, Looked};
 
@@ -23,9 +27,6 @@ use super::world::{OWNER, World, at_once};
 
 const START: &str = "2027-03-14T05:30:00Z";
 
-/// Between two slices, as the engine rests.
-const PAUSE: SignedDuration = SignedDuration::from_secs(1);
-
 /// A world and who audits it.
 struct Stage {
     world: World,
@@ -33,7 +34,8 @@ struct Stage {
     last: LastRound,
     /// When the next slice is due.
     slice_at: Timestamp,
-    round_began: Option<Timestamp>,
+    /// When the round under way began, and its pace.
+    round: Option<(Timestamp, Pace)>,
     found: Vec<Finding>,
 }
 
@@ -45,7 +47,7 @@ impl Stage {
         world.start();
         let auditor = Auditor::new(world.faults.clone(), world.clock.clone(), Retention::STANDARD, Errand::Watch);
         let last = auditor.last_round();
-        Stage { world, auditor, last, slice_at: start + PAUSE, round_began: None, found: Vec::new() }
+        Stage { world, auditor, last, slice_at: start + PAUSE, round: None, found: Vec::new() }
     }
 
     fn make(&self, schedule: Schedule, expires_at: Option<Timestamp>) -> TriggerId {
@@ -98,12 +100,15 @@ impl Stage {
 
     fn slice(&mut self) {
         let now = self.world.now();
-        let began = *self.round_began.get_or_insert(now);
+        let (began, pace) = self.round.get_or_insert((now, Pace::default()));
         let Looked { findings, is_over, .. } = at_once(self.auditor.tick()).expect("the store answers");
         self.found.extend(findings);
-        self.slice_at = if is_over { (began + ROUND_EVERY).max(now + PAUSE) } else { now + PAUSE };
+        // The clock stands still while anybody is at work here.
+        pace.note(Duration::ZERO);
+        let lasted = now.duration_since(*began).unsigned_abs();
+        self.slice_at = now + if is_over { pace.rest_after(lasted) } else { pace.rest(lasted) };
         if is_over {
-            self.round_began = None;
+            self.round = None;
         }
     }
 
@@ -329,6 +334,62 @@ fn a_ledger_that_is_wrong_is_told_of_once_and_left_as_it_is() {
     let mut visitor = Auditor::new(store, clock, Retention::STANDARD, Errand::Look);
     let again = at_once(visitor.tick()).expect("the store answers");
     assert_eq!(again.findings, stage.found, "whoever looks at everything finds the same; {sound} has none");
+}
+
+#[test]
+fn who_fires_while_nothing_is_named_is_found_by_whoever_goes_round() {
+    let mut stage = Stage::new(7);
+    let start = stage.world.now();
+    let at = |seconds: i64| start + SignedDuration::from_secs(seconds);
+    let once = stage.make(Schedule::Once { at: at(100_000) }, None);
+    let daily = stage.make(cron("30 9 * * MON-FRI", "Europe/Riga"), None);
+    let silent = stage.make(every(86_400, start), None);
+    let edited = stage.make(every(86_400, start), None);
+    stage.live_for(130);
+    // Nothing of theirs is due for hours; whoever puts a cursor where it does not belong gets an event there before the next round.
+    for (id, second) in [(once, 135), (daily, 137), (daily, 139), (edited, 140)] {
+        stage.misarm(id, Some(at(second)));
+        stage.live_for(second - stage.world.now().duration_since(start).as_secs());
+    }
+    // What was said until then answers for it as well.
+    let armed = at_once(stage.world.memory.trigger(OWNER, edited)).expect("the model answers").expect("it is there");
+    let now = stage.world.now();
+    let other = Some(ScheduleDetails::plain(every(70_000, now), None));
+    let edit = armed.edit(Definition { schedule: other, ..armed.trigger.definition.clone() }, now);
+    at_once(stage.world.memory.edit_trigger(edit, armed.next_at, now)).expect("the model answers");
+    stage.found.clear();
+    stage.live_for(100);
+    let told: Vec<_> = stage.found.iter().map(|found| (found.trigger, found.defect, found.about)).collect();
+    let few = |second: i64, count: u64| Some(Few { first: at(second), count });
+    let expected = [
+        (once, Defect::Unnamed, few(135, 1)),
+        (daily, Defect::Unnamed, few(137, 2)),
+        (edited, Defect::Unnamed, few(140, 1)),
+    ];
+    assert_eq!(told, expected, "{silent} has none");
+}
+
+#[test]
+fn whoever_goes_round_sees_what_lies_among_thousands_of_records() {
+    let mut stage = Stage::new(8);
+    let start = stage.world.now();
+    let at = |seconds: i64| start + SignedDuration::from_secs(seconds);
+    let id = stage.make(every(1, start), None);
+    stage.slice();
+    // A record for each second but two, and nobody looks meanwhile.
+    let count = i64::try_from(ACCOUNT_MAX).expect("small") + 2_000;
+    let record = |second: i64| Skipped { reason: Reason::Missed, first: at(second), last: at(second), count: 1 };
+    let skipped = (1..=count).filter(|second| ![100, count - 100].contains(second)).map(record).collect();
+    let armed = at_once(stage.world.memory.trigger(OWNER, id)).expect("the model answers").expect("it is there");
+    let plan = Plan { skipped, next_at: Some(at(count + 1)), ..Plan::default() };
+    let planned = Planned { trigger: Arc::new(armed.trigger), armed: at(1), plan, message_ids: Vec::new(), edition: 0 };
+    stage.world.clock.set(at(count));
+    let committed = at_once(stage.world.memory.commit_plans(vec![planned], at(count))).expect("the model answers");
+    assert_eq!(committed.plans, 1);
+    stage.world.clock.set(at(count + 60));
+    stage.slice();
+    let told: Vec<_> = stage.found.iter().map(|found| (found.trigger, found.defect, found.about)).collect();
+    assert_eq!(told, [(id, Defect::Missing, Some(Few { first: at(100), count: 2 }))]);
 }
 
 #[test]

@@ -229,6 +229,11 @@ impl Store for Faults {
         self.memory.accounts(asked).await
     }
 
+    async fn fired_within(&self, asked: Vec<Asked>) -> Result<Vec<bool>> {
+        self.refuse()?;
+        self.memory.fired_within(asked).await
+    }
+
     async fn rearm(&self, repair: Repair) -> Result<bool> {
         self.refuse()?;
         let answer = self.memory.rearm(repair).await;

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use oncue_domain::act::{ActFilter, Action};
 use oncue_domain::actor::Who;
 use oncue_domain::agenda::Span;
-use oncue_domain::audit::{Account, Asked, Cursor, Defect, Inspected, Repair, ZoneData};
+use oncue_domain::audit::{ACCOUNT_MAX, Account, Asked, Cursor, Defect, Inspected, Repair, ZoneData};
 use oncue_domain::id::{TriggerId, UserId};
 use oncue_domain::occurrence::{Reason, Skipped};
 use oncue_domain::payload::Payload;
@@ -182,6 +182,75 @@ async fn an_account_tells_what_fired_and_what_is_recorded_in_a_span() {
         ];
         assert_eq!(accounts, expected);
         assert_eq!(bench.store.accounts(Vec::new()).await, Ok(Vec::new()));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn of_more_records_than_are_told_at_once_the_first_are_told() {
+    everywhere(async |bench| {
+        let owner = bench.user("a").await;
+        let id = bench.trigger(owner, every("1m")).await.id;
+        let record =
+            |first: i64, last: i64| Skipped { reason: Reason::Missed, first: t(first), last: t(last), count: 1 };
+        let count = i64::try_from(ACCOUNT_MAX).expect("small") + 3;
+        let minutes = (1..=count).map(|minute| record(minute * 60, minute * 60));
+        // One that begins first, and ends last.
+        let skipped: Vec<Skipped> = minutes.chain([record(30, count * 60 + 30)]).collect();
+        let (next_at, trigger) = (Some(t(count * 60 + 60)), Arc::new(bench.get(owner, id).await.trigger));
+        let plan = Plan { skipped, next_at, ..Plan::default() };
+        let planned = Planned { trigger, armed: t(60), plan, message_ids: Vec::new(), edition: 0 };
+        let committed = bench.store.commit_plans(vec![planned], t(count * 60 + 50)).await.expect("a commit");
+        assert_eq!(committed.plans, 1);
+        let asked = |from: i64| Asked { owner, trigger: id, span: Span { from: t(from), until: t(1_000_000) } };
+        let [all, rest]: [Account; 2] =
+            bench.store.accounts(vec![asked(0), asked(240)]).await.expect("accounts").try_into().expect("two");
+        assert_eq!(all.skipped.len(), ACCOUNT_MAX);
+        assert_eq!(all.skipped[..2], [(t(30), t(count * 60 + 30)), (t(60), t(60))]);
+        assert_eq!(all.skipped.last(), Some(&(t((count - 4) * 60), t((count - 4) * 60))));
+        assert!(all.skipped.is_sorted());
+        assert_eq!((rest.skipped.len(), rest.skipped[1].0), (ACCOUNT_MAX, t(240)), "three have ended before");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn whether_anything_has_fired_is_told_of_each_span_by_itself() {
+    everywhere(async |bench| {
+        let (owner, other) = (bench.user("a").await, bench.user("b").await);
+        let mut ids = Vec::new();
+        for _ in 0..6 {
+            ids.push(bench.trigger(owner, every("1m")).await.id);
+        }
+        for (place, until) in [(1, 3), (2, 1), (4, 2)] {
+            for minute in 1..=until {
+                bench.fire_due(owner, ids[place], t(minute * 60 + 1)).await;
+            }
+        }
+        let call = bench.call(oncue_domain::event::Origin::Test, None);
+        bench.store.fire(owner, ids[5], call, t(70)).await.expect("a firing");
+        let asked = |place: usize, from: i64, until: i64| Asked {
+            owner,
+            trigger: ids.get(place).copied().unwrap_or(TriggerId(999)),
+            span: Span { from: t(from), until: t(until) },
+        };
+        let told = async |asked: Vec<Asked>| bench.store.fired_within(asked).await.expect("an answer");
+        let each = |from: i64, until: i64| (0..7).map(|place| asked(place, from, until)).collect::<Vec<_>>();
+        assert_eq!(told(each(0, 1_000)).await, [false, true, true, false, true, false, false]);
+        assert_eq!(told(each(61, 121)).await, [false, true, false, false, true, false, false]);
+        assert_eq!(told(each(121, 181)).await, [false, true, false, false, false, false, false]);
+        assert_eq!(told(each(0, 60)).await, [false; 7], "the end of a span lies outside it");
+        assert_eq!(
+            told(each(60, 61)).await,
+            [false, true, true, false, true, false, false],
+            "and its beginning inside"
+        );
+        // In whatever order, and of one trigger more than once.
+        let mixed = [(4, 0, 61), (1, 170, 200), (1, 0, 50), (1, 61, 130), (0, 0, 500), (2, 61, 500), (2, 0, 500)];
+        let mixed = mixed.map(|(place, from, until)| asked(place, from, until)).to_vec();
+        assert_eq!(told(mixed).await, [true, true, false, true, false, false, true]);
+        assert_eq!(told(vec![Asked { owner: other, ..asked(1, 0, 1_000) }]).await, [false], "it is somebody else's");
+        assert_eq!(told(Vec::new()).await, Vec::<bool>::new());
     })
     .await;
 }

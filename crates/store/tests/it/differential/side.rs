@@ -92,6 +92,7 @@ pub(super) struct Seen {
     /// Of what is inspected, where nothing that is still there on one side alone decides it.
     accounted: Vec<Option<jiff::Timestamp>>,
     accounts: Vec<Account>,
+    fired_within: Vec<bool>,
     owned: Vec<Owned>,
 }
 
@@ -368,6 +369,7 @@ impl Side {
             before: Vec::new(),
             accounted: Vec::new(),
             accounts: Vec::new(),
+            fired_within: Vec::new(),
             owned: Vec::new(),
         };
         // Which of those that fall due at one instant comes first is nobody's business.
@@ -408,7 +410,8 @@ impl Side {
             let (owner, trigger) = (inspected.trigger.owner, inspected.trigger.id);
             Asked { owner, trigger, span }
         };
-        let asked = seen.inspection.triggers.iter().map(asked).collect();
+        let asked: Vec<Asked> = seen.inspection.triggers.iter().map(asked).collect();
+        seen.fired_within = store.fired_within(asked.clone()).await.expect("answers");
         seen.accounts = store.accounts(asked).await.expect("accounts");
         if known.gone_until > jiff::Timestamp::MIN {
             // As `without_beginning`, where no reason is told; what overlaps comes in another order then.

@@ -116,7 +116,10 @@ async fn ask(node: &Postgres) {
     let before = node.events_before(whose.clone()).await.expect("answers");
     assert_eq!(before, [Before::UnderWay; 10]);
     let span = Span { from: t(0), until: t(60) };
-    let asked = ids.iter().map(|trigger| Asked { owner: OWNER, trigger: *trigger, span }).collect();
+    let asked: Vec<Asked> = ids.iter().map(|trigger| Asked { owner: OWNER, trigger: *trigger, span }).collect();
+    assert_eq!(node.fired_within(asked.clone()).await.expect("answers"), [true; 10]);
+    let silent = asked.iter().map(|asked| Asked { trigger: TriggerId(asked.trigger.0 + ROWS), ..*asked }).collect();
+    assert_eq!(node.fired_within(silent).await.expect("answers"), [false; 10]);
     assert_eq!(node.accounts(asked).await.expect("accounts").len(), 10);
     assert!(node.accounted_until(whose).await.expect("instants").iter().all(Option::is_some));
     let event = node.event(OWNER, EventId(ids[0].0), gone_until).await.expect("an answer").expect("an event");
