@@ -31,11 +31,14 @@ pub enum Reason {
     Expired,
     /// They fell due during a freeze.
     Frozen,
+    /// The trigger could not be read, until it was replaced. The first was waited for; the record reaches to when it was replaced, and how many there
+    /// were beside the first is not known.
+    Unreadable,
 }
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Reason; 11] = [
+    pub const ALL: [Reason; 12] = [
         Reason::Missed,
         Reason::Budget,
         Reason::Paused,
@@ -47,6 +50,7 @@ impl Reason {
         Reason::Merged,
         Reason::Expired,
         Reason::Frozen,
+        Reason::Unreadable,
     ];
 
     /// The word in the API and in the stores.
@@ -63,6 +67,7 @@ impl Reason {
             Reason::Merged => "merged",
             Reason::Expired => "expired",
             Reason::Frozen => "frozen",
+            Reason::Unreadable => "unreadable",
         }
     }
 

@@ -24,11 +24,13 @@ mod end;
 mod pause;
 mod spread;
 mod timing;
+mod unreadable;
 
 pub use edit::{Arm, Edit};
 pub use end::End;
 pub use pause::{Pause, REASON_CHARS_MAX, parse_reason};
 pub use timing::{Apart, MaxFires, MemberWish, ScheduleDetails, ScheduleWish, Terms};
+pub use unreadable::{Listed, Problem, Remains, Unreadable};
 
 /// The longest name, in characters.
 pub const NAME_CHARS_MAX: usize = 200;

@@ -34,9 +34,12 @@ use oncue_domain::schedule::rule::{Fold, Gap};
 use oncue_domain::schedule::zone::{Zone, Zones};
 use oncue_domain::schedule::{FirstFiring, Schedule};
 use oncue_domain::store::{Error, TargetKind};
-use oncue_domain::trigger::{Definition, End, MaxFires, Pause, ScheduleDetails, Terms};
+use oncue_domain::trigger::{Definition, End, Listed, MaxFires, Pause, Problem, ScheduleDetails, Terms, Unreadable};
 use serde::{Deserialize, Serialize};
 use url::Url;
+
+/// How much of a zone's name is shown where it is unknown.
+const ZONE_CHARS_SHOWN: usize = 64;
 
 /// How many cron lines are kept read.
 const CRON_LINES_MAX: usize = 16_384;
@@ -85,7 +88,7 @@ impl CronLines {
         let unreadable = |error: &dyn std::fmt::Display| broken("schedule", error);
         let text = RecurrenceText::read(&stored.text, zones).map_err(|error| unreadable(&error))?;
         let wall = stored.start.parse().map_err(|error| unreadable(&error))?;
-        let zone = zones.get(&stored.zone).map_err(|error| unreadable(&error))?;
+        let zone = known_zone(zones, &stored.zone)?;
         let read = Arc::new(Recurrence::new(text, Start { wall, is_told: stored.is_told }, zone));
         let mut rules = rules();
         let bytes = stored.text.len();
@@ -304,7 +307,7 @@ fn terms(stored: StoredTerms<'_>, zones: &Zones) -> Result<(Terms, Zone), Error>
             None => stored.misfire.map(|text| Misfire::from_word(&text).ok_or_else(|| word(&text))).transpose()?,
         },
     };
-    Ok((terms, zones.get(&stored.zone).map_err(|error| unreadable(&error))?))
+    Ok((terms, known_zone(zones, &stored.zone)?))
 }
 
 fn all_within(stored: &StoredBounds<'_>) -> Result<Misfire, Error> {
@@ -321,15 +324,13 @@ fn pattern(stored: StoredKind<'_>, zones: &Zones, cron_lines: &CronLines) -> Res
             anchor: instant(anchor)?,
             first: if at_anchor { FirstFiring::AtAnchor } else { FirstFiring::OnePeriodLater },
         },
-        StoredKind::Cron { expression, zone } => Schedule::Cron {
-            expression: cron_lines.get(&expression)?,
-            zone: zones.get(&zone).map_err(|error| broken("schedule", error))?,
-        },
+        StoredKind::Cron { expression, zone } => {
+            Schedule::Cron { expression: cron_lines.get(&expression)?, zone: known_zone(zones, &zone)? }
+        }
         StoredKind::Recurrence(stored) => Schedule::Recurrence(cron_lines.rule(stored, zones)?),
         StoredKind::AnyOf(stored) => {
             let member = |stored: StoredMember<'_>| {
-                let timezone = stored.timezone.map(|name| zones.get(&name)).transpose();
-                let timezone = timezone.map_err(|error| broken("schedule", error))?;
+                let timezone = stored.timezone.map(|name| known_zone(zones, &name)).transpose()?;
                 Ok(Member { schedule: pattern(stored.kind, zones, cron_lines)?, timezone })
             };
             Schedule::AnyOf(AnyOf::kept(stored.into_iter().map(member).collect::<Result<_, Error>>()?))
@@ -337,12 +338,24 @@ fn pattern(stored: StoredKind<'_>, zones: &Zones, cron_lines: &CronLines) -> Res
     })
 }
 
+/// The zone that a schedule is kept in, which was known to whoever wrote it.
+fn known_zone(zones: &Zones, name: &str) -> Result<Zone, Error> {
+    zones.get(name).map_err(|_| {
+        let shown: String = name.chars().take(ZONE_CHARS_SHOWN).collect();
+        broken("schedule", format!("the time zone {shown} is not known to this release"))
+    })
+}
+
 /// Reads a schedule back.
 pub(crate) fn schedule_from_text(text: &str, zones: &Zones, cron_lines: &CronLines) -> Result<ScheduleDetails, Error> {
-    let stored: Stored<'_> = serde_json::from_str(text).map_err(|error| broken("schedule", error))?;
+    // What a newer release writes is JSON all the same, and of that the reader's own words help nobody.
+    let unknown = |error: serde_json::Error| match error.is_data() {
+        true => broken("schedule", "this release does not understand what is stored"),
+        false => broken("schedule", format!("what is stored is no JSON ({error})")),
+    };
+    let stored: Stored<'_> = serde_json::from_str(text).map_err(unknown)?;
     let schedule = pattern(stored.kind, zones, cron_lines)?;
-    let timezone =
-        stored.timezone.map(|name| zones.get(&name)).transpose().map_err(|error| broken("schedule", error))?;
+    let timezone = stored.timezone.map(|name| known_zone(zones, &name)).transpose()?;
     match stored.terms {
         None => Ok(ScheduleDetails::plain(schedule, timezone)),
         Some(stored) => {
@@ -717,7 +730,6 @@ pub(crate) fn actor(text: &str) -> Result<Actor, Error> {
     Ok(Actor { who, address: stored.address, program: stored.program.map(|program| program.into_owned()) })
 }
 
-/// The error for a column that cannot be read.
 /// What was read for a list; none where it cannot be, because one row of which nothing can be made must not hide all the others. The auditor
 /// finds it, and the scheduler says in full what is wrong with it.
 pub(crate) fn listed<T>(read: Result<T, Error>) -> Result<Option<T>, Error> {
@@ -730,9 +742,41 @@ pub(crate) fn listed<T>(read: Result<T, Error>) -> Result<Option<T>, Error> {
 /// What was read of a trigger's row: whoever owns it can put right what cannot be read in it.
 pub(crate) fn of_trigger<T>(read: Result<T, Error>) -> Result<T, Error> {
     read.map_err(|error| match error {
-        Error::Broken(words) => Error::Unreadable(words),
+        Error::Broken(words) => Error::Unreadable(problem(&words)),
         other => other,
     })
+}
+
+/// What is wrong with a trigger, by the words of [`broken`].
+fn problem(words: &str) -> Problem {
+    let Some((column, why)) = words.strip_prefix(COLUMN).and_then(|rest| rest.split_once(": ")) else {
+        return Problem { field: None, why: words.to_owned() };
+    };
+    let field = match column {
+        "schedule" => Some("schedule_details"),
+        "payload" => Some("api_payload"),
+        "payload_schema" => Some("payload_schema"),
+        "webhook_url" => Some("webhook_url"),
+        "webhook_format" => Some("format"),
+        "destinations" => Some("destinations"),
+        "expects" => Some("expects"),
+        "overlap" => Some("overlap"),
+        _ => None,
+    };
+    let why = if field.is_some() { why } else { words };
+    Problem { field, why: why.to_owned() }
+}
+
+/// What was read of a trigger for a list that leaves out none; `rest` makes of its row and of what is wrong with it what can be said of it all the
+/// same. None where not even that can be read.
+pub(crate) fn listed_or<T>(
+    read: Result<T, Error>,
+    rest: impl FnOnce(Problem) -> Result<Unreadable, Error>,
+) -> Result<Option<Listed<T>>, Error> {
+    match of_trigger(read) {
+        Err(Error::Unreadable(problem)) => Ok(listed(rest(problem))?.map(Listed::Unreadable)),
+        read => read.map(|read| Some(Listed::Read(read))),
+    }
 }
 
 /// Reads back what a trigger's events carry that are given nothing else.
@@ -755,8 +799,12 @@ pub(crate) fn span(micros: i64) -> SignedDuration {
     SignedDuration::from_micros(micros)
 }
 
+/// How the words of [`broken`] begin.
+const COLUMN: &str = "column ";
+
+/// The error for a column that cannot be read.
 pub(crate) fn broken(column: &str, cause: impl std::fmt::Display) -> Error {
-    Error::Broken(format!("column {column}: {cause}"))
+    Error::Broken(format!("{COLUMN}{column}: {cause}"))
 }
 
 #[cfg(test)]
@@ -767,5 +815,28 @@ mod tests {
     fn what_is_queued_is_never_due() {
         let never: Timestamp = "9999-01-01T00:00:00Z".parse().expect("an instant");
         assert_eq!(instant(QUEUED), Ok(never));
+    }
+
+    #[test]
+    fn a_problem_names_the_field_of_the_api_and_says_what_is_wrong_as_its_owner_understands_it() {
+        let cron_lines = CronLines::default();
+        let why = |text: &str| match of_trigger(schedule_from_text(text, &Zones::bundled(), &cron_lines)) {
+            Err(Error::Unreadable(problem)) => (problem.field, problem.why),
+            other => panic!("{other:?}"),
+        };
+        let cron = |zone: &str| format!(r#"{{"cron":{{"expression":"0 9 * * *","zone":"{zone}"}}}}"#);
+        let unknown = "the time zone Mars/Base is not known to this release".to_owned();
+        assert_eq!(why(&cron("Mars/Base")), (Some("schedule_details"), unknown));
+        let newer = "this release does not understand what is stored".to_owned();
+        assert_eq!(why(r#"{"tide":{"port":"Riga"}}"#), (Some("schedule_details"), newer));
+        assert!(why("x").1.starts_with("what is stored is no JSON ("));
+        assert!(schedule_from_text(&cron("Europe/Riga"), &Zones::bundled(), &cron_lines).is_ok());
+        assert_eq!(
+            problem("column payload: no JSON"),
+            Problem { field: Some("api_payload"), why: "no JSON".to_owned() }
+        );
+        for words in ["column instant: out of range", "no such row"] {
+            assert_eq!(problem(words), Problem { field: None, why: words.to_owned() });
+        }
     }
 }

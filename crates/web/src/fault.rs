@@ -63,10 +63,9 @@ impl Fault {
                 "The database does not answer right now; try again soon.".to_owned()
             }
             Fault::Store(store::Error::Broken(_)) => "Something went wrong inside oncue; its log says what.".to_owned(),
-            Fault::Store(store::Error::Unreadable(_)) => {
-                "This trigger cannot be read any more and does not fire: replace it as a whole (PUT), or delete it."
-                    .to_owned()
-            }
+            Fault::Store(store::Error::Unreadable(problem)) => format!(
+                "This trigger cannot be read and does not fire ({problem}): replace it as a whole (PUT), or delete it."
+            ),
         }
     }
 

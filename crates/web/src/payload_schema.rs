@@ -12,7 +12,7 @@ use oncue_domain::id::{TriggerId, UserId};
 use oncue_domain::payload::Payload;
 use oncue_domain::payload_schema::{Checker, PayloadSchema};
 use oncue_domain::store::Error;
-use oncue_domain::trigger::{Definition, Trigger};
+use oncue_domain::trigger::{Definition, Problem, Trigger};
 
 use crate::app::{Shared, lock};
 use crate::fault::Fault;
@@ -74,7 +74,8 @@ impl Known {
     }
 
     fn check(&self, payload: Option<&Payload>) -> Result<i64, Fault> {
-        let unreadable = |error: &String| Error::Unreadable(format!("column payload_schema: {error}"));
+        let unreadable =
+            |error: &String| Error::Unreadable(Problem { field: Some("payload_schema"), why: error.clone() });
         let Compiled { checker, own } = self.compiled.as_ref().map_err(unreadable)?;
         let checked = payload.map_or_else(|| own.clone(), |payload| check(checker, payload));
         checked.map(|()| self.revision).map_err(Fault::Invalid)

@@ -58,7 +58,7 @@ use crate::receipt::Receipt;
 use crate::redelivery::{self, DeliveryId};
 use crate::revision::Revision;
 use crate::run::Report;
-use crate::trigger::{Armed, Definition, Edit, Trigger, TriggerHead};
+use crate::trigger::{Armed, Definition, Edit, Listed, Problem, Remains, Trigger, TriggerHead};
 
 pub use access::{NewApiKey, NewUser, Registered};
 pub use backlog::{BacklogSums, BacklogTurns, BacklogView, Touched};
@@ -93,10 +93,18 @@ pub enum Error {
     Broken(String),
     /// A trigger is stored such that nothing can be made of it: whoever owns it can replace it as a whole or delete it.
     #[error("a trigger cannot be read: {0}")]
-    Unreadable(String),
+    Unreadable(Problem),
 }
 
 impl Error {
+    /// What is behind it, without saying what that means.
+    pub fn why(&self) -> String {
+        match self {
+            Error::Unavailable(why) | Error::Broken(why) => why.clone(),
+            Error::Unreadable(problem) => problem.to_string(),
+        }
+    }
+
     /// Whether it may be about one of the things that were asked for together, so that the others can be had alone.
     pub fn may_be_about_one(&self) -> bool {
         matches!(self, Error::Broken(_) | Error::Unreadable(_))
@@ -196,17 +204,30 @@ pub trait Store: Send + Sync {
     /// The owner's trigger.
     async fn trigger(&self, owner: UserId, id: TriggerId) -> Result<Option<Armed>>;
 
-    /// The owner's trigger for whoever replaces it as a whole. Of one that cannot be read any more, as much as it takes to do so, under a definition
-    /// that never fires ([`Definition::in_place_of_unreadable`]). Where everything can be read, it is what [`Store::trigger`] says.
-    async fn trigger_to_replace(&self, owner: UserId, id: TriggerId) -> Result<Option<Armed>> {
-        self.trigger(owner, id).await
+    /// What is left of the owner's trigger that cannot be read ([`Error::Unreadable`]). None where it can, and where there is no such trigger.
+    async fn remains(&self, owner: UserId, id: TriggerId) -> Result<Option<Remains>>;
+
+    /// The owner's triggers with an id above `after`, ascending, at most `limit`, those that cannot be read among them.
+    async fn listed_triggers(
+        &self,
+        owner: UserId,
+        after: Option<TriggerId>,
+        limit: usize,
+    ) -> Result<Vec<Listed<Armed>>>;
+
+    /// Those of [`Store::listed_triggers`] that can be read.
+    async fn triggers(&self, owner: UserId, after: Option<TriggerId>, limit: usize) -> Result<Vec<Armed>> {
+        Ok(self.listed_triggers(owner, after, limit).await?.into_iter().filter_map(Listed::read).collect())
     }
 
-    /// The owner's triggers with an id above `after`, ascending, at most `limit`.
-    async fn triggers(&self, owner: UserId, after: Option<TriggerId>, limit: usize) -> Result<Vec<Armed>>;
+    /// The owner's triggers, ascending, at most `limit`, without their payloads. Among them those of which what is left aside here need not be
+    /// looked at to find that they cannot be read.
+    async fn listed_heads(&self, owner: UserId, limit: usize) -> Result<Vec<Listed<TriggerHead>>>;
 
-    /// The owner's triggers, ascending, at most `limit`, without their payloads.
-    async fn trigger_heads(&self, owner: UserId, limit: usize) -> Result<Vec<TriggerHead>>;
+    /// Those of [`Store::listed_heads`] that can be read.
+    async fn trigger_heads(&self, owner: UserId, limit: usize) -> Result<Vec<TriggerHead>> {
+        Ok(self.listed_heads(owner, limit).await?.into_iter().filter_map(Listed::read).collect())
+    }
 
     /// The owner's triggers that wait for something, the earliest first, at most `limit`.
     async fn soonest(&self, owner: UserId, limit: usize) -> Result<Vec<TriggerHead>>;

@@ -7,7 +7,7 @@ use crate::firing::Firing;
 use crate::id::{MessageId, TriggerId, UserId};
 use crate::occurrence::Skipped;
 use crate::revision::Deletion;
-use crate::trigger::{Armed, Definition, Trigger, TriggerHead};
+use crate::trigger::{Armed, Definition, Listed, Trigger, TriggerHead, Unreadable};
 
 /// A trigger to be made.
 #[derive(Clone, Debug)]
@@ -87,10 +87,31 @@ pub struct Attention {
     pub tally: TriggerTally,
     /// Triggers whose occurrence is overdue by more than [`crate::trigger::OVERDUE_AFTER`], the longest overdue first, at most [`ATTENTION_MAX`].
     pub overdue: Vec<TriggerHead>,
+    /// Triggers that cannot be read and whose time has come, as far as they are among the [`ATTENTION_MAX`] that are overdue the longest.
+    pub unreadable: Vec<Unreadable>,
     /// Triggers of whose kept events the newest one that was ever delivered or failed, tests aside, failed and is not being sent
     /// again; with that event, the newest first, at most [`ATTENTION_MAX`]. Where kept events of more than [`FAILED_TRIGGERS_MAX`]
     /// triggers failed, those that the newest [`FAILURES_MAX`] failures lead to.
     pub failing: Vec<(TriggerHead, Firing)>,
+}
+
+impl Attention {
+    /// Of triggers of which the time came more than [`crate::trigger::OVERDUE_AFTER`] before `now`.
+    pub fn new(
+        tally: TriggerTally,
+        due: Vec<Listed<TriggerHead>>,
+        failing: Vec<(TriggerHead, Firing)>,
+        now: Timestamp,
+    ) -> Attention {
+        let (mut overdue, mut unreadable) = (Vec::new(), Vec::new());
+        for one in due {
+            match one {
+                Listed::Read(head) => overdue.extend(Some(head).filter(|head| head.is_overdue(now))),
+                Listed::Unreadable(one) => unreadable.push(one),
+            }
+        }
+        Attention { tally, overdue, unreadable, failing }
+    }
 }
 
 /// How many triggers of a sort need attention at once.

@@ -36,7 +36,7 @@ pub(super) fn edit_behind(facts: Facts<'_>, at: Timestamp, verdict: &Verdict) ->
             Reason::Missed | Reason::Budget | Reason::Expired | Reason::Discarded | Reason::Waiting | Reason::Held => {
                 None
             }
-            Reason::Overlap | Reason::Merged | Reason::Frozen => None,
+            Reason::Overlap | Reason::Merged | Reason::Frozen | Reason::Unreadable => None,
         },
         _ => None,
     }

@@ -11,6 +11,9 @@
 //! A trigger that was deleted is asked about like any other for as long as it is known: what it said last is what it said up to then, and
 //! later there is nothing to occur.
 //!
+//! What a trigger says may be beyond reading. Then nothing is worked out from it: what is on record is told, and of everything else that nobody
+//! can tell, with what is wrong with it.
+//!
 //! - `verdict` lists what can become of an instant; `asked` reads the instant that is asked about, and tells what the clocks did then.
 //! - `made` finds the edit that is behind a disposition, and `obstacle` all that stands in the way of what is to come.
 //! - `sentence` says an account in English, and what to change.
@@ -37,7 +40,7 @@ use crate::event::Origin;
 use crate::freeze::{Freeze, frozen_until, pass_over};
 use crate::id::TriggerId;
 use crate::misfire::Misfire;
-use crate::occurrence::Reason;
+use crate::occurrence::{Reason, Skipped};
 use crate::overlap::Overlap;
 use crate::plan::{self, Absence};
 use crate::revision::Deletion;
@@ -46,7 +49,7 @@ use crate::schedule::jitter::WINDOW_MAX;
 use crate::schedule::mismatch::Mismatch;
 use crate::schedule::zone::Zone;
 use crate::store::{Ledger, LedgerFiring, SkippedView};
-use crate::trigger::{Armed, Definition, Kind, Pause, ScheduleDetails, Trigger, just_before};
+use crate::trigger::{Armed, Definition, Kind, Pause, Problem, ScheduleDetails, Trigger, just_before};
 use taken::TakenBy;
 
 pub use asked::{Asked, ClockNote};
@@ -82,6 +85,8 @@ pub struct Former {
 pub struct Facts<'a> {
     /// The trigger as it stands, or stood when it was deleted, and what it waits for, or waited for then.
     pub armed: &'a Armed,
+    /// What is wrong with it where it cannot be read: then `armed` is what is left of it ([`Remains`](crate::trigger::Remains)).
+    pub problem: Option<&'a Problem>,
     /// The end of the trigger, where it was deleted.
     pub deletion: Option<&'a Deletion>,
     /// How it came to stand so, where that is known.
@@ -117,6 +122,10 @@ pub struct Account {
     pub due_at: Timestamp,
     /// What became of it.
     pub verdict: Verdict,
+    /// What is wrong with the trigger, where it cannot be read.
+    pub problem: Option<Problem>,
+    /// When that falls due for which a trigger that cannot be read waits; none for any other.
+    pub waits_for: Option<Timestamp>,
     /// The edit that is behind it: the one that paused, or came before what was due.
     pub edit: Option<Made>,
     /// What was said of the pause, where one is to blame.
@@ -204,10 +213,12 @@ impl Account {
             Verdict::Fired(firing, ..) => firing.due_at.unwrap_or(at),
             Verdict::NoOccurrence(_) => at,
             Verdict::AskedFor(_) => trigger.definition.due_later(at).unwrap_or(at),
+            Verdict::Unreadable { .. } => at,
             // Of what is not kept nobody knows how much later that was.
             _ => decided.map_or(at, |standing| standing.due_at(at)),
         };
-        let told = details.filter(|_| verdict != Verdict::Deleted);
+        let says_nothing = matches!(verdict, Verdict::Deleted | Verdict::Unreadable { .. });
+        let told = details.filter(|_| !says_nothing);
         let clock = told.and_then(|details| ClockNote::of(details, &asked, at, zone));
         Account {
             trigger: trigger.id,
@@ -233,6 +244,8 @@ impl Account {
             freeze: freeze_behind(facts, (at, due_at), &verdict),
             pause: definition.pause_at(at).filter(|_| verdict.is_pause()).cloned(),
             obstacles: Obstacle::all(facts, at, standing, &verdict),
+            problem: facts.problem.cloned(),
+            waits_for: facts.problem.and(facts.armed.next_at),
             verdict,
             asked,
         }
@@ -271,7 +284,11 @@ fn named_in(facts: Facts<'_>, asked: Timestamp, begins: Timestamp, ends: Timesta
         details.is_some_and(|details| names(details, at))
     };
     let fired = facts.ledger.firings.iter().map(|firing| firing.scheduled_at);
-    let recorded = facts.ledger.skipped.iter().flat_map(|view| [view.skipped.first, view.skipped.last]);
+    let recorded = facts.ledger.skipped.iter().flat_map(|view| {
+        let Skipped { reason, first, last, .. } = view.skipped;
+        // When an unreadable trigger was replaced nothing occurred.
+        [first, if reason == Reason::Unreadable { first } else { last }]
+    });
     let mut near: Vec<Timestamp> = fired.chain(recorded).filter(|at| (begins..ends).contains(at)).collect();
     // What decides may change within the unit.
     for details in [asked, begins, just_before(ends)]
@@ -359,6 +376,12 @@ fn standing_at(facts: Facts<'_>, at: Timestamp) -> Option<Standing<'_>> {
     if at > there_until(facts) {
         return None;
     }
+    if let Some(before) = facts.problem.and(former_at(at)).map(Standing::of)
+        && facts.armed.next_at.is_none_or(|next| before.due_at(at) < next)
+    {
+        // What cannot be read may have said the same: what it fired and wrote down is told by what can.
+        return Some(before);
+    }
     if at > trigger.standing_since {
         // The numbers of those that changed other things may have gone up since, until it was due.
         let due = trigger.definition.schedule.as_ref().map_or(at, |details| details.due_at(at));
@@ -404,7 +427,7 @@ fn left_open_at(edited_at: Timestamp, before: &Definition, after: &Definition) -
 fn verdict(facts: Facts<'_>, at: Timestamp, standing: Option<Standing<'_>>) -> Verdict {
     let Facts { armed: Armed { trigger, next_at, .. }, ledger, absences, gone_until, now, .. } = facts;
     let is_deleted = at > there_until(facts);
-    if trigger.definition.kind() == Kind::Api {
+    if trigger.definition.kind() == Kind::Api && facts.problem.is_none() {
         return if is_deleted { Verdict::Deleted } else { Verdict::OnlyCalled };
     }
     if let Some(firing) = ledger.firings.iter().find(|firing| firing.scheduled_at == at) {
@@ -418,6 +441,13 @@ fn verdict(facts: Facts<'_>, at: Timestamp, standing: Option<Standing<'_>>) -> V
     if let Some(view) = ledger.skipped.iter().find(|view| covers(view, at, standing, &trigger.definition)) {
         let due = recorded_by(facts, view, at, standing).map_or(at, |standing| standing.due_at(at));
         return recorded(facts, view, absence_around(absences, due));
+    }
+    if let Some(view) = ledger.skipped.iter().find(|view| was_unread(view, at)) {
+        return Verdict::Unreadable { is_occurrence: None, record: Some(*view) };
+    }
+    let is_present = standing.is_none_or(|standing| standing.is_present);
+    if facts.problem.is_some() && is_present && at > trigger.standing_since {
+        return unread(facts, at);
     }
     let Some(Standing { definition, is_present, .. }) = standing else {
         return match at {
@@ -481,6 +511,24 @@ fn verdict(facts: Facts<'_>, at: Timestamp, standing: Option<Standing<'_>>) -> V
         _ if !pattern(details).wall_zones().is_empty() && releases::were_others(facts, due) => Verdict::OtherZoneData,
         _ => Verdict::Lost,
     }
+}
+
+/// What is told of an instant that a trigger decides which cannot be read. It fired everything, or wrote down why not, before what it waits for, and
+/// nothing from then on; what of that is an occurrence only its schedule could tell, and its jitter when one falls due.
+fn unread(facts: Facts<'_>, at: Timestamp) -> Verdict {
+    let unreadable = |is_occurrence| Verdict::Unreadable { is_occurrence, record: None };
+    let is_accounted_for = |next: &Timestamp| at.checked_add(WINDOW_MAX).is_ok_and(|latest| latest < *next);
+    match facts.armed.next_at {
+        Some(next) if next <= at => unreadable((next == at).then_some(true)),
+        _ if at <= facts.gone_until => Verdict::Forgotten,
+        next => unreadable(next.filter(is_accounted_for).map(|_| false)),
+    }
+}
+
+/// Whether it is on record that nobody could read the trigger at that instant.
+fn was_unread(view: &SkippedView, at: Timestamp) -> bool {
+    let Skipped { reason, first, last, .. } = view.skipped;
+    reason == Reason::Unreadable && first <= at && at <= last
 }
 
 /// How many fire before the occurrence of `at`, of a trigger that waits for the one of `next`: all that is overdue, but for what a freeze takes and
@@ -563,6 +611,9 @@ fn freeze_behind(facts: Facts<'_>, (at, due): (Timestamp, Timestamp), verdict: &
 /// not known any more, its ends are certain, and what it says now is the best guess.
 fn covers(view: &SkippedView, at: Timestamp, standing: Option<Standing<'_>>, present: &Definition) -> bool {
     let skipped = &view.skipped;
+    if skipped.reason == Reason::Unreadable {
+        return skipped.first == at;
+    }
     if skipped.first == at || skipped.last == at {
         return true;
     }

@@ -39,6 +39,16 @@ const BEYOND_THE_BOUNDS: &str = "Raise at_most or not_older_than of misfire befo
 /// How what a freeze took fires after all.
 const AFTER_A_FREEZE: &str = "What falls due during a freeze does not fire later, unless a backfill of that time is asked for: POST /api/v1/triggers/{id}/backfill.";
 
+/// How a trigger that cannot be read fires again.
+const REPLACE: [&str; 2] = [
+    "Replace it as a whole (PUT /api/v1/triggers/{id}), which needs nothing of what cannot be read, or delete it.",
+    "As it stands it fires again once oncue runs in a release that can read it: the newer one that wrote it, or one with newer zone data.",
+];
+
+/// How what nobody could read fires after all.
+const AFTER_THE_SILENCE: &str =
+    "A backfill of that time fires what the trigger names now: POST /api/v1/triggers/{id}/backfill.";
+
 /// Where what waits can be looked at.
 const HOW_FAR: &str = "GET /api/v1/backlog says how far it is.";
 
@@ -284,6 +294,35 @@ impl Account {
             Verdict::NoOccurrence(why) => self.not_named(why),
             Verdict::OnlyCalled => "No schedule fires this trigger: it fires when it is called.".to_owned(),
             Verdict::OnlyTest => "This trigger is only a test: it is kept, and never scheduled.".to_owned(),
+            Verdict::Unreadable { record: Some(view), .. } => format!(
+                "Nothing fired at {at}, whether or not the schedule named that: from {} at the latest until it was replaced at {} the trigger could not be read.",
+                self.moment(view.skipped.first),
+                self.moment(view.recorded_at)
+            ),
+            Verdict::Unreadable { is_occurrence, record: None } => self.unread(*is_occurrence),
+        }
+    }
+
+    /// What is told of a trigger that cannot be read.
+    fn unread(&self, is_occurrence: Option<bool>) -> String {
+        let at = self.full(self.at);
+        let problem = self.problem.as_ref().map(|problem| format!(": {problem}")).unwrap_or_default();
+        let is_past = self.at <= self.now;
+        match (is_occurrence, is_past) {
+            (Some(true), true) => {
+                format!("The occurrence of {at} did not fire because the trigger cannot be read{problem}.")
+            }
+            (Some(true), false) => format!("The trigger will not fire at {at} because it cannot be read{problem}."),
+            (Some(false), _) => format!(
+                "Nothing fell due at {at} that is not on record: the trigger, which cannot be read now, waited for {}{problem}.",
+                self.waits_for.map(|next| self.moment(next)).unwrap_or_default()
+            ),
+            (None, true) => format!(
+                "Nothing fired at {at}, whether or not the schedule names that, because the trigger cannot be read{problem}."
+            ),
+            (None, false) => format!(
+                "The trigger will not fire at {at}, whether or not the schedule names that, because it cannot be read{problem}."
+            ),
         }
     }
 
@@ -425,6 +464,9 @@ impl Account {
                     self.frozen_by("had frozen")
                 )
             }
+            (Reason::Unreadable, _) => format!(
+                "The occurrence of {at} did not fire because the trigger could not be read, until it was replaced at {recorded}."
+            ),
             (Reason::Expired, _) => match self.expires_at {
                 Some(end) if self.at < end => format!(
                     "The occurrence of {at} was missed and waited to fire late, and did not: the trigger expired first, at {}.",
@@ -645,7 +687,10 @@ impl Account {
                 Reason::Budget => vec![self.numbered(BEYOND_THE_BOUNDS), WITHOUT_A_BREAK.to_owned()],
                 Reason::Missed | Reason::Paused => vec!["What falls due during a pause does not fire later; a test sends the payload now.".to_owned()],
                 Reason::Frozen => vec![self.numbered(AFTER_A_FREEZE)],
+                Reason::Unreadable => vec![self.numbered(AFTER_THE_SILENCE)],
             },
+            Verdict::Unreadable { record: Some(_), .. } => vec![self.numbered(AFTER_THE_SILENCE)],
+            Verdict::Unreadable { .. } => REPLACE.map(|line| self.numbered(line)).to_vec(),
             Verdict::AskedFor(view) if view.skipped.reason == Reason::Held => vec![DECIDE.to_owned()],
             Verdict::AskedFor(_) => self.thaw().into_iter().chain([HOW_FAR.to_owned()]).collect(),
             Verdict::Paused if self.pause_end().is_some_and(|end| end <= self.now) => {

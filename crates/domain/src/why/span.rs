@@ -15,8 +15,9 @@ use super::{
 };
 use crate::agenda::Span;
 use crate::event::Origin;
+use crate::occurrence::Reason;
 use crate::store::{Ledger, SkippedView};
-use crate::trigger::{Definition, Kind, ScheduleDetails, just_before};
+use crate::trigger::{Armed, Definition, Kind, ScheduleDetails, just_before};
 
 /// A run of consecutive occurrences with one disposition.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,6 +62,8 @@ pub struct SpanAccount {
     pub taken_away: Vec<Taken>,
     /// The part of it in which the trigger was there and said something that is not kept: of that only what is on record is told.
     pub unknown: Option<Span>,
+    /// The part of it that a trigger decides which cannot be read: nothing fires in it but what is among the lines, and what would nobody can tell.
+    pub unreadable: Option<Span>,
 }
 
 impl SpanAccount {
@@ -79,9 +82,17 @@ impl SpanAccount {
             telling.tell();
             telling.tell_asked_for();
         }
+        telling.tell_unread();
         let mut lines = telling.lines;
         lines.sort_by_key(|line| (line.first, line.last));
-        SpanAccount { span, stopped_at, lines: joined(facts, lines), taken_away, unknown: unknown(facts, span) }
+        SpanAccount {
+            span,
+            stopped_at,
+            lines: joined(facts, lines),
+            taken_away,
+            unknown: unknown(facts, span),
+            unreadable: unreadable(facts, span),
+        }
     }
 
     /// How many occurrences there are of each disposition, by [`Verdict::word`].
@@ -118,6 +129,13 @@ fn unknown(facts: Facts<'_>, span: Span) -> Option<Span> {
     let known_from = facts.former.iter().map(|former| former.from).fold(trigger.standing_since, Timestamp::min);
     let (from, until) = (span.from.max(trigger.created_at), span.until.min(known_from));
     (from < until).then_some(Span { from, until })
+}
+
+/// The time that a trigger decides which cannot be read.
+fn unreadable(facts: Facts<'_>, span: Span) -> Option<Span> {
+    let Armed { trigger, next_at, .. } = facts.problem.map(|_| facts.armed)?;
+    let from = span.from.max(next_at.unwrap_or(trigger.standing_since));
+    (from < span.until).then_some(Span { from, ..span })
 }
 
 /// How many occurrences are shown around an instant.
@@ -206,7 +224,10 @@ impl Telling<'_> {
             }
             None => (skipped.first, skipped.last, skipped.count),
         };
-        let fired = self.facts.ledger.firings.iter().filter(|of| first <= of.scheduled_at && of.scheduled_at <= last);
+        // Where nobody could read the trigger the first alone is counted.
+        let counted_until = if skipped.reason == Reason::Unreadable { first } else { last };
+        let firings = self.facts.ledger.firings.iter();
+        let fired = firings.filter(|of| first <= of.scheduled_at && of.scheduled_at <= counted_until);
         let count = count.saturating_sub(fired.count() as u64);
         if count > 0 {
             let stood = recorded_by(self.facts, view, first, standing_at(self.facts, first));
@@ -217,6 +238,15 @@ impl Telling<'_> {
             self.lines.push(Line { first, last, count, verdict, edit, release });
         }
         self.told_until = self.told_until.max(until);
+    }
+
+    /// Tells of what a trigger waits for that cannot be read: of what else it names nobody can tell.
+    fn tell_unread(&mut self) {
+        let waits_for = self.facts.problem.and(self.facts.armed.next_at);
+        let Some(at) = waits_for.filter(|at| self.span.from <= *at && *at < self.span.until) else { return };
+        let verdict = Verdict::Unreadable { is_occurrence: Some(true), record: None };
+        let release = decided(self.facts, at, &verdict);
+        self.lines.push(Line { first: at, last: at, count: 1, verdict, edit: None, release });
     }
 
     /// Tells of what waits because somebody asked for it once more, in the place of what was told of it: of what the trigger named then as it

@@ -7,13 +7,13 @@ mod obstacle;
 mod releases;
 mod spread;
 mod taken;
+mod unreadable;
 
 use super::span::SpanAccount;
 use super::*;
 use crate::actor::Who;
 use crate::agenda::Span;
 use crate::id::{CalendarId, EventId, TriggerId, UserId};
-use crate::occurrence::Skipped;
 use crate::schedule::FirstFiring;
 use crate::schedule::bounds::Bounds;
 use crate::schedule::cron::CronExpression;
@@ -45,6 +45,7 @@ fn every(period: &str, anchor: &str) -> Schedule {
 /// A trigger and all that is known of it. It was made on Monday, 23 November 2026, at noon, and it is Thursday noon.
 struct Case {
     armed: Armed,
+    problem: Option<Problem>,
     deletion: Option<Deletion>,
     made: Option<Made>,
     former: Vec<Former>,
@@ -95,6 +96,7 @@ impl Case {
         let trigger = Trigger { id, owner, revision: 3, definition, created_at: made, standing_since: made };
         Case {
             armed: Armed { trigger, next_at, fired: 0 },
+            problem: None,
             deletion: None,
             made: None,
             former: Vec::new(),
@@ -156,6 +158,7 @@ impl Case {
     fn facts(&self) -> Facts<'_> {
         Facts {
             armed: &self.armed,
+            problem: self.problem.as_ref(),
             deletion: self.deletion.as_ref(),
             made: self.made.as_ref(),
             former: &self.former,

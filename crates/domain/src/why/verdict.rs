@@ -103,6 +103,13 @@ pub enum Verdict {
     OnlyCalled,
     /// The trigger is only a test.
     OnlyTest,
+    /// What the trigger says cannot be read, or could not be until it was replaced: nothing fired, or fires.
+    Unreadable {
+        /// Whether there is something to fire; none where nobody can tell.
+        is_occurrence: Option<bool>,
+        /// The record of it, where the trigger was replaced since.
+        record: Option<SkippedView>,
+    },
 }
 
 impl Verdict {
@@ -130,6 +137,7 @@ impl Verdict {
             Verdict::NoOccurrence(_) => "no_occurrence",
             Verdict::OnlyCalled => "only_called",
             Verdict::OnlyTest => "only_test",
+            Verdict::Unreadable { .. } => Reason::Unreadable.word(),
         }
     }
 
@@ -146,6 +154,7 @@ impl Verdict {
     pub fn is_occurrence(&self) -> Option<bool> {
         match self {
             Verdict::Forgotten => None,
+            Verdict::Unreadable { is_occurrence, .. } => *is_occurrence,
             Verdict::BeforeCreation
             | Verdict::SaidOtherwise
             | Verdict::OtherZoneData
@@ -159,7 +168,7 @@ impl Verdict {
 }
 
 /// Every word of [`Verdict::word`].
-pub const WORDS: [&str; 26] = [
+pub const WORDS: [&str; 27] = [
     "fired",
     "fired_late",
     "caught_up",
@@ -186,4 +195,5 @@ pub const WORDS: [&str; 26] = [
     "no_occurrence",
     "only_called",
     "only_test",
+    "unreadable",
 ];

@@ -180,7 +180,8 @@ fn a_trigger_that_nobody_can_read_is_named_and_left_alone() {
     let server = setup.serve();
     let (ann, at) = (ann.at(server.base()), format!("/api/v1/triggers/{garbage}"));
     let listed = ann.get("/api/v1/triggers").is(200).list();
-    assert_eq!(listed.iter().map(|one| one["id"].to_string()).collect::<Vec<_>>(), [sound.to_string()]);
+    let told: Vec<_> = listed.iter().map(|one| (one["id"].clone(), one["problem"]["field"].clone())).collect();
+    assert_eq!(told, [(json!(garbage), json!("schedule_details")), (json!(sound), Value::Null)]);
     for page in ["/", "/ui/triggers", "/upcoming"] {
         ann.get(page).is(200);
     }

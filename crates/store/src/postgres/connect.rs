@@ -182,8 +182,7 @@ impl Dialer {
                 Err(missed) => {
                     passes |= matches!(missed.error, Error::Unavailable(_));
                     unanswered |= missed.unanswered;
-                    let (Error::Unavailable(why) | Error::Broken(why) | Error::Unreadable(why)) = missed.error;
-                    words.push(format!("{}: {why}", self.targets[place].name));
+                    words.push(format!("{}: {}", self.targets[place].name, missed.error.why()));
                 }
             }
         }

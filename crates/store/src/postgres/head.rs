@@ -8,15 +8,18 @@ use oncue_domain::plan::goes_at;
 use oncue_domain::store::{
     ATTENTION_MAX, Attention, FAILED_TRIGGERS_MAX, FAILURES_MAX, Result, TALLIED_MAX, TriggerTally,
 };
-use oncue_domain::trigger::{OVERDUE_AFTER, TriggerHead};
+use oncue_domain::trigger::{Listed, OVERDUE_AFTER, TriggerHead};
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
 use super::count::{newest_ended, number_of, whole};
 use super::event::KEPT;
 use super::firing::{FATE, FATE_OF_EVENTS, FIRED, firing};
+use super::trigger::unreadable;
 use super::{Shared, column, limit_of, moment, query, query_first};
-use crate::codec::{self, destinations_from_text, instant, listed, overlap_from_text, schedule_from_text, webhook};
+use crate::codec::{
+    self, destinations_from_text, instant, listed, listed_or, overlap_from_text, schedule_from_text, webhook,
+};
 
 /// What a trigger waits for is asked one by one, so that the cursors of others are never walked over.
 const HEAD: &str = "triggers.id, triggers.name, triggers.schedule, triggers.webhook_url, triggers.webhook_format, \
@@ -24,10 +27,11 @@ const HEAD: &str = "triggers.id, triggers.name, triggers.schedule, triggers.webh
                     (SELECT next_at FROM cursors WHERE cursors.trigger_id = triggers.id), triggers.destinations, \
                     (SELECT fired FROM limits WHERE limits.trigger_id = triggers.id), \
                     triggers.pause_reason, triggers.pause_until, triggers.overlap, \
-                    (SELECT coalesce(waits OR next_at <= waited_until, FALSE) FROM cursors WHERE cursors.trigger_id = triggers.id)";
+                    (SELECT coalesce(waits OR next_at <= waited_until, FALSE) FROM cursors WHERE cursors.trigger_id = triggers.id), \
+                    triggers.revision";
 
 /// How many columns that is.
-const HEAD_COLUMNS: usize = 16;
+const HEAD_COLUMNS: usize = 17;
 
 /// An owner of at most so many triggers is told what is next from those; for one of more, the soonest of all are looked through.
 const FEW: usize = 5_000;
@@ -70,18 +74,26 @@ fn head(row: &Row, shared: &Shared) -> Result<TriggerHead> {
     Ok(head.without_going())
 }
 
-fn readable_heads(rows: &[Row], shared: &Shared) -> Result<Vec<TriggerHead>> {
-    rows.iter().filter_map(|row| listed(head(row, shared)).transpose()).collect()
+fn heads(rows: &[Row], shared: &Shared) -> Result<Vec<Listed<TriggerHead>>> {
+    let read = |row: &Row| listed_or(head(row, shared), |problem| unreadable(row, [16, 1, 2, 6, 8], problem));
+    rows.iter().filter_map(|row| read(row).transpose()).collect()
 }
 
-pub(super) async fn list(client: &Client, shared: &Shared, owner: UserId, limit: usize) -> Result<Vec<TriggerHead>> {
+pub(super) async fn list(
+    client: &Client,
+    shared: &Shared,
+    owner: UserId,
+    limit: usize,
+) -> Result<Vec<Listed<TriggerHead>>> {
     let sql = format!("SELECT {HEAD} FROM triggers WHERE owner = $1 ORDER BY id LIMIT $2");
-    readable_heads(&query(client, &sql, &[&owner.0, &limit_of(limit)]).await?, shared)
+    let rows = query(client, &sql, &[&owner.0, &limit_of(limit)]).await?;
+    heads(&rows, shared)
 }
 
 pub(super) async fn soonest(client: &Client, shared: &Shared, owner: UserId, limit: usize) -> Result<Vec<TriggerHead>> {
-    let mut heads = waiting(client, shared, owner, BEHIND, Timestamp::MAX, limit).await?;
-    heads.extend(waiting(client, shared, owner, IN_TIME, Timestamp::MAX, limit).await?);
+    let mut waiting_for = waiting(client, shared, owner, BEHIND, Timestamp::MAX, limit).await?;
+    waiting_for.extend(waiting(client, shared, owner, IN_TIME, Timestamp::MAX, limit).await?);
+    let mut heads: Vec<TriggerHead> = waiting_for.into_iter().filter_map(Listed::read).collect();
     // One that was called up between the two looks is in both.
     heads.sort_by_key(|head| (head.next_at, head.id));
     heads.dedup_by_key(|head| head.id);
@@ -97,7 +109,7 @@ async fn waiting(
     which: Which,
     until: Timestamp,
     limit: usize,
-) -> Result<Vec<TriggerHead>> {
+) -> Result<Vec<Listed<TriggerHead>>> {
     // Hardly any wait for an event: those are found the soonest among all who do.
     let rows = match which == IN_TIME && has_few(client, owner).await? {
         true => waiting_of_few(client, owner, which, until, limit).await?,
@@ -107,8 +119,9 @@ async fn waiting(
         },
     };
     // What waits only to be deleted waits for nothing that anybody asks about.
-    let heads = readable_heads(&rows, shared)?;
-    Ok(heads.into_iter().filter(|head| head.next_at.is_some()).collect())
+    let mut heads = heads(&rows, shared)?;
+    heads.retain(|head| !matches!(head, Listed::Read(head) if head.next_at.is_none()));
+    Ok(heads)
 }
 
 async fn has_few(client: &impl GenericClient, owner: UserId) -> Result<bool> {
@@ -181,13 +194,12 @@ pub(super) async fn attention(
 ) -> Result<Attention> {
     let transaction = moment(client).await?;
     let due_until = now.checked_sub(OVERDUE_AFTER).unwrap_or(Timestamp::MIN);
-    let (mut overdue, tally, failing) = tokio::try_join!(
+    let (due, tally, failing) = tokio::try_join!(
         waiting(&transaction, shared, owner, IN_TIME, due_until, ATTENTION_MAX),
         tally(&transaction, shared, owner, now),
         failing(&transaction, shared, owner, gone_until),
     )?;
-    overdue.retain(|head| head.is_overdue(now));
-    Ok(Attention { tally, overdue, failing })
+    Ok(Attention::new(tally, due, failing, now))
 }
 
 /// Those of an owner that are tallied, by what stands in the index; with the parameters `$1` to `$4` of [`tally`].

@@ -108,7 +108,7 @@ use oncue_domain::store::{
     Redelivered, Registered, Repeat, Reported, Result, RunOf, SkippedView, Store, Touched, Undelivered,
     UndeliveredFilter, UndeliveredPlace,
 };
-use oncue_domain::trigger::{Armed, Definition, Edit, TriggerHead};
+use oncue_domain::trigger::{Armed, Definition, Edit, Listed, Remains, TriggerHead};
 use tokio::sync::{Notify, Semaphore, watch};
 
 use crate::Settings;
@@ -343,18 +343,23 @@ impl Store for Postgres {
         self.read(|mut client| async move { trigger::get(&mut client, &self.shared, owner, id).await }).await
     }
 
-    async fn trigger_to_replace(&self, owner: UserId, id: TriggerId) -> Result<Option<Armed>> {
-        self.read(|mut client| async move { trigger::get_to_replace(&mut client, &self.shared, owner, id).await }).await
+    async fn remains(&self, owner: UserId, id: TriggerId) -> Result<Option<Remains>> {
+        self.read(|mut client| async move { trigger::remains(&mut client, &self.shared, owner, id).await }).await
     }
 
-    async fn triggers(&self, owner: UserId, after: Option<TriggerId>, limit: usize) -> Result<Vec<Armed>> {
+    async fn listed_triggers(
+        &self,
+        owner: UserId,
+        after: Option<TriggerId>,
+        limit: usize,
+    ) -> Result<Vec<Listed<Armed>>> {
         self.list(move |mut client: Client, shared: Arc<Shared>| async move {
             trigger::list(&mut client, &shared, owner, after, limit).await
         })
         .await
     }
 
-    async fn trigger_heads(&self, owner: UserId, limit: usize) -> Result<Vec<TriggerHead>> {
+    async fn listed_heads(&self, owner: UserId, limit: usize) -> Result<Vec<Listed<TriggerHead>>> {
         self.list(
             move |client: Client, shared: Arc<Shared>| async move { head::list(&client, &shared, owner, limit).await },
         )

@@ -51,10 +51,7 @@ impl Postgres {
     /// In words for the operator: it cannot be reached or used, or it is newer than this program.
     pub async fn open(address: &Address, role: Role, settings: Settings) -> std::result::Result<Postgres, String> {
         let connections = Connections::new(address, CONNECTIONS_MAX)?;
-        let in_words = |error: Error| {
-            let (Error::Unavailable(why) | Error::Broken(why) | Error::Unreadable(why)) = error;
-            format!("The database {address} cannot be used: {why}")
-        };
+        let in_words = |error: Error| format!("The database {address} cannot be used: {}", error.why());
         let mut client = reach(&connections).await.map_err(in_words)?;
         let unusable = |words: String| format!("The database {address} cannot be used: {words}");
         let node = match &role {

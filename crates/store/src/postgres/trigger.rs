@@ -17,7 +17,9 @@ use oncue_domain::payload_schema::PayloadSchema;
 use oncue_domain::store::{
     DUE_COUNTED_MAX, DueCounts, DuePlace, DueSlice, Edited, Error, Missing, NewTrigger, Result, SkippedView,
 };
-use oncue_domain::trigger::{Arm, Armed, Definition, Edit, Kind, OVERDUE_AFTER, Trigger};
+use oncue_domain::trigger::{
+    Arm, Armed, Definition, Edit, Kind, Listed, OVERDUE_AFTER, Problem, Remains, Trigger, Unreadable,
+};
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
@@ -30,7 +32,7 @@ use super::{
 };
 use crate::codec::{
     self, actor_to_text, broken, destinations_from_text, destinations_to_text, expects_from_text, expects_to_text,
-    instant, listed, of_trigger, overlap_from_text, overlap_to_text, schedule_from_text, schedule_to_text, webhook,
+    instant, listed_or, of_trigger, overlap_from_text, overlap_to_text, schedule_from_text, schedule_to_text, webhook,
 };
 
 /// What another node leaves lying so long after its time, anybody takes.
@@ -244,33 +246,52 @@ pub(super) async fn get(client: &mut Client, shared: &Shared, owner: UserId, id:
     query_first(client, &sql, &[&id.0, &owner.0]).await?.map(|row| armed(&row, shared)).transpose()
 }
 
-/// Where the trigger cannot be read, what it takes to put another definition into its place.
-pub(super) async fn get_to_replace(
+pub(super) async fn remains(
     client: &mut Client,
     shared: &Shared,
     owner: UserId,
     id: TriggerId,
-) -> Result<Option<Armed>> {
-    match get(client, shared, owner, id).await {
-        Err(Error::Unreadable(_)) => {}
-        found => return found,
-    }
+) -> Result<Option<Remains>> {
+    let problem = match get(client, shared, owner, id).await {
+        Err(Error::Unreadable(problem)) => problem,
+        found => return found.map(|_| None),
+    };
     let sql = "SELECT triggers.revision, triggers.name, triggers.schedule IS NOT NULL, triggers.created_at, triggers.standing_since,
-                      cursors.next_at
+                      cursors.next_at, triggers.enabled
                FROM triggers LEFT JOIN cursors ON cursors.trigger_id = triggers.id
                WHERE triggers.id = $1 AND triggers.owner = $2";
     let Some(row) = query_first(client, sql, &[&id.0, &owner.0]).await? else { return Ok(None) };
     let kind = if column(&row, 2)? { Kind::Scheduled } else { Kind::Api };
     let next_at: Option<i64> = column(&row, 5)?;
+    let name: Option<String> = column(&row, 1)?;
+    let created_at = instant(column(&row, 3)?)?;
+    let revision = column(&row, 0)?;
     let trigger = Trigger {
         id,
         owner,
-        revision: column(&row, 0)?,
-        definition: Definition::in_place_of_unreadable(column(&row, 1)?, kind),
-        created_at: instant(column(&row, 3)?)?,
+        revision,
+        definition: Definition::in_place_of_unreadable(name.clone(), kind),
+        created_at,
         standing_since: instant(column(&row, 4)?)?,
     };
-    Ok(Some(Armed { trigger, next_at: next_at.map(instant).transpose()?, fired: 0 }))
+    let unreadable = Unreadable { id, revision, name, kind, enabled: column(&row, 6)?, created_at, problem };
+    let armed = Armed { trigger, next_at: next_at.map(instant).transpose()?, fired: 0 };
+    Ok(Some(Remains { armed, unreadable }))
+}
+
+/// What a list says of a row with these columns: the revision, the name, the schedule, whether it is enabled, and when it was made.
+pub(super) fn unreadable(row: &Row, columns: [usize; 5], problem: Problem) -> Result<Unreadable> {
+    let [revision, name, schedule, enabled, created_at] = columns;
+    let has_schedule = column::<Option<&str>>(row, schedule)?.is_some();
+    Ok(Unreadable {
+        id: TriggerId(column(row, 0)?),
+        revision: column(row, revision)?,
+        name: column(row, name)?,
+        kind: if has_schedule { Kind::Scheduled } else { Kind::Api },
+        enabled: column(row, enabled)?,
+        created_at: instant(column(row, created_at)?)?,
+        problem,
+    })
 }
 
 pub(super) async fn list(
@@ -279,7 +300,7 @@ pub(super) async fn list(
     owner: UserId,
     after: Option<TriggerId>,
     limit: usize,
-) -> Result<Vec<Armed>> {
+) -> Result<Vec<Listed<Armed>>> {
     let sql = format!(
         "SELECT {TRIGGER}, cursors.next_at, limits.fired
          FROM triggers LEFT JOIN cursors ON cursors.trigger_id = triggers.id
@@ -288,19 +309,10 @@ pub(super) async fn list(
          ORDER BY triggers.id
          LIMIT $3"
     );
-    let (mut triggers, mut after) = (Vec::new(), after.map_or(0, |id| id.0));
-    loop {
-        let wanted = limit - triggers.len();
-        let rows = query(client, &sql, &[&owner.0, &after, &limit_of(wanted)]).await?;
-        for row in &rows {
-            after = column(row, 0)?;
-            triggers.extend(listed(armed(row, shared))?);
-        }
-        // As many are wanted that can be read.
-        if rows.len() < wanted || triggers.len() == limit {
-            return Ok(triggers);
-        }
-    }
+    let rows = query(client, &sql, &[&owner.0, &after.map_or(0, |id| id.0), &limit_of(limit)]).await?;
+    let listed =
+        rows.iter().map(|row| listed_or(armed(row, shared), |problem| unreadable(row, [2, 3, 4, 9, 11], problem)));
+    listed.filter_map(Result::transpose).collect()
 }
 
 pub(super) async fn edit(

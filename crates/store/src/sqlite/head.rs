@@ -7,18 +7,19 @@ use oncue_domain::plan::goes_at;
 use oncue_domain::store::{
     ATTENTION_MAX, Attention, FAILED_TRIGGERS_MAX, FAILURES_MAX, Result, TALLIED_MAX, TriggerTally,
 };
-use oncue_domain::trigger::{OVERDUE_AFTER, TriggerHead};
+use oncue_domain::trigger::{Listed, OVERDUE_AFTER, TriggerHead};
 use rusqlite::{Connection, Row};
 
 use super::firing::{FIRED, Fates};
+use super::trigger::unreadable;
 use super::{Shared, count, failed, in_one_moment};
-use crate::codec::{self, destinations_from_text, instant, listed, overlap_from_text, schedule_from_text, webhook};
+use crate::codec::{self, destinations_from_text, instant, listed_or, overlap_from_text, schedule_from_text, webhook};
 
 const HEAD: &str = "triggers.id, triggers.name, triggers.schedule, triggers.webhook_url, triggers.webhook_format, \
                     triggers.is_test, triggers.enabled, triggers.expires_at, triggers.created_at, cursors.next_at, \
                     triggers.destinations, (SELECT fired FROM limits WHERE limits.trigger_id = triggers.id), \
                     triggers.pause_reason, triggers.pause_until, triggers.overlap, \
-                    coalesce(cursors.waits OR cursors.next_at <= cursors.waited_until, 0)";
+                    coalesce(cursors.waits OR cursors.next_at <= cursors.waited_until, 0), triggers.revision";
 
 const HEAD_FROM: &str = "triggers LEFT JOIN cursors ON cursors.trigger_id = triggers.id";
 
@@ -70,23 +71,32 @@ fn head(row: &Row<'_>, shared: &Shared) -> Result<TriggerHead> {
     Ok(head.without_going())
 }
 
-pub(super) fn list(connection: &Connection, shared: &Shared, owner: UserId, limit: usize) -> Result<Vec<TriggerHead>> {
+fn read(row: &Row<'_>, shared: &Shared) -> Result<Option<Listed<TriggerHead>>> {
+    listed_or(head(row, shared), |problem| unreadable(row, [16, 1, 2, 6, 8], problem))
+}
+
+pub(super) fn list(
+    connection: &Connection,
+    shared: &Shared,
+    owner: UserId,
+    limit: usize,
+) -> Result<Vec<Listed<TriggerHead>>> {
     let sql = format!("SELECT {HEAD} FROM {HEAD_FROM} WHERE triggers.owner = ? ORDER BY triggers.id LIMIT ?");
     let mut statement = connection.prepare_cached(&sql).map_err(failed)?;
     let mut rows = statement.query((owner.0, limit)).map_err(failed)?;
     let mut heads = Vec::new();
     while let Some(row) = rows.next().map_err(failed)? {
-        heads.extend(listed(head(row, shared))?);
+        heads.extend(read(row, shared)?);
     }
     Ok(heads)
 }
 
-fn get(connection: &Connection, shared: &Shared, id: TriggerId) -> Result<Option<TriggerHead>> {
+fn get(connection: &Connection, shared: &Shared, id: TriggerId) -> Result<Option<Listed<TriggerHead>>> {
     let sql = format!("SELECT {HEAD} FROM {HEAD_FROM} WHERE triggers.id = ?");
     let mut statement = connection.prepare_cached(&sql).map_err(failed)?;
     let mut rows = statement.query([id.0]).map_err(failed)?;
     let Some(row) = rows.next().map_err(failed)? else { return Ok(None) };
-    listed(head(row, shared))
+    read(row, shared)
 }
 
 pub(super) fn soonest(
@@ -96,8 +106,9 @@ pub(super) fn soonest(
     limit: usize,
 ) -> Result<Vec<TriggerHead>> {
     in_one_moment(connection, || {
-        let mut heads = waiting(connection, shared, owner, BEHIND, Timestamp::MAX, limit)?;
-        heads.extend(waiting(connection, shared, owner, IN_TIME, Timestamp::MAX, limit)?);
+        let mut waiting_for = waiting(connection, shared, owner, BEHIND, Timestamp::MAX, limit)?;
+        waiting_for.extend(waiting(connection, shared, owner, IN_TIME, Timestamp::MAX, limit)?);
+        let mut heads: Vec<TriggerHead> = waiting_for.into_iter().filter_map(Listed::read).collect();
         heads.sort_by_key(|head| (head.next_at, head.id));
         heads.truncate(limit);
         Ok(heads)
@@ -112,7 +123,7 @@ fn waiting(
     which: Which,
     until: Timestamp,
     limit: usize,
-) -> Result<Vec<TriggerHead>> {
+) -> Result<Vec<Listed<TriggerHead>>> {
     // Hardly any wait for an event: those are found the soonest among all who do.
     let ids = match which == IN_TIME && has_few(connection, owner)? {
         true => waiting_of_few(connection, owner, which, until, limit)?,
@@ -123,7 +134,7 @@ fn waiting(
     };
     let heads = ids.into_iter().filter_map(|id| get(connection, shared, id).transpose());
     // What waits only to be deleted waits for nothing that anybody asks about.
-    heads.filter(|head| head.as_ref().map_or(true, |head| head.next_at.is_some())).collect()
+    heads.filter(|head| !matches!(head, Ok(Listed::Read(head)) if head.next_at.is_none())).collect()
 }
 
 fn has_few(connection: &Connection, owner: UserId) -> Result<bool> {
@@ -196,13 +207,9 @@ pub(super) fn attention(
 ) -> Result<Attention> {
     in_one_moment(connection, || {
         let due_until = now.checked_sub(OVERDUE_AFTER).unwrap_or(Timestamp::MIN);
-        let mut overdue = waiting(connection, shared, owner, IN_TIME, due_until, ATTENTION_MAX)?;
-        overdue.retain(|head| head.is_overdue(now));
-        Ok(Attention {
-            tally: tally(connection, shared, owner, now)?,
-            overdue,
-            failing: failing(connection, shared, owner, gone_until)?,
-        })
+        let due = waiting(connection, shared, owner, IN_TIME, due_until, ATTENTION_MAX)?;
+        let tally = tally(connection, shared, owner, now)?;
+        Ok(Attention::new(tally, due, failing(connection, shared, owner, gone_until)?, now))
     })
 }
 
@@ -290,7 +297,7 @@ fn failing(
             break;
         }
         let Some(firing) = failed_firing(connection, &mut fates, event)? else { continue };
-        failing.extend(get(connection, shared, trigger)?.map(|head| (head, firing)));
+        failing.extend(get(connection, shared, trigger)?.and_then(Listed::read).map(|head| (head, firing)));
     }
     Ok(failing)
 }

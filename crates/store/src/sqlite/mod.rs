@@ -82,7 +82,7 @@ use oncue_domain::store::{
     Redelivered, Registered, Repeat, Reported, Result, RunOf, SkippedView, Store, Touched, Undelivered,
     UndeliveredFilter, UndeliveredPlace,
 };
-use oncue_domain::trigger::{Armed, Definition, Edit, TriggerHead};
+use oncue_domain::trigger::{Armed, Definition, Edit, Listed, Remains, TriggerHead};
 
 use rusqlite::Connection;
 
@@ -328,15 +328,20 @@ impl Store for Sqlite {
         self.peek(move |connection, shared| trigger::get(connection, shared, owner, id)).await
     }
 
-    async fn trigger_to_replace(&self, owner: UserId, id: TriggerId) -> Result<Option<Armed>> {
-        self.peek(move |connection, shared| trigger::get_to_replace(connection, shared, owner, id)).await
+    async fn remains(&self, owner: UserId, id: TriggerId) -> Result<Option<Remains>> {
+        self.peek(move |connection, shared| trigger::remains(connection, shared, owner, id)).await
     }
 
-    async fn triggers(&self, owner: UserId, after: Option<TriggerId>, limit: usize) -> Result<Vec<Armed>> {
+    async fn listed_triggers(
+        &self,
+        owner: UserId,
+        after: Option<TriggerId>,
+        limit: usize,
+    ) -> Result<Vec<Listed<Armed>>> {
         self.scan(move |connection, shared| trigger::list(connection, shared, owner, after, limit)).await
     }
 
-    async fn trigger_heads(&self, owner: UserId, limit: usize) -> Result<Vec<TriggerHead>> {
+    async fn listed_heads(&self, owner: UserId, limit: usize) -> Result<Vec<Listed<TriggerHead>>> {
         self.scan(move |connection, shared| head::list(connection, shared, owner, limit)).await
     }
 

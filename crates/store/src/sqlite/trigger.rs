@@ -15,7 +15,10 @@ use oncue_domain::store::{
     DUE_COUNTED_MAX, DueCounts, DuePlace, DueSlice, Edited, Error, Made, Missing, NewTrigger, Planned, Result,
     SkippedView,
 };
-use oncue_domain::trigger::{Arm, Armed, Definition, Edit, Kind, OVERDUE_AFTER, Trigger};
+use oncue_domain::trigger::{
+    Arm, Armed, Definition, Edit, Kind, Listed, OVERDUE_AFTER, Problem, Remains, Trigger, Unreadable,
+};
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::event::{NewEvent, log};
@@ -24,7 +27,7 @@ use super::writer::Effects;
 use super::{Shared, act, backlog, calendar, destination, ending, failed, lock, revision};
 use crate::codec::{
     self, actor_to_text, broken, destinations_from_text, destinations_to_text, expects_from_text, expects_to_text,
-    instant, listed, of_trigger, overlap_from_text, overlap_to_text, schedule_from_text, schedule_to_text, webhook,
+    instant, listed_or, of_trigger, overlap_from_text, overlap_to_text, schedule_from_text, schedule_to_text, webhook,
 };
 
 /// The columns of a trigger.
@@ -253,19 +256,18 @@ pub(super) fn get(connection: &Connection, shared: &Shared, owner: UserId, id: T
     rows.next().map_err(failed)?.map(|row| armed(row, shared)).transpose()
 }
 
-/// Where the trigger cannot be read, what it takes to put another definition into its place.
-pub(super) fn get_to_replace(
+pub(super) fn remains(
     connection: &Connection,
     shared: &Shared,
     owner: UserId,
     id: TriggerId,
-) -> Result<Option<Armed>> {
-    match get(connection, shared, owner, id) {
-        Err(Error::Unreadable(_)) => {}
-        found => return found,
-    }
+) -> Result<Option<Remains>> {
+    let problem = match get(connection, shared, owner, id) {
+        Err(Error::Unreadable(problem)) => problem,
+        found => return found.map(|_| None),
+    };
     let sql = "SELECT triggers.revision, triggers.name, triggers.schedule IS NOT NULL, triggers.created_at, triggers.standing_since,
-                      cursors.next_at
+                      cursors.next_at, triggers.enabled
                FROM triggers LEFT JOIN cursors ON cursors.trigger_id = triggers.id
                WHERE triggers.id = ? AND triggers.owner = ?";
     let mut statement = connection.prepare_cached(sql).map_err(failed)?;
@@ -273,15 +275,35 @@ pub(super) fn get_to_replace(
     let Some(row) = rows.next().map_err(failed)? else { return Ok(None) };
     let kind = if row.get(2).map_err(failed)? { Kind::Scheduled } else { Kind::Api };
     let next_at: Option<i64> = row.get(5).map_err(failed)?;
+    let name: Option<String> = row.get(1).map_err(failed)?;
+    let created_at = instant(row.get(3).map_err(failed)?)?;
+    let revision = row.get(0).map_err(failed)?;
     let trigger = Trigger {
         id,
         owner,
-        revision: row.get(0).map_err(failed)?,
-        definition: Definition::in_place_of_unreadable(row.get(1).map_err(failed)?, kind),
-        created_at: instant(row.get(3).map_err(failed)?)?,
+        revision,
+        definition: Definition::in_place_of_unreadable(name.clone(), kind),
+        created_at,
         standing_since: instant(row.get(4).map_err(failed)?)?,
     };
-    Ok(Some(Armed { trigger, next_at: next_at.map(instant).transpose()?, fired: 0 }))
+    let unreadable = Unreadable { id, revision, name, kind, enabled: row.get(6).map_err(failed)?, created_at, problem };
+    let armed = Armed { trigger, next_at: next_at.map(instant).transpose()?, fired: 0 };
+    Ok(Some(Remains { armed, unreadable }))
+}
+
+/// What a list says of a row with these columns: the revision, the name, the schedule, whether it is enabled, and when it was made.
+pub(super) fn unreadable(row: &Row<'_>, columns: [usize; 5], problem: Problem) -> Result<Unreadable> {
+    let [revision, name, schedule, enabled, created_at] = columns;
+    let has_schedule = row.get_ref(schedule).map(|value| value != ValueRef::Null).map_err(failed)?;
+    Ok(Unreadable {
+        id: TriggerId(row.get(0).map_err(failed)?),
+        revision: row.get(revision).map_err(failed)?,
+        name: row.get(name).map_err(failed)?,
+        kind: if has_schedule { Kind::Scheduled } else { Kind::Api },
+        enabled: row.get(enabled).map_err(failed)?,
+        created_at: instant(row.get(created_at).map_err(failed)?)?,
+        problem,
+    })
 }
 
 pub(super) fn list(
@@ -290,21 +312,20 @@ pub(super) fn list(
     owner: UserId,
     after: Option<TriggerId>,
     limit: usize,
-) -> Result<Vec<Armed>> {
+) -> Result<Vec<Listed<Armed>>> {
     let sql = format!(
         "SELECT {TRIGGER}, cursors.next_at, limits.fired
          FROM triggers LEFT JOIN cursors ON cursors.trigger_id = triggers.id
                        LEFT JOIN limits ON limits.trigger_id = triggers.id
          WHERE triggers.owner = ? AND triggers.id > ?
-         ORDER BY triggers.id"
+         ORDER BY triggers.id
+         LIMIT ?"
     );
     let mut statement = connection.prepare_cached(&sql).map_err(failed)?;
-    let mut rows = statement.query((owner.0, after.map_or(0, |id| id.0))).map_err(failed)?;
+    let mut rows = statement.query((owner.0, after.map_or(0, |id| id.0), limit)).map_err(failed)?;
     let mut triggers = Vec::new();
-    // No limit is told to the database: as many are wanted that can be read.
-    while triggers.len() < limit {
-        let Some(row) = rows.next().map_err(failed)? else { break };
-        triggers.extend(listed(armed(row, shared))?);
+    while let Some(row) = rows.next().map_err(failed)? {
+        triggers.extend(listed_or(armed(row, shared), |problem| unreadable(row, [2, 3, 4, 9, 11], problem))?);
     }
     Ok(triggers)
 }

@@ -19,7 +19,7 @@ use oncue_domain::freeze::remembered_since;
 use oncue_domain::id::{DestinationId, TriggerId, UserId};
 use oncue_domain::revision::changes;
 use oncue_domain::schedule::zone::{Zone, parse_instant};
-use oncue_domain::store::{Error, Missing, NewTrigger};
+use oncue_domain::store::{Missing, NewTrigger};
 use oncue_domain::trigger::{Armed, Definition, ScheduleDetails};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -27,7 +27,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use self::voice::{ACCOUNT, Voice};
 use super::revision::ChangeDocument;
-use super::trigger::{Base, SkippedDocument, TriggerDocument, zone_of};
+use super::trigger::{Base, Found, SkippedDocument, TriggerDocument, standing, zone_of};
 use super::trigger_calendar::Calendars;
 use super::trigger_destination;
 use crate::app::{App, Shared};
@@ -301,16 +301,6 @@ pub(crate) struct Edited {
     pub(crate) backlog_ended: u64,
 }
 
-/// A trigger as it stands, and whether that is what it says: of one that cannot be read any more there is what stands in its place, which fires as
-/// little as it does.
-async fn standing(app: &Shared, owner: UserId, id: TriggerId, base: Base) -> Result<(Armed, bool), Fault> {
-    let (found, is_read) = match app.store.trigger(owner, id).await {
-        Err(Error::Unreadable(_)) if base == Base::Remains => (app.store.trigger_to_replace(owner, id).await?, false),
-        found => (found?, true),
-    };
-    found.map(|armed| (armed, is_read)).ok_or_else(|| Fault::not_found("Trigger"))
-}
-
 /// Works out what changing a trigger to what `decide` makes of it comes to.
 pub(crate) async fn of_change(
     app: &Shared,
@@ -320,14 +310,17 @@ pub(crate) async fn of_change(
     decide: impl Fn(&Armed, Timestamp) -> Result<Definition, Fault>,
 ) -> Result<Edited, Fault> {
     let asked = Asked { app, now: app.now(), until, voice: &ACCOUNT };
-    let (before, is_read) = standing(app, caller.owner(), id, base).await?;
-    let definition = Calendars::taken_over(app, caller.owner(), decide(&before, asked.now)?).await?;
+    let found = standing(app, caller.owner(), id, base).await?;
+    let definition = Calendars::taken_over(app, caller.owner(), decide(found.armed(), asked.now)?).await?;
     Looked::default().look(app, caller.owner(), &definition).await?;
-    let zone = asked.zone(definition.schedule.as_ref().or(before.trigger.definition.schedule.as_ref()));
-    let edit = before.edit(definition, asked.now);
+    let zone = asked.zone(definition.schedule.as_ref().or(found.armed().trigger.definition.schedule.as_ref()));
+    let edit = found.edit(definition, asked.now);
     let freezes = app.store.freezes_of(caller.owner(), remembered_since(asked.now)).await?;
-    // What waits of one that nobody can read does not fire.
-    let before = if is_read { before } else { Armed { next_at: None, ..before } };
+    let (before, is_read) = match found {
+        Found::Whole(armed) => (armed, true),
+        // What waits of one that nobody can read does not fire.
+        Found::Remains(remains) => (Armed { next_at: None, ..remains.armed }, false),
+    };
     let (after, effect) = Effect::of_edit(&before, edit, asked.span(&zone), &zone, &freezes);
     let before = Some(before).filter(|_| is_read);
     let backlog_ended = match effect.ends_backlogs {
@@ -370,10 +363,13 @@ pub(crate) async fn of_deleting(
     voice: &Voice,
 ) -> Result<Response, Fault> {
     let asked = Asked { app, now: app.now(), until, voice };
-    let (before, is_read) = standing(app, caller.owner(), id, Base::Remains).await?;
-    let zone = asked.zone(before.trigger.definition.schedule.as_ref());
+    let found = standing(app, caller.owner(), id, Base::Remains).await?;
+    let zone = asked.zone(found.armed().trigger.definition.schedule.as_ref());
     let freezes = app.store.freezes_of(caller.owner(), asked.now).await?;
-    let before = Some(&before).filter(|_| is_read);
+    let before = match &found {
+        Found::Whole(armed) => Some(armed),
+        Found::Remains(_) => None,
+    };
     let effect = Effect::of(before, None, Vec::new(), asked.span(&zone), &zone, &freezes);
     let backlog = app.store.backlog_sums(caller.owner(), Some(id)).await?;
     Ok(asked.respond(None, Vec::new(), &effect, backlog.occurrences))

@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use oncue_domain::event::Event;
 use oncue_domain::id::{TriggerId, UserId};
 use oncue_domain::store::{self, EventFilter, EventPage, EventPlace, Store};
-use oncue_domain::trigger::Armed;
+use oncue_domain::trigger::{Armed, Listed};
 use serde::Serialize;
 
 use crate::extract::Query;
@@ -49,30 +49,40 @@ pub(crate) struct Gathered<T> {
     pub(crate) more: bool,
 }
 
-/// The owner's triggers above `after`, at most `limit` and within the bound on bytes.
+/// The owner's triggers above `after`, those that cannot be read among them, at most `limit` and within the bound on bytes.
 pub(crate) async fn gather_triggers(
     store: &dyn Store,
     owner: UserId,
     mut after: Option<TriggerId>,
     limit: usize,
-) -> store::Result<Gathered<Armed>> {
-    let (mut items, mut bytes): (Vec<Armed>, usize) = (Vec::new(), 0);
+) -> store::Result<Gathered<Listed<Armed>>> {
+    let (mut items, mut bytes): (Vec<Listed<Armed>>, usize) = (Vec::new(), 0);
     loop {
         let wanted = READ_TOGETHER.min(limit + 1 - items.len());
-        let read = store.triggers(owner, after, wanted).await?;
+        let read = store.listed_triggers(owner, after, wanted).await?;
         let was_last = read.len() < wanted;
-        for armed in read {
-            let payload = armed.trigger.definition.payload.as_ref();
-            bytes += payload.map_or(0, |payload| payload.as_str().len());
+        for one in read {
+            if let Listed::Read(armed) = &one {
+                let payload = armed.trigger.definition.payload.as_ref();
+                bytes += payload.map_or(0, |payload| payload.as_str().len());
+            }
             if items.len() == limit || (bytes > PAYLOAD_BYTES_MAX && !items.is_empty()) {
                 return Ok(Gathered { items, more: true });
             }
-            after = Some(armed.trigger.id);
-            items.push(armed);
+            after = Some(number_of(&one));
+            items.push(one);
         }
         if was_last {
             return Ok(Gathered { items, more: false });
         }
+    }
+}
+
+/// The number of a trigger of a list, from which the next page goes on.
+pub(crate) fn number_of(one: &Listed<Armed>) -> TriggerId {
+    match one {
+        Listed::Read(armed) => armed.trigger.id,
+        Listed::Unreadable(unreadable) => unreadable.id,
     }
 }
 

@@ -15,8 +15,10 @@ use oncue_domain::payload_schema::PayloadSchema;
 use oncue_domain::revision::Deletion;
 use oncue_domain::schedule::observed::Observed;
 use oncue_domain::schedule::zone::Zone;
-use oncue_domain::store::{Deed, DeletedTrigger, Done, Edited, Missing, NewTrigger, SkippedView, Store};
-use oncue_domain::trigger::{Armed, Definition, Kind, ScheduleDetails, Trigger, TriggerHead, parse_name};
+use oncue_domain::store::{Deed, DeletedTrigger, Done, Edited, Error, Missing, NewTrigger, SkippedView, Store};
+use oncue_domain::trigger::{
+    Armed, Definition, Edit, Kind, Listed, Remains, ScheduleDetails, Trigger, TriggerHead, Unreadable, parse_name,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -24,7 +26,7 @@ use utoipa::ToSchema;
 
 use super::dry_run::voice::ACCOUNT;
 use super::dry_run::{ChangedDocument, DryRunDocument, Run, RunQuery, of_change, of_deleting, of_making};
-use super::page::{Gathered, gather_triggers, next_limit, respond, take_page};
+use super::page::{Gathered, gather_triggers, next_limit, number_of, respond, take_page};
 use super::pause::{self, PauseDocument};
 use super::run::{self, ExpectsDocument};
 use super::schedule::{Preview, ScheduleDocument, read_wish};
@@ -92,6 +94,26 @@ pub(crate) struct TriggerDocument {
     /// What its schedule has taken over of the calendars that it names; left out where it names none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     calendars: Vec<ObservedDocument>,
+    /// What is wrong with a trigger that cannot be read, and so does not fire; left out where it can. Lists alone show such a trigger: of what it
+    /// says no more than its `id`, `name`, `type`, `enabled` and `created_at`, and all else as if it said nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problem: Option<ProblemOfTrigger>,
+}
+
+/// What is wrong with a trigger that cannot be read.
+#[derive(Serialize, ToSchema)]
+#[schema(as = TriggerProblem, example = json!({"field": "schedule_details", "detail": "the time zone Mars/Base is not known to this release"}))]
+pub(crate) struct ProblemOfTrigger {
+    /// The field that cannot be read; null where it is none that can be said.
+    field: Option<&'static str>,
+    /// Why not.
+    detail: String,
+}
+
+impl ProblemOfTrigger {
+    pub(crate) fn of(problem: &oncue_domain::trigger::Problem) -> ProblemOfTrigger {
+        ProblemOfTrigger { field: problem.field, detail: problem.why.clone() }
+    }
 }
 
 /// What a schedule has taken over of a calendar.
@@ -158,6 +180,37 @@ impl TriggerDocument {
             summary: definition.schedule.as_ref().map(|details| details.summary()),
             timezone: definition.schedule.as_ref().map(|details| zone_of(app, details).name().to_owned()),
             calendars: definition.calendars().iter().map(|observed| ObservedDocument::of(observed)).collect(),
+            problem: None,
+        }
+    }
+
+    /// What a list says of a trigger that cannot be read.
+    fn of_unreadable(unreadable: &Unreadable) -> TriggerDocument {
+        TriggerDocument {
+            id: unreadable.id.0,
+            name: unreadable.name.clone(),
+            r#type: unreadable.kind.word(),
+            schedule_details: None,
+            api_payload: None,
+            payload_schema: None,
+            is_test: false,
+            enabled: unreadable.enabled,
+            pause: None,
+            created_at: time(unreadable.created_at),
+            expires_at: None,
+            webhook_url: None,
+            format: None,
+            destinations: Vec::new(),
+            expects: None,
+            overlap: Overlap::Allow.word(),
+            revision: unreadable.revision,
+            next_at: None,
+            fired: None,
+            jitter_offset_ms: None,
+            summary: None,
+            timezone: None,
+            calendars: Vec::new(),
+            problem: Some(ProblemOfTrigger::of(&unreadable.problem)),
         }
     }
 }
@@ -228,6 +281,13 @@ pub(super) fn define(
     now: Timestamp,
 ) -> Result<Definition, Fault> {
     fields.ignore(&READ_ONLY);
+    if fields.raw("problem").is_some_and(|problem| problem != "null") {
+        fields.fail(
+            "problem",
+            "What a list shows of a trigger that cannot be read is not all that it said; say all of it anew, and leave this out.",
+        );
+    }
+    fields.ignore(&["problem"]);
     let kind = read_kind(&mut fields, current);
     let mut definition = base.cloned().map(|base| base.as_of(now)).unwrap_or(Definition {
         name: None,
@@ -536,21 +596,18 @@ async fn change_from(
     let mut calendars: Option<Calendars> = None;
     for _ in 0..EDIT_TRIES {
         let now = app.now();
-        let found = match base {
-            Base::Whole => app.store.trigger(owner, id).await?,
-            Base::Remains => app.store.trigger_to_replace(owner, id).await?,
-        };
-        let armed = found.ok_or_else(|| Fault::not_found("Trigger"))?;
-        let mut definition = decide(&armed, now)?.with_share(|| app.ids.share());
+        let found = standing(app, owner, id, base).await?;
+        let armed = found.armed();
+        let mut definition = decide(armed, now)?.with_share(|| app.ids.share());
         let as_they_are =
             calendars.as_ref().zip(definition.schedule.as_ref()).map(|(now, schedule)| schedule.refreshed(now.all()));
         if let Some(Ok(schedule)) = as_they_are {
             definition.schedule = Some(schedule);
         }
         let named = definition.destinations.clone();
-        let mut edit = armed.edit(definition, now);
+        let mut edit = found.edit(definition, now);
         if !edit.skipped.is_empty() {
-            edit = edit.under(&armed, now, &app.store.freezes_of(owner, remembered_since(now)).await?);
+            edit = edit.under(armed, now, &app.store.freezes_of(owner, remembered_since(now)).await?);
         }
         match app.acting(caller).edit_trigger(edit, armed.next_at, now).await? {
             Edited::Done => return app.store.trigger(owner, id).await?.ok_or_else(|| Fault::not_found("Trigger")),
@@ -564,6 +621,51 @@ async fn change_from(
         }
     }
     Err(Fault::new(StatusCode::CONFLICT, "This trigger changes too fast right now; try again."))
+}
+
+/// A trigger as it stands, or what is left of one that cannot be read.
+pub(crate) enum Found {
+    Whole(Armed),
+    Remains(Remains),
+}
+
+impl Found {
+    /// The trigger; of one that cannot be read what stands in its place.
+    pub(crate) fn armed(&self) -> &Armed {
+        match self {
+            Found::Whole(armed) => armed,
+            Found::Remains(remains) => &remains.armed,
+        }
+    }
+
+    /// Decides what changing its definition means.
+    pub(super) fn edit(&self, definition: Definition, now: Timestamp) -> Edit {
+        match self {
+            Found::Whole(armed) => armed.edit(definition, now),
+            Found::Remains(remains) => remains.edit(definition, now),
+        }
+    }
+}
+
+/// The owner's trigger for an edit that begins from there.
+pub(super) async fn standing(app: &Shared, owner: UserId, id: TriggerId, base: Base) -> Result<Found, Fault> {
+    match find(app.store.as_ref(), owner, id).await?.ok_or_else(|| Fault::not_found("Trigger"))? {
+        Found::Remains(remains) if base == Base::Whole => Err(Error::Unreadable(remains.unreadable.problem).into()),
+        found => Ok(found),
+    }
+}
+
+/// The owner's trigger, whether or not it can be read.
+pub(crate) async fn find(store: &dyn Store, owner: UserId, id: TriggerId) -> Result<Option<Found>, Fault> {
+    match store.trigger(owner, id).await {
+        Ok(armed) => Ok(armed.map(Found::Whole)),
+        Err(error @ Error::Unreadable(_)) => {
+            // It may have been replaced or deleted between the two looks.
+            let remains = store.remains(owner, id).await?;
+            remains.map_or(Err(error.into()), |remains| Ok(Some(Found::Remains(remains))))
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Changes a trigger to what `decide` makes of it and shows it, or says what that would come to.
@@ -586,6 +688,8 @@ pub(crate) fn trigger_id(text: &str) -> Result<TriggerId, Fault> {
 }
 
 /// List your triggers, in ascending order of their ids.
+///
+/// One that cannot be read is among them, with what is wrong with it (`problem`).
 #[utoipa::path(get, path = "/api/v1/triggers", tag = "Triggers", operation_id = "list_triggers",
     params(
         ("limit" = Option<u32>, Query, minimum = 1, description = "How many items, at most 200; without it up to 1 000."),
@@ -601,8 +705,12 @@ pub(crate) async fn list(State(app): State<App>, caller: Caller, mut query: Quer
     let next = triggers
         .last()
         .filter(|_| more)
-        .map(|last| vec![("limit", next_limit(page.limit)), ("cursor", last.trigger.id.to_string())]);
-    let items: Vec<_> = triggers.iter().map(|armed| TriggerDocument::of(&app, armed)).collect();
+        .map(|last| vec![("limit", next_limit(page.limit)), ("cursor", number_of(last).to_string())]);
+    let document = |one: &Listed<Armed>| match one {
+        Listed::Read(armed) => TriggerDocument::of(&app, armed),
+        Listed::Unreadable(unreadable) => TriggerDocument::of_unreadable(unreadable),
+    };
+    let items: Vec<_> = triggers.iter().map(document).collect();
     Ok(respond(&items, "/api/v1/triggers", next))
 }
 
@@ -772,7 +880,7 @@ pub(crate) async fn upcoming(
     "recorded_at": "2026-11-21T05:00:02Z"
 }))]
 pub(crate) struct SkippedDocument {
-    /// `missed`: nobody ran; `budget`: the same, and they lay beyond the bounds of `misfire`; `discarded`: they waited in a backlog; `paused`; `superseded`: an edit came first; `overlap`: an event before was under way; `merged`: the same, and a later one fired once that had ended; `expired`: it lay after the expiry, which was moved since; `frozen`: triggers were frozen.
+    /// `missed`: nobody ran; `budget`: the same, and they lay beyond the bounds of `misfire`; `discarded`: they waited in a backlog; `paused`; `superseded`: an edit came first; `overlap`: an event before was under way; `merged`: the same, and a later one fired once that had ended; `expired`: it lay after the expiry, which was moved since; `frozen`: triggers were frozen; `unreadable`: the trigger could not be read, from the `first` at the latest until it was replaced at the `last`, and what else it named in that time nobody can tell.
     reason: &'static str,
     /// The first of them.
     first: String,

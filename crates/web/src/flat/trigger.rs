@@ -10,7 +10,7 @@ use oncue_domain::payload::{PAYLOAD_BYTES_MAX, Payload};
 use oncue_domain::schedule::every::Period;
 use oncue_domain::schedule::zone::{Zones, parse_instant};
 use oncue_domain::schedule::{FirstFiring, Schedule};
-use oncue_domain::trigger::{Armed, Definition, Kind, ScheduleDetails, ScheduleWish, parse_name};
+use oncue_domain::trigger::{Armed, Definition, Kind, Listed, ScheduleDetails, ScheduleWish, parse_name};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
@@ -19,7 +19,7 @@ use super::dry_run::{FlatChanged, FlatDeleted, VOICE};
 use super::time;
 use crate::api::dry_run::{Run, RunQuery, of_change, of_deleting, of_making};
 use crate::api::fire::{FiredDocument, fire_once, read_payload};
-use crate::api::page::{Gathered, gather_triggers, next_limit, respond, take_page};
+use crate::api::page::{Gathered, gather_triggers, next_limit, number_of, respond, take_page};
 use crate::api::trigger::{Base, change, load, make, make_once, trigger_id};
 use crate::api::trigger_destination;
 use crate::app::App;
@@ -301,6 +301,8 @@ fn blank() -> Definition {
 }
 
 /// List triggers, in ascending order of their ids.
+///
+/// One that cannot be read has no place here: `GET /api/v1/triggers` shows it, with what is wrong with it.
 #[utoipa::path(get, path = "/triggers", tag = "Flat: triggers", operation_id = "flat_list_triggers",
     params(
         ("limit" = Option<u32>, Query, minimum = 1, description = "How many items, at most 200; without it up to 1 000."),
@@ -316,8 +318,9 @@ pub(crate) async fn list(State(app): State<App>, caller: Caller, mut query: Quer
     let next = triggers
         .last()
         .filter(|_| more)
-        .map(|last| vec![("limit", next_limit(page.limit)), ("cursor", last.trigger.id.to_string())]);
-    let items: Vec<_> = triggers.iter().map(FlatTrigger::of).collect();
+        .map(|last| vec![("limit", next_limit(page.limit)), ("cursor", number_of(last).to_string())]);
+    // Six fields cannot say that a trigger cannot be read.
+    let items: Vec<_> = triggers.into_iter().filter_map(Listed::read).map(|armed| FlatTrigger::of(&armed)).collect();
     Ok(respond(&items, "/triggers", next))
 }
 

@@ -25,6 +25,9 @@ impl Badge {
     /// Of a trigger that is there no more.
     pub(crate) const DELETED: Badge = Badge::new("deleted", "idle");
 
+    /// Of a trigger that cannot be read, and of what did not fire therefore.
+    pub(crate) const UNREADABLE: Badge = Badge::new("unreadable", "bad");
+
     const fn new(word: &'static str, tone: &'static str) -> Badge {
         Badge { word, tone }
     }
@@ -131,6 +134,7 @@ impl Badge {
             "to_come" => Badge::new("to come", "info"),
             "forgotten" => Badge::new("not kept", "idle"),
             "lost" => Badge::new("lost", "bad"),
+            "unreadable" => Badge::UNREADABLE,
             _ => Badge::new("no occurrence", "idle"),
         }
     }

@@ -40,11 +40,13 @@ pub(crate) struct Concern {
 pub(crate) enum What {
     /// It was due then, and has not fired.
     Overdue(Moment),
+    /// It cannot be read: what, and why.
+    Unreadable(String),
     /// Its last event was not delivered.
     Failing { event: i64, fired: Moment, cause: Option<String> },
 }
 
-/// The concerns that are named, what is overdue first, and how many there are besides.
+/// The concerns that are named, what cannot be read and what is overdue first, and how many there are besides.
 pub(crate) struct Concerns {
     pub(crate) named: Vec<Concern>,
     pub(crate) further: usize,
@@ -66,7 +68,7 @@ impl Concerns {
         attention: &Attention,
         now: Timestamp,
     ) -> Result<Concerns, PageFault> {
-        let all = attention.overdue.len() + attention.failing.len();
+        let all = attention.unreadable.len() + attention.overdue.len() + attention.failing.len();
         let zone = |head: &TriggerHead| shown_zone(app, caller, Some(trigger_zone(app, head.schedule.as_ref())));
         let concern = |head: &TriggerHead, condition, what| Concern {
             trigger: head.id.0,
@@ -74,15 +76,17 @@ impl Concerns {
             state: Badge::of_trigger(condition),
             what,
         };
-        let mut named: Vec<Concern> = attention
-            .overdue
-            .iter()
-            .take(CONCERNS_MAX)
-            .map(|head| {
-                let due = Moment::due(head.next_at.unwrap_or(now), now, &zone(head));
-                concern(head, Condition::Overdue, What::Overdue(due))
-            })
-            .collect();
+        let unreadable = attention.unreadable.iter().map(|one| Concern {
+            trigger: one.id.0,
+            label: label(one.name.as_deref().unwrap_or_default(), one.id),
+            state: Badge::UNREADABLE,
+            what: What::Unreadable(one.problem.to_string()),
+        });
+        let overdue = attention.overdue.iter().map(|head| {
+            let due = Moment::due(head.next_at.unwrap_or(now), now, &zone(head));
+            concern(head, Condition::Overdue, What::Overdue(due))
+        });
+        let mut named: Vec<Concern> = unreadable.chain(overdue).take(CONCERNS_MAX).collect();
         let failing = attention.failing.iter().take(CONCERNS_MAX.saturating_sub(named.len()));
         for (place, (head, firing)) in failing.enumerate() {
             let fired = Moment::new(firing.fired_at, now, &zone(head));

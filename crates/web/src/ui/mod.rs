@@ -58,6 +58,7 @@ mod trigger_past;
 mod trigger_pause;
 mod trigger_row;
 mod trigger_selected;
+mod trigger_unreadable;
 mod trigger_why;
 mod upcoming;
 mod viewer;

@@ -8,10 +8,12 @@ use axum::response::{IntoResponse, Response};
 use oncue_domain::error::Invalid;
 use oncue_domain::event::Status;
 use oncue_domain::store::EventPage;
+use oncue_domain::trigger::Listed;
 
 use super::event::{EventRow, beginning};
 use super::page;
 use super::trigger_row::TriggerRow;
+use super::trigger_unreadable::UnreadableRow;
 use crate::api::event::{filter_of, read_status};
 use crate::api::freeze::holding;
 use crate::api::page::{Gathered, ITEMS_UNASKED, gather_events, gather_triggers};
@@ -27,6 +29,7 @@ const PAYLOAD_BYTES_SHOWN: usize = 200;
 #[template(path = "triggers_table.html")]
 struct TriggersTable {
     triggers: Vec<TriggerRow>,
+    unreadable: Vec<UnreadableRow>,
     has_more: bool,
 }
 
@@ -42,8 +45,14 @@ pub(crate) async fn triggers_table(caller: Caller, State(app): State<App>) -> Re
         Ok(freezes) => freezes,
         Err(fault) => return Problem::from(fault).into_response(),
     };
-    let triggers = triggers.iter().map(|armed| TriggerRow::alone(&app, armed, &freezes, now)).collect();
-    page(StatusCode::OK, &TriggersTable { triggers, has_more })
+    let (mut rows, mut unreadable) = (Vec::new(), Vec::new());
+    for one in &triggers {
+        match one {
+            Listed::Read(armed) => rows.push(TriggerRow::alone(&app, armed, &freezes, now)),
+            Listed::Unreadable(one) => unreadable.push(UnreadableRow::of(one, &app.settings.zone, now)),
+        }
+    }
+    page(StatusCode::OK, &TriggersTable { triggers: rows, unreadable, has_more })
 }
 
 /// An event and the beginning of what it carries.

@@ -13,7 +13,7 @@ use super::notice::{Done, Notice};
 use super::trigger_action::ACTION_BYTES_MAX;
 use super::trigger_row::TriggerRow;
 use super::{PageFault, page, see_other};
-use crate::api::trigger::load;
+use crate::api::trigger::{Found, find, trigger_id};
 use crate::app::App;
 use crate::auth::{Caller, Visitor};
 use crate::extract::{PathId, parse_form, read_form_body};
@@ -28,6 +28,20 @@ struct DeletePage {
     has_fired: bool,
     /// What was typed and was not its name.
     wrong: Option<String>,
+}
+
+/// The trigger, or what stands in the place of one that cannot be read: to be deleted it need not be.
+async fn load(app: &App, caller: &Caller, id: &str) -> Result<(Armed, TriggerRow), Fault> {
+    let found = find(app.store.as_ref(), caller.owner(), trigger_id(id)?).await?;
+    let found = found.ok_or_else(|| Fault::not_found("Trigger"))?;
+    let row = TriggerRow::alone(app, found.armed(), &caller.frozen, app.now());
+    Ok(match found {
+        Found::Whole(armed) => (armed, row),
+        Found::Remains(remains) => {
+            let what = format!("It cannot be read and does not fire ({})", remains.unreadable.problem);
+            (remains.armed, TriggerRow { schedule: Some(what), zone: None, next: None, ..row })
+        }
+    })
 }
 
 async fn has_fired(app: &App, caller: &Caller, armed: &Armed) -> Result<bool, Fault> {
@@ -45,10 +59,9 @@ pub(super) async fn delete_page(
     Visitor(caller): Visitor,
     PathId(id): PathId,
 ) -> Result<Response, PageFault> {
-    let armed = load(&app, caller.owner(), &id).await?;
+    let (armed, trigger) = load(&app, &caller, &id).await?;
     let has_fired = has_fired(&app, &caller, &armed).await?;
-    let (frame, trigger) =
-        (Frame::of(&app, &caller, Place::Triggers), TriggerRow::alone(&app, &armed, &caller.frozen, app.now()));
+    let frame = Frame::of(&app, &caller, Place::Triggers);
     Ok(page(StatusCode::OK, &DeletePage { frame, trigger, has_fired, wrong: None }))
 }
 
@@ -60,8 +73,7 @@ pub(super) async fn delete(
     request: Request,
 ) -> Result<Response, PageFault> {
     let form = parse_form(&read_form_body(request, ACTION_BYTES_MAX).await?);
-    let armed = load(&app, caller.owner(), &id).await?;
-    let trigger = TriggerRow::alone(&app, &armed, &caller.frozen, app.now());
+    let (armed, trigger) = load(&app, &caller, &id).await?;
     let typed = form.get("confirm").cloned().unwrap_or_default();
     if has_fired(&app, &caller, &armed).await? && !is_name(&typed, &trigger.label) {
         let frame = Frame::of(&app, &caller, Place::Triggers);

@@ -8,7 +8,7 @@ use oncue_domain::error::Invalid;
 use oncue_domain::freeze::{Freeze, seen_through};
 use oncue_domain::id::TriggerId;
 use oncue_domain::schedule::Schedule;
-use oncue_domain::trigger::{ScheduleDetails, TriggerHead};
+use oncue_domain::trigger::{Kind, ScheduleDetails, TriggerHead, Unreadable};
 use url::form_urlencoded::Serializer;
 
 use super::condition::Condition;
@@ -39,7 +39,7 @@ pub(crate) const KINDS: [Choice; 6] = [
 ];
 
 /// Where a trigger stands. `active` are all that will fire by themselves or when called, whatever went wrong with them.
-pub(crate) const STATES: [Choice; 10] = [
+pub(crate) const STATES: [Choice; 11] = [
     choice("active", "Active"),
     choice("overdue", "Overdue"),
     choice("failing", "Failing"),
@@ -50,6 +50,7 @@ pub(crate) const STATES: [Choice; 10] = [
     choice("finished", "Finished"),
     choice("expired", "Expired"),
     choice("test", "Test"),
+    choice("unreadable", "Unreadable"),
 ];
 
 /// The order; the first is taken unasked.
@@ -150,6 +151,16 @@ impl Filter {
         Found { triggers, total, page, pages }
     }
 
+    /// Whether a trigger that cannot be read is among what is asked for, by what can be said of it. How it fires is not known where it has a
+    /// schedule, so no way of firing but a call finds or leaves it out.
+    pub(crate) fn admits_unreadable(&self, unreadable: &Unreadable) -> bool {
+        let is_state = self.state.is_none_or(|state| state == "unreadable");
+        let is_kind = self.kind.is_none_or(|kind| (kind == "api") == (unreadable.kind == Kind::Api));
+        let text = label(unreadable.name.as_deref().unwrap_or_default(), unreadable.id);
+        let text = format!("{text}\n{}", unreadable.problem).to_lowercase();
+        is_state && is_kind && self.q.split_whitespace().all(|word| text.contains(&word.to_lowercase()))
+    }
+
     fn admits(&self, head: &TriggerHead, condition: Condition, is_failing: bool, now: Timestamp) -> bool {
         let is_kind = self.kind.is_none_or(|kind| kind == kind_of(head));
         is_kind
@@ -231,6 +242,7 @@ mod tests {
     use oncue_domain::destination::Webhook;
     use oncue_domain::schedule::cron::CronExpression;
     use oncue_domain::schedule::zone::Zones;
+    use oncue_domain::trigger::Problem;
 
     fn cron(id: i64, name: &str, line: &str) -> TriggerHead {
         let expression = CronExpression::parse(line).expect("a cron line");
@@ -298,6 +310,23 @@ mod tests {
         assert_eq!(in_state("paused"), [9, 1]);
         let of_kind = |kind| names(&Filter { kind: Some(kind), ..Filter::default() }, &heads);
         assert_eq!((of_kind("cron"), of_kind("api"), of_kind("once")), (vec![3], vec![2], vec![9, 1]));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_found_by_what_can_be_said_of_it() {
+        let problem = Problem { field: Some("schedule_details"), why: "the time zone Mars/Base is unknown".to_owned() };
+        let (id, name, created_at) = (TriggerId(7), Some("Nightly".to_owned()), at(0));
+        let lost = Unreadable { id, revision: 1, name, kind: Kind::Scheduled, enabled: true, created_at, problem };
+        let finds = |filter: Filter| filter.admits_unreadable(&lost);
+        for q in ["", "nightly", "mars/base NIGHT"] {
+            assert!(finds(Filter { q: q.to_owned(), ..Filter::default() }), "{q}");
+        }
+        assert!(!finds(Filter { q: "weekly".to_owned(), ..Filter::default() }));
+        let in_state = |state| finds(Filter { state: Some(state), ..Filter::default() });
+        assert!(in_state("unreadable") && !in_state("active"));
+        let of_kind = |kind| finds(Filter { kind: Some(kind), ..Filter::default() });
+        assert!(of_kind("cron") && of_kind("once") && !of_kind("api"));
+        assert_eq!(names(&Filter { state: Some("unreadable"), ..Filter::default() }, &[head(1, "")]), [0; 0]);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use axum::response::Response;
 use oncue_domain::firing::Firing;
 use oncue_domain::id::TriggerId;
 use oncue_domain::store::{TALLIED_MAX, TriggerTally};
+use oncue_domain::trigger::Listed;
 
 use super::badge::Badge;
 use super::chart::FiringStrip;
@@ -20,6 +21,7 @@ use super::notice::Notice;
 use super::number::number;
 use super::trigger_filter::{Choice, Filter, Found, KINDS, SORTS, STATES};
 use super::trigger_row::TriggerRow;
+use super::trigger_unreadable::UnreadableRow;
 use super::viewer::{shown_zone, trigger_zone};
 use super::{PageFault, page};
 use crate::app::App;
@@ -29,6 +31,9 @@ use crate::fault::Fault;
 
 /// How many triggers are looked at; a search in more than these says so.
 const TRIGGERS_MAX: usize = 5_000;
+
+/// How many triggers that cannot be read have a line.
+const UNREADABLE_SHOWN: usize = 50;
 
 /// How many firings the bar of a row has.
 const FIRINGS_SHOWN: usize = 30;
@@ -57,6 +62,10 @@ struct ListPage {
     kinds: &'static [Choice],
     states: &'static [Choice],
     sorts: &'static [Choice],
+    /// Those that cannot be read: on the first page, in front of all others.
+    unreadable: Vec<UnreadableRow>,
+    /// How many such there are besides.
+    unreadable_further: usize,
     lines: Vec<Line>,
     /// How many were found, and on which of how many pages these stand.
     found: usize,
@@ -80,9 +89,17 @@ pub(super) async fn show(
     let filter = Filter::take(&mut query).map_err(Fault::from)?;
     let notice = Notice::take(&mut query);
     let gone_until = app.settings.retention.gone_until(now);
-    let heads = app.store.trigger_heads(owner, TRIGGERS_MAX).await?;
+    let listed = app.store.listed_heads(owner, TRIGGERS_MAX).await?;
     let attention = app.store.attention(owner, gone_until, now).await?;
-    let looked_at = heads.len();
+    let looked_at = listed.len();
+    let (mut heads, mut unreadable) = (Vec::new(), Vec::new());
+    for one in listed {
+        match one {
+            Listed::Read(head) => heads.push(head),
+            Listed::Unreadable(one) => unreadable.push(one),
+        }
+    }
+    unreadable.retain(|one| filter.admits_unreadable(one));
     let failing = attention.failing.iter().map(|(head, _)| head.id).collect();
     let Found { triggers, total, page: shown, pages } = filter.apply(heads, &failing, &caller.frozen, now);
     let ids: Vec<TriggerId> = triggers.iter().map(|(head, _)| head.id).collect();
@@ -106,14 +123,19 @@ pub(super) async fn show(
             Line { trigger: TriggerRow::of(&app, head, *condition, &zone, now).naming(&names), last, strip }
         })
         .collect();
+    let found = total + unreadable.len();
+    let zone = shown_zone(&app, &caller, None);
+    let on_this_page = unreadable.iter().take(if shown == 1 { UNREADABLE_SHOWN } else { 0 });
     let list = ListPage {
+        unreadable: on_this_page.map(|one| UnreadableRow::of(one, &zone, now)).collect(),
+        unreadable_further: unreadable.len().saturating_sub(UNREADABLE_SHOWN),
         frame: Frame::of(&app, &caller, Place::Triggers),
         notice,
         kinds: &KINDS,
         states: &STATES,
         sorts: &SORTS,
         lines,
-        found: total,
+        found,
         page: shown,
         pages,
         looked_at,

@@ -28,13 +28,15 @@ use super::trigger_form::{in_zone, zones_to_tell};
 use super::trigger_gone::gone;
 use super::trigger_past::Past;
 use super::trigger_row::TriggerRow;
+use super::trigger_unreadable;
 use super::viewer;
 use super::{PageFault, page};
-use crate::api::trigger::load;
+use crate::api::trigger::{Found, find, trigger_id};
 use crate::api::why::is_under_way;
 use crate::app::App;
 use crate::auth::Visitor;
 use crate::extract::{PathId, Query};
+use crate::fault::Fault;
 
 /// How many firings to come are listed.
 const COMING_LISTED: usize = 5;
@@ -127,9 +129,12 @@ pub(super) async fn show(
     mut query: Query,
 ) -> Result<Response, PageFault> {
     let now = app.now();
-    let armed = match load(&app, caller.owner(), &id).await {
-        Ok(armed) => armed,
-        Err(fault) => return gone(&app, &caller, &id, now, fault).await,
+    let armed = match find(app.store.as_ref(), caller.owner(), trigger_id(&id)?).await? {
+        Some(Found::Whole(armed)) => armed,
+        Some(Found::Remains(remains)) => {
+            return trigger_unreadable::show(&app, &caller, &remains, Notice::take(&mut query), now).await;
+        }
+        None => return gone(&app, &caller, &id, now, Fault::not_found("Trigger")).await,
     };
     let is_under_way = is_under_way(app.store.as_ref(), &armed.trigger).await?;
     let head = TriggerHead { is_behind: is_under_way, ..TriggerHead::from(&armed) };

@@ -142,7 +142,7 @@ impl SkippedRow {
             count: number(skipped.count),
             first: Moment::new(skipped.first, now, zone),
             first_at: skipped.first.to_string(),
-            last: (skipped.count > 1).then(|| Moment::new(skipped.last, now, zone)),
+            last: (skipped.count > 1 || skipped.first < skipped.last).then(|| Moment::new(skipped.last, now, zone)),
             reason: skipped.reason.word(),
             why: match skipped.reason {
                 Reason::Missed => {
@@ -159,6 +159,9 @@ impl SkippedRow {
                 Reason::Merged => "an event before was under way, and a later one fired once that had ended",
                 Reason::Expired => "the trigger had expired",
                 Reason::Frozen => "triggers were frozen",
+                Reason::Unreadable => {
+                    "the trigger could not be read until it was replaced; the first is certain, and of later ones nobody can tell"
+                }
             },
         }
     }

@@ -8,6 +8,7 @@ use axum::response::Response;
 use jiff::Timestamp;
 use oncue_domain::count::Counted;
 use oncue_domain::schedule::zone::Zone;
+use oncue_domain::trigger::Problem;
 use oncue_domain::why::Asked;
 use oncue_domain::why::span::{Line, around};
 use oncue_domain::why::taken::{Taken, TakenBy};
@@ -122,6 +123,8 @@ struct Around {
     lines: Vec<LineRow>,
     /// Whether the trigger said something else in a part of it.
     is_partly_unknown: bool,
+    /// From when on nobody can tell, and what is wrong with the trigger, where it cannot be read.
+    unreadable: Option<(Moment, String)>,
     /// What is counted in the hours of which nothing else is left.
     forgotten: Option<CountedRow>,
 }
@@ -178,7 +181,7 @@ impl Answer {
 }
 
 impl Around {
-    fn of(told: &ToldSpan, meant: Option<Timestamp>, zone: &Zone, now: Timestamp) -> Around {
+    fn of(told: &ToldSpan, problem: Option<&Problem>, meant: Option<Timestamp>, zone: &Zone, now: Timestamp) -> Around {
         let ToldSpan { account: told, forgotten } = told;
         let row = |line: &Line| {
             let (firing, ..) = parts(&line.verdict);
@@ -187,7 +190,7 @@ impl Around {
                 count: number(line.count),
                 first: Moment::new(line.first, now, zone),
                 first_at: line.first.to_string(),
-                last: (line.count > 1).then(|| Moment::new(line.last, now, zone)),
+                last: (line.count > 1 || line.first < line.last).then(|| Moment::new(line.last, now, zone)),
                 event: firing.map(|firing| (firing.event.0, firing.is_kept)),
                 is_meant: meant.is_some_and(|at| line.first <= at && at <= line.last),
             }
@@ -212,6 +215,10 @@ impl Around {
                 rows.into_iter().map(|(_, row)| row).collect()
             },
             is_partly_unknown: told.unknown.is_some(),
+            unreadable: told
+                .unreadable
+                .zip(problem)
+                .map(|(span, problem)| (Moment::new(span.from, now, zone), problem.to_string())),
             forgotten: forgotten.as_ref().map(|counted| CountedRow::of(counted, zone, now)),
         }
     }
@@ -260,7 +267,11 @@ pub(super) async fn show(
     let span = around(&subject.armed.trigger.definition, meant.or(ended_at).unwrap_or(now));
     let told = ToldSpan::of(&records, owner, subject.clone(), span, LISTED, now).await?;
     let row = TriggerRow::alone(&app, &subject.armed, &caller.frozen, now);
-    let state = if subject.deletion.is_some() { Badge::DELETED } else { row.state };
+    let state = match &subject {
+        Subject { deletion: Some(_), .. } => Badge::DELETED,
+        Subject { problem: Some(_), .. } => Badge::UNREADABLE,
+        _ => row.state,
+    };
     let why = WhyPage {
         frame: Frame::of(&app, &caller, Place::Triggers),
         trigger: TriggerRow { state, ..row },
@@ -272,7 +283,7 @@ pub(super) async fn show(
         },
         unread,
         answer: answer.as_ref().map(|told| Answer::of(told, now)),
-        around: Around::of(&told, meant, &zone, now),
+        around: Around::of(&told, subject.problem.as_ref(), meant, &zone, now),
         zone: zone.name().to_owned(),
     };
     Ok(page(StatusCode::OK, &why))

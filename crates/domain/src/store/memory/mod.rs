@@ -64,7 +64,7 @@ use crate::store::{
     Made, Missing, NewApiKey, NewTrigger, NewUser, OwedCounts, Planned, RecentFirings, Redelivered, Registered, Repeat,
     Reported, Result, RunOf, SkippedView, Store, Touched, Undelivered, UndeliveredFilter, UndeliveredPlace,
 };
-use crate::trigger::{Armed, Definition, Edit, TriggerHead};
+use crate::trigger::{Armed, Definition, Edit, Listed, Remains, TriggerHead};
 
 /// A store that forgets everything when it is dropped.
 #[derive(Clone)]
@@ -407,12 +407,23 @@ impl Store for Memory {
         Ok(self.kept().trigger_of(owner, id).map(trigger::KeptTrigger::armed))
     }
 
-    async fn triggers(&self, owner: UserId, after: Option<TriggerId>, limit: usize) -> Result<Vec<Armed>> {
-        Ok(self.kept().triggers_of(owner, after, limit))
+    // What is kept here is never written down, and so there is nothing that cannot be read.
+
+    async fn remains(&self, _: UserId, _: TriggerId) -> Result<Option<Remains>> {
+        Ok(None)
     }
 
-    async fn trigger_heads(&self, owner: UserId, limit: usize) -> Result<Vec<TriggerHead>> {
-        Ok(self.kept().heads_of(owner).take(limit).collect())
+    async fn listed_triggers(
+        &self,
+        owner: UserId,
+        after: Option<TriggerId>,
+        limit: usize,
+    ) -> Result<Vec<Listed<Armed>>> {
+        Ok(self.kept().triggers_of(owner, after, limit).into_iter().map(Listed::Read).collect())
+    }
+
+    async fn listed_heads(&self, owner: UserId, limit: usize) -> Result<Vec<Listed<TriggerHead>>> {
+        Ok(self.kept().heads_of(owner).take(limit).map(Listed::Read).collect())
     }
 
     async fn soonest(&self, owner: UserId, limit: usize) -> Result<Vec<TriggerHead>> {

@@ -313,7 +313,7 @@ impl Kept {
             .collect();
         failing.sort_by_key(|(_, firing)| std::cmp::Reverse((firing.fired_at, firing.event)));
         failing.truncate(ATTENTION_MAX);
-        Attention { tally, overdue, failing }
+        Attention { tally, overdue, unreadable: Vec::new(), failing }
     }
 
     pub(super) fn next_due(&self) -> Option<Timestamp> {

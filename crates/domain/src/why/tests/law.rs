@@ -421,6 +421,7 @@ proptest! {
         let made = Made { revision: trigger.revision, at: world.made_at, by: None };
         let facts = Facts {
             armed: &world.armed,
+            problem: None,
             deletion: None,
             made: Some(&made),
             former: &world.former,
@@ -512,6 +513,7 @@ proptest! {
         let made = Made { revision: world.armed.trigger.revision, at: world.made_at, by: None };
         let facts = Facts {
             armed: &world.armed,
+            problem: None,
             deletion: Some(&deletion),
             made: Some(&made),
             former: &world.former,

@@ -44,7 +44,7 @@ use oncue_domain::store::{
     Registered, Repeat, Reported, Result, RunOf, SkippedView, Store, Touched, Undelivered, UndeliveredFilter,
     UndeliveredPlace,
 };
-use oncue_domain::trigger::{Armed, Definition, Edit, TriggerHead};
+use oncue_domain::trigger::{Armed, Definition, Edit, Listed, Remains, TriggerHead};
 
 use super::chance::Chance;
 
@@ -559,8 +559,17 @@ impl Store for Faults {
         self.memory.trigger(owner, id).await
     }
 
-    async fn triggers(&self, owner: UserId, after: Option<TriggerId>, limit: usize) -> Result<Vec<Armed>> {
-        self.memory.triggers(owner, after, limit).await
+    async fn remains(&self, owner: UserId, id: TriggerId) -> Result<Option<Remains>> {
+        self.memory.remains(owner, id).await
+    }
+
+    async fn listed_triggers(
+        &self,
+        owner: UserId,
+        after: Option<TriggerId>,
+        limit: usize,
+    ) -> Result<Vec<Listed<Armed>>> {
+        self.memory.listed_triggers(owner, after, limit).await
     }
 
     async fn edit_trigger(&self, edit: Edit, seen: Option<Timestamp>, now: Timestamp) -> Result<Edited> {
@@ -709,8 +718,8 @@ impl Store for Faults {
         self.memory.set_preferences(user, preferences).await
     }
 
-    async fn trigger_heads(&self, owner: UserId, limit: usize) -> Result<Vec<TriggerHead>> {
-        self.memory.trigger_heads(owner, limit).await
+    async fn listed_heads(&self, owner: UserId, limit: usize) -> Result<Vec<Listed<TriggerHead>>> {
+        self.memory.listed_heads(owner, limit).await
     }
 
     async fn soonest(&self, owner: UserId, limit: usize) -> Result<Vec<TriggerHead>> {

@@ -26,5 +26,6 @@ mod rrule;
 mod schedules;
 mod terms;
 mod triggers;
+mod unreadable;
 mod upcoming;
 mod why;

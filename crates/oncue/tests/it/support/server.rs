@@ -106,6 +106,17 @@ impl Setup {
             || self.database().is_some_and(|database| database.holds(text))
     }
 
+    /// Does this to what a stopped server has left, past oncue.
+    pub(crate) fn sql(&self, statement: &str) {
+        match self.database() {
+            Some(database) => drop(database.sql(statement)),
+            None => {
+                let file = rusqlite::Connection::open(self.path("oncue.db")).expect("a database");
+                file.execute_batch(statement).expect("a statement of the test's own");
+            }
+        }
+    }
+
     /// Its own database on PostgreSQL: none where the test names one, or the store has to be another.
     fn database(&self) -> Option<&Database> {
         if self.says("--database-url", "DATABASE_URL") || self.says("--demo", "ONCUE_DEMO") {

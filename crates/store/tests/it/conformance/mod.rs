@@ -41,4 +41,5 @@ mod search;
 mod slot;
 mod trigger;
 mod turn;
+mod unreadable;
 mod wall;

@@ -10,6 +10,7 @@ use oncue_domain::plan::Absence;
 use oncue_domain::revision::Deletion;
 use oncue_domain::schedule::mismatch::Mismatch;
 use oncue_domain::store::LedgerFiring;
+use oncue_domain::trigger::Problem;
 use oncue_domain::why::span::Line;
 use oncue_domain::why::taken::{Taken, TakenBy};
 use oncue_domain::why::{Account, Made, NotNamed, Obstacle, Verdict};
@@ -21,7 +22,7 @@ use crate::api::actor::ActorDocument;
 use crate::api::freeze::FreezeDocument;
 use crate::api::pause::PauseDocument;
 use crate::api::time;
-use crate::api::trigger::{ObservedDocument, SkippedDocument};
+use crate::api::trigger::{ObservedDocument, ProblemOfTrigger, SkippedDocument};
 
 /// What became of something.
 #[derive(Serialize, ToSchema)]
@@ -35,7 +36,7 @@ use crate::api::trigger::{ObservedDocument, SkippedDocument};
     "absence": null, "edit": null, "pause": null, "freeze": null, "obstacles": [], "unmet": [{"field": "day_of_week", "wanted": "MON-FRI", "shown": "Saturday"}],
     "taken_away": null, "calendars": [], "before": "2026-11-27T07:00:00Z", "after": "2026-11-30T07:00:00Z", "fires_before": null, "counts": null, "revision": 1,
     "standing_since": "2026-11-23T12:00:00Z", "timezone": "Europe/Riga", "tzdata": "2026e",
-    "tzdata_in_use": "2026e", "deletion": null
+    "tzdata_in_use": "2026e", "problem": null, "deletion": null
 }))]
 pub(super) enum WhyDocument {
     /// Where `at` was asked for.
@@ -58,7 +59,7 @@ pub(super) struct InstantDocument {
     due_at: String,
     /// `fired`, `fired_late`, `caught_up`, `backfilled`; `waiting` or `held` in a backlog; `missed`, `budget`, `discarded`, `paused`, `frozen`, `superseded`, `overlap`, `merged`, `expired`, `spent`; `due`, `to_come`; `forgotten`: older than what is
     /// kept; `before_creation`; `deleted`: the trigger was deleted before; `said_otherwise`: the trigger has been edited since, and named nothing there before; `no_occurrence`;
-    /// `only_called`, `only_test`; `lost`, which must not happen.
+    /// `only_called`, `only_test`; `unreadable`: what the trigger says cannot be read, or could not be then; `lost`, which must not happen.
     #[schema(example = "paused")]
     disposition: &'static str,
     /// Whether there was something to fire; null where that is not known any more.
@@ -111,6 +112,8 @@ pub(super) struct InstantDocument {
     /// The release that is in use now; what is not on record is worked out with it.
     #[schema(example = "2026e")]
     tzdata_in_use: String,
+    /// What is wrong with the trigger, where it cannot be read.
+    problem: Option<ProblemOfTrigger>,
     /// The end of the trigger, where it was deleted; null while it is there.
     deletion: Option<DeletionDocument>,
 }
@@ -440,6 +443,7 @@ impl InstantDocument {
             timezone: account.zone.name().to_owned(),
             tzdata: account.release.clone(),
             tzdata_in_use: account.release_now.clone(),
+            problem: account.problem.as_ref().map(ProblemOfTrigger::of),
             deletion: account.deletion.as_ref().map(DeletionDocument::of),
         }
     }
@@ -469,11 +473,15 @@ pub(super) struct SpanDocument {
     forgotten: Option<HoursInShort>,
     /// The part in which the trigger said something else, which is not kept: of that only what is on record is told.
     unknown: Option<TimeSpan>,
+    /// The part that a trigger decides which cannot be read, and which nothing fires in: what it would have named nobody can tell.
+    unreadable: Option<TimeSpan>,
     /// Since when schedule, expiry and pausing stand as they do now.
     standing_since: String,
     timezone: String,
     /// The release of the zone data that is in use now; which one decided, each line says.
     tzdata: String,
+    /// What is wrong with the trigger, where it cannot be read.
+    problem: Option<ProblemOfTrigger>,
     /// The end of the trigger, where it was deleted; null while it is there.
     deletion: Option<DeletionDocument>,
 }
@@ -482,7 +490,7 @@ impl SpanDocument {
     pub(super) fn of(
         id: i64,
         told: &ToldSpan,
-        deletion: Option<&Deletion>,
+        (deletion, problem): (Option<&Deletion>, Option<&Problem>),
         standing_since: Timestamp,
         (timezone, tzdata): (&str, &str),
     ) -> SpanDocument {
@@ -499,9 +507,11 @@ impl SpanDocument {
             taken_away_count: told.taken_count(),
             forgotten: forgotten.as_ref().map(HoursInShort::of),
             unknown: told.unknown.map(TimeSpan::of),
+            unreadable: told.unreadable.map(TimeSpan::of),
             standing_since: time(standing_since),
             timezone: timezone.to_owned(),
             tzdata: tzdata.to_owned(),
+            problem: problem.map(ProblemOfTrigger::of),
             deletion: deletion.map(DeletionDocument::of),
         }
     }

@@ -21,7 +21,9 @@ use oncue_domain::revision::{Deletion, Revision};
 use oncue_domain::schedule::jitter::WINDOW_MAX;
 use oncue_domain::schedule::zone::{Zone, parse_instant};
 use oncue_domain::store::{Ledger, LedgerFiring, SkippedView, Store};
-use oncue_domain::trigger::{Armed, Definition, ScheduleDetails, Trigger, just_before};
+use oncue_domain::trigger::{
+    Armed, Definition, Problem as WhatIsWrong, Remains, ScheduleDetails, Trigger, just_before,
+};
 use oncue_domain::why::span::SpanAccount;
 use oncue_domain::why::{Account, Asked, Facts, Former, Made, Releases, Verdict, near, said_from};
 
@@ -29,7 +31,7 @@ use document::{InstantDocument, SpanDocument, WhyDocument};
 
 use super::page::{READ_TOGETHER, next_limit, take_page, with_next};
 use super::time;
-use super::trigger::{even_deleted, trigger_id};
+use super::trigger::{Found, even_deleted, find, trigger_id};
 use crate::app::{App, Shared};
 use crate::auth::Caller;
 use crate::extract::{PathId, Query};
@@ -69,10 +71,11 @@ impl<'a> Records<'a> {
     }
 }
 
-/// The trigger that is asked about, and its end, where it was deleted.
+/// The trigger that is asked about, or what is left of it and what is wrong with it, where it cannot be read; and its end, where it was deleted.
 #[derive(Clone)]
 pub(crate) struct Subject {
     pub(crate) armed: Armed,
+    pub(crate) problem: Option<WhatIsWrong>,
     pub(crate) deletion: Option<Deletion>,
 }
 
@@ -85,8 +88,16 @@ impl Subject {
         now: Timestamp,
     ) -> Result<Subject, Fault> {
         let gone_until = records.retention.gone_until(now);
-        let (armed, deletion) = even_deleted(records.store, owner, id, gone_until).await?;
-        Ok(Subject { armed, deletion })
+        match find(records.store, owner, id).await? {
+            Some(Found::Remains(Remains { armed, unreadable })) => {
+                Ok(Subject { armed, problem: Some(unreadable.problem), deletion: None })
+            }
+            Some(Found::Whole(armed)) => Ok(Subject { armed, problem: None, deletion: None }),
+            None => {
+                let (armed, deletion) = even_deleted(records.store, owner, id, gone_until).await?;
+                Ok(Subject { armed, problem: None, deletion })
+            }
+        }
     }
 }
 
@@ -96,6 +107,7 @@ type Said = (Option<Made>, Vec<Former>);
 /// What is known of a trigger and the time around a question.
 struct Known {
     armed: Armed,
+    problem: Option<WhatIsWrong>,
     deletion: Option<Deletion>,
     made: Option<Made>,
     former: Vec<Former>,
@@ -115,7 +127,7 @@ impl Known {
     async fn gather(
         records: &Records<'_>,
         owner: UserId,
-        Subject { armed, deletion }: Subject,
+        Subject { armed, problem, deletion }: Subject,
         span: Span,
         limit: usize,
         (made, former): Said,
@@ -126,6 +138,7 @@ impl Known {
         let ledger = store.ledger(owner, armed.trigger.id, span, gone_until, limit).await?;
         let is_under_way = deletion.is_none() && is_under_way(store, &armed.trigger).await?;
         Ok(Known {
+            problem,
             deletion,
             made,
             former,
@@ -145,6 +158,7 @@ impl Known {
     fn facts(&self) -> Facts<'_> {
         Facts {
             armed: &self.armed,
+            problem: self.problem.as_ref(),
             deletion: self.deletion.as_ref(),
             made: self.made.as_ref(),
             former: &self.former,
@@ -295,6 +309,7 @@ pub(crate) fn parts(verdict: &Verdict) -> (Option<&LedgerFiring>, Option<&Skippe
         Verdict::Fired(firing, _, absence) => (Some(firing), None, *absence),
         Verdict::Skipped(view, absence) => (None, Some(view), *absence),
         Verdict::AskedFor(view) => (None, Some(view), None),
+        Verdict::Unreadable { record, .. } => (None, record.as_ref(), None),
         _ => (None, None, None),
     }
 }
@@ -341,7 +356,7 @@ async fn answer(
 ) -> Result<(WhyDocument, Option<Vec<(&'static str, String)>>), Fault> {
     let zone = records.zone_of(&subject.armed);
     let Trigger { id, owner, standing_since, .. } = subject.armed.trigger;
-    let deletion = subject.deletion.clone();
+    let (deletion, problem) = (subject.deletion.clone(), subject.problem.clone());
     match Question::read(query, &zone)? {
         Question::Instant(asked) => {
             let told = Told::at(records, owner, subject, asked, now).await?;
@@ -349,8 +364,8 @@ async fn answer(
         }
         Question::Span(span, limit) => {
             let told = ToldSpan::of(records, owner, subject, span, limit, now).await?;
-            let document =
-                SpanDocument::of(id.0, &told, deletion.as_ref(), standing_since, (zone.name(), records.release));
+            let ends = (deletion.as_ref(), problem.as_ref());
+            let document = SpanDocument::of(id.0, &told, ends, standing_since, (zone.name(), records.release));
             let rest = told.account.stopped_at;
             let rest =
                 rest.map(|stop| vec![("from", time(stop)), ("to", time(span.until)), ("limit", next_limit(limit))]);

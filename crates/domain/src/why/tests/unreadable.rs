@@ -1,0 +1,148 @@
+//! Of a trigger that cannot be read what is on record is told as ever, and of the rest no more than anybody can know.
+
+use super::*;
+
+/// It waits since Thursday 09:00 in Riga, and nobody can read what it says.
+fn unread() -> Case {
+    let mut case = Case::workdays();
+    case.armed.trigger.definition = Definition::in_place_of_unreadable(None, Kind::Scheduled);
+    case.armed.next_at = Some(at("2026-11-26T07:00:00Z"));
+    let why = "the time zone Mars/Base is not known to this release".to_owned();
+    Case { problem: Some(Problem { field: Some("schedule_details"), why }), ..case }
+}
+
+const WHY: &str = "schedule_details: the time zone Mars/Base is not known to this release";
+
+#[test]
+fn what_it_waits_for_did_not_fire_and_of_all_else_nobody_can_tell() {
+    let case = unread();
+    assert_told(
+        &case,
+        "2026-11-26 09:00",
+        "unreadable",
+        &format!(
+            "The occurrence of Thu 26 Nov 2026 09:00 Europe/Riga did not fire because the trigger cannot be read: {WHY}."
+        ),
+    );
+    assert_eq!(case.account("2026-11-26 09:00").verdict.is_occurrence(), Some(true));
+    assert_told(
+        &case,
+        "2026-11-26 10:00",
+        "unreadable",
+        &format!(
+            "Nothing fired at Thu 26 Nov 2026 10:00 Europe/Riga, whether or not the schedule names that, because the trigger cannot be read: {WHY}."
+        ),
+    );
+    assert_told(
+        &case,
+        "2026-11-27 09:00",
+        "unreadable",
+        &format!(
+            "The trigger will not fire at Fri 27 Nov 2026 09:00 Europe/Riga, whether or not the schedule names that, because it cannot be read: {WHY}."
+        ),
+    );
+    assert_told(
+        &case,
+        "2026-11-24 10:00",
+        "forgotten",
+        "What became of Tue 24 Nov 2026 10:00 Europe/Riga is not kept any more, apart from counts.",
+    );
+    assert_told(
+        &case,
+        "2026-11-25 08:00",
+        "unreadable",
+        &format!(
+            "Nothing fell due at Wed 25 Nov 2026 08:00 Europe/Riga that is not on record: the trigger, which cannot be read now, waited for Thu 26 Nov 2026 09:00 Europe/Riga: {WHY}."
+        ),
+    );
+    for (asked, is_occurrence) in
+        [("2026-11-26 10:00", None), ("2026-11-27 09:00", None), ("2026-11-25 08:00", Some(false))]
+    {
+        assert_eq!(case.account(asked).verdict.is_occurrence(), is_occurrence, "{asked}");
+    }
+    assert!(case.account("2026-11-26 10:00").advice()[0].contains("PUT /api/v1/triggers/{id}"));
+    assert_eq!(case.told("2026-11-23T11:00:00Z").0, "before_creation");
+    let mut coming = unread();
+    coming.armed.next_at = Some(at("2026-11-27T07:00:00Z"));
+    assert_told(
+        &coming,
+        "2026-11-27 09:00",
+        "unreadable",
+        &format!("The trigger will not fire at Fri 27 Nov 2026 09:00 Europe/Riga because it cannot be read: {WHY}."),
+    );
+}
+
+#[test]
+fn what_it_fired_before_and_what_is_on_record_is_told_as_ever() {
+    let (fired, missed) = ("2026-11-25T07:00:00Z", "2026-11-24T15:00:00Z");
+    let case = unread().fired(fired, "2026-11-25T07:00:00.004Z", Origin::Schedule);
+    let case = case.skipped(Reason::Missed, missed, missed, "2026-11-24T16:00:00Z");
+    assert_eq!((case.told(fired).0, case.told(missed).0), ("fired", "missed"));
+    assert_eq!(case.told("2026-11-26 09:00").0, "unreadable");
+}
+
+#[test]
+fn one_that_is_called_says_that_it_cannot_be_read_as_well() {
+    let mut case = unread();
+    case.armed.trigger.definition = Definition::in_place_of_unreadable(None, Kind::Api);
+    case.armed.next_at = None;
+    let (word, sentence) = case.told("2026-11-26 10:00");
+    assert!(word == "unreadable" && sentence.ends_with(&format!("cannot be read: {WHY}.")), "{sentence}");
+}
+
+#[test]
+fn what_it_said_before_is_worked_out_where_that_can_be_read() {
+    let case = unread().changed(|_| {});
+    let noon = at("2026-11-25T10:00:00Z");
+    let definition = Case::workdays().armed.trigger.definition;
+    let former = vec![Former { revision: 2, from: at(MADE), until: noon, made_by: None, definition }];
+    let mut case = Case { former, ..case };
+    // Whether it was given another schedule at noon or another name.
+    for standing_since in [noon, at(MADE)] {
+        case.armed.trigger.standing_since = standing_since;
+        assert_eq!(case.told("2026-11-25T08:30:00Z").0, "no_occurrence");
+        assert_eq!(case.told("2026-11-25T11:00:00Z").0, "unreadable");
+    }
+    // What it still waits for it did not fire, whoever named that.
+    case.armed.next_at = Some(at("2026-11-25T07:00:00Z"));
+    assert_eq!(case.told("2026-11-25T07:00:00Z").0, "unreadable");
+}
+
+#[test]
+fn once_it_was_replaced_the_record_tells_of_the_silence() {
+    let (first, replaced) = ("2026-11-25T07:00:00Z", "2026-11-26T10:00:00Z");
+    let case = Case::workdays().skipped(Reason::Unreadable, first, replaced, replaced);
+    let case = case.changed(|trigger| trigger.standing_since = at(replaced));
+    assert_told(
+        &case,
+        first,
+        "unreadable",
+        "The occurrence of Wed 25 Nov 2026 09:00 Europe/Riga did not fire because the trigger could not be read, until it was replaced at Thu 26 Nov 2026 12:00 Europe/Riga.",
+    );
+    assert_told(
+        &case,
+        "2026-11-26 09:00",
+        "unreadable",
+        "Nothing fired at Thu 26 Nov 2026 09:00 Europe/Riga, whether or not the schedule named that: from Wed 25 Nov 2026 09:00 Europe/Riga at the latest until it was replaced at Thu 26 Nov 2026 12:00 Europe/Riga the trigger could not be read.",
+    );
+    assert_eq!(case.account("2026-11-26 09:00").verdict.is_occurrence(), None);
+    assert!(case.account(first).advice()[0].contains("backfill"));
+    assert_eq!(case.told("2026-11-27 09:00").0, "to_come");
+}
+
+#[test]
+fn a_span_tells_from_when_on_nobody_can_tell_and_counts_what_is_certain() {
+    let fired = "2026-11-25T07:00:00Z";
+    let case = unread().fired(fired, "2026-11-25T07:00:00.004Z", Origin::Schedule);
+    let span = |from: &str, until: &str| SpanAccount::of(case.facts(), Span { from: at(from), until: at(until) });
+    let told = span("2026-11-25T00:00:00Z", "2026-11-28T00:00:00Z");
+    assert_eq!(told.tally().into_iter().collect::<Vec<_>>(), [("fired", 1), ("unreadable", 1)]);
+    let from = at("2026-11-26T07:00:00Z");
+    assert_eq!(told.unreadable, Some(Span { from, until: told.span.until }));
+    let before = span("2026-11-25T00:00:00Z", "2026-11-26T00:00:00Z");
+    assert_eq!((before.unreadable, before.lines.len()), (None, 1));
+    let after = span("2026-11-27T00:00:00Z", "2026-11-28T00:00:00Z");
+    assert_eq!((after.unreadable, after.lines.len()), (Some(after.span), 0));
+    let read = Case::workdays();
+    assert_eq!(SpanAccount::of(read.facts(), told.span).unreadable, None);
+}

@@ -1,0 +1,134 @@
+//! A trigger that cannot be read is there all the same: lists say so in its place, what is left of it can be had, and once it was replaced the time in
+//! which it could not fire is on record. What the reference model keeps is never written down, so of such a trigger it knows the record alone.
+
+use oncue_domain::agenda::Span;
+use oncue_domain::id::{TriggerId, UserId};
+use oncue_domain::occurrence::{Reason, Skipped};
+use oncue_domain::store::{Edited, Error};
+use oncue_domain::trigger::{Definition, Kind as Sort, Listed, Problem, Remains, Unreadable};
+
+use crate::bench::{Bench, Kind, api, every, everywhere, t};
+
+/// The stores that write down what they keep, and can be written to by others.
+const WRITTEN: [Kind; 2] = [Kind::SqliteFile, Kind::Postgres];
+
+/// A schedule in a zone that nobody knows.
+const ON_MARS: &str = r#"{"cron":{"expression":"0 9 * * *","zone":"Mars/Base"}}"#;
+
+fn spoil(bench: &Bench, id: TriggerId, said: &str) {
+    let sql = format!("UPDATE triggers SET {said} WHERE id = {id}");
+    match bench.kind {
+        Kind::Postgres => drop(bench.sql(&sql)),
+        _ => crate::sqlite::change(bench, &sql),
+    }
+}
+
+fn problem(field: &'static str, why: &str) -> Problem {
+    Problem { field: Some(field), why: why.to_owned() }
+}
+
+fn on_mars() -> Problem {
+    problem("schedule_details", "the time zone Mars/Base is not known to this release")
+}
+
+/// The numbers of a list, and what is wrong with those that cannot be read.
+fn told<T>(listed: &[Listed<T>], id: impl Fn(&T) -> TriggerId) -> Vec<(TriggerId, Option<Problem>)> {
+    let one = |one: &Listed<T>| match one {
+        Listed::Read(read) => (id(read), None),
+        Listed::Unreadable(unreadable) => (unreadable.id, Some(unreadable.problem.clone())),
+    };
+    listed.iter().map(one).collect()
+}
+
+#[tokio::test]
+async fn a_list_says_in_its_place_what_cannot_be_read_and_ends_no_earlier_for_it() {
+    for kind in WRITTEN {
+        let bench = Bench::new(kind, true).await;
+        let (owner, other) = (bench.user("a").await, bench.user("b").await);
+        let named = Definition { name: Some("lost".to_owned()), enabled: false, ..every("1m") };
+        let lost = bench.trigger(owner, named).await;
+        let sound = bench.trigger(owner, every("1m")).await.id;
+        let called = bench.trigger(owner, api("called")).await.id;
+        spoil(&bench, lost.id, &format!("schedule = '{ON_MARS}'"));
+        spoil(&bench, called, "payload = '{spoilt'");
+        let page = async |after, limit| {
+            let listed = bench.store.listed_triggers(owner, after, limit).await.expect("a list");
+            told(&listed, |armed| armed.trigger.id)
+        };
+        let all = page(None, 10).await;
+        assert_eq!(all.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [lost.id, sound, called]);
+        assert_eq!((&all[0].1, &all[1].1), (&Some(on_mars()), &None));
+        assert_eq!(all[2].1.as_ref().and_then(|problem| problem.field), Some("api_payload"));
+        assert_eq!(page(None, 1).await, all[..1]);
+        assert_eq!(page(Some(lost.id), 1).await, all[1..2], "a page goes on behind it");
+        assert_eq!(page(Some(sound), 5).await, all[2..]);
+        let first = bench.store.listed_triggers(owner, None, 1).await.expect("a list").remove(0);
+        let (id, created_at, problem) = (lost.id, lost.created_at, on_mars());
+        let name = Some("lost".to_owned());
+        let expected = Unreadable { id, revision: 1, name, kind: Sort::Scheduled, enabled: false, created_at, problem };
+        assert_eq!(first, Listed::Unreadable(expected));
+        let heads = bench.store.listed_heads(owner, 10).await.expect("heads");
+        let heads = told(&heads, |head| head.id);
+        assert_eq!(heads, [(lost.id, Some(on_mars())), (sound, None), (called, None)], "no payload is looked at");
+        let readable = bench.store.triggers(owner, None, 10).await.expect("a list");
+        assert_eq!(readable.iter().map(|armed| armed.trigger.id).collect::<Vec<_>>(), [sound]);
+        assert_eq!(bench.store.listed_triggers(other, None, 10).await, Ok(Vec::new()));
+    }
+}
+
+#[tokio::test]
+async fn what_is_left_of_it_is_its_owner_s_alone_and_nothing_is_left_of_what_can_be_read() {
+    for kind in WRITTEN {
+        let bench = Bench::new(kind, true).await;
+        let (owner, other) = (bench.user("a").await, bench.user("b").await);
+        let lost = bench.trigger(owner, every("1m")).await;
+        let remains = async |owner: UserId| bench.store.remains(owner, lost.id).await.expect("an answer");
+        assert_eq!(remains(owner).await, None);
+        let waits_for = bench.get(owner, lost.id).await.next_at;
+        spoil(&bench, lost.id, &format!("schedule = '{ON_MARS}'"));
+        assert_eq!(bench.store.trigger(owner, lost.id).await, Err(Error::Unreadable(on_mars())));
+        let Remains { armed, unreadable } = remains(owner).await.expect("it is there");
+        assert_eq!((armed.trigger.id, armed.trigger.owner, armed.next_at), (lost.id, owner, waits_for));
+        assert_eq!((armed.trigger.created_at, armed.trigger.standing_since), (lost.created_at, lost.standing_since));
+        assert_eq!((unreadable.problem, unreadable.enabled, unreadable.kind), (on_mars(), true, Sort::Scheduled));
+        assert_eq!(remains(other).await, None);
+        let attention = bench.store.attention(owner, t(0), t(59)).await.expect("an answer");
+        assert_eq!(attention.unreadable, [], "its time has not come");
+        let attention = bench.store.attention(owner, t(0), t(600)).await.expect("an answer");
+        assert_eq!(attention.unreadable.iter().map(|one| one.id).collect::<Vec<_>>(), [lost.id]);
+        assert_eq!(attention.overdue, []);
+        assert_eq!(bench.store.attention(other, t(0), t(600)).await.expect("an answer").unreadable, []);
+    }
+}
+
+#[tokio::test]
+async fn once_it_was_replaced_the_time_in_which_it_could_not_fire_is_on_record() {
+    everywhere(async |bench| {
+        let owner = bench.user("a").await;
+        let lost = bench.trigger(owner, every("1m")).await;
+        let armed = bench.get(owner, lost.id).await;
+        let (id, created_at) = (lost.id, lost.created_at);
+        let unreadable = Unreadable {
+            id,
+            revision: 1,
+            name: None,
+            kind: Sort::Scheduled,
+            enabled: true,
+            created_at,
+            problem: on_mars(),
+        };
+        let mut remains = Remains { armed, unreadable };
+        remains.armed.trigger.definition = Definition::in_place_of_unreadable(None, Sort::Scheduled);
+        let edit = remains.edit(every("2m"), t(150));
+        assert_eq!(bench.store.edit_trigger(edit, remains.armed.next_at, t(150)).await, Ok(Edited::Done));
+        let record = Skipped { reason: Reason::Unreadable, first: t(60), last: t(150), count: 1 };
+        let records = bench.store.skipped(owner, id, 10).await.expect("records");
+        assert_eq!(records.iter().map(|view| (view.skipped, view.recorded_at)).collect::<Vec<_>>(), [(record, t(150))]);
+        let within = Span { from: t(100), until: t(101) };
+        let ledger = bench.store.ledger(owner, id, within, t(0), 10).await.expect("an answer").expect("it is there");
+        assert_eq!(ledger.skipped.iter().map(|view| view.skipped).collect::<Vec<_>>(), [record]);
+        let replaced = bench.get(owner, id).await;
+        assert_eq!((replaced.trigger.revision, replaced.next_at), (2, replaced.trigger.definition.next_after(t(150))));
+    })
+    .await;
+}
