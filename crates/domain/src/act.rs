@@ -1,6 +1,6 @@
 //! Who did what: a line for each change that somebody made, and for what oncue did of itself. Here stands what such a line says
-//! of each sort of change; it is written down by the store, in the transaction that changes. Firings are not acts: events tell those.
-//! No secret may enter: names, numbers and words of ours alone.
+//! of each sort of change; it is written down by the store, in the transaction that changes. What fires by schedule or at the call of a program
+//! is no act: events tell that. No secret may enter: names, numbers and words of ours alone.
 
 use std::collections::BTreeMap;
 
@@ -10,12 +10,13 @@ use crate::access::{ApiKey, Scope};
 use crate::actor::Actor;
 use crate::audit::Repair;
 use crate::destination::Standing;
+use crate::event::Origin;
 use crate::freeze::Freeze;
-use crate::id::{ApiKeyId, CalendarId, DestinationId, TriggerId, UserId};
+use crate::id::{ApiKeyId, CalendarId, DestinationId, EventId, TriggerId, UserId};
 use crate::occurrence::Reason;
 use crate::plan::Absence;
 use crate::redelivery::DeliveryId;
-use crate::store::{BacklogView, Follower, Made, NewTrigger, Touched};
+use crate::store::{BacklogView, Follower, Made, NewTrigger, Touched, Trial};
 use crate::trigger::{Edit, Trigger};
 
 mod ended;
@@ -50,6 +51,8 @@ pub enum Action {
     Edited,
     /// It was deleted.
     Deleted,
+    /// Somebody fired it by hand.
+    Fired,
     /// It was switched off for a while.
     Paused,
     /// It was switched on again.
@@ -102,10 +105,11 @@ pub enum Action {
 
 impl Action {
     /// Every action.
-    pub const ALL: [Action; 27] = [
+    pub const ALL: [Action; 28] = [
         Action::Created,
         Action::Edited,
         Action::Deleted,
+        Action::Fired,
         Action::Paused,
         Action::Resumed,
         Action::Suspended,
@@ -138,6 +142,7 @@ impl Action {
             Action::Created => "created",
             Action::Edited => "edited",
             Action::Deleted => "deleted",
+            Action::Fired => "fired",
             Action::Paused => "paused",
             Action::Resumed => "resumed",
             Action::Suspended => "suspended",
@@ -305,6 +310,34 @@ impl Act {
     /// A trigger was deleted.
     pub fn trigger_deleted(owner: UserId, id: TriggerId, name: Option<String>) -> Act {
         Act { name, ..Act::new(owner, Action::Deleted, Thing::Trigger, Some(id.0)) }
+    }
+
+    /// Somebody fired a trigger by hand, with an event of that origin, which carries again what its parent did where it has one.
+    pub fn fired(trigger: &Trigger, event: EventId, origin: Origin, parent: Option<EventId>) -> Act {
+        let how = match (origin, parent) {
+            (Origin::Test, Some(parent)) => format!("test, again what event {parent} carried"),
+            (_, Some(parent)) => format!("again what event {parent} carried"),
+            (Origin::Test, None) => "test".to_owned(),
+            (Origin::Run, None) => "run now".to_owned(),
+            (_, None) => "as a call would".to_owned(),
+        };
+        let act = Act::new(trigger.owner, Action::Fired, Thing::Trigger, Some(trigger.id.0));
+        Act { name: trigger.definition.name.clone(), details: Some(format!("event {event}, {how}")), ..act }
+    }
+
+    /// Somebody tried something out by an event of a trigger that is not kept and has this number.
+    pub fn tried_out(owner: UserId, trial: &Trial, trigger: TriggerId, event: EventId) -> Act {
+        match &trial.destination {
+            Some((id, name)) => {
+                let act = Act::destination(owner, Action::Fired, *id, name.clone());
+                Act { details: Some(format!("event {event}, test")), ..act }
+            }
+            None => {
+                let act = Act::new(owner, Action::Fired, Thing::Trigger, Some(trigger.0));
+                let details = Some(format!("event {event}, test of what is not saved"));
+                Act { name: trial.definition.name.clone(), details, ..act }
+            }
+        }
     }
 
     /// It was decided about what waits in backlogs; none where there was nothing.
@@ -535,7 +568,6 @@ impl ActFilter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::id::EventId;
     use crate::trigger::Definition;
 
     #[test]
@@ -546,8 +578,8 @@ mod tests {
         assert_eq!(other.zone_data_before_and_after(), None);
     }
 
-    fn new(owner: i64, name: &str) -> NewTrigger {
-        let definition = Definition {
+    fn definition(name: &str) -> Definition {
+        Definition {
             name: Some(name.to_owned()),
             schedule: None,
             payload: None,
@@ -560,8 +592,44 @@ mod tests {
             enabled: true,
             pause: None,
             expires_at: None,
-        };
-        NewTrigger { owner: UserId(owner), definition, next_at: None, test_event: None }
+        }
+    }
+
+    fn new(owner: i64, name: &str) -> NewTrigger {
+        NewTrigger { owner: UserId(owner), definition: definition(name), next_at: None, test_event: None }
+    }
+
+    #[test]
+    fn what_is_fired_by_hand_says_which_event_and_how() {
+        let at = Timestamp::UNIX_EPOCH;
+        let (id, owner) = (TriggerId(7), UserId(1));
+        let trigger =
+            Trigger { id, owner, revision: 1, definition: definition("nightly"), created_at: at, standing_since: at };
+        let parent = Some(EventId(8));
+        for (origin, parent, details) in [
+            (Origin::Run, None, "event 12, run now"),
+            (Origin::Test, None, "event 12, test"),
+            (Origin::Api, None, "event 12, as a call would"),
+            (Origin::Repeat, parent, "event 12, again what event 8 carried"),
+            (Origin::Test, parent, "event 12, test, again what event 8 carried"),
+        ] {
+            let act = Act::fired(&trigger, EventId(12), origin, parent);
+            assert_eq!(act.details.as_deref(), Some(details));
+            assert_eq!((act.action, act.thing, act.id), (Action::Fired, Thing::Trigger, Some(7)));
+            assert_eq!((act.owner, act.name.as_deref()), (Some(owner), Some("nightly")));
+        }
+    }
+
+    #[test]
+    fn what_is_tried_out_is_the_destination_or_the_trigger_that_is_not_kept() {
+        let trial = Trial::from(definition("draft"));
+        let act = Act::tried_out(UserId(1), &trial, TriggerId(-3), EventId(12));
+        assert_eq!((act.thing, act.id, act.name.as_deref()), (Thing::Trigger, Some(-3), Some("draft")));
+        assert_eq!(act.details.as_deref(), Some("event 12, test of what is not saved"));
+        let trial = Trial { destination: Some((DestinationId(5), "Ops".to_owned())), ..trial };
+        let act = Act::tried_out(UserId(1), &trial, TriggerId(-3), EventId(12));
+        assert_eq!((act.thing, act.id, act.name.as_deref()), (Thing::Destination, Some(5), Some("Ops")));
+        assert_eq!((act.action, act.details.as_deref()), (Action::Fired, Some("event 12, test")));
     }
 
     #[test]

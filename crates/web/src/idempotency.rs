@@ -14,15 +14,16 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponseParts, Response, ResponseParts};
 use jiff::Timestamp;
 use oncue_domain::access::Scope;
+use oncue_domain::id::UserId;
 use oncue_domain::idempotency::{Key, Keyed, Outcome, Print};
-use oncue_domain::store::{Deed, Done, Error};
+use oncue_domain::store::{Deed, Done, Error, Store};
 
 use crate::app::Shared;
 use crate::auth::Caller;
 use crate::extract::JsonBody;
 use crate::fault::{Fault, respond_at};
 
-pub(crate) use keep::{ShownOnce, keep};
+pub(crate) use keep::{ShownOnce, keep, to_the_end};
 
 /// The header that names a key.
 pub(crate) const HEADER: HeaderName = HeaderName::from_static("idempotency-key");
@@ -84,7 +85,7 @@ impl Address {
 }
 
 /// The key is another call's.
-fn taken() -> Fault {
+pub(crate) fn taken() -> Fault {
     let detail = "This Idempotency-Key was used for another call within the last 24 hours; use one key for one call.";
     Fault::new(StatusCode::UNPROCESSABLE_ENTITY, detail)
 }
@@ -108,14 +109,7 @@ impl Given {
     pub(crate) async fn recall(self, app: &Shared, caller: &Caller, body: &[u8]) -> Result<Option<Recalled>, Fault> {
         let Given(Some((key, address))) = self else { return Ok(None) };
         let print = print(&address, caller, body);
-        let mut made = BTreeMap::new();
-        for one in app.store.recall(caller.owner(), &key, app.now()).await? {
-            match one.outcome {
-                Outcome::Made(number) if one.print == print => made.insert(one.item, Before { number, at: one.at }),
-                _ => return Err(taken()),
-            };
-        }
-        Ok(Some(Recalled { key, print, made }))
+        Recalled::of(app, caller, key, print).await.map(Some)
     }
 
     /// The same for a body of JSON.
@@ -144,6 +138,18 @@ pub(crate) struct Recalled {
 }
 
 impl Recalled {
+    /// Looks up what was done under a key.
+    pub(crate) async fn of(app: &Shared, caller: &Caller, key: Key, print: Print) -> Result<Recalled, Fault> {
+        let mut made = BTreeMap::new();
+        for one in app.store.recall(caller.owner(), &key, app.now()).await? {
+            match one.outcome {
+                Outcome::Made(number) if one.print == print => made.insert(one.item, Before { number, at: one.at }),
+                _ => return Err(taken()),
+            };
+        }
+        Ok(Recalled { key, print, made })
+    }
+
     /// What was made for the item of this index.
     pub(crate) fn made(&self, item: u32) -> Option<Before> {
         self.made.get(&item).copied()
@@ -155,11 +161,17 @@ impl Recalled {
     }
 
     /// Does what a call without items is to do, unless it was done.
-    pub(crate) async fn once(&self, app: &Shared, caller: &Caller, deed: Deed, now: Timestamp) -> Result<Done, Fault> {
+    pub(crate) async fn once(
+        &self,
+        store: &dyn Store,
+        owner: UserId,
+        deed: Deed,
+        now: Timestamp,
+    ) -> Result<Done, Fault> {
         if let Some(Before { number, at }) = self.made(0) {
             return Ok(Done::Before { number, at });
         }
-        let done = app.acting(caller).once(caller.owner(), self.under(std::iter::once((0, deed))), now).await;
+        let done = store.once(owner, self.under(std::iter::once((0, deed))), now).await;
         let done = done.into_iter().next();
         done.unwrap_or_else(|| Err(Error::Broken("nobody told what became of a call".to_owned()))).map_err(Fault::from)
     }

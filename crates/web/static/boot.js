@@ -1,5 +1,5 @@
-// What every page starts with: dialogs that a button opens, menus that close, passwords that can be looked at, and the sign that the next page
-// is on its way. It only makes comfortable what is there without it, and it says nothing: words stand in the page.
+// What every page starts with: dialogs that a button opens, menus that close, passwords that can be looked at, forms that a page come back may send
+// again, and the sign that the next page is on its way. It only makes comfortable what is there without it, and it says nothing: words stand in the page.
 
 const SLOW_MS = 300;
 
@@ -51,6 +51,15 @@ document.addEventListener("keydown", (event) => {
 // A password goes back to being hidden before it is sent, so that the browser keeps it as one.
 document.addEventListener("submit", (event) => {
   for (const button of event.target.querySelectorAll("[data-reveals][aria-pressed='true']")) reveal(button);
+});
+
+// A page's forms are carried out once, by the key that came with it. Whoever comes back to a page that the browser has remembered, and presses a
+// button again, means it again.
+window.addEventListener("pageshow", (event) => {
+  if (!event.persisted) return;
+  for (const key of document.querySelectorAll("input[name=once]")) {
+    key.value = [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  }
 });
 
 let leaving = 0;

@@ -6,7 +6,12 @@ const form = () => document.querySelector("form[data-guard]");
 
 // What is lost when the page is left.
 
-const written = () => new URLSearchParams(new FormData(form())).toString();
+const written = () => {
+  const fields = new URLSearchParams(new FormData(form()));
+  // The key of the page is nothing that anybody wrote.
+  fields.delete("once");
+  return fields.toString();
+};
 let asItCame = form() && written();
 let isUnsaved = Boolean(form()?.hasAttribute("data-unsaved"));
 let isLeaving = false;

@@ -98,10 +98,11 @@ function gone() {
 
 // Swapping.
 
-// Distances are said anew each second, and scripts open, show and order things; none of that is new.
+// Distances are said anew each second, each page has a key of its own for its forms, and scripts open, show and order things; none of that is new.
 function face(part) {
   const copy = part.cloneNode(true);
   for (const told of copy.querySelectorAll(".relative")) told.textContent = "";
+  for (const key of copy.querySelectorAll("input[name=once]")) key.removeAttribute("value");
   for (const shown of copy.querySelectorAll("[hidden]")) shown.removeAttribute("hidden");
   for (const opened of copy.querySelectorAll("details[open]")) opened.removeAttribute("open");
   for (const stop of copy.querySelectorAll("[data-cell]")) stop.removeAttribute("tabindex");

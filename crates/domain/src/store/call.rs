@@ -2,9 +2,9 @@
 //! transaction.
 
 use crate::event::Origin;
-use crate::id::{EventId, MessageId};
+use crate::id::{DestinationId, EventId, MessageId};
 use crate::payload::Payload;
-use crate::trigger::{FireRefusal, Trigger};
+use crate::trigger::{Definition, FireRefusal, Trigger};
 
 /// A firing that no schedule made.
 #[derive(Clone, Debug)]
@@ -42,6 +42,21 @@ impl Repeat {
     /// by now. A test is sent as it was.
     pub fn suits(&self, trigger: &Trigger, origin: Origin) -> bool {
         origin == Origin::Test || trigger.takes(self.checked)
+    }
+}
+
+/// What is tried out, by the event of a trigger that is not kept.
+#[derive(Clone, Debug)]
+pub struct Trial {
+    /// What that trigger says.
+    pub definition: Definition,
+    /// The destination that is tried out by it, with its name; none where it is the trigger itself.
+    pub destination: Option<(DestinationId, String)>,
+}
+
+impl From<Definition> for Trial {
+    fn from(definition: Definition) -> Trial {
+        Trial { definition, destination: None }
     }
 }
 

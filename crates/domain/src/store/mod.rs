@@ -58,12 +58,12 @@ use crate::receipt::Receipt;
 use crate::redelivery::{self, DeliveryId};
 use crate::revision::Revision;
 use crate::run::Report;
-use crate::trigger::{Armed, Definition, Edit, Listed, Problem, Remains, Trigger, TriggerHead};
+use crate::trigger::{Armed, Edit, Listed, Problem, Remains, Trigger, TriggerHead};
 
 pub use access::{NewApiKey, NewUser, Registered};
 pub use backlog::{BacklogSums, BacklogTurns, BacklogView, Touched};
 pub use calendar::{CalendarEdited, CalendarMade, CalendarView, Follower};
-pub use call::{Call, Fired, FiredAgain, Repeat};
+pub use call::{Call, Fired, FiredAgain, Repeat, Trial};
 pub use change::{Change, Listener};
 pub use delivery::{DeliveryView, OwedCounts, TargetKind};
 pub use due::{ABSENCES_KEPT, ABSENCES_TOLD_MAX, Committed, DUE_COUNTED_MAX, DueCounts, DuePlace, DueSlice, Planned};
@@ -271,7 +271,8 @@ pub trait Store: Send + Sync {
     /// waited for.
     async fn delete_done(&self, owner: UserId, id: TriggerId, revision: i64, now: Timestamp) -> Result<bool>;
 
-    /// The event of a call is logged and owed, if the trigger may be fired like that at `now`.
+    /// The event of a call is logged and owed, if the trigger may be fired like that at `now`. A store in somebody's hands fires by hand and writes
+    /// that down ([`Act::fired`]); so does everything else here that fires. The calls of programs, thousands a second, come through one in nobody's.
     async fn fire(&self, owner: UserId, id: TriggerId, call: Call, now: Timestamp) -> Result<Fired>;
 
     /// The same as [`Store::fire`] for each of these, at most [`TOGETHER_MAX`], in their order; what comes of one is no matter of the
@@ -302,7 +303,7 @@ pub trait Store: Send + Sync {
     async fn fire_unkept(
         &self,
         owner: UserId,
-        definition: Definition,
+        trial: Trial,
         message_id: MessageId,
         now: Timestamp,
     ) -> Result<std::result::Result<TriggerId, Missing>>;

@@ -116,3 +116,37 @@ fn a_session_that_ends_while_somebody_types_takes_nothing_away() {
     browser.press_and_go(ENTER);
     assert!(browser.path().contains("done=created"), "{}", browser.path());
 }
+
+#[test]
+fn whoever_presses_twice_fires_once_and_whoever_presses_again_later_fires_again() {
+    let server = Setup::new().flag("--open").serve();
+    let made = server.nobody().post("/api/v1/triggers", &serde_json::json!({"type": "api", "name": "orders"})).is(201);
+    let events = || server.nobody().get("/api/v1/event_logs").is(200).list().len();
+    let browser = Browser::of(Visitor::PLAIN);
+    let page = format!("/ui/triggers/{}", made.json()["id"]);
+    browser.open(&format!("{}{page}", server.base()));
+    browser.until("it is live", |browser| browser.text("#live").contains("live"));
+
+    // Each look at the page brings another key; that alone is no reason to put other buttons under somebody's hand.
+    browser.ask("(window.moves = document.querySelector('#moves')) && true");
+    let to = serde_json::json!({"webhook_url": "http://127.0.0.1:9/changed"});
+    server.nobody().patch(&format!("/api/v1/triggers/{}", made.json()["id"]), &to).is(200);
+    browser.until("the page has looked again", |browser| browser.text("#facts").contains("127.0.0.1:9"));
+    assert_eq!(browser.ask("window.moves === document.querySelector('#moves')"), true);
+
+    // The first press is on its way while the second is made.
+    let press = "(() => { const fire = document.querySelector('#moves button.primary'); \
+                 const sent = fetch(fire.formAction, {method: 'POST', redirect: 'manual', body: new URLSearchParams(new FormData(fire.form))}); \
+                 sent.then(() => fire.click()); return true; })()";
+    browser.leave(|| drop(browser.ask(press)));
+    assert_eq!(browser.path(), format!("{page}?done=fired&event=1"));
+    assert_eq!(events(), 1);
+    let again = "document.querySelector('#moves button.primary').click()";
+    browser.leave(|| drop(browser.ask(again)));
+    assert_eq!((browser.path(), events()), (format!("{page}?done=fired&event=2"), 2));
+    // Back to the page of before, as the browser has it or as it asks for it: a press there is a third one.
+    browser.back();
+    browser.until("it is the page of before", |browser| browser.path().contains("event=1"));
+    browser.leave(|| drop(browser.ask(again)));
+    assert_eq!((browser.path(), events()), (format!("{page}?done=fired&event=3"), 3));
+}

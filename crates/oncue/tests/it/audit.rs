@@ -10,16 +10,11 @@ use crate::support::wait::until;
 
 const EMAIL: &str = "ann@example.com";
 
-/// What changes nothing but that an event is logged, which tells it, or nothing at all.
-const NO_ACTS: [&str; 11] = [
-    "/triggers/test",
+/// What changes nothing but that an event is logged for a program, which tells it, or nothing at all.
+const NO_ACTS: [&str; 6] = [
     "/triggers/{id}/fire",
     "/api/v1/triggers/{id}/fire",
-    "/api/v1/triggers/{id}/test",
-    "/api/v1/triggers/{id}/run",
     "/api/v1/fire/bulk",
-    "/api/v1/event_logs/{id}/fire_again",
-    "/api/v1/destinations/{id}/test",
     "/api/v1/destinations/preview",
     "/api/v1/schedules/preview",
     // What was reported stands with the event.
@@ -170,6 +165,23 @@ impl House<'_> {
                 ann.delete(&format!("{at}/secrets/{secret}")).is(204);
                 ("edited", "destination")
             }
+            ("post", "/triggers/test") => {
+                ann.post(route, &json!({"name": "f", "trigger_type": "api"})).is(200);
+                ("fired", "trigger")
+            }
+            ("post", "/api/v1/triggers/{id}/run" | "/api/v1/triggers/{id}/test") => {
+                ann.post_nothing(&route.replace("{id}", &self.trigger().to_string())).is(200);
+                ("fired", "trigger")
+            }
+            ("post", "/api/v1/event_logs/{id}/fire_again") => {
+                let event = self.event(&self.destination(), "delivered");
+                ann.post_nothing(&route.replace("{id}", &event.to_string())).is(201);
+                ("fired", "trigger")
+            }
+            ("post", "/api/v1/destinations/{id}/test") => {
+                ann.post_nothing(&route.replace("{id}", &self.destination().to_string())).is(200);
+                ("fired", "destination")
+            }
             ("post", "/api/v1/event_logs/{id}/deliveries/{slot}/redeliver") => {
                 let event = self.event(&self.destination(), "delivered");
                 ann.post_nothing(&format!("/api/v1/event_logs/{event}/deliveries/0/redeliver")).is(200);
@@ -282,6 +294,117 @@ fn every_route_that_changes_something_leaves_a_line() {
         .send()
         .is(302);
     assert_eq!(latest(), "logged_out user");
+}
+
+/// What was fired by hand, the oldest first: by what sort of actor, what, and how.
+fn fired(ann: &Client) -> Vec<(Value, Value, String)> {
+    let lines = log(ann, "?action=fired");
+    let details = |line: &Value| line["details"].as_str().expect("it says which event").to_owned();
+    lines.iter().rev().map(|line| (line["by"]["kind"].clone(), line["object"]["id"].clone(), details(line))).collect()
+}
+
+#[test]
+fn whoever_fires_by_hand_is_told_once_and_the_calls_of_programs_are_not() {
+    let receiver = Receiver::start();
+    let server = Setup::new().flag("--allow-private-destinations").serve();
+    let ann = server.user();
+    let key = ann.post("/api/v1/api_keys", &json!({"name": "ci", "scopes": ["fire"]})).is(201).json();
+    let program = server.nobody().bearer(key["key"].as_str().expect("a key"));
+    let id = ann.post("/api/v1/triggers", &json!({"type": "api", "name": "t"})).is(201).json()["id"].clone();
+    let hook = json!({"name": "d", "kind": "webhook", "url": receiver.url()});
+    let destination = ann.post("/api/v1/destinations", &hook).is(201).json()["id"].clone();
+    let at = format!("/api/v1/triggers/{id}");
+
+    // What programs call, with a key and without, one and many, on both surfaces, with a login too.
+    let under = |key: &str| program.with("idempotency-key", key);
+    for [one, flat, many] in [[&ann; 3], [&program; 3], [&under("one"), &under("flat"), &under("many")]] {
+        one.post(&format!("{at}/fire"), &json!({"n": 1})).is(200);
+        flat.post_nothing(&format!("/triggers/{id}/fire")).is(200);
+        many.post("/api/v1/fire/bulk", &json!([{"trigger_id": id}])).is(200);
+    }
+    assert!(fired(&ann).is_empty(), "a call of fire leaves no line");
+
+    let run = program.post_nothing(&format!("{at}/run")).is(200).json()["event_id"].clone();
+    let keyed = ann.with("idempotency-key", "test");
+    let tests: Vec<Value> =
+        (0..2).map(|_| keyed.post_nothing(&format!("{at}/test")).is(200).json()["event_id"].clone()).collect();
+    let again = |event: &Value| {
+        let fired = ann.post_nothing(&format!("/api/v1/event_logs/{event}/fire_again")).is(201);
+        fired.json()["event_id"].clone()
+    };
+    let (repeat, test_again) = (again(&run), again(&tests[0]));
+    let tried = ann.post("/triggers/test", &json!({"name": "f", "trigger_type": "api"})).is(200).json()["id"].clone();
+    let unkept = ann.get("/api/v1/event_logs?limit=1").is(200).list()[0]["id"].clone();
+    let at_destination = format!("/api/v1/destinations/{destination}/test");
+    let trial = ann.post_nothing(&at_destination).is(200).json()["event_id"].clone();
+    let (user, ci) = (json!("user"), json!("api_key"));
+    let expected = [
+        (ci, id.clone(), format!("event {run}, run now")),
+        (user.clone(), id.clone(), format!("event {}, test", tests[0])),
+        (user.clone(), id.clone(), format!("event {repeat}, again what event {run} carried")),
+        (user.clone(), id.clone(), format!("event {test_again}, test, again what event {} carried", tests[0])),
+        (user.clone(), tried, format!("event {unkept}, test of what is not saved")),
+        (user.clone(), destination.clone(), format!("event {trial}, test")),
+    ];
+    assert_eq!(fired(&ann), expected);
+    let last = log(&ann, "?action=fired&object=destination").remove(0);
+    assert_eq!(
+        (&last["object"]["name"], &last["by"]["address"], &last["by"]["name"]),
+        (&json!("d"), &json!("127.0.0.1"), &json!(EMAIL))
+    );
+
+    // What is refused is not done: paused, another's, gone.
+    ann.patch(&at, &json!({"enabled": false})).is(200);
+    for path in [format!("{at}/run"), format!("/api/v1/event_logs/{run}/fire_again")] {
+        ann.post_nothing(&path).problem(409);
+    }
+    server.register("ben@example.com").post_nothing(&format!("{at}/test")).problem(404);
+    assert_eq!(fired(&ann).len(), expected.len());
+    assert!(ann.get("/audit?action=fired").is(200).text.contains(&format!("event {run}, run now")));
+}
+
+#[test]
+fn whoever_presses_a_button_has_fired_by_hand() {
+    let server = Server::start();
+    let ann = server.user();
+    let page = Client::new(ann.base()).with("cookie", &format!("access_token={}", ann.token()));
+    let id = ann.post("/api/v1/triggers", &json!({"type": "api", "name": "t"})).is(201).json()["id"].clone();
+    let destination = ann.post("/api/v1/destinations", &json!({"name": "d", "kind": "inbox", "secrets": []}));
+    let destination = destination.is(201).json()["id"].clone();
+    let newest = || ann.get("/api/v1/event_logs?limit=1").is(200).list()[0]["id"].clone();
+    let mut expected = Vec::new();
+    let mut parent = Value::Null;
+    for (path, fields, object, how) in [
+        (format!("/ui/triggers/{id}/fire"), &[("payload", "7")][..], &id, "as a call would"),
+        (format!("/ui/triggers/{id}/run"), &[], &id, "run now"),
+        (format!("/ui/triggers/{id}/test"), &[], &id, "test"),
+        (format!("/ui/destinations/{destination}/test"), &[], &destination, "test"),
+    ] {
+        page.call("POST", &path).form(fields).send().is(303);
+        let event = newest();
+        if parent.is_null() {
+            parent = event.clone();
+        }
+        expected.push((json!("user"), object.clone(), format!("event {event}, {how}")));
+    }
+    page.call("POST", &format!("/events/{parent}/fire-again")).form(&[]).send().is(303);
+    let event = newest();
+    expected.push((json!("user"), id.clone(), format!("event {event}, again what event {parent} carried")));
+    page.call("POST", "/ui/triggers/test").form(&[("kind", "api"), ("name", "draft")]).send().is(200);
+    let tried = ann.get("/api/v1/event_logs?limit=1").is(200).list().remove(0);
+    let how = format!("event {}, test of what is not saved", tried["id"]);
+    expected.push((json!("user"), tried["trigger_id"].clone(), how));
+    assert_eq!(fired(&ann), expected);
+    for (event, leads_to) in [
+        (&event, format!("/audit?action=fired&#38;object=trigger&#38;object_id={id}")),
+        (&tried["id"], "/audit?action=fired".to_owned()),
+    ] {
+        let told = page.get(&format!("/events/{event}")).is(200).text;
+        assert!(told.contains(&format!("href=\"{leads_to}\"")), "{told}");
+    }
+    let shown = page.get("/audit?action=fired").is(200).text;
+    assert!(shown.contains(&format!("href=\"/ui/triggers/{id}\"")), "{shown}");
+    assert!(!shown.contains("href=\"/ui/triggers/-"), "what was never saved has no page: {shown}");
 }
 
 #[test]

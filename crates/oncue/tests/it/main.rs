@@ -17,6 +17,7 @@ mod destinations;
 mod durability;
 mod ending;
 mod flat;
+mod forms;
 mod harness;
 mod health;
 mod kill;

@@ -2,23 +2,19 @@
 //! comes with the same key meanwhile, on whatever node, waits at the row until it is known what came of it. Rows are always taken in the
 //! same order, keys before triggers, so that nobody waits in a circle.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashSet};
 
 use deadpool_postgres::{Client, GenericClient};
 use jiff::Timestamp;
 use oncue_domain::actor::Author;
-use oncue_domain::event::{Event, Origin};
-use oncue_domain::id::{EventId, MessageId, TriggerId, UserId};
+use oncue_domain::id::UserId;
 use oncue_domain::idempotency::{ANSWERS_MAX, Answer, Key, Keyed, Remembered, forgotten_until};
-use oncue_domain::payload::Payload;
-use oncue_domain::store::{Begun, Deed, Done, Error, Fired, FiredAgain, NewTrigger, Result};
-use oncue_domain::trigger::Trigger;
+use oncue_domain::store::{Begun, Deed, Done, Error, NewTrigger, Result};
 use tokio_postgres::Row;
 
 use super::hint::Changes;
-use super::log::{Logged, NewEvent, announce, log_all_within};
-use super::{Shared, answered, column, event, execute, limit_of, many, partition, query, query_first, trigger};
+use super::log::announce;
+use super::{Shared, answered, column, deed, execute, limit_of, many, partition, query, query_first};
 use crate::codec::{broken, instant, outcome, print};
 
 const REMEMBERED: &str = "item, print, done_at, number, status, answer";
@@ -46,7 +42,8 @@ pub(super) async fn once(
     // Before the connection is taken: whoever makes a partition needs one too.
     partition::prepare(shared, now).await?;
     let mut client = shared.client_soon().await?;
-    let parents = parents(&mut client, owner, deeds).await?;
+    let all: Vec<&Deed> = deeds.iter().map(|(_, deed)| deed).collect();
+    let parents = deed::parents(&mut client, owner, &all).await?;
     let transaction = answered(client.transaction()).await?;
     let mut done = take(&transaction, owner, deeds, now).await?;
 
@@ -58,8 +55,9 @@ pub(super) async fn once(
     for (at, made) in made.into_iter().zip(making.made()?) {
         done[at] = Some(Done::Made(made));
     }
-    let firing = fire(&transaction, shared, owner, deeds, &fired, &parents, now).await?;
-    for (at, fired) in fired.into_iter().zip(&firing.fired) {
+    let asked: Vec<&Deed> = fired.iter().map(|at| all[*at]).collect();
+    let firing = deed::fire(&transaction, shared, owner, &asked, &parents, author, now).await?;
+    for (at, fired) in fired.into_iter().zip(firing.done()) {
         done[at] = Some(*fired);
     }
     let done: Vec<Done> = done.into_iter().flatten().collect();
@@ -69,9 +67,7 @@ pub(super) async fn once(
 
     let mut changes = Changes::default();
     let mut claims = making.finish(shared, &new, now, &mut changes);
-    for (logged, new) in firing.logged {
-        claims.extend(logged.finish(shared, new, now, &mut changes));
-    }
+    claims.extend(firing.finish(shared, now, &mut changes));
     announce(shared, claims, &changes);
     Ok(done)
 }
@@ -81,19 +77,6 @@ fn to_make(deed: &Deed) -> Option<NewTrigger> {
         Deed::Make(new) => Some(NewTrigger::clone(new)),
         Deed::Fire(..) | Deed::FireAgain { .. } => None,
     }
-}
-
-/// The events that are to be fired again. They never change, so it does not matter when they are read.
-async fn parents(client: &mut Client, owner: UserId, deeds: &[(Keyed, Deed)]) -> Result<HashMap<EventId, Event>> {
-    let mut parents = HashMap::new();
-    for (_, deed) in deeds {
-        if let Deed::FireAgain { repeat, gone_until } = deed
-            && let Some((parent, _)) = event::get(client, owner, repeat.event, *gone_until).await?
-        {
-            parents.insert(repeat.event, parent);
-        }
-    }
-    Ok(parents)
 }
 
 /// Takes the keys that nothing was done under; what was done under the others.
@@ -166,116 +149,6 @@ async fn write(client: &impl GenericClient, owner: UserId, deeds: &[(Keyed, Deed
         execute(client, sql, &[&owner.0, &keys, &items, &numbers]).await?;
     }
     Ok(())
-}
-
-/// What came of calls, in a transaction that is not committed yet.
-struct Firing {
-    fired: Vec<Done>,
-    logged: Vec<(Logged, NewEvent)>,
-}
-
-/// Fires as the deeds at these places say.
-async fn fire(
-    client: &impl GenericClient,
-    shared: &Shared,
-    owner: UserId,
-    deeds: &[(Keyed, Deed)],
-    places: &[usize],
-    parents: &HashMap<EventId, Event>,
-    now: Timestamp,
-) -> Result<Firing> {
-    let asked: Vec<&Deed> = places.iter().map(|at| &deeds[*at].1).collect();
-    let ids: Vec<TriggerId> = asked.iter().filter_map(|deed| trigger_of(deed, parents)).collect();
-    let standing = trigger::hold(client, shared, owner, &ids).await?;
-    let decided: Vec<std::result::Result<NewEvent, Done>> =
-        asked.iter().map(|deed| decide(deed, &standing, parents, now)).collect();
-    let mut events = Vec::new();
-    let mut refused: Vec<Option<Done>> = Vec::new();
-    for one in decided {
-        match one {
-            Ok(event) => {
-                events.push(event);
-                refused.push(None);
-            }
-            Err(done) => refused.push(Some(done)),
-        }
-    }
-    let mut logged = log_all_within(client, shared, &mut events, now).await?;
-    logged.sort_unstable_by_key(|one| one.key);
-    if logged.len() != events.len() {
-        return Err(broken("events", "an event was not logged"));
-    }
-    let mut numbers = logged.iter().map(|one| one.id);
-    let fired = asked.iter().zip(refused).map(|(deed, refused)| match refused {
-        Some(done) => Ok(done),
-        None => numbers.next().map(|id| fired(deed, id)).ok_or_else(|| broken("events", "an event was not logged")),
-    });
-    Ok(Firing { fired: fired.collect::<Result<_>>()?, logged: logged.into_iter().zip(events).collect() })
-}
-
-fn trigger_of(deed: &Deed, parents: &HashMap<EventId, Event>) -> Option<TriggerId> {
-    match deed {
-        Deed::Fire(id, _) => Some(*id),
-        Deed::FireAgain { repeat, .. } => parents.get(&repeat.event).map(|parent| parent.trigger),
-        Deed::Make(_) => None,
-    }
-}
-
-fn fired(deed: &Deed, id: EventId) -> Done {
-    match deed {
-        Deed::FireAgain { .. } => Done::FiredAgain(FiredAgain::Event(id)),
-        Deed::Fire(..) | Deed::Make(_) => Done::Fired(Fired::Event(id)),
-    }
-}
-
-/// The event of a call, or what stands against it.
-fn decide(
-    deed: &Deed,
-    standing: &HashMap<TriggerId, Arc<Trigger>>,
-    parents: &HashMap<EventId, Event>,
-    now: Timestamp,
-) -> std::result::Result<NewEvent, Done> {
-    match deed {
-        Deed::Fire(id, call) => {
-            let trigger = standing.get(id).ok_or(Done::Fired(Fired::NotFound))?;
-            trigger.may_be_called(call.origin, now).map_err(|refusal| Done::Fired(Fired::Refused(refusal)))?;
-            if !call.suits(trigger) {
-                return Err(Done::Fired(Fired::Unchecked));
-            }
-            let (payload, message_id) = (call.payload.clone(), call.message_id);
-            Ok(new_event(trigger, call.origin, payload, message_id, None))
-        }
-        Deed::FireAgain { repeat, .. } => {
-            let parent = parents.get(&repeat.event).ok_or(Done::FiredAgain(FiredAgain::NotFound))?;
-            let trigger = standing.get(&parent.trigger).ok_or(Done::FiredAgain(FiredAgain::TriggerGone))?;
-            trigger.may_fire_again(now).map_err(|refusal| Done::FiredAgain(FiredAgain::Refused(refusal)))?;
-            let origin = parent.origin_again();
-            if !repeat.suits(trigger, origin) {
-                return Err(Done::FiredAgain(FiredAgain::Unchecked));
-            }
-            Ok(new_event(trigger, origin, Some(parent.payload.clone()), repeat.message_id, Some(parent.id)))
-        }
-        Deed::Make(_) => Err(Done::Fired(Fired::NotFound)),
-    }
-}
-
-fn new_event(
-    trigger: &Arc<Trigger>,
-    origin: Origin,
-    payload: Option<Payload>,
-    message_id: MessageId,
-    parent: Option<EventId>,
-) -> NewEvent {
-    NewEvent {
-        trigger: Arc::clone(trigger),
-        origin,
-        scheduled_at: None,
-        due_at: None,
-        payload,
-        message_id,
-        parent,
-        held: 0,
-    }
 }
 
 pub(super) async fn recall(client: &Client, owner: UserId, key: &Key, now: Timestamp) -> Result<Vec<Remembered>> {

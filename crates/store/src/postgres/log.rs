@@ -4,20 +4,22 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use oncue_domain::act::Act;
+use oncue_domain::actor::Author;
 use oncue_domain::count::lateness_class;
 use oncue_domain::delivery::{CLAIM_FOR, Claim};
 use oncue_domain::destination::Target;
 use oncue_domain::event::{Event, Origin};
 use oncue_domain::id::{EventId, MessageId, TriggerId, UserId};
 use oncue_domain::payload::Payload;
-use oncue_domain::store::{Missing, Result};
+use oncue_domain::store::{Missing, Result, Trial};
 use oncue_domain::trigger::{Definition, Trigger};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::hint::Changes;
 use super::run::Expected;
-use super::{Params, Shared, answered, column, count, destination, execute, overlap, partition, query, tally};
+use super::{Params, Shared, act, answered, column, count, destination, execute, overlap, partition, query, tally};
 use crate::codec::{broken, origin_to_number, target_to_number, uncounted};
 
 /// How many deliveries wait in memory at most; what is beyond is fetched from the table when there is room.
@@ -366,22 +368,25 @@ pub(super) async fn log_all_within(
 pub(super) async fn fire_unkept(
     shared: &Shared,
     owner: UserId,
-    definition: &Definition,
+    trial: &Trial,
     message_id: MessageId,
+    author: Option<&Author>,
     now: Timestamp,
 ) -> Result<std::result::Result<TriggerId, Missing>> {
     // Before the connection is taken: whoever makes a partition needs one too.
     partition::prepare(shared, now).await?;
     let mut client = shared.client_soon().await?;
     let transaction = answered(client.transaction()).await?;
+    let definition = &trial.definition;
     if let Err(missing) = destination::hold_all(&transaction, owner, &definition.named_destinations()).await? {
         return Ok(Err(missing));
     }
     let unkept = log_unkept(&transaction, shared, owner, definition, Origin::Test, message_id, now).await?;
+    let id = unkept.new.trigger.id;
+    act::note(&transaction, author, Some(Act::tried_out(owner, trial, id, unkept.logged.id))).await?;
     let committed = answered(transaction.commit()).await;
     committed.inspect_err(|_| partition::forget_all(shared))?;
     let mut changes = Changes::default();
-    let id = unkept.new.trigger.id;
     unkept.finish(shared, now, &mut changes);
     announce(shared, Vec::new(), &changes);
     Ok(Ok(id))

@@ -16,6 +16,7 @@ mod clock;
 mod connect;
 pub(crate) mod copy;
 mod count;
+mod deed;
 mod delivery;
 mod destination;
 mod doorkeeper;
@@ -105,10 +106,10 @@ use oncue_domain::store::{
     CalendarView, Call, Committed, Deed, Deleted, DeletedTrigger, DeliveryView, Done, DueCounts, DuePlace, DueSlice,
     Edited, Error, EventCount, EventFilter, EventLines, EventPage, EventSearch, Expired, Fired, FiredAgain, Inspection,
     Lapsed, Ledger, Listener, Made, Missing, NewApiKey, NewTrigger, NewUser, OwedCounts, Planned, RecentFirings,
-    Redelivered, Registered, Repeat, Reported, Result, RunOf, SkippedView, Store, Touched, Undelivered,
+    Redelivered, Registered, Repeat, Reported, Result, RunOf, SkippedView, Store, Touched, Trial, Undelivered,
     UndeliveredFilter, UndeliveredPlace,
 };
-use oncue_domain::trigger::{Armed, Definition, Edit, Listed, Remains, TriggerHead};
+use oncue_domain::trigger::{Armed, Edit, Listed, Remains, TriggerHead};
 use tokio::sync::{Notify, Semaphore, watch};
 
 use crate::Settings;
@@ -427,11 +428,21 @@ impl Store for Postgres {
     }
 
     async fn fire(&self, owner: UserId, id: TriggerId, call: Call, now: Timestamp) -> Result<Fired> {
-        self.gatherer.fire(owner, id, call, now).await
+        match &self.author {
+            Some(author) => deed::fire_by_hand(&self.shared, owner, (id, call), author, now).await,
+            None => self.gatherer.fire(owner, id, call, now).await,
+        }
     }
 
     async fn fire_many(&self, owner: UserId, calls: Vec<(TriggerId, Call)>, now: Timestamp) -> Vec<Result<Fired>> {
-        self.gatherer.fire_many(owner, calls, now).await
+        if self.author.is_none() {
+            return self.gatherer.fire_many(owner, calls, now).await;
+        }
+        let mut fired = Vec::with_capacity(calls.len());
+        for (id, call) in calls {
+            fired.push(self.fire(owner, id, call, now).await);
+        }
+        fired
     }
 
     async fn fire_again(
@@ -441,6 +452,9 @@ impl Store for Postgres {
         gone_until: Timestamp,
         now: Timestamp,
     ) -> Result<FiredAgain> {
+        if let Some(author) = &self.author {
+            return deed::fire_again_by_hand(&self.shared, owner, (repeat, gone_until), author, now).await;
+        }
         let found = event::get(&mut self.client().await?, owner, repeat.event, gone_until).await?;
         match found {
             Some((parent, _)) => self.gatherer.fire_again(parent, repeat, now).await,
@@ -451,11 +465,11 @@ impl Store for Postgres {
     async fn fire_unkept(
         &self,
         owner: UserId,
-        definition: Definition,
+        trial: Trial,
         message_id: MessageId,
         now: Timestamp,
     ) -> Result<std::result::Result<TriggerId, Missing>> {
-        log::fire_unkept(&self.shared, owner, &definition, message_id, now).await
+        log::fire_unkept(&self.shared, owner, &trial, message_id, self.author.as_ref(), now).await
     }
 
     async fn once(&self, owner: UserId, deeds: Vec<(Keyed, Deed)>, now: Timestamp) -> Vec<Result<Done>> {

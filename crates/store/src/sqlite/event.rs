@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use oncue_domain::act::Act;
+use oncue_domain::actor::Author;
 use oncue_domain::delivery::{CLAIM_FOR, Claim};
 use oncue_domain::destination::Target;
 use oncue_domain::event::{Event, Origin};
@@ -14,7 +15,7 @@ use oncue_domain::overlap::Turn;
 use oncue_domain::payload::Payload;
 use oncue_domain::store::{
     Call, Committed, DeliveryView, Error, EventCount, EventFilter, EventPage, Fired, FiredAgain, Missing, Planned,
-    Repeat, Result,
+    Repeat, Result, Trial,
 };
 use oncue_domain::trigger::{Definition, Kind, Trigger};
 use rusqlite::{Connection, Row, ToSql};
@@ -250,13 +251,13 @@ pub(super) fn fire(
     connection: &Connection,
     effects: &mut Effects,
     shared: &Shared,
-    owner: UserId,
-    id: TriggerId,
+    (owner, id): (UserId, TriggerId),
     call: &Call,
+    author: Option<&Author>,
     now: Timestamp,
 ) -> Result<Fired> {
     let trigger = trigger::get_parsed(connection, shared, owner, id)?;
-    call_upon(connection, effects, shared, trigger.as_deref(), call, now)
+    call_upon(connection, effects, shared, trigger.as_deref(), call, author, now)
 }
 
 pub(super) fn fire_many(
@@ -265,6 +266,7 @@ pub(super) fn fire_many(
     shared: &Shared,
     owner: UserId,
     calls: &[(TriggerId, Call)],
+    author: Option<&Author>,
     now: Timestamp,
 ) -> Result<Vec<Fired>> {
     // Nobody else writes while a job runs, so a trigger is looked up once for all of its calls.
@@ -275,7 +277,7 @@ pub(super) fn fire_many(
             Entry::Occupied(found) => found.into_mut(),
             Entry::Vacant(unknown) => unknown.insert(trigger::get_parsed(connection, shared, owner, *id)?),
         };
-        fired.push(call_upon(connection, effects, shared, trigger.as_deref(), call, now)?);
+        fired.push(call_upon(connection, effects, shared, trigger.as_deref(), call, author, now)?);
     }
     Ok(fired)
 }
@@ -287,6 +289,7 @@ fn call_upon(
     shared: &Shared,
     trigger: Option<&Trigger>,
     call: &Call,
+    author: Option<&Author>,
     now: Timestamp,
 ) -> Result<Fired> {
     let Some(trigger) = trigger else { return Ok(Fired::NotFound) };
@@ -304,8 +307,24 @@ fn call_upon(
         message_id: call.message_id,
         parent: None,
     };
-    let logged = log(connection, effects, shared, trigger, &event, now)?;
-    logged.map(Fired::Event).ok_or_else(met_another)
+    log_by_hand(connection, effects, shared, trigger, &event, author, now).map(Fired::Event)
+}
+
+/// Logs an event that has no occurrence, and writes down who fired it where somebody did.
+fn log_by_hand(
+    connection: &Connection,
+    effects: &mut Effects,
+    shared: &Shared,
+    trigger: &Trigger,
+    new: &NewEvent,
+    author: Option<&Author>,
+    now: Timestamp,
+) -> Result<EventId> {
+    let event = log(connection, effects, shared, trigger, new, now)?.ok_or_else(met_another)?;
+    if let Some(author) = author {
+        act::write(connection, author, &Act::fired(trigger, event, new.origin, new.parent))?;
+    }
+    Ok(event)
 }
 
 fn met_another() -> Error {
@@ -318,6 +337,7 @@ pub(super) fn fire_again(
     shared: &Shared,
     parent: Event,
     repeat: Repeat,
+    author: Option<&Author>,
     now: Timestamp,
 ) -> Result<FiredAgain> {
     let Some(trigger) = trigger::get_parsed(connection, shared, parent.owner, parent.trigger)? else {
@@ -337,26 +357,27 @@ pub(super) fn fire_again(
         message_id: repeat.message_id,
         parent: Some(parent.id),
     };
-    let logged = log(connection, effects, shared, &trigger, &event, now)?;
-    logged.map(FiredAgain::Event).ok_or_else(met_another)
+    log_by_hand(connection, effects, shared, &trigger, &event, author, now).map(FiredAgain::Event)
 }
 
+/// Fires a trigger that is only tried out, and gives its number and the event's.
 pub(super) fn fire_unkept(
     connection: &Connection,
     effects: &mut Effects,
     shared: &Shared,
     owner: UserId,
-    definition: &Definition,
+    trial: &Trial,
     message_id: MessageId,
     now: Timestamp,
-) -> Result<std::result::Result<TriggerId, Missing>> {
+) -> Result<std::result::Result<(TriggerId, EventId), Missing>> {
+    let definition = &trial.definition;
     if let Err(missing) = destination::has_all(connection, owner, &definition.named_destinations())? {
         return Ok(Err(missing));
     }
     log_unkept(connection, effects, shared, owner, definition, Origin::Test, message_id, now).map(Ok)
 }
 
-/// Logs the event of a trigger that is not kept.
+/// Logs the event of a trigger that is not kept, and gives the numbers of both.
 #[expect(clippy::too_many_arguments, reason = "three of them are what every job has")]
 pub(super) fn log_unkept(
     connection: &Connection,
@@ -367,7 +388,7 @@ pub(super) fn log_unkept(
     origin: Origin,
     message_id: MessageId,
     now: Timestamp,
-) -> Result<TriggerId> {
+) -> Result<(TriggerId, EventId)> {
     let number: i64 = connection
         .query_row(
             "UPDATE counters SET value = value + 1 WHERE name = 'tried_out_triggers' RETURNING value",
@@ -394,8 +415,8 @@ pub(super) fn log_unkept(
     let trigger =
         Trigger { id, owner, revision: 1, definition: definition.clone(), created_at: now, standing_since: now };
     let event = NewEvent { origin, scheduled_at: None, due_at: None, payload: None, message_id, parent: None };
-    log(connection, effects, shared, &trigger, &event, now)?;
-    Ok(id)
+    let event = log(connection, effects, shared, &trigger, &event, now)?.ok_or_else(met_another)?;
+    Ok((id, event))
 }
 
 /// An event's columns with what its revision says, whether that is the present one or a former one.

@@ -33,7 +33,6 @@ pub(super) fn once(
     author: Option<&Author>,
     now: Timestamp,
 ) -> Result<Vec<Done>> {
-    let by = author.map_or(&Actor::SYSTEM, |author| &author.by);
     let (mut new, mut made) = (Vec::new(), Vec::new());
     let mut all = Vec::with_capacity(deeds.len());
     for (keyed, deed) in deeds {
@@ -41,7 +40,7 @@ pub(super) fn once(
             all.push(Done::before(&before, &keyed.print));
             continue;
         }
-        let done = carry_out(connection, effects, shared, owner, deed, by, now)?;
+        let done = carry_out(connection, effects, shared, owner, deed, author, now)?;
         if let Some(number) = done.made_now() {
             write(connection, owner, keyed, Some(number), now)?;
         }
@@ -65,18 +64,19 @@ fn carry_out(
     shared: &Shared,
     owner: UserId,
     deed: &Deed,
-    by: &Actor,
+    author: Option<&Author>,
     now: Timestamp,
 ) -> Result<Done> {
     Ok(match deed {
-        Deed::Fire(id, call) => Done::Fired(event::fire(connection, effects, shared, owner, *id, call, now)?),
+        Deed::Fire(id, call) => Done::Fired(event::fire(connection, effects, shared, (owner, *id), call, author, now)?),
         Deed::FireAgain { repeat, gone_until } => {
             Done::FiredAgain(match event::get(connection, owner, repeat.event, *gone_until)? {
-                Some((parent, _)) => event::fire_again(connection, effects, shared, parent, *repeat, now)?,
+                Some((parent, _)) => event::fire_again(connection, effects, shared, parent, *repeat, author, now)?,
                 None => FiredAgain::NotFound,
             })
         }
         Deed::Make(new) => {
+            let by = author.map_or(&Actor::SYSTEM, |author| &author.by);
             let made = trigger::create(connection, effects, shared, new, by, now)?;
             Done::Made(made.map(|armed| armed.trigger.id))
         }

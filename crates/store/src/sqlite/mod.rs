@@ -79,10 +79,10 @@ use oncue_domain::store::{
     CalendarView, Call, Committed, Deed, Deleted, DeletedTrigger, DeliveryView, Done, DueCounts, DuePlace, DueSlice,
     Edited, EventCount, EventFilter, EventLines, EventPage, EventSearch, Expired, Fired, FiredAgain, Inspection,
     Lapsed, Ledger, Listener, Made, Missing, NewApiKey, NewTrigger, NewUser, OwedCounts, Planned, RecentFirings,
-    Redelivered, Registered, Repeat, Reported, Result, RunOf, SkippedView, Store, Touched, Undelivered,
+    Redelivered, Registered, Repeat, Reported, Result, RunOf, SkippedView, Store, Touched, Trial, Undelivered,
     UndeliveredFilter, UndeliveredPlace,
 };
-use oncue_domain::trigger::{Armed, Definition, Edit, Listed, Remains, TriggerHead};
+use oncue_domain::trigger::{Armed, Edit, Listed, Remains, TriggerHead};
 
 use rusqlite::Connection;
 
@@ -105,7 +105,7 @@ pub struct Sqlite {
     readers: Arc<Readers>,
     shared: Arc<Shared>,
     /// In whose hands it is.
-    author: Option<Author>,
+    author: Option<Arc<Author>>,
 }
 
 /// What the writer's jobs and the readers share.
@@ -174,7 +174,7 @@ impl Store for Sqlite {
     }
 
     fn acting(&self, author: Author) -> Arc<dyn Store> {
-        Arc::new(Sqlite { author: Some(author), ..self.clone() })
+        Arc::new(Sqlite { author: Some(Arc::new(author)), ..self.clone() })
     }
 
     async fn check(&self) -> Result<()> {
@@ -314,7 +314,7 @@ impl Store for Sqlite {
         let create = |new: Arc<[NewTrigger]>| {
             let (shared, author) = (Arc::clone(&self.shared), self.author.clone());
             self.writer.submit(move |connection, effects| {
-                trigger::create_many(connection, effects, &shared, &new, author.as_ref(), now)
+                trigger::create_many(connection, effects, &shared, &new, author.as_deref(), now)
             })
         };
         together_or_alone(triggers, create).await
@@ -411,17 +411,20 @@ impl Store for Sqlite {
     }
 
     async fn fire(&self, owner: UserId, id: TriggerId, call: Call, now: Timestamp) -> Result<Fired> {
-        let shared = Arc::clone(&self.shared);
+        let (shared, author) = (Arc::clone(&self.shared), self.author.clone());
         self.writer
-            .submit(move |connection, effects| event::fire(connection, effects, &shared, owner, id, &call, now))
+            .submit(move |connection, effects| {
+                event::fire(connection, effects, &shared, (owner, id), &call, author.as_deref(), now)
+            })
             .await
     }
 
     async fn fire_many(&self, owner: UserId, calls: Vec<(TriggerId, Call)>, now: Timestamp) -> Vec<Result<Fired>> {
         let fire = |calls: Arc<[(TriggerId, Call)]>| {
-            let shared = Arc::clone(&self.shared);
-            self.writer
-                .submit(move |connection, effects| event::fire_many(connection, effects, &shared, owner, &calls, now))
+            let (shared, author) = (Arc::clone(&self.shared), self.author.clone());
+            self.writer.submit(move |connection, effects| {
+                event::fire_many(connection, effects, &shared, owner, &calls, author.as_deref(), now)
+            })
         };
         together_or_alone(calls, fire).await
     }
@@ -433,10 +436,12 @@ impl Store for Sqlite {
         gone_until: Timestamp,
         now: Timestamp,
     ) -> Result<FiredAgain> {
-        let shared = Arc::clone(&self.shared);
+        let (shared, author) = (Arc::clone(&self.shared), self.author.clone());
         self.writer
             .submit(move |connection, effects| match event::get(connection, owner, repeat.event, gone_until)? {
-                Some((parent, _)) => event::fire_again(connection, effects, &shared, parent, repeat, now),
+                Some((parent, _)) => {
+                    event::fire_again(connection, effects, &shared, parent, repeat, author.as_deref(), now)
+                }
                 None => Ok(FiredAgain::NotFound),
             })
             .await
@@ -445,23 +450,24 @@ impl Store for Sqlite {
     async fn fire_unkept(
         &self,
         owner: UserId,
-        definition: Definition,
+        trial: Trial,
         message_id: MessageId,
         now: Timestamp,
     ) -> Result<std::result::Result<TriggerId, Missing>> {
-        let shared = Arc::clone(&self.shared);
-        self.writer
-            .submit(move |connection, effects| {
-                event::fire_unkept(connection, effects, &shared, owner, &definition, message_id, now)
-            })
-            .await
+        let (shared, trial) = (Arc::clone(&self.shared), Arc::new(trial));
+        let tried = Arc::clone(&trial);
+        let fired = self.act(
+            move |connection, effects| event::fire_unkept(connection, effects, &shared, owner, &trial, message_id, now),
+            move |fired| fired.as_ref().ok().map(|(id, event)| Act::tried_out(owner, &tried, *id, *event)),
+        );
+        Ok(fired.await?.map(|(id, _)| id))
     }
 
     async fn once(&self, owner: UserId, deeds: Vec<(Keyed, Deed)>, now: Timestamp) -> Vec<Result<Done>> {
         let once = |deeds: Arc<[(Keyed, Deed)]>| {
             let (shared, author) = (Arc::clone(&self.shared), self.author.clone());
             self.writer.submit(move |connection, effects| {
-                idempotency::once(connection, effects, &shared, owner, &deeds, author.as_ref(), now)
+                idempotency::once(connection, effects, &shared, owner, &deeds, author.as_deref(), now)
             })
         };
         together_or_alone(deeds, once).await

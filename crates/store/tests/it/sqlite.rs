@@ -193,7 +193,12 @@ async fn what_has_expired_leaves_no_row_behind() {
     bench.store.edit_trigger(edit, armed.next_at, t(130)).await.expect("an edit");
     let called = bench.trigger(owner, api("api")).await.id;
     bench.fire(owner, called, None, t(130)).await;
-    bench.store.fire_unkept(owner, api("tried"), bench.message(), t(130)).await.expect("an answer").expect("a trial");
+    bench
+        .store
+        .fire_unkept(owner, api("tried").into(), bench.message(), t(130))
+        .await
+        .expect("an answer")
+        .expect("a trial");
     bench.store.delete_trigger(owner, called, t(131)).await.expect("a deletion");
     let claims = bench.claim_all(t(300)).await;
     let settlements =

@@ -96,7 +96,12 @@ async fn an_upgrade_counts_what_is_there() {
         }
     }
     bench.store.fire(owner, called, bench.call(Origin::Test, None), t(7000)).await.expect("a test");
-    bench.store.fire_unkept(owner, api("tried"), bench.message(), t(7000)).await.expect("an answer").expect("a trial");
+    bench
+        .store
+        .fire_unkept(owner, api("tried").into(), bench.message(), t(7000))
+        .await
+        .expect("an answer")
+        .expect("a trial");
     let claims = bench.claim_all(t(7100)).await;
     let settlements = claims.iter().enumerate().filter_map(|(number, claim)| match (number + 2) % 4 {
         0 => Some(given_up(claim, t(7100))),

@@ -81,12 +81,12 @@ pub(crate) fn take_filter(query: &mut Query, caller: &Caller) -> (ActFilter, Vec
     (filter, said)
 }
 
-/// List who did what, the latest first: every change that was made to what is yours, by you, by your keys and by oncue itself. The
-/// operator sees what concerns the server too. Kept for 400 days, and at most the latest 20 000 of each account; firings are not in it,
-/// because events tell those.
+/// List who did what, the latest first: every change that was made to what is yours, by you, by your keys and by oncue itself, and whatever was fired
+/// by hand. The operator sees what concerns the server too. Kept for 400 days, and at most the latest 20 000 of each account; what fired by schedule
+/// or by a call of `fire` is not in it, because events tell that.
 #[utoipa::path(get, path = "/api/v1/audit", tag = "Audit log", operation_id = "list_audit",
     params(
-        ("action" = Option<String>, Query, description = "Only this: `created`, `edited`, `deleted`, `paused`, `resumed`, `suspended`, `logged_in`, `login_failed`, `logged_out`, `others_logged_out`, `password_changed`, `disabled`, `preferences_changed`, `redelivered`, `cancelled`, `released`, `discarded`, `backfilled`, `frozen`, `thawed`, `put_off`, `held`, `ended`, `was_away`, `given_up`, `rearmed` or `zone_data_changed`."),
+        ("action" = Option<String>, Query, description = "Only this: `created`, `edited`, `deleted`, `fired`, `paused`, `resumed`, `suspended`, `logged_in`, `login_failed`, `logged_out`, `others_logged_out`, `password_changed`, `disabled`, `preferences_changed`, `redelivered`, `cancelled`, `released`, `discarded`, `backfilled`, `frozen`, `thawed`, `put_off`, `held`, `ended`, `was_away`, `given_up`, `rearmed` or `zone_data_changed`."),
         ("object" = Option<String>, Query, description = "Only what was done to this sort: `trigger`, `destination`, `calendar`, `api_key`, `user`, `delivery` or `server`."),
         ("object_id" = Option<i64>, Query, description = "Only what was done to the object of this id."),
         ("by" = Option<String>, Query, description = "Only what was done by this sort: `user`, `api_key`, `command_line`, `system` or `stranger`."),

@@ -1,5 +1,7 @@
 //! Firing by a call: the event is durable before the answer.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -7,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use oncue_domain::event::Origin;
 use oncue_domain::id::{EventId, TriggerId, UserId};
 use oncue_domain::payload::{PAYLOAD_BYTES_MAX, Payload};
-use oncue_domain::store::{Call, Deed, Done, Fired};
+use oncue_domain::store::{Call, Deed, Done, Fired, Store};
 use oncue_domain::trigger::FireRefusal;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -44,30 +46,27 @@ impl FiredDocument {
     }
 }
 
-/// Fires a trigger, or tries it out.
-pub(crate) async fn fire_trigger(
+/// In whose hands the store is for a call of that origin. What comes through `fire` is a program's and nobody's deed: thousands a second would push
+/// all else out of the audit log, and cost each firing a line. All else that fires is somebody's.
+fn hands(app: &Shared, caller: &Caller, origin: Origin) -> Arc<dyn Store> {
+    if origin == Origin::Api { Arc::clone(&app.store) } else { app.acting(caller) }
+}
+
+/// Fires a trigger, or tries it out, for whoever pressed a button; under the key of their form once.
+pub(crate) async fn fire_by_hand(
     app: &Shared,
-    owner: UserId,
+    caller: &Caller,
+    under: Option<&Recalled>,
     id: TriggerId,
     origin: Origin,
     payload: Option<Payload>,
 ) -> Result<EventId, Fault> {
-    let mut checked = app.schemas.vouch(owner, id, payload.as_ref());
-    for _ in 0..TRIES_MAX {
-        let now = app.now();
-        let call = Call { origin, payload: payload.clone(), checked, message_id: app.ids.message(now) };
-        let fired = app.store.fire(owner, id, call, now).await?;
-        if fired != Fired::Unchecked {
-            let event = outcome(fired)?;
-            metrics::counter!("oncue_firings_total", "origin" => origin.word()).increment(1);
-            return Ok(event);
-        }
-        checked = look(app, owner, id, payload.as_ref()).await?;
-    }
-    Err(changes_too_fast())
+    let store = app.acting(caller);
+    let (event, _) = fire_through(app, &*store, under, (caller.owner(), id), origin, payload).await?;
+    Ok(event)
 }
 
-/// The same for a call that may have come under a key: then once.
+/// Fires a trigger, or tries it out, for whoever called; under a key once.
 pub(crate) async fn fire_once(
     app: &Shared,
     caller: &Caller,
@@ -76,24 +75,35 @@ pub(crate) async fn fire_once(
     origin: Origin,
     payload: Option<Payload>,
 ) -> Result<(EventId, Replayed), Fault> {
-    let Some(key) = under else {
-        return Ok((fire_trigger(app, caller.owner(), id, origin, payload).await?, Replayed::No));
-    };
-    let owner = caller.owner();
+    fire_through(app, &*hands(app, caller, origin), under, (caller.owner(), id), origin, payload).await
+}
+
+async fn fire_through(
+    app: &Shared,
+    store: &dyn Store,
+    under: Option<&Recalled>,
+    (owner, id): (UserId, TriggerId),
+    origin: Origin,
+    payload: Option<Payload>,
+) -> Result<(EventId, Replayed), Fault> {
     let mut checked = app.schemas.vouch(owner, id, payload.as_ref());
     for _ in 0..TRIES_MAX {
         let now = app.now();
         let call = Call { origin, payload: payload.clone(), checked, message_id: app.ids.message(now) };
-        match key.once(app, caller, Deed::Fire(id, call), now).await? {
-            Done::Fired(Fired::Unchecked) => checked = look(app, owner, id, payload.as_ref()).await?,
-            Done::Fired(fired) => {
-                let event = outcome(fired)?;
-                metrics::counter!("oncue_firings_total", "origin" => origin.word()).increment(1);
-                return Ok((event, Replayed::No));
-            }
-            Done::Before { number, .. } => return Ok((EventId(number), Replayed::Yes)),
-            done => return Err(other(done)),
+        let fired = match under {
+            None => store.fire(owner, id, call, now).await?,
+            Some(key) => match key.once(store, owner, Deed::Fire(id, call), now).await? {
+                Done::Fired(fired) => fired,
+                Done::Before { number, .. } => return Ok((EventId(number), Replayed::Yes)),
+                done => return Err(other(done)),
+            },
+        };
+        if fired != Fired::Unchecked {
+            let event = outcome(fired)?;
+            metrics::counter!("oncue_firings_total", "origin" => origin.word()).increment(1);
+            return Ok((event, Replayed::No));
         }
+        checked = look(app, owner, id, payload.as_ref()).await?;
     }
     Err(changes_too_fast())
 }

@@ -118,50 +118,38 @@ pub(crate) async fn fire_again(
     given: Given,
 ) -> Result<Response, Problem> {
     let parent = id_of(&id).map(EventId).ok_or_else(|| Fault::not_found("Event"))?;
-    let (event, replayed) = match given.recall(&app, &caller, &[]).await? {
-        None => (fire_once_more(&app, caller.owner(), parent).await?, Replayed::No),
-        Some(key) => fire_once_more_under(&app, &caller, &key, parent).await?,
-    };
+    let under = given.recall(&app, &caller, &[]).await?;
+    let (event, replayed) = fire_once_more(&app, &caller, under.as_ref(), parent).await?;
     let document =
         FiredAgainDocument { message: "The trigger has fired again.", event_id: event.0, parent_id: parent.0 };
     let location = HeaderValue::from_str(&format!("/api/v1/event_logs/{event}")).expect("a number is visible ASCII");
     Ok((StatusCode::CREATED, replayed, [(header::LOCATION, location)], Json(document)).into_response())
 }
 
-/// The same as [`fire_once_more`], once under a key.
-async fn fire_once_more_under(
+/// Fires the trigger of an event again, with the event's payload; under a key once.
+pub(crate) async fn fire_once_more(
     app: &Shared,
     caller: &Caller,
-    key: &Recalled,
+    under: Option<&Recalled>,
     event: EventId,
 ) -> Result<(EventId, Replayed), Fault> {
+    let (store, owner) = (app.acting(caller), caller.owner());
     let mut checked = None;
     for _ in 0..TRIES_MAX {
         let now = app.now();
         let gone_until = app.settings.retention.gone_until(now);
         let repeat = Repeat { event, checked, message_id: app.ids.message(now) };
-        match key.once(app, caller, Deed::FireAgain { repeat, gone_until }, now).await? {
-            Done::FiredAgain(FiredAgain::Unchecked) => checked = look_again(app, caller.owner(), event).await?,
-            Done::FiredAgain(fired) => {
-                return Ok((fired_again(app, caller.owner(), event, fired, now).await?, Replayed::No));
-            }
-            Done::Before { number, .. } => return Ok((EventId(number), Replayed::Yes)),
-            done => return Err(other(done)),
-        }
-    }
-    Err(changes_too_fast())
-}
-
-/// Fires the trigger of an event again, with the event's payload.
-pub(crate) async fn fire_once_more(app: &Shared, owner: UserId, event: EventId) -> Result<EventId, Fault> {
-    let mut checked = None;
-    for _ in 0..TRIES_MAX {
-        let now = app.now();
-        let gone_until = app.settings.retention.gone_until(now);
-        let repeat = Repeat { event, checked, message_id: app.ids.message(now) };
-        match app.store.fire_again(owner, repeat, gone_until, now).await? {
+        let fired = match under {
+            None => store.fire_again(owner, repeat, gone_until, now).await?,
+            Some(key) => match key.once(&*store, owner, Deed::FireAgain { repeat, gone_until }, now).await? {
+                Done::FiredAgain(fired) => fired,
+                Done::Before { number, .. } => return Ok((EventId(number), Replayed::Yes)),
+                done => return Err(other(done)),
+            },
+        };
+        match fired {
             FiredAgain::Unchecked => checked = look_again(app, owner, event).await?,
-            fired => return fired_again(app, owner, event, fired, now).await,
+            fired => return Ok((fired_again(app, owner, event, fired, now).await?, Replayed::No)),
         }
     }
     Err(changes_too_fast())

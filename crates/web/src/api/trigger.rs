@@ -504,7 +504,7 @@ pub(crate) async fn make_once(
         None => {
             let new = to_make(app, owner, read(now)?, now);
             let named = new.definition.destinations.clone();
-            match key.once(app, caller, Deed::Make(Box::new(new.clone())), now).await? {
+            match key.once(&*app.acting(caller), caller.owner(), Deed::Make(Box::new(new.clone())), now).await? {
                 Done::Made(Ok(id)) => return Ok((new.as_made(id, now), Replayed::No)),
                 Done::Made(Err(missing)) => return Err(trigger_destination::missing(&named, missing)),
                 done => done,

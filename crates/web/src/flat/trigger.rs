@@ -358,7 +358,7 @@ pub(crate) async fn test(State(app): State<App>, Firer(caller): Firer, body: Jso
     let now = app.now();
     let input = FlatTriggerInput::whole(&body)?;
     let definition = apply(&app, &input, blank(), None, now)?;
-    let tried = app.store.fire_unkept(caller.owner(), definition, app.ids.message(now), now).await?;
+    let tried = app.acting(&caller).fire_unkept(caller.owner(), definition.into(), app.ids.message(now), now).await?;
     let id = tried.map_err(|missing| trigger_destination::missing(&[], missing))?;
     metrics::counter!("oncue_firings_total", "origin" => Origin::Test.word()).increment(1);
     let read = FlatTrigger {

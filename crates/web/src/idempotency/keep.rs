@@ -47,8 +47,14 @@ async fn once(app: App, request: Request, next: Next) -> Result<Response, Fault>
     let body = read_body(body, BODY_BYTES_MAX).await?;
     let keyed = Keyed { key, item: 0, print: print(&Address::of(&parts), &caller, &body) };
     let request = Request::from_parts(parts, Body::from(body));
-    // Whoever has sent a call under a key may go away and come back for the answer: what is begun is ended without them.
-    match tokio::spawn(carry_out(app, caller.owner(), keyed, request, next)).await {
+    to_the_end(carry_out(app, caller.owner(), keyed, request, next)).await
+}
+
+/// Whoever has sent something under a key may go away and come back for the answer: what is begun is ended without them.
+pub(crate) async fn to_the_end(
+    work: impl Future<Output = Result<Response, Fault>> + Send + 'static,
+) -> Result<Response, Fault> {
+    match tokio::spawn(work).await {
         Ok(response) => response,
         Err(ended) => match ended.try_into_panic() {
             Ok(cause) => std::panic::resume_unwind(cause),

@@ -103,7 +103,8 @@ impl Row {
             action: title(action.word()),
             thing: if *thing == Thing::ApiKey { "API key" } else { thing.word() },
             name: name.clone(),
-            address: id.filter(|_| *action != Action::Deleted).and_then(|id| address(*thing, id)),
+            // What was only tried out has a number below all that are kept, and no page.
+            address: id.filter(|id| *action != Action::Deleted && *id > 0).and_then(|id| address(*thing, id)),
             id: *id,
             details: details.clone(),
             by: entry.by.who.to_string(),

@@ -27,7 +27,7 @@ use crate::extract::{Form, PathId, Query, parse_form, read_form_body};
 use crate::fault::Fault;
 
 /// The longest form in bytes: as much iCalendar text as is read, escaped.
-const FORM_BYTES_MAX: usize = 3 * ics::BYTES_MAX + 256 * 1024;
+pub(super) const FORM_BYTES_MAX: usize = 3 * ics::BYTES_MAX + 256 * 1024;
 
 /// How many triggers are told one by one.
 const TRIGGERS_SHOWN: usize = 100;

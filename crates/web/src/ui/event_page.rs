@@ -10,7 +10,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use oncue_domain::delivery::ends_at;
 use oncue_domain::destination::{Format, Target, Webhook};
-use oncue_domain::event::Event;
+use oncue_domain::event::{Event, Origin};
 use oncue_domain::firing::{Firing, Outcome};
 use oncue_domain::id::{EventId, TriggerId};
 use oncue_domain::message::{Source, render};
@@ -71,6 +71,8 @@ struct Page {
     notice: Option<Notice>,
     id: i64,
     label: String,
+    /// Where it is told who fired it, if somebody did by hand.
+    log: Option<String>,
     outcome: Badge,
     is_test: bool,
     is_pending: bool,
@@ -146,11 +148,22 @@ async fn found(
     let telling = Telling { now, zone: &zone, going: &going, ends_at };
     let runs = of_events(app, caller.owner(), event.has_run.then_some(event.id).into_iter().collect(), now).await?;
     let outcome = Outcome::of(deliveries.iter().map(|delivery| delivery.state));
+    let frame = Frame::of(app, caller, Place::Events);
+    let actions = Actions::of(
+        event,
+        deliveries,
+        |view| going.state_of(view, ends_at),
+        |target| is_there(app, target, &going),
+        app.settings.retention,
+        now,
+        frame.once(),
+    );
     Ok(Page {
-        frame: Frame::of(app, caller, Place::Events),
+        frame,
         notice: None,
         id: event.id.0,
         label: label(&event.name, event.trigger),
+        log: log(event),
         is_pending: outcome == Outcome::Pending,
         outcome: Badge::of_outcome(outcome),
         is_test: event.is_test(),
@@ -166,14 +179,7 @@ async fn found(
         cloudevent: Text::of(&String::from_utf8_lossy(&envelope(event, &source))),
         deliveries: deliveries.iter().map(|view| DeliveryBlock::of(view, telling)).collect(),
         run: runs.get(&event.id).map(|run| RunCard::of(run, now, &zone)),
-        actions: Actions::of(
-            event,
-            deliveries,
-            |view| going.state_of(view, ends_at),
-            |target| is_there(app, target, &going),
-            app.settings.retention,
-            now,
-        ),
+        actions,
         parent: event.parent.map(|parent| parent.0),
         older: neighbour(app, caller, event, EventPage::NewestFirst, now).await?,
         newer: neighbour(app, caller, event, EventPage::OldestFirst, now).await?,
@@ -208,6 +214,14 @@ fn whens(app: &Shared, caller: &Caller, event: &Event, definition: Option<&Defin
     let scheduled = event.scheduled_at.map(|due| when("Scheduled for", due));
     let due = event.due_at.map(|due| when("Due, by its jitter", due));
     scheduled.into_iter().chain(due).chain([when("Fired and recorded", event.fired_at)]).collect()
+}
+
+/// Where the audit log has the line of whoever fired this event by hand. What was tried out and never saved may have been a destination.
+fn log(event: &Event) -> Option<String> {
+    let is_by_hand = matches!(event.origin, Origin::Run | Origin::Test | Origin::Repeat);
+    let of_trigger =
+        if event.trigger.0 > 0 { format!("&object=trigger&object_id={}", event.trigger) } else { String::new() };
+    is_by_hand.then(|| format!("/audit?action=fired{of_trigger}"))
 }
 
 /// The event as it is sent where a destination asks for nothing else.
@@ -297,7 +311,7 @@ mod tests {
     use super::*;
     use oncue_domain::delivery::{Attempt, State as DeliveryState};
     use oncue_domain::destination::Target;
-    use oncue_domain::event::{Origin, Retention};
+    use oncue_domain::event::Retention;
     use oncue_domain::id::{Ids, UserId};
     use oncue_domain::payload::Payload;
     use oncue_domain::run::{Report, Verb};
@@ -359,6 +373,7 @@ mod tests {
             notice: None,
             id: 29,
             label: label(&event.name, event.trigger),
+            log: log(&event),
             outcome: Badge::of_outcome(Outcome::of([view.state])),
             is_test: true,
             is_pending: false,
@@ -374,7 +389,7 @@ mod tests {
             cloudevent: Text::of(&String::from_utf8_lossy(&envelope(&event, &source))),
             deliveries: vec![DeliveryBlock::of(&view, telling)],
             run: Some(RunCard::of(&failed, now, &utc)),
-            actions: Actions::of(&event, &[view], |view| view.state, |_| true, Retention::STANDARD, now),
+            actions: Actions::of(&event, &[view], |view| view.state, |_| true, Retention::STANDARD, now, "abc"),
             parent: Some(28),
             older: None,
             newer: Some(30),

@@ -60,6 +60,7 @@ pub(crate) struct Frame {
     zone: Zone,
     now: Timestamp,
     back: String,
+    once: String,
     frozen: Vec<Freeze>,
 }
 
@@ -76,7 +77,9 @@ impl Frame {
         let back = caller.page.as_deref().map(without_notice).unwrap_or_default();
         let is_operator = caller.user.is_operator;
         let frozen = caller.frozen.clone();
-        Frame { viewer, is_operator, place, preferences, zone, now: app.now(), back, frozen }
+        let now = app.now();
+        let once = app.ids.message(now).to_string();
+        Frame { viewer, is_operator, place, preferences, zone, now, back, once, frozen }
     }
 
     /// Around a page for anybody.
@@ -89,6 +92,7 @@ impl Frame {
             zone: Zones::utc(),
             now: Timestamp::UNIX_EPOCH,
             back: String::new(),
+            once: String::new(),
             frozen: Vec::new(),
         }
     }
@@ -198,6 +202,11 @@ impl Frame {
     /// The words of the clock's script.
     pub(crate) fn time_words(&self) -> Words {
         Words
+    }
+
+    /// The key of this page's forms, by which each is carried out once; no other page has it.
+    pub(crate) fn once(&self) -> &str {
+        &self.once
     }
 
     /// Where the forms around the page lead back to.

@@ -37,6 +37,7 @@ mod moment;
 mod node_list;
 mod notice;
 mod number;
+mod once;
 mod overview;
 mod pretty;
 mod receipt;
@@ -163,6 +164,7 @@ pub(crate) fn router(app: &App) -> Router<App> {
         .route("/account/sessions/end-others", post(account::session::end_others))
         .route("/account/keys", get(to_account).post(account::key::create))
         .route("/account/keys/{id}/revoke", post(account::key::revoke))
+        .route_layer(from_fn_with_state(Arc::clone(app), once::carry_out))
         .route("/static/{file}", get(asset::serve))
 }
 

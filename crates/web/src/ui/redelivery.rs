@@ -16,6 +16,7 @@ use oncue_domain::store::DeliveryView;
 
 use super::frame::{Frame, Place};
 use super::notice::{Done, Notice};
+use super::once::Pressed;
 use super::trigger_row::label;
 use super::way_back::page_of_ours;
 use super::{PageFault, page, see_other};
@@ -74,13 +75,15 @@ pub(crate) struct Actions {
     event: i64,
     slot: u32,
     offer: Offer,
+    /// The key of the page's forms.
+    once: String,
 }
 
 impl askama::filters::HtmlSafe for Actions {}
 
 impl Actions {
     /// What can be done with each delivery of an event, in their order; `state_of` says where it stands, as it is told, and `is_there`
-    /// whether a destination still is.
+    /// whether a destination still is; `once` is the key of the page's forms.
     pub(crate) fn of(
         event: &Event,
         views: &[DeliveryView],
@@ -88,11 +91,12 @@ impl Actions {
         is_there: impl Fn(&Target) -> bool,
         retention: Retention,
         now: Timestamp,
+        once: &str,
     ) -> Vec<Actions> {
         let actions = |view: &DeliveryView| {
             let tried = view.attempts.last().map_or(0, |attempt| attempt.number);
             let offer = Offer::of(event, state_of(view), tried, is_there(&view.target), retention, now);
-            Actions { event: event.id.0, slot: view.slot, offer }
+            Actions { event: event.id.0, slot: view.slot, offer, once: once.to_owned() }
         };
         views.iter().map(actions).collect()
     }
@@ -189,11 +193,13 @@ pub(super) async fn fire_again(
     State(app): State<App>,
     Visitor(caller): Visitor,
     PathId(id): PathId,
+    pressed: Pressed,
     request: Request,
 ) -> Result<Response, PageFault> {
     read_form_body(request, ACTION_BYTES_MAX).await?;
     let parent = id_of(&id).map(EventId).ok_or_else(|| Fault::not_found("Event"))?;
-    let event = fire_once_more(&app, caller.owner(), parent).await?;
+    let under = pressed.recall(&app, &caller).await?;
+    let (event, _) = fire_once_more(&app, &caller, under.as_ref(), parent).await?;
     Ok(see_other(&Notice::of(Done::FiredAgain).at(&format!("/events/{event}"))))
 }
 
@@ -245,7 +251,8 @@ mod tests {
         assert_eq!(offer(DeliveryState::Parked(later), 1, now), Offer::Cancel);
         let end = now + SignedDuration::from_hours(48);
         assert_eq!(offer(DeliveryState::Pending(end + SignedDuration::from_secs(1)), 1, end), Offer::Cancel);
-        let html = Actions { event: 29, slot: 0, offer: Offer::Hasten }.render().expect("it renders");
+        let actions = Actions { event: 29, slot: 0, offer: Offer::Hasten, once: "abc".to_owned() };
+        let html = actions.render().expect("it renders");
         assert!(
             html.contains("Try now") && html.contains("/events/29/deliveries/0/redeliver") && html.contains("/cancel")
         );

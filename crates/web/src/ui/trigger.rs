@@ -8,11 +8,12 @@ use oncue_domain::id::UserId;
 use oncue_domain::trigger::{Armed, NAME_CHARS_MAX};
 
 use super::notice::{Done, Notice};
+use super::once::Pressed;
 use super::trigger_form::{Aim, Difference, FormErrors, FormPage, TriggerForm};
 use super::trigger_row::label;
 use super::viewer::trigger_zone;
 use super::{PageFault, see_other};
-use crate::api::trigger::{change, load, make, trigger_id};
+use crate::api::trigger::{change, load, make, make_once, trigger_id};
 use crate::app::App;
 use crate::auth::Visitor;
 use crate::extract::{PathId, Query};
@@ -47,22 +48,30 @@ pub(super) async fn clone_page(
 pub(super) async fn create(
     State(app): State<App>,
     Visitor(caller): Visitor,
+    pressed: Pressed,
     request: Request,
 ) -> Result<Response, PageFault> {
     let form = TriggerForm::read(request).await?.knowing(&app, caller.owner()).await?;
     let now = app.now();
-    let definition = match form.define(&app, None, now) {
-        Ok(definition) => definition,
+    let made = match pressed.recall(&app, &caller).await? {
+        Some(key) => make_once(&app, &caller, &key, |at| form.define(&app, None, at)).await.map(|(made, _)| made),
+        None => match form.define(&app, None, now) {
+            Ok(definition) => make(&app, &caller, definition, now).await,
+            Err(fault) => Err(fault),
+        },
+    };
+    match made {
+        Ok(made) => {
+            let is_partial = form.pasted.is_some_and(|pasted| !pasted.left_out.is_empty());
+            let done = if is_partial { Done::CreatedFromCrontab } else { Done::Created };
+            Ok(see_other(&Notice::of(done).at(&format!("/ui/triggers/{}", made.trigger.id))))
+        }
         Err(Fault::Invalid(errors)) => {
             let again = FormPage::new(&app, &caller, &Aim::New, form, now);
-            return Ok(again.with_errors(FormErrors::of(errors)).show(&app, &caller).await?);
+            Ok(again.with_errors(FormErrors::of(errors)).show(&app, &caller).await?)
         }
-        Err(fault) => return Err(fault.into()),
-    };
-    let made = make(&app, &caller, definition, now).await?;
-    let is_partial = form.pasted.is_some_and(|pasted| !pasted.left_out.is_empty());
-    let done = if is_partial { Done::CreatedFromCrontab } else { Done::Created };
-    Ok(see_other(&Notice::of(done).at(&format!("/ui/triggers/{}", made.trigger.id))))
+        Err(fault) => Err(fault.into()),
+    }
 }
 
 /// GET /ui/triggers/{id}/edit

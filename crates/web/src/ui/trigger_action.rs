@@ -11,10 +11,11 @@ use oncue_domain::trigger::{Armed, Kind};
 
 use super::frame::{Frame, Place};
 use super::notice::{Done, Notice};
+use super::once::Pressed;
 use super::trigger_row::label;
 use super::way_back::page_of_ours;
 use super::{PageFault, page, see_other};
-use crate::api::fire::fire_trigger;
+use crate::api::fire::fire_by_hand;
 use crate::api::trigger::{change, load, trigger_id};
 use crate::app::App;
 use crate::auth::{Caller, Visitor};
@@ -59,9 +60,10 @@ pub(super) async fn fire(
     State(app): State<App>,
     Visitor(caller): Visitor,
     PathId(id): PathId,
+    pressed: Pressed,
     request: Request,
 ) -> Result<Response, PageFault> {
-    call(&app, &caller, &id, request, Origin::Api).await
+    call(&app, &caller, &id, (pressed, request), Origin::Api).await
 }
 
 /// POST /ui/triggers/{id}/test
@@ -69,9 +71,10 @@ pub(super) async fn test(
     State(app): State<App>,
     Visitor(caller): Visitor,
     PathId(id): PathId,
+    pressed: Pressed,
     request: Request,
 ) -> Result<Response, PageFault> {
-    call(&app, &caller, &id, request, Origin::Test).await
+    call(&app, &caller, &id, (pressed, request), Origin::Test).await
 }
 
 /// POST /ui/triggers/{id}/run
@@ -79,15 +82,23 @@ pub(super) async fn run(
     State(app): State<App>,
     Visitor(caller): Visitor,
     PathId(id): PathId,
+    pressed: Pressed,
     request: Request,
 ) -> Result<Response, PageFault> {
     let form = parse_form(&read_form_body(request, ACTION_BYTES_MAX).await?);
     let armed = load(&app, caller.owner(), &id).await?;
-    let event = fire_trigger(&app, caller.owner(), armed.trigger.id, Origin::Run, None).await?;
+    let under = pressed.recall(&app, &caller).await?;
+    let event = fire_by_hand(&app, &caller, under.as_ref(), armed.trigger.id, Origin::Run, None).await?;
     Ok(see_other(&Notice::of(Done::Fired).with_event(event).at(&way_back(&form, &id))))
 }
 
-async fn call(app: &App, caller: &Caller, id: &str, request: Request, origin: Origin) -> Result<Response, PageFault> {
+async fn call(
+    app: &App,
+    caller: &Caller,
+    id: &str,
+    (pressed, request): (Pressed, Request),
+    origin: Origin,
+) -> Result<Response, PageFault> {
     let form = parse_form(&read_form_body(request, ACTION_BYTES_MAX).await?);
     let armed = load(app, caller.owner(), id).await?;
     // Browsers end the lines of a text field their own way.
@@ -100,7 +111,8 @@ async fn call(app: &App, caller: &Caller, id: &str, request: Request, origin: Or
             return Ok(FirePage { payload: typed, error: Some(error.message), ..again }.show());
         }
     };
-    let event = fire_trigger(app, caller.owner(), armed.trigger.id, origin, payload).await?;
+    let under = pressed.recall(app, caller).await?;
+    let event = fire_by_hand(app, caller, under.as_ref(), armed.trigger.id, origin, payload).await?;
     let done = if origin == Origin::Test { Done::Tested } else { Done::Fired };
     Ok(see_other(&Notice::of(done).with_event(event).at(&way_back(&form, id))))
 }

@@ -89,7 +89,7 @@ pub(super) async fn test(
 async fn try_out(app: &App, caller: &Caller, definition: Definition) -> Result<Option<EventId>, Fault> {
     let now = app.now();
     let named = definition.destinations.clone();
-    let tried = app.store.fire_unkept(caller.owner(), definition, app.ids.message(now), now).await?;
+    let tried = app.acting(caller).fire_unkept(caller.owner(), definition.into(), app.ids.message(now), now).await?;
     let id = tried.map_err(|missing| trigger_destination::missing(&named, missing))?;
     metrics::counter!("oncue_firings_total", "origin" => Origin::Test.word()).increment(1);
     let filter = EventFilter { trigger: Some(id), fired_after: None, fired_until: None };

@@ -20,7 +20,7 @@ use crate::run::Run;
 use crate::store::{
     Call, Change, Committed, DeliveryView, EXCERPT_CHARS_MAX, EventCount, EventFilter, EventLine, EventLines,
     EventPage, EventPlace, EventSearch, Expired, FOLLOWED_MAX, Fired, FiredAgain, Missing, Planned, Repeat,
-    SEARCHED_MAX, SkippedView,
+    SEARCHED_MAX, SkippedView, Trial,
 };
 use crate::trigger::{Definition, Trigger};
 
@@ -150,7 +150,14 @@ impl Kept {
         true
     }
 
-    pub(super) fn fire(&mut self, owner: UserId, id: TriggerId, call: &Call, now: Timestamp) -> Fired {
+    pub(super) fn fire(
+        &mut self,
+        owner: UserId,
+        id: TriggerId,
+        call: &Call,
+        author: Option<&Author>,
+        now: Timestamp,
+    ) -> Fired {
         let Some(trigger) = self.trigger_of(owner, id).map(|kept| Arc::clone(&kept.trigger)) else {
             return Fired::NotFound;
         };
@@ -162,7 +169,9 @@ impl Kept {
         }
         let (origin, payload, message_id) = (call.origin, call.payload.clone(), call.message_id);
         let new = NewEvent { origin, scheduled_at: None, due_at: None, payload, message_id, parent: None };
-        Fired::Event(self.log(&trigger, new, now).expect(NO_OCCURRENCE))
+        let event = self.log(&trigger, new, now).expect(NO_OCCURRENCE);
+        self.write_down(author, Some(Act::fired(&trigger, event, origin, None)));
+        Fired::Event(event)
     }
 
     pub(super) fn fire_again(
@@ -170,6 +179,7 @@ impl Kept {
         owner: UserId,
         repeat: Repeat,
         gone_until: Timestamp,
+        author: Option<&Author>,
         now: Timestamp,
     ) -> FiredAgain {
         let Some((parent, _)) = self.event_of(owner, repeat.event, gone_until) else { return FiredAgain::NotFound };
@@ -182,29 +192,35 @@ impl Kept {
         if !repeat.suits(&trigger, parent.origin_again()) {
             return FiredAgain::Unchecked;
         }
+        let origin = parent.origin_again();
         let new = NewEvent {
-            origin: parent.origin_again(),
+            origin,
             scheduled_at: None,
             due_at: None,
             payload: Some(parent.payload),
             message_id: repeat.message_id,
             parent: Some(repeat.event),
         };
-        FiredAgain::Event(self.log(&trigger, new, now).expect(NO_OCCURRENCE))
+        let event = self.log(&trigger, new, now).expect(NO_OCCURRENCE);
+        self.write_down(author, Some(Act::fired(&trigger, event, origin, Some(repeat.event))));
+        FiredAgain::Event(event)
     }
 
     pub(super) fn fire_unkept(
         &mut self,
         owner: UserId,
-        definition: Definition,
+        trial: &Trial,
         message_id: MessageId,
+        author: Option<&Author>,
         now: Timestamp,
     ) -> Result<TriggerId, Missing> {
-        self.has_all(owner, &definition)?;
-        Ok(self.log_unkept(owner, definition, Origin::Test, message_id, now))
+        self.has_all(owner, &trial.definition)?;
+        let (id, event) = self.log_unkept(owner, trial.definition.clone(), Origin::Test, message_id, now);
+        self.write_down(author, Some(Act::tried_out(owner, trial, id, event)));
+        Ok(id)
     }
 
-    /// Logs the event of a trigger that is not kept.
+    /// Logs the event of a trigger that is not kept, and gives the numbers of both.
     pub(super) fn log_unkept(
         &mut self,
         owner: UserId,
@@ -212,16 +228,13 @@ impl Kept {
         origin: Origin,
         message_id: MessageId,
         now: Timestamp,
-    ) -> TriggerId {
+    ) -> (TriggerId, EventId) {
         let id = TriggerId(-draw(&mut self.last_ids.tried_out));
         let trigger = Trigger { id, owner, revision: 1, definition, created_at: now, standing_since: now };
-        self.log(
-            &trigger,
-            NewEvent { origin, scheduled_at: None, due_at: None, payload: None, message_id, parent: None },
-            now,
-        );
+        let new = NewEvent { origin, scheduled_at: None, due_at: None, payload: None, message_id, parent: None };
+        let event = self.log(&trigger, new, now).expect(NO_OCCURRENCE);
         self.former_names.insert(id, trigger.definition.name.unwrap_or_default());
-        id
+        (id, event)
     }
 
     pub(super) fn event_of(

@@ -3,20 +3,32 @@
 use jiff::Timestamp;
 
 use super::Kept;
-use crate::actor::Actor;
+use crate::actor::{Actor, Author};
 use crate::id::UserId;
 use crate::idempotency::{ANSWERS_MAX, Answer, Key, Keyed, Outcome, Print, Remembered, forgotten_until};
 use crate::store::{Begun, Deed, Done};
 
 impl Kept {
-    pub(super) fn once(&mut self, owner: UserId, keyed: &Keyed, deed: Deed, by: &Actor, now: Timestamp) -> Done {
+    pub(super) fn once(
+        &mut self,
+        owner: UserId,
+        keyed: &Keyed,
+        deed: Deed,
+        author: Option<&Author>,
+        now: Timestamp,
+    ) -> Done {
         if let Some(remembered) = self.recall(owner, &keyed.key, now).iter().find(|one| one.item == keyed.item) {
             return Done::before(remembered, &keyed.print);
         }
         let done = match deed {
-            Deed::Fire(id, call) => Done::Fired(self.fire(owner, id, &call, now)),
-            Deed::FireAgain { repeat, gone_until } => Done::FiredAgain(self.fire_again(owner, repeat, gone_until, now)),
-            Deed::Make(new) => Done::Made(self.create_trigger(*new, by.clone(), now).map(|armed| armed.trigger.id)),
+            Deed::Fire(id, call) => Done::Fired(self.fire(owner, id, &call, author, now)),
+            Deed::FireAgain { repeat, gone_until } => {
+                Done::FiredAgain(self.fire_again(owner, repeat, gone_until, author, now))
+            }
+            Deed::Make(new) => {
+                let by = author.map_or(Actor::SYSTEM, |author| author.by.clone());
+                Done::Made(self.create_trigger(*new, by, now).map(|armed| armed.trigger.id))
+            }
         };
         if let Some(number) = done.made_now() {
             self.remember(owner, keyed, Outcome::Made(number), now);

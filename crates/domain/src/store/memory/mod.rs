@@ -62,9 +62,9 @@ use crate::store::{
     Committed, Deed, Deleted, DeletedTrigger, DeliveryView, Done, DueCounts, DuePlace, DueSlice, Edited, EventCount,
     EventFilter, EventLines, EventPage, EventSearch, Expired, Fired, FiredAgain, Inspection, Lapsed, Ledger, Listener,
     Made, Missing, NewApiKey, NewTrigger, NewUser, OwedCounts, Planned, RecentFirings, Redelivered, Registered, Repeat,
-    Reported, Result, RunOf, SkippedView, Store, Touched, Undelivered, UndeliveredFilter, UndeliveredPlace,
+    Reported, Result, RunOf, SkippedView, Store, Touched, Trial, Undelivered, UndeliveredFilter, UndeliveredPlace,
 };
-use crate::trigger::{Armed, Definition, Edit, Listed, Remains, TriggerHead};
+use crate::trigger::{Armed, Edit, Listed, Remains, TriggerHead};
 
 /// A store that forgets everything when it is dropped.
 #[derive(Clone)]
@@ -493,7 +493,7 @@ impl Store for Memory {
     }
 
     async fn fire(&self, owner: UserId, id: TriggerId, call: Call, now: Timestamp) -> Result<Fired> {
-        Ok(self.change(|kept| kept.fire(owner, id, &call, now)))
+        Ok(self.change(|kept| kept.fire(owner, id, &call, self.author.as_ref(), now)))
     }
 
     async fn fire_again(
@@ -503,21 +503,21 @@ impl Store for Memory {
         gone_until: Timestamp,
         now: Timestamp,
     ) -> Result<FiredAgain> {
-        Ok(self.change(|kept| kept.fire_again(owner, repeat, gone_until, now)))
+        Ok(self.change(|kept| kept.fire_again(owner, repeat, gone_until, self.author.as_ref(), now)))
     }
 
     async fn fire_unkept(
         &self,
         owner: UserId,
-        definition: Definition,
+        trial: Trial,
         message_id: MessageId,
         now: Timestamp,
     ) -> Result<std::result::Result<TriggerId, Missing>> {
-        Ok(self.change(|kept| kept.fire_unkept(owner, definition, message_id, now)))
+        Ok(self.change(|kept| kept.fire_unkept(owner, &trial, message_id, self.author.as_ref(), now)))
     }
 
     async fn once(&self, owner: UserId, deeds: Vec<(Keyed, Deed)>, now: Timestamp) -> Vec<Result<Done>> {
-        let by = self.by();
+        let author = self.author.as_ref();
         self.change(|kept| {
             let (mut all, mut new, mut made) = (Vec::new(), Vec::new(), Vec::new());
             for (keyed, deed) in deeds {
@@ -525,7 +525,7 @@ impl Store for Memory {
                     Deed::Make(new) => Some(NewTrigger::clone(new)),
                     _ => None,
                 };
-                let done = kept.once(owner, &keyed, deed, &by, now);
+                let done = kept.once(owner, &keyed, deed, author, now);
                 if let (Some(one), Done::Made(came)) = (to_make, &done) {
                     new.push(one);
                     made.push(*came);
@@ -533,7 +533,7 @@ impl Store for Memory {
                 all.push(Ok(done));
             }
             for act in Act::triggers_made(&new, &made) {
-                kept.write_down(self.author.as_ref(), Some(act));
+                kept.write_down(author, Some(act));
             }
             all
         })

@@ -41,10 +41,10 @@ use oncue_domain::store::{
     Committed, Deed, Deleted, DeletedTrigger, DeliveryView, Done, DueCounts, DuePlace, DueSlice, Edited, Error,
     EventCount, EventFilter, EventLines, EventPage, EventSearch, Expired, Fired, FiredAgain, Inspection, Lapsed,
     Ledger, Listener, Missing, NewApiKey, NewTrigger, NewUser, OwedCounts, Planned, RecentFirings, Redelivered,
-    Registered, Repeat, Reported, Result, RunOf, SkippedView, Store, Touched, Undelivered, UndeliveredFilter,
+    Registered, Repeat, Reported, Result, RunOf, SkippedView, Store, Touched, Trial, Undelivered, UndeliveredFilter,
     UndeliveredPlace,
 };
-use oncue_domain::trigger::{Armed, Definition, Edit, Listed, Remains, TriggerHead};
+use oncue_domain::trigger::{Armed, Edit, Listed, Remains, TriggerHead};
 
 use super::chance::Chance;
 
@@ -631,11 +631,11 @@ impl Store for Faults {
     async fn fire_unkept(
         &self,
         owner: UserId,
-        definition: Definition,
+        trial: Trial,
         message_id: MessageId,
         now: Timestamp,
     ) -> Result<std::result::Result<TriggerId, Missing>> {
-        self.memory.fire_unkept(owner, definition, message_id, now).await
+        self.memory.fire_unkept(owner, trial, message_id, now).await
     }
 
     async fn once(&self, owner: UserId, deeds: Vec<(Keyed, Deed)>, now: Timestamp) -> Vec<Result<Done>> {

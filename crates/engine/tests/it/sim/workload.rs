@@ -409,7 +409,7 @@ impl Workload {
         let before = self.triggers();
         let now = self.tell_apart();
         let (definition, message_id) = (self.definition(), self.world.ids.message(now));
-        let tried = at_once(self.world.memory.fire_unkept(OWNER, definition, message_id, now));
+        let tried = at_once(self.world.memory.fire_unkept(OWNER, definition.into(), message_id, now));
         tried.expect("the model answers").expect("they are there");
         promises::a_call_moves_no_cursor(&before, &self.triggers());
     }

@@ -4,12 +4,16 @@ use oncue_domain::access::{Preferences, Scope, Session};
 use oncue_domain::act::{ACTS_KEPT, Act, ActFilter, Action, Entry, Thing};
 use oncue_domain::actor::{Actor, Author, Who};
 use oncue_domain::destination::Standing;
-use oncue_domain::event::Retention;
-use oncue_domain::id::{DestinationId, UserId};
+use oncue_domain::event::{Origin, Retention};
+use oncue_domain::id::{DestinationId, EventId, TriggerId, UserId};
+use oncue_domain::idempotency::{Key, Keyed, Print};
 use oncue_domain::redelivery::DeliveryId;
-use oncue_domain::store::{Edited, NewApiKey, NewTrigger, NewUser, Registered};
+use oncue_domain::store::{
+    Deed, Done, Edited, Fired, FiredAgain, NewApiKey, NewTrigger, NewUser, Registered, Repeat, Trial,
+};
 use oncue_domain::{access::Registration, trigger::Definition};
 
+use super::destination::sending_to;
 use crate::bench::{Bench, api, destination, everywhere, given_up, t, wherever_it_lasts};
 
 fn anna(id: UserId) -> Actor {
@@ -215,6 +219,150 @@ async fn what_is_sent_again_or_cancelled_is_written_down() {
                 format!("redelivered delivery {one} - event {one}, slot 0"),
                 "redelivered delivery - - 2 deliveries".to_owned(),
                 format!("cancelled delivery {other} - event {other}, slot 0"),
+            ]
+        );
+    })
+    .await;
+}
+
+fn event_of(fired: Fired) -> EventId {
+    match fired {
+        Fired::Event(id) => id,
+        other => panic!("it may be fired, yet {other:?}"),
+    }
+}
+
+fn event_again(fired: FiredAgain) -> EventId {
+    match fired {
+        FiredAgain::Event(id) => id,
+        other => panic!("it may be fired again, yet {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn what_is_fired_by_hand_is_written_down_with_its_event_and_only_when_it_is_done() {
+    wherever_it_lasts(async |bench| {
+        let owner = bench.user("anna").await;
+        let store = bench.store.acting(author(anna(owner), 7));
+        let id = bench.trigger(owner, api("one")).await.id;
+        let fire = async |origin| event_of(store.fire(owner, id, bench.call(origin, None), t(1)).await.expect("done"));
+        let (run, test, call) = (fire(Origin::Run).await, fire(Origin::Test).await, fire(Origin::Api).await);
+        let again = async |event, gone_until| {
+            let repeat = Repeat { event, checked: None, message_id: bench.message() };
+            store.fire_again(owner, repeat, gone_until, t(2)).await.expect("an answer")
+        };
+        let repeat = event_again(again(run, t(0)).await);
+        let test_again = event_again(again(test, t(0)).await);
+        let calls = (0..2).map(|_| (id, bench.call(Origin::Api, None))).collect();
+        let many: Vec<EventId> =
+            store.fire_many(owner, calls, t(2)).await.into_iter().map(|one| event_of(one.expect("done"))).collect();
+        // None of these fires.
+        let paused = bench.trigger(owner, Definition { enabled: false, ..api("paused") }).await.id;
+        for nothing in [paused, TriggerId(999)] {
+            let fired = store.fire(owner, nothing, bench.call(Origin::Run, None), t(2)).await.expect("an answer");
+            assert!(!matches!(fired, Fired::Event(_)), "{fired:?}");
+        }
+        assert_eq!(again(run, t(1)).await, FiredAgain::NotFound);
+        let ben = bench.user("ben").await;
+        let his = bench.store.acting(author(anna(ben), 8));
+        let not_his = his.fire(ben, id, bench.call(Origin::Test, None), t(2)).await.expect("an answer");
+        assert_eq!(not_his, Fired::NotFound);
+        drop((store, his));
+        let bench = bench.reopen().await;
+        let entries = acts(&bench, owner).await;
+        assert_eq!(
+            told(&entries),
+            [
+                format!("fired trigger {id} one event {run}, run now"),
+                format!("fired trigger {id} one event {test}, test"),
+                format!("fired trigger {id} one event {call}, as a call would"),
+                format!("fired trigger {id} one event {repeat}, again what event {run} carried"),
+                format!("fired trigger {id} one event {test_again}, test, again what event {test} carried"),
+                format!("fired trigger {id} one event {}, as a call would", many[0]),
+                format!("fired trigger {id} one event {}, as a call would", many[1]),
+            ]
+        );
+        assert!(entries.iter().all(|entry| entry.by == anna(owner) && entry.at == t(7)));
+        assert_eq!(acts(&bench, ben).await, []);
+        let logged: Vec<EventId> = bench.events(owner).await.iter().map(|event| event.id).collect();
+        assert_eq!(logged, [&[run, test, call, repeat, test_again][..], &many[..]].concat());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_calls_of_programs_leave_no_line() {
+    everywhere(async |bench| {
+        let owner = bench.user("anna").await;
+        let id = bench.trigger(owner, api("one")).await.id;
+        let event = bench.fire(owner, id, None, t(1)).await;
+        let calls = vec![(id, bench.call(Origin::Api, None)), (id, bench.call(Origin::Api, None))];
+        bench.store.fire_many(owner, calls, t(1)).await;
+        let repeat = Repeat { event, checked: None, message_id: bench.message() };
+        event_again(bench.store.fire_again(owner, repeat, t(0), t(1)).await.expect("an answer"));
+        let tried = bench.store.fire_unkept(owner, api("tried").into(), bench.message(), t(1)).await;
+        tried.expect("an answer").expect("a trial");
+        let keyed = Keyed { key: Key::parse(b"k").expect("a key"), item: 0, print: Print::of(&[b"a"]) };
+        let deed = Deed::Fire(id, bench.call(Origin::Api, None));
+        bench.store.once(owner, vec![(keyed, deed)], t(1)).await;
+        assert_eq!(bench.events(owner).await.len(), 6);
+        assert_eq!(acts(&bench, owner).await, []);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_tried_out_without_being_saved_is_written_down() {
+    everywhere(async |bench| {
+        let owner = bench.user("anna").await;
+        let store = bench.store.acting(author(anna(owner), 7));
+        let to = bench.destination(owner, "Ops").await.id;
+        let trial = async |trial: Trial| store.fire_unkept(owner, trial, bench.message(), t(1)).await.expect("done");
+        let tried = trial(api("draft").into()).await.expect("a trial");
+        let of_destination = Trial { definition: sending_to(&[to]), destination: Some((to, "Ops".to_owned())) };
+        trial(of_destination).await.expect("a trial");
+        assert!(trial(sending_to(&[DestinationId(99)]).into()).await.is_err());
+        let events: Vec<EventId> = bench.events(owner).await.iter().map(|event| event.id).collect();
+        assert_eq!(
+            told(&acts(&bench, owner).await),
+            [
+                format!("fired trigger {tried} draft event {}, test of what is not saved", events[0]),
+                format!("fired destination {to} Ops event {}, test", events[1]),
+            ]
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_fired_by_hand_under_a_key_is_written_down_once() {
+    everywhere(async |bench| {
+        let owner = bench.user("anna").await;
+        let store = bench.store.acting(author(anna(owner), 7));
+        let id = bench.trigger(owner, api("one")).await.id;
+        let once = async |key: &str, said: &str, deed: Deed| {
+            let key = Key::parse(key.as_bytes()).expect("a key");
+            let keyed = Keyed { key, item: 0, print: Print::of(&[said.as_bytes()]) };
+            store.once(owner, vec![(keyed, deed)], t(1)).await.remove(0).expect("an answer")
+        };
+        let run = || Deed::Fire(id, bench.call(Origin::Run, None));
+        let Done::Fired(fired) = once("k", "run", run()).await else { panic!("it fires") };
+        let event = event_of(fired);
+        assert!(matches!(once("k", "run", run()).await, Done::Before { .. }));
+        assert_eq!(once("k", "other", run()).await, Done::KeyTaken);
+        let again = |event| {
+            let repeat = Repeat { event, checked: None, message_id: bench.message() };
+            Deed::FireAgain { repeat, gone_until: t(0) }
+        };
+        let Done::FiredAgain(fired) = once("again", "again", again(event)).await else { panic!("it fires again") };
+        let second = event_again(fired);
+        assert!(matches!(once("again", "again", again(event)).await, Done::Before { .. }));
+        once("none", "none", again(EventId(999))).await;
+        assert_eq!(
+            told(&acts(&bench, owner).await),
+            [
+                format!("fired trigger {id} one event {event}, run now"),
+                format!("fired trigger {id} one event {second}, again what event {event} carried"),
             ]
         );
     })

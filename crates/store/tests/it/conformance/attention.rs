@@ -232,7 +232,7 @@ async fn tests_and_deleted_triggers_do_not_fail() {
         bench.store.fire(owner, tried, bench.call(Origin::Test, None), t(1)).await.expect("a test");
         bench
             .store
-            .fire_unkept(owner, api("unkept"), bench.message(), t(1))
+            .fire_unkept(owner, api("unkept").into(), bench.message(), t(1))
             .await
             .expect("an answer")
             .expect("a trial");

@@ -187,7 +187,12 @@ async fn what_is_only_tried_out_is_not_counted() {
         let id = bench.trigger(owner, api("api")).await.id;
         let call = bench.call(Origin::Test, None);
         bench.store.fire(owner, id, call, t(1)).await.expect("a test");
-        bench.store.fire_unkept(owner, api("tried"), bench.message(), t(2)).await.expect("an answer").expect("a trial");
+        bench
+            .store
+            .fire_unkept(owner, api("tried").into(), bench.message(), t(2))
+            .await
+            .expect("an answer")
+            .expect("a trial");
         bench.settle_all(t(3), given_up).await;
         assert_eq!(counts(&bench, owner, None).await, []);
         assert_eq!(counts(&bench, owner, Some(id)).await, []);

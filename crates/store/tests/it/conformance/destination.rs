@@ -177,7 +177,7 @@ async fn anothers_destination_looks_like_none() {
             let new = NewTrigger { owner: ben, definition: sending_to(&[id]), next_at: None, test_event: None };
             let made = bench.store.create_trigger(new, t(1)).await.expect("an answer");
             assert_eq!(made, Err(Missing::Destination(id)));
-            let tried = bench.store.fire_unkept(ben, sending_to(&[id]), bench.message(), t(1)).await;
+            let tried = bench.store.fire_unkept(ben, sending_to(&[id]).into(), bench.message(), t(1)).await;
             assert_eq!(tried.expect("an answer"), Err(Missing::Destination(id)));
             let his = bench.trigger(ben, api("his")).await;
             let edit = his.edit(sending_to(&[id]), None, t(2));

@@ -103,7 +103,7 @@ async fn what_is_only_tried_out_has_a_negative_number_and_is_not_kept() {
         let mut given = Vec::new();
         for seconds in 1..=3 {
             let message_id = bench.message();
-            let unkept = bench.store.fire_unkept(owner, definition.clone(), message_id, t(seconds));
+            let unkept = bench.store.fire_unkept(owner, definition.clone().into(), message_id, t(seconds));
             given.push(unkept.await.expect("a store that answers").expect("an event"));
         }
         assert!(given.iter().all(|id| id.0 < 0), "{given:?}");
@@ -255,7 +255,7 @@ async fn counts_know_what_deleted_triggers_were_called() {
         bench.trigger(owner, api("silent")).await;
         let unkept = bench
             .store
-            .fire_unkept(owner, api("tried"), bench.message(), t(1))
+            .fire_unkept(owner, api("tried").into(), bench.message(), t(1))
             .await
             .expect("an answer")
             .expect("an event");

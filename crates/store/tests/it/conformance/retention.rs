@@ -136,7 +136,7 @@ async fn an_event_outlives_edits_and_deletion_by_its_own_age() {
         bench.store.edit_trigger(edit, None, t(20)).await.expect("an edit");
         bench.fire(owner, trigger.id, None, t(30)).await;
         bench.store.delete_trigger(owner, trigger.id, t(40)).await.expect("a deletion");
-        let unkept = bench.store.fire_unkept(owner, api("tried"), bench.message(), t(50)).await;
+        let unkept = bench.store.fire_unkept(owner, api("tried").into(), bench.message(), t(50)).await;
         unkept.expect("a store that answers").expect("an event");
         assert_eq!(expire(&bench, 9, 10).await, 0);
         assert_eq!(names(&bench, owner).await, ["first", "second", "tried"]);
@@ -157,7 +157,7 @@ async fn a_slice_takes_no_name_from_the_events_it_leaves() {
     everywhere(async |bench| {
         let owner = bench.user("a").await;
         for i in 0..6 {
-            let unkept = bench.store.fire_unkept(owner, api(&format!("tried {i}")), bench.message(), t(i));
+            let unkept = bench.store.fire_unkept(owner, api(&format!("tried {i}")).into(), bench.message(), t(i));
             unkept.await.expect("a store that answers").expect("an event");
         }
         let claimed = bench.claim_all(t(5)).await.len();

@@ -140,7 +140,7 @@ async fn however_an_event_came_to_be_it_has_a_run_and_its_claims_say_so() {
         assert!(matches!(again, FiredAgain::Event(_)));
         bench
             .store
-            .fire_unkept(owner, expecting(None), bench.message(), t(64))
+            .fire_unkept(owner, expecting(None).into(), bench.message(), t(64))
             .await
             .expect("an answer")
             .expect("it is fired");

@@ -93,7 +93,8 @@ async fn moved(seed: u64) -> usize {
     }
     // A tried-out trigger's number is never given out again, so there must be one.
     let definition = api("tried out");
-    let tried_out = sqlite.store().fire_unkept(known.users[0], definition.clone(), known.message(), known.now).await;
+    let tried_out =
+        sqlite.store().fire_unkept(known.users[0], definition.clone().into(), known.message(), known.now).await;
     let tried_out = tried_out.expect("an answer").expect("an event");
     sqlite.apply(&Operation::SignOfLife, &known).await;
     sqlite.apply(&Operation::Restart, &known).await;
@@ -115,7 +116,7 @@ async fn moved(seed: u64) -> usize {
     assert_eq!(self::numbered(node.as_ref(), &known).await, numbered, "seed {seed}");
     let last = numbered.iter().map(|event| event.id).max().unwrap_or(EventId(0));
     goes_on(node.as_ref(), &mut known, last).await;
-    let next = node.fire_unkept(known.users[0], definition, known.message(), known.now).await;
+    let next = node.fire_unkept(known.users[0], definition.into(), known.message(), known.now).await;
     let next = next.expect("an answer").expect("an event");
     assert_eq!(next.0, tried_out.0 - 1, "tried-out triggers count down");
     postgres.apply(&Operation::Claim, &known).await;

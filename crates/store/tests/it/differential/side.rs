@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use oncue_domain::access::{ApiKey, User};
-use oncue_domain::act::{ActFilter, Entry};
+use oncue_domain::act::{ActFilter, Action, Entry};
 use oncue_domain::actor::{Actor, Author, Who};
 use oncue_domain::agenda::Span;
 use oncue_domain::arrival::{Arrival, Contents};
@@ -14,7 +14,7 @@ use oncue_domain::calendar::Calendar;
 use oncue_domain::delivery::{Claim, State, fail, park};
 use oncue_domain::destination::alert::Streak;
 use oncue_domain::destination::{Destination, Standing, Target, Wanted};
-use oncue_domain::event::Event;
+use oncue_domain::event::{Event, Origin};
 use oncue_domain::firing;
 use oncue_domain::freeze::{Freeze, remembered_since};
 use oncue_domain::id::{ApiKeyId, DestinationId, EventId, MessageId, TriggerId, UserId};
@@ -105,7 +105,7 @@ struct Owned {
     ledgers: Vec<Ledger>,
     /// Triggers that were deleted and are not old enough to be forgotten, each with its records, its ledger and its revisions.
     deleted: Vec<(DeletedTrigger, Vec<SkippedView>, Ledger, Vec<Revision>)>,
-    /// What was done, the server's own too, without the numbers of the lines.
+    /// What was done, the server's own too, without the numbers of the lines and of events.
     acts: Vec<Entry>,
     /// Of each trigger all that are kept, and the one that stood a while ago.
     revisions: Vec<(Vec<Revision>, Option<Revision>)>,
@@ -217,13 +217,15 @@ impl Side {
             }
             Operation::DeleteTrigger(owner, id) => told(store.delete_trigger(owner, id, now).await, |done| *done),
             Operation::Fire(owner, id, call) => {
+                // Programs call through a store in nobody's hands.
+                let store = if call.origin == Origin::Api { self.store() } else { store };
                 let fired = store.fire(owner, id, call, now).await;
                 let fired =
                     fired.map(|fired| if let Fired::Event(_) = fired { Fired::Event(EventId(0)) } else { fired });
                 told(fired, |fired| matches!(fired, Fired::Event(_)))
             }
             Operation::FireUnkept(owner, definition, message_id) => {
-                told(store.fire_unkept(owner, definition, message_id, now).await, |fired| fired.is_ok())
+                told(store.fire_unkept(owner, definition.into(), message_id, now).await, |fired| fired.is_ok())
             }
             Operation::BeginPresence => {
                 let absences = store.begin_presence(now).await;
@@ -453,7 +455,12 @@ impl Side {
             uses: Vec::new(),
             calendars: Vec::new(),
         };
-        owned.acts.iter_mut().for_each(|entry| entry.id = 0);
+        for entry in &mut owned.acts {
+            entry.id = 0;
+            if entry.act.action == Action::Fired {
+                entry.act.details = entry.act.details.take().map(|details| without_digits(&details));
+            }
+        }
         owned.undelivered.iter_mut().for_each(|one| one.place.event = EventId(0));
         let events = self.events(owner).await;
         let ids = events.iter().map(|event| event.id).collect();
@@ -655,6 +662,10 @@ fn without_beginning(view: &mut SkippedView, known: &Known) {
 
 fn without_times(node: NodeView) -> (Identity, bool, Option<Work>) {
     (node.identity, node.is_asked, node.work)
+}
+
+fn without_digits(text: &str) -> String {
+    text.chars().filter(|char| !char.is_ascii_digit()).collect()
 }
 
 fn without_number(event: Event) -> Event {

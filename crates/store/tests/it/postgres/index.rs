@@ -196,7 +196,7 @@ async fn what_pages_show_is_found_by_indexes_whatever_the_planner_believes() {
     let user = node.local_user(t(0)).await.expect("a user");
     let call = crate::bench::api("first");
     let message = oncue_domain::id::Ids::from_seed([1; 32]).message(t(0));
-    node.fire_unkept(user.id, call, message, t(0)).await.expect("an answer").expect("an event");
+    node.fire_unkept(user.id, call.into(), message, t(0)).await.expect("an answer").expect("an event");
     leave(&database, node).await;
     let tables = database.sql("SELECT format('DELETE FROM %I;', relname) FROM pg_class
                                WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace AND NOT relispartition

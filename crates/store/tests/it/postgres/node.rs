@@ -159,7 +159,7 @@ async fn more_tests_at_once_than_there_are_connections_do_not_wait_for_each_othe
     let tests = (0..32).map(|n| {
         let (store, message) = (Arc::clone(&node.store), node.ids.message(t(n)));
         // No partition is there yet for this instant.
-        tokio::spawn(async move { store.fire_unkept(owner, api("test"), message, t(0)).await })
+        tokio::spawn(async move { store.fire_unkept(owner, api("test").into(), message, t(0)).await })
     });
     let mut logged = 0;
     for test in tests.collect::<Vec<_>>() {

@@ -57,7 +57,7 @@ async fn everybody_is_told(cluster: Cluster, node: Arc<Postgres>) {
             let message = oncue_domain::id::Ids::from_seed([7; 32]).message(t(0));
             let answer = match n % 2 {
                 0 => node.triggers(owner, None, 10).await.map(drop),
-                _ => node.fire_unkept(owner, api("a"), message, t(n * 86_400)).await.map(drop),
+                _ => node.fire_unkept(owner, api("a").into(), message, t(n * 86_400)).await.map(drop),
             };
             assert!(matches!(answer, Err(Error::Unavailable(_))), "{answer:?}");
         })
@@ -76,6 +76,6 @@ async fn everybody_is_told(cluster: Cluster, node: Arc<Postgres>) {
     let thawed = Instant::now();
     until("it answers again", async || node.user_by_email("a").await.is_ok()).await;
     let message = oncue_domain::id::Ids::from_seed([8; 32]).message(t(0));
-    until("it logs again", async || node.fire_unkept(owner, api("b"), message, t(1)).await.is_ok()).await;
+    until("it logs again", async || node.fire_unkept(owner, api("b").into(), message, t(1)).await.is_ok()).await;
     assert!(thawed.elapsed() < SOON, "it was taken up again after {:?}", thawed.elapsed());
 }

@@ -5,14 +5,14 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use oncue_domain::destination::{Destination, Standing};
 use oncue_domain::event::Origin;
-use oncue_domain::id::{EventId, UserId};
-use oncue_domain::store::{EventFilter, EventPage};
+use oncue_domain::id::EventId;
+use oncue_domain::store::{EventFilter, EventPage, Trial};
 use oncue_domain::trigger::{Definition, NAME_CHARS_MAX};
 
 use super::{destination_id, load};
 use crate::api::fire::FiredDocument;
 use crate::app::{App, Shared};
-use crate::auth::Firer;
+use crate::auth::{Caller, Firer};
 use crate::extract::PathId;
 use crate::fault::{Fault, Problem};
 use crate::openapi::Errors;
@@ -26,15 +26,15 @@ pub(crate) async fn test(
     PathId(id): PathId,
 ) -> Result<Response, Problem> {
     let destination = load(&app, caller.owner(), destination_id(&id)?).await?;
-    let event = try_out(&app, caller.owner(), &destination).await?;
+    let event = try_out(&app, &caller, &destination).await?;
     let is_stopped = destination.standing != Standing::Active;
     let document = if is_stopped { FiredDocument::waiting(event) } else { FiredDocument::tested(event) };
     Ok(Json(document).into_response())
 }
 
 /// Sends one test event to a destination. The event is found by the number of the trigger that never was.
-pub(crate) async fn try_out(app: &Shared, owner: UserId, destination: &Destination) -> Result<EventId, Fault> {
-    let now = app.now();
+pub(crate) async fn try_out(app: &Shared, caller: &Caller, destination: &Destination) -> Result<EventId, Fault> {
+    let (now, owner) = (app.now(), caller.owner());
     let not_found = || Fault::not_found("Destination");
     let definition = Definition {
         name: Some(name(&destination.definition.name)),
@@ -50,7 +50,8 @@ pub(crate) async fn try_out(app: &Shared, owner: UserId, destination: &Destinati
         pause: None,
         expires_at: None,
     };
-    let tried = app.store.fire_unkept(owner, definition, app.ids.message(now), now).await?;
+    let trial = Trial { definition, destination: Some((destination.id, destination.definition.name.clone())) };
+    let tried = app.acting(caller).fire_unkept(owner, trial, app.ids.message(now), now).await?;
     // It was deleted meanwhile.
     let trigger = tried.map_err(|_| not_found())?;
     metrics::counter!("oncue_firings_total", "origin" => Origin::Test.word()).increment(1);

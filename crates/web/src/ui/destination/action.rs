@@ -67,7 +67,7 @@ pub(in crate::ui) async fn test(
     PathId(id): PathId,
 ) -> Result<Response, PageFault> {
     let destination = load(&app, caller.owner(), destination_id(&id)?).await?;
-    let event = try_out(&app, caller.owner(), &destination).await?;
+    let event = try_out(&app, &caller, &destination).await?;
     let done = if destination.standing == Standing::Active { Done::Tested } else { Done::TestWaits };
     Ok(see_other(&Notice::of(done).with_event(event).at(&address(destination.id))))
 }

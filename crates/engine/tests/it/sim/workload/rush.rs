@@ -42,7 +42,7 @@ impl Workload {
             let now = self.tell_apart();
             let definition = Definition { schedule: None, webhook: None, destinations: vec![id], ..self.definition() };
             let message_id = self.world.ids.message(now);
-            let tried = at_once(self.world.memory.fire_unkept(OWNER, definition, message_id, now));
+            let tried = at_once(self.world.memory.fire_unkept(OWNER, definition.into(), message_id, now));
             tried.expect("the model answers").expect("it is there");
         }
     }

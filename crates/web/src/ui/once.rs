@@ -1,0 +1,210 @@
+//! Forms that are carried out once. Each page brings a key that no other has, and its forms send it along. So a form that comes twice, because a
+//! button was pressed twice or a connection broke, leads to where it led the first time, and does nothing more. What fires or makes a trigger
+//! hands its key to the store, which writes it down in the transaction of what it does ([`Pressed`]); of the others, where they led is kept
+//! beside. Forms of which a second one comes to nothing have no key.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::{FromRequestParts, MatchedPath, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use oncue_domain::id::UserId;
+use oncue_domain::idempotency::{Answer, Key, Keyed, Outcome, Print, Remembered};
+use oncue_domain::store::Begun;
+
+use super::PageFault;
+use crate::api::time;
+use crate::app::{App, Shared};
+use crate::auth::{Caller, visitor};
+use crate::extract::{is_form, read_body};
+use crate::fault::Fault;
+use crate::idempotency::{Recalled, taken, to_the_end};
+
+/// The field of a form that holds the key.
+const FIELD: &str = "once";
+
+/// Forms that write their keys down themselves, in the transaction of what they do.
+const BY_THEMSELVES: [&str; 5] = [
+    "/ui/triggers",
+    "/ui/triggers/{id}/fire",
+    "/ui/triggers/{id}/test",
+    "/ui/triggers/{id}/run",
+    "/events/{id}/fire-again",
+];
+
+/// Forms of which it is kept where they led.
+const KEPT: [&str; 6] = [
+    "/ui/destinations",
+    "/ui/destinations/{id}/test",
+    "/ui/destinations/{id}/rotate",
+    "/ui/calendars",
+    "/account/keys",
+    "/events/{id}/deliveries/{slot}/redeliver",
+];
+
+/// The longest of these forms, in bytes; whoever handles one may take less.
+const FORM_BYTES_MAX: usize = super::calendar::FORM_BYTES_MAX;
+
+/// Whoever presses twice waits for what the first press came to, and looks so often.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// And no more than so often.
+const LOOKS_MAX: usize = 200;
+
+/// The key of a form that writes it down itself; none where the form brought none.
+pub(super) struct Pressed(Option<Keyed>);
+
+impl<S: Send + Sync> FromRequestParts<S> for Pressed {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Pressed, Infallible> {
+        Ok(Pressed(parts.extensions.remove::<Keyed>()))
+    }
+}
+
+impl Pressed {
+    /// Looks up what was done by this form.
+    pub(super) async fn recall(self, app: &Shared, caller: &Caller) -> Result<Option<Recalled>, Fault> {
+        let Pressed(Some(Keyed { key, print, .. })) = self else { return Ok(None) };
+        Recalled::of(app, caller, key, print).await.map(Some)
+    }
+}
+
+/// The key of a form that was sent to this path. What was typed and pressed is a part of it: whoever goes back, changes something and sends the form
+/// again means something else.
+fn keyed(path: &str, body: &[u8]) -> Option<Keyed> {
+    let (_, once) = url::form_urlencoded::parse(body).find(|(name, once)| name == FIELD && !once.is_empty())?;
+    let print = Print::of(&[b"form", path.as_bytes(), body]);
+    let said: String = print.0.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    // What no page of ours has sent is no key.
+    let key = Key::parse(format!("form-{once}-{said}").as_bytes()).ok()?;
+    Some(Keyed { key, item: 0, print })
+}
+
+/// Carries a form out once, where it brings a key.
+pub(super) async fn carry_out(State(app): State<App>, request: Request, next: Next) -> Response {
+    let matched = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str).unwrap_or_default();
+    let (is_kept, by_itself) = (KEPT.contains(&matched), BY_THEMSELVES.contains(&matched));
+    if request.method() != Method::POST || !is_form(request.headers()) || !(is_kept || by_itself) {
+        return next.run(request).await;
+    }
+    // Whoever is nobody is told so by whoever handles the form.
+    let Ok(Some(caller)) = visitor(&app, request.headers()).await else { return next.run(request).await };
+    let (mut parts, body) = request.into_parts();
+    let body = match read_body(body, FORM_BYTES_MAX).await {
+        Ok(body) => body,
+        Err(fault) => return PageFault(fault).into_response(),
+    };
+    let keyed = keyed(parts.uri.path(), &body);
+    if let Some(keyed) = keyed.clone().filter(|_| by_itself) {
+        parts.extensions.insert(keyed);
+    }
+    let request = Request::from_parts(parts, Body::from(body));
+    match keyed.filter(|_| is_kept) {
+        Some(keyed) => {
+            let led = to_the_end(lead(app, caller.owner(), keyed, request, next)).await;
+            led.unwrap_or_else(|fault| PageFault(fault).into_response())
+        }
+        None => next.run(request).await,
+    }
+}
+
+/// Carries a form out, and keeps where it led; or leads to where it led before.
+async fn lead(app: App, owner: UserId, keyed: Keyed, request: Request, next: Next) -> Result<Response, Fault> {
+    let mut looks_left = LOOKS_MAX;
+    loop {
+        match app.store.begin_once(owner, keyed.clone(), app.now()).await? {
+            Begun::Now => break,
+            // A person can do nothing about it; so the form is carried out as one without a key.
+            Begun::Full => return Ok(next.run(request).await),
+            Begun::Before(before) if before.outcome == Outcome::Underway && looks_left > 0 => {
+                looks_left -= 1;
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+            Begun::Before(before) => {
+                app.count_request(owner).map_err(Fault::TooMany)?;
+                return again(&before, &keyed);
+            }
+        }
+    }
+    let response = next.run(request).await;
+    // After a failure of the machine nobody knows whether something was done: the note stays.
+    if !response.status().is_server_error()
+        && let Err(error) = app.store.end_once(owner, keyed, led_to(&response)).await
+    {
+        tracing::warn!(%error, "where a form led could not be kept");
+    }
+    Ok(response)
+}
+
+/// What is kept of an answer: where it leads. A page may show a secret, so nothing of one is kept; one that refuses has done nothing.
+fn led_to(response: &Response) -> Option<Answer> {
+    let status = response.status();
+    let location = response.headers().get(header::LOCATION).filter(|_| status == StatusCode::SEE_OTHER);
+    let is_done = location.is_some() || status.is_success();
+    is_done.then(|| Answer { status: status.as_u16(), body: location.map(|to| to.as_bytes().to_vec()) })
+}
+
+/// What whoever sends a form again is told.
+fn again(before: &Remembered, keyed: &Keyed) -> Result<Response, Fault> {
+    if before.print != keyed.print {
+        return Err(taken());
+    }
+    let at = time(before.at);
+    let detail = match &before.outcome {
+        Outcome::Answered(Answer { body: Some(to), .. }) => {
+            let location = HeaderValue::from_bytes(to).map_err(|_| taken())?;
+            return Ok((StatusCode::SEE_OTHER, [(header::LOCATION, location)]).into_response());
+        }
+        Outcome::Answered(_) => format!(
+            "This form was carried out at {at}, and nothing more was done now. Its answer showed something that is shown only once. What was \
+             made is in its list; to make another, begin on a new page."
+        ),
+        Outcome::Underway => format!(
+            "This form was sent at {at}, and it is not known yet whether it was carried out. Look at what there is before you begin on a new page."
+        ),
+        Outcome::Made(_) => return Err(taken()),
+    };
+    Err(Fault::new(StatusCode::CONFLICT, detail))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_form_is_the_same_only_with_all_that_was_typed_and_pressed() {
+        let key = |path: &str, body: &str| keyed(path, body.as_bytes()).map(|keyed| keyed.key);
+        let first = key("/ui/triggers/7/test", "back=%2F&once=abc");
+        assert!(first.as_ref().is_some_and(|key| key.as_str().starts_with("form-abc-")), "{first:?}");
+        assert_eq!(first, key("/ui/triggers/7/test", "back=%2F&once=abc"));
+        for (path, body) in [
+            ("/ui/triggers/7/run", "back=%2F&once=abc"),
+            ("/ui/triggers/7/test", "back=%2F&once=abd"),
+            ("/ui/triggers/7/test", "back=%2F&once=abc&payload=1"),
+        ] {
+            assert_ne!(first, key(path, body), "{path} {body}");
+        }
+    }
+
+    #[test]
+    fn what_no_page_of_ours_sends_is_no_key() {
+        let long = format!("once={}", "k".repeat(300));
+        for body in ["", "back=%2F", "once=", "once=a+b", "once=%C3%A4", "once=%0A", &long] {
+            assert_eq!(keyed("/ui/triggers", body.as_bytes()), None, "{body}");
+        }
+    }
+
+    #[test]
+    fn of_a_page_nothing_is_kept_and_of_a_refusal_not_even_that_it_was() {
+        let kept = |response: Response| led_to(&response).map(|answer| (answer.status, answer.body));
+        assert_eq!(kept(crate::ui::see_other("/a?b=1")), Some((303, Some(b"/a?b=1".to_vec()))));
+        assert_eq!(kept((StatusCode::OK, "a secret").into_response()), Some((200, None)));
+        assert_eq!(kept((StatusCode::UNPROCESSABLE_ENTITY, "mistakes").into_response()), None);
+        assert_eq!(kept(crate::ui::redirect("/auth/login")), None);
+    }
+}
