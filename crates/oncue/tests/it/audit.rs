@@ -342,9 +342,9 @@ fn whoever_fires_by_hand_is_told_once_and_the_calls_of_programs_are_not() {
         (ci, id.clone(), format!("event {run}, run now")),
         (user.clone(), id.clone(), format!("event {}, test", tests[0])),
         (user.clone(), id.clone(), format!("event {repeat}, again what event {run} carried")),
-        (user.clone(), id.clone(), format!("event {test_again}, test, again what event {} carried", tests[0])),
+        (user.clone(), id, format!("event {test_again}, test, again what event {} carried", tests[0])),
         (user.clone(), tried, format!("event {unkept}, test of what is not saved")),
-        (user.clone(), destination.clone(), format!("event {trial}, test")),
+        (user, destination, format!("event {trial}, test")),
     ];
     assert_eq!(fired(&ann), expected);
     let last = log(&ann, "?action=fired&object=destination").remove(0);

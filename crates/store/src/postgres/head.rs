@@ -252,7 +252,8 @@ async fn tally(client: &impl GenericClient, shared: &Shared, owner: UserId, now:
          FROM triggers
          WHERE id = ANY (ARRAY(SELECT id FROM ({TALLIED}) AS own WHERE NOT is_test AND {UNSURE}))"
     );
-    for head in readable_heads(&query(client, &sql, &params).await?, shared)? {
+    let unsure = heads(&query(client, &sql, &params).await?, shared)?;
+    for head in unsure.into_iter().filter_map(Listed::read) {
         tally.note_standing(&head, now);
     }
     Ok(tally)

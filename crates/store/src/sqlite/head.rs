@@ -267,7 +267,7 @@ fn tally(connection: &Connection, shared: &Shared, owner: UserId, now: Timestamp
     let mut statement = connection.prepare_cached(&sql).map_err(failed)?;
     let mut rows = statement.query(params).map_err(failed)?;
     while let Some(row) = rows.next().map_err(failed)? {
-        if let Some(head) = listed(head(row, shared))? {
+        if let Some(Listed::Read(head)) = read(row, shared)? {
             tally.note_standing(&head, now);
         }
     }

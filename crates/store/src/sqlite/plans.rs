@@ -109,6 +109,7 @@ impl Traced {
              INSERT INTO runs
              SELECT id, owner, trigger_id, fired_at, iif(id % 2 = 0, fired_at + 3600000000, NULL), '{said}', trigger_id FROM events;
              UPDATE triggers SET revision = {events} / 10 + 1 WHERE id = 5;
+             INSERT INTO revisions (trigger_id, revision, kind, name, ended_at) VALUES (5, 1, 'api', 'trigger 5', 1900000000000000);
              WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {events} / 10)
              INSERT INTO former_triggers (id, owner, revision, is_test, enabled, created_at, standing_since, until_at, bytes_up_to)
              SELECT 5, 1, n, 0, 1, 0, 0, 1800000000000000 + (n - 3) * 60000000, iif(n < {events} / 10 - 99, 1000000000 + n * 2000, NULL) FROM n;

@@ -492,6 +492,7 @@ proptest! {
         let word_at_the_end = |world: &World, at: Timestamp| {
             let facts = Facts {
                 armed: &world.armed,
+                problem: None,
                 deletion: None,
                 made: None,
                 former: &world.former,

@@ -60,7 +60,7 @@ fn what_it_waits_for_did_not_fire_and_of_all_else_nobody_can_tell() {
     {
         assert_eq!(case.account(asked).verdict.is_occurrence(), is_occurrence, "{asked}");
     }
-    assert!(case.account("2026-11-26 10:00").advice()[0].contains("PUT /api/v1/triggers/{id}"));
+    assert!(case.account("2026-11-26 10:00").advice()[0].contains(&format!("PUT /api/v1/triggers/{}", case.armed.trigger.id)));
     assert_eq!(case.told("2026-11-23T11:00:00Z").0, "before_creation");
     let mut coming = unread();
     coming.armed.next_at = Some(at("2026-11-27T07:00:00Z"));
