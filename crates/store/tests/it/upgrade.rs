@@ -1,5 +1,6 @@
 //! A database of the first version, brought up to date: what its events say is counted as if it had been counted all along.
 
+mod expired;
 mod owed;
 mod skipped;
 

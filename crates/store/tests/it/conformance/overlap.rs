@@ -590,7 +590,9 @@ async fn whether_an_event_was_under_way_when_a_trigger_was_deleted_is_kept() {
                 bench.settle_all(t(130), given_up).await;
             }
             assert_eq!(bench.store.delete_trigger(owner, slow.id, t(140)).await, Ok(true));
-            bench.settle_all(t(150), given_up).await;
+            if !is_over {
+                bench.settle_all(t(150), given_up).await;
+            }
             let deleted = bench.store.deleted_trigger(owner, slow.id, t(0)).await.expect("an answer");
             let Deletion { at, was_under_way, .. } = deleted.expect("it is known").deletion;
             assert_eq!((at, was_under_way), (t(140), expected), "{overlap:?}, over: {is_over}");
