@@ -167,6 +167,20 @@ fn a_form_that_is_sent_twice_is_carried_out_once_and_leads_to_the_same_place() {
 }
 
 #[test]
+fn a_form_that_is_much_too_long_is_shown_again_with_what_was_typed() {
+    let house = House::new();
+    let key = house.key("/ui/triggers/new");
+    let payload = format!("\"{}\"", "x".repeat(1024 * 1024 + 512 * 1024));
+    let form = Sent::new("", "/ui/triggers", &[("kind", "api"), ("payload", payload.as_str())]);
+    let shown = house.send(&form, &key).is(422);
+    assert!(shown.text.contains(&"x".repeat(1024 * 1024)), "what was typed is there");
+    let trigger = house.trigger();
+    let form = Sent::new("", format!("/ui/triggers/{trigger}/fire"), &[("payload", payload.as_str())]);
+    let shown = house.send(&form, &key).is(422);
+    assert!(shown.text.contains(&"x".repeat(1024 * 1024)), "what was typed is there");
+}
+
+#[test]
 fn what_was_shown_once_is_not_made_twice() {
     let house = House::new();
     let destination = house.destination();

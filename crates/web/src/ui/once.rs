@@ -47,7 +47,13 @@ const KEPT: [&str; 6] = [
 ];
 
 /// The longest of these forms, in bytes; whoever handles one may take less.
-const FORM_BYTES_MAX: usize = super::calendar::FORM_BYTES_MAX;
+const FORM_BYTES_MAX: usize = super::trigger_action::ACTION_BYTES_MAX;
+
+const _: () = assert!(
+    FORM_BYTES_MAX >= super::calendar::FORM_BYTES_MAX
+        && FORM_BYTES_MAX >= super::trigger_form::FORM_BYTES_MAX
+        && FORM_BYTES_MAX >= super::destination::FORM_BYTES_MAX
+);
 
 /// Whoever presses twice waits for what the first press came to, and looks so often.
 const LOOK_EVERY: Duration = Duration::from_millis(50);

@@ -47,7 +47,7 @@ use terms::TermsForm;
 
 /// The longest form in bytes. It has room for payloads that are much too large, so that they can be shown again with the
 /// error beside them.
-const FORM_BYTES_MAX: usize = 2 * 1024 * 1024;
+pub(super) const FORM_BYTES_MAX: usize = 2 * 1024 * 1024;
 
 /// The fields, as they were typed or as they are shown.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -16,7 +16,7 @@ use crate::extract::{Form, parse_form, read_form_body};
 use crate::fault::Fault;
 
 /// The longest form in bytes: as many headers and inputs as there may be, as long as they may be.
-const FORM_BYTES_MAX: usize = 2 * 1024 * 1024;
+pub(in crate::ui) const FORM_BYTES_MAX: usize = 2 * 1024 * 1024;
 
 /// How many rows for headers a form has at most.
 const HEADER_ROWS_MAX: usize = 32;

@@ -18,6 +18,7 @@ pub(super) use action::{pause, resume, rotate, take_secret, test};
 pub(super) use choice::{Choice, choices, named};
 pub(super) use delete::{delete, delete_page};
 pub(super) use edit::{create, edit, edit_page, new_page};
+pub(super) use form::FORM_BYTES_MAX;
 pub(super) use going::Going;
 pub(super) use list::list;
 pub(super) use page::show;
