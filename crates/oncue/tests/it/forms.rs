@@ -6,7 +6,7 @@ use std::thread;
 use serde_json::{Value, json};
 
 use crate::support::client::{Answer, Client};
-use crate::support::receiver::Receiver;
+use crate::support::receiver::{Receiver, Reply};
 use crate::support::server::{Server, Setup};
 use crate::support::wait::until;
 
@@ -164,6 +164,60 @@ fn a_form_that_is_sent_twice_is_carried_out_once_and_leads_to_the_same_place() {
             assert!(!is_same_event || form.to == redeliver, "{}", third.header("location"));
         }
     }
+}
+
+#[test]
+fn many_that_are_redelivered_are_redelivered_once_for_a_page() {
+    let house = House::new();
+    let receiver = Receiver::scripted(|_, _| Reply::Answer(503, "", "not now"));
+    let hook = json!({"name": "d", "kind": "webhook", "url": receiver.url(), "retries": []});
+    let destination = house.id("/api/v1/destinations", &hook);
+    let trigger = house.id("/api/v1/triggers", &json!({"type": "api", "destinations": [destination]}));
+    let fail = || {
+        let fired = house.ann.post_nothing(&format!("/api/v1/triggers/{trigger}/fire")).is(200).json();
+        let event = fired["event_id"].clone();
+        until("it has failed", || {
+            let shown = house.ann.get(&format!("/api/v1/event_logs/{event}")).is(200).json();
+            Some(()).filter(|()| shown["deliveries"][0]["state"] == "failed")
+        });
+        event
+    };
+    let attempts = |event: &Value, count: usize| {
+        until("it was tried so often", || {
+            let shown = house.ann.get(&format!("/api/v1/event_logs/{event}")).is(200).json();
+            let delivery = &shown["deliveries"][0];
+            let is_over = delivery["state"] == "failed" && delivery["attempts"].as_array().map(Vec::len) == Some(count);
+            Some(()).filter(|()| is_over)
+        });
+    };
+    let event = fail();
+    let chosen = format!("{event}.0");
+    let all = format!("/ui/deliveries/redeliver?destination={destination}");
+    let forms = [
+        Sent::new("/ui/deliveries", "/ui/deliveries/selected", &[("ids", chosen.as_str())]),
+        Sent::new(&*all, &*all, &[]),
+    ];
+    for (form, tried) in forms.iter().zip([2, 4]) {
+        let (key, before) = (house.key(&form.page), house.done());
+        let first = house.send(form, &key).is(303);
+        assert_ne!(house.done(), before, "{} did something", form.to);
+        assert!(first.header("location").contains("count=1"), "{}", first.header("location"));
+        // It has failed again, so that it could be sent once more.
+        attempts(&event, tried);
+        let done = house.done();
+        let second = house.send(form, &key).is(303);
+        assert_eq!(second.header("location"), first.header("location"), "{}", form.to);
+        assert_eq!(house.done(), done, "{} was done twice", form.to);
+        // Another page is another wish.
+        house.send(form, &house.key(&form.page)).is(303);
+        attempts(&event, tried + 1);
+    }
+    // The same button of the same page under another filter is another form.
+    let key = house.key(&all);
+    house.send(&Sent::new("", &*all, &[]), &key).is(303);
+    attempts(&event, 6);
+    house.send(&Sent::new("", "/ui/deliveries/redeliver", &[]), &key).is(303);
+    attempts(&event, 7);
 }
 
 #[test]

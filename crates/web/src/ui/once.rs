@@ -9,6 +9,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::{FromRequestParts, MatchedPath, Request, State};
 use axum::http::request::Parts;
+use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -37,13 +38,15 @@ const BY_THEMSELVES: [&str; 5] = [
 ];
 
 /// Forms of which it is kept where they led.
-const KEPT: [&str; 6] = [
+const KEPT: [&str; 8] = [
     "/ui/destinations",
     "/ui/destinations/{id}/test",
     "/ui/destinations/{id}/rotate",
     "/ui/calendars",
     "/account/keys",
     "/events/{id}/deliveries/{slot}/redeliver",
+    "/ui/deliveries/selected",
+    "/ui/deliveries/redeliver",
 ];
 
 /// The longest of these forms, in bytes; whoever handles one may take less.
@@ -80,11 +83,11 @@ impl Pressed {
     }
 }
 
-/// The key of a form that was sent to this path. What was typed and pressed is a part of it: whoever goes back, changes something and sends the form
-/// again means something else.
-fn keyed(path: &str, body: &[u8]) -> Option<Keyed> {
+/// The key of a form that was sent to this address, the query included. What was typed and pressed is a part of it: whoever goes back, changes
+/// something and sends the form again means something else.
+fn keyed(address: &str, body: &[u8]) -> Option<Keyed> {
     let (_, once) = url::form_urlencoded::parse(body).find(|(name, once)| name == FIELD && !once.is_empty())?;
-    let print = Print::of(&[b"form", path.as_bytes(), body]);
+    let print = Print::of(&[b"form", address.as_bytes(), body]);
     let said: String = print.0.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
     // What no page of ours has sent is no key.
     let key = Key::parse(format!("form-{once}-{said}").as_bytes()).ok()?;
@@ -105,7 +108,8 @@ pub(super) async fn carry_out(State(app): State<App>, request: Request, next: Ne
         Ok(body) => body,
         Err(fault) => return PageFault(fault).into_response(),
     };
-    let keyed = keyed(parts.uri.path(), &body);
+    let address = parts.uri.path_and_query().map_or_else(|| parts.uri.path(), PathAndQuery::as_str);
+    let keyed = keyed(address, &body);
     if let Some(keyed) = keyed.clone().filter(|_| by_itself) {
         parts.extensions.insert(keyed);
     }
@@ -190,6 +194,7 @@ mod tests {
         assert_eq!(first, key("/ui/triggers/7/test", "back=%2F&once=abc"));
         for (path, body) in [
             ("/ui/triggers/7/run", "back=%2F&once=abc"),
+            ("/ui/triggers/7/test?q=t", "back=%2F&once=abc"),
             ("/ui/triggers/7/test", "back=%2F&once=abd"),
             ("/ui/triggers/7/test", "back=%2F&once=abc&payload=1"),
         ] {
