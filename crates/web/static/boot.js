@@ -59,6 +59,8 @@ window.addEventListener("pageshow", (event) => {
   if (!event.persisted) return;
   for (const key of document.querySelectorAll("input[name=once]")) {
     key.value = [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+    // A browser keeps what a script has put into a field, and puts it back into the page where that is fetched anew: there it is a used key.
+    key.autocomplete = "off";
   }
 });
 
