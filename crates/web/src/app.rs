@@ -298,3 +298,36 @@ pub(crate) fn test_settings() -> Settings {
         jwt_secret: vec![0; 32],
     }
 }
+
+/// A server without a network that keeps time, for tests of what needs no more.
+#[cfg(test)]
+pub(crate) fn test_app(store: Arc<dyn Store>, clock: Arc<dyn Clock>, settings: Settings) -> App {
+    use oncue_domain::audit::Round;
+    use oncue_domain::cache::InProcess;
+    use oncue_domain::health::Punctuality;
+
+    struct Well;
+
+    #[async_trait::async_trait]
+    impl Health for Well {
+        async fn punctuality(&self) -> Punctuality {
+            Punctuality { checked_at: Timestamp::UNIX_EPOCH, troubles: Vec::new() }
+        }
+
+        fn audited(&self) -> Option<Round> {
+            None
+        }
+    }
+
+    let doors = Doors {
+        store,
+        cache: Arc::new(InProcess::default()),
+        clock,
+        health: Arc::new(Well),
+        ids: Arc::new(Ids::from_seed([1; 32])),
+        zones: Arc::new(Zones::bundled()),
+        entropy: Arc::new(|bytes| bytes.fill(7)),
+        metrics: metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder().handle(),
+    };
+    Arc::new(Shared::new(doors, settings))
+}

@@ -16,6 +16,7 @@ use axum::response::{IntoResponse, Response};
 use oncue_domain::id::UserId;
 use oncue_domain::idempotency::{Answer, Key, Keyed, Outcome, Print, Remembered};
 use oncue_domain::store::Begun;
+use tokio::time::Instant;
 
 use super::PageFault;
 use crate::api::time;
@@ -61,8 +62,8 @@ const _: () = assert!(
 /// Whoever presses twice waits for what the first press came to, and looks so often.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// And no more than so often.
-const LOOKS_MAX: usize = 200;
+/// And no longer than this. What has not ended by then may never end: its server was killed, or has failed.
+const WAITS_FOR: Duration = Duration::from_secs(10);
 
 /// The key of a form that writes it down itself; none where the form brought none.
 pub(super) struct Pressed(Option<Keyed>);
@@ -125,21 +126,21 @@ pub(super) async fn carry_out(State(app): State<App>, request: Request, next: Ne
 
 /// Carries a form out, and keeps where it led; or leads to where it led before.
 async fn lead(app: App, owner: UserId, keyed: Keyed, request: Request, next: Next) -> Result<Response, Fault> {
-    let mut looks_left = LOOKS_MAX;
-    loop {
-        match app.store.begin_once(owner, keyed.clone(), app.now()).await? {
-            Begun::Now => break,
-            // A person can do nothing about it; so the form is carried out as one without a key.
-            Begun::Full => return Ok(next.run(request).await),
-            Begun::Before(before) if before.outcome == Outcome::Underway && looks_left > 0 => {
-                looks_left -= 1;
-                tokio::time::sleep(LOOK_EVERY).await;
-            }
-            Begun::Before(before) => {
-                app.count_request(owner).map_err(Fault::TooMany)?;
-                return again(&before, &keyed);
-            }
+    let mut begun = app.store.begin_once(owner, keyed.clone(), app.now()).await?;
+    if let Begun::Before(_) = begun {
+        app.count_request(owner).map_err(Fault::TooMany)?;
+    }
+    let until = Instant::now() + WAITS_FOR;
+    while let Begun::Before(before) = begun {
+        match settled(&app, owner, &keyed, before, until).await? {
+            Some(before) => return again(&before, &keyed),
+            // It was refused, so nothing was done, and its key is free.
+            None => begun = app.store.begin_once(owner, keyed.clone(), app.now()).await?,
         }
+    }
+    if begun == Begun::Full {
+        // A person can do nothing about it; so the form is carried out as one without a key.
+        return Ok(next.run(request).await);
     }
     let response = next.run(request).await;
     // After a failure of the machine nobody knows whether something was done: the note stays.
@@ -149,6 +150,29 @@ async fn lead(app: App, owner: UserId, keyed: Keyed, request: Request, next: Nex
         tracing::warn!(%error, "where a form led could not be kept");
     }
     Ok(response)
+}
+
+/// What the first press came to, waited for where that may still be told; none where it was refused.
+async fn settled(
+    app: &App,
+    owner: UserId,
+    keyed: &Keyed,
+    mut before: Remembered,
+    until: Instant,
+) -> Result<Option<Remembered>, Fault> {
+    let may_end = |before: &Remembered| {
+        let age = app.now().duration_since(before.at);
+        before.outcome == Outcome::Underway && age.unsigned_abs() < WAITS_FOR && Instant::now() < until
+    };
+    while may_end(&before) {
+        tokio::time::sleep(LOOK_EVERY).await;
+        let all = app.store.recall(owner, &keyed.key, app.now()).await?;
+        match all.into_iter().find(|one| one.item == keyed.item) {
+            Some(one) => before = one,
+            None => return Ok(None),
+        }
+    }
+    Ok(Some(before))
 }
 
 /// What is kept of an answer: where it leads. A page may show a secret, so nothing of one is kept; one that refuses has done nothing.
@@ -184,7 +208,189 @@ fn again(before: &Remembered, keyed: &Keyed) -> Result<Response, Fault> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use axum::Router;
+    use axum::routing::post;
+    use jiff::{SignedDuration, Timestamp};
+    use oncue_domain::access::Registration;
+    use oncue_domain::clock::Clock;
+    use oncue_domain::idempotency::ANSWERS_MAX;
+    use oncue_domain::store::memory::Memory;
+    use oncue_domain::store::{NewUser, Registered, Store};
+    use tower::ServiceExt as _;
+
     use super::*;
+    use crate::app::{Mode, Settings, test_app, test_settings};
+
+    const PATH: &str = "/ui/calendars";
+
+    const BODY: &str = "name=c&once=abc";
+
+    /// So long takes what the form does.
+    const TAKES: Duration = Duration::from_secs(1);
+
+    fn now() -> Timestamp {
+        Timestamp::from_second(1_800_000_000).expect("in range")
+    }
+
+    /// A clock that stands.
+    struct Standing;
+
+    impl Clock for Standing {
+        fn now(&self) -> Timestamp {
+            now()
+        }
+    }
+
+    /// One form, whose every time leads elsewhere.
+    struct House {
+        store: Arc<dyn Store>,
+        owner: UserId,
+        router: Router,
+        carried_out: Arc<AtomicUsize>,
+    }
+
+    impl House {
+        async fn new(rate_limit: Option<u32>) -> House {
+            let store: Arc<dyn Store> = Arc::new(Memory::new(false));
+            let ann = NewUser { email: "ann@example.com".to_owned(), password_hash: String::new() };
+            let registered = store.register(ann, Registration::Open, now()).await.expect("a store that answers");
+            let Registered::Done(user) = registered else { panic!("{registered:?}") };
+            let owner = user.id;
+            let settings = Settings { mode: Mode::Open(user), rate_limit, ..test_settings() };
+            let app = test_app(Arc::clone(&store), Arc::new(Standing), settings);
+            let carried_out = Arc::new(AtomicUsize::new(0));
+            let counted = Arc::clone(&carried_out);
+            let form = move || async move {
+                tokio::time::sleep(TAKES).await;
+                crate::ui::see_other(&format!("/made/{}", counted.fetch_add(1, Ordering::Relaxed)))
+            };
+            let router = Router::new()
+                .route(PATH, post(form))
+                .route_layer(axum::middleware::from_fn_with_state(Arc::clone(&app), carry_out))
+                .with_state(app);
+            House { store, owner, router, carried_out }
+        }
+
+        /// Sends the form: the status, and where it led.
+        async fn send(&self) -> (u16, String) {
+            let request = axum::http::Request::post(PATH)
+                .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+                .body(Body::from(BODY))
+                .expect("a request");
+            let response = self.router.clone().oneshot(request).await.expect("an answer");
+            let led = response.headers().get(header::LOCATION).map(|to| to.to_str().expect("an address").to_owned());
+            (response.status().as_u16(), led.unwrap_or_default())
+        }
+
+        /// The form was sent at that instant, and has not ended.
+        async fn begin(&self, at: Timestamp) -> Keyed {
+            let keyed = keyed(PATH, BODY.as_bytes()).expect("a key");
+            let begun = self.store.begin_once(self.owner, keyed.clone(), at).await.expect("a store that answers");
+            assert_eq!(begun, Begun::Now);
+            keyed
+        }
+
+        fn carried_out(&self) -> usize {
+            self.carried_out.load(Ordering::Relaxed)
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_form_whose_sender_hangs_up_is_carried_out_and_the_next_press_leads_where_it_led() {
+        let house = House::new(None).await;
+        let hung_up = tokio::time::timeout(TAKES / 2, house.send()).await;
+        assert!(hung_up.is_err(), "{hung_up:?}");
+        assert_eq!(house.send().await, (303, "/made/0".to_owned()));
+        assert_eq!(house.carried_out(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_second_press_waits_for_the_first_while_that_may_still_end() {
+        let house = House::new(None).await;
+        let keyed = house.begin(now()).await;
+        let begun = Instant::now();
+        assert_eq!(house.send().await.0, 409, "it has not ended");
+        assert!((WAITS_FOR..WAITS_FOR * 2).contains(&begun.elapsed()), "{:?}", begun.elapsed());
+
+        let answer = Answer { status: 303, body: Some(b"/there".to_vec()) };
+        let ending = async {
+            tokio::time::sleep(TAKES).await;
+            house.store.end_once(house.owner, keyed.clone(), Some(answer)).await.expect("a store that answers");
+        };
+        let ((), second) = tokio::join!(ending, house.send());
+        assert_eq!(second, (303, "/there".to_owned()));
+        assert_eq!(house.carried_out(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_refused_while_a_second_press_waited_is_that_one_s_to_do() {
+        let house = House::new(None).await;
+        let keyed = house.begin(now()).await;
+        let ending = async {
+            tokio::time::sleep(TAKES).await;
+            house.store.end_once(house.owner, keyed.clone(), None).await.expect("a store that answers");
+        };
+        let ((), second) = tokio::join!(ending, house.send());
+        assert_eq!(second, (303, "/made/0".to_owned()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_began_long_ago_is_not_waited_for() {
+        let house = House::new(None).await;
+        house.begin(now() - SignedDuration::try_from(WAITS_FOR).expect("in range")).await;
+        let begun = Instant::now();
+        assert_eq!(house.send().await.0, 409);
+        assert_eq!((begun.elapsed(), house.carried_out()), (Duration::ZERO, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_waits_is_counted_before() {
+        let house = House::new(Some(1)).await;
+        house.begin(now()).await;
+        assert_eq!(house.send().await.0, 409);
+        let begun = Instant::now();
+        assert_eq!(house.send().await.0, 429);
+        assert_eq!(begun.elapsed(), Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn where_no_more_answers_are_kept_a_form_is_carried_out_each_time() {
+        let house = House::new(None).await;
+        for number in 0..ANSWERS_MAX {
+            let keyed = Keyed { key: Key::from_stored(format!("key-{number}")), item: 0, print: Print::of(&[]) };
+            let begun = house.store.begin_once(house.owner, keyed, now()).await.expect("a store that answers");
+            assert_eq!(begun, Begun::Now);
+        }
+        assert_eq!(house.send().await, (303, "/made/0".to_owned()));
+        assert_eq!(house.send().await, (303, "/made/1".to_owned()));
+    }
+
+    #[test]
+    fn whoever_sends_a_form_again_is_told_what_came_of_it() {
+        let keyed = keyed(PATH, BODY.as_bytes()).expect("a key");
+        let before = |outcome| Remembered { item: 0, print: keyed.print, at: now(), outcome };
+        let told = |before: &Remembered| match again(before, &keyed) {
+            Ok(response) => (response.status().as_u16(), format!("{:?}", response.headers().get(header::LOCATION))),
+            Err(fault) => (fault.status().as_u16(), fault.detail()),
+        };
+        let answered = |body: Option<&[u8]>| Outcome::Answered(Answer { status: 303, body: body.map(<[u8]>::to_vec) });
+        let other = Remembered { print: Print::of(&[]), ..before(answered(Some(b"/there"))) };
+        for (before, status, words) in [
+            (before(answered(Some(b"/there"))), 303, "/there"),
+            (before(answered(Some(b"\n"))), 422, "another call"),
+            (before(answered(None)), 409, "was carried out at 2027-01-15T08:00:00Z, and nothing more was done"),
+            (before(Outcome::Underway), 409, "was sent at 2027-01-15T08:00:00Z, and it is not known yet"),
+            (before(Outcome::Made(7)), 422, "another call"),
+            (other, 422, "another call"),
+        ] {
+            let (said, detail) = told(&before);
+            assert_eq!(said, status, "{before:?}");
+            assert!(detail.contains(words), "{before:?}: {detail}");
+        }
+    }
 
     #[test]
     fn a_form_is_the_same_only_with_all_that_was_typed_and_pressed() {

@@ -1,24 +1,18 @@
 use super::*;
 use std::sync::{Arc, Mutex};
 
-use async_trait::async_trait;
 use axum::extract::FromRequestParts;
 use futures_util::StreamExt;
 use jiff::{SignedDuration, Timestamp};
-use metrics_exporter_prometheus::PrometheusBuilder;
 use oncue_domain::access::{Registration, Session, User};
-use oncue_domain::audit::Round;
-use oncue_domain::cache::InProcess;
 use oncue_domain::clock::Clock;
 use oncue_domain::event::Origin;
-use oncue_domain::health::{Health, Punctuality};
-use oncue_domain::id::{Ids, TriggerId};
-use oncue_domain::schedule::zone::Zones;
+use oncue_domain::id::TriggerId;
 use oncue_domain::store::memory::Memory;
 use oncue_domain::store::{Call, Fired, NewTrigger, NewUser, Registered, Store};
 use oncue_domain::trigger::Definition;
 
-use crate::app::{Doors, Shared, lock, test_settings};
+use crate::app::{lock, test_app, test_settings};
 
 /// A clock that a test moves.
 struct Hand(Mutex<Timestamp>);
@@ -66,36 +60,12 @@ struct House {
     headers: HeaderMap,
 }
 
-/// A server that keeps time.
-struct Well;
-
-#[async_trait]
-impl Health for Well {
-    async fn punctuality(&self) -> Punctuality {
-        Punctuality { checked_at: Timestamp::UNIX_EPOCH, troubles: Vec::new() }
-    }
-
-    fn audited(&self) -> Option<Round> {
-        None
-    }
-}
-
 impl House {
     async fn new() -> House {
         let start = Timestamp::from_second(1_800_000_000).expect("in range");
         let hand = Arc::new(Hand(Mutex::new(start)));
         let store: Arc<dyn Store> = Arc::new(Memory::new(false));
-        let doors = Doors {
-            store: Arc::clone(&store),
-            cache: Arc::new(InProcess::default()),
-            clock: hand.clone(),
-            health: Arc::new(Well),
-            ids: Arc::new(Ids::from_seed([1; 32])),
-            zones: Arc::new(Zones::bundled()),
-            entropy: Arc::new(|bytes| bytes.fill(7)),
-            metrics: PrometheusBuilder::new().build_recorder().handle(),
-        };
-        let app: App = Arc::new(Shared::new(doors, test_settings()));
+        let app = test_app(Arc::clone(&store), hand.clone(), test_settings());
         let user = register(&store, "ann@example.com", start).await;
         let session = Session {
             id: "5e55".to_owned(),
