@@ -396,7 +396,7 @@ fn whoever_presses_a_button_has_fired_by_hand() {
     expected.push((json!("user"), tried["trigger_id"].clone(), how));
     assert_eq!(fired(&ann), expected);
     for (event, leads_to) in [
-        (&event, format!("/audit?action=fired&#38;object=trigger&#38;object_id={id}")),
+        (&event, format!("/audit?object=trigger&#38;object_id={id}")),
         (&tried["id"], "/audit?action=fired".to_owned()),
     ] {
         let told = page.get(&format!("/events/{event}")).is(200).text;
@@ -405,6 +405,23 @@ fn whoever_presses_a_button_has_fired_by_hand() {
     let shown = page.get("/audit?action=fired").is(200).text;
     assert!(shown.contains(&format!("href=\"/ui/triggers/{id}\"")), "{shown}");
     assert!(!shown.contains("href=\"/ui/triggers/-"), "what was never saved has no page: {shown}");
+}
+
+#[test]
+fn the_page_of_an_event_leads_to_whoever_fired_it_by_making_its_trigger() {
+    let server = Server::start();
+    let ann = server.user();
+    let page = Client::new(ann.base()).with("cookie", &format!("access_token={}", ann.token()));
+    let made = ann.post("/api/v1/triggers", &json!({"type": "api", "name": "tried at once", "is_test": true})).is(201);
+    let id = made.json()["id"].clone();
+    let event = ann.get("/api/v1/event_logs?limit=1&status=all").is(200).list()[0]["id"].clone();
+    let shown = page.get(&format!("/events/{event}")).is(200).text;
+    let leads_to = shown.split("Who fired it?").next().and_then(|before| before.rsplit("href=\"").next());
+    let leads_to = leads_to.and_then(|rest| rest.split('"').next()).expect("it leads there").replace("&#38;", "&");
+    assert_eq!(leads_to, format!("/audit?object=trigger&object_id={id}"));
+    let lines = page.get(&leads_to).is(200).text;
+    assert!(lines.contains("tried at once") && lines.contains("created"), "{lines}");
+    assert_eq!(told(&log(&ann, leads_to.trim_start_matches("/audit"))), ["created trigger"]);
 }
 
 #[test]

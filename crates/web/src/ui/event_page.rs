@@ -216,12 +216,16 @@ fn whens(app: &Shared, caller: &Caller, event: &Event, definition: Option<&Defin
     scheduled.into_iter().chain(due).chain([when("Fired and recorded", event.fired_at)]).collect()
 }
 
-/// Where the audit log has the line of whoever fired this event by hand. What was tried out and never saved may have been a destination.
+/// Where the audit log has the line of whoever fired this event by hand. That of a test may be the line of the creation, so all of a trigger's
+/// lines are shown. What was tried out and never saved may have been a destination.
 fn log(event: &Event) -> Option<String> {
     let is_by_hand = matches!(event.origin, Origin::Run | Origin::Test | Origin::Repeat);
-    let of_trigger =
-        if event.trigger.0 > 0 { format!("&object=trigger&object_id={}", event.trigger) } else { String::new() };
-    is_by_hand.then(|| format!("/audit?action=fired{of_trigger}"))
+    let lines = if event.trigger.0 > 0 {
+        format!("object=trigger&object_id={}", event.trigger)
+    } else {
+        "action=fired".to_owned()
+    };
+    is_by_hand.then(|| format!("/audit?{lines}"))
 }
 
 /// The event as it is sent where a destination asks for nothing else.
