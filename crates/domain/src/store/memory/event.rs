@@ -170,7 +170,7 @@ impl Kept {
         let (origin, payload, message_id) = (call.origin, call.payload.clone(), call.message_id);
         let new = NewEvent { origin, scheduled_at: None, due_at: None, payload, message_id, parent: None };
         let event = self.log(&trigger, new, now).expect(NO_OCCURRENCE);
-        self.write_down(author, Some(Act::fired(&trigger, event, origin, None)));
+        self.write_down(author, author.map(|_| Act::fired(&trigger, event, origin, None)));
         Fired::Event(event)
     }
 
@@ -202,7 +202,7 @@ impl Kept {
             parent: Some(repeat.event),
         };
         let event = self.log(&trigger, new, now).expect(NO_OCCURRENCE);
-        self.write_down(author, Some(Act::fired(&trigger, event, origin, Some(repeat.event))));
+        self.write_down(author, author.map(|_| Act::fired(&trigger, event, origin, Some(repeat.event))));
         FiredAgain::Event(event)
     }
 
@@ -216,7 +216,7 @@ impl Kept {
     ) -> Result<TriggerId, Missing> {
         self.has_all(owner, &trial.definition)?;
         let (id, event) = self.log_unkept(owner, trial.definition.clone(), Origin::Test, message_id, now);
-        self.write_down(author, Some(Act::tried_out(owner, trial, id, event)));
+        self.write_down(author, author.map(|_| Act::tried_out(owner, trial, id, event)));
         Ok(id)
     }
 
