@@ -14,21 +14,28 @@ use oncue_domain::id::{EventId, MessageId, TriggerId, UserId};
 use oncue_domain::payload::Payload;
 use oncue_domain::store::{Call, Deed, Done, Fired, FiredAgain, Repeat, Result};
 use oncue_domain::trigger::Trigger;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::hint::Changes;
 use super::log::{Logged, NewEvent, announce, log_all_within};
-use super::{Shared, act, answered, event, partition, trigger};
+use super::open::CONNECTIONS_MAX;
+use super::readers::turn_soon;
+use super::task::to_the_end;
+use super::{Shared, act, answered, event, node, partition, trigger};
 use crate::codec::broken;
+
+/// So many deeds go on at once: each has a connection of its own, and whoever presses often is to leave most of them to everybody else.
+pub(super) const AT_ONCE: usize = CONNECTIONS_MAX / 4;
 
 /// Somebody fires a trigger by hand.
 pub(super) async fn fire_by_hand(
-    shared: &Shared,
+    shared: &Arc<Shared>,
     owner: UserId,
     (id, call): (TriggerId, Call),
     author: &Author,
     now: Timestamp,
 ) -> Result<Fired> {
-    match by_hand(shared, owner, &Deed::Fire(id, call), author, now).await? {
+    match by_hand(shared, owner, Deed::Fire(id, call), author, now).await? {
         Done::Fired(fired) => Ok(fired),
         done => Err(broken("deed", format!("{done:?}"))),
     }
@@ -36,33 +43,63 @@ pub(super) async fn fire_by_hand(
 
 /// Somebody fires again by hand what an event carried, which has fired after `gone_until`.
 pub(super) async fn fire_again_by_hand(
-    shared: &Shared,
+    shared: &Arc<Shared>,
     owner: UserId,
     (repeat, gone_until): (Repeat, Timestamp),
     author: &Author,
     now: Timestamp,
 ) -> Result<FiredAgain> {
-    match by_hand(shared, owner, &Deed::FireAgain { repeat, gone_until }, author, now).await? {
+    match by_hand(shared, owner, Deed::FireAgain { repeat, gone_until }, author, now).await? {
         Done::FiredAgain(fired) => Ok(fired),
         done => Err(broken("deed", format!("{done:?}"))),
     }
 }
 
-async fn by_hand(shared: &Shared, owner: UserId, deed: &Deed, author: &Author, now: Timestamp) -> Result<Done> {
+/// The turn of one who fires by hand.
+pub(super) async fn turn(shared: &Shared) -> Result<OwnedSemaphorePermit> {
+    turn_soon(&shared.by_hand, "too many are firing by hand").await
+}
+
+async fn by_hand(shared: &Arc<Shared>, owner: UserId, deed: Deed, author: &Author, now: Timestamp) -> Result<Done> {
+    let turn = turn(shared).await?;
+    let (shared, author) = (Arc::clone(shared), author.clone());
+    to_the_end(async move {
+        let _turn = turn;
+        carry_out(&shared, owner, &deed, &author, now).await
+    })
+    .await
+}
+
+async fn carry_out(shared: &Shared, owner: UserId, deed: &Deed, author: &Author, now: Timestamp) -> Result<Done> {
     // Before the connection is taken: whoever makes a partition needs one too.
     partition::prepare(shared, now).await?;
     let mut client = shared.client_soon().await?;
     let parents = parents(&mut client, owner, &[deed]).await?;
-    let transaction = answered(client.transaction()).await?;
-    let firing = fire(&transaction, shared, owner, &[deed], &parents, Some(author), now).await?;
-    let committed = answered(transaction.commit()).await;
-    committed.inspect_err(|_| partition::forget_all(shared))?;
+    let committed = commit(&mut client, shared, owner, deed, &parents, author, now).await;
+    // The partition may be gone that it counted on.
+    let firing = committed.inspect_err(|_| partition::forget_all(shared))?;
 
     let done = firing.done().first().copied().ok_or_else(|| broken("events", "nothing came of a deed"))?;
     let mut changes = Changes::default();
     let claims = firing.finish(shared, now, &mut changes);
     announce(shared, claims, &changes);
     Ok(done)
+}
+
+/// Fires as this deed says, in a transaction of its own.
+async fn commit(
+    client: &mut Client,
+    shared: &Shared,
+    owner: UserId,
+    deed: &Deed,
+    parents: &HashMap<EventId, Event>,
+    author: &Author,
+    now: Timestamp,
+) -> Result<Firing> {
+    let transaction = answered(client.transaction()).await?;
+    let firing = fire(&transaction, shared, owner, &[deed], parents, Some(author), now).await?;
+    answered(transaction.commit()).await?;
+    Ok(firing)
 }
 
 /// The events that are to be fired again. They never change, so it does not matter when they are read.
@@ -125,6 +162,10 @@ pub(super) async fn fire(
     logged.sort_unstable_by_key(|one| one.key);
     if logged.len() != events.len() {
         return Err(broken("events", "an event was not logged"));
+    }
+    // A node that was given up writes nothing: it does not know what has become of what it holds.
+    if logged.iter().any(|one| !one.may_hold) {
+        return Err(node::given_up());
     }
     if let Some(author) = author {
         for (logged, new) in logged.iter().zip(&events) {

@@ -2,18 +2,23 @@
 //! comes with the same key meanwhile, on whatever node, waits at the row until it is known what came of it. Rows are always taken in the
 //! same order, keys before triggers, so that nobody waits in a circle.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 use deadpool_postgres::{Client, GenericClient};
 use jiff::Timestamp;
 use oncue_domain::actor::Author;
-use oncue_domain::id::UserId;
+use oncue_domain::event::Event;
+use oncue_domain::id::{EventId, UserId};
 use oncue_domain::idempotency::{ANSWERS_MAX, Answer, Key, Keyed, Remembered, forgotten_until};
 use oncue_domain::store::{Begun, Deed, Done, Error, NewTrigger, Result};
 use tokio_postgres::Row;
 
+use super::deed::Firing;
 use super::hint::Changes;
 use super::log::announce;
+use super::many::Making;
+use super::task::to_the_end;
 use super::{Shared, answered, column, deed, execute, limit_of, many, partition, query, query_first};
 use crate::codec::{broken, instant, outcome, print};
 
@@ -33,6 +38,23 @@ fn remembered(row: &Row) -> Result<Remembered> {
 }
 
 pub(super) async fn once(
+    shared: &Arc<Shared>,
+    owner: UserId,
+    deeds: Arc<[(Keyed, Deed)]>,
+    author: Option<Author>,
+    now: Timestamp,
+) -> Result<Vec<Done>> {
+    let is_by_hand = author.is_some() && deeds.iter().any(|(_, deed)| !matches!(deed, Deed::Make(_)));
+    let turn = if is_by_hand { Some(deed::turn(shared).await?) } else { None };
+    let shared = Arc::clone(shared);
+    to_the_end(async move {
+        let _turn = turn;
+        carry_out(&shared, owner, &deeds, author.as_ref(), now).await
+    })
+    .await
+}
+
+async fn carry_out(
     shared: &Shared,
     owner: UserId,
     deeds: &[(Keyed, Deed)],
@@ -44,6 +66,36 @@ pub(super) async fn once(
     let mut client = shared.client_soon().await?;
     let all: Vec<&Deed> = deeds.iter().map(|(_, deed)| deed).collect();
     let parents = deed::parents(&mut client, owner, &all).await?;
+    let committed = commit(&mut client, shared, owner, deeds, &parents, author, now).await;
+    // The partition may be gone that it counted on.
+    let Carried { done, new, making, firing } = committed.inspect_err(|_| partition::forget_all(shared))?;
+
+    let mut changes = Changes::default();
+    let mut claims = making.finish(shared, &new, now, &mut changes);
+    claims.extend(firing.finish(shared, now, &mut changes));
+    announce(shared, claims, &changes);
+    Ok(done)
+}
+
+/// What was carried out, and committed.
+struct Carried {
+    done: Vec<Done>,
+    /// The triggers that were to be made.
+    new: Vec<NewTrigger>,
+    making: Making,
+    firing: Firing,
+}
+
+/// Carries out what was not, and writes the keys down, in one transaction.
+async fn commit(
+    client: &mut Client,
+    shared: &Shared,
+    owner: UserId,
+    deeds: &[(Keyed, Deed)],
+    parents: &HashMap<EventId, Event>,
+    author: Option<&Author>,
+    now: Timestamp,
+) -> Result<Carried> {
     let transaction = answered(client.transaction()).await?;
     let mut done = take(&transaction, owner, deeds, now).await?;
 
@@ -55,21 +107,15 @@ pub(super) async fn once(
     for (at, made) in made.into_iter().zip(making.made()?) {
         done[at] = Some(Done::Made(made));
     }
-    let asked: Vec<&Deed> = fired.iter().map(|at| all[*at]).collect();
-    let firing = deed::fire(&transaction, shared, owner, &asked, &parents, author, now).await?;
+    let asked: Vec<&Deed> = fired.iter().map(|at| &deeds[*at].1).collect();
+    let firing = deed::fire(&transaction, shared, owner, &asked, parents, author, now).await?;
     for (at, fired) in fired.into_iter().zip(firing.done()) {
         done[at] = Some(*fired);
     }
     let done: Vec<Done> = done.into_iter().flatten().collect();
     write(&transaction, owner, deeds, &done).await?;
-    let committed = answered(transaction.commit()).await;
-    committed.inspect_err(|_| partition::forget_all(shared))?;
-
-    let mut changes = Changes::default();
-    let mut claims = making.finish(shared, &new, now, &mut changes);
-    claims.extend(firing.finish(shared, now, &mut changes));
-    announce(shared, claims, &changes);
-    Ok(done)
+    answered(transaction.commit()).await?;
+    Ok(Carried { done, new, making, firing })
 }
 
 fn to_make(deed: &Deed) -> Option<NewTrigger> {

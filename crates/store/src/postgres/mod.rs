@@ -171,6 +171,8 @@ struct Shared {
     ends_left: Mutex<BTreeMap<TriggerId, Timestamp>>,
     /// Where the next sweep over what waits for an event to end begins.
     swept_to: Mutex<(i64, i64)>,
+    /// Turns of those who fire by hand.
+    by_hand: Arc<Semaphore>,
 }
 
 impl Shared {
@@ -473,10 +475,7 @@ impl Store for Postgres {
     }
 
     async fn once(&self, owner: UserId, deeds: Vec<(Keyed, Deed)>, now: Timestamp) -> Vec<Result<Done>> {
-        let author = self.author.as_ref();
-        let once = |deeds: Arc<[(Keyed, Deed)]>| async move {
-            idempotency::once(&self.shared, owner, &deeds, author, now).await
-        };
+        let once = |deeds| idempotency::once(&self.shared, owner, deeds, self.author.clone(), now);
         together_or_alone(deeds, once).await
     }
 

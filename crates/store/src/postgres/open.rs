@@ -19,7 +19,7 @@ use super::node::{self, Node};
 use super::partition::{self, Partitions};
 use super::readers::LISTS_AT_ONCE;
 use super::task::{Task, Tasks, go_on};
-use super::{Postgres, Shared, clock, copy, migrate, overlap, silence};
+use super::{Postgres, Shared, clock, copy, deed, migrate, overlap, silence};
 use crate::Settings;
 use crate::codec::CronLines;
 use crate::migrations::OLDER;
@@ -91,6 +91,7 @@ impl Postgres {
             stale: super::Stale::default(),
             ends_left: Mutex::default(),
             swept_to: Mutex::new(overlap::FROM_THE_FIRST),
+            by_hand: Arc::new(Semaphore::new(deed::AT_ONCE)),
         });
         if let Role::Node(_) = role {
             partition::prepare(&shared, shared.clock.now()).await.map_err(in_words)?;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use deadpool_postgres::{Client, Object};
 use oncue_domain::store::{Error, Result};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{Postgres, Shared, failure};
 
@@ -48,9 +49,7 @@ impl Postgres {
         T: Send + 'static,
         R: Future<Output = Result<T>> + Send,
     {
-        let busy = |_| Error::Unavailable(format!("too many lists are being read, for {} s", SOON.as_secs()));
-        let turn = tokio::time::timeout(SOON, Arc::clone(&self.lists).acquire_owned()).await.map_err(busy)?;
-        let turn = turn.map_err(|_| Error::Unavailable("it is closed".to_owned()))?;
+        let turn = turn_soon(&self.lists, "too many lists are being read").await?;
         let shared = Arc::clone(&self.shared);
         let reading = tokio::spawn(async move {
             let _turn = turn;
@@ -58,6 +57,13 @@ impl Postgres {
         });
         reading.await.map_err(|error| Error::Broken(format!("a list could not be read: {error}")))?
     }
+}
+
+/// A turn among a few, for whoever will not wait long; `crowd` says what there is too much of.
+pub(super) async fn turn_soon(turns: &Arc<Semaphore>, crowd: &str) -> Result<OwnedSemaphorePermit> {
+    let busy = |_| Error::Unavailable(format!("{crowd}, for {} s", SOON.as_secs()));
+    let turn = tokio::time::timeout(SOON, Arc::clone(turns).acquire_owned()).await.map_err(busy)?;
+    turn.map_err(|_| Error::Unavailable("it is closed".to_owned()))
 }
 
 /// See [`Postgres::read`].

@@ -1,9 +1,11 @@
 //! What goes on beside whoever asks, from opening to closing: signs of life, sweeps, hints, gathering. None of it may end by itself, and
-//! what does is told, because a node without it looks well and does nothing. What the tasks do stands with their nouns.
+//! what does is told, because a node without it looks well and does nothing. What the tasks do stands with their nouns. Here is, too, how what
+//! somebody began is ended without them.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
+use oncue_domain::store::{Error, Result};
 use tokio::task::JoinHandle;
 
 use super::{Postgres, Shared, lock, node};
@@ -69,4 +71,12 @@ pub(super) fn go_on(shared: &Arc<Shared>, what: &'static str, work: Task) -> Joi
         let _told = told;
         work.await;
     })
+}
+
+/// Whoever asked may go away at any moment, also between a commit and what is told of it: what is begun is ended without them.
+///
+/// # Errors
+/// Those of the work; and that it panicked.
+pub(super) async fn to_the_end<T: Send + 'static>(work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
+    tokio::spawn(work).await.map_err(|error| Error::Broken(format!("what was begun did not end: {error}")))?
 }

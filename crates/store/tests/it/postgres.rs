@@ -4,6 +4,7 @@
 mod access;
 mod aside;
 mod audit;
+mod by_hand;
 mod calendar;
 mod follow;
 mod freeze;

@@ -8,6 +8,7 @@ use oncue_domain::event::Origin;
 use oncue_domain::id::EventId;
 use oncue_domain::store::{Change, Error, Fired};
 
+use super::by_hand::{by_hand, under};
 use super::{Nodes, until};
 use crate::bench::{Bench, answered, api, claim_all, every, t};
 
@@ -144,6 +145,12 @@ async fn a_node_without_a_row_writes_nothing_and_is_not_well() {
     let is_put_off = |error: Error| matches!(error, Error::Unavailable(_));
     assert!(node.store.commit_plans(vec![plan], t(60)).await.is_err_and(is_put_off));
     assert!(node.store.fire(owner, called, node.call(Origin::Api, None), t(60)).await.is_err_and(is_put_off));
+    let by_hand = by_hand(node, owner);
+    assert!(by_hand.fire(owner, called, node.call(Origin::Run, None), t(60)).await.is_err_and(is_put_off));
+    for store in [&node.store, &by_hand] {
+        let done = store.once(owner, under("k", called, node), t(60)).await;
+        assert!(done.into_iter().all(|done| done.is_err_and(is_put_off)));
+    }
     assert!(node.store.check().await.is_err_and(is_put_off));
     assert_eq!(nodes.database.sql("SELECT count(*) FROM events"), "0");
     assert_eq!(node.node().broken().await, "this node's sign of life", "and its process is told to end");
