@@ -273,7 +273,12 @@ impl Auditor {
         if self.errand != Errand::Watch {
             return Ok(some);
         }
-        let named: Vec<bool> = some.iter().map(|(inspected, asked)| inspected.names_any(*asked)).collect();
+        let mut named = Vec::with_capacity(some.len());
+        for (inspected, asked) in &some {
+            named.push(inspected.names_any(*asked));
+            // A thousand looks at the wall take a while, and others are served by this thread.
+            tokio::task::coop::consume_budget().await;
+        }
         let unnamed: Vec<Asked> =
             some.iter().zip(&named).filter(|(_, named)| !**named).map(|((_, asked), _)| *asked).collect();
         if unnamed.is_empty() {

@@ -1,7 +1,8 @@
 //! When a schedule occurs, found by looking at the clock on the wall once a step and asking what the line says of what it shows: no search, no
-//! transition that is known beforehand, nothing that a firing ever rests on. The room exists so that an audit does not repeat a mistake of
+//! transition that is known beforehand, nothing that a firing ever rests on. The one exception is where a rule ends by `COUNT`: all since its start
+//! would have to be walked each time, so that is believed as whoever fires counted it. The room exists so that an audit does not repeat a mistake of
 //! whoever searched. A step is a minute, or a second where the line says seconds, and a whole hour or minute of which the line names nothing; how
-//! many there may be is bounded, so what is long is walked part by part.
+//! many there may be is bounded, so what is long is walked part by part. What lies before a start or behind an end is not walked at all.
 
 use std::convert::Infallible;
 use std::ops::ControlFlow::{self, Break, Continue};
@@ -37,18 +38,44 @@ pub(super) fn named(schedule: &ScheduleDetails, span: Span) -> Walked {
         named.push(at);
         Continue(())
     };
-    let Continue(until) = walk(schedule.pattern(), span, STEPS_MAX, &mut note);
+    let Continue(until) = walk_within_bounds(schedule, span, STEPS_MAX, &mut note);
     named.retain(|at| span.from <= *at && *at < until && schedule.counts_at(*at));
     named.sort_unstable();
     named.dedup();
     Walked { named, until }
 }
 
-/// Whether there is any occurrence in the span. It walks until it meets one.
+/// Whether there is any occurrence in the span. It walks until it meets one, or to the end of what the schedule may name.
 pub(super) fn names_any(schedule: &ScheduleDetails, span: Span) -> bool {
     let counts = |at: Timestamp| span.from <= at && at < span.until && schedule.counts_at(at);
     let mut ask = |at: Timestamp| if counts(at) { Break(()) } else { Continue(()) };
-    walk(schedule.pattern(), span, u64::MAX, &mut ask).is_break()
+    walk_within_bounds(schedule, span, u64::MAX, &mut ask).is_break()
+}
+
+/// Goes along what of the span lies within the bounds of the schedule.
+fn walk_within_bounds<B>(
+    schedule: &ScheduleDetails,
+    span: Span,
+    steps: u64,
+    meet: &mut dyn FnMut(Timestamp) -> ControlFlow<B>,
+) -> ControlFlow<B, Timestamp> {
+    let bounds = schedule.bounds();
+    let within = (bounds.starts_at().unwrap_or(span.from), bounds.ends_at().unwrap_or(span.until));
+    within_reach(span, within, |span| walk(schedule.pattern(), span, steps, meet))
+}
+
+/// Goes along what of the span lies from the one instant on and before the other, outside of which there is nothing to be met.
+fn within_reach<B>(
+    span: Span,
+    (from, until): (Timestamp, Timestamp),
+    go_along: impl FnOnce(Span) -> ControlFlow<B, Timestamp>,
+) -> ControlFlow<B, Timestamp> {
+    let within = Span { from: span.from.max(from), until: span.until.min(until) };
+    if within.until <= within.from {
+        return Continue(span.until);
+    }
+    let until = go_along(within)?;
+    Continue(if until == within.until { span.until } else { until })
 }
 
 /// Goes along the span, meets what the pattern names there, and perhaps a little beside it, and says before which instant that was all. Of several
@@ -83,7 +110,9 @@ fn walk<B>(
                 is_by_the_minute: recurrence.is_by_the_minute(),
             };
             let mut meet = |at: Timestamp| if recurrence.counts_at(at) { meet(at) } else { Continue(()) };
-            on_the_wall(&line, recurrence.rule(), recurrence.zone(), span, steps, &mut meet)
+            within_reach(span, recurrence.reach(), |span| {
+                on_the_wall(&line, recurrence.rule(), recurrence.zone(), span, steps, &mut meet)
+            })
         }
         Schedule::AnyOf(several) => {
             let mut until = span.until;
@@ -187,6 +216,7 @@ mod tests {
 
     use super::*;
     use crate::schedule::any_of::{AnyOf, Member};
+    use crate::schedule::bounds::Bounds;
     use crate::schedule::cron::CronExpression;
     use crate::schedule::every::Period;
     use crate::schedule::excluded::ExcludedDates;
@@ -274,6 +304,8 @@ mod tests {
             hours in 1_i64..48,
             back_h in 0_i64..40,
             excludes in any::<bool>(),
+            starts_h in proptest::option::of(-48_i64..24),
+            lasts_h in proptest::option::of(1_i64..72),
             gap in proptest::option::of(proptest::sample::select(&[Gap::AtItsEnd, Gap::LeftOut])),
             fold in proptest::option::of(proptest::sample::select(&[Fold::FirstPass, Fold::BothPasses])),
         ) {
@@ -286,7 +318,10 @@ mod tests {
             let date = zone.time_zone().to_datetime(edge).date();
             let excluded = ExcludedDates::new(excludes.then_some(date)).expect("few dates");
             let pattern = Schedule::Cron { expression, zone: zone.clone() };
-            let terms = Terms { excluded, gap, fold, ..Terms::default() };
+            let starts_at = starts_h.map(|hours| edge + SignedDuration::from_mins(hours * 60 + 1));
+            let ends_at = lasts_h.map(|hours| starts_at.unwrap_or(from) + SignedDuration::from_hours(hours));
+            let bounds = Bounds::new(starts_at, ends_at).expect("the end is later");
+            let terms = Terms { bounds, excluded, gap, fold, ..Terms::default() };
             let schedule = ScheduleDetails::new(pattern, Some(zone.clone()), terms, zone);
             assert_walked(&schedule, span)?;
         }
@@ -298,6 +333,8 @@ mod tests {
             near_s in 300_000_000_i64..2_000_000_000,
             hours in 1_i64..48,
             back_h in 0_i64..40,
+            started_d in 0_i64..=12,
+            ends_d in proptest::option::of(-2_i64..=2),
             gap in proptest::option::of(proptest::sample::select(&[Gap::AtItsEnd, Gap::LeftOut])),
             fold in proptest::option::of(proptest::sample::select(&[Fold::FirstPass, Fold::BothPasses])),
         ) {
@@ -306,8 +343,14 @@ mod tests {
             let edge = zone.time_zone().following(near).next().map_or(near, |transition| transition.timestamp());
             let from = edge.checked_sub(SignedDuration::from_hours(back_h)).expect("in range");
             let span = Span { from, until: from + SignedDuration::from_hours(hours) };
-            let text = RecurrenceText::read(text, &Zones::bundled()).expect("a rule");
-            let day = zone.time_zone().to_datetime(edge).date().saturating_sub(jiff::Span::new().days(12));
+            let date = zone.time_zone().to_datetime(edge).date();
+            let ends = ends_d.filter(|_| !text.contains("COUNT")).map(|days| {
+                let last = date.saturating_add(jiff::Span::new().days(days));
+                format!(";UNTIL={}", last.strftime("%Y%m%dT021500"))
+            });
+            let text = format!("{text}{}", ends.unwrap_or_default());
+            let text = RecurrenceText::read(&text, &Zones::bundled()).expect("a rule");
+            let day = date.saturating_sub(jiff::Span::new().days(started_d));
             let start = Start { wall: day.at(2, 30, 0, 0), is_told: true };
             let pattern = Schedule::Recurrence(std::sync::Arc::new(Recurrence::new(text, start, zone.clone())));
             let terms = Terms { gap, fold, ..Terms::default() };
@@ -362,6 +405,59 @@ mod tests {
         let every = ScheduleDetails::plain(every, None);
         assert_eq!(named(&every, span(86_400)).until, span(5_000).until);
         assert_eq!(all_named(&every, span(86_400)).len(), 86_400);
+        // One of several stops long before the other.
+        let line = |text: &str| {
+            let expression = CronExpression::parse(text).expect("a line");
+            Member { schedule: Schedule::Cron { expression, zone: Zones::utc() }, timezone: None }
+        };
+        let members = vec![line("* * * * * *"), line("*/30 * * * *")];
+        let several = ScheduleDetails::plain(Schedule::AnyOf(AnyOf::kept(members)), None);
+        assert_eq!(named(&several, span(4 * 3_600)).until, span(5_000).until);
+        let all = all_named(&several, span(4 * 3_600));
+        assert_eq!((all.len(), &all), (4 * 3_600, &searched(&several, span(4 * 3_600))));
+        let members = vec![line("59 * * * * *"), line("30 */30 * * * *")];
+        let several = ScheduleDetails::plain(Schedule::AnyOf(AnyOf::kept(members)), None);
+        assert_eq!(all_named(&several, span(40 * 3_600)), searched(&several, span(40 * 3_600)));
+    }
+
+    #[test]
+    fn what_is_over_or_has_yet_to_start_is_not_walked() {
+        let from: Timestamp = "2027-03-01T00:00:00Z".parse().expect("an instant");
+        let span = Span { from, until: from + SignedDuration::from_hours(10_000) };
+        let told = |schedule: &ScheduleDetails| {
+            let walked = named(schedule, span);
+            // Whoever walks as long as it takes would do so for minutes.
+            assert_eq!(walked.until, span.until, "it takes no more steps than are walked at once");
+            assert_eq!(names_any(schedule, span), !walked.named.is_empty());
+            walked.named.len()
+        };
+        let bounded = |pattern: &Schedule, starts_at: Option<Timestamp>, ends_at: Option<Timestamp>| {
+            let bounds = Bounds::new(starts_at, ends_at).expect("the end is later");
+            told(&ScheduleDetails::new(pattern.clone(), None, Terms { bounds, ..Terms::default() }, Zones::utc()))
+        };
+        let (soon, late) = (from + SignedDuration::from_mins(1), span.until - SignedDuration::from_mins(1));
+        let line =
+            Schedule::Cron { expression: CronExpression::parse("* * * * * *").expect("a line"), zone: Zones::utc() };
+        let period = Period::from_seconds(1).expect("a period");
+        let every = Schedule::Every { period, anchor: from, first: FirstFiring::AtAnchor };
+        for pattern in [line, every] {
+            assert_eq!(bounded(&pattern, None, Some(from)), 0, "it is over");
+            assert_eq!(bounded(&pattern, None, Some(soon)), 60);
+            assert_eq!(bounded(&pattern, Some(late), None), 60);
+            assert_eq!(bounded(&pattern, Some(span.until), None), 0, "it has yet to start");
+        }
+        let rule = |text: &str, start: &str| {
+            let text = RecurrenceText::read(text, &Zones::bundled()).expect("a rule");
+            let start = Start { wall: start.parse().expect("a wall time"), is_told: true };
+            let zone = Zones::bundled().get("Europe/Riga").expect("a zone");
+            let pattern = Schedule::Recurrence(std::sync::Arc::new(Recurrence::new(text, start, zone)));
+            told(&ScheduleDetails::plain(pattern, None))
+        };
+        assert_eq!(rule("FREQ=SECONDLY;COUNT=90000", "2027-02-01T00:00:00"), 0, "all are counted");
+        assert_eq!(rule("FREQ=SECONDLY;COUNT=60", "2027-03-01T02:00:00"), 60);
+        assert_eq!(rule("FREQ=SECONDLY;UNTIL=20270210T000000", "2027-02-01T00:00:00"), 0, "its end has passed");
+        assert_eq!(rule("FREQ=SECONDLY;UNTIL=20270210T000000Z", "2027-02-01T00:00:00"), 0);
+        assert_eq!(rule("FREQ=SECONDLY", "2029-01-01T00:00:00"), 0, "it has yet to start");
     }
 
     #[test]

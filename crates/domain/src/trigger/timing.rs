@@ -434,7 +434,12 @@ impl ScheduleDetails {
 
     /// The end, where there is one.
     pub fn ends_at(&self) -> Option<Timestamp> {
-        self.scope.as_ref().and_then(|scope| scope.bounds.ends_at())
+        self.bounds().ends_at()
+    }
+
+    /// From when on and until when it counts.
+    pub fn bounds(&self) -> Bounds {
+        self.scope.as_ref().map(|scope| scope.bounds).unwrap_or_default()
     }
 
     /// All of it as an English sentence without its zone: "At 09:00, Monday to Friday, not on 24 December 2026".

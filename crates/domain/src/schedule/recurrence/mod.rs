@@ -201,6 +201,14 @@ impl Recurrence {
         !self.is_over_at(at) && !self.is_excepted(at.as_second())
     }
 
+    /// From when on and before which instant it may name anything, by its start and its end. Those on the clock of its zone are taken two days too
+    /// far, because no zone is further away from UTC.
+    pub fn reach(&self) -> (Timestamp, Timestamp) {
+        let walls = self.named.generated.walls();
+        let (start, end) = (walls.start - 2 * DAY, self.end.min(walls.end + 2 * DAY));
+        (instant(start.clamp(FIRST_SECOND, LAST_SECOND)), instant(end.clamp(FIRST_SECOND, LAST_SECOND)))
+    }
+
     /// Whether there is anything that its exceptions take away.
     pub fn has_exceptions(&self) -> bool {
         self.exceptions_met > 0

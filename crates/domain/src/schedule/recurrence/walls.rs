@@ -53,6 +53,11 @@ impl Generated {
         self.times.are_whole_minutes()
     }
 
+    /// From its start on and before its end.
+    pub(super) fn walls(&self) -> Range<Wall> {
+        self.start..self.end
+    }
+
     fn narrow(&self, range: &Range<Wall>) -> Range<Wall> {
         range.start.max(self.start)..range.end.min(self.end)
     }
