@@ -251,6 +251,17 @@ async fn whether_anything_has_fired_is_told_of_each_span_by_itself() {
         assert_eq!(told(mixed).await, [true, true, false, true, false, false, true]);
         assert_eq!(told(vec![Asked { owner: other, ..asked(1, 0, 1_000) }]).await, [false], "it is somebody else's");
         assert_eq!(told(Vec::new()).await, Vec::<bool>::new());
+        // Whichever partition something lies in, and others in between hold nothing.
+        let hour = 3_600;
+        let early_and_late = vec![asked(1, 60, hour), asked(0, 60, 10 * hour), asked(0, 9 * hour + 60, 10 * hour)];
+        assert_eq!(told(early_and_late.clone()).await, [true, false, false]);
+        let late = bench.trigger(owner, every("9h")).await.id;
+        bench.fire_due(owner, late, t(9 * hour + 1)).await;
+        assert_eq!(told(early_and_late).await, [true, false, false]);
+        let late = |from: i64, until: i64| Asked { trigger: late, ..asked(0, from, until) };
+        let spans = [(60, 10 * hour), (4 * hour + 60, 10 * hour), (60, 9 * hour), (9 * hour + 1, 10 * hour)];
+        let spans = spans.map(|(from, until)| late(from, until)).to_vec();
+        assert_eq!(told(spans).await, [true, true, false, false]);
     })
     .await;
 }
