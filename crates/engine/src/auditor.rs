@@ -6,7 +6,7 @@
 //!
 //! A repair arms; it fires nothing itself. What fell due meanwhile is the scheduler's, by the rule that holds for everybody.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
@@ -35,6 +35,9 @@ const REVISIONS_AT_ONCE: usize = 20;
 
 /// Of how many triggers of a slice, that were edited since the round before, a round that goes on and on compares what they said before.
 const EDITED_MAX: usize = 50;
+
+/// Of how many triggers it is kept that a round compared them up to another instant than the others.
+const LEFT_OFF_MAX: usize = 100_000;
 
 /// What an auditor is there for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +77,10 @@ pub struct Auditor {
     round: Option<(Round, Span)>,
     /// Up to when the rounds before compared.
     compared_until: Option<Timestamp>,
+    /// Where they left off sooner: with what was late when its turn came, and what was put right instead.
+    left_off: HashMap<TriggerId, Timestamp>,
+    /// The same of the round under way.
+    leaves_off: HashMap<TriggerId, Timestamp>,
     /// The zone data that the schedules were read with; none where nobody said.
     zones: Zones,
 }
@@ -105,9 +112,19 @@ pub struct Looked {
 impl Auditor {
     /// One that goes about this errand from the first trigger on.
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, retention: Retention, errand: Errand) -> Auditor {
-        let last = LastRound::default();
-        let zones = Zones::Unknown;
-        Auditor { store, clock, retention, errand, last, after: None, round: None, compared_until: None, zones }
+        Auditor {
+            store,
+            clock,
+            retention,
+            errand,
+            last: LastRound::default(),
+            after: None,
+            round: None,
+            compared_until: None,
+            left_off: HashMap::new(),
+            leaves_off: HashMap::new(),
+            zones: Zones::Unknown,
+        }
     }
 
     /// The schedules are read with zone data of that release. Where another was used before, its first round is in a hurry, and what waits for an
@@ -141,6 +158,9 @@ impl Auditor {
         let mut findings: Vec<Finding> = inspection.unreadable.iter().map(|id| Finding::unreadable(*id)).collect();
         findings.extend(self.look_over(&inspection.triggers).await?);
         let of_ledgers = self.compare(&inspection.triggers, span, &findings).await?;
+        if self.errand == Errand::Watch {
+            self.leave_off(&inspection.triggers, span, &findings);
+        }
         findings.extend(of_ledgers);
         let begun = Round { began_at, ended_at: began_at, triggers: 0, found: Tally::default(), repaired: 0 };
         let (round, _) = self.round.get_or_insert((begun, span));
@@ -157,6 +177,7 @@ impl Auditor {
             self.last.set(looked.round);
             self.round = None;
             self.compared_until = Some(span.until);
+            self.left_off = std::mem::take(&mut self.leaves_off);
             if let Zones::Changed(ZoneData { release, before, .. }) = &self.zones {
                 let (before, moved) = (before.as_deref().unwrap_or_default(), looked.round.found.of(Defect::Moved));
                 tracing::info!(
@@ -179,6 +200,30 @@ impl Auditor {
             Errand::Look | Errand::Mend => Timestamp::UNIX_EPOCH,
         };
         Span { from, until }
+    }
+
+    /// Which of a trigger's occurrences a round compares: it goes on where the one before left off.
+    fn span_of(&self, inspected: &Inspected, span: Span) -> Span {
+        let from = self.left_off.get(&inspected.trigger.id).map_or(span.from, |left_off| span.from.min(*left_off));
+        Span { from, ..span }
+    }
+
+    /// Keeps where the next round goes on with those that this one has not compared to its end, of those in which that was found.
+    fn leave_off(&mut self, triggers: &[Inspected], span: Span, found: &[Finding]) {
+        let wrong: HashMap<TriggerId, Defect> = found.iter().map(|one| (one.trigger, one.defect)).collect();
+        for inspected in triggers {
+            let from = self.span_of(inspected, span).from;
+            let until = match wrong.get(&inspected.trigger.id) {
+                // What was said before the last change has been compared as what it said then.
+                None => inspected.told_until(span.until).max(inspected.trigger.standing_since).max(from),
+                Some(defect) if defect.is_mistake() => from,
+                // By the new rules nobody has fired so far.
+                Some(_) => span.until,
+            };
+            if until < span.until && self.leaves_off.len() < LEFT_OFF_MAX {
+                self.leaves_off.insert(inspected.trigger.id, until);
+            }
+        }
     }
 
     async fn look_over(&self, triggers: &[Inspected]) -> Result<Vec<Finding>> {
@@ -221,7 +266,8 @@ impl Auditor {
         let gone_until = self.retention.gone_until(self.clock.now());
         let is_wrong: HashSet<TriggerId> = found.iter().map(|finding| finding.trigger).collect();
         let sound = triggers.iter().filter(|inspected| !is_wrong.contains(&inspected.trigger.id));
-        let asked = sound.filter_map(|inspected| Some((inspected, inspected.comparable(span, gone_until)?))).collect();
+        let comparable = |inspected: &Inspected| inspected.comparable(self.span_of(inspected, span), gone_until);
+        let asked = sound.filter_map(|inspected| Some((inspected, comparable(inspected)?))).collect();
         let asked = self.without_the_silent(asked).await?;
         let mut findings = Vec::new();
         for some in asked.chunks(COMPARED_AT_ONCE) {
@@ -229,12 +275,12 @@ impl Auditor {
                 findings.extend(compared.findings(inspected.trigger.id));
             }
         }
-        let told_from = span.from.max(gone_until);
+        let told_from = |inspected: &Inspected| self.span_of(inspected, span).from.max(gone_until);
         let is_wrong = |inspected: &&Inspected| is_wrong.contains(&inspected.trigger.id);
-        let edited = triggers.iter().filter(|inspected| inspected.trigger.standing_since > told_from);
+        let edited = triggers.iter().filter(|inspected| inspected.trigger.standing_since > told_from(inspected));
         let most = if self.errand == Errand::Watch { EDITED_MAX } else { usize::MAX };
         for inspected in edited.filter(|inspected| !is_wrong(inspected)).take(most) {
-            let compared = self.compare_former(inspected, span, gone_until).await?;
+            let compared = self.compare_former(inspected, self.span_of(inspected, span), gone_until).await?;
             findings.extend(compared.iter().flat_map(|compared| compared.findings(inspected.trigger.id)));
         }
         self.confirm(findings, triggers).await

@@ -1,7 +1,8 @@
 //! Whether what is written down about a trigger's occurrences is what its schedule names: each of them an event or in a record of why
 //! not, none of them both. The room exists because a scheduler that is wrong writes a ledger that is wrong, and would find it
 //! right: so the occurrences are derived once more, by looking at the clock on the wall (`walk`), which nothing that fires does, and compared one by
-//! one. None of the searches that a firing rests on may enter. What is much, on either side, is compared part by part.
+//! one. None of the searches that a firing rests on may enter, but for where a rule ends by `COUNT`. What is much, on either side, is compared part
+//! by part.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -131,11 +132,17 @@ impl Inspected {
         let told_from = self.told_from(gone_until.checked_add(GOING).unwrap_or(Timestamp::MAX));
         let told_from = definition.runs_after(told_from)?;
         let from = span.from.max(just_after(told_from));
-        let waits_for = self.cursor.map(|cursor| definition.named_for(cursor.next_at));
-        let ends = [Some(span.until), waits_for, definition.expires_at];
+        let ends = [Some(self.told_until(span.until)), definition.expires_at];
         let until = ends.into_iter().flatten().min()?;
         let span = Span { from, until };
         (from < until).then_some(Asked { owner: trigger.owner, trigger: trigger.id, span })
+    }
+
+    /// Before which instant up to `until` it has been decided about its occurrences: not about the one that it waits for, however long that has
+    /// been due.
+    pub fn told_until(&self, until: Timestamp) -> Timestamp {
+        let waits_for = self.cursor.map(|cursor| self.trigger.definition.named_for(cursor.next_at));
+        waits_for.map_or(until, |waits_for| waits_for.min(until))
     }
 
     /// Which occurrences in the span a former revision of it decided about, and that revision to compare them with: those named while it stood and due

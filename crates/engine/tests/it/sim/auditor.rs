@@ -15,10 +15,11 @@ use oncue_domain::occurrence::{Reason, Skipped};
 use oncue_domain::plan::Plan;
 use oncue_domain::schedule::cron::CronExpression;
 use oncue_domain::schedule::every::Period;
+use oncue_domain::schedule::jitter::{Jitter, Share};
 use oncue_domain::schedule::zone::Zones;
 use oncue_domain::schedule::{FirstFiring, Schedule};
 use oncue_domain::store::{NewTrigger, Planned, Store};
-use oncue_domain::trigger::{Definition, ScheduleDetails, just_before};
+use oncue_domain::trigger::{Definition, ScheduleDetails, Terms, just_before};
 use oncue_engine::auditor::{Auditor, Errand, LastRound, Looked};
 
 use super::chance::Chance;
@@ -51,9 +52,13 @@ impl Stage {
     }
 
     fn make(&self, schedule: Schedule, expires_at: Option<Timestamp>) -> TriggerId {
+        self.make_of(ScheduleDetails::plain(schedule, None), expires_at)
+    }
+
+    fn make_of(&self, schedule: ScheduleDetails, expires_at: Option<Timestamp>) -> TriggerId {
         let definition = Definition {
             name: None,
-            schedule: Some(ScheduleDetails::plain(schedule, None)),
+            schedule: Some(schedule),
             payload: None,
             payload_schema: None,
             webhook: None,
@@ -367,6 +372,66 @@ fn who_fires_while_nothing_is_named_is_found_by_whoever_goes_round() {
         (edited, Defect::Unnamed, few(140, 1)),
     ];
     assert_eq!(told, expected, "{silent} has none");
+}
+
+#[test]
+fn what_was_late_when_its_turn_came_is_compared_by_the_next_round() {
+    let mut stage = Stage::new(9);
+    let start = stage.world.now();
+    let at = |seconds: i64| start + SignedDuration::from_secs(seconds);
+    let late = stage.make(every(60, start), None);
+    stage.live_for(130);
+    // Nobody fires meanwhile, and a round finds that the trigger waits for what has long been due.
+    stage.world.clock.set(at(200));
+    stage.slice();
+    assert_eq!(stage.last.get().map(|round| round.began_at), Some(at(200)));
+    assert_eq!(stage.found, []);
+    // It is let go, with the one after it.
+    stage.misarm(late, Some(at(300)));
+    stage.live_for(100);
+    let told: Vec<_> = stage.found.iter().map(|found| (found.trigger, found.defect, found.about)).collect();
+    assert_eq!(told, [(late, Defect::Missing, Some(Few { first: at(180), count: 2 }))]);
+    stage.live_for(200);
+    assert_eq!(stage.found.len(), 1, "it is told of once");
+}
+
+#[test]
+fn what_falls_due_later_by_its_jitter_than_a_round_lasts_is_compared_as_well() {
+    let mut stage = Stage::new(11);
+    let start = stage.world.now();
+    let at = |seconds: i64| start + SignedDuration::from_secs(seconds);
+    let terms = Terms { jitter: Some(Jitter::parse("10m").expect("a window")), ..Terms::default() };
+    let spread = ScheduleDetails::new(every(600, start), None, terms, Zones::utc());
+    let id = stage.make_of(spread.with_share(Some(Share::new(1 << 31))), None);
+    stage.live_for(880);
+    assert_eq!(stage.found, []);
+    // What is named for second 600 falls due at 900, and what comes after it at 1500.
+    let waits_for = stage.inspected()[0].cursor.map(|cursor| cursor.next_at).expect("it is armed");
+    assert!(waits_for > at(890) && waits_for <= at(900), "{waits_for}");
+    stage.misarm(id, Some(waits_for + SignedDuration::from_secs(600)));
+    stage.live_for(200);
+    let told: Vec<_> = stage.found.iter().map(|found| (found.trigger, found.defect, found.about)).collect();
+    assert_eq!(told, [(id, Defect::Missing, Some(Few { first: at(600), count: 1 }))]);
+}
+
+#[test]
+fn what_fired_before_a_trigger_was_put_right_is_compared_by_the_next_round() {
+    let mut stage = Stage::new(10);
+    let start = stage.world.now();
+    let at = |seconds: i64| start + SignedDuration::from_secs(seconds);
+    let id = stage.make(every(60, start), None);
+    stage.live_for(130);
+    stage.misarm(id, Some(at(135)));
+    stage.live_for(10);
+    stage.misarm(id, None);
+    stage.live_for(60);
+    let told = |stage: &Stage| -> Vec<(Defect, Option<Few>)> {
+        stage.found.iter().map(|found| (found.defect, found.about)).collect()
+    };
+    assert_eq!(told(&stage), [(Defect::Disarmed, None)]);
+    stage.live_for(180);
+    let stray = Some(Few { first: at(135), count: 1 });
+    assert_eq!(told(&stage), [(Defect::Disarmed, None), (Defect::Unnamed, stray)], "once");
 }
 
 #[test]
