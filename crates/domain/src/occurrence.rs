@@ -31,8 +31,8 @@ pub enum Reason {
     Expired,
     /// They fell due during a freeze.
     Frozen,
-    /// The trigger could not be read, until it was replaced. The first was waited for; the record reaches to when it was replaced, and how many there
-    /// were beside the first is not known.
+    /// The trigger could not be read, until it was replaced. The first is when what was waited for fell due, which by its jitter may be later than its
+    /// nominal time; the record reaches to when it was replaced, and how many there were beside the first is not known.
     Unreadable,
 }
 
