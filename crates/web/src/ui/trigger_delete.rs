@@ -24,22 +24,24 @@ use crate::fault::Fault;
 struct DeletePage {
     frame: Frame,
     trigger: TriggerRow,
+    /// Whether nobody can read what it says.
+    is_unreadable: bool,
     /// Whether its name has to be typed.
     has_fired: bool,
     /// What was typed and was not its name.
     wrong: Option<String>,
 }
 
-/// The trigger, or what stands in the place of one that cannot be read: to be deleted it need not be.
-async fn load(app: &App, caller: &Caller, id: &str) -> Result<(Armed, TriggerRow), Fault> {
+/// The trigger, or what stands in the place of one that cannot be read, and whether it does: to be deleted it need not be read.
+async fn load(app: &App, caller: &Caller, id: &str) -> Result<(Armed, TriggerRow, bool), Fault> {
     let found = find(app.store.as_ref(), caller.owner(), trigger_id(id)?).await?;
     let found = found.ok_or_else(|| Fault::not_found("Trigger"))?;
     let row = TriggerRow::alone(app, found.armed(), &caller.frozen, app.now());
     Ok(match found {
-        Found::Whole(armed) => (armed, row),
+        Found::Whole(armed) => (armed, row, false),
         Found::Remains(remains) => {
             let what = format!("It cannot be read and does not fire ({})", remains.unreadable.problem);
-            (remains.armed, TriggerRow { schedule: Some(what), zone: None, next: None, ..row })
+            (remains.armed, TriggerRow { schedule: Some(what), zone: None, next: None, ..row }, true)
         }
     })
 }
@@ -59,10 +61,10 @@ pub(super) async fn delete_page(
     Visitor(caller): Visitor,
     PathId(id): PathId,
 ) -> Result<Response, PageFault> {
-    let (armed, trigger) = load(&app, &caller, &id).await?;
+    let (armed, trigger, is_unreadable) = load(&app, &caller, &id).await?;
     let has_fired = has_fired(&app, &caller, &armed).await?;
     let frame = Frame::of(&app, &caller, Place::Triggers);
-    Ok(page(StatusCode::OK, &DeletePage { frame, trigger, has_fired, wrong: None }))
+    Ok(page(StatusCode::OK, &DeletePage { frame, trigger, is_unreadable, has_fired, wrong: None }))
 }
 
 /// POST /ui/triggers/{id}/delete
@@ -73,11 +75,11 @@ pub(super) async fn delete(
     request: Request,
 ) -> Result<Response, PageFault> {
     let form = parse_form(&read_form_body(request, ACTION_BYTES_MAX).await?);
-    let (armed, trigger) = load(&app, &caller, &id).await?;
+    let (armed, trigger, is_unreadable) = load(&app, &caller, &id).await?;
     let typed = form.get("confirm").cloned().unwrap_or_default();
     if has_fired(&app, &caller, &armed).await? && !is_name(&typed, &trigger.label) {
         let frame = Frame::of(&app, &caller, Place::Triggers);
-        let again = DeletePage { frame, trigger, has_fired: true, wrong: Some(typed) };
+        let again = DeletePage { frame, trigger, is_unreadable, has_fired: true, wrong: Some(typed) };
         return Ok(page(StatusCode::UNPROCESSABLE_ENTITY, &again));
     }
     if !app.acting(&caller).delete_trigger(caller.owner(), armed.trigger.id, app.now()).await? {

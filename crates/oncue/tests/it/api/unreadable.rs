@@ -146,9 +146,15 @@ fn pages_show_it_and_it_can_be_deleted_there() {
     for words in [PROBLEM, "does not fire", "/events/", "-X PUT", &format!("{at}/delete"), &format!("{at}/why")] {
         assert!(page.contains(words), "{words}: {page}");
     }
-    assert!(ann.get(&format!("{at}/delete")).is(200).text.contains(PROBLEM));
+    let page = ann.get(&format!("{at}/delete")).is(200).text;
+    assert!(page.contains(PROBLEM) && page.contains("only its events are left"), "{page}");
+    let page = ann.get(&format!("/ui/triggers/{}/delete", triggers[0])).is(200).text;
+    assert!(!page.contains("only its events are left"), "{page}");
     ann.call("POST", &format!("{at}/delete")).form(&[("confirm", "lost")]).send().is(303);
     assert_eq!(ids(&ann.get("/api/v1/triggers").is(200).list()), [triggers[0], triggers[2]]);
+    assert_eq!(ann.get(&format!("/api/v1/triggers/{}/why?at=2035-01-01T00:00:00Z", triggers[1])).status, 404);
+    let events = ann.get(&format!("/api/v1/event_logs?trigger_id={}&limit=1", triggers[1])).is(200).list();
+    assert_eq!(events.len(), 1, "its events are left");
 }
 
 #[test]
