@@ -207,7 +207,8 @@ pub trait Store: Send + Sync {
     /// What is left of the owner's trigger that cannot be read ([`Error::Unreadable`]). None where it can, and where there is no such trigger.
     async fn remains(&self, owner: UserId, id: TriggerId) -> Result<Option<Remains>>;
 
-    /// The owner's triggers with an id above `after`, ascending, at most `limit`, those that cannot be read among them.
+    /// The owner's triggers with an id above `after`, ascending, at most `limit`, those that cannot be read among them; shorter than `limit` at the
+    /// end alone. One of which not even its number, its name or when it was made can be read is left out.
     async fn listed_triggers(
         &self,
         owner: UserId,

@@ -71,18 +71,26 @@ impl<T> Listed<T> {
 pub struct Remains {
     /// The trigger with what it waits for, under a definition that never fires ([`Definition::in_place_of_unreadable`]).
     pub armed: Armed,
+    /// Whether the text of its schedule says that it goes when it is done.
+    pub deletes_when_done: bool,
     /// What a list says of it.
     pub unreadable: Unreadable,
 }
 
 impl Remains {
+    /// Whether what it waits for may be no occurrence but the instant at which it goes. That lies a microsecond, and whole hours, behind one of the
+    /// clock's, so what lies on a whole second is an occurrence.
+    pub fn may_wait_to_go(&self) -> bool {
+        self.deletes_when_done && self.armed.next_at.is_some_and(|next_at| next_at.subsec_nanosecond() != 0)
+    }
+
     /// Decides what putting `definition` in the place of what cannot be read means at `now`.
     ///
-    /// What it waited for and could not fire becomes a record of the time up to `now`. How much else its schedule named in that time nobody can
-    /// tell, so the record counts the one occurrence that is certain.
+    /// What it waited for and could not fire becomes a record of the time up to `now`, unless that may have been no occurrence at all. How much else
+    /// its schedule named in that time nobody can tell, so the record counts the one occurrence that is certain.
     pub fn edit(&self, definition: Definition, now: Timestamp) -> Edit {
         let mut edit = self.armed.edit(definition, now);
-        let unfired = self.armed.next_at.filter(|due| *due <= now);
+        let unfired = self.armed.next_at.filter(|due| *due <= now && !self.may_wait_to_go());
         let record = |first| Skipped { reason: Reason::Unreadable, first, last: now, count: 1 };
         edit.skipped.splice(0..0, unfired.map(record));
         edit
@@ -95,7 +103,7 @@ mod tests {
     use crate::id::UserId;
     use crate::schedule::every::Period;
     use crate::schedule::{FirstFiring, Schedule};
-    use crate::trigger::{Arm, ScheduleDetails, Trigger};
+    use crate::trigger::{Arm, ScheduleDetails, Trigger, just_after};
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_second(1_800_000_000 + seconds).expect("in range")
@@ -113,7 +121,7 @@ mod tests {
             standing_since: at(0),
         };
         let unreadable = Unreadable { id, revision: 3, name, kind, enabled: true, created_at, problem };
-        Remains { armed: Armed { trigger, next_at, fired: 0 }, unreadable }
+        Remains { armed: Armed { trigger, next_at, fired: 0 }, deletes_when_done: false, unreadable }
     }
 
     fn every_minute() -> Definition {
@@ -141,6 +149,15 @@ mod tests {
         }
         let due = remains(Some(at(150))).edit(every_minute(), at(150)).skipped;
         assert_eq!(due.iter().map(|record| (record.first, record.last)).collect::<Vec<_>>(), [(at(150), at(150))]);
+    }
+
+    #[test]
+    fn what_it_waited_for_is_no_occurrence_for_certain_where_it_may_have_been_to_go() {
+        let to_go = |next_at| Remains { deletes_when_done: true, ..remains(Some(next_at)) };
+        assert_eq!(to_go(just_after(at(60))).edit(every_minute(), at(150)).skipped, []);
+        // On a whole second nothing goes.
+        assert_eq!(to_go(at(60)).edit(every_minute(), at(150)).skipped.len(), 1);
+        assert_eq!(remains(Some(just_after(at(60)))).edit(every_minute(), at(150)).skipped.len(), 1);
     }
 
     #[test]

@@ -87,6 +87,8 @@ pub struct Facts<'a> {
     pub armed: &'a Armed,
     /// What is wrong with it where it cannot be read: then `armed` is what is left of it ([`Remains`](crate::trigger::Remains)).
     pub problem: Option<&'a Problem>,
+    /// Of one that cannot be read whether what it waits for may be no occurrence but when it goes ([`Remains::may_wait_to_go`](crate::trigger::Remains::may_wait_to_go)).
+    pub may_wait_to_go: bool,
     /// The end of the trigger, where it was deleted.
     pub deletion: Option<&'a Deletion>,
     /// How it came to stand so, where that is known.
@@ -126,6 +128,8 @@ pub struct Account {
     pub problem: Option<Problem>,
     /// When that falls due for which a trigger that cannot be read waits; none for any other.
     pub waits_for: Option<Timestamp>,
+    /// Whether the trigger fires when it is called, and by no schedule.
+    pub is_called: bool,
     /// The edit that is behind it: the one that paused, or came before what was due.
     pub edit: Option<Made>,
     /// What was said of the pause, where one is to blame.
@@ -246,6 +250,7 @@ impl Account {
             obstacles: Obstacle::all(facts, at, standing, &verdict),
             problem: facts.problem.cloned(),
             waits_for: facts.problem.and(facts.armed.next_at),
+            is_called: trigger.definition.kind() == Kind::Api,
             verdict,
             asked,
         }
@@ -519,7 +524,8 @@ fn unread(facts: Facts<'_>, at: Timestamp) -> Verdict {
     let unreadable = |is_occurrence| Verdict::Unreadable { is_occurrence, record: None };
     let is_accounted_for = |next: &Timestamp| at.checked_add(WINDOW_MAX).is_ok_and(|latest| latest < *next);
     match facts.armed.next_at {
-        Some(next) if next <= at => unreadable((next == at).then_some(true)),
+        _ if facts.armed.trigger.definition.kind() == Kind::Api => unreadable(Some(false)),
+        Some(next) if next <= at => unreadable((next == at && !facts.may_wait_to_go).then_some(true)),
         _ if at <= facts.gone_until => Verdict::Forgotten,
         next => unreadable(next.filter(is_accounted_for).map(|_| false)),
     }

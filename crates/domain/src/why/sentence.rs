@@ -308,7 +308,16 @@ impl Account {
         let at = self.full(self.at);
         let problem = self.problem.as_ref().map(|problem| format!(": {problem}")).unwrap_or_default();
         let is_past = self.at <= self.now;
+        if self.is_called {
+            return format!("No schedule fires this trigger, and it refuses calls because it cannot be read{problem}.");
+        }
         match (is_occurrence, is_past) {
+            (_, true) if self.waits_for.is_none() => format!(
+                "Nothing is on record at {at}, and whether the schedule names that nobody can tell: the trigger waits for nothing, and cannot be read{problem}."
+            ),
+            (_, false) if self.waits_for.is_none() => format!(
+                "The trigger will not fire at {at}, because it waits for nothing; whether the schedule names that nobody can tell, because it cannot be read{problem}."
+            ),
             (Some(true), true) => {
                 format!("The occurrence of {at} did not fire because the trigger cannot be read{problem}.")
             }
@@ -690,7 +699,11 @@ impl Account {
                 Reason::Unreadable => vec![self.numbered(AFTER_THE_SILENCE)],
             },
             Verdict::Unreadable { record: Some(_), .. } => vec![self.numbered(AFTER_THE_SILENCE)],
-            Verdict::Unreadable { .. } => REPLACE.map(|line| self.numbered(line)).to_vec(),
+            Verdict::Unreadable { .. } => {
+                // What waits for nothing fires no more for being read again.
+                let helps = [true, self.is_called || self.waits_for.is_some()];
+                REPLACE.iter().zip(helps).filter(|(_, helps)| *helps).map(|(line, _)| self.numbered(line)).collect()
+            }
             Verdict::AskedFor(view) if view.skipped.reason == Reason::Held => vec![DECIDE.to_owned()],
             Verdict::AskedFor(_) => self.thaw().into_iter().chain([HOW_FAR.to_owned()]).collect(),
             Verdict::Paused if self.pause_end().is_some_and(|end| end <= self.now) => {

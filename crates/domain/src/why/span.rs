@@ -17,7 +17,7 @@ use crate::agenda::Span;
 use crate::event::Origin;
 use crate::occurrence::Reason;
 use crate::store::{Ledger, SkippedView};
-use crate::trigger::{Armed, Definition, Kind, ScheduleDetails, just_before};
+use crate::trigger::{Armed, Definition, Kind, ScheduleDetails, just_after, just_before};
 
 /// A run of consecutive occurrences with one disposition.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -131,10 +131,17 @@ fn unknown(facts: Facts<'_>, span: Span) -> Option<Span> {
     (from < until).then_some(Span { from, until })
 }
 
-/// The time that a trigger decides which cannot be read.
+/// The time that a trigger decides which cannot be read. Where it waits for nothing, what is on record tells how far it could be.
 fn unreadable(facts: Facts<'_>, span: Span) -> Option<Span> {
     let Armed { trigger, next_at, .. } = facts.problem.map(|_| facts.armed)?;
-    let from = span.from.max(next_at.unwrap_or(trigger.standing_since));
+    if trigger.definition.kind() == Kind::Api {
+        return None;
+    }
+    let fired = facts.ledger.firings.iter().map(|firing| firing.scheduled_at);
+    let recorded = facts.ledger.skipped.iter().map(|view| view.skipped.last);
+    let known = fired.chain(recorded).map(just_after).chain(facts.ledger.stopped_at);
+    let known_until = || known.fold(trigger.standing_since, Timestamp::max);
+    let from = span.from.max(next_at.unwrap_or_else(known_until));
     (from < span.until).then_some(Span { from, ..span })
 }
 
@@ -242,7 +249,7 @@ impl Telling<'_> {
 
     /// Tells of what a trigger waits for that cannot be read: of what else it names nobody can tell.
     fn tell_unread(&mut self) {
-        let waits_for = self.facts.problem.and(self.facts.armed.next_at);
+        let waits_for = self.facts.problem.and(self.facts.armed.next_at).filter(|_| !self.facts.may_wait_to_go);
         let Some(at) = waits_for.filter(|at| self.span.from <= *at && *at < self.span.until) else { return };
         let verdict = Verdict::Unreadable { is_occurrence: Some(true), record: None };
         let release = decided(self.facts, at, &verdict);

@@ -46,6 +46,7 @@ fn every(period: &str, anchor: &str) -> Schedule {
 struct Case {
     armed: Armed,
     problem: Option<Problem>,
+    may_wait_to_go: bool,
     deletion: Option<Deletion>,
     made: Option<Made>,
     former: Vec<Former>,
@@ -97,6 +98,7 @@ impl Case {
         Case {
             armed: Armed { trigger, next_at, fired: 0 },
             problem: None,
+            may_wait_to_go: false,
             deletion: None,
             made: None,
             former: Vec::new(),
@@ -159,6 +161,7 @@ impl Case {
         Facts {
             armed: &self.armed,
             problem: self.problem.as_ref(),
+            may_wait_to_go: self.may_wait_to_go,
             deletion: self.deletion.as_ref(),
             made: self.made.as_ref(),
             former: &self.former,

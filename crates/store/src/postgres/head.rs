@@ -18,7 +18,8 @@ use super::firing::{FATE, FATE_OF_EVENTS, FIRED, firing};
 use super::trigger::unreadable;
 use super::{Shared, column, limit_of, moment, query, query_first};
 use crate::codec::{
-    self, destinations_from_text, instant, listed, listed_or, overlap_from_text, schedule_from_text, webhook,
+    self, destinations_from_text, expects_from_text, instant, listed, listed_or, overlap_from_text, schedule_from_text,
+    webhook,
 };
 
 /// What a trigger waits for is asked one by one, so that the cursors of others are never walked over.
@@ -28,10 +29,10 @@ const HEAD: &str = "triggers.id, triggers.name, triggers.schedule, triggers.webh
                     (SELECT fired FROM limits WHERE limits.trigger_id = triggers.id), \
                     triggers.pause_reason, triggers.pause_until, triggers.overlap, \
                     (SELECT coalesce(waits OR next_at <= waited_until, FALSE) FROM cursors WHERE cursors.trigger_id = triggers.id), \
-                    triggers.revision";
+                    triggers.revision, triggers.expects";
 
 /// How many columns that is.
-const HEAD_COLUMNS: usize = 17;
+const HEAD_COLUMNS: usize = 18;
 
 /// An owner of at most so many triggers is told what is next from those; for one of more, the soonest of all are looked through.
 const FEW: usize = 5_000;
@@ -53,6 +54,8 @@ fn head(row: &Row, shared: &Shared) -> Result<TriggerHead> {
     let schedule: Option<&str> = column(row, 2)?;
     let expires_at: Option<i64> = column(row, 7)?;
     let next_at: Option<i64> = column(row, 9)?;
+    // No list shows it, and where it cannot be read the trigger does not fire.
+    expects_from_text(column(row, 17)?)?;
     let head = TriggerHead {
         id: TriggerId(column(row, 0)?),
         name: column(row, 1)?,

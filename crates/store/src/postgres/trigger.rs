@@ -83,8 +83,10 @@ fn read_trigger(row: &Row, shared: &Shared) -> Result<Trigger> {
 
 fn armed(row: &Row, shared: &Shared) -> Result<Armed> {
     let next_at: Option<i64> = column(row, TRIGGER_COLUMNS)?;
-    let fired = codec::fired(column(row, TRIGGER_COLUMNS + 1)?)?;
-    Ok(Armed { trigger: trigger(row, shared)?, next_at: next_at.map(instant).transpose()?, fired })
+    let fired = column(row, TRIGGER_COLUMNS + 1)?;
+    of_trigger(read_trigger(row, shared).and_then(|trigger| {
+        Ok(Armed { trigger, next_at: next_at.map(instant).transpose()?, fired: codec::fired(fired)? })
+    }))
 }
 
 /// The triggers among these that were read before, as they were then.
@@ -257,7 +259,7 @@ pub(super) async fn remains(
         found => return found.map(|_| None),
     };
     let sql = "SELECT triggers.revision, triggers.name, triggers.schedule IS NOT NULL, triggers.created_at, triggers.standing_since,
-                      cursors.next_at, triggers.enabled
+                      cursors.next_at, triggers.enabled, coalesce(position('\"delete_when_done\":true' IN triggers.schedule) > 0, FALSE)
                FROM triggers LEFT JOIN cursors ON cursors.trigger_id = triggers.id
                WHERE triggers.id = $1 AND triggers.owner = $2";
     let Some(row) = query_first(client, sql, &[&id.0, &owner.0]).await? else { return Ok(None) };
@@ -275,8 +277,10 @@ pub(super) async fn remains(
         standing_since: instant(column(&row, 4)?)?,
     };
     let unreadable = Unreadable { id, revision, name, kind, enabled: column(&row, 6)?, created_at, problem };
-    let armed = Armed { trigger, next_at: next_at.map(instant).transpose()?, fired: 0 };
-    Ok(Some(Remains { armed, unreadable }))
+    // An instant that is none is nothing to wait for, and must not keep anybody from replacing the trigger.
+    let next_at = next_at.and_then(|next_at| instant(next_at).ok());
+    let deletes_when_done = column(&row, 7)?;
+    Ok(Some(Remains { armed: Armed { trigger, next_at, fired: 0 }, deletes_when_done, unreadable }))
 }
 
 /// What a list says of a row with these columns: the revision, the name, the schedule, whether it is enabled, and when it was made.
@@ -309,10 +313,19 @@ pub(super) async fn list(
          ORDER BY triggers.id
          LIMIT $3"
     );
-    let rows = query(client, &sql, &[&owner.0, &after.map_or(0, |id| id.0), &limit_of(limit)]).await?;
-    let listed =
-        rows.iter().map(|row| listed_or(armed(row, shared), |problem| unreadable(row, [2, 3, 4, 9, 11], problem)));
-    listed.filter_map(Result::transpose).collect()
+    let (mut triggers, mut after) = (Vec::new(), after.map_or(0, |id| id.0));
+    loop {
+        let wanted = limit - triggers.len();
+        let rows = query(client, &sql, &[&owner.0, &after, &limit_of(wanted)]).await?;
+        for row in &rows {
+            after = column(row, 0)?;
+            triggers.extend(listed_or(armed(row, shared), |problem| unreadable(row, [2, 3, 4, 9, 11], problem))?);
+        }
+        // As many are wanted of which anything can be said.
+        if rows.len() < wanted || triggers.len() == limit {
+            return Ok(triggers);
+        }
+    }
 }
 
 pub(super) async fn edit(
@@ -331,6 +344,8 @@ pub(super) async fn edit(
         return Ok(Edited::NotFound);
     };
     let next_at = lock_cursor(&transaction, trigger.id).await?;
+    // Nobody can have seen an instant that is none.
+    let next_at = next_at.filter(|next_at| instant(*next_at).is_ok());
     let moved = edit.arm != Arm::Keep && next_at != seen.map(Timestamp::as_microsecond);
     if present + 1 != trigger.revision || moved {
         return Ok(Edited::Stale);

@@ -13,13 +13,16 @@ use rusqlite::{Connection, Row};
 use super::firing::{FIRED, Fates};
 use super::trigger::unreadable;
 use super::{Shared, count, failed, in_one_moment};
-use crate::codec::{self, destinations_from_text, instant, listed_or, overlap_from_text, schedule_from_text, webhook};
+use crate::codec::{
+    self, destinations_from_text, expects_from_text, instant, listed_or, overlap_from_text, schedule_from_text, webhook,
+};
 
 const HEAD: &str = "triggers.id, triggers.name, triggers.schedule, triggers.webhook_url, triggers.webhook_format, \
                     triggers.is_test, triggers.enabled, triggers.expires_at, triggers.created_at, cursors.next_at, \
                     triggers.destinations, (SELECT fired FROM limits WHERE limits.trigger_id = triggers.id), \
                     triggers.pause_reason, triggers.pause_until, triggers.overlap, \
-                    coalesce(cursors.waits OR cursors.next_at <= cursors.waited_until, 0), triggers.revision";
+                    coalesce(cursors.waits OR cursors.next_at <= cursors.waited_until, 0), triggers.revision, \
+                    triggers.expects";
 
 const HEAD_FROM: &str = "triggers LEFT JOIN cursors ON cursors.trigger_id = triggers.id";
 
@@ -50,6 +53,9 @@ fn head(row: &Row<'_>, shared: &Shared) -> Result<TriggerHead> {
     let next_at: Option<i64> = row.get(9).map_err(failed)?;
     let destinations: Option<String> = row.get(10).map_err(failed)?;
     let overlap: Option<String> = row.get(14).map_err(failed)?;
+    let expects: Option<String> = row.get(17).map_err(failed)?;
+    // No list shows it, and where it cannot be read the trigger does not fire.
+    expects_from_text(expects.as_deref())?;
     let head = TriggerHead {
         id: TriggerId(row.get(0).map_err(failed)?),
         name: row.get(1).map_err(failed)?,

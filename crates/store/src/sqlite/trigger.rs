@@ -83,8 +83,10 @@ fn read_trigger(row: &Row<'_>, shared: &Shared) -> Result<Trigger> {
 
 pub(super) fn armed(row: &Row<'_>, shared: &Shared) -> Result<Armed> {
     let next_at: Option<i64> = row.get(TRIGGER_COLUMNS).map_err(failed)?;
-    let fired = codec::fired(row.get(TRIGGER_COLUMNS + 1).map_err(failed)?)?;
-    Ok(Armed { trigger: trigger(row, shared)?, next_at: next_at.map(instant).transpose()?, fired })
+    let fired = row.get(TRIGGER_COLUMNS + 1).map_err(failed)?;
+    of_trigger(read_trigger(row, shared).and_then(|trigger| {
+        Ok(Armed { trigger, next_at: next_at.map(instant).transpose()?, fired: codec::fired(fired)? })
+    }))
 }
 
 /// The trigger from the parsed ones, or from its row; a revision is never parsed twice while it is hot.
@@ -267,7 +269,7 @@ pub(super) fn remains(
         found => return found.map(|_| None),
     };
     let sql = "SELECT triggers.revision, triggers.name, triggers.schedule IS NOT NULL, triggers.created_at, triggers.standing_since,
-                      cursors.next_at, triggers.enabled
+                      cursors.next_at, triggers.enabled, coalesce(instr(triggers.schedule, '\"delete_when_done\":true') > 0, 0)
                FROM triggers LEFT JOIN cursors ON cursors.trigger_id = triggers.id
                WHERE triggers.id = ? AND triggers.owner = ?";
     let mut statement = connection.prepare_cached(sql).map_err(failed)?;
@@ -287,8 +289,10 @@ pub(super) fn remains(
         standing_since: instant(row.get(4).map_err(failed)?)?,
     };
     let unreadable = Unreadable { id, revision, name, kind, enabled: row.get(6).map_err(failed)?, created_at, problem };
-    let armed = Armed { trigger, next_at: next_at.map(instant).transpose()?, fired: 0 };
-    Ok(Some(Remains { armed, unreadable }))
+    // An instant that is none is nothing to wait for, and must not keep anybody from replacing the trigger.
+    let next_at = next_at.and_then(|next_at| instant(next_at).ok());
+    let deletes_when_done = row.get(7).map_err(failed)?;
+    Ok(Some(Remains { armed: Armed { trigger, next_at, fired: 0 }, deletes_when_done, unreadable }))
 }
 
 /// What a list says of a row with these columns: the revision, the name, the schedule, whether it is enabled, and when it was made.
@@ -318,13 +322,14 @@ pub(super) fn list(
          FROM triggers LEFT JOIN cursors ON cursors.trigger_id = triggers.id
                        LEFT JOIN limits ON limits.trigger_id = triggers.id
          WHERE triggers.owner = ? AND triggers.id > ?
-         ORDER BY triggers.id
-         LIMIT ?"
+         ORDER BY triggers.id"
     );
     let mut statement = connection.prepare_cached(&sql).map_err(failed)?;
-    let mut rows = statement.query((owner.0, after.map_or(0, |id| id.0), limit)).map_err(failed)?;
+    let mut rows = statement.query((owner.0, after.map_or(0, |id| id.0))).map_err(failed)?;
     let mut triggers = Vec::new();
-    while let Some(row) = rows.next().map_err(failed)? {
+    // No limit is told to the database: as many are wanted of which anything can be said.
+    while triggers.len() < limit {
+        let Some(row) = rows.next().map_err(failed)? else { break };
         triggers.extend(listed_or(armed(row, shared), |problem| unreadable(row, [2, 3, 4, 9, 11], problem))?);
     }
     Ok(triggers)
@@ -351,6 +356,8 @@ pub(super) fn edit(
         })
         .map_err(failed)?;
     let Some((present, next_at)) = stands else { return Ok(Edited::NotFound) };
+    // Nobody can have seen an instant that is none.
+    let next_at = next_at.filter(|next_at| instant(*next_at).is_ok());
     let moved = edit.arm != Arm::Keep && next_at != seen.map(Timestamp::as_microsecond);
     if present + 1 != trigger.revision || moved {
         return Ok(Edited::Stale);

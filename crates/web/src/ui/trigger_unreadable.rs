@@ -71,7 +71,7 @@ pub(super) async fn show(
     notice: Option<Notice>,
     now: Timestamp,
 ) -> Result<Response, PageFault> {
-    let Remains { armed, unreadable } = remains;
+    let Remains { armed, unreadable, .. } = remains;
     let zone = shown_zone(app, caller, None);
     let gone_until = app.settings.retention.gone_until(now);
     let recent = app.store.recent_firings(caller.owner(), vec![unreadable.id], gone_until, FIRINGS_KEPT).await?;

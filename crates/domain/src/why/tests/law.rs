@@ -422,6 +422,7 @@ proptest! {
         let facts = Facts {
             armed: &world.armed,
             problem: None,
+            may_wait_to_go: false,
             deletion: None,
             made: Some(&made),
             former: &world.former,
@@ -493,6 +494,7 @@ proptest! {
             let facts = Facts {
                 armed: &world.armed,
                 problem: None,
+                may_wait_to_go: false,
                 deletion: None,
                 made: None,
                 former: &world.former,
@@ -515,6 +517,7 @@ proptest! {
         let facts = Facts {
             armed: &world.armed,
             problem: None,
+            may_wait_to_go: false,
             deletion: Some(&deletion),
             made: Some(&made),
             former: &world.former,

@@ -1,6 +1,7 @@
 //! Of a trigger that cannot be read what is on record is told as ever, and of the rest no more than anybody can know.
 
 use super::*;
+use crate::trigger::just_after;
 
 /// It waits since Thursday 09:00 in Riga, and nobody can read what it says.
 fn unread() -> Case {
@@ -60,7 +61,10 @@ fn what_it_waits_for_did_not_fire_and_of_all_else_nobody_can_tell() {
     {
         assert_eq!(case.account(asked).verdict.is_occurrence(), is_occurrence, "{asked}");
     }
-    assert!(case.account("2026-11-26 10:00").advice()[0].contains(&format!("PUT /api/v1/triggers/{}", case.armed.trigger.id)));
+    assert!(
+        case.account("2026-11-26 10:00").advice()[0]
+            .contains(&format!("PUT /api/v1/triggers/{}", case.armed.trigger.id))
+    );
     assert_eq!(case.told("2026-11-23T11:00:00Z").0, "before_creation");
     let mut coming = unread();
     coming.armed.next_at = Some(at("2026-11-27T07:00:00Z"));
@@ -86,8 +90,85 @@ fn one_that_is_called_says_that_it_cannot_be_read_as_well() {
     let mut case = unread();
     case.armed.trigger.definition = Definition::in_place_of_unreadable(None, Kind::Api);
     case.armed.next_at = None;
-    let (word, sentence) = case.told("2026-11-26 10:00");
-    assert!(word == "unreadable" && sentence.ends_with(&format!("cannot be read: {WHY}.")), "{sentence}");
+    for asked in ["2026-11-26 10:00", "2026-11-27 10:00"] {
+        assert_told(
+            &case,
+            asked,
+            "unreadable",
+            &format!("No schedule fires this trigger, and it refuses calls because it cannot be read: {WHY}."),
+        );
+        let account = case.account(asked);
+        assert_eq!((account.verdict.is_occurrence(), account.advice().len()), (Some(false), 2));
+    }
+    let span = Span { from: at("2026-11-25T00:00:00Z"), until: at("2026-11-28T00:00:00Z") };
+    assert_eq!(SpanAccount::of(case.facts(), span).unreadable, None, "no schedule would have fired anything");
+}
+
+/// It was done, or paused, before nobody could read it any more.
+fn waiting_for_nothing() -> Case {
+    let mut case = unread();
+    case.armed.next_at = None;
+    case
+}
+
+#[test]
+fn what_waits_for_nothing_is_not_said_to_be_silent_for_being_beyond_reading() {
+    let case = waiting_for_nothing();
+    assert_told(
+        &case,
+        "2026-11-26 09:00",
+        "unreadable",
+        &format!(
+            "Nothing is on record at Thu 26 Nov 2026 09:00 Europe/Riga, and whether the schedule names that nobody can tell: the trigger waits for nothing, and cannot be read: {WHY}."
+        ),
+    );
+    assert_told(
+        &case,
+        "2026-11-27 09:00",
+        "unreadable",
+        &format!(
+            "The trigger will not fire at Fri 27 Nov 2026 09:00 Europe/Riga, because it waits for nothing; whether the schedule names that nobody can tell, because it cannot be read: {WHY}."
+        ),
+    );
+    let advice = case.account("2026-11-26 09:00").advice();
+    assert!(advice.len() == 1 && advice[0].contains("PUT"), "to be read again lets it fire nothing: {advice:?}");
+    assert_eq!(unread().account("2026-11-26 09:00").advice().len(), 2);
+}
+
+#[test]
+fn a_span_of_what_waits_for_nothing_is_beyond_telling_behind_what_is_on_record() {
+    let span = Span { from: at(MADE), until: at("2026-11-28T00:00:00Z") };
+    let told = |case: &Case| SpanAccount::of(case.facts(), span);
+    let never = waiting_for_nothing();
+    assert_eq!(told(&never).unreadable, Some(span), "nothing is known of it");
+    let fired = "2026-11-25T07:00:00Z";
+    let case = waiting_for_nothing().fired(fired, "2026-11-25T07:00:00.004Z", Origin::Schedule);
+    assert_eq!(told(&case).unreadable, Some(Span { from: just_after(at(fired)), ..span }));
+    let paused = "2026-11-26T07:00:00Z";
+    let mut case = case.skipped(Reason::Paused, paused, paused, "2026-11-26T08:00:00Z");
+    assert_eq!(told(&case).unreadable, Some(Span { from: just_after(at(paused)), ..span }));
+    let stopped_at = at("2026-11-26T09:00:00Z");
+    case.ledger.stopped_at = Some(stopped_at);
+    let first = told(&case);
+    assert_eq!((first.stopped_at, first.unreadable), (Some(stopped_at), None), "more is on record behind it");
+}
+
+#[test]
+fn what_it_waits_for_is_no_occurrence_for_certain_where_it_may_wait_to_go() {
+    let to_go = Case { may_wait_to_go: true, ..unread() };
+    let asked = "2026-11-26 09:00";
+    assert_told(
+        &to_go,
+        asked,
+        "unreadable",
+        &format!(
+            "Nothing fired at Thu 26 Nov 2026 09:00 Europe/Riga, whether or not the schedule names that, because the trigger cannot be read: {WHY}."
+        ),
+    );
+    assert_eq!(to_go.account(asked).verdict.is_occurrence(), None);
+    let span = Span { from: at("2026-11-26T00:00:00Z"), until: at("2026-11-28T00:00:00Z") };
+    let told = SpanAccount::of(to_go.facts(), span);
+    assert_eq!((told.lines.len(), told.unreadable), (0, Some(Span { from: at("2026-11-26T07:00:00Z"), ..span })));
 }
 
 #[test]

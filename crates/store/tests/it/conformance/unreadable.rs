@@ -15,12 +15,18 @@ const WRITTEN: [Kind; 2] = [Kind::SqliteFile, Kind::Postgres];
 /// A schedule in a zone that nobody knows.
 const ON_MARS: &str = r#"{"cron":{"expression":"0 9 * * *","zone":"Mars/Base"}}"#;
 
-fn spoil(bench: &Bench, id: TriggerId, said: &str) {
-    let sql = format!("UPDATE triggers SET {said} WHERE id = {id}");
+/// Microseconds beyond all that can be told of.
+const NO_INSTANT: i64 = 9_000_000_000_000_000_000;
+
+fn change(bench: &Bench, sql: &str) {
     match bench.kind {
-        Kind::Postgres => drop(bench.sql(&sql)),
-        _ => crate::sqlite::change(bench, &sql),
+        Kind::Postgres => drop(bench.sql(sql)),
+        _ => crate::sqlite::change(bench, sql),
     }
+}
+
+fn spoil(bench: &Bench, id: TriggerId, said: &str) {
+    change(bench, &format!("UPDATE triggers SET {said} WHERE id = {id}"));
 }
 
 fn problem(field: &'static str, why: &str) -> Problem {
@@ -47,10 +53,12 @@ async fn a_list_says_in_its_place_what_cannot_be_read_and_ends_no_earlier_for_it
         let (owner, other) = (bench.user("a").await, bench.user("b").await);
         let named = Definition { name: Some("lost".to_owned()), enabled: false, ..every("1m") };
         let lost = bench.trigger(owner, named).await;
+        let beyond_telling = bench.trigger(owner, every("1m")).await.id;
         let sound = bench.trigger(owner, every("1m")).await.id;
         let called = bench.trigger(owner, api("called")).await.id;
         spoil(&bench, lost.id, &format!("schedule = '{ON_MARS}'"));
         spoil(&bench, called, "payload = '{spoilt'");
+        spoil(&bench, beyond_telling, &format!("created_at = {NO_INSTANT}"));
         let page = async |after, limit| {
             let listed = bench.store.listed_triggers(owner, after, limit).await.expect("a list");
             told(&listed, |armed| armed.trigger.id)
@@ -60,6 +68,7 @@ async fn a_list_says_in_its_place_what_cannot_be_read_and_ends_no_earlier_for_it
         assert_eq!((&all[0].1, &all[1].1), (&Some(on_mars()), &None));
         assert_eq!(all[2].1.as_ref().and_then(|problem| problem.field), Some("api_payload"));
         assert_eq!(page(None, 1).await, all[..1]);
+        assert_eq!(page(None, 2).await, all[..2], "one of which nothing can be said ends no page");
         assert_eq!(page(Some(lost.id), 1).await, all[1..2], "a page goes on behind it");
         assert_eq!(page(Some(sound), 5).await, all[2..]);
         let first = bench.store.listed_triggers(owner, None, 1).await.expect("a list").remove(0);
@@ -70,6 +79,10 @@ async fn a_list_says_in_its_place_what_cannot_be_read_and_ends_no_earlier_for_it
         let heads = bench.store.listed_heads(owner, 10).await.expect("heads");
         let heads = told(&heads, |head| head.id);
         assert_eq!(heads, [(lost.id, Some(on_mars())), (sound, None), (called, None)], "no payload is looked at");
+        spoil(&bench, called, "expects = '{spoilt'");
+        let heads = bench.store.listed_heads(owner, 10).await.expect("heads");
+        let wrong = told(&heads, |head| head.id).pop().and_then(|(_, problem)| problem);
+        assert_eq!(wrong.and_then(|problem| problem.field), Some("expects"));
         let readable = bench.store.triggers(owner, None, 10).await.expect("a list");
         assert_eq!(readable.iter().map(|armed| armed.trigger.id).collect::<Vec<_>>(), [sound]);
         assert_eq!(bench.store.listed_triggers(other, None, 10).await, Ok(Vec::new()));
@@ -87,17 +100,49 @@ async fn what_is_left_of_it_is_its_owner_s_alone_and_nothing_is_left_of_what_can
         let waits_for = bench.get(owner, lost.id).await.next_at;
         spoil(&bench, lost.id, &format!("schedule = '{ON_MARS}'"));
         assert_eq!(bench.store.trigger(owner, lost.id).await, Err(Error::Unreadable(on_mars())));
-        let Remains { armed, unreadable } = remains(owner).await.expect("it is there");
+        let Remains { armed, deletes_when_done, unreadable } = remains(owner).await.expect("it is there");
         assert_eq!((armed.trigger.id, armed.trigger.owner, armed.next_at), (lost.id, owner, waits_for));
         assert_eq!((armed.trigger.created_at, armed.trigger.standing_since), (lost.created_at, lost.standing_since));
         assert_eq!((unreadable.problem, unreadable.enabled, unreadable.kind), (on_mars(), true, Sort::Scheduled));
+        assert!(!deletes_when_done);
         assert_eq!(remains(other).await, None);
+        let newer = r#"{"tide":{"port":"Riga"},"delete_when_done":true}"#;
+        spoil(&bench, lost.id, &format!("schedule = '{newer}'"));
+        assert!(remains(owner).await.is_some_and(|remains| remains.deletes_when_done), "whatever else it says");
+        spoil(&bench, lost.id, &format!("schedule = '{ON_MARS}'"));
         let attention = bench.store.attention(owner, t(0), t(59)).await.expect("an answer");
         assert_eq!(attention.unreadable, [], "its time has not come");
         let attention = bench.store.attention(owner, t(0), t(600)).await.expect("an answer");
         assert_eq!(attention.unreadable.iter().map(|one| one.id).collect::<Vec<_>>(), [lost.id]);
         assert_eq!(attention.overdue, []);
         assert_eq!(bench.store.attention(other, t(0), t(600)).await.expect("an answer").unreadable, []);
+    }
+}
+
+#[tokio::test]
+async fn where_an_instant_or_a_count_beside_it_cannot_be_read_it_can_be_replaced_all_the_same() {
+    for kind in WRITTEN {
+        let bench = Bench::new(kind, true).await;
+        let owner = bench.user("a").await;
+        let spoilt: [fn(TriggerId) -> String; 2] = [
+            |id| format!("UPDATE cursors SET next_at = {NO_INSTANT} WHERE trigger_id = {id}"),
+            |id| format!("INSERT INTO limits (trigger_id, fired) VALUES ({id}, -7)"),
+        ];
+        for sql in spoilt {
+            let lost = bench.trigger(owner, every("1m")).await;
+            change(&bench, &sql(lost.id));
+            let listed = bench.store.listed_triggers(owner, None, 10).await.expect("a list");
+            let told = told(&listed, |armed| armed.trigger.id);
+            assert!(matches!(told[..], [(id, Some(_))] if id == lost.id), "{told:?}");
+            let answer = bench.store.trigger(owner, lost.id).await;
+            assert!(matches!(answer, Err(Error::Unreadable(_))), "as the list says: {answer:?}");
+            let remains = bench.store.remains(owner, lost.id).await.expect("an answer").expect("it is there");
+            let edit = remains.edit(every("2m"), t(30));
+            assert_eq!(bench.store.edit_trigger(edit, remains.armed.next_at, t(30)).await, Ok(Edited::Done));
+            let replaced = bench.get(owner, lost.id).await;
+            assert_eq!(replaced.next_at, replaced.trigger.definition.next_after(t(30)));
+            assert_eq!(bench.store.delete_trigger(owner, lost.id, t(31)).await, Ok(true));
+        }
     }
 }
 
@@ -117,7 +162,7 @@ async fn once_it_was_replaced_the_time_in_which_it_could_not_fire_is_on_record()
             created_at,
             problem: on_mars(),
         };
-        let mut remains = Remains { armed, unreadable };
+        let mut remains = Remains { armed, deletes_when_done: false, unreadable };
         remains.armed.trigger.definition = Definition::in_place_of_unreadable(None, Sort::Scheduled);
         let edit = remains.edit(every("2m"), t(150));
         assert_eq!(bench.store.edit_trigger(edit, remains.armed.next_at, t(150)).await, Ok(Edited::Done));

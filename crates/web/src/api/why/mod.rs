@@ -76,6 +76,8 @@ impl<'a> Records<'a> {
 pub(crate) struct Subject {
     pub(crate) armed: Armed,
     pub(crate) problem: Option<WhatIsWrong>,
+    /// Whether what it waits for may be no occurrence, where it cannot be read.
+    pub(crate) may_wait_to_go: bool,
     pub(crate) deletion: Option<Deletion>,
 }
 
@@ -89,13 +91,15 @@ impl Subject {
     ) -> Result<Subject, Fault> {
         let gone_until = records.retention.gone_until(now);
         match find(records.store, owner, id).await? {
-            Some(Found::Remains(Remains { armed, unreadable })) => {
-                Ok(Subject { armed, problem: Some(unreadable.problem), deletion: None })
+            Some(Found::Remains(remains)) => {
+                let may_wait_to_go = remains.may_wait_to_go();
+                let Remains { armed, unreadable, .. } = remains;
+                Ok(Subject { armed, problem: Some(unreadable.problem), may_wait_to_go, deletion: None })
             }
-            Some(Found::Whole(armed)) => Ok(Subject { armed, problem: None, deletion: None }),
+            Some(Found::Whole(armed)) => Ok(Subject { armed, problem: None, may_wait_to_go: false, deletion: None }),
             None => {
                 let (armed, deletion) = even_deleted(records.store, owner, id, gone_until).await?;
-                Ok(Subject { armed, problem: None, deletion })
+                Ok(Subject { armed, problem: None, may_wait_to_go: false, deletion })
             }
         }
     }
@@ -108,6 +112,7 @@ type Said = (Option<Made>, Vec<Former>);
 struct Known {
     armed: Armed,
     problem: Option<WhatIsWrong>,
+    may_wait_to_go: bool,
     deletion: Option<Deletion>,
     made: Option<Made>,
     former: Vec<Former>,
@@ -127,7 +132,7 @@ impl Known {
     async fn gather(
         records: &Records<'_>,
         owner: UserId,
-        Subject { armed, problem, deletion }: Subject,
+        Subject { armed, problem, may_wait_to_go, deletion }: Subject,
         span: Span,
         limit: usize,
         (made, former): Said,
@@ -139,6 +144,7 @@ impl Known {
         let is_under_way = deletion.is_none() && is_under_way(store, &armed.trigger).await?;
         Ok(Known {
             problem,
+            may_wait_to_go,
             deletion,
             made,
             former,
@@ -159,6 +165,7 @@ impl Known {
         Facts {
             armed: &self.armed,
             problem: self.problem.as_ref(),
+            may_wait_to_go: self.may_wait_to_go,
             deletion: self.deletion.as_ref(),
             made: self.made.as_ref(),
             former: &self.former,
