@@ -63,9 +63,10 @@ impl JsonBody {
 
     /// The object that it is.
     pub(crate) fn object(&self) -> Result<Map<String, Value>, Fault> {
-        match serde_json::from_slice(self.needed()?) {
+        let bytes = self.needed()?;
+        match serde_json::from_slice(bytes) {
             Ok(Value::Object(object)) => Ok(object),
-            Ok(_) => Err(Invalid::new("", "This must be a JSON object.").into()),
+            Ok(_) => Err(Invalid::new("", no_object(&String::from_utf8_lossy(bytes))).into()),
             Err(error) => Err(Fault::new(StatusCode::BAD_REQUEST, format!("The body is not valid JSON: {error}."))),
         }
     }

@@ -44,6 +44,21 @@ fn a_body_that_is_no_json_object_is_told_so() {
 }
 
 #[test]
+fn it_is_said_what_a_body_is_that_is_no_json_object() {
+    let server = Server::start();
+    let ann = server.user();
+    for (body, sort) in
+        [("null", "null"), (" \"text\"", "a string"), ("[]", "an array"), ("true", "a boolean"), ("-7", "a number")]
+    {
+        for path in ["/api/v1/triggers", "/api/v1/destinations", "/api/v1/calendars"] {
+            let problem = ann.call("POST", path).body("application/json", body).send().problem(422);
+            let said = format!("This must be a JSON object, not {sort}.");
+            assert!(problem.to_string().contains(&said), "POST {path} {body}: {problem}");
+        }
+    }
+}
+
+#[test]
 fn a_field_inside_another_is_named_with_its_way() {
     let server = Server::start();
     let ann = server.user();
