@@ -1,5 +1,6 @@
 -- Former revisions are kept beyond the latest hundred for as long as events may name them, and newer ones leave them room; and of a
--- deleted trigger it is known what had met an event under way. For how long events are kept is known to those who only visit.
+-- deleted trigger it is known what had met an event under way. For how long events are kept is known to those who only visit,
+-- and which triggers may wait to be deleted alone to whoever counts those that will fire.
 
 -- Null for the latest hundred; else how many bytes it has and all those of its trigger that were pushed out before it.
 ALTER TABLE former_triggers ADD COLUMN bytes_up_to INTEGER;
@@ -16,3 +17,5 @@ CREATE TABLE retention (
     active_for INTEGER NOT NULL,
     keep_for   INTEGER NOT NULL
 ) STRICT;
+
+CREATE INDEX triggers_that_go ON triggers (owner, id) WHERE instr(schedule, '"delete_when_done":true') > 0;

@@ -214,20 +214,33 @@ const TALLIED: &str = "SELECT id, enabled, is_test, expires_at, is_api, pause_un
                        LIMIT $3";
 
 /// Of which of them only their schedules tell where they stand: those that may wait to be deleted and for nothing else, and those that have expired and
-/// wait for an event of their own to end.
-const UNSURE: &str = "next_at IS NOT NULL
-     AND ((next_at <= $4 OR coalesce(expires_at <= $2, FALSE))
-          AND (SELECT position('\"delete_when_done\":true' IN schedule) > 0 FROM triggers WHERE triggers.id = own.id)
-          OR coalesce(expires_at <= $2, FALSE)
-             AND (SELECT coalesce(waits OR next_at <= waited_until, FALSE) FROM cursors WHERE trigger_id = own.id))";
+/// wait for an event of their own to end. A single time that is waited for is plainly no deletion, and there may be thousands of such: they are not read.
+fn is_unsure() -> String {
+    format!(
+        "next_at IS NOT NULL
+         AND ((next_at <= $4 OR coalesce(expires_at <= $2, FALSE))
+              AND id IN (SELECT id
+                         FROM triggers
+                         WHERE owner = $1 AND position('\"delete_when_done\":true' IN schedule) > 0
+                         ORDER BY id
+                         LIMIT {})
+              AND NOT (coalesce(expires_at > next_at, TRUE)
+                       AND (SELECT starts_with(schedule, '{{\"once\":{{\"at\":' || own.next_at || '}}')
+                            FROM triggers WHERE triggers.id = own.id))
+              OR coalesce(expires_at <= $2, FALSE)
+                 AND (SELECT coalesce(waits OR next_at <= waited_until, FALSE) FROM cursors WHERE trigger_id = own.id))",
+        TALLIED_MAX + 1
+    )
+}
 
 async fn tally(client: &impl GenericClient, shared: &Shared, owner: UserId, now: Timestamp) -> Result<TriggerTally> {
     let tallied_max = i64::try_from(TALLIED_MAX + 1).unwrap_or(i64::MAX);
     let (now_us, goes_at_us) = (now.as_microsecond(), goes_at(now).as_microsecond());
     let params: [&(dyn ToSql + Sync); 4] = [&owner.0, &now_us, &tallied_max, &goes_at_us];
+    let is_unsure = is_unsure();
     let sql = format!(
         "SELECT CASE WHEN is_test THEN 'neither'
-                     WHEN {UNSURE} THEN 'unsure'
+                     WHEN {is_unsure} THEN 'unsure'
                      WHEN coalesce(expires_at <= $2, FALSE) AND coalesce(next_at <= $2, TRUE) THEN 'neither'
                      WHEN NOT enabled AND coalesce(pause_until > $2, TRUE) THEN 'paused'
                      WHEN is_api OR next_at IS NOT NULL THEN 'active'
@@ -253,7 +266,7 @@ async fn tally(client: &impl GenericClient, shared: &Shared, owner: UserId, now:
     let sql = format!(
         "SELECT {HEAD}
          FROM triggers
-         WHERE id = ANY (ARRAY(SELECT id FROM ({TALLIED}) AS own WHERE NOT is_test AND {UNSURE}))"
+         WHERE id = ANY (ARRAY(SELECT id FROM ({TALLIED}) AS own WHERE NOT is_test AND {is_unsure}))"
     );
     let unsure = heads(&query(client, &sql, &params).await?, shared)?;
     for head in unsure.into_iter().filter_map(Listed::read) {

@@ -228,18 +228,31 @@ const TALLIED: &str = "SELECT id, enabled, is_test, expires_at, (schedule IS NUL
      LIMIT ?3";
 
 /// Of which of them only their schedules tell where they stand: those that may wait to be deleted and for nothing else, and those that have expired and
-/// wait for an event of their own to end.
-const UNSURE: &str = "next_at IS NOT NULL
-     AND ((next_at <= ?4 OR coalesce(expires_at <= ?2, FALSE))
-          AND (SELECT instr(schedule, '\"delete_when_done\":true') > 0 FROM triggers WHERE triggers.id = own.id)
-          OR coalesce(expires_at <= ?2, FALSE)
-             AND (SELECT coalesce(waits OR next_at <= waited_until, FALSE) FROM cursors WHERE trigger_id = own.id))";
+/// wait for an event of their own to end. A single time that is waited for is plainly no deletion, and there may be thousands of such: they are not read.
+fn is_unsure() -> String {
+    format!(
+        "next_at IS NOT NULL
+         AND ((next_at <= ?4 OR coalesce(expires_at <= ?2, FALSE))
+              AND id IN (SELECT id
+                         FROM triggers INDEXED BY triggers_that_go
+                         WHERE owner = ?1 AND instr(schedule, '\"delete_when_done\":true') > 0
+                         ORDER BY id
+                         LIMIT {})
+              AND NOT (coalesce(expires_at > next_at, TRUE)
+                       AND (SELECT instr(schedule, '{{\"once\":{{\"at\":' || own.next_at || '}}') = 1
+                            FROM triggers WHERE triggers.id = own.id))
+              OR coalesce(expires_at <= ?2, FALSE)
+                 AND (SELECT coalesce(waits OR next_at <= waited_until, FALSE) FROM cursors WHERE trigger_id = own.id))",
+        TALLIED_MAX + 1
+    )
+}
 
 fn tally(connection: &Connection, shared: &Shared, owner: UserId, now: Timestamp) -> Result<TriggerTally> {
     let params = (owner.0, now.as_microsecond(), TALLIED_MAX + 1, goes_at(now).as_microsecond());
+    let is_unsure = is_unsure();
     let sql = format!(
         "SELECT CASE WHEN is_test THEN 'neither'
-                     WHEN {UNSURE} THEN 'unsure'
+                     WHEN {is_unsure} THEN 'unsure'
                      WHEN coalesce(expires_at <= ?2, FALSE) AND coalesce(next_at <= ?2, TRUE) THEN 'neither'
                      WHEN NOT enabled AND coalesce(pause_until > ?2, TRUE) THEN 'paused'
                      WHEN is_api OR next_at IS NOT NULL THEN 'active'
@@ -266,7 +279,7 @@ fn tally(connection: &Connection, shared: &Shared, owner: UserId, now: Timestamp
     }
     let sql = format!(
         "SELECT {HEAD}
-         FROM (SELECT id FROM ({TALLIED}) AS own WHERE NOT is_test AND {UNSURE}) AS unsure
+         FROM (SELECT id FROM ({TALLIED}) AS own WHERE NOT is_test AND {is_unsure}) AS unsure
               CROSS JOIN triggers ON triggers.id = unsure.id
               LEFT JOIN cursors ON cursors.trigger_id = triggers.id"
     );

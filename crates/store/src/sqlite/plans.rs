@@ -385,3 +385,32 @@ fn a_page_costs_the_same_however_much_lies_beyond_it() {
         assert!(more <= fewer + fewer / 2 + 300, "{name}: {fewer} steps among few, {more} among many");
     }
 }
+
+#[test]
+fn a_tally_looks_at_the_schedules_of_those_alone_that_go_and_reads_none_that_waits_for_a_single_time() {
+    let traced = Traced::with_events(100);
+    let single = "UPDATE triggers
+                  SET schedule = '{\"once\":{\"at\":' || (1800000000000000 + id) || '},\"terms\":{\"zone\":\"UTC\",\"delete_when_done\":true}}'
+                  WHERE owner = 1 AND id > 1";
+    traced.connection.execute_batch(single).expect("schedules");
+    let asked = || {
+        lock(&traced.costs).clear();
+        let old = Timestamp::UNIX_EPOCH;
+        let attention = head::attention(&traced.connection, &traced.shared, OWNER, old, minute(0)).expect("an answer");
+        let asked: Vec<String> = std::mem::take(&mut *lock(&traced.costs)).into_keys().collect();
+        (attention.tally.active, asked)
+    };
+    let reads_some = |asked: &[String]| asked.iter().any(|sql| sql.contains("AS unsure"));
+    let (active, statements) = asked();
+    assert_eq!((active, reads_some(&statements)), (TRIGGERS as u64 / 2, false));
+    let tally = statements.iter().find(|sql| sql.contains("AS standing")).expect("it is tallied");
+    let mut plan = traced.connection.prepare(&format!("EXPLAIN QUERY PLAN {tally}")).expect("a plan");
+    let steps: Vec<String> =
+        plan.raw_query().mapped(|row| row.get(3)).collect::<std::result::Result<_, _>>().expect("steps");
+    assert!(steps.iter().any(|step| step.contains("triggers_that_go")), "{steps:?}");
+    // One of them is done.
+    let done = "UPDATE triggers SET schedule = replace(schedule, '18', '17') WHERE id = 3";
+    traced.connection.execute_batch(done).expect("a schedule");
+    let (active, statements) = asked();
+    assert_eq!((active, reads_some(&statements)), (TRIGGERS as u64 / 2 - 1, true));
+}

@@ -6,6 +6,8 @@ use oncue_domain::firing::Outcome;
 use oncue_domain::id::{EventId, TriggerId, UserId};
 use oncue_domain::plan::goes_at;
 use oncue_domain::schedule::Schedule;
+use oncue_domain::schedule::bounds::Bounds;
+use oncue_domain::schedule::jitter::{Jitter, Share};
 use oncue_domain::schedule::zone::Zones;
 use oncue_domain::store::{
     ATTENTION_MAX, Attention, FAILED_TRIGGERS_MAX, NewTrigger, TALLIED_MAX, TOGETHER_MAX, TriggerTally,
@@ -107,6 +109,51 @@ async fn triggers_are_tallied_as_lists_show_them() {
         for (now, active, paused) in [(1, 2, 4), (199, 2, 4), (200, 2, 2), (299, 2, 2), (300, 2, 1), (899, 2, 1)] {
             let tally = attention(&bench, owner, t(0), t(now)).await.tally;
             assert_eq!(tally, TriggerTally { all: 8, active, paused }, "at second {now}");
+            assert_eq!(tally, tally_of_list(&bench, owner, t(now)).await, "at second {now}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_goes_when_it_is_done_is_tallied_as_lists_show_it_whatever_it_waits_for() {
+    everywhere(async |bench| {
+        let owner = bench.user("a").await;
+        let going = |pattern, terms| {
+            let terms = Terms { delete_when_done: true, ..terms };
+            let zones = Zones::bundled();
+            let timezone = Some(zones.get("Europe/Riga").expect("a zone"));
+            let details = ScheduleDetails::new(pattern, timezone, terms, Zones::utc());
+            Definition { schedule: Some(details.with_share(Some(Share::new(1 << 31)))), ..every("1m") }
+        };
+        let once = |at| going(Schedule::Once { at: t(at) }, Terms::default());
+        let expiring = |at| Definition { expires_at: Some(t(at)), ..once(900) };
+        let pause = Pause::new(None, Some(t(300)));
+        let spread = Terms { jitter: Some(Jitter::parse("1m").expect("a window")), ..Terms::default() };
+        let spread = going(Schedule::Once { at: t(900) }, spread);
+        let until = Terms { bounds: Bounds::new(None, Some(t(100))).expect("an end"), ..Terms::default() };
+        let minutely = going(every("1m").schedule.expect("it has one").pattern().clone(), until);
+        let due = spread.due_later(t(900)).expect("it is spread");
+        for (definition, next_at) in [
+            // Four that fire,
+            (once(900), t(900)),
+            (expiring(901), t(900)),
+            (spread.clone(), due),
+            (minutely.clone(), t(60)),
+            // one that does when its pause is over,
+            (Definition { enabled: false, pause, ..once(900) }, t(900)),
+            // and those that go: they have expired before, or have nothing left.
+            (expiring(900), t(900)),
+            (expiring(500), t(900)),
+            (once(90), t(900)),
+            (spread, goes_at(t(0))),
+            (minutely, t(110)),
+        ] {
+            bench.make(NewTrigger { owner, definition, next_at: Some(next_at), test_event: None }, t(0)).await;
+        }
+        for (now, active, paused) in [(1, 4, 1), (299, 4, 1), (300, 5, 0), (899, 5, 0), (901, 4, 0), (99_999, 4, 0)] {
+            let tally = attention(&bench, owner, t(0), t(now)).await.tally;
+            assert_eq!(tally, TriggerTally { all: 10, active, paused }, "at second {now}");
             assert_eq!(tally, tally_of_list(&bench, owner, t(now)).await, "at second {now}");
         }
     })

@@ -46,7 +46,13 @@ fn fill(database: &Database, from: i64, until: i64) {
         ),
         (
             "triggers (owner, revision, schedule, payload, is_test, enabled, created_at, standing_since)",
-            "n / 10, 1, '{\"once\":{\"at\":0}}', repeat('x', 200), FALSE, TRUE, 0, 0".to_owned(),
+            // One in ten goes when the time has come that it waits for.
+            format!(
+                "n / 10, 1, CASE WHEN n % 10 = 5
+                                 THEN '{{\"once\":{{\"at\":' || {fired_at} || '}},\"terms\":{{\"zone\":\"UTC\",\"delete_when_done\":true}}}}'
+                                 ELSE '{{\"once\":{{\"at\":0}}}}' END,
+                 repeat('x', 200), FALSE, TRUE, 0, 0"
+            ),
         ),
         ("cursors (trigger_id, next_at, revision, waits)", format!("n, {fired_at}, 1, n > {ROWS} - 100")),
         (
@@ -220,6 +226,8 @@ async fn what_pages_show_is_found_by_indexes_whatever_the_planner_believes() {
         leave(&database, node).await;
         let walked = "SELECT relname, seq_tup_read FROM pg_stat_user_tables WHERE seq_tup_read > 1000";
         assert_eq!(database.sql(walked), "", "tables that were walked over while the planner believed {belief}");
+        let found = "SELECT idx_scan > 0 FROM pg_stat_user_indexes WHERE indexrelname = 'triggers_that_go'";
+        assert_eq!(database.sql(found), "t", "how those that go are found while the planner believes {belief}");
         database.sql("ANALYZE");
     }
 }

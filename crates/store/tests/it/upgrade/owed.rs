@@ -26,7 +26,7 @@ const BACK: &str = "
         ADD PRIMARY KEY (event_id, number, fired_at), ALTER COLUMN is_default DROP DEFAULT;
     DROP TABLE destinations, trigger_destinations, turns, undelivered, arrivals, streaks, idempotency, former_triggers, acts, backlogs,
         runs, zone_data, retention, freezes, freezing, calendars, trigger_calendars, skipped_counts;
-    DROP INDEX triggers_by_owner;
+    DROP INDEX triggers_by_owner, triggers_that_go;
     ALTER TABLE triggers DROP COLUMN destinations, DROP COLUMN made_by, DROP COLUMN revised_at, DROP COLUMN payload_schema,
         DROP COLUMN pause_reason, DROP COLUMN pause_until, DROP COLUMN pause_told, DROP COLUMN expects, DROP COLUMN overlap,
         DROP COLUMN expiry_told;
