@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 use crate::actor::Actor;
 use crate::error::Invalid;
-use crate::trigger::{Definition, Trigger};
+use crate::trigger::{Definition, ScheduleDetails, Trigger};
 
 /// How many former revisions of a trigger are kept, the latest ones, for as long as the trigger is there, and after that for as long as its
 /// events.
@@ -35,7 +35,7 @@ pub fn pushed_out(ended: i64) -> Option<i64> {
 pub struct Beyond {
     /// How many bytes it has, and all of the trigger's that were pushed out before it, as far as they were there then.
     pub bytes_up_to: u64,
-    /// When it ended.
+    /// When it ended; or when the latest event fired that may name it, where that was later by a clock that was put back since.
     pub until: Timestamp,
 }
 
@@ -93,12 +93,13 @@ pub struct Deletion {
 }
 
 impl Revision {
-    /// About how many bytes it takes as a former one. A store that keeps its schedule as a text counts that as well.
-    pub fn bytes(&self) -> u64 {
-        let Definition { payload, payload_schema, .. } = &self.trigger.definition;
+    /// About how many bytes it takes as a former one, where `schedule_bytes` says how many a schedule takes as it is kept.
+    pub fn bytes(&self, schedule_bytes: impl Fn(&ScheduleDetails) -> usize) -> u64 {
+        let Definition { schedule, payload, payload_schema, .. } = &self.trigger.definition;
+        let schedule = schedule.as_ref().map_or(0, schedule_bytes);
         let payload = payload.as_ref().map_or(0, |payload| payload.as_str().len());
         let schema = payload_schema.as_ref().map_or(0, |schema| schema.as_str().len());
-        REVISION_BYTES + (payload + schema) as u64
+        REVISION_BYTES + (schedule + payload + schema) as u64
     }
 
     /// The same as it stood at an instant: where a pause was over by then, nothing is said of that any more, and nothing that came later ended it.

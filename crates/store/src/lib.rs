@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use oncue_domain::node::Identity;
 use oncue_domain::schedule::zone::Zones;
+use oncue_domain::trigger::ScheduleDetails;
 
 /// What a store must know about the configuration.
 #[derive(Clone)]
@@ -26,4 +27,10 @@ pub struct Settings {
     pub has_default_destination: bool,
     /// What this server is called, where it is the only one; a node of many says it in its role.
     pub identity: Identity,
+}
+
+/// How many bytes a schedule has as it is kept here: so many it is counted with in a former revision
+/// ([`BEYOND_BYTES_MAX`](oncue_domain::revision::BEYOND_BYTES_MAX)).
+pub fn schedule_bytes(details: &ScheduleDetails) -> usize {
+    codec::schedule_to_text(details).len()
 }

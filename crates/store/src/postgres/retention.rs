@@ -58,10 +58,20 @@ pub(super) async fn expire(shared: &Shared, gone_until: Timestamp, now: Timestam
             gone,
         ));
         old.push((
-            "DELETE FROM former_triggers
-             WHERE (id, revision) IN (SELECT id, revision FROM former_triggers
-                                      WHERE bytes_up_to IS NOT NULL AND until_at <= $1
-                                      ORDER BY until_at LIMIT $2)",
+            // By a clock that was put back it ended before the last event that names it: it goes with what that event needs of it. Edits let go of
+            // some of the same, in another order: whatever one is at is left to it, so that neither waits for the other.
+            "WITH old AS MATERIALIZED (
+                 SELECT id, revision
+                 FROM former_triggers AS former
+                 WHERE bytes_up_to IS NOT NULL AND until_at <= $1
+                   AND (SELECT TRUE FROM revisions
+                        WHERE revisions.trigger_id = former.id AND revisions.revision = former.revision) IS NULL
+                 ORDER BY until_at
+                 LIMIT $2
+                 FOR UPDATE SKIP LOCKED
+             )
+             DELETE FROM former_triggers USING old
+             WHERE former_triggers.id = old.id AND former_triggers.revision = old.revision",
             gone,
         ));
     }

@@ -62,9 +62,14 @@ pub(super) fn expire(
             gone,
         ));
         old.push((
+            // By a clock that was put back it ended before the last event that names it: it goes with what that event needs of it.
             "DELETE FROM former_triggers
-             WHERE rowid IN (SELECT rowid FROM former_triggers
-                             WHERE bytes_up_to IS NOT NULL AND until_at <= ? ORDER BY until_at LIMIT ?)",
+             WHERE rowid IN (SELECT rowid FROM former_triggers AS former
+                             WHERE bytes_up_to IS NOT NULL AND until_at <= ?
+                               AND NOT EXISTS (SELECT 1 FROM revisions
+                                               WHERE revisions.trigger_id = former.id AND revisions.revision = former.revision)
+                             ORDER BY until_at
+                             LIMIT ?)",
             gone,
         ));
     }

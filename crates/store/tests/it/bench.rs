@@ -87,6 +87,11 @@ pub(crate) fn identity(name: &str) -> Identity {
     Identity { name, version, address, ..Identity::default() }
 }
 
+/// The reference model, which counts what schedules take as stores do.
+fn memory(has_default_destination: bool) -> Memory {
+    Memory::new(has_default_destination).called(identity("bench")).counting_schedules(oncue_store::schedule_bytes)
+}
+
 fn sqlite(place: &Place, has_default_destination: bool) -> Arc<dyn Store> {
     Arc::new(Sqlite::open(place, Role::Server, settings(has_default_destination)).expect("a database"))
 }
@@ -106,7 +111,7 @@ impl Bench {
         };
         match kind {
             Kind::Memory => {
-                let memory = Arc::new(Memory::new(has_default_destination).called(identity("bench")));
+                let memory = Arc::new(memory(has_default_destination));
                 Bench { memory: Some(Arc::clone(&memory)), ..bench(memory) }
             }
             Kind::SqliteFile => {

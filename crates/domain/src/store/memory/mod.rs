@@ -64,7 +64,7 @@ use crate::store::{
     Made, Missing, NewApiKey, NewTrigger, NewUser, OwedCounts, Planned, RecentFirings, Redelivered, Registered, Repeat,
     Reported, Result, RunOf, SkippedView, Store, Touched, Trial, Undelivered, UndeliveredFilter, UndeliveredPlace,
 };
-use crate::trigger::{Armed, Edit, Listed, Remains, TriggerHead};
+use crate::trigger::{Armed, Edit, Listed, Remains, ScheduleDetails, TriggerHead};
 
 /// A store that forgets everything when it is dropped.
 #[derive(Clone)]
@@ -78,6 +78,8 @@ pub struct Memory {
 /// Everything that is remembered.
 struct Kept {
     has_default_destination: bool,
+    /// How many bytes a schedule is taken to have in a former revision.
+    schedule_bytes: fn(&ScheduleDetails) -> usize,
 
     users: BTreeMap<UserId, access::KeptUser>,
     sessions: BTreeMap<String, Session>,
@@ -172,6 +174,7 @@ impl Memory {
     pub fn new(has_default_destination: bool) -> Memory {
         let kept = Kept {
             has_default_destination,
+            schedule_bytes: |_| 0,
             users: BTreeMap::new(),
             sessions: BTreeMap::new(),
             api_keys: BTreeMap::new(),
@@ -215,6 +218,12 @@ impl Memory {
     /// The same store, of a server that is called this.
     pub fn called(self, identity: Identity) -> Memory {
         self.kept().identity = identity;
+        self
+    }
+
+    /// The same store, which counts the schedules of former revisions as one does that keeps them so; else they take no room.
+    pub fn counting_schedules(self, bytes: fn(&ScheduleDetails) -> usize) -> Memory {
+        self.kept().schedule_bytes = bytes;
         self
     }
 

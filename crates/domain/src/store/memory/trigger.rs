@@ -17,12 +17,23 @@ use crate::store::{
     ATTENTION_MAX, Attention, Change, DUE_COUNTED_MAX, DeletedTrigger, DueCounts, DuePlace, DueSlice, Edited, Missing,
     NewTrigger, SkippedView, TriggerTally,
 };
-use crate::trigger::{Arm, Armed, Edit, OVERDUE_AFTER, Trigger, TriggerHead};
+use crate::trigger::{Arm, Armed, Edit, OVERDUE_AFTER, ScheduleDetails, Trigger, TriggerHead};
 
 /// A former revision, and its marks where it is none of the latest.
 struct FormerRevision {
     revision: Revision,
+    /// No event that fired later can name it.
+    named_until: Timestamp,
     beyond: Option<Beyond>,
+}
+
+/// The end of a revision.
+#[derive(Clone, Copy)]
+struct Ending {
+    at: Timestamp,
+    /// When the latest event fired that may name it.
+    named_until: Timestamp,
+    schedule_bytes: fn(&ScheduleDetails) -> usize,
 }
 
 pub(super) struct KeptTrigger {
@@ -75,16 +86,16 @@ impl KeptTrigger {
     }
 
     /// The present revision becomes a former one, and whatever there is no room for any more goes.
-    fn end_revision(&mut self, now: Timestamp) {
+    fn end_revision(&mut self, Ending { at, named_until, schedule_bytes }: Ending) {
         let counted = Some(Counted { fired: self.fired, until: self.counted_until });
-        let revision = Revision { until: Some(now), counted, ..self.revision() };
-        self.former.push(FormerRevision { revision, beyond: None });
+        let revision = Revision { until: Some(at), counted, ..self.revision() };
+        self.former.push(FormerRevision { revision, named_until, beyond: None });
         let before = self.former.iter().filter_map(|former| former.beyond).map(|beyond| beyond.bytes_up_to).max();
         let pushed_out = pushed_out(self.trigger.revision);
         let is_pushed_out = |former: &&mut FormerRevision| Some(former.revision.trigger.revision) == pushed_out;
         let Some(former) = self.former.iter_mut().find(is_pushed_out) else { return };
-        let bytes_up_to = before.unwrap_or_default() + former.revision.bytes();
-        former.beyond = former.revision.until.map(|until| Beyond { bytes_up_to, until });
+        let bytes_up_to = before.unwrap_or_default() + former.revision.bytes(schedule_bytes);
+        former.beyond = Some(Beyond { bytes_up_to, until: former.named_until });
         self.former.retain(|former| former.beyond.is_none_or(|beyond| beyond.has_room(bytes_up_to)));
     }
 }
@@ -162,8 +173,9 @@ impl Kept {
             return Edited::Missing(missing);
         }
         self.note_own_ends(id, now);
+        let ending = self.ending(id, now);
         let Some(kept) = self.triggers.get_mut(&id) else { return Edited::NotFound };
-        kept.end_revision(now);
+        kept.end_revision(ending);
         if !edit.trigger.definition.is_limited() {
             (kept.fired, kept.counted_until) = (0, None);
         }
@@ -194,14 +206,21 @@ impl Kept {
         self.note_own_ends(id, now);
         let was_under_way = self.is_behind(id);
         drop(self.give_up_backlogs(Reason::Discarded, now, |backlog| backlog.trigger == id));
+        let ending = self.ending(id, now);
         if let Some(mut kept) = self.triggers.remove(&id) {
-            kept.end_revision(now);
+            kept.end_revision(ending);
             self.deleted.insert(id, KeptDeleted { kept, deletion: Deletion { at: now, by, was_under_way } });
         }
         self.gone_firings.remove(&id);
         self.changes.push(Change::Edited(owner));
         self.former_names.insert(id, name.unwrap_or_default());
         true
+    }
+
+    /// The present revision of the trigger ends: after the last of its events, even where the clock was put back since.
+    fn ending(&self, id: TriggerId, at: Timestamp) -> Ending {
+        let fired = self.events.values().filter(|event| event.trigger == id).map(|event| event.fired_at);
+        Ending { at, named_until: fired.fold(at, Timestamp::max), schedule_bytes: self.schedule_bytes }
     }
 
     fn deleted_of(&self, owner: UserId, id: TriggerId) -> Option<&KeptDeleted> {

@@ -1,13 +1,18 @@
 //! Revisions: what a trigger said, from when to when, and who made it say so.
 
-use jiff::Timestamp;
+use jiff::civil::date;
+use jiff::{Span, Timestamp};
 use oncue_domain::actor::{Actor, Author, Who};
 use oncue_domain::destination::Format;
 use oncue_domain::id::{ApiKeyId, TriggerId, UserId};
 use oncue_domain::payload::Payload;
+use oncue_domain::payload_schema::PayloadSchema;
 use oncue_domain::revision::{BEYOND_BYTES_MAX, FORMER_KEPT, REVISION_BYTES, Revision};
+use oncue_domain::schedule::excluded::ExcludedDates;
+use oncue_domain::schedule::zone::Zones;
 use oncue_domain::store::{Edited, NewTrigger};
-use oncue_domain::trigger::{Definition, Pause};
+use oncue_domain::trigger::{Definition, Pause, ScheduleDetails, Terms};
+use oncue_store::schedule_bytes;
 
 use crate::bench::{Bench, api, every, everywhere, t, webhook, wherever_it_lasts};
 
@@ -201,6 +206,57 @@ async fn newer_ones_take_the_room_of_those_before_the_latest() {
         while !bench.store.expire(t(lowest + 3), t(1000), 1).await.expect("an answer").is_done {}
         let left = numbers(&revisions(&bench, owner, id).await);
         assert_eq!(left, (lowest + 3..=present + 9).rev().collect::<Vec<_>>());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_dates_of_a_schedule_and_a_schema_take_room_too() {
+    everywhere(async |bench| {
+        let owner = bench.user("anna").await;
+        let text = format!("\"{}\"", "x".repeat(100_000));
+        let payload = Some(Payload::parse(&text).expect("JSON"));
+        let dates = date(2027, 1, 1).series(Span::new().days(2)).take(1_000);
+        let terms = Terms { excluded: ExcludedDates::new(dates).expect("as many as there may be"), ..Terms::default() };
+        let hourly = every("1h").schedule.expect("it has one").pattern().clone();
+        let details = ScheduleDetails::new(hourly, None, terms, Zones::utc());
+        let schema = format!(r#"{{"description":"{}"}}"#, "x".repeat(13_000));
+        let (of_schedule, of_schema) = (schedule_bytes(&details), schema.len());
+        let timed = Definition { schedule: Some(details), payload: payload.clone(), ..every("1h") };
+        let payload_schema = Some(PayloadSchema::parse(&schema).expect("a schema"));
+        let called = Definition { payload_schema, payload, ..api("called") };
+        for (definition, beside) in [(timed, of_schedule), (called, of_schema)] {
+            let room = |beside| (BEYOND_BYTES_MAX / (REVISION_BYTES + (text.len() + beside) as u64)).cast_signed();
+            assert!(room(beside) + 5 < room(0));
+            let pushed_out = room(beside) + 3;
+            let present = pushed_out + 1 + i64::try_from(FORMER_KEPT).expect("small");
+            let id = make(&bench, owner, definition.clone(), Actor::SYSTEM, t(0)).await;
+            for number in 2..=present {
+                let named = Definition { name: Some(format!("n{number}")), ..definition.clone() };
+                edit(&bench, owner, id, named, Actor::SYSTEM, t(number)).await;
+            }
+            let left = numbers(&revisions(&bench, owner, id).await);
+            assert_eq!(left, (pushed_out - room(beside)..=present).rev().collect::<Vec<_>>());
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn one_that_ended_by_a_clock_that_was_put_back_stays_as_long_as_the_event_that_names_it() {
+    everywhere(async |bench| {
+        let owner = bench.user("anna").await;
+        let id = make(&bench, owner, api("one"), Actor::SYSTEM, t(0)).await;
+        bench.fire(owner, id, None, t(1_000)).await;
+        let present = i64::try_from(FORMER_KEPT).expect("small") + 3;
+        for number in 2..=present {
+            edit(&bench, owner, id, api(&format!("{number}")), Actor::SYSTEM, t(number)).await;
+        }
+        let lowest = async || numbers(&revisions(&bench, owner, id).await).pop();
+        while !bench.store.expire(t(999), t(2_000), 1).await.expect("an answer").is_done {}
+        assert_eq!((lowest().await, bench.events(owner).await.len()), (Some(1), 1));
+        while !bench.store.expire(t(1_000), t(2_000), 1).await.expect("an answer").is_done {}
+        assert_eq!((lowest().await, bench.events(owner).await.len()), (Some(3), 0));
     })
     .await;
 }

@@ -10,12 +10,14 @@ use oncue_domain::event::Origin;
 use oncue_domain::freeze::Said;
 use oncue_domain::id::{EventId, UserId};
 use oncue_domain::idempotency::{Key, Keyed, Print};
+use oncue_domain::revision::FORMER_KEPT;
 use oncue_domain::run::Expectation;
 use oncue_domain::schedule::every::Period;
 use oncue_domain::store::{Deed, Done, Edited, EventFilter, EventPage, Fired};
 use oncue_domain::trigger::{Definition, Pause};
+use tokio_postgres::NoTls;
 
-use super::Nodes;
+use super::{Nodes, PATIENCE};
 use crate::bench::{Bench, answered, api, every, t, webhook};
 use crate::conformance::redelivery::race::nothing_is_doubled_or_forgotten;
 
@@ -97,6 +99,34 @@ async fn of_many_who_claim_on_several_nodes_none_gets_what_another_has() {
     }
     claimed.sort();
     assert_eq!(claimed, events);
+}
+
+/// While an edit lets go of former revisions, in the order of their bytes, their age lets go of others, and neither waits for the other.
+#[tokio::test(flavor = "multi_thread")]
+async fn former_revisions_go_by_their_age_past_those_that_an_edit_is_at() {
+    let nodes = Nodes::begin(1).await;
+    let (node, owner) = (&nodes.nodes[0], nodes.user("a").await);
+    let id = node.trigger(owner, api("edited")).await.id;
+    for number in 1..=i64::try_from(FORMER_KEPT).expect("small") + 4 {
+        let trigger = node.get(owner, id).await.trigger;
+        let edit = trigger.edit(api(&format!("n{number}")), None, t(number));
+        assert_eq!(node.store.edit_trigger(edit, None, t(number)).await, Ok(Edited::Done));
+    }
+    let oldest = async || {
+        let kept = node.store.revisions(owner, id, None, 1000).await.expect("a list");
+        kept.iter().rev().take(3).map(|one| one.trigger.revision).collect::<Vec<_>>()
+    };
+    assert_eq!(oldest().await, [1, 2, 3]);
+    let (client, line) = tokio_postgres::connect(&nodes.database.url(), NoTls).await.expect("a connection");
+    tokio::spawn(line);
+    let sql = "BEGIN; SELECT 1 FROM former_triggers WHERE revision = 2 FOR UPDATE";
+    client.batch_execute(sql).await.expect("nobody else is at it");
+    let expired = tokio::time::timeout(PATIENCE, node.store.expire(t(1000), t(1000), 100)).await;
+    assert!(expired.expect("it waits for nobody").is_ok());
+    assert_eq!(oldest().await, [2, 5, 6]);
+    client.batch_execute("ROLLBACK").await.expect("an end");
+    node.store.expire(t(1000), t(1000), 100).await.expect("an answer");
+    assert_eq!(oldest().await, [5, 6, 7]);
 }
 
 async fn logged(node: &Bench, owner: UserId) -> usize {
