@@ -1,6 +1,7 @@
 //! A database of the first version, brought up to date: what its events say is counted as if it had been counted all along.
 
 mod expired;
+mod kept_longer;
 mod owed;
 mod skipped;
 
