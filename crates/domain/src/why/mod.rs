@@ -569,8 +569,15 @@ fn asked_for<'a>(facts: Facts<'a>) -> Option<&'a SkippedView> {
 /// Whether a freeze takes what is due and waits, before that is on record: whoever waits for an event of its own is looked at only once
 /// that is over.
 fn is_taken_by_freeze(facts: Facts<'_>, at: Timestamp) -> bool {
-    let known_at = facts.deletion.map_or(facts.now, |deletion| deletion.at);
-    let frozen = pass_over(facts.armed, known_at, facts.freezes).and_then(|plan| plan.frozen);
+    let plan = match facts.deletion {
+        None => pass_over(facts.armed, facts.now, facts.freezes),
+        Some(Deletion { at: deleted_at, .. }) => {
+            // What waited until the trigger was deleted was not there any more when one began later.
+            let begun = facts.freezes.iter().filter(|freeze| freeze.from <= *deleted_at);
+            pass_over(facts.armed, *deleted_at, &begun.cloned().collect::<Vec<_>>())
+        }
+    };
+    let frozen = plan.and_then(|plan| plan.frozen);
     frozen.is_some_and(|frozen| frozen.skipped.first <= at && at <= frozen.skipped.last)
 }
 
@@ -601,7 +608,7 @@ fn freeze_behind(facts: Facts<'_>, (at, due): (Timestamp, Timestamp), verdict: &
     let took = |known_at| freeze_at(facts, due, known_at).or_else(|| was_there(known_at, due));
     match verdict {
         Verdict::WouldButFrozen => freeze_at(facts, due, facts.now).cloned(),
-        Verdict::TakenByFreeze => took(facts.now).cloned(),
+        Verdict::TakenByFreeze => took(facts.deletion.map_or(facts.now, |deletion| deletion.at)).cloned(),
         Verdict::Skipped(view, _) if view.skipped.reason == Reason::Frozen => {
             // An edit between the nominal time and when it was due may have made that another.
             took(view.recorded_at).or_else(|| was_there(view.recorded_at, at)).cloned()

@@ -225,3 +225,25 @@ fn what_had_met_an_event_under_way_is_told_as_before_and_what_would_have_fired_a
     );
     assert_eq!(case.account(nine).advice().len(), 1, "{:?}", case.account(nine).advice());
 }
+
+#[test]
+fn no_freeze_that_began_after_the_end_took_what_waited_until_then() {
+    let nine = "2026-11-26T07:00:00Z";
+    for (from, was_under_way, word) in [
+        ("2026-11-26T06:00:00Z", true, "frozen"),
+        ("2026-11-26T09:00:00Z", true, "frozen"),
+        ("2026-11-26T11:00:00Z", true, "overlap"),
+        ("2026-11-26T11:00:00Z", false, "deleted"),
+    ] {
+        let mut case = deleted();
+        case.armed.trigger.definition.overlap = Overlap::Skip;
+        case.armed.next_at = Some(at(nine));
+        case.deletion.as_mut().expect("it is deleted").was_under_way = was_under_way;
+        case.freezes.push(Freeze { owner: None, reason: None, from: at(from), until: None, by: cleo() });
+        assert_eq!(case.told(nine).0, word, "frozen since {from}, under way: {was_under_way}");
+        assert_eq!(case.account(nine).freeze.is_some(), word == "frozen");
+        let span = Span { from: at("2026-11-26T00:00:00Z"), until: at("2026-11-27T00:00:00Z") };
+        let words: Vec<_> = SpanAccount::of(case.facts(), span).tally().into_iter().collect();
+        assert_eq!(words, [(word, 1)], "frozen since {from}, under way: {was_under_way}");
+    }
+}

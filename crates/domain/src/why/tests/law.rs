@@ -483,6 +483,7 @@ proptest! {
         (share, window) in (any::<u32>(), proptest::option::of(1_u64..400)),
         steps in proptest::collection::vec(step(), 1..30),
         later_h in 0_i64..30,
+        is_frozen_later in any::<bool>(),
     ) {
         let mut world = World::new(number, share, window);
         for step in &steps {
@@ -514,6 +515,11 @@ proptest! {
             (view.skipped.reason, view.recorded_at) = (Reason::Discarded, deletion.at);
         }
         let made = Made { revision: world.armed.trigger.revision, at: world.made_at, by: None };
+        let mut freezes = world.freezes.clone();
+        if is_frozen_later && later_h > 0 {
+            let from = deletion.at + SignedDuration::from_mins(1);
+            freezes.push(Freeze { owner: None, reason: None, from, until: None, by: Actor::SYSTEM });
+        }
         let facts = Facts {
             armed: &world.armed,
             problem: None,
@@ -523,7 +529,7 @@ proptest! {
             former: &world.former,
             ledger: &world.ledger,
             absences: &world.absences,
-            freezes: &world.freezes,
+            freezes: &freezes,
             gone_until: Timestamp::MIN,
             is_under_way: false,
             releases: &Releases::default(),
@@ -540,7 +546,10 @@ proptest! {
             let account = Account::of(facts, Asked::instant(at), &riga);
             let word = account.verdict.word();
             prop_assert_eq!(account.at, at);
+            prop_assert!(account.advice().iter().all(|line| !line.contains(['{', '}'])), "{:?}", account.advice());
             prop_assert_eq!(met.contains(&at), word == "overlap", "{}", account.sentence());
+            let as_before = Account::of(Facts { freezes: &world.freezes, ..facts }, Asked::instant(at), &riga);
+            prop_assert_eq!((as_before.verdict.word(), &as_before.freeze), (word, &account.freeze), "a later freeze took it");
             prop_assert!(word != "lost" && account.verdict.is_occurrence() == Some(true), "{}", account.sentence());
             let lines: Vec<_> = told.lines.iter().filter(|line| line.first <= at && at <= line.last).collect();
             prop_assert_eq!(lines.len(), 1, "{} is in {:?}", at, lines);
