@@ -1,6 +1,7 @@
 //! An account in English: one sentence that says what became of the instant, and beside it what the clocks did and what to change.
 //! The words stand here alone; what they say is found out in the module above.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use jiff::civil::DateTime;
@@ -20,6 +21,10 @@ use crate::schedule::scope::TakenAway;
 use crate::schedule::zone::Zone;
 use crate::store::{LedgerFiring, SkippedView};
 use crate::trigger::OVERDUE_AFTER;
+
+/// A line of advice: borrowed where it is made of nothing but the words that stand in this room, and owned where what somebody wrote is in it,
+/// which is told as it is.
+type Advice = Cow<'static, str>;
 
 /// What stands for the trigger's number in the addresses of such lines as these ([`Account::numbered`]).
 const NUMBER: &str = "{id}";
@@ -178,15 +183,15 @@ impl Account {
     }
 
     /// What to do about something that stands in the way.
-    fn remedy(&self, obstacle: &Obstacle) -> Vec<String> {
+    fn remedy(&self, obstacle: &Obstacle) -> Vec<Advice> {
         match obstacle {
-            Obstacle::Deleted(_) => vec![self.numbered(MAKE_ANEW)],
-            Obstacle::OnlyTest => vec!["Let is_test be false.".to_owned()],
+            Obstacle::Deleted(_) => vec![MAKE_ANEW.into()],
+            Obstacle::OnlyTest => vec!["Let is_test be false.".into()],
             Obstacle::TakenAway(taken) => self.wanted(&NotNamed::TakenAway(taken.clone())),
-            Obstacle::Expired(_) => vec![MOVE_EXPIRY.to_owned()],
-            Obstacle::Paused(_) => vec![RESUME.to_owned()],
-            Obstacle::Frozen(freeze) => vec![thaw(freeze).to_owned()],
-            Obstacle::Spent { .. } => vec![LET_FIRE_MORE.to_owned()],
+            Obstacle::Expired(_) => vec![MOVE_EXPIRY.into()],
+            Obstacle::Paused(_) => vec![RESUME.into()],
+            Obstacle::Frozen(freeze) => vec![thaw(freeze).into()],
+            Obstacle::Spent { .. } => vec![LET_FIRE_MORE.into()],
         }
     }
 
@@ -649,6 +654,10 @@ impl Account {
 
     /// What somebody could change who wants it otherwise, or what would prevent what is to come.
     pub fn advice(&self) -> Vec<String> {
+        self.advised().into_iter().map(|line| self.numbered(line)).collect()
+    }
+
+    fn advised(&self) -> Vec<Advice> {
         if self.deletion.is_some() {
             // Of a trigger that is there no more nothing can be changed.
             let missed = |view: &SkippedView| matches!(view.skipped.reason, Reason::Missed | Reason::Budget);
@@ -662,79 +671,79 @@ impl Account {
                 .into_iter()
                 .chain(without_a_break.then_some(WITHOUT_A_BREAK))
                 .chain([MAKE_ANEW])
-                .map(|line| self.numbered(line))
+                .map(Advice::from)
                 .collect();
         }
-        let mut lines: Vec<String> = match &self.verdict {
-            Verdict::Fired(_, super::Timing::CaughtUp, _) => vec![WITHOUT_A_BREAK.to_owned()],
+        let mut lines: Vec<Advice> = match &self.verdict {
+            Verdict::Fired(_, super::Timing::CaughtUp, _) => vec![WITHOUT_A_BREAK.into()],
             Verdict::Skipped(SkippedView { skipped: crate::occurrence::Skipped { reason: Reason::Missed, .. }, .. }, Some(_))
                 if self.limit_of_missed().is_some() =>
             {
-                vec![LET_FIRE_MORE.to_owned(), WITHOUT_A_BREAK.to_owned()]
+                vec![LET_FIRE_MORE.into(), WITHOUT_A_BREAK.into()]
             }
             Verdict::Skipped(SkippedView { skipped: crate::occurrence::Skipped { reason: Reason::Missed, .. }, .. }, _) => {
                 let late = (self.misfire == Misfire::Skip).then_some("Leave misfire out, and the latest of what is missed fires late.");
-                [WITHOUT_A_BREAK].into_iter().chain(late).map(str::to_owned).collect()
+                [WITHOUT_A_BREAK].into_iter().chain(late).map(Advice::from).collect()
             }
             Verdict::Fired(_, super::Timing::Backfilled, _) => {
-                vec!["The audit log says who asked for the backfill.".to_owned()]
+                vec!["The audit log says who asked for the backfill.".into()]
             }
             Verdict::Fired(_, super::Timing::Late, _) if self.overlap == Overlap::Queue => {
-                vec![NOT_TO_OVERLAP.to_owned(), "What is late beyond that is oncue's own: /healthz/schedule and /metrics say how it keeps time.".to_owned()]
+                vec![NOT_TO_OVERLAP.into(), "What is late beyond that is oncue's own: /healthz/schedule and /metrics say how it keeps time.".into()]
             }
             Verdict::Fired(_, super::Timing::Late, _) => {
-                vec!["Lateness beyond a second is oncue's own: /healthz/schedule and /metrics say how it keeps time.".to_owned()]
+                vec!["Lateness beyond a second is oncue's own: /healthz/schedule and /metrics say how it keeps time.".into()]
             }
-            Verdict::Fired(..) => vec![ARRIVED.to_owned()],
+            Verdict::Fired(..) => vec![ARRIVED.into()],
             Verdict::Skipped(view, _) => match view.skipped.reason {
-                Reason::Superseded => vec!["An edit holds at once, also for what is due at that moment; edit between two occurrences.".to_owned()],
-                Reason::Expired => vec!["Leave expires_at out, or move it before it has passed.".to_owned()],
-                Reason::Overlap | Reason::Merged => vec![NOT_TO_OVERLAP.to_owned()],
-                Reason::Discarded => vec![self.numbered("A backfill of that time fires it after all: POST /api/v1/triggers/{id}/backfill.")],
-                Reason::Waiting => self.thaw().into_iter().chain([HOW_FAR.to_owned()]).collect(),
-                Reason::Held => vec![DECIDE.to_owned()],
-                Reason::Budget => vec![self.numbered(BEYOND_THE_BOUNDS), WITHOUT_A_BREAK.to_owned()],
-                Reason::Missed | Reason::Paused => vec!["What falls due during a pause does not fire later; a test sends the payload now.".to_owned()],
-                Reason::Frozen => vec![self.numbered(AFTER_A_FREEZE)],
-                Reason::Unreadable => vec![self.numbered(AFTER_THE_SILENCE)],
+                Reason::Superseded => vec!["An edit holds at once, also for what is due at that moment; edit between two occurrences.".into()],
+                Reason::Expired => vec!["Leave expires_at out, or move it before it has passed.".into()],
+                Reason::Overlap | Reason::Merged => vec![NOT_TO_OVERLAP.into()],
+                Reason::Discarded => vec!["A backfill of that time fires it after all: POST /api/v1/triggers/{id}/backfill.".into()],
+                Reason::Waiting => self.thaw().into_iter().chain([HOW_FAR.into()]).collect(),
+                Reason::Held => vec![DECIDE.into()],
+                Reason::Budget => vec![BEYOND_THE_BOUNDS.into(), WITHOUT_A_BREAK.into()],
+                Reason::Missed | Reason::Paused => vec!["What falls due during a pause does not fire later; a test sends the payload now.".into()],
+                Reason::Frozen => vec![AFTER_A_FREEZE.into()],
+                Reason::Unreadable => vec![AFTER_THE_SILENCE.into()],
             },
-            Verdict::Unreadable { record: Some(_), .. } => vec![self.numbered(AFTER_THE_SILENCE)],
+            Verdict::Unreadable { record: Some(_), .. } => vec![AFTER_THE_SILENCE.into()],
             Verdict::Unreadable { .. } => {
                 // What waits for nothing fires no more for being read again.
                 let helps = [true, self.is_called || self.waits_for.is_some()];
-                REPLACE.iter().zip(helps).filter(|(_, helps)| *helps).map(|(line, _)| self.numbered(line)).collect()
+                REPLACE.into_iter().zip(helps).filter(|(_, helps)| *helps).map(|(line, _)| line.into()).collect()
             }
-            Verdict::AskedFor(view) if view.skipped.reason == Reason::Held => vec![DECIDE.to_owned()],
-            Verdict::AskedFor(_) => self.thaw().into_iter().chain([HOW_FAR.to_owned()]).collect(),
+            Verdict::AskedFor(view) if view.skipped.reason == Reason::Held => vec![DECIDE.into()],
+            Verdict::AskedFor(_) => self.thaw().into_iter().chain([HOW_FAR.into()]).collect(),
             Verdict::Paused if self.pause_end().is_some_and(|end| end <= self.now) => {
-                vec!["What falls due during a pause does not fire later; a test sends the payload now.".to_owned()]
+                vec!["What falls due during a pause does not fire later; a test sends the payload now.".into()]
             }
-            Verdict::Paused | Verdict::WouldButPaused => vec![RESUME.to_owned()],
+            Verdict::Paused | Verdict::WouldButPaused => vec![RESUME.into()],
             Verdict::WouldButFrozen => self.thaw().into_iter().collect(),
-            Verdict::TakenByFreeze => vec![self.numbered(AFTER_A_FREEZE)],
-            Verdict::Expired(_) => vec![MOVE_EXPIRY.to_owned()],
-            Verdict::Spent => vec![LET_FIRE_MORE.to_owned()],
-            Verdict::Behind(_) => vec![NOT_TO_OVERLAP.to_owned()],
-            Verdict::Due => vec!["/healthz/schedule says whether oncue keeps time.".to_owned()],
-            Verdict::Deleted | Verdict::CutOff => vec![self.numbered(MAKE_ANEW)],
+            Verdict::TakenByFreeze => vec![AFTER_A_FREEZE.into()],
+            Verdict::Expired(_) => vec![MOVE_EXPIRY.into()],
+            Verdict::Spent => vec![LET_FIRE_MORE.into()],
+            Verdict::Behind(_) => vec![NOT_TO_OVERLAP.into()],
+            Verdict::Due => vec!["/healthz/schedule says whether oncue keeps time.".into()],
+            Verdict::Deleted | Verdict::CutOff => vec![MAKE_ANEW.into()],
             Verdict::Lost | Verdict::Unarmed => vec![
-                "Pausing and resuming the trigger arms it anew; please report this, with the log of that time.".to_owned(),
+                "Pausing and resuming the trigger arms it anew; please report this, with the log of that time.".into(),
             ],
-            Verdict::Forgotten => vec!["Ask earlier, or let --keep-for be longer.".to_owned()],
+            Verdict::Forgotten => vec!["Ask earlier, or let --keep-for be longer.".into()],
             Verdict::BeforeCreation | Verdict::SaidOtherwise | Verdict::OtherZoneData | Verdict::OnlyTest => Vec::new(),
             Verdict::Coming(_) => [
-                "Pausing, deleting or rescheduling the trigger before would prevent it, and so would an expiry that is not after it.".to_owned(),
+                "Pausing, deleting or rescheduling the trigger before would prevent it, and so would an expiry that is not after it.".into(),
                 match &self.misfire {
                     Misfire::All(_) => "Should oncue not run then, it fires late, with all that this trigger misses within its bounds.",
                     Misfire::Latest => "Should oncue not run then, it fires when oncue is back: the latest of what was missed, at most 24 hours late.",
                     Misfire::Skip => "Should oncue not run then, it does not fire at all: what this trigger misses is skipped.",
                 }
-                .to_owned(),
+                .into(),
             ]
             .into_iter()
-            .chain(self.should_it_overlap().map(str::to_owned))
+            .chain(self.should_it_overlap().map(Advice::from))
             .collect(),
-            Verdict::OnlyCalled => vec![self.numbered("Call POST /api/v1/triggers/{id}/fire, or make a trigger of the type scheduled.")],
+            Verdict::OnlyCalled => vec!["Call POST /api/v1/triggers/{id}/fire, or make a trigger of the type scheduled.".into()],
             Verdict::NoOccurrence(why) => self.wanted(why),
         };
         for line in self.obstacles.iter().skip(1).flat_map(|obstacle| self.remedy(obstacle)) {
@@ -746,8 +755,11 @@ impl Account {
     }
 
     /// That line with the trigger's number in its address.
-    fn numbered(&self, line: &str) -> String {
-        line.replace(NUMBER, &self.trigger.to_string())
+    fn numbered(&self, line: Advice) -> String {
+        match line {
+            Advice::Borrowed(words) => words.replace(NUMBER, &self.trigger.to_string()),
+            Advice::Owned(line) => line,
+        }
     }
 
     /// What becomes of it should an event of the trigger's be under way then.
@@ -762,49 +774,49 @@ impl Account {
     }
 
     /// How the freeze is ended.
-    fn thaw(&self) -> Option<String> {
-        Some(thaw(self.freeze.as_ref()?).to_owned())
+    fn thaw(&self) -> Option<Advice> {
+        Some(thaw(self.freeze.as_ref()?).into())
     }
 
     /// What to change so that the schedule names the instant.
-    fn wanted(&self, why: &NotNamed) -> Vec<String> {
+    fn wanted(&self, why: &NotNamed) -> Vec<Advice> {
         match why {
             NotNamed::AnotherTime(_) => {
-                vec!["Set run_at to the time that is wanted, or use cron for more than one.".to_owned()]
+                vec!["Set run_at to the time that is wanted, or use cron for more than one.".into()]
             }
             NotNamed::TakenAway(TakenAway::BeforeStart(_)) => {
-                vec!["Move starts_at to an earlier time, or leave it out.".to_owned()]
+                vec!["Move starts_at to an earlier time, or leave it out.".into()]
             }
             NotNamed::TakenAway(TakenAway::AfterEnd(_)) => {
-                vec!["Move ends_at to a later time, or leave it out.".to_owned()]
+                vec!["Move ends_at to a later time, or leave it out.".into()]
             }
-            NotNamed::TakenAway(TakenAway::Excluded(day)) => vec![format!("Take {day} out of excluded_dates.")],
+            NotNamed::TakenAway(TakenAway::Excluded(day)) => vec![format!("Take {day} out of excluded_dates.").into()],
             NotNamed::TakenAway(TakenAway::InCalendars(day, holding)) => {
                 let calendars = calendars(holding);
-                vec![format!("Take {day} out of {calendars}, or take that out of except_calendars.")]
+                vec![format!("Take {day} out of {calendars}, or take that out of except_calendars.").into()]
             }
             // Any of them would do, so that a word about each would be a heap of contradictions.
             NotNamed::AnyOf(_) => {
                 vec![
                     "Add a schedule to any_of that names the time, or change the one of them that is nearest to it."
-                        .to_owned(),
+                        .into(),
                 ]
             }
-            NotNamed::BeforeGrid => vec!["Set start_at to the first time that is wanted.".to_owned()],
+            NotNamed::BeforeGrid => vec!["Set start_at to the first time that is wanted.".into()],
             NotNamed::OffGrid => vec![
                 "Set start_at to a time that the grid is to meet; for the same time on the wall every day use cron."
-                    .to_owned(),
+                    .into(),
             ],
             NotNamed::SecondPass { .. } => {
-                vec!["Set fold to both_passes, or let the schedule be in UTC, which has no such hour.".to_owned()]
+                vec!["Set fold to both_passes, or let the schedule be in UTC, which has no such hour.".into()]
             }
             NotNamed::LeftOut { may_fire: true, .. } => {
-                vec!["Set gap to at_its_end: then it fires right after.".to_owned()]
+                vec!["Set gap to at_its_end: then it fires right after.".into()]
             }
-            NotNamed::LeftOut { .. } => vec!["Let the schedule name another day as well.".to_owned()],
+            NotNamed::LeftOut { .. } => vec!["Let the schedule name another day as well.".into()],
             // What follows the gap is compared with the line, and is not what was asked for.
             NotNamed::Cron(_) if matches!(self.clock, Some(ClockNote::LeftOut { is_asked: true, .. })) => {
-                vec!["Let the schedule name a time that the clocks show on that day as well.".to_owned()]
+                vec!["Let the schedule name a time that the clocks show on that day as well.".into()]
             }
             NotNamed::Cron(mismatch) => {
                 let unmet: Vec<&Unmet> = match mismatch.takes_either_day {
@@ -815,14 +827,12 @@ impl Account {
                 let words = unmet.iter().map(|unmet| {
                     let Unmet { field, wanted, shown } = unmet;
                     match field {
-                        Field::Start => "Let the rule start earlier, with start_at or DTSTART.".to_owned(),
-                        Field::Until => "Move UNTIL to a later time, or leave it out.".to_owned(),
-                        Field::Count => "Raise COUNT, or leave it out.".to_owned(),
-                        Field::Exception => format!("Take {wanted} out of the EXDATE lines."),
-                        Field::Interval => {
-                            "Let the rule start in another of them, or make INTERVAL smaller.".to_owned()
-                        }
-                        field => format!("Let the {} ({wanted}) take {shown} as well.", field.name()),
+                        Field::Start => "Let the rule start earlier, with start_at or DTSTART.".into(),
+                        Field::Until => "Move UNTIL to a later time, or leave it out.".into(),
+                        Field::Count => "Raise COUNT, or leave it out.".into(),
+                        Field::Exception => format!("Take {wanted} out of the EXDATE lines.").into(),
+                        Field::Interval => "Let the rule start in another of them, or make INTERVAL smaller.".into(),
+                        field => format!("Let the {} ({wanted}) take {shown} as well.", field.name()).into(),
                     }
                 });
                 words.collect()

@@ -445,6 +445,7 @@ proptest! {
             let account = Account::of(facts, Asked::instant(at), &riga);
             let word = account.verdict.word();
             prop_assert_eq!(account.at, at);
+            prop_assert!(account.advice().iter().all(|line| !line.contains(['{', '}'])), "{:?}", account.advice());
             prop_assert!(word != "lost" && account.verdict.is_occurrence() != Some(false), "{}", account.sentence());
             let lines: Vec<_> = told.lines.iter().filter(|line| line.first <= at && at <= line.last).collect();
             prop_assert_eq!(lines.len(), 1, "{} is in {:?}", at, lines);

@@ -168,3 +168,16 @@ fn a_span_counts_what_each_instant_says() {
         assert_eq!(span.taken_count(), counted, "{text}: {:?}", span.taken_away);
     }
 }
+
+#[test]
+fn the_name_of_a_calendar_is_told_as_it_is_beside_the_number_of_the_trigger() {
+    let dates = ExcludedDates::new([date(2026, 12, 4)]).expect("a date");
+    let named = Observed { calendar: CalendarId(1), revision: 1, name: "{id} of the week".to_owned(), dates };
+    let terms = Terms { calendars: vec![named.into()], ..Terms::default() };
+    let case = on(cron("0 9 * * *", "UTC"), terms);
+    let advice = case.account("2026-12-04T09:00:00Z").advice();
+    assert!(advice[0].contains("{id} of the week"), "{advice:?}");
+    let case = case.skipped(Reason::Discarded, "2026-11-26T09:00:00Z", "2026-11-26T09:00:00Z", NOW);
+    let advice = case.account("2026-11-26T09:00:00Z").advice();
+    assert!(advice[0].contains("POST /api/v1/triggers/7/backfill"), "{advice:?}");
+}
