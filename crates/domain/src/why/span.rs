@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::made::{Made, edit_behind};
+use super::made::{Edits, Made};
 use super::releases::decided;
 use super::taken::{Taken, stop_of, taken_in};
 use super::{
@@ -77,7 +77,7 @@ impl SpanAccount {
         if stopped_at.is_some() {
             taken_away = taken_in(facts, span);
         }
-        let mut telling = Telling { facts, span, told_until: just_before(span.from), lines: Vec::new() };
+        let mut telling = Telling::of(facts, span);
         if facts.armed.trigger.definition.kind() == Kind::Scheduled {
             telling.tell();
             telling.tell_asked_for();
@@ -178,12 +178,23 @@ pub fn around(definition: &Definition, at: Timestamp) -> Span {
 struct Telling<'a> {
     facts: Facts<'a>,
     span: Span,
+    edits: Edits<'a>,
+    /// The last instants in the span before something changes that a verdict depends on; in order, each once.
+    edges: Vec<Timestamp>,
     /// Everything up to here is told.
     told_until: Timestamp,
     lines: Vec<Line>,
 }
 
-impl Telling<'_> {
+impl<'a> Telling<'a> {
+    fn of(facts: Facts<'a>, span: Span) -> Telling<'a> {
+        let mut edges: Vec<Timestamp> = edges(facts).filter(|edge| span.from <= *edge && *edge < span.until).collect();
+        edges.sort_unstable();
+        edges.dedup();
+        let told_until = just_before(span.from);
+        Telling { facts, span, edits: Edits::of(facts), edges, told_until, lines: Vec::new() }
+    }
+
     fn tell(&mut self) {
         let ledger = self.facts.ledger;
         let mut records = ledger.skipped.iter().peekable();
@@ -240,7 +251,7 @@ impl Telling<'_> {
             let stood = recorded_by(self.facts, view, first, standing_at(self.facts, first));
             let due = stood.map_or(first, |standing| standing.due_at(first));
             let verdict = recorded(self.facts, view, absence_around(self.facts.absences, due));
-            let edit = edit_behind(self.facts, first, &verdict);
+            let edit = self.edits.behind(first, &verdict);
             let release = decided(self.facts, due, &verdict);
             self.lines.push(Line { first, last, count, verdict, edit, release });
         }
@@ -306,67 +317,16 @@ impl Telling<'_> {
         if until <= self.told_until {
             return;
         }
-        let mut edges: Vec<Timestamp> = self.edges().filter(|edge| self.told_until < *edge && *edge < until).collect();
+        let told = self.edges.partition_point(|edge| *edge <= self.told_until);
+        let between = self.edges[told..].partition_point(|edge| *edge < until);
+        let mut edges = self.edges[told..told + between].to_vec();
         edges.push(until);
-        edges.sort_unstable();
-        edges.dedup();
         for edge in edges {
             let after = std::mem::replace(&mut self.told_until, edge);
             if let Some(standing) = standing_at(self.facts, edge) {
                 self.tell_piece(standing, after, edge);
             }
         }
-    }
-
-    /// The last instants before something changes that a verdict depends on.
-    fn edges(&self) -> impl Iterator<Item = Timestamp> {
-        let Facts { armed, former, gone_until, now, .. } = self.facts;
-        let trigger = &armed.trigger;
-        let expiry = trigger.definition.expires_at.map(just_before);
-        let pause_end = trigger.definition.pause_ends_at().map(just_before);
-        let of_former = former.iter().flat_map(|former| {
-            let ends = [former.definition.expires_at, former.definition.pause_ends_at()];
-            [former.from, former.until].into_iter().chain(ends.into_iter().flatten().map(just_before))
-        });
-        let definition = &trigger.definition;
-        let fallen_due = definition.schedule.as_ref().map(|details| details.due_by(now));
-        let deleted_at = self.facts.deletion.map(|deletion| deletion.at);
-        let due_when_deleted = deleted_at.zip(definition.schedule.as_ref()).map(|(at, details)| details.due_by(at));
-        [trigger.created_at, trigger.standing_since, gone_until, now]
-            .into_iter()
-            .chain(expiry)
-            .chain(pause_end)
-            .chain(fallen_due)
-            .chain(deleted_at)
-            .chain(due_when_deleted)
-            .chain(
-                self.facts
-                    .freezes
-                    .iter()
-                    .flat_map(|freeze| [Some(freeze.from), freeze.until].into_iter().flatten())
-                    .map(|end| {
-                        definition
-                            .schedule
-                            .as_ref()
-                            .map_or(just_before(end), |details| details.due_by(just_before(end)))
-                    }),
-            )
-            .chain(armed.next_at.map(|next_at| just_before(definition.named_for(next_at))))
-            .chain(
-                self.facts
-                    .releases
-                    .changed_at()
-                    .map(|at| definition.schedule.as_ref().map_or(at, |details| details.due_by(just_before(at)))),
-            )
-            .chain(self.last_within_limit())
-            .chain(of_former)
-    }
-
-    /// The last occurrence that still fires, where there is a limit.
-    fn last_within_limit(&self) -> Option<Timestamp> {
-        let armed = self.facts.armed;
-        let details = armed.trigger.definition.schedule.as_ref()?;
-        details.nth_after(fires_after(self.facts, details, first_to_fire(self.facts)?), armed.left()?)
     }
 
     fn tell_piece(&mut self, standing: Standing<'_>, after: Timestamp, until: Timestamp) {
@@ -379,8 +339,50 @@ impl Telling<'_> {
         // What stood in a record is told by it, and what became of the others is the same for all of the piece.
         let facts = Facts { ledger: &Ledger::default(), ..self.facts };
         let verdict = verdict(facts, first, Some(standing));
-        let edit = edit_behind(self.facts, first, &verdict);
+        let edit = self.edits.behind(first, &verdict);
         let release = decided(self.facts, details.due_at(first), &verdict);
         self.lines.push(Line { first, last, count: count_in(details, after, until), verdict, edit, release });
     }
+}
+
+/// The last instants before something changes that a verdict depends on.
+fn edges(facts: Facts<'_>) -> impl Iterator<Item = Timestamp> {
+    let Facts { armed, former, gone_until, now, .. } = facts;
+    let trigger = &armed.trigger;
+    let expiry = trigger.definition.expires_at.map(just_before);
+    let pause_end = trigger.definition.pause_ends_at().map(just_before);
+    let of_former = former.iter().flat_map(|former| {
+        let ends = [former.definition.expires_at, former.definition.pause_ends_at()];
+        [former.from, former.until].into_iter().chain(ends.into_iter().flatten().map(just_before))
+    });
+    let definition = &trigger.definition;
+    let fallen_due = definition.schedule.as_ref().map(|details| details.due_by(now));
+    let deleted_at = facts.deletion.map(|deletion| deletion.at);
+    let due_when_deleted = deleted_at.zip(definition.schedule.as_ref()).map(|(at, details)| details.due_by(at));
+    [trigger.created_at, trigger.standing_since, gone_until, now]
+        .into_iter()
+        .chain(expiry)
+        .chain(pause_end)
+        .chain(fallen_due)
+        .chain(deleted_at)
+        .chain(due_when_deleted)
+        .chain(facts.freezes.iter().flat_map(|freeze| [Some(freeze.from), freeze.until].into_iter().flatten()).map(
+            |end| definition.schedule.as_ref().map_or(just_before(end), |details| details.due_by(just_before(end))),
+        ))
+        .chain(armed.next_at.map(|next_at| just_before(definition.named_for(next_at))))
+        .chain(
+            facts
+                .releases
+                .changed_at()
+                .map(|at| definition.schedule.as_ref().map_or(at, |details| details.due_by(just_before(at)))),
+        )
+        .chain(last_within_limit(facts))
+        .chain(of_former)
+}
+
+/// The last occurrence that still fires, where there is a limit.
+fn last_within_limit(facts: Facts<'_>) -> Option<Timestamp> {
+    let armed = facts.armed;
+    let details = armed.trigger.definition.schedule.as_ref()?;
+    details.nth_after(fires_after(facts, details, first_to_fire(facts)?), armed.left()?)
 }

@@ -6,6 +6,7 @@ mod document;
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use jiff::{SignedDuration, Timestamp};
 use oncue_domain::act::ActFilter;
@@ -304,7 +305,12 @@ impl ToldSpan {
     ) -> Result<ToldSpan, Fault> {
         let said = revisions(records.store, &subject.armed.trigger, span.from).await?;
         let known = Known::gather(records, owner, subject, span, limit, said, now).await?;
-        let account = SpanAccount::of(known.facts(), span);
+        // Of a trigger that was edited all the time it takes a while of a core, which the scheduler's runtime must not miss.
+        let told = tokio::task::spawn_blocking(move || (SpanAccount::of(known.facts(), span), known)).await;
+        let (account, known) = told.map_err(|_| {
+            let words = "What became of that time could not be worked out; the log says why.";
+            Fault::new(StatusCode::INTERNAL_SERVER_ERROR, words)
+        })?;
         let forgotten = known.forgotten(records, owner, account.span).await?;
         Ok(ToldSpan { account, forgotten })
     }
