@@ -43,12 +43,14 @@ impl Dates {
             Some(Some(end)) => just_before(end),
             Some(None) => return dates,
         };
-        // What is named already and not due yet goes too, where its day is taken away, and comes only where it is named later.
+        // What is named already and not due yet goes too, where its day is taken away and it is waited for, also where the trigger has expired since;
+        // it comes only where it is named later.
         let pending = if runs_from == now { old.due_by(thawed) } else { runs_from.max(old.due_by(thawed)) };
+        let pending = before.next_at.map_or(runs_from, |next| pending.max(just_before(old.named_for(next))));
         let from = runs_from.max(new.due_by(thawed));
         let until = would.expires_at.map_or(until, |end| until.min(just_before(end)));
         let zone = new.dates_zone().or(old.dates_zone());
-        let (Some(zone), true) = (zone, from < until) else { return dates };
+        let (Some(zone), true) = (zone, from.min(pending) < until) else { return dates };
         let last_of = |armed: &Armed| {
             let head = seen_through(TriggerHead::from(armed), freezes, now);
             head.limited_to(now).map_or(until, |last| last.min(until))
@@ -104,7 +106,7 @@ mod tests {
     use crate::schedule::jitter::{Jitter, Share};
     use crate::schedule::observed::Observed;
     use crate::schedule::zone::Zones;
-    use crate::trigger::{Definition, MaxFires, Terms, Trigger};
+    use crate::trigger::{Definition, MaxFires, Pause, Terms, Trigger};
 
     fn at(text: &str) -> Timestamp {
         text.parse().expect("a test writes its instants well")
@@ -133,11 +135,17 @@ mod tests {
         }
     }
 
-    /// As it waits at `now` when its schedule has fired it so often.
+    /// As it waits at `now`, made just then, when its schedule has fired it so often.
     fn armed(definition: &Definition, fired: u64, now: Timestamp) -> Armed {
-        let (definition, next_at) = (definition.clone(), definition.waits_after(now, fired));
+        armed_since(definition, fired, now, now)
+    }
+
+    /// The same, made at `made`: what has fallen due since has fired.
+    fn armed_since(definition: &Definition, fired: u64, made: Timestamp, now: Timestamp) -> Armed {
+        let fallen_due = definition.schedule.as_ref().expect("it has one").due_by(now);
+        let (definition, next_at) = (definition.clone(), definition.waits_after(made.max(fallen_due), fired));
         let (id, owner) = (TriggerId(1), UserId(1));
-        let trigger = Trigger { id, owner, revision: 1, definition, created_at: now, standing_since: now };
+        let trigger = Trigger { id, owner, revision: 1, definition, created_at: made, standing_since: made };
         Armed { trigger, next_at, fired }
     }
 
@@ -158,21 +166,42 @@ mod tests {
         assert!(between(&after, &after, span).is_empty());
     }
 
+    /// The same, spread over that window by that share.
+    fn spread_over(definition: Definition, window: &str, share: u32) -> Definition {
+        let jitter = Some(Jitter::parse(window).expect("a window"));
+        let details = definition.schedule.as_ref().expect("it has one");
+        let (pattern, terms) = (details.pattern().clone(), Terms { jitter, ..details.terms() });
+        let zone = details.dates_zone().expect("it keeps to a calendar").clone();
+        let details = ScheduleDetails::new(pattern, None, terms, zone).with_share(Some(Share::new(share)));
+        Definition { schedule: Some(details), ..definition }
+    }
+
     #[test]
     fn what_is_named_and_not_due_yet_goes_with_its_day() {
-        let spread = |definition: Definition| {
-            let jitter = Some(Jitter::parse("1h").expect("a window"));
-            let details = definition.schedule.as_ref().expect("it has one");
-            let (pattern, terms) = (details.pattern().clone(), Terms { jitter, ..details.terms() });
-            let zone = details.dates_zone().expect("it keeps to a calendar").clone();
-            let details = ScheduleDetails::new(pattern, None, terms, zone).with_share(Some(Share::new(1 << 31)));
-            Definition { schedule: Some(details), ..definition }
-        };
+        let spread = |definition| spread_over(definition, "1h", 1 << 31);
         let (before, after) = (spread(daily(1, &[])), spread(daily(2, &["2026-12-24"])));
-        let removed = |now| between(&before, &after, (at(now), at("2027-11-23T08:00:00Z"))).removed.count;
-        assert_eq!((removed("2026-12-24T07:20:00Z"), removed("2026-12-24T07:30:00Z")), (2, 1));
-        let added = between(&after, &before, (at("2026-12-24T07:20:00Z"), at("2027-11-23T08:00:00Z"))).added;
+        let differing = |before: &Definition, after: &Definition, made: &str, now: &str| {
+            let armed = |definition| armed_since(definition, 0, at(made), at(now));
+            Dates::between(&armed(before), &armed(after), (at(now), at("2027-11-23T08:00:00Z")), &[])
+        };
+        let (eve, twenty_past, half_past) = ("2026-12-23T08:00:00Z", "2026-12-24T07:20:00Z", "2026-12-24T07:30:00Z");
+        let removed = |made, now| differing(&before, &after, made, now).removed.count;
+        assert_eq!([removed(eve, twenty_past), removed(eve, half_past)], [2, 1]);
+        assert_eq!(
+            removed("2026-12-24T07:10:00Z", twenty_past),
+            1,
+            "made after its nominal time, it did not wait for it"
+        );
+        let added = differing(&after, &before, eve, twenty_past).added;
         assert_eq!(added.count, 1, "nothing fires that was no occurrence when its time came");
+        // What was named before the expiry fires after it.
+        let expiring = |definition: &Definition| {
+            let expires_at = Some(at("2026-12-24T07:01:00Z"));
+            Definition { expires_at, ..definition.clone() }
+        };
+        let removed = |made, now| differing(&expiring(&before), &expiring(&after), made, now).removed;
+        let nine = Few { count: 1, first: vec![at("2026-12-24T07:00:00Z")] };
+        assert_eq!([removed(eve, twenty_past), removed(eve, half_past)], [nine, Few::default()]);
     }
 
     #[test]
@@ -245,9 +274,12 @@ mod tests {
             will_be in proptest::collection::vec(0_i64..40, 0..20),
             most in proptest::option::of(1_u64..60),
             fired in 0_u64..30,
-            expires in proptest::option::weighted(0.3, 1_i64..1_000),
+            expires_min in proptest::option::weighted(0.3, -90_i64..60_000),
             thaws in proptest::option::weighted(0.3, proptest::option::of(1_i64..1_000)),
             ends in 1_i64..1_500,
+            spread in proptest::option::of((1_u64..600, any::<u32>())),
+            made in -40_i64..1,
+            pauses in proptest::option::weighted(0.2, -10_i64..1_000),
         ) {
             let now = at("2026-11-23T08:00:00Z");
             let after = |hours: i64| now + SignedDuration::from_hours(hours);
@@ -264,8 +296,14 @@ mod tests {
             if let Some(most) = most {
                 definition = limited(definition, most);
             }
-            definition.expires_at = expires.map(after);
-            let before = armed(&definition, if most.is_some() { fired } else { 0 }, now);
+            if let Some((minutes, share)) = spread {
+                definition = spread_over(definition, &format!("{minutes}m"), share);
+            }
+            if let Some(until) = pauses.map(after) {
+                definition = Definition { pause: Pause::new(None, Some(until)), ..definition.switched(false) };
+            }
+            definition.expires_at = expires_min.map(|minutes| now + SignedDuration::from_mins(minutes));
+            let before = armed_since(&definition, if most.is_some() { fired } else { 0 }, after(made), now);
             let freezes: Vec<Freeze> = thaws
                 .map(|until| Freeze { owner: None, reason: None, from: now, until: until.map(after), by: Actor::SYSTEM })
                 .into_iter()
@@ -274,7 +312,7 @@ mod tests {
             let edited = before.as_edited(&edit);
             let firings = |armed: &Armed| -> Vec<Timestamp> {
                 let head = seen_through(TriggerHead::from(armed), &freezes, now);
-                head.firings_to_come(now).take_while(|at| *at <= after(ends)).collect()
+                head.firings_to_come(now).map(|due| head.named_for(due)).take_while(|at| *at <= after(ends)).collect()
             };
             let (old, new) = (firings(&before), firings(&edited));
             let few = |of: &[Timestamp], others: &[Timestamp]| {
