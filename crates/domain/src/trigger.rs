@@ -151,16 +151,28 @@ impl TriggerHead {
     }
 
     /// When it will fire if nothing changes, the earliest first, each occurrence by when it falls due. What is overdue
-    /// fires once, together with whatever fell due since.
+    /// fires at once and is told as one, by the first of it; where it may fire only so often, each of it counts.
     pub fn firings_to_come(&self, now: Timestamp) -> impl Iterator<Item = Timestamp> {
         let following = move |due: &Timestamp| self.schedule.as_ref()?.next_due_after((*due).max(now));
-        let left = self.left().map_or(usize::MAX, |left| usize::try_from(left).unwrap_or(usize::MAX));
+        let first = self.first_to_fire(now);
+        let left = self.left().map_or(usize::MAX, |left| {
+            let others = first.map_or(0, |first| self.others_overdue(first, now));
+            usize::try_from(left.saturating_sub(others).max(left.min(1))).unwrap_or(usize::MAX)
+        });
         let lives = |due: &Timestamp| self.lives_at(self.named_for(*due));
-        std::iter::successors(self.first_to_fire(now), following).take_while(lives).take(left)
+        std::iter::successors(first, following).take_while(lives).take(left)
     }
 
-    /// The nominal time of the last that will fire by its limit if nothing changes, found without going along the others: none where nothing limits
-    /// it, or its schedule names no more than the limit leaves, and the beginning of time where nothing is left.
+    /// How many have fallen due after the one that fell due at `first`.
+    fn others_overdue(&self, first: Timestamp, now: Timestamp) -> u64 {
+        let Some(schedule) = self.schedule.as_ref().filter(|_| first < now) else { return 0 };
+        let (named, until) = (schedule.named_for(first), schedule.due_by(now));
+        if until <= named { 0 } else { schedule.count_in(named, until) }
+    }
+
+    /// The nominal time of the last that will fire by its limit if nothing changes, found without going along the others, of which each that is
+    /// overdue counts: none where nothing limits it, or its schedule names no more than the limit leaves, and the beginning of time where nothing
+    /// is left.
     pub fn limited_to(&self, now: Timestamp) -> Option<Timestamp> {
         let (schedule, left) = (self.schedule.as_ref()?, self.left()?);
         match self.first_to_fire(now).filter(|_| left > 0) {

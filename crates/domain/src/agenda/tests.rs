@@ -177,11 +177,19 @@ fn what_is_left_of_a_limit_is_all_that_comes() {
         trigger.definition.schedule = Some(ScheduleDetails::new(every(10, now), None, terms, Zones::utc()));
         Armed { trigger, next_at, fired }
     };
-    let told = |fired| {
-        let agenda = Agenda::of(&waiting(&[limited(fired)]), ask(now, now, DAY));
-        (agenda.total, TriggerHead::from(&limited(fired)).firings_to_come(now).count())
+    let told = |fired, late_s| {
+        let (now, head) = (now + seconds(late_s), TriggerHead::from(&limited(fired)));
+        let waiting: Vec<Waiting> = Waiting::of(&head, now).into_iter().collect();
+        let total = Agenda::of(&waiting, ask(now, now, DAY)).total;
+        let row: Vec<Timestamp> =
+            Row::of(&waiting, ask(now, now, DAY)).firings.iter().map(|firing| firing.due).collect();
+        assert_eq!(head.firings_to_come(now).collect::<Vec<_>>(), row, "fired {fired} times, {late_s} s late");
+        (total, row.len())
     };
-    assert_eq!([told(0), told(49), told(50)], [(50, 50), (1, 1), (0, 0)]);
+    assert_eq!([told(0, 0), told(49, 0), told(50, 0)], [(50, 50), (1, 1), (0, 0)]);
+    // Three are overdue then: each fires, and they are named as one.
+    assert_eq!([told(0, 35), told(46, 35), told(47, 35)], [(50, 48), (4, 2), (3, 1)]);
+    assert_eq!([told(48, 35), told(49, 35), told(50, 35)], [(2, 1), (1, 1), (0, 0)]);
 }
 
 #[test]
