@@ -118,8 +118,8 @@ pub(crate) struct Config {
     pub(crate) timezone: String,
     /// As told, else as it is where nobody says.
     pub(crate) retention: Retention,
-    /// Whether anything of that was told here.
-    pub(crate) is_retention_told: bool,
+    /// Whether for how long events are kept was told here.
+    pub(crate) is_keep_for_told: bool,
     pub(crate) reach: Reach,
     pub(crate) allowed: Allowed,
     pub(crate) egress_proxy: Option<Proxy>,
@@ -311,7 +311,7 @@ impl Written<'_> {
         };
         let standard = Retention::STANDARD;
         let (active_for, keep_for) = (self.parse("active-for", parse_duration), self.parse("keep-for", parse_duration));
-        let is_retention_told = active_for.is_some() || keep_for.is_some();
+        let is_keep_for_told = keep_for.is_some();
         let retention = Retention {
             active_for: active_for.unwrap_or(standard.active_for),
             keep_for: keep_for.unwrap_or(standard.keep_for),
@@ -343,7 +343,7 @@ impl Written<'_> {
                 .parse("timezone", |text| Ok::<_, String>(text.to_owned()))
                 .unwrap_or_else(|| "UTC".to_owned()),
             retention,
-            is_retention_told,
+            is_keep_for_told,
             reach,
             allowed: self.parse("allow-destinations", Allowed::parse).unwrap_or_default(),
             egress_proxy: self.parse("egress-proxy", Proxy::parse),
@@ -550,14 +550,15 @@ mod tests {
     }
 
     #[test]
-    fn what_is_said_of_how_long_events_live_is_told_from_what_is_usual() {
-        let nobody = read(&[], &[]).expect("it is right");
-        assert_eq!((nobody.retention, nobody.is_retention_told), (Retention::STANDARD, false));
-        for (flags, variables) in
-            [(&[("keep-for", "48h")][..], &[][..]), (&[("active-for", "2h")], &[]), (&[], &[("ONCUE_KEEP_FOR", "48h")])]
-        {
+    fn what_is_said_of_how_long_events_are_kept_is_told_from_what_is_usual() {
+        // When they are archived says nothing of that.
+        for flags in [&[][..], &[("active-for", "2h")]] {
+            let nobody = read(flags, &[]).expect("it is right");
+            assert_eq!((nobody.retention, nobody.is_keep_for_told), (Retention::STANDARD, false), "{flags:?}");
+        }
+        for (flags, variables) in [(&[("keep-for", "48h")][..], &[][..]), (&[], &[("ONCUE_KEEP_FOR", "48h")])] {
             let told = read(flags, variables).expect("it is right");
-            assert_eq!((told.retention, told.is_retention_told), (Retention::STANDARD, true), "though it is the usual");
+            assert_eq!((told.retention, told.is_keep_for_told), (Retention::STANDARD, true), "though it is the usual");
         }
     }
 

@@ -60,9 +60,10 @@ fn refuse_foreign(steps: Result<Vec<Step>, String>) -> anyhow::Result<()> {
 }
 
 impl Visited {
-    /// For how long events are kept here: as this command was told, else as the server last said, else as one does that is told nothing.
+    /// For how long events are kept here: as this command was told, else as the server last said, else as one does that is told nothing. When they are
+    /// archived is no matter of a visit.
     pub(crate) async fn retention(&self, config: &Config) -> anyhow::Result<Retention> {
-        let left = if config.is_retention_told { None } else { self.store.retention().await? };
+        let left = if config.is_keep_for_told { None } else { self.store.retention().await? };
         Ok(left.unwrap_or(config.retention))
     }
 }
