@@ -294,7 +294,10 @@ fn named_in(facts: Facts<'_>, asked: Timestamp, begins: Timestamp, ends: Timesta
         // When an unreadable trigger was replaced nothing occurred.
         [first, if reason == Reason::Unreadable { first } else { last }]
     });
-    let mut near: Vec<Timestamp> = fired.chain(recorded).filter(|at| (begins..ends).contains(at)).collect();
+    // Of a trigger that cannot be read nothing else tells of it.
+    let waited_for = facts.problem.and(facts.armed.next_at).filter(|_| !facts.may_wait_to_go);
+    let known = fired.chain(recorded).chain(waited_for);
+    let mut near: Vec<Timestamp> = known.filter(|at| (begins..ends).contains(at)).collect();
     // What decides may change within the unit.
     for details in [asked, begins, just_before(ends)]
         .into_iter()

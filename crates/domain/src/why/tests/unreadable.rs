@@ -86,6 +86,17 @@ fn what_it_fired_before_and_what_is_on_record_is_told_as_ever() {
 }
 
 #[test]
+fn what_it_waits_for_is_meant_and_not_what_fired_a_moment_before() {
+    let (fired, waits_for) = ("2026-11-26T07:00:00Z", "2026-11-26T07:00:01Z");
+    let mut case = unread().fired(fired, "2026-11-26T07:00:00.004Z", Origin::Schedule);
+    case.armed.next_at = Some(at(waits_for));
+    assert_eq!((case.account(fired).at, case.account(waits_for).at), (at(fired), at(waits_for)));
+    assert_eq!((case.told(waits_for).0, case.account(waits_for).off_by()), ("unreadable", None));
+    let near = case.account("2026-11-26T07:00:09Z");
+    assert_eq!((near.at, near.verdict.word()), (at(waits_for), "unreadable"), "the nearest of both");
+}
+
+#[test]
 fn one_that_is_called_says_that_it_cannot_be_read_as_well() {
     let mut case = unread();
     case.armed.trigger.definition = Definition::in_place_of_unreadable(None, Kind::Api);
