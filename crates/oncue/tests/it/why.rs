@@ -232,7 +232,7 @@ fn for_how_long_events_are_kept_the_commands_know_from_the_server() {
     let setup = setup.variable("ONCUE_KEEP_FOR", "48h");
     assert_eq!(disposition(&setup), "lost", "whoever says it is believed");
     assert!(audited(&setup).contains("(missing)"), "{}", audited(&setup));
-    file.execute_batch("UPDATE retention SET keep_for = 600000000, active_for = 1")
+    file.execute_batch("UPDATE retention SET keep_for = 1000000, active_for = 1")
         .expect("a statement of the test's own");
     let setup = setup.without_variable("ONCUE_KEEP_FOR");
     assert_eq!(disposition(&setup), "forgotten");
