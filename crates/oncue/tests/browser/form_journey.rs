@@ -129,9 +129,9 @@ fn whoever_presses_twice_fires_once_and_whoever_presses_again_later_fires_again(
 
     // Each look at the page brings another key; that alone is no reason to put other buttons under somebody's hand.
     browser.ask("(window.moves = document.querySelector('#moves')) && true");
-    let to = serde_json::json!({"webhook_url": "http://127.0.0.1:9/changed"});
+    let to = serde_json::json!({"webhook_url": "http://127.0.0.1:8081/changed"});
     server.nobody().patch(&format!("/api/v1/triggers/{}", made.json()["id"]), &to).is(200);
-    browser.until("the page has looked again", |browser| browser.text("#facts").contains("127.0.0.1:9"));
+    browser.until("the page has looked again", |browser| browser.text("#facts").contains("127.0.0.1:8081"));
     assert_eq!(browser.ask("window.moves === document.querySelector('#moves')"), true);
 
     // The first press is on its way while the second is made.
