@@ -37,12 +37,13 @@ const PATIENCE: &str = "SET LOCAL idle_in_transaction_session_timeout = 30000";
 struct Standing {
     revision: i64,
     next_at: Option<Timestamp>,
-    fired: u64,
+    /// None where that cannot be read.
+    fired: Option<u64>,
 }
 
 impl Standing {
     fn of(armed: &Armed) -> Standing {
-        Standing { revision: armed.trigger.revision, next_at: armed.next_at, fired: armed.fired }
+        Standing { revision: armed.trigger.revision, next_at: armed.next_at, fired: Some(armed.fired) }
     }
 }
 
@@ -228,7 +229,7 @@ async fn standing(client: &impl GenericClient, owner: UserId, id: CalendarId) ->
         let standing = Standing {
             revision: column(row, 1)?,
             next_at: next_at.map(instant).transpose()?,
-            fired: codec::fired(column(row, 3)?)?,
+            fired: codec::listed(codec::fired(column(row, 3)?))?,
         };
         Ok((TriggerId(column(row, 0)?), standing))
     };

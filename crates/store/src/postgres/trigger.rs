@@ -402,10 +402,9 @@ pub(super) async fn edit(
             execute(&transaction, sql, &[&trigger.id.0, &trigger.revision]).await?;
         }
     }
-    if !definition.is_limited() {
-        // A trigger that has no limit is not counted; under a new one it begins anew.
-        execute(&transaction, "DELETE FROM limits WHERE trigger_id = $1", &[&trigger.id.0]).await?;
-    }
+    // A trigger that has no limit is not counted; under a new one it begins anew, as it does where what is kept is no count.
+    let sql = "DELETE FROM limits WHERE trigger_id = $1 AND (NOT $2::boolean OR fired < 0)";
+    execute(&transaction, sql, &[&trigger.id.0, &definition.is_limited()]).await?;
     for skipped in &edit.skipped {
         record(&transaction, shared, trigger.owner, trigger.id, skipped, now).await?;
     }
@@ -872,17 +871,24 @@ async fn due_slice(
     // One that was edited between the two looks comes with the next one.
     let armed = waiting.into_iter().filter_map(|Due { id, at, revision, .. }| {
         let trigger = known.get(&id).filter(|trigger| trigger.revision == revision)?;
-        let fired = fired.get(&id).copied().unwrap_or(0);
+        let fired = match fired.get(&id) {
+            None => 0,
+            Some(Ok(fired)) => *fired,
+            Some(Err(error)) => {
+                shared.told.unreadable(id.0, revision, error, "does not fire");
+                return None;
+            }
+        };
         Some(Armed { trigger: Arc::clone(trigger), next_at: Some(at), fired })
     });
     Ok((armed.collect(), found))
 }
 
-/// How often the schedules of these triggers have fired them since that was limited. Read after the cursors: whoever has moved one
-/// meanwhile makes the plan stale.
-async fn fired(shared: &Shared, ids: &[i64]) -> Result<HashMap<TriggerId, u64>> {
+/// How often the schedules of these triggers have fired them since that was limited, each read by itself. Read after the cursors: whoever has
+/// moved one meanwhile makes the plan stale.
+async fn fired(shared: &Shared, ids: &[i64]) -> Result<HashMap<TriggerId, Result<u64>>> {
     let client = shared.client().await?;
     let sql = "SELECT trigger_id, fired FROM limits WHERE trigger_id = ANY ($1)";
     let rows = query(&client, sql, &[&ids]).await?;
-    rows.iter().map(|row| Ok((TriggerId(column(row, 0)?), codec::fired(column(row, 1)?)?))).collect()
+    rows.iter().map(|row| Ok((TriggerId(column(row, 0)?), of_trigger(codec::fired(column(row, 1)?))))).collect()
 }

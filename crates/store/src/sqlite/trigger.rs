@@ -421,9 +421,7 @@ pub(super) fn edit(
                 .map_err(failed)?;
         }
     }
-    if !definition.is_limited() {
-        forget_fired(connection, trigger.id)?;
-    }
+    forget_fired(connection, trigger)?;
     for skipped in &edit.skipped {
         record(connection, effects, trigger.owner, trigger.id, skipped, now)?;
     }
@@ -501,7 +499,7 @@ fn fired(connection: &Connection, id: TriggerId) -> Result<u64> {
         .prepare_cached("SELECT fired FROM limits WHERE trigger_id = ?")
         .and_then(|mut statement| statement.query_row([id.0], |row| row.get(0)).optional())
         .map_err(failed)?;
-    codec::fired(fired)
+    of_trigger(codec::fired(fired))
 }
 
 /// Counts what a plan fires against the trigger's limit, where it has one.
@@ -518,11 +516,11 @@ pub(super) fn count_fired(connection: &Connection, planned: &Planned) -> Result<
     Ok(())
 }
 
-/// A trigger that has no limit is not counted; under a new one it begins anew.
-fn forget_fired(connection: &Connection, id: TriggerId) -> Result<()> {
+/// A trigger that has no limit is not counted; under a new one it begins anew, as it does where what is kept is no count.
+fn forget_fired(connection: &Connection, trigger: &Trigger) -> Result<()> {
     connection
-        .prepare_cached("DELETE FROM limits WHERE trigger_id = ?")
-        .and_then(|mut statement| statement.execute([id.0]))
+        .prepare_cached("DELETE FROM limits WHERE trigger_id = ?1 AND (NOT ?2 OR fired < 0)")
+        .and_then(|mut statement| statement.execute((trigger.id.0, trigger.definition.is_limited())))
         .map_err(failed)?;
     Ok(())
 }
@@ -694,11 +692,13 @@ fn due_slice(
         found += 1;
         let next_at = instant(row.get(TRIGGER_COLUMNS).map_err(failed)?)?;
         place.last = Some((next_at, TriggerId(row.get(0).map_err(failed)?)));
-        match parsed(row, shared) {
-            Ok(trigger) => {
-                let fired = if trigger.definition.is_limited() { fired(connection, trigger.id)? } else { 0 };
-                due.push(Armed { trigger, next_at: Some(next_at), fired });
-            }
+        let read = parsed(row, shared).and_then(|trigger| {
+            let fired = if trigger.definition.is_limited() { fired(connection, trigger.id)? } else { 0 };
+            Ok(Armed { trigger, next_at: Some(next_at), fired })
+        });
+        match read {
+            Ok(armed) => due.push(armed),
+            Err(error @ Error::Unavailable(_)) => return Err(error),
             // One row that cannot be read must not hold up the others.
             Err(error) => {
                 let (id, revision) = (row.get(0).map_err(failed)?, row.get(2).map_err(failed)?);

@@ -12,7 +12,7 @@ use oncue_domain::trigger::{Armed, Definition, MaxFires, ScheduleDetails, Terms,
 
 use crate::bench::{Bench, every, everywhere, t};
 
-fn at_most(number: u64) -> Definition {
+pub(super) fn at_most(number: u64) -> Definition {
     let unlimited = every("1m");
     let pattern = unlimited.schedule.as_ref().expect("it has one").pattern().clone();
     let terms = Terms { max_fires: MaxFires::new(number), ..Terms::default() };

@@ -7,6 +7,7 @@ use oncue_domain::occurrence::{Reason, Skipped};
 use oncue_domain::store::{Edited, Error};
 use oncue_domain::trigger::{Definition, Kind as Sort, Listed, Problem, Remains, Unreadable};
 
+use super::limit::at_most;
 use crate::bench::{Bench, Kind, api, every, everywhere, t};
 
 /// The stores that write down what they keep, and can be written to by others.
@@ -143,6 +144,29 @@ async fn where_an_instant_or_a_count_beside_it_cannot_be_read_it_can_be_replaced
             assert_eq!(replaced.next_at, replaced.trigger.definition.next_after(t(30)));
             assert_eq!(bench.store.delete_trigger(owner, lost.id, t(31)).await, Ok(true));
         }
+    }
+}
+
+#[tokio::test]
+async fn where_its_firings_cannot_be_counted_it_alone_does_not_fire_and_its_replacement_begins_anew() {
+    for kind in WRITTEN {
+        let bench = Bench::new(kind, true).await;
+        let owner = bench.user("a").await;
+        let ids = [bench.trigger(owner, at_most(3)).await.id, bench.trigger(owner, at_most(3)).await.id];
+        let [lost, sound] = ids;
+        for (id, fired) in [(lost, -1), (sound, 2)] {
+            change(&bench, &format!("INSERT INTO limits (trigger_id, fired) VALUES ({id}, {fired})"));
+        }
+        for limit in [1, 10] {
+            let due = bench.store.due(t(60), limit).await.expect("what is due");
+            let told: Vec<_> = due.iter().map(|armed| (armed.trigger.id, armed.fired)).collect();
+            assert_eq!(told, [(sound, 2)], "whoever looks for {limit}");
+        }
+        let remains = bench.store.remains(owner, lost).await.expect("an answer").expect("it cannot be read");
+        let edit = remains.edit(at_most(2), t(90));
+        assert_eq!(bench.store.edit_trigger(edit, remains.armed.next_at, t(90)).await, Ok(Edited::Done));
+        let replaced = bench.get(owner, lost).await;
+        assert_eq!((replaced.fired, replaced.next_at), (0, Some(t(120))));
     }
 }
 
