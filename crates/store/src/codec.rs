@@ -371,6 +371,21 @@ pub(crate) fn instant(micros: i64) -> Result<Timestamp, Error> {
     Timestamp::from_microsecond(micros).map_err(|error| broken("instant", error))
 }
 
+/// Reads back an instant that is worked out from others, for which an auditor looks: one that lies beyond all that can be told is the beginning of
+/// time, or its end.
+pub(crate) fn nearest_instant(micros: i64) -> Timestamp {
+    let beyond = if micros < 0 { Timestamp::MIN } else { Timestamp::MAX };
+    Timestamp::from_microsecond(micros).unwrap_or(beyond)
+}
+
+/// Whether what a trigger waits for is what it was `seen` to wait for. Where that is no instant, whoever could not read the trigger saw none.
+pub(crate) fn is_as_seen(next_at: Option<i64>, seen: Option<Timestamp>) -> bool {
+    match next_at {
+        Some(next_at) if instant(next_at).is_err() => seen.is_none_or(|seen| seen == nearest_instant(next_at)),
+        next_at => next_at == seen.map(Timestamp::as_microsecond),
+    }
+}
+
 /// Reads a destination back; its address was judged when it was saved and will be judged again when it is dialled.
 pub(crate) fn webhook(url: Option<String>, format: Option<String>) -> Result<Option<Webhook>, Error> {
     let Some(url) = url else { return Ok(None) };
@@ -815,6 +830,20 @@ mod tests {
     fn what_is_queued_is_never_due() {
         let never: Timestamp = "9999-01-01T00:00:00Z".parse().expect("an instant");
         assert_eq!(instant(QUEUED), Ok(never));
+    }
+
+    #[test]
+    fn an_instant_beyond_all_time_is_seen_as_its_end_or_by_whoever_reads_nothing_as_none() {
+        let (before, after) = (Timestamp::MIN, Timestamp::MAX);
+        for (micros, nearest) in
+            [(i64::MIN, before), (i64::MAX, after), (-1, Timestamp::from_microsecond(-1).expect("one"))]
+        {
+            assert_eq!(nearest_instant(micros), nearest);
+            assert!(is_as_seen(Some(micros), Some(nearest)));
+            assert!(!is_as_seen(Some(micros), Some(Timestamp::UNIX_EPOCH)) && !is_as_seen(None, Some(nearest)));
+            assert_eq!(is_as_seen(Some(micros), None), micros != -1, "{micros} is not to be told");
+        }
+        assert!(is_as_seen(None, None));
     }
 
     #[test]

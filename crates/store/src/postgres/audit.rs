@@ -16,7 +16,7 @@ use super::hint::Changes;
 use super::log::announce;
 use super::trigger::{TRIGGER, TRIGGER_COLUMNS, lock_trigger, note_armed, set_cursor, trigger};
 use super::{Shared, act, answered, column, execute, limit_of, overlap, partition, query, query_first};
-use crate::codec::{self, broken, instant, origin_to_number};
+use crate::codec::{self, broken, instant, nearest_instant, origin_to_number};
 
 pub(super) async fn inspect(
     client: &mut Client,
@@ -73,7 +73,7 @@ fn inspected(row: &Row, shared: &Shared) -> Result<Inspected> {
 fn cursor(row: &Row, at: usize) -> Result<Option<Cursor>> {
     let (next_at, revision): (Option<i64>, Option<i64>) = (column(row, at)?, column(row, at + 1)?);
     let (Some(next_at), Some(revision)) = (next_at, revision) else { return Ok(None) };
-    Ok(Some(Cursor { next_at: instant(next_at)?, revision }))
+    Ok(Some(Cursor { next_at: nearest_instant(next_at), revision }))
 }
 
 pub(super) async fn accounted_until(

@@ -17,7 +17,7 @@ use tokio_postgres::Row;
 
 use super::trigger::{Rescheduled, TRIGGER, TRIGGER_COLUMNS, edit_schedules, trigger as read_trigger};
 use super::{Shared, column, execute, freeze, query};
-use crate::codec::{self, instant};
+use crate::codec::{self, nearest_instant};
 
 /// So many triggers are read and rewritten at a time: each may hold thousands of dates.
 pub(super) const SLICE: usize = 200;
@@ -228,7 +228,7 @@ async fn standing(client: &impl GenericClient, owner: UserId, id: CalendarId) ->
         let next_at: Option<i64> = column(row, 2)?;
         let standing = Standing {
             revision: column(row, 1)?,
-            next_at: next_at.map(instant).transpose()?,
+            next_at: next_at.map(nearest_instant),
             fired: codec::listed(codec::fired(column(row, 3)?))?,
         };
         Ok((TriggerId(column(row, 0)?), standing))
@@ -261,7 +261,7 @@ impl Read {
         let armed = |row: &Row| {
             let next_at: Option<i64> = column(row, TRIGGER_COLUMNS)?;
             let fired = codec::fired(column(row, TRIGGER_COLUMNS + 1)?)?;
-            Ok(Armed { trigger: read_trigger(row, shared)?, next_at: next_at.map(instant).transpose()?, fired })
+            Ok(Armed { trigger: read_trigger(row, shared)?, next_at: next_at.map(nearest_instant), fired })
         };
         let mut read = Read::default();
         for row in rows {

@@ -18,8 +18,8 @@ use super::firing::{FATE, FATE_OF_EVENTS, FIRED, firing};
 use super::trigger::unreadable;
 use super::{Shared, column, limit_of, moment, query, query_first};
 use crate::codec::{
-    self, destinations_from_text, expects_from_text, instant, listed, listed_or, overlap_from_text, schedule_from_text,
-    webhook,
+    self, destinations_from_text, expects_from_text, instant, listed, listed_or, nearest_instant, overlap_from_text,
+    schedule_from_text, webhook,
 };
 
 /// What a trigger waits for is asked one by one, so that the cursors of others are never walked over.
@@ -70,7 +70,7 @@ fn head(row: &Row, shared: &Shared) -> Result<TriggerHead> {
         pause: codec::pause(column(row, 12)?, column(row, 13)?)?,
         expires_at: expires_at.map(instant).transpose()?,
         created_at: instant(column(row, 8)?)?,
-        next_at: next_at.map(instant).transpose()?,
+        next_at: next_at.map(nearest_instant),
         is_behind: column::<Option<bool>>(row, 15)?.unwrap_or(false),
         fired: codec::fired(column(row, 11)?)?,
     };

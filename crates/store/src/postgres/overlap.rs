@@ -30,10 +30,15 @@ use crate::codec::instant;
 /// Whether a row of `cursors` is that of a trigger which waited, and has not been planned since: its lateness is its own.
 pub(super) const CALLED_UP: &str = "waited_until IS NOT NULL AND next_at <= waited_until";
 
-/// The earliest occurrence that would have been carried out if anybody had been here.
-pub(super) const EARLIEST_LEFT: &str = "SELECT next_at FROM cursors
-     WHERE NOT waits AND (waited_until IS NULL OR next_at > waited_until)
-     ORDER BY next_at LIMIT 1";
+/// The earliest occurrence that would have been carried out if anybody had been here; not what was armed for before all time.
+pub(super) fn earliest_left() -> String {
+    format!(
+        "SELECT next_at FROM cursors
+         WHERE NOT waits AND next_at >= {first} AND (waited_until IS NULL OR next_at > waited_until)
+         ORDER BY next_at LIMIT 1",
+        first = Timestamp::MIN.as_microsecond(),
+    )
+}
 
 /// How long whoever calls up waits for those who are at the same cursors, look by look.
 const LOOK_AGAIN_AFTER: [Duration; 3] =

@@ -12,7 +12,7 @@ use tokio_postgres::Row;
 
 use super::trigger::{TRIGGER, TRIGGER_COLUMNS, trigger};
 use super::{Shared, column, execute, limit_of, overlap, query, query_first};
-use crate::codec::{actor, actor_to_text, counted, fired, instant, listed};
+use crate::codec::{actor, actor_to_text, counted, fired, instant, listed, nearest_instant};
 
 /// The columns of a trigger, wherever they stand.
 fn columns() -> String {
@@ -178,7 +178,7 @@ fn deleted_trigger(row: &Row, shared: &Shared) -> Result<DeletedTrigger> {
     let deletion = Deletion { at, by: actor(by)?, was_under_way: column(row, TRIGGER_COLUMNS + 4)? };
     let trigger = trigger(row, shared)?;
     let fired = fired(column(row, TRIGGER_COLUMNS + 3)?)?;
-    Ok(DeletedTrigger { armed: Armed { trigger, next_at: next_at.map(instant).transpose()?, fired }, deletion })
+    Ok(DeletedTrigger { armed: Armed { trigger, next_at: next_at.map(nearest_instant), fired }, deletion })
 }
 
 /// Forgets triggers that were deleted so long ago, the last revision of each after all before it, at most `limit` revisions; gives how many.

@@ -32,7 +32,8 @@ use super::{
 };
 use crate::codec::{
     self, actor_to_text, broken, destinations_from_text, destinations_to_text, expects_from_text, expects_to_text,
-    instant, listed_or, of_trigger, overlap_from_text, overlap_to_text, schedule_from_text, schedule_to_text, webhook,
+    instant, is_as_seen, listed_or, nearest_instant, of_trigger, overlap_from_text, overlap_to_text,
+    schedule_from_text, schedule_to_text, webhook,
 };
 
 /// What another node leaves lying so long after its time, anybody takes.
@@ -84,9 +85,11 @@ fn read_trigger(row: &Row, shared: &Shared) -> Result<Trigger> {
 fn armed(row: &Row, shared: &Shared) -> Result<Armed> {
     let next_at: Option<i64> = column(row, TRIGGER_COLUMNS)?;
     let fired = column(row, TRIGGER_COLUMNS + 1)?;
-    of_trigger(read_trigger(row, shared).and_then(|trigger| {
-        Ok(Armed { trigger, next_at: next_at.map(instant).transpose()?, fired: codec::fired(fired)? })
-    }))
+    of_trigger(
+        read_trigger(row, shared).and_then(|trigger| {
+            Ok(Armed { trigger, next_at: next_at.map(nearest_instant), fired: codec::fired(fired)? })
+        }),
+    )
 }
 
 /// The triggers among these that were read before, as they were then.
@@ -344,9 +347,7 @@ pub(super) async fn edit(
         return Ok(Edited::NotFound);
     };
     let next_at = lock_cursor(&transaction, trigger.id).await?;
-    // Nobody can have seen an instant that is none.
-    let next_at = next_at.filter(|next_at| instant(*next_at).is_ok());
-    let moved = edit.arm != Arm::Keep && next_at != seen.map(Timestamp::as_microsecond);
+    let moved = edit.arm != Arm::Keep && !is_as_seen(next_at, seen);
     if present + 1 != trigger.revision || moved {
         return Ok(Edited::Stale);
     }
@@ -729,14 +730,16 @@ pub(super) async fn next_due(client: &mut Client, shared: &Shared) -> Result<Opt
     let (place, nodes) = shared.node.share();
     let sql = format!(
         "SELECT least(
-             (SELECT next_at FROM cursors WHERE NOT waits AND ({IS_MINE}) ORDER BY next_at LIMIT 1),
-             (SELECT next_at FROM cursors WHERE NOT waits ORDER BY next_at LIMIT 1) + $1::bigint
-         )"
+             (SELECT next_at FROM cursors WHERE NOT waits AND next_at >= {first} AND ({IS_MINE}) ORDER BY next_at LIMIT 1),
+             (SELECT least(next_at, {last}) FROM cursors WHERE NOT waits AND next_at >= {first} ORDER BY next_at LIMIT 1) + $1::bigint
+         )",
+        first = Timestamp::MIN.as_microsecond(),
+        last = Timestamp::MAX.as_microsecond(),
     );
     let left_lying_us = if nodes == 1 { 0 } else { i64::try_from(LEFT_LYING_AFTER.as_micros()).unwrap_or(i64::MAX) };
     let row = query_first(client, &sql, &[&left_lying_us, &place, &nodes, &shared.node.just_armed()]).await?;
     let next: Option<i64> = row.map(|row| column(&row, 0)).transpose()?.flatten();
-    next.map(instant).transpose()
+    Ok(next.map(nearest_instant))
 }
 
 pub(super) async fn due_counts(client: &Client, now: Timestamp) -> Result<DueCounts> {
@@ -755,8 +758,8 @@ pub(super) async fn due_counts(client: &Client, now: Timestamp) -> Result<DueCou
     Ok(DueCounts {
         due: due.unsigned_abs(),
         overdue: overdue.unsigned_abs(),
-        next_at: next_at.map(instant).transpose()?,
-        earliest: earliest.map(instant).transpose()?,
+        next_at: next_at.map(nearest_instant),
+        earliest: earliest.map(nearest_instant),
     })
 }
 
@@ -794,9 +797,9 @@ async fn cursors_due(
     );
     let armed_here = shared.node.just_armed();
     let but: Vec<i64> = but.iter().map(|id| id.0).collect();
-    let behind = |last: Option<(Timestamp, TriggerId)>| {
-        last.map_or((i64::MIN, i64::MIN), |(at, id)| (at.as_microsecond(), id.0))
-    };
+    // What was armed for before all time no plan would find as it stands; the auditor arms it anew.
+    let front = (Timestamp::MIN.as_microsecond(), i64::MIN);
+    let behind = |last: Option<(Timestamp, TriggerId)>| last.map_or(front, |(at, id)| (at.as_microsecond(), id.0));
     let ((last_at, last_id), (lying_at, lying_id)) = (behind(place.last), behind(place.last_lying));
     // Where much waits, what others leave lying comes after this node's own: else all nodes would go for the same.
     let params: [&(dyn ToSql + Sync); 11] = [

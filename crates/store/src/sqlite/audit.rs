@@ -12,7 +12,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use super::trigger::{TRIGGER, TRIGGER_COLUMNS, arm, trigger};
 use super::writer::Effects;
 use super::{Shared, act, failed, overlap};
-use crate::codec::{self, instant, origin_to_number};
+use crate::codec::{self, instant, nearest_instant, origin_to_number};
 
 pub(super) fn inspect(
     connection: &Connection,
@@ -61,7 +61,7 @@ fn cursor(row: &Row<'_>, at: usize) -> Result<Option<Cursor>> {
     let next_at: Option<i64> = row.get(at).map_err(failed)?;
     let revision: Option<i64> = row.get(at + 1).map_err(failed)?;
     let (Some(next_at), Some(revision)) = (next_at, revision) else { return Ok(None) };
-    Ok(Some(Cursor { next_at: instant(next_at)?, revision }))
+    Ok(Some(Cursor { next_at: nearest_instant(next_at), revision }))
 }
 
 pub(super) fn accounted_until(

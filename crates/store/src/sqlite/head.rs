@@ -14,7 +14,8 @@ use super::firing::{FIRED, Fates};
 use super::trigger::unreadable;
 use super::{Shared, count, failed, in_one_moment};
 use crate::codec::{
-    self, destinations_from_text, expects_from_text, instant, listed_or, overlap_from_text, schedule_from_text, webhook,
+    self, destinations_from_text, expects_from_text, instant, listed_or, nearest_instant, overlap_from_text,
+    schedule_from_text, webhook,
 };
 
 const HEAD: &str = "triggers.id, triggers.name, triggers.schedule, triggers.webhook_url, triggers.webhook_format, \
@@ -70,7 +71,7 @@ fn head(row: &Row<'_>, shared: &Shared) -> Result<TriggerHead> {
         pause: codec::pause(row.get(12).map_err(failed)?, row.get(13).map_err(failed)?)?,
         expires_at: expires_at.map(instant).transpose()?,
         created_at: instant(row.get(8).map_err(failed)?)?,
-        next_at: next_at.map(instant).transpose()?,
+        next_at: next_at.map(nearest_instant),
         is_behind: row.get(15).map_err(failed)?,
         fired: codec::fired(row.get(11).map_err(failed)?)?,
     };

@@ -12,19 +12,21 @@ use rusqlite::{Connection, OptionalExtension};
 
 use super::failed;
 use super::writer::Effects;
-use crate::codec::instant;
+use crate::codec::{instant, nearest_instant};
 
 /// Whether a row of `cursors` is that of a trigger which waited, and has not been planned since: its lateness is its own.
 pub(super) const CALLED_UP: &str = "waited_until IS NOT NULL AND next_at <= waited_until";
 
-/// The earliest occurrence that would have been carried out if anybody had been here.
+/// The earliest occurrence that would have been carried out if anybody had been here; not what was armed for before all time.
 pub(super) fn earliest_left(connection: &Connection) -> Result<Option<Timestamp>> {
-    let sql = format!("SELECT next_at FROM cursors WHERE NOT waits AND NOT ({CALLED_UP}) ORDER BY next_at LIMIT 1");
+    let sql = format!(
+        "SELECT next_at FROM cursors WHERE NOT waits AND next_at >= ? AND NOT ({CALLED_UP}) ORDER BY next_at LIMIT 1"
+    );
     let earliest: Option<i64> = connection
         .prepare_cached(&sql)
-        .and_then(|mut statement| statement.query_row([], |row| row.get(0)).optional())
+        .and_then(|mut statement| statement.query_row([Timestamp::MIN.as_microsecond()], |row| row.get(0)).optional())
         .map_err(failed)?;
-    earliest.map(instant).transpose()
+    Ok(earliest.map(nearest_instant))
 }
 
 /// Whether an event of the trigger is under way whose number stands there.

@@ -11,7 +11,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::trigger::{TRIGGER, TRIGGER_COLUMNS, trigger};
 use super::{Shared, count, failed, overlap};
-use crate::codec::{actor, actor_to_text, counted, fired, instant, listed};
+use crate::codec::{actor, actor_to_text, counted, fired, instant, listed, nearest_instant};
 
 /// The columns of a trigger, wherever they stand.
 fn columns() -> String {
@@ -177,7 +177,7 @@ fn deleted_trigger(row: &Row<'_>, shared: &Shared) -> Result<DeletedTrigger> {
     let deletion = Deletion { at, by: actor(&by)?, was_under_way };
     let trigger = trigger(row, shared)?;
     let fired = fired(row.get(TRIGGER_COLUMNS + 3).map_err(failed)?)?;
-    Ok(DeletedTrigger { armed: Armed { trigger, next_at: next_at.map(instant).transpose()?, fired }, deletion })
+    Ok(DeletedTrigger { armed: Armed { trigger, next_at: next_at.map(nearest_instant), fired }, deletion })
 }
 
 /// Whether anything is known of a trigger of the owner's that is not there: it was deleted, and not so long ago that it is forgotten.

@@ -27,7 +27,8 @@ use super::writer::Effects;
 use super::{Shared, act, backlog, calendar, destination, ending, failed, lock, revision};
 use crate::codec::{
     self, actor_to_text, broken, destinations_from_text, destinations_to_text, expects_from_text, expects_to_text,
-    instant, listed_or, of_trigger, overlap_from_text, overlap_to_text, schedule_from_text, schedule_to_text, webhook,
+    instant, is_as_seen, listed_or, nearest_instant, of_trigger, overlap_from_text, overlap_to_text,
+    schedule_from_text, schedule_to_text, webhook,
 };
 
 /// The columns of a trigger.
@@ -84,9 +85,11 @@ fn read_trigger(row: &Row<'_>, shared: &Shared) -> Result<Trigger> {
 pub(super) fn armed(row: &Row<'_>, shared: &Shared) -> Result<Armed> {
     let next_at: Option<i64> = row.get(TRIGGER_COLUMNS).map_err(failed)?;
     let fired = row.get(TRIGGER_COLUMNS + 1).map_err(failed)?;
-    of_trigger(read_trigger(row, shared).and_then(|trigger| {
-        Ok(Armed { trigger, next_at: next_at.map(instant).transpose()?, fired: codec::fired(fired)? })
-    }))
+    of_trigger(
+        read_trigger(row, shared).and_then(|trigger| {
+            Ok(Armed { trigger, next_at: next_at.map(nearest_instant), fired: codec::fired(fired)? })
+        }),
+    )
 }
 
 /// The trigger from the parsed ones, or from its row; a revision is never parsed twice while it is hot.
@@ -356,9 +359,7 @@ pub(super) fn edit(
         })
         .map_err(failed)?;
     let Some((present, next_at)) = stands else { return Ok(Edited::NotFound) };
-    // Nobody can have seen an instant that is none.
-    let next_at = next_at.filter(|next_at| instant(*next_at).is_ok());
-    let moved = edit.arm != Arm::Keep && next_at != seen.map(Timestamp::as_microsecond);
+    let moved = edit.arm != Arm::Keep && !is_as_seen(next_at, seen);
     if present + 1 != trigger.revision || moved {
         return Ok(Edited::Stale);
     }
@@ -627,10 +628,10 @@ pub(super) fn record_frozen(
 
 pub(super) fn next_due(connection: &Connection) -> Result<Option<Timestamp>> {
     let next: Option<i64> = connection
-        .prepare_cached("SELECT next_at FROM cursors WHERE NOT waits ORDER BY next_at LIMIT 1")
-        .and_then(|mut statement| statement.query_row([], |row| row.get(0)).optional())
+        .prepare_cached("SELECT next_at FROM cursors WHERE NOT waits AND next_at >= ? ORDER BY next_at LIMIT 1")
+        .and_then(|mut statement| statement.query_row([Timestamp::MIN.as_microsecond()], |row| row.get(0)).optional())
         .map_err(failed)?;
-    next.map(instant).transpose()
+    Ok(next.map(nearest_instant))
 }
 
 pub(super) fn due_counts(connection: &Connection, now: Timestamp) -> Result<DueCounts> {
@@ -648,7 +649,7 @@ pub(super) fn due_counts(connection: &Connection, now: Timestamp) -> Result<DueC
             Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
         })
         .map_err(failed)?;
-    let (next_at, earliest) = (next.map(instant).transpose()?, earliest.map(instant).transpose()?);
+    let (next_at, earliest) = (next.map(nearest_instant), earliest.map(nearest_instant));
     Ok(DueCounts { due, overdue, next_at, earliest })
 }
 
@@ -684,7 +685,9 @@ fn due_slice(
          ORDER BY cursors.next_at, cursors.trigger_id
          LIMIT ?4"
     );
-    let (last_at, last_id) = place.last.map_or((i64::MIN, i64::MIN), |(at, id)| (at.as_microsecond(), id.0));
+    // What was armed for before all time no plan would find as it stands; the auditor arms it anew.
+    let front = (Timestamp::MIN.as_microsecond(), i64::MIN);
+    let (last_at, last_id) = place.last.map_or(front, |(at, id)| (at.as_microsecond(), id.0));
     let mut statement = connection.prepare_cached(&sql).map_err(failed)?;
     let mut rows = statement.query((now.as_microsecond(), last_at, last_id, limit)).map_err(failed)?;
     let (mut due, mut found) = (Vec::new(), 0);

@@ -15,8 +15,8 @@ use oncue_domain::store::{ABSENCES_KEPT, Error, Result};
 
 use super::watch::{Seen, Watch};
 use super::{NEVER, Node};
-use crate::codec::instant;
-use crate::postgres::overlap::EARLIEST_LEFT;
+use crate::codec::{instant, nearest_instant};
+use crate::postgres::overlap::earliest_left;
 use crate::postgres::{Shared, act, answered, column, execute, limit_of, locks, query, query_first};
 
 /// How often the others are looked at; a sign of theirs ends the wait.
@@ -79,7 +79,8 @@ impl Signs {
                        SELECT id, alive_at FROM nodes WHERE id <> $1 AND alive_at IS NOT NULL ORDER BY id
                    )
                    SELECT ARRAY(SELECT id FROM others), ARRAY(SELECT alive_at FROM others),
-                          (SELECT max(alive_at) FROM last_sign), ({EARLIEST_LEFT})"
+                          (SELECT max(alive_at) FROM last_sign), ({earliest_left})",
+            earliest_left = earliest_left(),
         );
         let row = query_first(transaction, &sql, &[&node.id()]).await?;
         let row = row.ok_or_else(|| Error::Broken("a row that is always there is not".to_owned()))?;
@@ -88,7 +89,7 @@ impl Signs {
         let last = alive_at.iter().copied().chain(gone).chain(node.alive_at()).max();
         Ok(Signs {
             last: last.map(instant).transpose()?,
-            earliest: column::<Option<i64>>(&row, 3)?.map(instant).transpose()?,
+            earliest: column::<Option<i64>>(&row, 3)?.map(nearest_instant),
             others: ids.into_iter().zip(alive_at).collect(),
         })
     }

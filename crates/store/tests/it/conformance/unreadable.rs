@@ -1,7 +1,9 @@
 //! A trigger that cannot be read is there all the same: lists say so in its place, what is left of it can be had, and once it was replaced the time in
 //! which it could not fire is on record. What the reference model keeps is never written down, so of such a trigger it knows the record alone.
 
+use jiff::Timestamp;
 use oncue_domain::agenda::Span;
+use oncue_domain::audit::Defect;
 use oncue_domain::id::{TriggerId, UserId};
 use oncue_domain::occurrence::{Reason, Skipped};
 use oncue_domain::store::{Edited, Error};
@@ -121,29 +123,76 @@ async fn what_is_left_of_it_is_its_owner_s_alone_and_nothing_is_left_of_what_can
 }
 
 #[tokio::test]
-async fn where_an_instant_or_a_count_beside_it_cannot_be_read_it_can_be_replaced_all_the_same() {
+async fn where_a_count_beside_it_cannot_be_read_it_can_be_replaced_all_the_same() {
     for kind in WRITTEN {
         let bench = Bench::new(kind, true).await;
         let owner = bench.user("a").await;
-        let spoilt: [fn(TriggerId) -> String; 2] = [
-            |id| format!("UPDATE cursors SET next_at = {NO_INSTANT} WHERE trigger_id = {id}"),
-            |id| format!("INSERT INTO limits (trigger_id, fired) VALUES ({id}, -7)"),
-        ];
-        for sql in spoilt {
-            let lost = bench.trigger(owner, every("1m")).await;
-            change(&bench, &sql(lost.id));
-            let listed = bench.store.listed_triggers(owner, None, 10).await.expect("a list");
-            let told = told(&listed, |armed| armed.trigger.id);
-            assert!(matches!(told[..], [(id, Some(_))] if id == lost.id), "{told:?}");
-            let answer = bench.store.trigger(owner, lost.id).await;
-            assert!(matches!(answer, Err(Error::Unreadable(_))), "as the list says: {answer:?}");
-            let remains = bench.store.remains(owner, lost.id).await.expect("an answer").expect("it is there");
-            let edit = remains.edit(every("2m"), t(30));
-            assert_eq!(bench.store.edit_trigger(edit, remains.armed.next_at, t(30)).await, Ok(Edited::Done));
-            let replaced = bench.get(owner, lost.id).await;
-            assert_eq!(replaced.next_at, replaced.trigger.definition.next_after(t(30)));
-            assert_eq!(bench.store.delete_trigger(owner, lost.id, t(31)).await, Ok(true));
+        let lost = bench.trigger(owner, every("1m")).await;
+        change(&bench, &format!("INSERT INTO limits (trigger_id, fired) VALUES ({}, -7)", lost.id));
+        let listed = bench.store.listed_triggers(owner, None, 10).await.expect("a list");
+        let told = told(&listed, |armed| armed.trigger.id);
+        assert!(matches!(told[..], [(id, Some(_))] if id == lost.id), "{told:?}");
+        let answer = bench.store.trigger(owner, lost.id).await;
+        assert!(matches!(answer, Err(Error::Unreadable(_))), "as the list says: {answer:?}");
+        let remains = bench.store.remains(owner, lost.id).await.expect("an answer").expect("it is there");
+        let edit = remains.edit(every("2m"), t(30));
+        assert_eq!(bench.store.edit_trigger(edit, remains.armed.next_at, t(30)).await, Ok(Edited::Done));
+        let replaced = bench.get(owner, lost.id).await;
+        assert_eq!(replaced.next_at, replaced.trigger.definition.next_after(t(30)));
+        assert_eq!(bench.store.delete_trigger(owner, lost.id, t(31)).await, Ok(true));
+    }
+}
+
+#[tokio::test]
+async fn what_is_armed_for_no_instant_holds_up_nothing_and_is_put_right() {
+    let (before, after) = (Timestamp::MIN, Timestamp::MAX);
+    for kind in WRITTEN {
+        for (micros, nearest) in [(NO_INSTANT, after), (i64::MAX, after), (-NO_INSTANT, before), (i64::MIN, before)] {
+            let bench = Bench::new(kind, true).await;
+            let owner = bench.user("a").await;
+            let (astray, sound) =
+                (bench.trigger(owner, every("1m")).await.id, bench.trigger(owner, every("1m")).await.id);
+            change(&bench, &format!("UPDATE cursors SET next_at = {micros} WHERE trigger_id = {astray}"));
+            let bench = bench.reopen().await;
+            let absences = bench.store.begin_presence(t(90)).await.expect("it begins");
+            assert!(absences.iter().all(|absence| absence.from > Timestamp::UNIX_EPOCH), "{micros}: {absences:?}");
+            assert_eq!(bench.store.next_due().await, Ok(Some(t(60))), "{micros}");
+            for limit in [1, 10] {
+                let due = bench.store.due(t(90), limit).await.expect("what is due");
+                assert_eq!(due.iter().map(|armed| armed.trigger.id).collect::<Vec<_>>(), [sound], "{micros}");
+            }
+            bench.store.due_counts(t(90)).await.expect("counts");
+            let heads = bench.store.trigger_heads(owner, 10).await.expect("heads");
+            assert_eq!(heads[0].next_at, Some(nearest));
+            assert_eq!(bench.get(owner, astray).await.next_at, Some(nearest));
+            let inspection = bench.store.inspect(None, 10).await.expect("a slice");
+            assert_eq!((inspection.triggers.len(), inspection.unreadable.len()), (2, 0));
+            let found = inspection.triggers[0].finding(None, t(0), t(90)).expect("it waits for no occurrence");
+            let repair = found.repair.expect("it can be put right");
+            assert_eq!((found.trigger, found.defect, repair.next_at), (astray, Defect::Astray, Some(t(60))));
+            assert_eq!(bench.store.rearm(repair).await, Ok(true), "{micros}");
+            assert_eq!(bench.get(owner, astray).await.next_at, Some(t(60)));
         }
+    }
+}
+
+#[tokio::test]
+async fn what_is_armed_for_no_instant_can_be_edited_and_deleted() {
+    for kind in WRITTEN {
+        let bench = Bench::new(kind, true).await;
+        let owner = bench.user("a").await;
+        let [edited, deleted] =
+            [bench.trigger(owner, every("1m")).await.id, bench.trigger(owner, every("1m")).await.id];
+        change(&bench, &format!("UPDATE cursors SET next_at = {NO_INSTANT}"));
+        let armed = bench.get(owner, edited).await;
+        let edit = armed.edit(every("2m"), t(30));
+        assert_eq!(bench.store.edit_trigger(edit, Some(t(60)), t(30)).await, Ok(Edited::Stale), "that was not seen");
+        let edit = armed.edit(every("2m"), t(30));
+        assert_eq!(bench.store.edit_trigger(edit, armed.next_at, t(30)).await, Ok(Edited::Done));
+        assert_eq!(bench.get(owner, edited).await.next_at, Some(t(120)));
+        assert_eq!(bench.store.delete_trigger(owner, deleted, t(31)).await, Ok(true));
+        let gone = bench.store.deleted_trigger(owner, deleted, t(0)).await.expect("an answer").expect("it was there");
+        assert_eq!(gone.armed.next_at, Some(Timestamp::MAX));
     }
 }
 
