@@ -595,8 +595,8 @@ pub(crate) fn ended_with_expiry(
     (zones, cron_lines): (&Zones, &CronLines),
 ) -> Result<bool, Error> {
     let read = schedule.map(|text| schedule_from_text(text, zones, cron_lines)).transpose();
-    let Some(schedule) = listed(read)? else { return Ok(true) };
-    Ok(End::comes_with_expiry(schedule.as_ref(), is_test, fired(number)?, expires_at))
+    let (Some(schedule), Some(fired)) = (listed(read)?, listed(fired(number))?) else { return Ok(true) };
+    Ok(End::comes_with_expiry(schedule.as_ref(), is_test, fired, expires_at))
 }
 
 /// How many bytes of a definition somebody wrote that may be long; a date takes four, wherever it stands.
@@ -752,6 +752,17 @@ pub(crate) fn listed<T>(read: Result<T, Error>) -> Result<Option<T>, Error> {
         Err(error) if error.may_be_about_one() => Ok(None),
         read => read.map(Some),
     }
+}
+
+/// What was read of something that ended by itself. None where it cannot be read: it is noted as told all the same, so the log says so once, and
+/// the ends of others are told.
+pub(crate) fn ended<T>(of: &'static str, id: i64, read: Result<T, Error>) -> Result<Option<T>, Error> {
+    if let Err(error) = &read
+        && error.may_be_about_one()
+    {
+        tracing::error!(id, %error, "that {of} {id} came to its end is written down nowhere: it cannot be read");
+    }
+    listed(read)
 }
 
 /// What was read of a trigger's row: whoever owns it can put right what cannot be read in it.

@@ -9,7 +9,7 @@ use oncue_domain::store::Result;
 use tokio_postgres::Row;
 
 use super::{Params, Shared, act, answered, column, freeze, limit_of, query, query_first};
-use crate::codec::{ended_with_expiry, instant};
+use crate::codec::{ended, ended_with_expiry, instant};
 
 /// The pauses that were over by `$1` of which nobody has said so; as the index has it.
 const PAUSES: &str =
@@ -44,7 +44,7 @@ pub(super) async fn note(shared: &Shared, now: Timestamp, limit: usize) -> Resul
     );
     let expired = told_expiries(&transaction, shared, &which, params).await?;
     let count = frozen + paused.len() + expired.len();
-    act::write_all_own(&transaction, &Act::pauses_over(paused)).await?;
+    act::write_all_own(&transaction, &Act::pauses_over(paused.into_iter().flatten().collect())).await?;
     act::write_all_own(&transaction, &Act::expiries_over(expired.into_iter().flatten().collect())).await?;
     answered(transaction.commit()).await?;
     Ok(count)
@@ -56,7 +56,7 @@ pub(super) async fn note_own(client: &impl GenericClient, shared: &Shared, ids: 
     let params: Params<'_> = &[&now.as_microsecond(), &ids];
     let paused = told(client, &format!("id = ANY ($2) AND {PAUSES}"), params).await?;
     let expired = told_expiries(client, shared, &format!("id = ANY ($2) AND {EXPIRIES}"), params).await?;
-    let pauses = paused.into_iter().map(|pause| (pause.trigger, Act::pauses_over(vec![pause])));
+    let pauses = paused.into_iter().flatten().map(|pause| (pause.trigger, Act::pauses_over(vec![pause])));
     let expiries = expired.into_iter().flatten().map(|expiry| (expiry.trigger, Act::expiries_over(vec![expiry])));
     let mut lines: Vec<(TriggerId, Vec<(Timestamp, Act)>)> = pauses.chain(expiries).collect();
     lines.sort_by_key(|(trigger, _)| *trigger);
@@ -66,21 +66,22 @@ pub(super) async fn note_own(client: &impl GenericClient, shared: &Shared, ids: 
 
 async fn note_freezes(client: &impl GenericClient, now: Timestamp, limit: usize) -> Result<usize> {
     let over = freeze::end_told(client, FREEZES, now, limit).await?;
-    for freeze in &over {
+    for freeze in over.iter().flatten() {
         act::write_own(client, &Act::freeze_over(freeze), freeze.until.unwrap_or(now)).await?;
     }
     Ok(over.len())
 }
 
-/// Notes that the ends of those pauses are told, and gives them.
-async fn told(client: &impl GenericClient, which: &str, params: Params<'_>) -> Result<Vec<PauseOver>> {
+/// Notes that the ends of those pauses are told, and gives them; none for one that cannot be read.
+async fn told(client: &impl GenericClient, which: &str, params: Params<'_>) -> Result<Vec<Option<PauseOver>>> {
     let sql = format!(
         "UPDATE triggers SET pause_told = pause_until WHERE {which} RETURNING id, owner, name, pause_reason, pause_until"
     );
-    query(client, &sql, params).await?.iter().map(pause_over).collect()
+    let over = |row: &Row| ended("the pause of trigger", column(row, 0)?, pause_over(row));
+    query(client, &sql, params).await?.iter().map(over).collect()
 }
 
-/// The same of expiries; none for one that ended nothing.
+/// The same of expiries; none for one that ended nothing, too.
 async fn told_expiries(
     client: &impl GenericClient,
     shared: &Shared,
@@ -92,7 +93,8 @@ async fn told_expiries(
          RETURNING id, owner, name, expires_at, schedule, is_test,
                    (SELECT fired FROM limits WHERE limits.trigger_id = triggers.id)"
     );
-    query(client, &sql, params).await?.iter().map(|row| expiry_over(row, shared)).collect()
+    let over = |row: &Row| Ok(ended("trigger", column(row, 0)?, expiry_over(row, shared))?.flatten());
+    query(client, &sql, params).await?.iter().map(over).collect()
 }
 
 fn expiry_over(row: &Row, shared: &Shared) -> Result<Option<ExpiryOver>> {

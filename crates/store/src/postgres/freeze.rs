@@ -16,7 +16,7 @@ use super::hint::Changes;
 use super::locks;
 use super::trigger::by_of;
 use super::{Shared, answered, column, execute, limit_of, moment, query, query_first};
-use crate::codec::{NOBODYS, actor, actor_to_text, instant};
+use crate::codec::{NOBODYS, actor, actor_to_text, ended, instant};
 
 const FREEZE: &str = "owner, reason, from_at, until_at, made_by";
 
@@ -129,13 +129,14 @@ pub(super) async fn thaw(
     Ok(Some(freeze))
 }
 
-/// Notes of the freezes that are meant by `which` that somebody has told of their ends, and gives them: the earliest end first, at most `limit`.
+/// Notes of the freezes that are meant by `which` that somebody has told of their ends, and gives them, none for one that cannot be read: the earliest
+/// end first, at most `limit`.
 pub(super) async fn end_told(
     client: &impl GenericClient,
     which: &str,
     now: Timestamp,
     limit: usize,
-) -> Result<Vec<Freeze>> {
+) -> Result<Vec<Option<Freeze>>> {
     let sql = format!(
         "SELECT {FREEZE}, id FROM freezes
          WHERE {which}
@@ -146,7 +147,7 @@ pub(super) async fn end_told(
     let rows = query(client, &sql, &[&now.as_microsecond(), &limit_of(limit)]).await?;
     let ids = rows.iter().map(|row| column(row, 5)).collect::<Result<Vec<i64>>>()?;
     execute(client, "UPDATE freezes SET told_until = until_at WHERE id = ANY ($1)", &[&ids]).await?;
-    rows.iter().map(freeze_of).collect()
+    rows.iter().map(|row| ended("freeze", column(row, 5)?, freeze_of(row))).collect()
 }
 
 /// The freezes that were not over at `since`: of one owner and of everybody, or all.

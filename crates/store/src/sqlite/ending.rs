@@ -8,7 +8,7 @@ use oncue_domain::store::Result;
 use rusqlite::{Connection, Params, Row};
 
 use super::{Shared, act, failed, freeze};
-use crate::codec::{ended_with_expiry, instant};
+use crate::codec::{ended, ended_with_expiry, instant};
 
 /// The pauses that were over by `?1` of which nobody has said so; as the index has it.
 const PAUSES: &str = "enabled = 0 AND pause_until IS NOT NULL AND pause_told IS NOT pause_until AND pause_until <= ?1";
@@ -50,23 +50,24 @@ pub(super) fn note_own(connection: &Connection, shared: &Shared, id: TriggerId, 
 
 fn note_freezes(connection: &Connection, now: Timestamp, limit: usize) -> Result<usize> {
     let over = freeze::end_told(connection, FREEZES, now, limit)?;
-    for freeze in &over {
+    for freeze in over.iter().flatten() {
         act::write_own(connection, &Act::freeze_over(freeze), freeze.until.unwrap_or(now))?;
     }
     Ok(over.len())
 }
 
+/// Gives how many were over, those of which nothing can be told among them.
 fn note_pauses(connection: &Connection, which: &str, params: impl Params) -> Result<usize> {
     let sql = format!(
         "UPDATE triggers SET pause_told = pause_until WHERE {which} RETURNING id, owner, name, pause_reason, pause_until"
     );
     let mut statement = connection.prepare_cached(&sql).map_err(failed)?;
     let mut rows = statement.query(params).map_err(failed)?;
-    let mut over = Vec::new();
+    let (mut over, mut count) = (Vec::new(), 0);
     while let Some(row) = rows.next().map_err(failed)? {
-        over.push(pause_over(row)?);
+        over.extend(ended("the pause of trigger", row.get(0).map_err(failed)?, pause_over(row))?);
+        count += 1;
     }
-    let count = over.len();
     for (at, act) in Act::pauses_over(over) {
         act::write_own(connection, &act, at)?;
     }
@@ -84,7 +85,7 @@ fn note_expiries(connection: &Connection, shared: &Shared, which: &str, params: 
     let mut rows = statement.query(params).map_err(failed)?;
     let (mut over, mut count) = (Vec::new(), 0);
     while let Some(row) = rows.next().map_err(failed)? {
-        over.extend(expiry_over(row, shared)?);
+        over.extend(ended("trigger", row.get(0).map_err(failed)?, expiry_over(row, shared))?.flatten());
         count += 1;
     }
     for (at, act) in Act::expiries_over(over) {

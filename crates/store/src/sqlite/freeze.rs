@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::failed;
 use super::writer::Effects;
-use crate::codec::{NOBODYS, actor, actor_to_text, instant};
+use crate::codec::{NOBODYS, actor, actor_to_text, ended, instant};
 
 const FREEZE: &str = "owner, reason, from_at, until_at, made_by";
 
@@ -106,14 +106,21 @@ pub(super) fn thaw(
     Ok(Some(Freeze { until: Some(now), ..held }))
 }
 
-/// Notes of the freezes that are meant by `which` that somebody has told of their ends, and gives them: the earliest end first, at most `limit`.
-pub(super) fn end_told(connection: &Connection, which: &str, now: Timestamp, limit: usize) -> Result<Vec<Freeze>> {
+/// Notes of the freezes that are meant by `which` that somebody has told of their ends, and gives them, none for one that cannot be read: the earliest
+/// end first, at most `limit`.
+pub(super) fn end_told(
+    connection: &Connection,
+    which: &str,
+    now: Timestamp,
+    limit: usize,
+) -> Result<Vec<Option<Freeze>>> {
     let sql = format!("SELECT {FREEZE}, id FROM freezes WHERE {which} ORDER BY until_at, owner, from_at, id LIMIT ?2");
     let mut statement = connection.prepare_cached(&sql).map_err(failed)?;
     let mut rows = statement.query((now.as_microsecond(), limit)).map_err(failed)?;
     let mut over = Vec::new();
     while let Some(row) = rows.next().map_err(failed)? {
-        over.push((row.get::<_, i64>(5).map_err(failed)?, freeze_of(row)?));
+        let id: i64 = row.get(5).map_err(failed)?;
+        over.push((id, ended("freeze", id, freeze_of(row))?));
     }
     let mut freezes = Vec::new();
     for (id, freeze) in over {

@@ -2,12 +2,14 @@
 //! which it could not fire is on record. What the reference model keeps is never written down, so of such a trigger it knows the record alone.
 
 use jiff::Timestamp;
+use oncue_domain::act::ActFilter;
 use oncue_domain::agenda::Span;
 use oncue_domain::audit::Defect;
+use oncue_domain::freeze::Said;
 use oncue_domain::id::{TriggerId, UserId};
 use oncue_domain::occurrence::{Reason, Skipped};
 use oncue_domain::store::{Edited, Error};
-use oncue_domain::trigger::{Definition, Kind as Sort, Listed, Problem, Remains, Unreadable};
+use oncue_domain::trigger::{Definition, Kind as Sort, Listed, Pause, Problem, Remains, Unreadable};
 
 use super::limit::at_most;
 use crate::bench::{Bench, Kind, api, every, everywhere, t};
@@ -216,6 +218,40 @@ async fn where_its_firings_cannot_be_counted_it_alone_does_not_fire_and_its_repl
         assert_eq!(bench.store.edit_trigger(edit, remains.armed.next_at, t(90)).await, Ok(Edited::Done));
         let replaced = bench.get(owner, lost).await;
         assert_eq!((replaced.fired, replaced.next_at), (0, Some(t(120))));
+    }
+}
+
+#[tokio::test]
+async fn an_end_that_cannot_be_read_keeps_no_other_from_being_told_nor_anybody_from_ending_the_trigger() {
+    for kind in WRITTEN {
+        let bench = Bench::new(kind, true).await;
+        let (owner, other) = (bench.user("a").await, bench.user("b").await);
+        let paused = Definition { enabled: false, pause: Pause::new(None, Some(t(100))), ..every("1m") };
+        let expiring = Definition { expires_at: Some(t(100)), ..every("1m") };
+        let endings = [(paused, "pause_until"), (expiring, "expires_at")];
+        for (definition, end) in &endings {
+            let spoilt = format!("{end} = -{NO_INSTANT}");
+            let made = async || bench.trigger(owner, definition.clone()).await.id;
+            let [_, lost, deleted, replaced] = [made().await, made().await, made().await, made().await];
+            for id in [lost, deleted, replaced] {
+                spoil(&bench, id, &spoilt);
+            }
+            assert_eq!(bench.store.delete_trigger(owner, deleted, t(20)).await, Ok(true), "{end}");
+            let remains = bench.store.remains(owner, replaced).await.expect("an answer").expect("it is there");
+            let edit = remains.edit(every("2m"), t(20));
+            assert_eq!(bench.store.edit_trigger(edit, remains.armed.next_at, t(20)).await, Ok(Edited::Done), "{end}");
+        }
+        for whose in [owner, other] {
+            let said = Said { reason: None, until: Some(t(100)) };
+            bench.store.freeze(Some(whose), said, t(10)).await.expect("a freeze");
+        }
+        change(&bench, &format!("UPDATE freezes SET until_at = -{NO_INSTANT} WHERE owner = {other}"));
+        assert_eq!(bench.store.note_ends(t(200), 100).await, Ok(6));
+        assert_eq!(bench.store.note_ends(t(200), 100).await, Ok(0), "each is passed over once");
+        let acts = bench.store.acts(ActFilter { with_server: true, ..ActFilter::of(owner) }, None, 10).await;
+        let mut told: Vec<_> = acts.expect("a list").iter().map(|entry| (entry.at, entry.act.action.word())).collect();
+        told.sort_unstable();
+        assert_eq!(told, [(t(100), "ended"), (t(100), "resumed"), (t(100), "thawed")]);
     }
 }
 
