@@ -378,6 +378,14 @@ pub(crate) fn nearest_instant(micros: i64) -> Timestamp {
     Timestamp::from_microsecond(micros).unwrap_or(beyond)
 }
 
+/// Since when a trigger that cannot be read is there, and stands as it does. What is no instant is taken for the other of the two, and where neither is
+/// one, it has always been so.
+pub(crate) fn since(created_at: i64, standing_since: i64) -> (Timestamp, Timestamp) {
+    let (created_at, standing_since) = (instant(created_at).ok(), instant(standing_since).ok());
+    let created_at = created_at.or(standing_since).unwrap_or(Timestamp::UNIX_EPOCH);
+    (created_at, standing_since.unwrap_or(created_at))
+}
+
 /// Whether what a trigger waits for is what it was `seen` to wait for. Where that is no instant, whoever could not read the trigger saw none.
 pub(crate) fn is_as_seen(next_at: Option<i64>, seen: Option<Timestamp>) -> bool {
     match next_at {

@@ -29,10 +29,10 @@ const HEAD: &str = "triggers.id, triggers.name, triggers.schedule, triggers.webh
                     (SELECT fired FROM limits WHERE limits.trigger_id = triggers.id), \
                     triggers.pause_reason, triggers.pause_until, triggers.overlap, \
                     (SELECT coalesce(waits OR next_at <= waited_until, FALSE) FROM cursors WHERE cursors.trigger_id = triggers.id), \
-                    triggers.revision, triggers.expects";
+                    triggers.revision, triggers.expects, triggers.standing_since";
 
 /// How many columns that is.
-const HEAD_COLUMNS: usize = 18;
+const HEAD_COLUMNS: usize = 19;
 
 /// An owner of at most so many triggers is told what is next from those; for one of more, the soonest of all are looked through.
 const FEW: usize = 5_000;
@@ -78,7 +78,7 @@ fn head(row: &Row, shared: &Shared) -> Result<TriggerHead> {
 }
 
 fn heads(rows: &[Row], shared: &Shared) -> Result<Vec<Listed<TriggerHead>>> {
-    let read = |row: &Row| listed_or(head(row, shared), |problem| unreadable(row, [16, 1, 2, 6, 8], problem));
+    let read = |row: &Row| listed_or(head(row, shared), |problem| unreadable(row, [16, 1, 2, 6, 8, 18], problem));
     rows.iter().filter_map(|row| read(row).transpose()).collect()
 }
 

@@ -33,7 +33,7 @@ use super::{
 use crate::codec::{
     self, actor_to_text, broken, destinations_from_text, destinations_to_text, expects_from_text, expects_to_text,
     instant, is_as_seen, listed_or, nearest_instant, of_trigger, overlap_from_text, overlap_to_text,
-    schedule_from_text, schedule_to_text, webhook,
+    schedule_from_text, schedule_to_text, since, webhook,
 };
 
 /// What another node leaves lying so long after its time, anybody takes.
@@ -269,7 +269,7 @@ pub(super) async fn remains(
     let kind = if column(&row, 2)? { Kind::Scheduled } else { Kind::Api };
     let next_at: Option<i64> = column(&row, 5)?;
     let name: Option<String> = column(&row, 1)?;
-    let created_at = instant(column(&row, 3)?)?;
+    let (created_at, standing_since) = since(column(&row, 3)?, column(&row, 4)?);
     let revision = column(&row, 0)?;
     let trigger = Trigger {
         id,
@@ -277,7 +277,7 @@ pub(super) async fn remains(
         revision,
         definition: Definition::in_place_of_unreadable(name.clone(), kind),
         created_at,
-        standing_since: instant(column(&row, 4)?)?,
+        standing_since,
     };
     let unreadable = Unreadable { id, revision, name, kind, enabled: column(&row, 6)?, created_at, problem };
     // An instant that is none is nothing to wait for, and must not keep anybody from replacing the trigger.
@@ -286,9 +286,10 @@ pub(super) async fn remains(
     Ok(Some(Remains { armed: Armed { trigger, next_at, fired: 0 }, deletes_when_done, unreadable }))
 }
 
-/// What a list says of a row with these columns: the revision, the name, the schedule, whether it is enabled, and when it was made.
-pub(super) fn unreadable(row: &Row, columns: [usize; 5], problem: Problem) -> Result<Unreadable> {
-    let [revision, name, schedule, enabled, created_at] = columns;
+/// What a list says of a row with these columns: the revision, the name, the schedule, whether it is enabled, when it was made, and since
+/// when it stands.
+pub(super) fn unreadable(row: &Row, columns: [usize; 6], problem: Problem) -> Result<Unreadable> {
+    let [revision, name, schedule, enabled, created_at, standing_since] = columns;
     let has_schedule = column::<Option<&str>>(row, schedule)?.is_some();
     Ok(Unreadable {
         id: TriggerId(column(row, 0)?),
@@ -296,7 +297,7 @@ pub(super) fn unreadable(row: &Row, columns: [usize; 5], problem: Problem) -> Re
         name: column(row, name)?,
         kind: if has_schedule { Kind::Scheduled } else { Kind::Api },
         enabled: column(row, enabled)?,
-        created_at: instant(column(row, created_at)?)?,
+        created_at: since(column(row, created_at)?, column(row, standing_since)?).0,
         problem,
     })
 }
@@ -322,7 +323,7 @@ pub(super) async fn list(
         let rows = query(client, &sql, &[&owner.0, &after, &limit_of(wanted)]).await?;
         for row in &rows {
             after = column(row, 0)?;
-            triggers.extend(listed_or(armed(row, shared), |problem| unreadable(row, [2, 3, 4, 9, 11], problem))?);
+            triggers.extend(listed_or(armed(row, shared), |problem| unreadable(row, [2, 3, 4, 9, 11, 12], problem))?);
         }
         // As many are wanted of which anything can be said.
         if rows.len() < wanted || triggers.len() == limit {
@@ -365,7 +366,7 @@ pub(super) async fn edit(
     destination::link(&transaction, trigger.id, &named).await?;
     calendar::unlink(&transaction, trigger.id).await?;
     calendar::link(&transaction, &observed.iter().map(|id| (trigger.id, *id)).collect::<Vec<_>>()).await?;
-    let params: [&(dyn ToSql + Sync); 19] = [
+    let params: [&(dyn ToSql + Sync); 20] = [
         &trigger.id.0,
         &trigger.revision,
         &definition.name,
@@ -385,12 +386,13 @@ pub(super) async fn edit(
         &definition.pause_ends_at().map(Timestamp::as_microsecond),
         &expects_to_text(definition.expects.as_ref()),
         &overlap_to_text(definition.overlap),
+        &trigger.created_at.as_microsecond(),
     ];
     let sql = "UPDATE triggers
                SET revision = $2, name = $3, schedule = $4, payload = $5, webhook_url = $6, webhook_format = $7,
                    is_test = $8, enabled = $9, expires_at = $10, standing_since = $11, destinations = $12,
                    payload_schema = $13, made_by = $14, revised_at = $15, pause_reason = $16, pause_until = $17,
-                   expects = $18, overlap = $19
+                   expects = $18, overlap = $19, created_at = $20
                WHERE id = $1";
     execute(&transaction, sql, &params).await?;
     let mut changes = Changes { edited: [trigger.owner].into(), ..Changes::default() };

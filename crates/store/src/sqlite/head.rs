@@ -23,7 +23,7 @@ const HEAD: &str = "triggers.id, triggers.name, triggers.schedule, triggers.webh
                     triggers.destinations, (SELECT fired FROM limits WHERE limits.trigger_id = triggers.id), \
                     triggers.pause_reason, triggers.pause_until, triggers.overlap, \
                     coalesce(cursors.waits OR cursors.next_at <= cursors.waited_until, 0), triggers.revision, \
-                    triggers.expects";
+                    triggers.expects, triggers.standing_since";
 
 const HEAD_FROM: &str = "triggers LEFT JOIN cursors ON cursors.trigger_id = triggers.id";
 
@@ -79,7 +79,7 @@ fn head(row: &Row<'_>, shared: &Shared) -> Result<TriggerHead> {
 }
 
 fn read(row: &Row<'_>, shared: &Shared) -> Result<Option<Listed<TriggerHead>>> {
-    listed_or(head(row, shared), |problem| unreadable(row, [16, 1, 2, 6, 8], problem))
+    listed_or(head(row, shared), |problem| unreadable(row, [16, 1, 2, 6, 8, 18], problem))
 }
 
 pub(super) fn list(

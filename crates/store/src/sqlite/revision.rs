@@ -226,7 +226,8 @@ pub(super) fn expire_deleted(connection: &Connection, gone_until: Timestamp, lim
         if forgotten == limit {
             break;
         }
-        count::forget(connection, UserId(*owner), TriggerId(*id), instant(*created_at)?)?;
+        let made_at = instant(*created_at).unwrap_or(Timestamp::UNIX_EPOCH);
+        count::forget(connection, UserId(*owner), TriggerId(*id), made_at)?;
         forgotten += connection
             .prepare_cached("DELETE FROM former_triggers WHERE id = ?")
             .and_then(|mut statement| statement.execute([id]))

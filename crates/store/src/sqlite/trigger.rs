@@ -28,7 +28,7 @@ use super::{Shared, act, backlog, calendar, destination, ending, failed, lock, r
 use crate::codec::{
     self, actor_to_text, broken, destinations_from_text, destinations_to_text, expects_from_text, expects_to_text,
     instant, is_as_seen, listed_or, nearest_instant, of_trigger, overlap_from_text, overlap_to_text,
-    schedule_from_text, schedule_to_text, webhook,
+    schedule_from_text, schedule_to_text, since, webhook,
 };
 
 /// The columns of a trigger.
@@ -281,7 +281,7 @@ pub(super) fn remains(
     let kind = if row.get(2).map_err(failed)? { Kind::Scheduled } else { Kind::Api };
     let next_at: Option<i64> = row.get(5).map_err(failed)?;
     let name: Option<String> = row.get(1).map_err(failed)?;
-    let created_at = instant(row.get(3).map_err(failed)?)?;
+    let (created_at, standing_since) = since(row.get(3).map_err(failed)?, row.get(4).map_err(failed)?);
     let revision = row.get(0).map_err(failed)?;
     let trigger = Trigger {
         id,
@@ -289,7 +289,7 @@ pub(super) fn remains(
         revision,
         definition: Definition::in_place_of_unreadable(name.clone(), kind),
         created_at,
-        standing_since: instant(row.get(4).map_err(failed)?)?,
+        standing_since,
     };
     let unreadable = Unreadable { id, revision, name, kind, enabled: row.get(6).map_err(failed)?, created_at, problem };
     // An instant that is none is nothing to wait for, and must not keep anybody from replacing the trigger.
@@ -298,9 +298,10 @@ pub(super) fn remains(
     Ok(Some(Remains { armed: Armed { trigger, next_at, fired: 0 }, deletes_when_done, unreadable }))
 }
 
-/// What a list says of a row with these columns: the revision, the name, the schedule, whether it is enabled, and when it was made.
-pub(super) fn unreadable(row: &Row<'_>, columns: [usize; 5], problem: Problem) -> Result<Unreadable> {
-    let [revision, name, schedule, enabled, created_at] = columns;
+/// What a list says of a row with these columns: the revision, the name, the schedule, whether it is enabled, when it was made, and since
+/// when it stands.
+pub(super) fn unreadable(row: &Row<'_>, columns: [usize; 6], problem: Problem) -> Result<Unreadable> {
+    let [revision, name, schedule, enabled, created_at, standing_since] = columns;
     let has_schedule = row.get_ref(schedule).map(|value| value != ValueRef::Null).map_err(failed)?;
     Ok(Unreadable {
         id: TriggerId(row.get(0).map_err(failed)?),
@@ -308,7 +309,7 @@ pub(super) fn unreadable(row: &Row<'_>, columns: [usize; 5], problem: Problem) -
         name: row.get(name).map_err(failed)?,
         kind: if has_schedule { Kind::Scheduled } else { Kind::Api },
         enabled: row.get(enabled).map_err(failed)?,
-        created_at: instant(row.get(created_at).map_err(failed)?)?,
+        created_at: since(row.get(created_at).map_err(failed)?, row.get(standing_since).map_err(failed)?).0,
         problem,
     })
 }
@@ -333,7 +334,7 @@ pub(super) fn list(
     // No limit is told to the database: as many are wanted of which anything can be said.
     while triggers.len() < limit {
         let Some(row) = rows.next().map_err(failed)? else { break };
-        triggers.extend(listed_or(armed(row, shared), |problem| unreadable(row, [2, 3, 4, 9, 11], problem))?);
+        triggers.extend(listed_or(armed(row, shared), |problem| unreadable(row, [2, 3, 4, 9, 11, 12], problem))?);
     }
     Ok(triggers)
 }
@@ -383,7 +384,7 @@ pub(super) fn edit(
              SET revision = ?2, name = ?3, schedule = ?4, payload = ?5, webhook_url = ?6, webhook_format = ?7,
                  is_test = ?8, enabled = ?9, expires_at = ?10, standing_since = ?11, destinations = ?12,
                  payload_schema = ?13, made_by = ?14, revised_at = ?15, pause_reason = ?16, pause_until = ?17,
-                 expects = ?18, overlap = ?19
+                 expects = ?18, overlap = ?19, created_at = ?20
              WHERE id = ?1",
         )
         .and_then(|mut statement| {
@@ -407,6 +408,7 @@ pub(super) fn edit(
                 definition.pause_ends_at().map(Timestamp::as_microsecond),
                 expects_to_text(definition.expects.as_ref()),
                 overlap_to_text(definition.overlap),
+                trigger.created_at.as_microsecond(),
             ])
         })
         .map_err(failed)?;

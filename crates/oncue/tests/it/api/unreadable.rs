@@ -188,3 +188,33 @@ fn once_it_was_replaced_the_silence_is_on_record() {
     let listed = scene.ann.get("/api/v1/triggers").is(200).list();
     assert!(listed.iter().all(|one| one.get("problem").is_none()), "{listed:?}");
 }
+
+#[test]
+fn one_that_was_made_at_no_instant_is_shown_and_replaced_and_deleted_as_any_other() {
+    let server = Server::start();
+    let ann = server.user();
+    let hourly = json!({"name": "hourly", "type": "scheduled", "schedule_details": {"every": "1h"}});
+    let spoilt = ["created_at", "standing_since"].map(|column| (column, make(&ann, &hourly)));
+    let deleted = make(&ann, &hourly);
+    let setup: Setup = server.stop();
+    for (column, id) in spoilt.iter().chain([&("created_at", deleted)]) {
+        setup.sql(&format!("UPDATE triggers SET {column} = 9000000000000000000 WHERE id = {id}"));
+    }
+    let server = setup.serve();
+    let ann = ann.at(server.base());
+    assert_eq!(ann.get("/api/v1/triggers").is(200).list().len(), 3);
+    for (column, id) in spoilt {
+        let at = format!("/api/v1/triggers/{id}");
+        ann.get(&at).problem(409);
+        let page = ann.get(&format!("/ui/triggers/{id}")).is(200).text;
+        assert!(page.contains("does not fire"), "{column}: {page}");
+        ann.get(&format!("/ui/triggers/{id}/delete")).is(200);
+        let told = ann.get(&format!("{at}/why?at=2035-01-01T00:00:00Z")).is(200).json();
+        assert_eq!(told["disposition"], "unreadable", "{column}: {told}");
+        ann.put(&format!("{at}?dry_run=true"), &hourly).is(200);
+        ann.put(&at, &hourly).is(200);
+        assert!(ann.get(&at).is(200).json()["next_at"].is_string(), "{column}: it fires again");
+    }
+    ann.call("POST", &format!("/ui/triggers/{deleted}/delete")).form(&[("confirm", "hourly")]).send().is(303);
+    ann.get(&format!("/api/v1/triggers/{deleted}")).problem(404);
+}

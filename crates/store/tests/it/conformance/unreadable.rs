@@ -9,7 +9,7 @@ use oncue_domain::freeze::Said;
 use oncue_domain::id::{TriggerId, UserId};
 use oncue_domain::occurrence::{Reason, Skipped};
 use oncue_domain::store::{Edited, Error};
-use oncue_domain::trigger::{Definition, Kind as Sort, Listed, Pause, Problem, Remains, Unreadable};
+use oncue_domain::trigger::{Armed, Definition, Kind as Sort, Listed, Pause, Problem, Remains, Unreadable};
 
 use super::limit::at_most;
 use crate::bench::{Bench, Kind, api, every, everywhere, t};
@@ -58,32 +58,33 @@ async fn a_list_says_in_its_place_what_cannot_be_read_and_ends_no_earlier_for_it
         let (owner, other) = (bench.user("a").await, bench.user("b").await);
         let named = Definition { name: Some("lost".to_owned()), enabled: false, ..every("1m") };
         let lost = bench.trigger(owner, named).await;
-        let beyond_telling = bench.trigger(owner, every("1m")).await.id;
+        let undated = bench.trigger(owner, every("1m")).await.id;
         let sound = bench.trigger(owner, every("1m")).await.id;
         let called = bench.trigger(owner, api("called")).await.id;
         spoil(&bench, lost.id, &format!("schedule = '{ON_MARS}'"));
         spoil(&bench, called, "payload = '{spoilt'");
-        spoil(&bench, beyond_telling, &format!("created_at = {NO_INSTANT}"));
+        spoil(&bench, undated, &format!("created_at = {NO_INSTANT}"));
         let page = async |after, limit| {
             let listed = bench.store.listed_triggers(owner, after, limit).await.expect("a list");
             told(&listed, |armed| armed.trigger.id)
         };
         let all = page(None, 10).await;
-        assert_eq!(all.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [lost.id, sound, called]);
-        assert_eq!((&all[0].1, &all[1].1), (&Some(on_mars()), &None));
-        assert_eq!(all[2].1.as_ref().and_then(|problem| problem.field), Some("api_payload"));
+        assert_eq!(all.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [lost.id, undated, sound, called]);
+        assert_eq!((&all[0].1, all[1].1.is_some(), &all[2].1), (&Some(on_mars()), true, &None));
+        assert_eq!(all[3].1.as_ref().and_then(|problem| problem.field), Some("api_payload"));
         assert_eq!(page(None, 1).await, all[..1]);
-        assert_eq!(page(None, 2).await, all[..2], "one of which nothing can be said ends no page");
+        assert_eq!(page(None, 2).await, all[..2]);
         assert_eq!(page(Some(lost.id), 1).await, all[1..2], "a page goes on behind it");
-        assert_eq!(page(Some(sound), 5).await, all[2..]);
+        assert_eq!(page(Some(sound), 5).await, all[3..]);
         let first = bench.store.listed_triggers(owner, None, 1).await.expect("a list").remove(0);
         let (id, created_at, problem) = (lost.id, lost.created_at, on_mars());
         let name = Some("lost".to_owned());
         let expected = Unreadable { id, revision: 1, name, kind: Sort::Scheduled, enabled: false, created_at, problem };
         assert_eq!(first, Listed::Unreadable(expected));
         let heads = bench.store.listed_heads(owner, 10).await.expect("heads");
-        let heads = told(&heads, |head| head.id);
-        assert_eq!(heads, [(lost.id, Some(on_mars())), (sound, None), (called, None)], "no payload is looked at");
+        let heads: Vec<_> = told(&heads, |head| head.id).iter().map(|(id, wrong)| (*id, wrong.is_some())).collect();
+        let expected = [(lost.id, true), (undated, true), (sound, false), (called, false)];
+        assert_eq!(heads, expected, "no payload is looked at");
         spoil(&bench, called, "expects = '{spoilt'");
         let heads = bench.store.listed_heads(owner, 10).await.expect("heads");
         let wrong = told(&heads, |head| head.id).pop().and_then(|(_, problem)| problem);
@@ -142,6 +143,46 @@ async fn where_a_count_beside_it_cannot_be_read_it_can_be_replaced_all_the_same(
         let replaced = bench.get(owner, lost.id).await;
         assert_eq!(replaced.next_at, replaced.trigger.definition.next_after(t(30)));
         assert_eq!(bench.store.delete_trigger(owner, lost.id, t(31)).await, Ok(true));
+    }
+}
+
+#[tokio::test]
+async fn where_it_was_made_at_no_instant_it_is_shown_and_replaced_and_deleted_all_the_same() {
+    for kind in WRITTEN {
+        let bench = Bench::new(kind, true).await;
+        let owner = bench.user("a").await;
+        let began = Timestamp::UNIX_EPOCH;
+        let both = ["created_at", "standing_since"];
+        for (spoilt, since) in [(&both[..1], t(0)), (&both[1..], t(0)), (&both[..], began)] {
+            let [replaced, deleted] =
+                [bench.trigger(owner, every("1m")).await.id, bench.trigger(owner, every("1m")).await.id];
+            for column in spoilt {
+                change(
+                    &bench,
+                    &format!("UPDATE triggers SET {column} = {NO_INSTANT} WHERE id IN ({replaced}, {deleted})"),
+                );
+            }
+            let answer = bench.store.trigger(owner, replaced).await;
+            assert!(matches!(answer, Err(Error::Unreadable(_))), "{spoilt:?}: {answer:?}");
+            let listed = bench.store.listed_triggers(owner, None, 10).await.expect("a list");
+            let made_at = |one: &Listed<Armed>| match one {
+                Listed::Read(_) => None,
+                Listed::Unreadable(unreadable) => Some((unreadable.id, unreadable.created_at)),
+            };
+            let told: Vec<_> = listed.iter().map(made_at).collect();
+            assert_eq!(told, [Some((replaced, since)), Some((deleted, since))], "{spoilt:?}");
+            let remains = bench.store.remains(owner, replaced).await.expect("an answer").expect("it is there");
+            let trigger = &remains.armed.trigger;
+            assert_eq!((trigger.created_at, trigger.standing_since), (since, since), "{spoilt:?}");
+            let edit = remains.edit(every("2m"), t(30));
+            assert_eq!(bench.store.edit_trigger(edit, remains.armed.next_at, t(30)).await, Ok(Edited::Done));
+            let read = bench.get(owner, replaced).await;
+            assert_eq!((read.trigger.created_at, read.next_at), (since, Some(t(120))), "{spoilt:?}");
+            for id in [replaced, deleted] {
+                assert_eq!(bench.store.delete_trigger(owner, id, t(31)).await, Ok(true), "{spoilt:?}");
+            }
+        }
+        while !bench.store.expire(t(200), t(4_000), 100).await.expect("they are forgotten").is_done {}
     }
 }
 
