@@ -34,6 +34,7 @@ use super::trigger_row::label;
 use super::viewer::{own_zone, shown_zone, trigger_zone};
 use super::{PageFault, page};
 use crate::api::event::load;
+use crate::api::trigger::find;
 use crate::app::{App, Shared};
 use crate::auth::{Caller, Visitor};
 use crate::extract::{PathId, Query, id_of};
@@ -138,8 +139,9 @@ async fn found(
     deliveries: &[DeliveryView],
     now: Timestamp,
 ) -> Result<Page, PageFault> {
-    let armed = app.store.trigger(caller.owner(), event.trigger).await?;
-    let definition = armed.as_ref().map(|armed| &armed.trigger.definition);
+    // What fired is told also where nobody can read any more what made it.
+    let trigger = find(app.store.as_ref(), caller.owner(), event.trigger).await?;
+    let definition = trigger.as_ref().map(|found| &found.armed().trigger.definition);
     let own = definition.map(|definition| trigger_zone(app, definition.schedule.as_ref()));
     let zone = shown_zone(app, caller, own);
     let source = app.source();
@@ -171,7 +173,7 @@ async fn found(
         source: super::event::source(event.origin),
         trigger: event.trigger,
         revision: event.revision,
-        has_trigger: armed.is_some(),
+        has_trigger: trigger.is_some(),
         whens: whens(app, caller, event, definition, now),
         lateness: event.lateness().map(lateness),
         message_id: event.message_id.to_string(),

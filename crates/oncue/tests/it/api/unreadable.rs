@@ -146,6 +146,11 @@ fn pages_show_it_and_it_can_be_deleted_there() {
     for words in [PROBLEM, "does not fire", "/events/", "-X PUT", &format!("{at}/delete"), &format!("{at}/why")] {
         assert!(page.contains(words), "{words}: {page}");
     }
+    let event = ann.get(&format!("/api/v1/event_logs?trigger_id={}&limit=1", triggers[1])).is(200).list().pop();
+    let page = ann.get(&format!("/events/{}", event.expect("it fired")["id"])).is(200).text;
+    for words in [format!("<a href=\"{at}\">lost</a>").as_str(), "Scheduled for", "Fired and recorded"] {
+        assert!(page.contains(words), "{words}: {page}");
+    }
     let page = ann.get(&format!("{at}/delete")).is(200).text;
     assert!(page.contains(PROBLEM) && page.contains("only its events are left"), "{page}");
     let page = ann.get(&format!("/ui/triggers/{}/delete", triggers[0])).is(200).text;
