@@ -133,12 +133,30 @@ pub(crate) struct Config {
 }
 
 impl Config {
-    /// What is written, as it is meant.
+    /// What is written, as it is meant by whoever serves.
     pub(crate) fn read(flags: &ServeFlags, environment: &Environment) -> anyhow::Result<Config> {
+        Config::read_as(Reader::Server, flags, environment)
+    }
+
+    /// The same for a command that serves nothing. What is said here may be but a part of what a server was told, so it need not be whole.
+    pub(crate) fn read_beside(flags: &ServeFlags, environment: &Environment) -> anyhow::Result<Config> {
+        Config::read_as(Reader::Visitor, flags, environment)
+    }
+
+    fn read_as(reader: Reader, flags: &ServeFlags, environment: &Environment) -> anyhow::Result<Config> {
         let path = flags.config.clone().or_else(|| environment.get("ONCUE_CONFIG").map(PathBuf::from));
         let file = path.map(|path| read_file(&path)).transpose()?.unwrap_or_default();
-        Written { flags: flags_by_key(flags), environment, file, wrong: Vec::new() }.meant()
+        Written { flags: flags_by_key(flags), environment, file, wrong: Vec::new() }.meant(reader)
     }
+}
+
+/// Who reads the configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reader {
+    /// Who serves by it.
+    Server,
+    /// Who only looks for what is served.
+    Visitor,
 }
 
 /// The keys of the configuration: as a flag and in the file, and as a variable.
@@ -284,7 +302,7 @@ impl Written<'_> {
         }
     }
 
-    fn meant(mut self) -> anyhow::Result<Config> {
+    fn meant(mut self, reader: Reader) -> anyhow::Result<Config> {
         let listen = self.parse("listen", parse_listen).unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8000)));
         let open = self.parse("open", parse_bool).unwrap_or(false);
         if open && !listen.ip().is_loopback() {
@@ -316,7 +334,7 @@ impl Written<'_> {
             active_for: active_for.unwrap_or(standard.active_for),
             keep_for: keep_for.unwrap_or(standard.keep_for),
         };
-        if retention.keep_for < retention.active_for {
+        if reader == Reader::Server && retention.keep_for < retention.active_for {
             self.wrong.push(
                 "--keep-for must not be shorter than --active-for: an event is active first and archived then."
                     .to_owned(),
@@ -514,10 +532,14 @@ mod tests {
     use super::*;
 
     fn read(flags: &[(&'static str, &str)], variables: &[(&str, &str)]) -> Result<Config, String> {
+        read_as(Reader::Server, flags, variables)
+    }
+
+    fn read_as(reader: Reader, flags: &[(&'static str, &str)], variables: &[(&str, &str)]) -> Result<Config, String> {
         let environment = Environment(variables.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect());
         let flags = flags.iter().map(|(key, value)| (*key, (*value).to_owned())).collect();
         let written = Written { flags, environment: &environment, file: BTreeMap::new(), wrong: Vec::new() };
-        written.meant().map_err(|error| error.to_string())
+        written.meant(reader).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -560,6 +582,18 @@ mod tests {
             let told = read(flags, variables).expect("it is right");
             assert_eq!((told.retention, told.is_keep_for_told), (Retention::STANDARD, true), "though it is the usual");
         }
+    }
+
+    #[test]
+    fn what_only_one_who_serves_needs_to_be_told_together_is_not_compared_beside_a_server() {
+        for active_for in [&[("ONCUE_ACTIVE_FOR", "72h")][..], &[("ONCUE_ACTIVE_FOR", "2h"), ("ONCUE_KEEP_FOR", "1h")]]
+        {
+            let wrong = read(&[], active_for).expect_err("an event would be gone before it is archived");
+            assert!(wrong.contains("--keep-for must not be shorter"), "{wrong}");
+            assert!(read_as(Reader::Visitor, &[], active_for).is_ok(), "{active_for:?}");
+        }
+        let wrong = read_as(Reader::Visitor, &[], &[("ONCUE_ACTIVE_FOR", "long")]).expect_err("it is no time");
+        assert!(wrong.contains("ONCUE_ACTIVE_FOR"), "{wrong}");
     }
 
     #[test]

@@ -67,7 +67,7 @@ pub(crate) fn run(flags: &AuditFlags, environment: &Environment) -> ExitCode {
 fn audit(flags: &AuditFlags, environment: &Environment) -> anyhow::Result<Report> {
     let serve =
         ServeFlags { database_url: flags.database_url.clone(), config: flags.config.clone(), ..ServeFlags::default() };
-    let config = Config::read(&serve, environment)?;
+    let config = Config::read_beside(&serve, environment)?;
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("The runtime cannot be started")?;
     runtime.block_on(async {

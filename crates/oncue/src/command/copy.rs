@@ -47,7 +47,7 @@ pub(crate) fn run(flags: &CopyFlags, environment: &Environment) -> anyhow::Resul
     }
     let to = match &flags.to {
         Some(url) => address(url)?,
-        None => match Config::read(&ServeFlags::default(), environment)?.database {
+        None => match Config::read_beside(&ServeFlags::default(), environment)?.database {
             Database::Postgres(address) => *address,
             Database::Sqlite(_) => {
                 let words = "Say where to, with --to postgres://… or in DATABASE_URL.";

@@ -14,7 +14,7 @@ const DEADLINE: Duration = Duration::from_secs(3);
 
 /// Asks `/readyz` of the server with this configuration.
 pub(crate) fn run(flags: &ServeFlags, environment: &Environment) -> anyhow::Result<()> {
-    let listen = Config::read(flags, environment)?.listen;
+    let listen = Config::read_beside(flags, environment)?.listen;
     // A server that listens everywhere also listens here.
     let address = match listen.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => SocketAddr::from(([127, 0, 0, 1], listen.port())),

@@ -28,7 +28,7 @@ pub(crate) struct MigrateFlags {
 pub(crate) fn run(flags: &MigrateFlags, environment: &Environment) -> anyhow::Result<()> {
     let serve =
         ServeFlags { database_url: flags.database_url.clone(), config: flags.config.clone(), ..ServeFlags::default() };
-    let database = Config::read(&serve, environment)?.database;
+    let database = Config::read_beside(&serve, environment)?.database;
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("The runtime cannot be started")?;
     runtime.block_on(async {

@@ -56,7 +56,7 @@ pub(crate) fn run(command: &UserCommand, environment: &Environment) -> anyhow::R
     };
     let flags =
         ServeFlags { database_url: place.database_url.clone(), config: place.config.clone(), ..ServeFlags::default() };
-    let config = Config::read(&flags, environment)?;
+    let config = Config::read_beside(&flags, environment)?;
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("The runtime cannot be started")?;
     runtime.block_on(async {

@@ -239,6 +239,9 @@ fn for_how_long_events_are_kept_the_commands_know_from_the_server() {
     let setup = setup.variable("ONCUE_ACTIVE_FOR", "1h");
     assert_eq!(disposition(&setup), "forgotten", "when they are archived says nothing of that");
     assert!(!audited(&setup).contains("(missing)"), "{}", audited(&setup));
+    let setup = setup.without_variable("ONCUE_ACTIVE_FOR").variable("ONCUE_ACTIVE_FOR", "72h");
+    assert_eq!(disposition(&setup), "forgotten", "nor is it compared with how long they are kept elsewhere");
+    assert!(!audited(&setup).contains("(missing)"), "{}", audited(&setup));
     let setup = setup.without_variable("ONCUE_ACTIVE_FOR");
     // Of a server that never said it, nothing is known but what is usual.
     file.execute_batch("DELETE FROM retention").expect("a statement of the test's own");

@@ -65,7 +65,7 @@ impl WhyFlags {
 pub(crate) fn run(flags: &WhyFlags, environment: &Environment) -> anyhow::Result<()> {
     let serve =
         ServeFlags { database_url: flags.database_url.clone(), config: flags.config.clone(), ..ServeFlags::default() };
-    let config = Config::read(&serve, environment)?;
+    let config = Config::read_beside(&serve, environment)?;
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("The runtime cannot be started")?;
     let Why { json, rest } = runtime.block_on(ask(flags, &config))?;
