@@ -185,7 +185,7 @@ impl TriggerDocument {
     }
 
     /// What a list says of a trigger that cannot be read.
-    fn of_unreadable(unreadable: &Unreadable) -> TriggerDocument {
+    pub(crate) fn of_unreadable(unreadable: &Unreadable) -> TriggerDocument {
         TriggerDocument {
             id: unreadable.id.0,
             name: unreadable.name.clone(),

@@ -12,7 +12,7 @@ use crate::extract::{Query, id_of};
 pub(crate) const TRIGGERS_MAX: usize = 500;
 
 /// The names that a notice takes up in an address.
-const NAMES: [&str; 5] = ["done", "event", "ids", "count", "left"];
+const NAMES: [&str; 6] = ["done", "event", "ids", "count", "left", "unread"];
 
 /// What was done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,6 +140,8 @@ pub(crate) struct Notice {
     count: usize,
     /// To how many of those that were meant it was not done.
     left: usize,
+    /// The triggers that were meant too, and were left as they are because they cannot be read.
+    unread: Vec<TriggerId>,
     /// The page itself, without the notice.
     back: String,
 }
@@ -149,7 +151,7 @@ impl askama::filters::HtmlSafe for Notice {}
 impl Notice {
     /// That this was done, to one trigger.
     pub(crate) fn of(done: Done) -> Notice {
-        Notice { done, event: None, ids: Vec::new(), count: 1, left: 0, back: String::new() }
+        Notice { done, event: None, ids: Vec::new(), count: 1, left: 0, unread: Vec::new(), back: String::new() }
     }
 
     /// And this event came of it.
@@ -172,6 +174,11 @@ impl Notice {
         Notice { left, ..self }
     }
 
+    /// It was not done to these, which cannot be read.
+    pub(crate) fn with_unread(self, unread: Vec<TriggerId>) -> Notice {
+        Notice { unread, ..self }
+    }
+
     /// The address of a page of ours, saying so.
     pub(crate) fn at(&self, page: &str) -> String {
         let mut address = without_notice(page);
@@ -181,12 +188,15 @@ impl Notice {
             address.push_str(&format!("&event={event}"));
         }
         if !self.ids.is_empty() {
-            address.push_str(&format!("&ids={}", self.ids_joined()));
+            address.push_str(&format!("&ids={}", joined(&self.ids)));
         } else if self.count != 1 {
             address.push_str(&format!("&count={}", self.count));
         }
         if self.left > 0 {
             address.push_str(&format!("&left={}", self.left));
+        }
+        if !self.unread.is_empty() {
+            address.push_str(&format!("&unread={}", joined(&self.unread)));
         }
         address
     }
@@ -194,24 +204,32 @@ impl Notice {
     /// Reads it from the address; a word that is not on the list says nothing.
     pub(crate) fn take(query: &mut Query) -> Option<Notice> {
         let event = query.take_text("event").as_deref().and_then(id_of);
-        let ids = query.take_text("ids").unwrap_or_default();
-        let ids: Vec<TriggerId> = ids.split(',').filter_map(id_of).map(TriggerId).take(TRIGGERS_MAX).collect();
+        let (ids, unread) = (take_triggers(query, "ids"), take_triggers(query, "unread"));
         let count = query.take_text("count").and_then(|count| count.parse().ok()).unwrap_or(1);
         let left = query.take_text("left").and_then(|left| left.parse().ok()).unwrap_or_default();
         let word = query.take_text("done")?;
         let done = Done::ALL.into_iter().find_map(|(done, known)| (known == word).then_some(done))?;
         let back = without_notice(query.address());
-        Some(Notice { done, event, count: if ids.is_empty() { count } else { ids.len() }, left, ids, back })
+        Some(Notice { done, event, count: if ids.is_empty() { count } else { ids.len() }, left, ids, unread, back })
     }
 
     fn ids_joined(&self) -> String {
-        self.ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+        joined(&self.ids)
     }
 
     /// What takes it back, where that is known.
     fn undo(&self) -> Option<&'static str> {
         self.done.undo().filter(|_| !self.ids.is_empty())
     }
+}
+
+fn take_triggers(query: &mut Query, name: &str) -> Vec<TriggerId> {
+    let ids = query.take_text(name).unwrap_or_default();
+    ids.split(',').filter_map(id_of).map(TriggerId).take(TRIGGERS_MAX).collect()
+}
+
+fn joined(ids: &[TriggerId]) -> String {
+    ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
 }
 
 /// The address of a page without what it says was done: that was so once, and is not said again.
@@ -267,6 +285,20 @@ mod tests {
             assert!(!html.contains("<form") && !html.contains("<b>"), "{html}");
         }
         assert!(read("/?done=deleted&count=3").await.expect("a notice").render().expect("it renders").contains('3'));
+    }
+
+    #[tokio::test]
+    async fn those_that_were_left_because_they_cannot_be_read_are_named_one_by_one() {
+        let left = |unread| Notice::of(Done::Paused).with_triggers(vec![TriggerId(3)]).with_unread(unread);
+        let address = left(vec![TriggerId(4)]).at("/ui/triggers?unread=9");
+        assert_eq!(address, "/ui/triggers?done=paused&ids=3&unread=4");
+        let html = read(&address).await.expect("a notice").render().expect("it renders");
+        let one = "1 cannot be read and is left as it is: <a href=\"/ui/triggers/4\">trigger 4</a>.";
+        assert!(html.contains(one) && html.contains("name=\"ids\" value=\"3\""), "{html}");
+        let html = left(vec![TriggerId(4), TriggerId(5)]).render().expect("it renders");
+        let two = "2 cannot be read and are left as they are: <a href=\"/ui/triggers/4\">trigger 4</a>, <a href=\"/ui/triggers/5\">trigger 5</a>.";
+        assert!(html.contains(two), "{html}");
+        assert!(!left(Vec::new()).render().expect("it renders").contains("cannot be read"));
     }
 
     #[tokio::test]

@@ -5,6 +5,7 @@ use askama::Template;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
+use jiff::Timestamp;
 use oncue_domain::store::{EventFilter, EventPage};
 use oncue_domain::trigger::Armed;
 
@@ -36,14 +37,23 @@ struct DeletePage {
 async fn load(app: &App, caller: &Caller, id: &str) -> Result<(Armed, TriggerRow, bool), Fault> {
     let found = find(app.store.as_ref(), caller.owner(), trigger_id(id)?).await?;
     let found = found.ok_or_else(|| Fault::not_found("Trigger"))?;
-    let row = TriggerRow::alone(app, found.armed(), &caller.frozen, app.now());
+    let row = going(app, caller, &found, app.now());
     Ok(match found {
         Found::Whole(armed) => (armed, row, false),
+        Found::Remains(remains) => (remains.armed, row, true),
+    })
+}
+
+/// What is about to be deleted, in a line: of what cannot be read that, and why.
+pub(super) fn going(app: &App, caller: &Caller, found: &Found, now: Timestamp) -> TriggerRow {
+    let row = TriggerRow::alone(app, found.armed(), &caller.frozen, now);
+    match found {
+        Found::Whole(_) => row,
         Found::Remains(remains) => {
             let what = format!("It cannot be read and does not fire ({})", remains.unreadable.problem);
-            (remains.armed, TriggerRow { schedule: Some(what), zone: None, next: None, ..row }, true)
+            TriggerRow { schedule: Some(what), zone: None, next: None, ..row }
         }
-    })
+    }
 }
 
 async fn has_fired(app: &App, caller: &Caller, armed: &Armed) -> Result<bool, Fault> {

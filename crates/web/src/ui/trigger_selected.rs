@@ -1,5 +1,6 @@
 //! What can be done with many triggers at once: pause, resume, delete, export. What is somebody else's or gone is passed over
-//! in silence, as if it had not been named; what was changed can be taken back for exactly those that were.
+//! in silence, as if it had not been named; what cannot be read keeps nothing from the others, and is named where nothing was done to it; what was
+//! changed can be taken back for exactly those that were.
 
 use askama::Template;
 use axum::extract::{Request, State};
@@ -7,15 +8,17 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::future::{join_all, try_join_all};
 use oncue_domain::id::TriggerId;
+use oncue_domain::store::Error;
 use oncue_domain::trigger::Armed;
 
 use super::frame::{Frame, Place};
 use super::notice::{Done, Notice, TRIGGERS_MAX};
 use super::trigger_action::ACTION_BYTES_MAX;
+use super::trigger_delete::going;
 use super::trigger_row::TriggerRow;
 use super::way_back::page_of_ours;
 use super::{PageFault, page, see_other};
-use crate::api::trigger::{TriggerDocument, change};
+use crate::api::trigger::{Found, TriggerDocument, change, find};
 use crate::app::App;
 use crate::auth::{Caller, Visitor};
 use crate::extract::{id_of, read_form_body};
@@ -64,8 +67,8 @@ pub(super) async fn act(
         let detail = format!("{} triggers are chosen; at most {TRIGGERS_MAX} go at once.", wish.ids.len());
         return Err(Fault::new(StatusCode::UNPROCESSABLE_ENTITY, detail).into());
     }
-    let found = try_join_all(wish.ids.iter().map(|id| app.store.trigger(caller.owner(), *id))).await?;
-    let chosen: Vec<Armed> = found.into_iter().flatten().collect();
+    let found = try_join_all(wish.ids.iter().map(|id| find(app.store.as_ref(), caller.owner(), *id))).await?;
+    let chosen: Vec<Found> = found.into_iter().flatten().collect();
     match wish.action.as_str() {
         "pause" => enable(&app, &caller, &chosen, &wish, false).await,
         "resume" => enable(&app, &caller, &chosen, &wish, true).await,
@@ -81,15 +84,23 @@ pub(super) async fn act(
 async fn enable(
     app: &App,
     caller: &Caller,
-    chosen: &[Armed],
+    chosen: &[Found],
     wish: &Wish,
     enabled: bool,
 ) -> Result<Response, PageFault> {
     let now = app.now();
-    let differing =
-        chosen.iter().map(|armed| &armed.trigger).filter(|trigger| trigger.definition.is_paused_at(now) == enabled);
+    let mut unread = Vec::new();
+    let mut differing = Vec::new();
+    for found in chosen {
+        let trigger = &found.armed().trigger;
+        match found {
+            Found::Remains(_) => unread.push(trigger.id),
+            Found::Whole(_) if trigger.definition.is_paused_at(now) == enabled => differing.push(trigger),
+            Found::Whole(_) => {}
+        }
+    }
     // All at once, so that the store can write them together.
-    let changes = differing.map(|trigger| {
+    let changes = differing.into_iter().map(|trigger| {
         let decide = move |current: &Armed, now| Ok(current.trigger.definition.clone().as_of(now).switched(enabled));
         async move { (trigger.id, change(app, caller, trigger.id, decide).await) }
     });
@@ -98,14 +109,15 @@ async fn enable(
         match result {
             Ok(_) => changed.push(id),
             Err(Fault::Refused(StatusCode::NOT_FOUND, _)) => {}
+            Err(Fault::Store(Error::Unreadable(_))) => unread.push(id),
             Err(fault) => return Err(fault.into()),
         }
     }
     if changed.is_empty() {
-        return Ok(see_other(&Notice::of(Done::Unchanged).at(&wish.back)));
+        return Ok(see_other(&Notice::of(Done::Unchanged).with_unread(unread).at(&wish.back)));
     }
     let done = if enabled { Done::Resumed } else { Done::Paused };
-    Ok(see_other(&Notice::of(done).with_triggers(changed).at(&wish.back)))
+    Ok(see_other(&Notice::of(done).with_triggers(changed).with_unread(unread).at(&wish.back)))
 }
 
 #[derive(Template)]
@@ -113,13 +125,15 @@ async fn enable(
 struct DeletePage {
     frame: Frame,
     triggers: Vec<TriggerRow>,
+    /// Whether nobody can read what one of them says.
+    is_unreadable: bool,
     ids: String,
     back: String,
     /// What was typed and was not the number.
     wrong: Option<String>,
 }
 
-async fn delete(app: &App, caller: &Caller, chosen: &[Armed], wish: Wish) -> Result<Response, PageFault> {
+async fn delete(app: &App, caller: &Caller, chosen: &[Found], wish: Wish) -> Result<Response, PageFault> {
     if chosen.is_empty() {
         return Ok(see_other(&Notice::of(Done::Unchanged).at(&wish.back)));
     }
@@ -128,22 +142,28 @@ async fn delete(app: &App, caller: &Caller, chosen: &[Armed], wish: Wish) -> Res
         let status = if wish.confirm.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
         let question = DeletePage {
             frame: Frame::of(app, caller, Place::Triggers),
-            triggers: chosen.iter().map(|armed| TriggerRow::alone(app, armed, &caller.frozen, now)).collect(),
-            ids: chosen.iter().map(|armed| armed.trigger.id.to_string()).collect::<Vec<_>>().join(","),
+            triggers: chosen.iter().map(|found| going(app, caller, found, now)).collect(),
+            is_unreadable: chosen.iter().any(|found| matches!(found, Found::Remains(_))),
+            ids: chosen.iter().map(|found| found.armed().trigger.id.to_string()).collect::<Vec<_>>().join(","),
             back: wish.back,
             wrong: wish.confirm,
         };
         return Ok(page(status, &question));
     }
     let store = app.acting(caller);
-    let deletions = chosen.iter().map(|armed| store.delete_trigger(caller.owner(), armed.trigger.id, now));
+    let deletions = chosen.iter().map(|found| store.delete_trigger(caller.owner(), found.armed().trigger.id, now));
     let deleted = try_join_all(deletions).await?.into_iter().filter(|is_deleted| *is_deleted).count();
     Ok(see_other(&Notice::of(Done::Deleted).with_count(deleted).at(&wish.back)))
 }
 
-/// The triggers as the API shows them, which is also how it takes them.
-fn export(app: &App, chosen: &[Armed]) -> Response {
-    let documents: Vec<_> = chosen.iter().map(|armed| TriggerDocument::of(app, armed)).collect();
+/// The triggers as the API shows them, which is also how it takes them, but for one that cannot be read: that stands there with its problem, so that
+/// nobody takes what is left of it for all that it said.
+fn export(app: &App, chosen: &[Found]) -> Response {
+    let document = |found: &Found| match found {
+        Found::Whole(armed) => TriggerDocument::of(app, armed),
+        Found::Remains(remains) => TriggerDocument::of_unreadable(&remains.unreadable),
+    };
+    let documents: Vec<_> = chosen.iter().map(document).collect();
     let headers = [
         (header::CONTENT_TYPE, "application/json"),
         (header::CONTENT_DISPOSITION, "attachment; filename=\"oncue-triggers.json\""),

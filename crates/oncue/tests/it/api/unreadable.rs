@@ -163,6 +163,36 @@ fn pages_show_it_and_it_can_be_deleted_there() {
 }
 
 #[test]
+fn what_is_done_to_many_at_once_is_done_to_the_others_and_it_is_named() {
+    let Scene { ann, triggers, server: _server, .. } = Scene::set();
+    let [before, lost, after] = triggers;
+    let chosen = format!("{before},{lost},{after}");
+    let act = |action: &str, confirm: &str| {
+        let form = [("ids", chosen.as_str()), ("action", action), ("confirm", confirm)];
+        ann.call("POST", "/ui/triggers/selected").form(&form).send()
+    };
+    let is_enabled = |id: i64| ann.get(&format!("/api/v1/triggers/{id}")).is(200).json()["enabled"].clone();
+    for (action, done, enabled) in [("pause", "paused", false), ("resume", "resumed", true)] {
+        let told = act(action, "").is(303);
+        let address = format!("/ui/triggers?done={done}&ids={before},{after}&unread={lost}");
+        assert_eq!(told.header("location"), address);
+        assert_eq!([before, after].map(is_enabled), [json!(enabled), json!(enabled)]);
+        let page = ann.get(&address).is(200).text;
+        let left = format!("is left as it is: <a href=\"/ui/triggers/{lost}\">trigger {lost}</a>.");
+        assert!(page.contains(&left), "{page}");
+        assert_eq!(act(action, "").is(303).header("location"), format!("/ui/triggers?done=unchanged&unread={lost}"));
+    }
+    let exported: Value = serde_json::from_str(&act("export", "").is(200).text).expect("JSON");
+    let exported = exported.as_array().expect("a list");
+    assert_eq!(ids(exported), triggers);
+    assert_eq!(exported[1]["problem"]["detail"], PROBLEM);
+    let question = act("delete", "").is(422).text;
+    assert!(question.contains(PROBLEM) && question.contains("only its events are left"), "{question}");
+    assert_eq!(act("delete", "3").is(303).header("location"), "/ui/triggers?done=deleted&count=3");
+    assert_eq!(ann.get("/api/v1/triggers").is(200).list(), Vec::<Value>::new());
+}
+
+#[test]
 fn once_it_was_replaced_the_silence_is_on_record() {
     let scene = Scene::set();
     let at = format!("/api/v1/triggers/{}", scene.triggers[1]);
