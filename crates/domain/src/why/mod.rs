@@ -298,13 +298,12 @@ fn named_in(facts: Facts<'_>, asked: Timestamp, begins: Timestamp, ends: Timesta
     let waited_for = facts.problem.and(facts.armed.next_at).filter(|_| !facts.may_wait_to_go);
     let known = fired.chain(recorded).chain(waited_for);
     let mut near: Vec<Timestamp> = known.filter(|at| (begins..ends).contains(at)).collect();
-    // What decides may change within the unit.
-    for details in [asked, begins, just_before(ends)]
-        .into_iter()
-        .filter_map(|at| standing_at(facts, at)?.definition.schedule.as_ref())
-    {
-        let before = latest_in(details, just_before(begins), asked);
-        let after = next_after(details, just_before(asked)).filter(|next| *next < ends);
+    // What decides may change within the unit, and names nothing beyond the time in which it stands.
+    let stood = [asked.min(there_until(facts)), begins, just_before(ends)];
+    for Standing { definition, from, until, .. } in stood.into_iter().filter_map(|at| standing_at(facts, at)) {
+        let Some(details) = &definition.schedule else { continue };
+        let before = latest_in(details, just_before(begins).max(from), asked.min(until));
+        let after = next_after(details, just_before(asked).max(from)).filter(|next| *next < ends);
         near.extend(before.into_iter().chain(after).filter(|at| named_at(*at)));
     }
     near.into_iter().min_by_key(|at| (at.duration_since(asked).abs(), *at))

@@ -866,6 +866,19 @@ fn what_lies_close_by_is_what_is_meant() {
 }
 
 #[test]
+fn what_lies_close_by_is_sought_in_the_time_of_what_named_it() {
+    let mut edited = Case::workdays().edited(|former| former.schedule = details(every("10s", MADE)));
+    let edited_at = at("2026-11-26T10:00:35Z");
+    (edited.former[0].until, edited.armed.trigger.standing_since) = (edited_at, edited_at);
+    assert_eq!(edited.account("2026-11-26T10:00:50Z").at, at("2026-11-26T10:00:30Z"), "it would have gone on");
+    let young = Case::of(Some(cron("*/5 * * * * *", "UTC"))).changed(|trigger| {
+        let made = at("2026-11-26T10:00:10Z");
+        (trigger.created_at, trigger.standing_since) = (made, made);
+    });
+    assert_eq!(young.account("2026-11-26T10:00:02Z").at, at("2026-11-26T10:00:15Z"), "it would have begun before");
+}
+
+#[test]
 fn what_the_clocks_did_is_said_beside_it() {
     // On 28 March 2027 Riga goes from 03:00 to 04:00, on 31 October back from 04:00 to 03:00.
     let nightly = Case::of(Some(cron("30 3 * * *", "Europe/Riga")));

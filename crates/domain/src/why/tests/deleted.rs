@@ -247,3 +247,24 @@ fn no_freeze_that_began_after_the_end_took_what_waited_until_then() {
         assert_eq!(words, [(word, 1)], "frozen since {from}, under way: {was_under_way}");
     }
 }
+
+#[test]
+fn whoever_asks_about_the_moments_after_the_end_means_the_last_before_it() {
+    // What was due behind an event that was under way was taken by a freeze, of which nothing is on record.
+    let fired = "2026-11-26T09:15:02Z";
+    let mut case = Case::of(Some(every("3s", fired))).fired(fired, fired, Origin::Schedule);
+    case.armed.trigger.definition.overlap = Overlap::Skip;
+    case.armed.next_at = Some(at("2026-11-26T09:15:05Z"));
+    case.deletion = Some(Deletion { at: at("2026-11-26T09:15:16Z"), by: cleo(), was_under_way: true });
+    let from = at("2026-11-26T09:15:09Z");
+    case.freezes.push(Freeze { owner: None, reason: None, from, until: None, by: cleo() });
+    for seconds in [14, 15, 17, 18, 40, 59] {
+        let account = case.account(&format!("2026-11-26T09:15:{seconds}Z"));
+        assert_eq!((account.at, account.verdict.word()), (at("2026-11-26T09:15:14Z"), "frozen"), "{seconds}");
+    }
+    assert_eq!(case.told("2026-11-26T09:16:00Z").0, "deleted", "a minute is as far as one means");
+    // Also where it was all that there was of it.
+    (case.armed.trigger.created_at, case.armed.trigger.standing_since) = (at(fired), at(fired));
+    case.ledger = Ledger::default();
+    assert_eq!(case.account("2026-11-26T09:15:40Z").at, at("2026-11-26T09:15:14Z"));
+}
