@@ -103,6 +103,8 @@ pub struct Facts<'a> {
     pub freezes: &'a [Freeze],
     /// What was written down at or before this instant is gone.
     pub gone_until: Timestamp,
+    /// Since when it has fired as often as it may ([`spent_at`]).
+    pub spent_at: Option<Timestamp>,
     /// Whether an event of it is under way that its occurrences are not to overlap; of a trigger that was deleted its end says whether one was.
     pub is_under_way: bool,
     /// Which release of the zone data was in use when.
@@ -260,6 +262,15 @@ impl Account {
     pub fn off_by(&self) -> Option<SignedDuration> {
         (self.at != self.asked.at).then(|| self.at.duration_since(self.asked.at))
     }
+}
+
+/// When a trigger had fired as often as it may; none where it has not, and where not all of its firings that count are among the latest, each with what
+/// made it and when it fired: what became of one that is not may have been anything.
+pub fn spent_at(armed: &Armed, latest: impl Iterator<Item = (Origin, Timestamp)>) -> Option<Timestamp> {
+    let counts = |origin| matches!(origin, Origin::Schedule | Origin::CatchUp);
+    let counted: Vec<Timestamp> = latest.filter(|(origin, _)| counts(*origin)).map(|(_, fired_at)| fired_at).collect();
+    let are_all_known = armed.fired <= counted.len() as u64;
+    counted.into_iter().max().filter(|_| armed.left() == Some(0) && are_all_known)
 }
 
 /// The occurrence that is meant: the one of this very instant, else the nearest within the same second, else within the same minute. Each
@@ -521,6 +532,7 @@ fn verdict(facts: Facts<'_>, at: Timestamp, standing: Option<Standing<'_>>) -> V
             overlap if facts.is_under_way && !overlap.is_allowed() => Verdict::Behind(overlap),
             _ => Verdict::Due,
         },
+        _ if is_present && facts.spent_at.is_some_and(|spent_at| spent_at < at) => Verdict::Spent,
         _ if at <= gone_until => Verdict::Forgotten,
         _ if is_spent => Verdict::Spent,
         _ if !pattern(details).wall_zones().is_empty() && releases::were_others(facts, due) => Verdict::OtherZoneData,

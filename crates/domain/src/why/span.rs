@@ -365,6 +365,7 @@ fn edges(facts: Facts<'_>) -> impl Iterator<Item = Timestamp> {
         .chain(pause_end)
         .chain(fallen_due)
         .chain(deleted_at)
+        .chain(facts.spent_at)
         .chain(due_when_deleted)
         .chain(facts.freezes.iter().flat_map(|freeze| [Some(freeze.from), freeze.until].into_iter().flatten()).map(
             |end| definition.schedule.as_ref().map_or(just_before(end), |details| details.due_by(just_before(end))),

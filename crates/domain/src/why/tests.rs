@@ -54,6 +54,7 @@ struct Case {
     absences: Vec<Absence>,
     freezes: Vec<Freeze>,
     gone_until: Timestamp,
+    spent_at: Option<Timestamp>,
     releases: Releases,
     now: Timestamp,
     zone: Zone,
@@ -106,6 +107,7 @@ impl Case {
             absences: Vec::new(),
             freezes: Vec::new(),
             gone_until: at(NOW) - SignedDuration::from_hours(48),
+            spent_at: None,
             releases: Releases::new("2026e", &[]),
             now: at(NOW),
             zone,
@@ -169,6 +171,7 @@ impl Case {
             absences: &self.absences,
             freezes: &self.freezes,
             gone_until: self.gone_until,
+            spent_at: self.spent_at,
             is_under_way: false,
             releases: &self.releases,
             now: self.now,
@@ -818,6 +821,32 @@ fn what_a_limit_leaves_out_is_spent() {
         "The occurrence of Thu 26 Nov 2026 10:00 UTC did not fire because the trigger had fired as often as it may.",
     );
     assert_eq!(word(&case, "2026-11-26T14:00:00Z"), "spent");
+}
+
+#[test]
+fn what_a_limit_leaves_out_is_spent_also_beyond_what_is_kept() {
+    let terms = Terms { max_fires: MaxFires::new(5), ..Terms::default() };
+    let hourly = ScheduleDetails::new(every("1h", MADE), None, terms, Zones::utc());
+    let mut case = Case::of(None).changed(|trigger| trigger.definition.schedule = Some(hourly));
+    (case.armed.fired, case.armed.next_at) = (5, None);
+    let span = Span { from: at(MADE), until: at(NOW) };
+    let tally = |case: &Case| SpanAccount::of(case.facts(), span).tally().into_iter().collect::<Vec<_>>();
+    assert_eq!(tally(&case), [("forgotten", 24), ("spent", 47)], "who knows when the last of them fired");
+    case.spent_at = Some(at("2026-11-23T17:00:00.002Z"));
+    assert_eq!(tally(&case), [("forgotten", 5), ("spent", 66)]);
+    for (asked, word) in [("2026-11-23T17:00:00Z", "forgotten"), ("2026-11-23T18:00:00Z", "spent")] {
+        assert_eq!(case.told(asked).0, word, "{asked}");
+    }
+    let (first, last) = (at("2026-11-23T13:00:00Z"), at("2026-11-23T17:00:00.002Z"));
+    let latest =
+        [(Origin::Run, at(NOW)), (Origin::Schedule, last), (Origin::Backfill, at(NOW)), (Origin::CatchUp, first)];
+    for (fired, most, expected) in [(2, 2, Some(last)), (1, 2, None), (3, 3, None)] {
+        let terms = Terms { max_fires: MaxFires::new(most), ..Terms::default() };
+        let details = ScheduleDetails::new(every("1h", MADE), None, terms, Zones::utc());
+        case.armed.trigger.definition.schedule = Some(details);
+        case.armed.fired = fired;
+        assert_eq!(spent_at(&case.armed, latest.into_iter()), expected, "{fired} of {most}");
+    }
 }
 
 #[test]

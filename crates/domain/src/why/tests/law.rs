@@ -419,6 +419,7 @@ proptest! {
         let ledger = world.kept_after(gone_until);
         let trigger = &world.armed.trigger;
         let made = Made { revision: trigger.revision, at: world.made_at, by: None };
+        let fired = world.ledger.firings.iter().map(|firing| (firing.origin, firing.fired_at));
         let facts = Facts {
             armed: &world.armed,
             problem: None,
@@ -430,6 +431,7 @@ proptest! {
             absences: &world.absences,
             freezes: &world.freezes,
             gone_until,
+            spent_at: spent_at(&world.armed, fired),
             is_under_way: world.is_under_way,
             releases: &Releases::default(),
             now: world.now,
@@ -504,6 +506,7 @@ proptest! {
                 absences: &world.absences,
                 freezes: &world.freezes,
                 gone_until: Timestamp::MIN,
+                spent_at: None,
                 is_under_way: world.is_under_way,
                 releases: &Releases::default(),
                 now: world.now,
@@ -532,6 +535,7 @@ proptest! {
             absences: &world.absences,
             freezes: &freezes,
             gone_until: Timestamp::MIN,
+            spent_at: None,
             is_under_way: false,
             releases: &Releases::default(),
             now: deletion.at + SignedDuration::from_hours(later_h),

@@ -388,6 +388,22 @@ fn a_deleted_trigger_is_forgotten_with_its_events() {
 }
 
 #[test]
+fn what_a_limit_left_out_is_spent_also_when_its_last_event_is_gone() {
+    let server = Setup::new().option("--active-for", "1s").option("--keep-for", "1s").serve();
+    let ann = server.user();
+    let id = make(&ann, &scheduled(&json!({"every": "2s", "max_fires": 1})));
+    let made = instant(&ann.get(&format!("/api/v1/triggers/{id}")).is(200).json()["created_at"]);
+    let after = |seconds| made + SignedDuration::from_secs(seconds);
+    let span = format!("/api/v1/triggers/{id}/why?from={made}&to={}", after(7));
+    until("all of it is older than what is kept", || (Timestamp::now() > after(8)).then_some(()));
+    let told = ann.get(&span).is(200).json();
+    let spent = told["counts"]["spent"].as_u64().unwrap_or_else(|| panic!("nothing is spent: {told}"));
+    assert_eq!((told["occurrences"].as_u64(), &told["counts"]["forgotten"]), (Some(spent + 1), &Value::Null), "{told}");
+    let last = why(&ann, id, &after(6).to_string());
+    assert_eq!((&last["disposition"], &last["counts"]), (&json!("spent"), &Value::Null), "{last}");
+}
+
+#[test]
 fn the_page_says_the_same() {
     let server = Server::start();
     let ann = server.user();

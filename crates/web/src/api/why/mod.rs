@@ -14,6 +14,7 @@ use oncue_domain::agenda::Span;
 use oncue_domain::count::{COUNTS_KEPT, Counted, first_hour_from, hour_of};
 use oncue_domain::error::Invalid;
 use oncue_domain::event::Retention;
+use oncue_domain::firing::FIRINGS_KEPT;
 use oncue_domain::freeze::Freeze;
 use oncue_domain::id::{TriggerId, UserId};
 use oncue_domain::overlap::Before;
@@ -26,7 +27,7 @@ use oncue_domain::trigger::{
     Armed, Definition, Problem as WhatIsWrong, Remains, ScheduleDetails, Trigger, just_before,
 };
 use oncue_domain::why::span::SpanAccount;
-use oncue_domain::why::{Account, Asked, Facts, Former, Made, Releases, Verdict, near, said_from};
+use oncue_domain::why::{Account, Asked, Facts, Former, Made, Releases, Verdict, near, said_from, spent_at};
 
 use document::{InstantDocument, SpanDocument, WhyDocument};
 
@@ -121,6 +122,7 @@ struct Known {
     absences: Vec<Absence>,
     freezes: Vec<Freeze>,
     gone_until: Timestamp,
+    spent_at: Option<Timestamp>,
     is_under_way: bool,
     releases: Releases,
     now: Timestamp,
@@ -154,6 +156,7 @@ impl Known {
             // What fell due at the very end of one may have been passed over already.
             freezes: store.freezes_of(owner, just_before(span.from.min(now))).await?,
             gone_until,
+            spent_at: since_when_spent(store, &armed, gone_until).await?,
             is_under_way,
             releases: releases(records).await?,
             now,
@@ -174,6 +177,7 @@ impl Known {
             absences: &self.absences,
             freezes: &self.freezes,
             gone_until: self.gone_until,
+            spent_at: self.spent_at,
             is_under_way: self.is_under_way,
             releases: &self.releases,
             now: self.now,
@@ -201,6 +205,17 @@ impl Known {
         }
         self.counted(records, owner, Span { from, until }).await.map(Some)
     }
+}
+
+/// Since when the trigger has fired as often as it may, where it has and that is known.
+async fn since_when_spent(store: &dyn Store, armed: &Armed, gone_until: Timestamp) -> Result<Option<Timestamp>, Fault> {
+    if armed.left() != Some(0) {
+        return Ok(None);
+    }
+    let Trigger { id, owner, .. } = armed.trigger;
+    let latest = store.recent_firings(owner, vec![id], gone_until, FIRINGS_KEPT).await?;
+    let firings = latest.iter().flat_map(|of| &of.firings);
+    Ok(spent_at(armed, firings.map(|firing| (firing.origin, firing.fired_at))))
 }
 
 /// Which release of the zone data was in use when.
