@@ -214,7 +214,7 @@ impl Auditor {
         for inspected in triggers {
             let from = self.span_of(inspected, span).from;
             let until = match wrong.get(&inspected.trigger.id) {
-                // What was said before the last change has been compared as what it said then.
+                // What was said before the last change has been compared as what it said then, of as many edited ones as a round takes.
                 None => inspected.told_until(span.until).max(inspected.trigger.standing_since).max(from),
                 Some(defect) if defect.is_mistake() => from,
                 // By the new rules nobody has fired so far.

@@ -9,6 +9,7 @@ pub mod migrations;
 mod parsed;
 pub mod postgres;
 pub mod sqlite;
+mod tally;
 mod together;
 mod told;
 

@@ -109,11 +109,11 @@ impl SpanAccount {
 /// The same with neighbours as one that only a change parts which made no difference to them: the present is one, and the end of a freeze. What one
 /// revision decided lies without a gap; between two of them there may be a time of which nobody knows.
 fn joined(facts: Facts<'_>, lines: Vec<Line>) -> Vec<Line> {
-    let decided = |line: &Line| standing_at(facts, line.first).map(|by| (by.is_present, by.revision));
+    let said_by = |line: &Line| standing_at(facts, line.first).map(|by| (by.is_present, by.revision));
     let mut joined: Vec<Line> = Vec::with_capacity(lines.len());
     for line in lines {
         let is_one = |before: &&mut Line| {
-            before.goes_on_with(&line) && decided(before).is_some_and(|by| decided(&line) == Some(by))
+            before.goes_on_with(&line) && said_by(before).is_some_and(|by| said_by(&line) == Some(by))
         };
         match joined.last_mut().filter(is_one) {
             Some(before) => (before.last, before.count) = (line.last, before.count.saturating_add(line.count)),

@@ -21,6 +21,7 @@ use crate::codec::{
     self, destinations_from_text, expects_from_text, instant, listed, listed_or, nearest_instant, overlap_from_text,
     schedule_from_text, webhook,
 };
+use crate::tally::{Tallied, standing};
 
 /// What a trigger waits for is asked one by one, so that the cursors of others are never walked over.
 const HEAD: &str = "triggers.id, triggers.name, triggers.schedule, triggers.webhook_url, triggers.webhook_format, \
@@ -238,29 +239,14 @@ async fn tally(client: &impl GenericClient, shared: &Shared, owner: UserId, now:
     let (now_us, goes_at_us) = (now.as_microsecond(), goes_at(now).as_microsecond());
     let params: [&(dyn ToSql + Sync); 4] = [&owner.0, &now_us, &tallied_max, &goes_at_us];
     let is_unsure = is_unsure();
-    let sql = format!(
-        "SELECT CASE WHEN is_test THEN 'neither'
-                     WHEN {is_unsure} THEN 'unsure'
-                     WHEN coalesce(expires_at <= $2, FALSE) AND coalesce(next_at <= $2, TRUE) THEN 'neither'
-                     WHEN NOT enabled AND coalesce(pause_until > $2, TRUE) THEN 'paused'
-                     WHEN is_api OR next_at IS NOT NULL THEN 'active'
-                     ELSE 'neither'
-                END AS standing, count(*)
-         FROM ({TALLIED}) AS own
-         GROUP BY standing"
-    );
-    let (mut tally, mut unsure) = (TriggerTally::default(), 0);
+    let standing = standing(&is_unsure, "$2");
+    let sql = format!("SELECT {standing} AS standing, count(*) FROM ({TALLIED}) AS own GROUP BY standing");
+    let mut tallied = Tallied::default();
     for row in &query(client, &sql, &params).await? {
-        let count: u64 = whole(row, 1)?;
-        tally.all += count;
-        match column::<&str>(row, 0)? {
-            "active" => tally.active = count,
-            "paused" => tally.paused = count,
-            "unsure" => unsure = count,
-            _ => {}
-        }
+        tallied.note(column(row, 0)?, whole(row, 1)?);
     }
-    if unsure == 0 {
+    let Tallied { mut tally, is_unsure_of_some } = tallied;
+    if !is_unsure_of_some {
         return Ok(tally);
     }
     let sql = format!(

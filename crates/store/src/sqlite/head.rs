@@ -17,6 +17,7 @@ use crate::codec::{
     self, destinations_from_text, expects_from_text, instant, listed_or, nearest_instant, overlap_from_text,
     schedule_from_text, webhook,
 };
+use crate::tally::{Tallied, standing};
 
 const HEAD: &str = "triggers.id, triggers.name, triggers.schedule, triggers.webhook_url, triggers.webhook_format, \
                     triggers.is_test, triggers.enabled, triggers.expires_at, triggers.created_at, cursors.next_at, \
@@ -251,31 +252,17 @@ fn is_unsure() -> String {
 fn tally(connection: &Connection, shared: &Shared, owner: UserId, now: Timestamp) -> Result<TriggerTally> {
     let params = (owner.0, now.as_microsecond(), TALLIED_MAX + 1, goes_at(now).as_microsecond());
     let is_unsure = is_unsure();
-    let sql = format!(
-        "SELECT CASE WHEN is_test THEN 'neither'
-                     WHEN {is_unsure} THEN 'unsure'
-                     WHEN coalesce(expires_at <= ?2, FALSE) AND coalesce(next_at <= ?2, TRUE) THEN 'neither'
-                     WHEN NOT enabled AND coalesce(pause_until > ?2, TRUE) THEN 'paused'
-                     WHEN is_api OR next_at IS NOT NULL THEN 'active'
-                     ELSE 'neither'
-                END AS standing, count(*)
-         FROM ({TALLIED}) AS own
-         GROUP BY standing"
-    );
-    let (mut tally, mut unsure) = (TriggerTally::default(), 0);
+    let standing = standing(&is_unsure, "?2");
+    let sql = format!("SELECT {standing} AS standing, count(*) FROM ({TALLIED}) AS own GROUP BY standing");
+    let mut tallied = Tallied::default();
     let mut statement = connection.prepare_cached(&sql).map_err(failed)?;
     let mut rows = statement.query(params).map_err(failed)?;
     while let Some(row) = rows.next().map_err(failed)? {
-        let (standing, count): (String, u64) = (row.get(0).map_err(failed)?, row.get(1).map_err(failed)?);
-        tally.all += count;
-        match standing.as_str() {
-            "active" => tally.active = count,
-            "paused" => tally.paused = count,
-            "unsure" => unsure = count,
-            _ => {}
-        }
+        let standing: String = row.get(0).map_err(failed)?;
+        tallied.note(&standing, row.get(1).map_err(failed)?);
     }
-    if unsure == 0 {
+    let Tallied { mut tally, is_unsure_of_some } = tallied;
+    if !is_unsure_of_some {
         return Ok(tally);
     }
     let sql = format!(
